@@ -1,0 +1,1 @@
+"""What runs: one file per actor, and the tree that supervises them."""

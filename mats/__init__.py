@@ -1,0 +1,1 @@
+"""What the actors know: plain libraries with no actor inside, except the runtime they stand on."""

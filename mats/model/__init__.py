@@ -1,0 +1,1 @@
+"""The vocabulary of the system: frozen values, no input or output."""

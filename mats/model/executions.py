@@ -1,0 +1,109 @@
+"""Executions, the broker's facts; and the entries of the fill log, those facts in the order in which they are booked."""
+
+from decimal import Decimal
+
+import msgspec
+
+from mats.model.instrument import InstrumentId
+from mats.model.money import ONE, Currency
+from mats.model.orders import AccountId, IntentId, Side, StrategyName
+from mats.model.timestamp import Nanos
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution as the broker reports it. A correction repeats `exec_id` but for its last segment.
+
+    Source: IB's `Execution` reference: an id that differs only in the digits after the last period is a correction.
+    """
+
+    account: AccountId
+    exec_id: str
+    instrument: InstrumentId
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    time: Nanos
+    currency: Currency = "USD"
+    multiplier: Decimal = ONE
+    order_ref: str = ""
+    perm_id: int = 0
+    client_id: int = 0
+    order_id: int = 0
+    cumulative_quantity: Decimal = Decimal(0)
+    average_price: Decimal = Decimal(0)
+    exchange: str = ""
+
+    @property
+    def family(self) -> str:
+        """The id without its last segment: all revisions of one execution share it."""
+        head, dot, _ = self.exec_id.rpartition(".")
+        return head if dot else self.exec_id
+
+    @property
+    def revision(self) -> int:
+        """The last segment as a number; the highest one of a family holds."""
+        _, dot, tail = self.exec_id.rpartition(".")
+        return int(tail) if dot and tail.isdigit() else 0
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        return self.quantity * self.side.sign
+
+
+class Commission(msgspec.Struct, frozen=True, kw_only=True):
+    """What an execution cost, in `currency`; it may arrive before the execution, long after it, or never."""
+
+    exec_id: str
+    amount: Decimal
+    currency: Currency
+
+
+class FillRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
+    """Entry `seq` of the log: an execution, attributed. `intent_id` is empty when no intent of ours caused it."""
+
+    seq: int
+    strategy: StrategyName
+    intent_id: IntentId
+    execution: Execution
+    recorded: Nanos
+
+
+class FillCorrected(msgspec.Struct, frozen=True, kw_only=True, tag="correction"):
+    """Entry `seq`: `execution` replaces `previous` of the same family; a bust is a correction to zero quantity."""
+
+    seq: int
+    strategy: StrategyName
+    intent_id: IntentId
+    execution: Execution
+    previous: Execution
+    recorded: Nanos
+
+
+class CommissionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="commission"):
+    """Entry `seq`: what the fill of `execution` cost."""
+
+    seq: int
+    strategy: StrategyName
+    intent_id: IntentId
+    execution: Execution
+    commission: Commission
+    recorded: Nanos
+
+
+class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
+    """Entry `seq`: a signed quantity booked to a strategy (as a rule `Discretionary`) with no execution, and why."""
+
+    seq: int
+    strategy: StrategyName
+    account: AccountId
+    instrument: InstrumentId
+    quantity: Decimal
+    price: Decimal
+    currency: Currency
+    multiplier: Decimal
+    reason: str
+    recorded: Nanos
+
+
+Entry = FillRecorded | FillCorrected | CommissionRecorded | AdjustmentRecorded
+"""One line of the fill log; `seq` counts from 1 without a gap."""

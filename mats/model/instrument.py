@@ -1,0 +1,95 @@
+"""Instruments: what can be traded, and how each is named everywhere in the system."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from mats.model.money import ONE, Currency
+
+InstrumentId = str
+"""`SPY` (US stock), `SAP.EUR` (stock in another currency), `EURUSD` (pair), `ES:20241220` (expiring contract)."""
+
+CURRENCIES = frozenset(
+    ("USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "SEK", "NOK", "DKK", "HKD")
+    + ("SGD", "CNH", "MXN", "ZAR", "PLN", "CZK", "HUF", "ILS", "KRW", "INR", "TRY")
+)
+"""ISO 4217 codes that IB trades as pairs."""
+
+
+class SecType(StrEnum):
+    """IB's security types that the system can hold."""
+
+    STOCK = "STK"
+    CASH = "CASH"
+    FUTURE = "FUT"
+    OPTION = "OPT"
+    INDEX = "IND"
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One tradable contract.
+
+    `con_id` is IB's contract id, 0 until the broker resolved it. One unit at `price` is worth
+    `price * multiplier` of `currency`. Orders are in multiples of `size_increment`, limits in multiples of `tick_size`.
+    """
+
+    id: InstrumentId
+    symbol: str
+    sec_type: SecType
+    currency: Currency
+    exchange: str = "SMART"
+    primary_exchange: str = ""
+    local_symbol: str = ""
+    trading_class: str = ""
+    expiry: str = ""
+    strike: Decimal = Decimal(0)
+    right: str = ""
+    multiplier: Decimal = ONE
+    tick_size: Decimal = Decimal("0.01")
+    size_increment: Decimal = ONE
+    min_size: Decimal = ONE
+    time_zone: str = "US/Eastern"
+    con_id: int = 0
+    name: str = ""
+
+
+def instrument_id(
+    symbol: str, sec_type: str, currency: Currency, expiry: str = "", local_symbol: str = ""
+) -> InstrumentId:
+    """The one name of a contract; unique over all types the system holds."""
+    match sec_type:
+        case SecType.CASH:
+            return symbol + currency
+        case SecType.STOCK | SecType.INDEX:
+            return symbol if currency == "USD" else f"{symbol}.{currency}"
+        case SecType.OPTION:
+            return local_symbol or f"{symbol}:{expiry}"
+        case _:
+            return f"{symbol}:{expiry}"
+
+
+def parse_instrument(name: InstrumentId) -> Instrument:
+    """What a strategy means by a name, before the broker has resolved it to a contract.
+
+    Six letters whose halves are both currencies are a pair; `SYMBOL.CUR` is a stock in that currency; anything else
+    without a colon is a US stock.
+    """
+    if not name.isascii() or not name or any(c.isspace() for c in name):
+        raise ValueError(f"instrument {name!r} is not a name; write SPY, SAP.EUR or EURUSD")
+    if len(name) == 6 and name[:3] in CURRENCIES and name[3:] in CURRENCIES:
+        return Instrument(
+            id=name,
+            symbol=name[:3],
+            sec_type=SecType.CASH,
+            currency=name[3:],
+            exchange="IDEALPRO",
+            local_symbol=f"{name[:3]}.{name[3:]}",
+        )
+    symbol, dot, currency = name.rpartition(".")
+    if dot and currency in CURRENCIES:
+        return Instrument(id=name, symbol=symbol, sec_type=SecType.STOCK, currency=currency)
+    if ":" in name:
+        symbol, _, expiry = name.partition(":")
+        return Instrument(id=name, symbol=symbol, sec_type=SecType.FUTURE, currency="USD", exchange="", expiry=expiry)
+    return Instrument(id=name, symbol=name, sec_type=SecType.STOCK, currency="USD")

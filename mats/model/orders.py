@@ -1,0 +1,168 @@
+"""From a strategy's wish to an order at the broker: signals, tickets, intents, states."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from mats.model.instrument import Instrument, InstrumentId
+from mats.model.timestamp import Nanos
+
+StrategyName = str
+AccountId = str
+IntentId = str
+
+DISCRETIONARY: StrategyName = "Discretionary"
+"""The book of everything at the broker that no strategy caused."""
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 to buy, -1 to sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @staticmethod
+    def of(quantity: Decimal) -> "Side":
+        """The side that trades a signed quantity."""
+        return Side.BUY if quantity > 0 else Side.SELL
+
+
+class OrderType(StrEnum):
+    """IB's names of the order types."""
+
+    MARKET = "MKT"
+    LIMIT = "LMT"
+    STOP = "STP"
+    STOP_LIMIT = "STP LMT"
+
+
+class TimeInForce(StrEnum):
+    DAY = "DAY"
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """How to trade, without what and how much. `limit_price` and `stop_price` as the type needs them."""
+
+    order_type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    tif: TimeInForce = TimeInForce.DAY
+    outside_rth: bool = True
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish: hold `strength` of the strategy's equity in `instrument`, long if positive, from -1 to 1.
+
+    `intent_id` becomes the id of the order that the signal may cause; it was minted when the signal was made.
+    """
+
+    intent_id: IntentId
+    strategy: StrategyName
+    instrument: InstrumentId
+    strength: float
+    time: Nanos
+    ticket: OrderTicket = OrderTicket()
+    reason: str = ""
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An explicit order: `quantity` units, or `size` as a fraction of the strategy's equity; exactly one is given."""
+
+    intent_id: IntentId
+    strategy: StrategyName
+    instrument: InstrumentId
+    side: Side
+    time: Nanos
+    quantity: Decimal | None = None
+    size: float | None = None
+    ticket: OrderTicket = OrderTicket()
+    reason: str = ""
+
+
+class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """What was approved: a definite order of one strategy in one account. Journalled before anything is sent."""
+
+    intent_id: IntentId
+    strategy: StrategyName
+    account: AccountId
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    ticket: OrderTicket
+    time: Nanos
+    reason: str = ""
+
+
+class OrderState(StrEnum):
+    """Where an order stands.
+
+    `PENDING`: journalled, not sent. `SENT`: on the socket, nothing heard. `WORKING`: acknowledged. `CANCELLING`: a cancel
+    is on its way; it can still fill. `UNKNOWN`: the broker's answer is missing; it counts as exposure and is queried.
+    `FILLED`, `CANCELLED`, `REJECTED` are final.
+    """
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    WORKING = "WORKING"
+    CANCELLING = "CANCELLING"
+    UNKNOWN = "UNKNOWN"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED})
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as its strategy and people see it.
+
+    `average_price` is 0 before the first fill; `note` says why the order stands as it does.
+    """
+
+    intent_id: IntentId
+    strategy: StrategyName
+    account: AccountId
+    instrument: InstrumentId
+    side: Side
+    quantity: Decimal
+    ticket: OrderTicket
+    state: OrderState
+    filled: Decimal = Decimal(0)
+    average_price: Decimal = Decimal(0)
+    created: Nanos = 0
+    updated: Nanos = 0
+    client_id: int = -1
+    order_id: int = 0
+    perm_id: int = 0
+    note: str = ""
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+
+def order_ref(strategy: StrategyName, intent_id: IntentId) -> str:
+    """What travels in IB's orderRef: it stays with the order and its executions for life."""
+    return f"{strategy}:{intent_id}"
+
+
+def parse_order_ref(reference: str) -> tuple[StrategyName, IntentId] | None:
+    """Strategy and intent of an orderRef of ours by its form, or None for anybody else's."""
+    strategy, colon, intent_id = reference.partition(":")
+    return (strategy, intent_id) if colon and strategy and intent_id and ":" not in intent_id else None
