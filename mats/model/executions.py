@@ -1,4 +1,4 @@
-"""Executions, the broker's facts; and the entries of the fill log, those facts in the order in which they are booked."""
+"""Executions, the broker's facts; and the entries of the fill log, those facts in the order of their booking."""
 
 from decimal import Decimal
 

@@ -11,8 +11,7 @@ InstrumentId = str
 """`SPY` (US stock), `SAP.EUR` (stock in another currency), `EURUSD` (pair), `ES:20241220` (expiring contract)."""
 
 CURRENCIES = frozenset(
-    ("USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "SEK", "NOK", "DKK", "HKD")
-    + ("SGD", "CNH", "MXN", "ZAR", "PLN", "CZK", "HUF", "ILS", "KRW", "INR", "TRY")
+    "USD EUR GBP JPY CHF CAD AUD NZD SEK NOK DKK HKD SGD CNH MXN ZAR PLN CZK HUF ILS KRW INR TRY".split()
 )
 """ISO 4217 codes that IB trades as pairs."""
 

@@ -107,8 +107,8 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
 class OrderState(StrEnum):
     """Where an order stands.
 
-    `PENDING`: journalled, not sent. `SENT`: on the socket, nothing heard. `WORKING`: acknowledged. `CANCELLING`: a cancel
-    is on its way; it can still fill. `UNKNOWN`: the broker's answer is missing; it counts as exposure and is queried.
+    `PENDING`: journalled, not sent. `SENT`: on the socket, nothing heard. `WORKING`: acknowledged. `CANCELLING`: a
+    cancel is on its way; it can still fill. `UNKNOWN`: the answer is missing; it counts as exposure and is queried.
     `FILLED`, `CANCELLED`, `REJECTED` are final.
     """
 
