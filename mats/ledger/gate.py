@@ -33,7 +33,7 @@ class Gate:
         self._sent[stage] = cursor
 
     def acknowledge(self, stage: str, seq: int) -> None:
-        """The stage has applied everything up to `seq`. An acknowledgement from before its last hello changes nothing."""
+        """The stage has applied everything up to `seq`. One from before its last hello changes nothing."""
         cursor = self._cursor[stage]
         if cursor is not None and cursor < seq <= self._sent[stage]:
             self._cursor[stage] = seq

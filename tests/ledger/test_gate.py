@@ -33,7 +33,7 @@ def test_a_stage_that_is_down_stops_those_below_it() -> None:
     gate.acknowledge("orders", 2)
     assert gate.take(2) == []
     gate.hello("risk", 1)
-    assert gate.take(2) == [Span("risk", 2, 2)]
+    assert gate.take(2) == [Span("risk", 2, 2), Span("portfolio", 1, 1)]
 
 
 def test_an_entry_is_sent_again_to_a_stage_that_says_hello_again() -> None:
