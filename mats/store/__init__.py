@@ -1,0 +1,1 @@
+"""Durable memory: the journal that recovery reads (SQLite), and the tables that people read (ArcticDB)."""

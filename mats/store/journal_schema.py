@@ -1,0 +1,102 @@
+"""The journal's tables, and how its file is opened: WAL, one flush per commit, one schema version."""
+
+import secrets
+import sqlite3
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_SECONDS = 10.0
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- The fill log. `executions` and `commissions` hold the keys that make every fact of the broker unique.
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY, recorded INTEGER NOT NULL,
+    account TEXT NOT NULL, strategy TEXT NOT NULL, instrument TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX entries_by_book ON entries (account, strategy, instrument, seq);
+CREATE INDEX entries_by_time ON entries (recorded);
+CREATE TABLE executions (
+    account TEXT NOT NULL, family TEXT NOT NULL, revision INTEGER NOT NULL, exec_id TEXT NOT NULL,
+    seq INTEGER NOT NULL, PRIMARY KEY (account, family, revision)) WITHOUT ROWID;
+CREATE INDEX executions_by_id ON executions (exec_id);
+CREATE INDEX executions_by_seq ON executions (seq);
+CREATE TABLE commissions (exec_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE early_commissions (exec_id TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
+
+-- Orders: the intent as it now stands, and every name a broker gave it.
+CREATE TABLE orders (
+    intent_id TEXT PRIMARY KEY, created INTEGER NOT NULL, updated INTEGER NOT NULL, intent BLOB NOT NULL,
+    state TEXT NOT NULL, final INTEGER NOT NULL, filled TEXT NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX orders_open ON orders (created) WHERE final = 0;
+CREATE INDEX orders_by_update ON orders (updated);
+CREATE TABLE aliases (
+    intent_id TEXT NOT NULL, session TEXT NOT NULL, client_id INTEGER NOT NULL, order_id INTEGER NOT NULL,
+    perm_id INTEGER NOT NULL, UNIQUE (intent_id, session, client_id, order_id, perm_id));
+CREATE INDEX aliases_by_perm_id ON aliases (perm_id) WHERE perm_id != 0;
+
+-- High-water marks, assignments, cursors, halts.
+CREATE TABLE order_id_marks (client_id INTEGER PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE epochs (connection TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE clients (strategy TEXT PRIMARY KEY, client_id INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE snapshots (stage TEXT PRIMARY KEY, seq INTEGER NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE halts (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class JournalError(Exception):
+    """The journal cannot do what was asked; the message is one sentence that says why and what to do."""
+
+
+class JournalFile:
+    """One connection to the journal's file, used by the thread that opened it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file at `path`; a file written by a newer version is refused."""
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            self._check_schema()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing: committed and flushed at the end of the block, rolled back when it raises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _meta(self, key: str) -> int:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return int(row[0])
+
+    def _check_schema(self) -> None:
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            self._create()
+        version = self._meta("schema_version")
+        if version > SCHEMA_VERSION:
+            raise JournalError(
+                f"the journal {self.path} has schema version {version} and this program knows up to "
+                f"{SCHEMA_VERSION}; start the newer program that wrote it"
+            )
+
+    def _create(self) -> None:
+        for statement in TABLES.split(";"):
+            self._db.execute(statement)
+        alphabet = string.ascii_lowercase + string.digits
+        tag = "".join(secrets.choice(alphabet) for _ in range(4))
+        values = [("schema_version", SCHEMA_VERSION), ("tag", tag), ("boots", 0), ("pruned_to", 0)]
+        self._db.executemany("INSERT INTO meta VALUES (?, ?)", values)

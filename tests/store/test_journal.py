@@ -1,0 +1,249 @@
+"""The journal keeps each fact once, all or nothing, and finds it again."""
+
+import sqlite3
+from decimal import Decimal
+
+import pytest
+
+from mats.model.executions import AdjustmentRecorded, Commission
+from mats.model.orders import OrderState, OrderTicket, OrderType
+from mats.model.timestamp import SECOND
+from mats.store.journal import Boot, Halt, Journal
+from mats.store.journal_orders import Alias
+from mats.store.journal_schema import JournalError
+
+
+def test_entries_of_every_kind_come_back_equal_and_in_order(journal, make):
+    first, second = make.execution(1), make.execution(1, 2)
+    adjustment = AdjustmentRecorded(
+        seq=4, strategy="Discretionary", account="DU1", instrument="SPY", quantity=Decimal("-0.10"),
+        price=Decimal("1.5"), currency="USD", multiplier=Decimal(1), reason="stock split", recorded=make.opening,
+    )  # fmt: skip
+    log = [make.fill(1, first), make.commission(2, first), make.correction(3, second, first), adjustment]
+    journal.append(log)
+    assert journal.entries(0, 10) == log
+    assert str(journal.entries(3, 1)[0].quantity) == "-0.10"
+    assert journal.entries(1, 2) == log[1:3]
+    assert journal.last_seq() == 4
+
+
+def test_the_same_execution_cannot_be_appended_twice_and_nothing_of_its_batch_is_written(journal, make):
+    journal.append([make.fill(1, make.execution(1))])
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.append([make.fill(2, make.execution(2)), make.fill(3, make.execution(1))])
+    assert journal.last_seq() == 1
+    assert journal.latest_execution("DU1", "0000.000002") is None
+    journal.append([make.fill(2, make.execution(2))])
+    assert journal.last_seq() == 2
+
+
+def test_the_same_execution_id_in_two_accounts_is_two_executions(journal, make):
+    journal.append([make.fill(1, make.execution(1)), make.fill(2, make.execution(1, account="DU2"))])
+    assert journal.last_seq() == 2
+
+
+def test_a_commission_is_booked_once(journal, make):
+    journal.append([make.fill(1, make.execution(1)), make.commission(2, make.execution(1))])
+    assert journal.has_commission("0000.000001.01")
+    assert not journal.has_commission("0000.000001.02")
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.append([make.commission(3, make.execution(1), "9.99")])
+
+
+def test_a_gap_in_the_log_is_refused(journal, make):
+    with pytest.raises(JournalError, match="the next seq is 1"):
+        journal.append([make.fill(2, make.execution(1))])
+    assert journal.last_seq() == 0
+
+
+def test_the_highest_revision_holds_whatever_order_revisions_came_in(journal, make):
+    third, second = make.execution(1, 3), make.execution(1, 2)
+    journal.append([make.fill(1, third), make.correction(2, second, third)])
+    assert journal.latest_execution("DU1", "0000.000001") == make.fill(1, third)
+    assert journal.find_execution("0000.000001.02") == make.correction(2, second, third)
+    assert journal.find_execution("0000.000001.01") is None
+
+
+def test_a_book_reads_its_own_entries_only(journal, make):
+    mine, other, mine_again = make.execution(1), make.execution(2), make.execution(3)
+    journal.append([make.fill(1, mine), make.fill(2, other, "MEAN"), make.fill(3, mine_again)])
+    assert [e.seq for e in journal.entries_of("DU1", "TREND", "SPY")] == [1, 3]
+    assert journal.entries_of("DU2", "TREND", "SPY") == []
+
+
+def test_an_early_commission_is_kept_until_its_entry_is_in_the_log(journal, open_journal, make):
+    held = Commission(exec_id=make.execution(1).exec_id, amount=Decimal("1.2500"), currency="USD")
+    journal.hold_commission(held)
+    journal.append([make.fill(1, make.execution(1))])
+    assert journal.take_commission(held.exec_id) == held
+    assert open_journal().take_commission(held.exec_id) == held, "taking is not yet letting go"
+    journal.append([make.commission(2, make.execution(1))])
+    assert journal.take_commission(held.exec_id) is None
+
+
+def test_pruning_drops_the_head_and_keeps_what_prevents_a_double_booking(journal, make):
+    a, a2, b = make.execution(1), make.execution(1, 2), make.execution(2)
+    log = [make.fill(1, a), make.commission(2, a), make.correction(3, a2, a), make.fill(4, b)]
+    journal.append(log)
+    assert journal.prune(make.opening + 4, keep_after_seq=4) == 2, "the superseded fill and the commission"
+    assert journal.entries(3, 10) == [log[3]]
+    with pytest.raises(JournalError, match="start from a snapshot"):
+        journal.entries(0, 10)
+    assert journal.latest_execution("DU1", a.family) == log[2]
+    assert journal.has_commission(a.exec_id)
+    assert journal.entries_of("DU1", "TREND", "SPY") == [log[3]]
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.append([make.fill(5, a)])
+
+
+def test_pruning_never_passes_the_cursor_it_was_given(journal, make):
+    journal.append([make.fill(seq, make.execution(seq)) for seq in range(1, 6)])
+    journal.prune(make.opening + 100, keep_after_seq=2)
+    assert [e.seq for e in journal.entries(2, 10)] == [3, 4, 5]
+    journal.prune(make.opening + 100, keep_after_seq=5)
+    assert journal.entries(5, 10) == []
+    assert journal.last_seq() == 5, "the next entry continues the log although its payloads are gone"
+
+
+def test_an_intent_is_recorded_once(journal, make):
+    assert journal.record_intent(make.intent(1), 7, 100, "s1")
+    assert not journal.record_intent(make.intent(1), 8, 200, "s2")
+    order = journal.order("i1")
+    assert order.intent == make.intent(1)
+    assert (order.state, order.filled, order.created) == (OrderState.PENDING, 0, make.intent(1).time)
+    assert order.aliases == (Alias(session="s1", client_id=7, order_id=100, perm_id=0),)
+
+
+def test_states_decide_which_orders_are_open(journal, make):
+    for n in (1, 2, 3):
+        journal.record_intent(make.intent(n), 1, n, "s")
+    journal.record_state("i1", OrderState.FILLED, Decimal("100.5"), "", make.opening + 50 * SECOND)
+    journal.record_state("i2", OrderState.UNKNOWN, Decimal("0.5"), "no answer", make.opening + 60 * SECOND)
+    assert [o.intent.intent_id for o in journal.open_orders()] == ["i2", "i3"]
+    assert [o.intent.intent_id for o in journal.orders_since(make.opening + 50 * SECOND)] == ["i1", "i2"]
+    unknown = journal.order("i2")
+    assert (unknown.state, unknown.filled, unknown.note) == (OrderState.UNKNOWN, Decimal("0.5"), "no answer")
+
+
+def test_a_modification_changes_quantity_and_ticket(journal, make):
+    journal.record_intent(make.intent(1), 1, 1, "s")
+    ticket = OrderTicket(order_type=OrderType.LIMIT, limit_price=Decimal("449.90"))
+    journal.record_modification("i1", Decimal(50), ticket, make.opening + 9)
+    order = journal.order("i1")
+    assert (order.intent.quantity, order.intent.ticket, order.updated) == (50, ticket, make.opening + 9)
+
+
+def test_one_intent_may_have_several_incarnations_and_each_is_found(journal, make):
+    journal.record_intent(make.intent(1), 1, 5, "s1")
+    journal.record_alias("i1", "s1", 1, 5, 777)
+    journal.record_alias("i1", "s1", 1, 5, 0)
+    journal.record_alias("i1", "s2", 1, 6, 0)
+    journal.record_alias("i1", "s2", 1, 6, 778)
+    assert [(a.session, a.order_id, a.perm_id) for a in journal.order("i1").aliases] == [
+        ("s1", 5, 777),
+        ("s2", 6, 778),
+    ]
+    assert journal.by_perm_id(777) == journal.by_perm_id(778) == "i1"
+    assert journal.by_perm_id(0) is None
+
+
+def test_a_perm_id_cannot_move_to_another_intent(journal, make):
+    for n in (1, 2):
+        journal.record_intent(make.intent(n), 1, n, "s")
+    journal.record_alias("i1", "s", 1, 1, 777)
+    with pytest.raises(JournalError, match="perm id 777 is the order of intent i1"):
+        journal.record_alias("i2", "s", 1, 2, 777)
+    assert journal.by_perm_id(777) == "i1"
+
+
+@pytest.mark.parametrize("call", ["record_state", "record_modification", "record_alias"])
+def test_an_order_without_an_intent_is_refused(journal, make, call):
+    arguments = {
+        "record_state": ("i9", OrderState.SENT, Decimal(0), "", 1),
+        "record_modification": ("i9", Decimal(1), OrderTicket(), 1),
+        "record_alias": ("i9", "s", 1, 1, 5),
+    }
+    with pytest.raises(JournalError, match="intent i9 is not in the journal"):
+        getattr(journal, call)(*arguments[call])
+
+
+def test_boots_count_up_under_one_tag(open_journal):
+    first, second = open_journal().open_boot(), open_journal().open_boot()
+    assert (first.number, second) == (1, Boot(first.tag, 2))
+    assert len(first.tag) == 4
+    assert first.tag.isalnum()
+    assert first.tag == first.tag.lower()
+
+
+def test_an_order_id_mark_never_falls(journal, open_journal):
+    assert journal.order_id_mark(3) == 0
+    journal.raise_order_id_mark(3, 500)
+    journal.raise_order_id_mark(3, 499)
+    assert open_journal().order_id_mark(3) == 500
+    assert journal.order_id_mark(4) == 0
+
+
+def test_epochs_rise_by_one_for_each_connection(journal, open_journal):
+    assert journal.epoch("ib-1") == 0
+    assert (journal.open_epoch("ib-1"), open_journal().open_epoch("ib-1"), journal.open_epoch("ib-2")) == (1, 2, 1)
+    assert journal.epoch("ib-1") == 2
+
+
+def test_client_ids_are_stable_and_run_out_with_a_reason(journal, open_journal):
+    assert [journal.client_id(f"S{n}") for n in range(98)] == list(range(1, 99))
+    assert open_journal().client_id("S41") == 42
+    with pytest.raises(JournalError, match="strategy ONE_MORE gets no client id"):
+        journal.client_id("ONE_MORE")
+
+
+def test_a_snapshot_carries_its_cursor_and_replaces_the_last(journal, open_journal):
+    assert journal.load_snapshot("portfolio") is None
+    journal.save_snapshot("portfolio", 5, b"five")
+    journal.save_snapshot("portfolio", 9, b"nine")
+    assert open_journal().load_snapshot("portfolio") == (9, b"nine")
+
+
+def test_halts_last_until_they_are_cleared(journal, open_journal):
+    journal.set_halt("all", "kill switch", 7)
+    journal.set_halt("TREND", "drawdown", 8)
+    journal.clear_halt("all")
+    assert open_journal().halts() == {"TREND": Halt("drawdown", 8)}
+
+
+def test_counts_name_every_table(journal, make):
+    journal.append([make.fill(1, make.execution(1)), make.commission(2, make.execution(1))])
+    counts = journal.counts()
+    assert (counts["entries"], counts["executions"], counts["commissions"], counts["orders"]) == (2, 1, 1, 0)
+
+
+def test_a_journal_of_a_newer_program_is_refused(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE meta SET value = 2 WHERE key = 'schema_version'")
+    raw.close()
+    with pytest.raises(JournalError, match="has schema version 2 and this program knows up to 1"):
+        Journal(path)
+
+
+def test_every_commit_is_flushed_to_the_disk(journal):
+    pragmas = [journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert pragmas == ["wal", 2], "synchronous 2 is FULL"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT payload FROM executions JOIN entries USING (seq) WHERE executions.account = 'a' AND family = 'f'",
+        "SELECT payload FROM executions JOIN entries USING (seq) WHERE exec_id = 'e'",
+        "SELECT payload FROM entries WHERE account = 'a' AND strategy = 's' AND instrument = 'i' AND seq > 1",
+        "SELECT intent FROM orders WHERE final = 0 ORDER BY created",
+        "SELECT intent FROM orders WHERE updated >= 1",
+        "SELECT intent_id FROM aliases WHERE perm_id = 5 AND perm_id != 0",
+        "SELECT session FROM aliases WHERE intent_id = 'i'",
+    ],
+)
+def test_no_query_of_the_hot_path_scans_a_table(journal, query):
+    plan = " ".join(row[3] for row in journal._db.execute(f"EXPLAIN QUERY PLAN {query}"))
+    assert "SEARCH" in plan or "USING INDEX" in plan
+    assert not any(f"SCAN {table}" in plan and f"SCAN {table} USING" not in plan for table in journal.counts())
