@@ -90,6 +90,25 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class OrderModification(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish to change a working order: total quantity and prices as given, what is None stays as it is."""
+
+    intent_id: IntentId
+    strategy: StrategyName
+    time: Nanos
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish that an order stop working; it may fill before the cancel arrives."""
+
+    intent_id: IntentId
+    strategy: StrategyName
+    time: Nanos
+
+
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     """What was approved: a definite order of one strategy in one account. Journalled before anything is sent."""
 
@@ -132,7 +151,8 @@ FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.RE
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     """An order as its strategy and people see it.
 
-    `average_price` is 0 before the first fill; `note` says why the order stands as it does.
+    `notional` is Σ quantity × price of its fills, `average_price` 0 before the first one. `acknowledged`: the broker
+    has answered for it at least once. `note` says why the order stands as it does.
     """
 
     intent_id: IntentId
@@ -144,7 +164,9 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     ticket: OrderTicket
     state: OrderState
     filled: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
     average_price: Decimal = Decimal(0)
+    acknowledged: bool = False
     created: Nanos = 0
     updated: Nanos = 0
     client_id: int = -1

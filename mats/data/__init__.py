@@ -1,0 +1,1 @@
+"""Market data as it is kept and shaped: bar building and bar files."""

@@ -1,0 +1,145 @@
+"""The class that strategy authors subclass. A strategy holds no thread, no socket, no file: it reacts and asks."""
+
+import math
+from typing import Any, ClassVar
+
+import msgspec
+import pandas as pd
+
+from mats.data.bars import to_frame
+from mats.model.executions import FillRecorded
+from mats.model.instrument import InstrumentId
+from mats.model.market import Bar, Quote
+from mats.model.orders import IntentId, OrderTicket, OrderView, Signal
+from mats.model.timestamp import Nanos
+from mats.strategy.broker import Broker
+from mats.strategy.context import StrategyContext
+from mats.strategy.errors import StrategyError
+from mats.strategy.host import LogLevel
+from mats.strategy.schedule import daily, every
+
+
+class Strategy:
+    """Base of all strategies: override the `on_*` hooks you need and call `signal` or `self.broker`.
+
+    The same class runs live, on the paper gateway and in a backtest. Hooks are called one at a time and must return
+    promptly; an exception out of a hook stops this strategy only, which is then restarted or parked.
+    The four settings below may also be parameters: a field of the same name in `Params` takes precedence.
+    """
+
+    class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """The strategy's parameters; subclass it with typed fields and defaults."""
+
+    bar_seconds: int = 60
+    """Span of the bars that `on_bar` gets, in seconds; live data comes in 5-second bars, so a multiple of 5."""
+    ticks: bool = False
+    """Whether quotes are wanted in `on_tick`."""
+    warmup: int = 0
+    """Bars of history per instrument that are loaded before `on_start`; there may be fewer where data begins."""
+    history_length: int = 1000
+    """Bars per instrument that `history` keeps; the oldest are forgotten."""
+
+    SETTINGS: ClassVar[tuple[str, ...]] = ("bar_seconds", "ticks", "warmup", "history_length")
+
+    def __init__(self, context: StrategyContext, params: Any) -> None:
+        """Made by the runner. Authors set their own state up in `on_start`."""
+        self._context = context
+        self.name = context.name
+        self.params = params
+        self.broker = Broker(context)
+        for setting in self.SETTINGS:
+            if hasattr(params, setting):
+                setattr(self, setting, getattr(params, setting))
+
+    def instruments(self) -> tuple[InstrumentId, ...]:
+        """What the strategy watches and may trade: as a rule its parameter `instruments`, or `instrument`."""
+        several = getattr(self.params, "instruments", ())
+        return tuple(several) if several else (self.params.instrument,) if hasattr(self.params, "instrument") else ()
+
+    # Hooks
+
+    def on_start(self) -> None:
+        """Called once, when history is loaded and before the first bar; also after a restart."""
+
+    def on_bar(self, bar: Bar) -> None:
+        """Called with each completed bar; `history` already ends with it."""
+
+    def on_tick(self, quote: Quote) -> None:
+        """Called with each new quote where `ticks` is true; quotes may be conflated to the newest."""
+
+    def on_fill(self, fill: FillRecorded) -> None:
+        """Called with each own fill, after it has been booked: positions already contain it."""
+
+    def on_order_status(self, order: OrderView) -> None:
+        """Called when an own order changes state, also when it was denied before it was sent (`order.note`)."""
+
+    def on_timer(self, name: str) -> None:
+        """Called when a timer of `schedule` or `every` is due, before the bar that ends at that instant."""
+
+    def on_stop(self) -> None:
+        """Called once at an orderly stop; orders and positions are left as they are unless you act."""
+
+    # What a strategy can do
+
+    def signal(
+        self, instrument: InstrumentId, strength: float, *, ticket: OrderTicket | None = None, reason: str = ""
+    ) -> IntentId:
+        """Ask to hold `strength` of the strategy's equity in `instrument`: 1 all of it long, -1 short, 0 flat.
+
+        The risk manager works out the difference to what is held and on its way, and trades that by `ticket`
+        (a market order unless given). Returns the id of the order that may follow.
+        """
+        self._context.require(instrument)
+        if not math.isfinite(strength) or abs(strength) > 1:
+            raise StrategyError(
+                f"strategy {self.name}: a signal of strength {strength} for {instrument} is out of range; "
+                "give a number from -1 to 1"
+            )
+        signal = Signal(
+            intent_id=self._context.host.mint(),
+            strategy=self.name,
+            instrument=instrument,
+            strength=float(strength),
+            time=self.now,
+            ticket=ticket or OrderTicket(),
+            reason=reason,
+        )
+        self._context.host.submit(signal)
+        return signal.intent_id
+
+    @property
+    def now(self) -> Nanos:
+        """Strategy time: nanoseconds UTC. Between bars it moves with the clock; it never runs backward."""
+        return self._context.now
+
+    def history(self, instrument: InstrumentId, n: int | None = None) -> list[Bar]:
+        """The newest `n` completed bars (all that are kept when None), oldest first; fewer where there are fewer."""
+        window = self._context.window(instrument)
+        if n is not None and n < 0:
+            raise StrategyError(f"strategy {self.name}: history of {n} bars was asked for; give 0 or more")
+        return list(window) if n is None else list(window)[max(len(window) - n, 0) :]
+
+    def frame(self, instrument: InstrumentId, n: int | None = None) -> pd.DataFrame:
+        """The same as `history`, as a frame: open, high, low, close, volume by the bars' starts, UTC."""
+        return to_frame(self.history(instrument, n))
+
+    def quote(self, instrument: InstrumentId) -> Quote | None:
+        """The newest quote, or None: before the first one, and always where `ticks` is false."""
+        self._context.require(instrument)
+        return self._context.quotes.get(instrument)
+
+    def schedule(self, name: str, *, at: str, zone: str = "America/New_York", days: str = "mon-fri") -> None:
+        """Set timer `name` for a local time of day, for example `at="15:55"`, on `days`, e.g. `mon-fri` or `mon,wed`."""
+        self._context.timers.add(name, daily(at, zone, days))
+
+    def every(self, name: str, *, seconds: int = 0, minutes: int = 0, hours: int = 0) -> None:
+        """Set timer `name` for each full multiple of a span (UTC): `minutes=5` is due at :00, :05, :10."""
+        self._context.timers.add(name, every(seconds=seconds, minutes=minutes, hours=hours))
+
+    def unschedule(self, name: str) -> None:
+        """Forget timer `name`."""
+        self._context.timers.remove(name)
+
+    def log(self, text: str, level: LogLevel = "info") -> None:
+        """Write one line to the log under the strategy's name."""
+        self._context.host.log(level, text)

@@ -1,0 +1,5 @@
+"""What goes wrong with a strategy, in one sentence for the person who can mend it."""
+
+
+class StrategyError(Exception):
+    """A strategy file, parameter, record or call that cannot be used; the text names thing, value and mend."""

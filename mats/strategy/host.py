@@ -1,0 +1,59 @@
+"""The seam between a strategy and whatever runs it: the strategy actor, a backtest, a test."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal, Protocol
+
+import msgspec
+
+from mats.model.instrument import InstrumentId
+from mats.model.money import ZERO
+from mats.model.orders import CancelRequest, IntentId, OrderModification, OrderRequest, OrderView, Signal
+from mats.model.timestamp import Nanos
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy holds: signed `quantity`, and the average price per unit it was opened at, 0 when flat."""
+
+    instrument: InstrumentId
+    quantity: Decimal = ZERO
+    average_price: Decimal = ZERO
+
+
+class StrategyHost(Protocol):
+    """What a strategy may ask of its surroundings. No method waits; requests are answered by later callbacks."""
+
+    def submit(self, signal: Signal) -> None:
+        """Hand a signal to the risk manager."""
+
+    def place(self, request: OrderRequest) -> None:
+        """Hand an explicit order to the risk manager."""
+
+    def cancel(self, request: CancelRequest) -> None:
+        """Ask the order manager to cancel one order."""
+
+    def modify(self, modification: OrderModification) -> None:
+        """Ask for a change of one working order."""
+
+    def equity(self) -> Decimal | None:
+        """The strategy's own equity in the account's base currency; None while it is not known."""
+
+    def position(self, instrument: InstrumentId) -> Position:
+        """The strategy's own position; quantity 0 where it holds none."""
+
+    def positions(self) -> Mapping[InstrumentId, Position]:
+        """The strategy's own positions that are not flat."""
+
+    def working_orders(self) -> Mapping[IntentId, OrderView]:
+        """The strategy's own orders that are not final."""
+
+    def now(self) -> Nanos:
+        """The host's clock; asked only until the first bar or clock message has told the strategy the time."""
+
+    def mint(self) -> IntentId:
+        """A new intent id, never given before."""
+
+    def log(self, level: LogLevel, text: str) -> None:
+        """Write one line to the log, under the strategy's name."""

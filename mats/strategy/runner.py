@@ -1,0 +1,143 @@
+"""Drives one strategy: parts become bars, time becomes timers, each callback comes in its order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mats.data.bars import BarBuilder, ceil_time
+from mats.model.executions import FillRecorded
+from mats.model.instrument import InstrumentId
+from mats.model.market import Bar, Quote
+from mats.model.orders import OrderView, StrategyName
+from mats.model.timestamp import SECOND, Nanos
+from mats.strategy.base import Strategy
+from mats.strategy.context import StrategyContext
+from mats.strategy.errors import StrategyError
+from mats.strategy.host import StrategyHost
+from mats.strategy.params import convert_params
+
+PATIENCE: Nanos = 10 * SECOND
+"""How long after a bar's end the clock waits for its last part before it closes the bar without it."""
+
+
+class StrategyRunner:
+    """One strategy with its bar builders, its history and its timers.
+
+    Time comes only from bars and from `clock`, so the same input gives the same callbacks, live and in a backtest.
+    A timer due at T fires before `on_bar` of a bar that ends at T. A bar reaches `on_bar` only when it is over.
+    """
+
+    def __init__(
+        self, strategy_class: type[Strategy], name: StrategyName, params: Mapping[str, Any], host: StrategyHost
+    ) -> None:
+        """Raises StrategyError where parameters or settings do not fit; nothing of the strategy has run by then."""
+        self._context = StrategyContext(name, host)
+        self.strategy = strategy_class(self._context, convert_params(strategy_class.Params, name, params))
+        self.instruments = self.strategy.instruments()
+        self._context.open_windows(self.instruments, self.strategy.history_length)
+        self._builders: dict[InstrumentId, BarBuilder] = {}
+        self._check_settings()
+
+    @property
+    def bar_seconds(self) -> int:
+        """Span in seconds of the bars that the strategy gets."""
+        return self.strategy.bar_seconds
+
+    @property
+    def warmup(self) -> int:
+        """Bars per instrument that `start` should be given."""
+        return self.strategy.warmup
+
+    @property
+    def ticks(self) -> bool:
+        """Whether `quote` should be called."""
+        return self.strategy.ticks
+
+    def start(self, history: Mapping[InstrumentId, Sequence[Bar]]) -> None:
+        """Take completed bars of `bar_seconds` in time order into the history, then call `on_start`."""
+        for instrument in self.instruments:
+            for bar in history.get(instrument, ()):
+                if bar.seconds != self.bar_seconds:
+                    raise StrategyError(
+                        f"strategy {self.strategy.name}: its history of {instrument} has {bar.seconds}-second bars, "
+                        f"but it works on {self.bar_seconds}; load bars of {self.bar_seconds} seconds"
+                    )
+                self._context.remember(bar)
+        self.strategy.on_start()
+
+    def bar(self, part: Bar) -> None:
+        """Take a live bar, as a rule of 5 seconds, or any that divides `bar_seconds`."""
+        self._context.require(part.instrument)
+        self._context.timers.anchor(self._since(part.start))
+        for bar in (*self._overdue(part.start - PATIENCE), *self._builder(part).add(part)):
+            self._deliver(bar)
+        self._fire_timers(part.end)
+
+    def clock(self, now: Nanos) -> None:
+        """Let time pass without data: close overdue bars and fire due timers.
+
+        `now` is the clock of the data. A replay of old data has the data's own time; then the bars are clock enough.
+        """
+        self._context.timers.anchor(self._since(now))
+        for bar in self._overdue(now - PATIENCE):
+            self._deliver(bar)
+        self._fire_timers(now)
+
+    def quote(self, quote: Quote) -> None:
+        """Take a quote. It moves no time: quotes are stamped where they are received, bars by the market."""
+        self._context.require(quote.instrument)
+        self._context.quotes[quote.instrument] = quote
+        self.strategy.on_tick(quote)
+
+    def fill(self, fill: FillRecorded) -> None:
+        """Pass on an own fill; the host's positions contain it already."""
+        self.strategy.on_fill(fill)
+
+    def order_status(self, order: OrderView) -> None:
+        """Pass on the new state of an own order."""
+        self.strategy.on_order_status(order)
+
+    def stop(self) -> None:
+        """Let the strategy end in order."""
+        self.strategy.on_stop()
+
+    def _since(self, instant: Nanos) -> Nanos:
+        return instant if self._context.time is None else self._context.time
+
+    def _builder(self, part: Bar) -> BarBuilder:
+        """The builder of the part's instrument. It begins at a full bar, and after the history: no bar is partial."""
+        builder = self._builders.get(part.instrument)
+        if builder is None:
+            window = self._context.window(part.instrument)
+            begin = max(ceil_time(part.start, self.bar_seconds), window[-1].end if window else 0)
+            builder = self._builders[part.instrument] = BarBuilder(part.instrument, self.bar_seconds, begin)
+        return builder
+
+    def _overdue(self, until: Nanos) -> list[Bar]:
+        closed = [bar for builder in self._builders.values() for bar in builder.close_until(until)]
+        return sorted(closed, key=lambda bar: bar.end)
+
+    def _deliver(self, bar: Bar) -> None:
+        self._fire_timers(bar.end)
+        self._context.remember(bar)
+        self.strategy.on_bar(bar)
+
+    def _fire_timers(self, until: Nanos) -> None:
+        while (timer := self._context.timers.take_due(until)) is not None:
+            due, name = timer
+            self._context.advance(due)
+            self.strategy.on_timer(name)
+        self._context.advance(until)
+
+    def _check_settings(self) -> None:
+        name, strategy = self.strategy.name, self.strategy
+        if not self.instruments or not all(self.instruments):
+            raise StrategyError(f"strategy {name} names no instrument; give the parameter instrument or instruments")
+        if len(set(self.instruments)) < len(self.instruments):
+            raise StrategyError(f"strategy {name} names an instrument twice in {self.instruments}; name each once")
+        if strategy.bar_seconds < 5 or strategy.bar_seconds % 5:
+            raise StrategyError(f"strategy {name}: bar_seconds is {strategy.bar_seconds}; give a multiple of 5")
+        if strategy.history_length < max(strategy.warmup, 1) or strategy.warmup < 0:
+            raise StrategyError(
+                f"strategy {name}: warmup is {strategy.warmup} and history_length {strategy.history_length}; "
+                "give 0 <= warmup <= history_length and a history of 1 at least"
+            )

@@ -1,0 +1,30 @@
+"""How to trade, in one word: `market()`, `limit(167.65)`, `stop(160)`, `stop_limit(160, 159.5)`."""
+
+from decimal import Decimal
+
+from mats.model.money import exact
+from mats.model.orders import OrderTicket, OrderType, TimeInForce
+
+Price = Decimal | float | int
+
+
+def market(tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
+    """At the best price there is, now."""
+    return OrderTicket(order_type=OrderType.MARKET, tif=tif)
+
+
+def limit(price: Price, tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
+    """At `price` or better; the price must lie on the instrument's tick grid."""
+    return OrderTicket(order_type=OrderType.LIMIT, limit_price=exact(price), tif=tif)
+
+
+def stop(price: Price, tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
+    """A market order once the market trades at `price` or through it."""
+    return OrderTicket(order_type=OrderType.STOP, stop_price=exact(price), tif=tif)
+
+
+def stop_limit(price: Price, limit_price: Price, tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
+    """A limit order at `limit_price` once the market trades at `price` or through it."""
+    return OrderTicket(
+        order_type=OrderType.STOP_LIMIT, stop_price=exact(price), limit_price=exact(limit_price), tif=tif
+    )
