@@ -152,7 +152,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     """An order as its strategy and people see it.
 
     `notional` is Σ quantity × price of its fills, `average_price` 0 before the first one. `acknowledged`: the broker
-    has answered for it at least once. `note` says why the order stands as it does.
+    has answered for it at least once. `applied` is the last entry of the fill log that it contains. `note` says why
+    the order stands as it does.
     """
 
     intent_id: IntentId
@@ -167,6 +168,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     notional: Decimal = Decimal(0)
     average_price: Decimal = Decimal(0)
     acknowledged: bool = False
+    applied: int = 0
     created: Nanos = 0
     updated: Nanos = 0
     client_id: int = -1
