@@ -35,9 +35,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def family(self) -> str:
-        """The id without its last segment: all revisions of one execution share it."""
-        head, dot, _ = self.exec_id.rpartition(".")
-        return head if dot else self.exec_id
+        """The id without its last segment: all revisions of one execution share it. A last segment counts in digits."""
+        head, dot, tail = self.exec_id.rpartition(".")
+        return head if dot and tail.isdigit() else self.exec_id
 
     @property
     def revision(self) -> int:
