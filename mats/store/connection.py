@@ -1,0 +1,65 @@
+"""How this process reaches ArcticDB: one connection per address, one map size, secrets kept out of sight."""
+
+import os
+import re
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+# One thread a pool: appends are serialised by ArcticDB anyway, and fewer hand-offs halve their cost on a busy machine.
+os.environ.setdefault("ARCTICDB_VersionStore_NumCPUThreads_int", "1")
+os.environ.setdefault("ARCTICDB_VersionStore_NumIOThreads_int", "1")
+
+from arcticdb import Arctic, LibraryOptions  # noqa: E402
+from arcticdb.version_store.library import Library  # noqa: E402
+
+MAP_SIZE = "16GB"
+"""LMDB's address space per library. Daemon, web and notebooks must agree: a smaller map aborts the process."""
+
+_SECRET = re.compile(r"(?i)((?:access|secret|key|token|password)[^=&]*=)[^&]*")
+_CREDENTIALS = re.compile(r"://[^/@]*@")
+_arctics: WeakValueDictionary[str, Arctic] = WeakValueDictionary()
+
+
+def lmdb_uri(directory: Path) -> str:
+    """The address of a store on the local disk."""
+    return f"lmdb://{directory}?map_size={MAP_SIZE}"
+
+
+def safe_uri(uri: str) -> str:
+    """The address as it may be logged: keys, secrets and passwords masked."""
+    return _CREDENTIALS.sub("://***@", _SECRET.sub(r"\1***", uri))
+
+
+def connect(uri: str) -> Arctic:
+    """The connection of this process to `uri`: two over one path would lose each other's rows, so there is one."""
+    full = f"{uri}?map_size={MAP_SIZE}" if uri.startswith("lmdb://") and "map_size=" not in uri else uri
+    arctic = _arctics.get(full)
+    if arctic is None:
+        if full.startswith("lmdb://"):
+            lmdb_directory(full).mkdir(parents=True, exist_ok=True)
+        arctic = _arctics[full] = Arctic(full)
+    return arctic
+
+
+def lmdb_directory(uri: str) -> Path:
+    """Where an `lmdb://` address keeps its files."""
+    return Path(uri.removeprefix("lmdb://").partition("?")[0])
+
+
+def open_library(arctic: Arctic, name: str, options: LibraryOptions) -> Library:
+    """The library, made when absent; a new folder is flushed, because LMDB flushes only the file in it."""
+    if not arctic.has_library(name):
+        arctic.create_library(name, options)
+        uri = arctic.get_uri()
+        if uri.startswith("lmdb://"):
+            _flush_directories(lmdb_directory(uri), lmdb_directory(uri) / name)
+    return arctic.get_library(name)
+
+
+def _flush_directories(root: Path, leaf: Path) -> None:
+    for directory in (leaf, *leaf.parents):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+        if directory == root:
+            return
