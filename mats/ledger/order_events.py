@@ -22,7 +22,7 @@ class OrderSent(_Event, frozen=True):
 
 
 class OrderRefused(_Event, frozen=True):
-    """It was never sent, for `reason`."""
+    """It never went on the socket, for `reason`: certain knowledge of the connection, not a guess."""
 
     reason: str
 

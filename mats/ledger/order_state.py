@@ -73,8 +73,8 @@ def _sent(order: OrderView, event: ev.OrderSent) -> Transition:
 
 
 def _refused(order: OrderView, event: ev.OrderRefused) -> Transition:
-    if order.state is not PENDING:
-        return _ignored(order, event)
+    if order.acknowledged or order.state.final:
+        return _ignored(order, event, query=order.acknowledged)
     return _to(order, event, REJECTED, f"not sent: {event.reason}")
 
 
@@ -207,7 +207,7 @@ def _restarted(order: OrderView, event: ev.Restarted) -> Transition:
 
 def _open(order: OrderView, event: ev.FoundOpen) -> Transition:
     """A listing proves life; one that contradicts a final state may be older than it: count the order, ask again."""
-    if order.state is FILLED:
+    if order.state is FILLED or (order.state.final and event.status not in ALIVE):
         return _ignored(order, event)
     found = _heard(order, event.perm_id)
     if order.state.final:

@@ -121,7 +121,7 @@ def execution() -> Callable[..., Execution]:
     return an_execution
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_log() -> type[Log]:
     """For property tests, which need a fresh log for every example."""
     return Log
