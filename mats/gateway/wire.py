@@ -1,0 +1,105 @@
+"""The TWS socket format: frames of a four-byte length and text fields, each ended by a NUL.
+
+Source: the TWS API reference clients; every field is text, booleans are 1 and 0, an absent number is empty.
+"""
+
+import struct
+from collections.abc import Iterator
+from decimal import Decimal
+
+MAX_FRAME = 1 << 20
+"""Bytes of the longest frame a client may send."""
+
+PREAMBLE = b"API\0"
+
+Field = str | int | float | bool | Decimal | None
+Message = tuple[Field, ...]
+
+
+class WireError(ValueError):
+    """The bytes are not the protocol; the connection that sent them cannot go on."""
+
+
+def encode(message: Message) -> bytes:
+    """One frame."""
+    body = ("\0".join(map(text, message)) + "\0").encode(errors="replace")
+    return struct.pack(">I", len(body)) + body
+
+
+def text(field: Field) -> str:
+    """A field as the protocol writes it."""
+    if field is None:
+        return ""
+    if isinstance(field, bool):
+        return "1" if field else "0"
+    if isinstance(field, Decimal):
+        return format(field, "f")
+    return str(field).replace("\0", " ")
+
+
+class FrameReader:
+    """Cuts a stream into frames. `feed` yields each complete one as its list of fields; raises WireError."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._greeted = False
+
+    def feed(self, data: bytes) -> Iterator[list[str]]:
+        self._data += data
+        if not self._greeted:
+            if not PREAMBLE.startswith(bytes(self._data[:4])):
+                raise WireError("the connection does not begin with API")
+            if len(self._data) < 4:
+                return
+            self._greeted = True
+            del self._data[:4]
+        while len(self._data) >= 4:
+            (length,) = struct.unpack_from(">I", self._data)
+            if not 0 < length <= MAX_FRAME:
+                raise WireError(f"a frame of {length} bytes is outside 1..{MAX_FRAME}")
+            if len(self._data) < 4 + length:
+                return
+            body = bytes(self._data[4 : 4 + length])
+            del self._data[: 4 + length]
+            yield body.decode(errors="replace").removesuffix("\0").split("\0")
+
+
+class Fields:
+    """Reads the fields of a request one after the other; raises WireError where one is missing or not a number."""
+
+    def __init__(self, fields: list[str]) -> None:
+        self._fields = fields
+        self._at = 0
+
+    def text(self) -> str:
+        if self._at >= len(self._fields):
+            raise WireError(f"request {self._fields[0]} has only {len(self._fields)} fields")
+        self._at += 1
+        return self._fields[self._at - 1]
+
+    def skip(self, count: int) -> None:
+        for _ in range(count):
+            self.text()
+
+    def integer(self) -> int:
+        """Empty counts as 0, `0.0` as 0."""
+        return int(self.decimal())
+
+    def flag(self) -> bool:
+        return self.text() not in ("", "0", "false")
+
+    def decimal(self) -> Decimal:
+        """Empty counts as 0."""
+        raw = self.text()
+        try:
+            number = Decimal(raw) if raw else Decimal(0)
+        except ArithmeticError as error:
+            raise WireError(f"request {self._fields[0]} has {raw!r} where a number belongs") from error
+        if not number.is_finite():
+            raise WireError(f"request {self._fields[0]} has {raw!r} where a finite number belongs")
+        return number
+
+    def optional(self) -> Decimal | None:
+        """A price: empty, zero (by both conventions of clients) and the largest double all mean not given."""
+        number = self.decimal()
+        return None if number == 0 or abs(number) > Decimal("1e300") else number

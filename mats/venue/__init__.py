@@ -1,0 +1,1 @@
+"""The simulated exchange. Pure: no sockets, no threads, no clock of its own."""
