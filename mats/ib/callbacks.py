@@ -1,0 +1,313 @@
+"""What the decoder calls: each message becomes one event, and items of the answers that wait for it.
+
+Everything heard is told, in the order of the wire, whether somebody asked for it or not: openOrder, position and
+commissionReport carry no request id, so an answer cannot be told from news. Method names are those of IB's protocol.
+"""
+
+from collections.abc import Callable
+from datetime import UTC
+
+from ib_async.contract import Contract, ContractDetails
+from ib_async.objects import BarData, CommissionReport
+from ib_async.objects import Execution as WireExecution
+from ib_async.order import Order, OrderState
+
+from mats.ib.codes import Meaning, meaning_of
+from mats.ib.contracts import amount, multiplier_of, name_of, required, to_instrument
+from mats.ib.errors import (
+    AnswerUntrusted,
+    NotPermitted,
+    PacingViolated,
+    RequestRefused,
+    UnknownInstrument,
+)
+from mats.ib.events import (
+    AccountValueReported,
+    BarReported,
+    CommissionReported,
+    DecodeFailed,
+    ErrorReported,
+    ExecutionReported,
+    LinkDegraded,
+    LinkRestored,
+    OrderReported,
+    OrderStatusReported,
+    PacketEnd,
+    PositionReported,
+    QuoteReported,
+    SessionEvent,
+)
+from mats.ib.orders import side_of, to_broker_order, to_completed_order
+from mats.ib.pending import FIRST_REQUEST_ID, Pending, Snapshot
+from mats.ib.quotes import Quotes
+from mats.ib.streams import Feed, Streams
+from mats.model.broker import AccountValue, BrokerError, BrokerPosition, BrokerStatus
+from mats.model.executions import Commission, Execution
+from mats.model.market import Bar
+from mats.model.timestamp import SECOND, from_datetime
+
+LIVE = -1
+"""The request id of an execution that nobody asked for."""
+COST_PENDING = -1
+"""IB's word, next to "unset", for a commission that is not known yet; other negative ones are rebates."""
+
+REFUSALS = {
+    Meaning.UNKNOWN_INSTRUMENT: UnknownInstrument,
+    Meaning.PACING: PacingViolated,
+    Meaning.NOT_PERMITTED: NotPermitted,
+}
+
+
+class Callbacks:
+    """The receiving half of a session.
+
+    `tell` takes each event. `degraded` is True while the gateway has no link to IB's servers; `undecoded` counts
+    messages that could not be used; `last_error` is the last message about the connection itself.
+    """
+
+    defaultTimezone = UTC  # the decoder makes datetimes in it
+
+    def __init__(
+        self, tell: Callable[[SessionEvent], None], pending: Pending, streams: Streams, quotes: Quotes
+    ) -> None:
+        self._tell_owner, self._pending, self._streams, self._quotes = tell, pending, streams, quotes
+        self._told = False
+        self.next_order_id = 0
+        self.degraded = False
+        self.undecoded = 0
+        self.last_error = ""
+        self.on_client_id_in_use: Callable[[], None] | None = None
+        self.on_closed: Callable[[], None] | None = None
+
+    def _tell(self, event: SessionEvent) -> None:
+        self._told = True
+        self._tell_owner(event)
+
+    def decode_failed(self, text: str) -> None:
+        """A message could not be decoded, or what we made of it raised."""
+        self.undecoded += 1
+        self._tell(DecodeFailed(text))
+
+    # --- the connection
+
+    def connectAck(self) -> None:
+        """The handshake is over; start-up messages follow."""
+
+    def setEventsDone(self) -> None:
+        """The library's objects end with the socket; we keep none."""
+
+    def managedAccounts(self, accounts: str) -> None:
+        """Kept by the client."""
+
+    def nextValidId(self, order_id: int) -> None:
+        self.next_order_id = order_id
+
+    def connectionClosed(self) -> None:
+        if self.on_closed:
+            self.on_closed()
+
+    def tcpDataProcessed(self) -> None:
+        for quote in self._quotes.drain():
+            self._tell(QuoteReported(quote))
+        if self._told:
+            self._tell(PacketEnd())
+            self._told = False
+
+    def currentTime(self, seconds: int) -> None:
+        self._pending.add(Snapshot.SERVER_TIME, seconds * SECOND)
+        self._pending.finish(Snapshot.SERVER_TIME)
+
+    # --- errors and notices
+
+    def error(self, request_id: int, code: int, text: str, _advanced: str = "") -> None:
+        meaning = meaning_of(code, text)
+        error = BrokerError(request_id=request_id, code=code, text=text)
+        if request_id < 0:
+            self.last_error = f"{code} {text}"
+        self._tell(ErrorReported(error, meaning, self._streams.instrument(request_id)))
+        if request_id >= FIRST_REQUEST_ID:
+            self._answer_error(error, meaning)
+        match meaning:
+            case Meaning.LINK_LOST if not self.degraded:
+                self.degraded = True
+                self._tell(LinkDegraded(f"{code} {text}"))
+            case Meaning.LINK_RESTORED | Meaning.LINK_RESTORED_DATA_LOST:
+                self.degraded = False
+                self._tell(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST))
+            case Meaning.CLIENT_ID_IN_USE if self.on_client_id_in_use:
+                self.on_client_id_in_use()
+
+    def _answer_error(self, error: BrokerError, meaning: Meaning) -> None:
+        if meaning is Meaning.NO_DATA:
+            self._pending.finish(error.request_id)
+        elif meaning.ends_request and error.request_id in self._pending:
+            kind = AnswerUntrusted if self.degraded else REFUSALS.get(meaning, RequestRefused)
+            told = f"{error.text} (code {error.code})"
+            self._pending.fail(error.request_id, lambda what: kind(f"{what}: the gateway said {told}", error.code))
+
+    # --- orders and executions
+
+    def openOrder(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
+        self._see(contract)
+        reported = to_broker_order(contract, order, state)
+        self._pending.add(Snapshot.OPEN_ORDERS, reported)
+        self._tell(OrderReported(reported))
+
+    def openOrderEnd(self) -> None:
+        self._pending.finish(Snapshot.OPEN_ORDERS)
+
+    def completedOrder(self, contract: Contract, order: Order, state: OrderState) -> None:
+        self._see(contract)
+        reported = to_completed_order(contract, order, state)
+        self._pending.add(Snapshot.COMPLETED_ORDERS, reported)
+        self._tell(OrderReported(reported))
+
+    def completedOrdersEnd(self) -> None:
+        self._pending.finish(Snapshot.COMPLETED_ORDERS)
+
+    def orderStatus(
+        self,
+        order_id: int,
+        status: str,
+        filled: float,
+        remaining: float,
+        average_price: float,
+        perm_id: int,
+        _parent_id: int,
+        _last_price: float,
+        client_id: int,
+        why_held: str,
+        _cap_price: float = 0.0,
+    ) -> None:
+        reported = BrokerStatus(
+            client_id=client_id,
+            order_id=order_id,
+            perm_id=perm_id,
+            status=status,
+            filled=required(filled),
+            remaining=required(remaining),
+            average_price=required(average_price),
+            why_held=why_held,
+        )
+        self._tell(OrderStatusReported(reported))
+
+    def orderBound(self, _perm_id: int, _client_id: int, _order_id: int) -> None:
+        """A manual order got an id of this client; openOrder says the same."""
+
+    def execDetails(self, request_id: int, contract: Contract, wire: WireExecution) -> None:
+        self._see(contract)
+        execution = Execution(
+            account=wire.acctNumber,
+            exec_id=wire.execId,
+            instrument=name_of(contract),
+            side=side_of(wire.side),
+            quantity=required(wire.shares),
+            price=required(wire.price),
+            time=from_datetime(wire.time),
+            currency=contract.currency,
+            multiplier=multiplier_of(contract),
+            order_ref=wire.orderRef,
+            perm_id=wire.permId,
+            client_id=wire.clientId,
+            order_id=wire.orderId,
+            cumulative_quantity=required(wire.cumQty),
+            average_price=required(wire.avgPrice),
+            exchange=wire.exchange,
+        )
+        live = request_id == LIVE
+        if not live:
+            self._pending.add(request_id, execution)
+        self._tell(ExecutionReported(execution, live))
+
+    def execDetailsEnd(self, request_id: int) -> None:
+        self._pending.finish(request_id)
+
+    def commissionReport(self, report: CommissionReport) -> None:
+        cost = amount(report.commission)
+        if cost is None or cost == COST_PENDING:
+            return  # not known yet; the report comes again
+        commission = Commission(exec_id=report.execId, amount=cost, currency=report.currency)
+        self._pending.add(Snapshot.COMMISSIONS, commission)
+        self._tell(CommissionReported(commission))
+
+    # --- the account
+
+    def position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
+        self._see(contract)
+        reported = BrokerPosition(
+            account=account,
+            instrument=name_of(contract),
+            quantity=required(quantity),
+            average_cost=required(average_cost),
+            currency=contract.currency,
+            multiplier=multiplier_of(contract),
+        )
+        self._pending.add(Snapshot.POSITIONS, reported)
+        self._tell(PositionReported(reported))
+
+    def positionEnd(self) -> None:
+        self._pending.finish(Snapshot.POSITIONS)
+
+    def accountUpdateMulti(
+        self, request_id: int, account: str, _model: str, tag: str, value: str, currency: str
+    ) -> None:
+        reported = AccountValue(account=account, tag=tag, value=value, currency=currency)
+        if self._streams.subject(request_id, Feed.ACCOUNT) is None:
+            self._pending.add(request_id, reported)
+        else:
+            self._tell(AccountValueReported(reported))
+
+    def accountUpdateMultiEnd(self, request_id: int) -> None:
+        if self._streams.subject(request_id, Feed.ACCOUNT) is None:
+            self._pending.finish(request_id)
+
+    # --- contracts and market data
+
+    def contractDetails(self, request_id: int, details: ContractDetails) -> None:
+        self._pending.add(request_id, details)
+
+    def bondContractDetails(self, request_id: int, details: ContractDetails) -> None:
+        self._pending.add(request_id, details)
+
+    def contractDetailsEnd(self, request_id: int) -> None:
+        self._pending.finish(request_id)
+
+    def historicalData(self, request_id: int, bar: BarData) -> None:
+        self._pending.add(request_id, bar)
+
+    def historicalDataEnd(self, request_id: int, _start: str, _end: str) -> None:
+        self._pending.finish(request_id)
+
+    def realtimeBar(
+        self,
+        request_id: int,
+        time: int,
+        open_: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float,
+        wap: float,
+        count: int,
+    ) -> None:
+        if instrument := self._streams.subject(request_id, Feed.BARS):
+            volume, wap, count = max(0.0, volume), max(0.0, wap), max(0, count)
+            self._tell(BarReported(Bar(instrument, time * SECOND, 5, open_, high, low, close, volume, wap, count)))
+        else:
+            self._pending.late += 1
+
+    def priceSizeTick(self, request_id: int, tick: int, price: float, size: float) -> None:
+        if instrument := self._streams.subject(request_id, Feed.QUOTES):
+            self._quotes.price(instrument, tick, price, size)
+        else:
+            self._pending.late += 1
+
+    def tickSize(self, request_id: int, tick: int, size: float) -> None:
+        if instrument := self._streams.subject(request_id, Feed.QUOTES):
+            self._quotes.size(instrument, tick, size)
+        else:
+            self._pending.late += 1
+
+    def _see(self, contract: Contract) -> None:
+        if Snapshot.INSTRUMENTS in self._pending and (instrument := to_instrument(contract)):
+            self._pending.add(Snapshot.INSTRUMENTS, instrument)

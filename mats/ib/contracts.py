@@ -1,0 +1,100 @@
+"""Instrument ⇄ ib_async Contract."""
+
+from decimal import Decimal
+
+import msgspec
+from ib_async.contract import Contract, ContractDetails
+from ib_async.util import UNSET_DOUBLE
+
+from mats.model.instrument import Instrument, InstrumentId, SecType, instrument_id
+from mats.model.money import ONE, ZERO, exact
+
+HELD_TYPES = frozenset(SecType)
+
+
+def amount(value: float | Decimal | None) -> Decimal | None:
+    """A number off the wire as the decimal that was written (100 for `100.0`); IB's "unset" is None."""
+    if value is None or value == UNSET_DOUBLE:
+        return None
+    return Decimal(int(value)) if isinstance(value, float) and value.is_integer() else exact(value)
+
+
+def required(value: float | Decimal | None) -> Decimal:
+    """A number that may be missing where missing means zero."""
+    return amount(value) or ZERO
+
+
+def to_contract(instrument: Instrument) -> Contract:
+    """What the protocol needs to find the contract: the contract id if it is known, and the description."""
+    return Contract(
+        conId=instrument.con_id,
+        symbol=instrument.symbol,
+        secType=instrument.sec_type.value,
+        lastTradeDateOrContractMonth=instrument.expiry,
+        strike=float(instrument.strike),
+        right=instrument.right,
+        multiplier="" if instrument.multiplier == ONE else format(instrument.multiplier, "f"),
+        exchange=instrument.exchange,
+        primaryExchange=instrument.primary_exchange,
+        currency=instrument.currency,
+        localSymbol=instrument.local_symbol,
+        tradingClass=instrument.trading_class,
+    )
+
+
+def name_of(contract: Contract) -> InstrumentId:
+    """The one name of a contract. A type that the system does not hold keeps its contract id in the name."""
+    if contract.secType not in HELD_TYPES:
+        return f"{contract.symbol}:{contract.secType}:{contract.conId}"
+    return instrument_id(
+        contract.symbol,
+        contract.secType,
+        contract.currency,
+        contract.lastTradeDateOrContractMonth,
+        contract.localSymbol,
+    )
+
+
+def multiplier_of(contract: Contract) -> Decimal:
+    """Units of currency per unit of price; stocks and pairs leave the field empty."""
+    return exact(contract.multiplier or ONE)
+
+
+def to_instrument(contract: Contract) -> Instrument | None:
+    """The instrument as far as a contract in an order, execution or position describes it; None for foreign types."""
+    if contract.secType not in HELD_TYPES:
+        return None
+    return Instrument(
+        id=name_of(contract),
+        symbol=contract.symbol,
+        sec_type=SecType(contract.secType),
+        currency=contract.currency,
+        exchange=contract.exchange or "SMART",
+        primary_exchange=contract.primaryExchange,
+        local_symbol=contract.localSymbol,
+        trading_class=contract.tradingClass,
+        expiry=contract.lastTradeDateOrContractMonth,
+        strike=required(contract.strike),
+        right="" if contract.right in ("0", "?") else contract.right,
+        multiplier=multiplier_of(contract),
+        con_id=contract.conId,
+    )
+
+
+def from_details(asked: Instrument, details: ContractDetails) -> Instrument | None:
+    """The resolved instrument: its steps and zone from the details, the exchange as it was asked for.
+
+    IB gives several size steps; the suggested one is what an order ticket offers, the other what it accepts.
+    """
+    found = to_instrument(details.contract) if details.contract else None
+    if found is None:
+        return None
+    return msgspec.structs.replace(
+        found,
+        exchange=asked.exchange or found.exchange,
+        tick_size=amount(details.minTick) or asked.tick_size,
+        size_increment=amount(details.sizeIncrement) or asked.size_increment,
+        min_size=amount(details.minSize) or asked.min_size,
+        time_zone=details.timeZoneId or asked.time_zone,
+        name=details.longName,
+    )

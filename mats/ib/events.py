@@ -1,0 +1,121 @@
+"""What a session tells its owner: one frozen event for each fact heard, in the order of the wire."""
+
+import msgspec
+
+from mats.ib.codes import Meaning
+from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
+from mats.model.executions import Commission, Execution
+from mats.model.instrument import InstrumentId
+from mats.model.market import Bar, Quote
+
+
+class ExecutionReported(msgspec.Struct, frozen=True):
+    """An execution; `live` is False where it answers a replay. The same execution may be reported again."""
+
+    execution: Execution
+    live: bool
+
+
+class CommissionReported(msgspec.Struct, frozen=True):
+    """The cost of an execution, which may not have been reported yet, or never is on this connection."""
+
+    commission: Commission
+
+
+class OrderReported(msgspec.Struct, frozen=True):
+    """openOrder or completedOrder."""
+
+    order: BrokerOrder
+
+
+class OrderStatusReported(msgspec.Struct, frozen=True):
+    """orderStatus: a hint."""
+
+    status: BrokerStatus
+
+
+class ErrorReported(msgspec.Struct, frozen=True):
+    """Any error or notice. `instrument` is set where it concerns a market data subscription of this session."""
+
+    error: BrokerError
+    meaning: Meaning
+    instrument: InstrumentId = ""
+
+
+class PositionReported(msgspec.Struct, frozen=True):
+    """A net position at the broker, also when it becomes zero."""
+
+    position: BrokerPosition
+
+
+class AccountValueReported(msgspec.Struct, frozen=True):
+    """One value of a subscribed account."""
+
+    value: AccountValue
+
+
+class BarReported(msgspec.Struct, frozen=True):
+    """A finished five-second bar."""
+
+    bar: Bar
+
+
+class QuoteReported(msgspec.Struct, frozen=True):
+    """The top of book as it stands after one packet; at most one per instrument and packet."""
+
+    quote: Quote
+
+
+class LinkDegraded(msgspec.Struct, frozen=True):
+    """The gateway lost IB's servers; the socket stands, answers cannot be trusted until `LinkRestored`."""
+
+    reason: str
+
+
+class LinkRestored(msgspec.Struct, frozen=True):
+    """The gateway reached IB's servers again; `data_lost`: every market data subscription must be made anew."""
+
+    data_lost: bool
+
+
+class Unsent(msgspec.Struct, frozen=True):
+    """An order message that never left this process; `action` is `place`, `modify` or `cancel`."""
+
+    order_id: int
+    action: str
+
+
+class SessionLost(msgspec.Struct, frozen=True):
+    """The socket is gone, told exactly once for each opened session. What is not `unsent` may have arrived."""
+
+    reason: str
+    unsent: tuple[Unsent, ...] = ()
+
+
+class DecodeFailed(msgspec.Struct, frozen=True):
+    """A message could not be understood: its content and why. It may have been an execution; replay before trusting."""
+
+    text: str
+
+
+class PacketEnd(msgspec.Struct, frozen=True):
+    """All events of one TCP packet have been told."""
+
+
+SessionEvent = (
+    ExecutionReported
+    | CommissionReported
+    | OrderReported
+    | OrderStatusReported
+    | ErrorReported
+    | PositionReported
+    | AccountValueReported
+    | BarReported
+    | QuoteReported
+    | LinkDegraded
+    | LinkRestored
+    | SessionLost
+    | DecodeFailed
+    | PacketEnd
+)
+"""Everything a session can tell."""

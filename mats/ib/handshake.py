@@ -1,0 +1,70 @@
+"""Opening a socket to a gateway: always finite, and every way to fail has its own error."""
+
+# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from mats.ib.errors import ClientIdInUse, ConnectionFailed, GatewayRefused, GatewaySilent, VersionTooOld
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What the gateway says at the start. `next_order_id` can be lower than ids used before the gateway restarted."""
+
+    accounts: tuple[str, ...]
+    next_order_id: int
+    server_version: int
+
+
+class Handshake:
+    """One attempt. ib_async waits the whole timeout whatever the gateway says; here the first word decides."""
+
+    def __init__(self, client: Any, host: str, port: int, client_id: int) -> None:
+        self._client, self._host, self._port, self._client_id = client, host, port, client_id
+        self._where = f"gateway {host}:{port} (client id {client_id})"
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, timeout: float) -> None:
+        """Connect and wait until the gateway has named accounts and order id; a `ConnectionFailed` otherwise."""
+        attempt = asyncio.ensure_future(self._client.connectAsync(self._host, self._port, self._client_id, 0))
+        try:
+            await asyncio.wait({attempt, self._failure}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if attempt.done() and isinstance(error := attempt.exception(), OSError):
+                raise GatewayRefused(f"{self._where} refuses: {error}; start it, or correct host and port") from error
+            if self._failure.done():
+                self._failure.result()
+            if not attempt.done():
+                raise GatewaySilent(
+                    f"{self._where} accepted but did not finish the handshake in {timeout:g} s; restart it or log it in"
+                )
+            attempt.result()
+        finally:
+            self._failure.cancel()
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
+
+    def client_id_in_use(self) -> None:
+        """IB's error 326."""
+        self._fail(ClientIdInUse(f"{self._where}: another connection holds this client id; end it, or wait and retry"))
+
+    def hung_up(self, message: str) -> None:
+        """The client gave up, or the gateway closed the socket."""
+        version = self._client.serverVersion()
+        if 0 < version < self._client.MinClientVersion:
+            self._fail(
+                VersionTooOld(f"{self._where} speaks version {version}, not {self._client.MinClientVersion}; update it")
+            )
+        else:
+            reason = message or "no reason given"
+            self._fail(GatewayRefused(f"{self._where} hung up ({reason}); allow this host in its API settings"))
+
+    def not_a_gateway(self, error: Exception) -> None:
+        """The first bytes are no handshake."""
+        self._fail(GatewayRefused(f"{self._where} does not speak the TWS protocol ({error}); correct the port"))
+
+    def _fail(self, error: ConnectionFailed) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+            self._failure.exception()  # an error that comes second is not one that nobody looked at

@@ -1,0 +1,96 @@
+"""Historical bars: IB's words for sizes and spans, what may be asked, and what an answer means.
+
+Source: IB's TWS API documentation, "Historical Bars" (valid bar sizes, durations, step sizes).
+"""
+
+import math
+from types import MappingProxyType
+
+import msgspec
+from ib_async.objects import BarData
+
+from mats.ib.times import NO_ZONES, Zones, instant
+from mats.model.instrument import Instrument, InstrumentId, SecType
+from mats.model.market import Bar
+from mats.model.timestamp import DAY, SECOND
+
+DAY_SECONDS = DAY // SECOND
+
+BAR_SIZES = MappingProxyType(
+    {
+        1: "1 secs",
+        5: "5 secs",
+        10: "10 secs",
+        15: "15 secs",
+        30: "30 secs",
+        60: "1 min",
+        120: "2 mins",
+        180: "3 mins",
+        300: "5 mins",
+        600: "10 mins",
+        900: "15 mins",
+        1200: "20 mins",
+        1800: "30 mins",
+        3600: "1 hour",
+        7200: "2 hours",
+        10800: "3 hours",
+        14400: "4 hours",
+        28800: "8 hours",
+        DAY_SECONDS: "1 day",
+    }
+)
+"""IB's name of each bar size in seconds."""
+
+LONGEST_SPAN = MappingProxyType({1: 2_000, 5: 3_600, 10: 14_400, 15: 14_400, 30: 28_800})
+"""The longest span in seconds that IB answers in one request of small bars."""
+
+
+class History(msgspec.Struct, frozen=True):
+    """Finished bars, oldest first. `known_empty`: the broker said that there are none, which a timeout never says."""
+
+    instrument: InstrumentId
+    bars: tuple[Bar, ...]
+    known_empty: bool
+
+
+def bar_size(seconds: int) -> str:
+    """IB's name of a bar size, or a `ValueError` with those it has."""
+    if seconds not in BAR_SIZES:
+        raise ValueError(f"bars of {seconds} seconds do not exist; choose one of {', '.join(map(str, BAR_SIZES))}")
+    return BAR_SIZES[seconds]
+
+
+def duration(seconds: int, bar_seconds: int) -> str:
+    """The shortest span that IB can express and that covers `seconds`: seconds up to a day, then days, then years."""
+    if seconds < bar_seconds:
+        raise ValueError(f"a span of {seconds} seconds holds no bar of {bar_seconds} seconds; ask for a longer one")
+    longest = LONGEST_SPAN.get(bar_seconds, seconds)
+    if seconds > longest:
+        raise ValueError(
+            f"bars of {bar_seconds} seconds come at most {longest} seconds at a time, not {seconds}; ask in parts"
+        )
+    if seconds <= DAY_SECONDS and bar_seconds < DAY_SECONDS:
+        return f"{seconds} S"
+    days = math.ceil(seconds / DAY_SECONDS)
+    return f"{days} D" if days <= 365 else f"{math.ceil(days / 365)} Y"
+
+
+def source_of(instrument: Instrument) -> str:
+    """Which prices make the bars: trades, or the middle of the quotes where trades are not published."""
+    return "MIDPOINT" if instrument.sec_type is SecType.CASH else "TRADES"
+
+
+def to_bar(instrument: InstrumentId, seconds: int, data: BarData, zones: Zones = NO_ZONES) -> Bar:
+    """A bar off the wire; IB writes -1 where a kind of bar has no volume, average or count."""
+    return Bar(
+        instrument,
+        instant(str(data.date), zones),
+        seconds,
+        data.open,
+        data.high,
+        data.low,
+        data.close,
+        max(0.0, data.volume),
+        max(0.0, data.average),
+        max(0, data.barCount),
+    )

@@ -1,0 +1,155 @@
+"""Questions to the broker that end with an answer: each bounded in time, each failure named."""
+
+# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ib_async.contract import ContractDetails
+from ib_async.objects import BarData
+
+from mats.ib.callbacks import Callbacks
+from mats.ib.contracts import from_details, to_contract
+from mats.ib.errors import AmbiguousInstrument, RequestFailed, RequestTimedOut, UnknownInstrument
+from mats.ib.history import History, bar_size, duration, source_of, to_bar
+from mats.ib.line import Line
+from mats.ib.pacing import Lane
+from mats.ib.pending import Answer, Pending, Snapshot
+from mats.ib.times import Zones, utc_text
+from mats.model.broker import AccountValue
+from mats.model.instrument import Instrument
+from mats.model.orders import AccountId
+from mats.model.timestamp import Nanos
+
+EPOCH_SECONDS = 2
+"""IB's date format that cannot be misread."""
+
+
+class Questions:
+    """Asks over one line. `client` is ib_async's encoder of messages."""
+
+    def __init__(
+        self, client: Any, line: Line, pending: Pending, callbacks: Callbacks, zones: Zones, clock: Callable[[], Nanos]
+    ) -> None:
+        self._client, self._line, self._pending, self._callbacks = client, line, pending, callbacks
+        self._zones, self._clock = zones, clock
+        self._turns = {kind: asyncio.Lock() for kind in Snapshot}
+
+    async def resolve(self, instrument: Instrument, timeout: float) -> Instrument:
+        """The contract that a description means."""
+        what = f"contract of {instrument.id}"
+        contract = to_contract(instrument)
+        details: list[ContractDetails] = await self._ask(
+            what, timeout, lambda key: self._client.reqContractDetails(key, contract)
+        )
+        found = {i.con_id: i for i in (from_details(instrument, d) for d in details) if i}
+        if not found:
+            raise UnknownInstrument(f"{what}: the gateway knows none; correct its name, currency or exchange", 200)
+        if len(found) > 1:
+            names = ", ".join(f"{i.id} at {i.primary_exchange or i.exchange} ({i.con_id})" for i in found.values())
+            raise AmbiguousInstrument(f"{what} is one of {names}; say the expiry, exchange or contract id")
+        return next(iter(found.values()))
+
+    async def history(
+        self,
+        instrument: Instrument,
+        bar_seconds: int,
+        duration_seconds: int,
+        end: Nanos | None,
+        what: str,
+        regular_hours: bool,
+        timeout: float,
+    ) -> History:
+        """Finished bars up to `end`, or up to now."""
+        size, span = bar_size(bar_seconds), duration(duration_seconds, bar_seconds)
+        until, source, contract = (
+            "" if end is None else utc_text(end),
+            what or source_of(instrument),
+            to_contract(instrument),
+        )
+
+        def ask(key: int) -> None:
+            self._client.reqHistoricalData(
+                key, contract, until, size, span, source, regular_hours, EPOCH_SECONDS, False, []
+            )
+
+        asked = f"{span} of {size} bars of {instrument.id} up to {until or 'now'}"
+        data: list[BarData] = await self._ask(asked, timeout, ask, self._client.cancelHistoricalData)
+        bars = (to_bar(instrument.id, bar_seconds, bar, self._zones) for bar in data)
+        now = self._clock()
+        return History(instrument.id, tuple(bar for bar in bars if bar.end <= now), known_empty=not data)
+
+    async def account_values(self, account: AccountId, timeout: float) -> tuple[AccountValue, ...]:
+        """All values of an account, once."""
+
+        def ask(key: int) -> None:
+            self._client.reqAccountUpdatesMulti(key, account, "", False)
+
+        stop = self._client.cancelAccountUpdatesMulti
+        values: list[AccountValue] = await self._ask(f"values of account {account}", timeout, ask, stop)
+        return tuple(values)
+
+    async def server_time(self, timeout: float) -> Nanos:
+        """The gateway's clock, to the second: the heartbeat."""
+        async with (
+            within("server time", timeout),
+            self.snapshot(Snapshot.SERVER_TIME, self._client.reqCurrentTime) as answer,
+        ):
+            times: list[Nanos] = await answer
+        return times[0]
+
+    @asynccontextmanager
+    async def snapshot(self, kind: Snapshot, send: Callable[[], None]) -> AsyncIterator[Answer[Any]]:
+        """A question that has no request id, when it is its turn."""
+        async with self._turns[kind]:
+            with self._pending.gathering(kind) as answer:
+                self._line.send(Lane.URGENT, send)
+                yield answer
+
+    @asynccontextmanager
+    async def asking(
+        self,
+        what: str,
+        send: Callable[[int], None],
+        cancel: Callable[[int], None] | None = None,
+        lane: Lane = Lane.DATA,
+    ) -> AsyncIterator[Answer[Any]]:
+        """A question with a request id. It is not sent any more once its asker left; if it was, `cancel` ends it."""
+        key = self._pending.new_id()
+        answer = self._pending.begin(key, what)
+
+        def send_if_wanted() -> None:
+            if key in self._pending:
+                answer.sent = True
+                send(key)
+
+        try:
+            self._line.send(lane, send_if_wanted)
+            yield answer
+        finally:
+            self._pending.end(key)
+            if cancel and answer.sent and self._line.is_open:
+                self._line.send(Lane.DATA, lambda: cancel(key))
+
+    async def _ask(
+        self, what: str, timeout: float, send: Callable[[int], None], cancel: Callable[[int], None] | None = None
+    ) -> list[Any]:
+        """The whole answer, decoded, in time."""
+        undecoded = self._callbacks.undecoded
+        async with within(what, timeout), self.asking(what, send, cancel) as answer:
+            items = await answer
+        if self._callbacks.undecoded > undecoded:
+            raise RequestFailed(f"{what}: part of the answer could not be decoded")
+        return items
+
+
+@asynccontextmanager
+async def within(what: str, timeout: float) -> AsyncIterator[None]:
+    """At most `timeout` seconds; then `RequestTimedOut`, because no answer is not an empty answer."""
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except TimeoutError as error:
+        raise RequestTimedOut(f"{what}: no answer in {timeout:g} s; this does not mean that there is none") from error

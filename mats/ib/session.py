@@ -1,0 +1,262 @@
+"""One socket, one client id: the whole of the broker connection as plain data in and plain data out."""
+
+# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+
+from collections.abc import Callable
+from typing import Any
+
+from ib_async.client import Client
+
+from mats.ib.callbacks import Callbacks
+from mats.ib.contracts import to_contract
+from mats.ib.decoding import LoudDecoder
+from mats.ib.errors import ConnectionFailed, ConnectionLost, IncompleteReplay
+from mats.ib.events import SessionEvent, SessionLost, Unsent
+from mats.ib.handshake import Handshake, Opened
+from mats.ib.history import History, source_of
+from mats.ib.line import Line
+from mats.ib.orders import to_order
+from mats.ib.pacing import Lane, Pacer
+from mats.ib.pending import FIRST_REQUEST_ID, Pending
+from mats.ib.questions import Questions
+from mats.ib.quotes import Quotes
+from mats.ib.replaying import ExecutionsEnd, Replaying
+from mats.ib.streams import Feed, Stream, Streams
+from mats.ib.times import NO_ZONES, Zones
+from mats.model.broker import AccountValue, Replay
+from mats.model.instrument import Instrument
+from mats.model.orders import AccountId, OrderIntent, order_ref
+from mats.model.timestamp import Nanos
+
+
+class Session:
+    """A connection to a gateway, used once, by one asyncio loop; to reconnect, make another one.
+
+    `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
+    `monotonic` seconds for pacing. `zones` names the time zones of a gateway that does not use IANA's names.
+    """
+
+    def __init__(
+        self,
+        client_id: int,
+        sink: Callable[[SessionEvent], None],
+        *,
+        clock: Callable[[], Nanos],
+        monotonic: Callable[[], float],
+        zones: Zones = NO_ZONES,
+        pacer: Pacer | None = None,
+    ) -> None:
+        self.client_id = client_id
+        self._sink = sink
+        self._pending, self._streams, self._quotes = Pending(), Streams(), Quotes(clock)
+        self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
+        self._line = Line(pacer or Pacer(monotonic))
+        self._client: Any = self._make_client(zones)
+        self._questions = Questions(self._client, self._line, self._pending, self._callbacks, zones, clock)
+        self._handshake: Handshake | None = None
+        self._opened = self._over = False
+        self._last_words = ""
+
+    def _make_client(self, zones: Zones) -> Any:
+        client: Any = Client(self._callbacks)  # type: ignore[no-untyped-call]
+        client.MaxRequests = 0  # paced by `Line`, where orders can overtake
+        client.decoder = LoudDecoder(self._callbacks, self._callbacks.decode_failed, zones)
+        client.apiError += self._on_api_error
+        client.conn.hasData.error_event += self._on_reading_failed
+        self._callbacks.on_closed = self._on_closed
+        return client
+
+    # --- the connection
+
+    async def connect(self, host: str, port: int, timeout: float) -> Opened:
+        """Open the session within `timeout` seconds, or raise a `ConnectionFailed`."""
+        if self._handshake:
+            raise ConnectionFailed(f"session of client id {self.client_id} was used already; make another one")
+        self._handshake = Handshake(self._client, host, port, self.client_id)
+        self._callbacks.on_client_id_in_use = self._handshake.client_id_in_use
+        await self._handshake.run(timeout)
+        self._opened = True
+        self._line.open()
+        return Opened(
+            accounts=tuple(self._client.getAccounts()),
+            next_order_id=self._callbacks.next_order_id,
+            server_version=self._client.serverVersion(),
+        )
+
+    def close(self) -> None:
+        """Hang up. Idempotent; pending questions fail with `ConnectionLost`."""
+        self._lose("closed by its owner")
+        self._client.disconnect()
+
+    async def replay(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> Replay:
+        """All that the broker knows; `IncompleteReplay` closes the session, because its answers may still come.
+
+        From the first replay on, changes of positions are told as they happen.
+        """
+        replaying = Replaying(self._client, self.client_id, self._questions, self._pending, self._callbacks)
+        try:
+            return await replaying.run(timeout, policy)
+        except IncompleteReplay:
+            self.close()
+            raise
+
+    @property
+    def connected(self) -> bool:
+        """The socket stands; whether the gateway is alive, `server_time` tells."""
+        return self._line.is_open
+
+    @property
+    def degraded(self) -> bool:
+        """The gateway has no link to IB's servers."""
+        return self._callbacks.degraded
+
+    @property
+    def late_answers(self) -> int:
+        """Messages for questions that nobody waits for any more."""
+        return self._pending.late
+
+    @property
+    def under_way(self) -> int:
+        """Questions without an answer so far, and open streams."""
+        return len(self._pending) + len(self._streams)
+
+    # --- orders
+
+    def place(self, order_id: int, intent: OrderIntent) -> None:
+        """Send a new order. That it was sent proves nothing; only `SessionLost.unsent` proves that it was not."""
+        self._send_order("place", order_id, intent)
+
+    def modify(self, order_id: int, intent: OrderIntent) -> None:
+        """Send the order again with other quantity or prices; until the broker confirms, the old one stands."""
+        self._send_order("modify", order_id, intent)
+
+    def cancel(self, order_id: int) -> None:
+        """Ask to cancel; the order may still fill."""
+        self._line.send(Lane.URGENT, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
+
+    def _send_order(self, action: str, order_id: int, intent: OrderIntent) -> None:
+        if not 0 < order_id < FIRST_REQUEST_ID:
+            raise ValueError(f"order id {order_id} must be from 1 to {FIRST_REQUEST_ID - 1}")
+        reference = order_ref(intent.strategy, intent.intent_id)
+        order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
+        contract = to_contract(intent.instrument)
+        self._line.send(
+            Lane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), Unsent(order_id, action)
+        )
+
+    # --- questions
+
+    async def resolve(self, instrument: Instrument, timeout: float = 10.0) -> Instrument:
+        """The one contract that a description means, with its contract id, steps and multiplier.
+
+        `UnknownInstrument`, `AmbiguousInstrument`; `AnswerUntrusted` while the link is degraded; `RequestTimedOut`.
+        """
+        return await self._questions.resolve(instrument, timeout)
+
+    async def history(
+        self,
+        instrument: Instrument,
+        bar_seconds: int,
+        duration_seconds: int,
+        end: Nanos | None = None,
+        what: str = "",
+        *,
+        regular_hours: bool = False,
+        timeout: float = 60.0,
+    ) -> History:
+        """Finished bars of the `duration_seconds` before `end` (None: now).
+
+        `what` is IB's word for the source of prices, by default TRADES, for pairs MIDPOINT.
+        """
+        return await self._questions.history(
+            instrument, bar_seconds, duration_seconds, end, what, regular_hours, timeout
+        )
+
+    async def account_values(self, account: AccountId, timeout: float = 10.0) -> tuple[AccountValue, ...]:
+        """Every value of an account, once."""
+        return await self._questions.account_values(account, timeout)
+
+    async def server_time(self, timeout: float = 5.0) -> Nanos:
+        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, whatever the socket says."""
+        return await self._questions.server_time(timeout)
+
+    # --- streams
+
+    def subscribe_bars(self, instrument: Instrument) -> None:
+        """Five-second bars as `BarReported`, until unsubscribed. Idempotent."""
+        self._subscribe(Stream(Feed.BARS, instrument.id, instrument))
+
+    def subscribe_quotes(self, instrument: Instrument) -> None:
+        """The top of book as `QuoteReported`, until unsubscribed. Idempotent."""
+        self._subscribe(Stream(Feed.QUOTES, instrument.id, instrument))
+
+    def subscribe_account(self, account: AccountId) -> None:
+        """Every value of the account as `AccountValueReported`, and its changes (IB sends them every three minutes)."""
+        self._subscribe(Stream(Feed.ACCOUNT, account))
+
+    def unsubscribe_bars(self, instrument: Instrument) -> None:
+        self._unsubscribe(Feed.BARS, instrument.id)
+
+    def unsubscribe_quotes(self, instrument: Instrument) -> None:
+        self._unsubscribe(Feed.QUOTES, instrument.id)
+
+    def unsubscribe_account(self, account: AccountId) -> None:
+        self._unsubscribe(Feed.ACCOUNT, account)
+
+    def resubscribe_all(self) -> None:
+        """Ask for every stream anew, as IB's 1101 demands."""
+        for stream in self._streams:
+            self._unsubscribe(stream.feed, stream.subject)
+            self._subscribe(stream)
+
+    def _subscribe(self, stream: Stream) -> None:
+        request_id = self._pending.new_id()
+        if self._streams.add(request_id, stream):
+            self._line.send(Lane.DATA, lambda: self._request(request_id, stream))
+
+    def _unsubscribe(self, feed: Feed, subject: str) -> None:
+        request_id = self._streams.remove(feed, subject)
+        if request_id is None:
+            return
+        if feed is Feed.QUOTES:
+            self._quotes.forget(subject)
+        cancel = {
+            Feed.BARS: self._client.cancelRealTimeBars,
+            Feed.QUOTES: self._client.cancelMktData,
+            Feed.ACCOUNT: self._client.cancelAccountUpdatesMulti,
+        }[feed]
+        self._line.send(Lane.DATA, lambda: cancel(request_id))
+
+    def _request(self, request_id: int, stream: Stream) -> None:
+        if stream.instrument is None:
+            self._client.reqAccountUpdatesMulti(request_id, stream.subject, "", False)
+        elif stream.feed is Feed.BARS:
+            source = source_of(stream.instrument)
+            self._client.reqRealTimeBars(request_id, to_contract(stream.instrument), 5, source, False, [])
+        else:
+            self._client.reqMktData(request_id, to_contract(stream.instrument), "", False, False, [])
+
+    # --- the end
+
+    def _on_api_error(self, message: str) -> None:
+        self._last_words = message
+        if self._handshake and not self._opened:
+            self._handshake.hung_up(message)
+
+    def _on_reading_failed(self, _source: object, error: Exception) -> None:
+        if self._handshake and not self._opened:
+            self._handshake.not_a_gateway(error)
+        else:
+            self._callbacks.decode_failed(f"{type(error).__name__}: {error} while reading the socket")
+
+    def _on_closed(self) -> None:
+        self._lose(self._last_words or "the gateway closed the socket")
+
+    def _lose(self, reason: str) -> None:
+        if self._over:
+            return
+        self._over = True
+        unsent = self._line.cut(f"session of client id {self.client_id} is over ({reason})")
+        self._pending.fail_all(ConnectionLost(f"session of client id {self.client_id} is over: {reason}"))
+        if self._opened:
+            self._sink(SessionLost(reason, unsent))
