@@ -129,7 +129,7 @@ class Strategy:
         return self._context.quotes.get(instrument)
 
     def schedule(self, name: str, *, at: str, zone: str = "America/New_York", days: str = "mon-fri") -> None:
-        """Set timer `name` for a local time of day, for example `at="15:55"`, on `days`, e.g. `mon-fri` or `mon,wed`."""
+        """Set timer `name` for a local time of day, for example `at="15:55"`, on `days`: `mon-fri`, `mon,wed`."""
         self._context.timers.add(name, daily(at, zone, days))
 
     def every(self, name: str, *, seconds: int = 0, minutes: int = 0, hours: int = 0) -> None:

@@ -13,6 +13,7 @@ from mats.strategy.base import Strategy
 from mats.strategy.context import StrategyContext
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import StrategyHost
+from mats.strategy.order_gate import OrderGate
 from mats.strategy.params import convert_params
 
 PATIENCE: Nanos = 10 * SECOND
@@ -35,6 +36,7 @@ class StrategyRunner:
         self.instruments = self.strategy.instruments()
         self._context.open_windows(self.instruments, self.strategy.history_length)
         self._builders: dict[InstrumentId, BarBuilder] = {}
+        self._gate = OrderGate()
         self._check_settings()
 
     @property
@@ -62,6 +64,7 @@ class StrategyRunner:
                         f"but it works on {self.bar_seconds}; load bars of {self.bar_seconds} seconds"
                     )
                 self._context.remember(bar)
+        self._gate.let_pass(set(self._context.host.working_orders()))
         self.strategy.on_start()
 
     def bar(self, part: Bar) -> None:
@@ -89,12 +92,15 @@ class StrategyRunner:
         self.strategy.on_tick(quote)
 
     def fill(self, fill: FillRecorded) -> None:
-        """Pass on an own fill; the host's positions contain it already."""
+        """Pass on an own fill, then the status that waited for it; the host's positions contain it already."""
         self.strategy.on_fill(fill)
+        if (order := self._gate.fill(fill)) is not None:
+            self.strategy.on_order_status(order)
 
     def order_status(self, order: OrderView) -> None:
-        """Pass on the new state of an own order."""
-        self.strategy.on_order_status(order)
+        """Pass on the new state of an own order, once its fills have been passed on."""
+        if (passed := self._gate.status(order)) is not None:
+            self.strategy.on_order_status(passed)
 
     def stop(self) -> None:
         """Let the strategy end in order."""

@@ -1,0 +1,1 @@
+"""Example strategies: small, complete, and run by the default strategy table."""

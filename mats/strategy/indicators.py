@@ -1,0 +1,106 @@
+"""Streaming indicators: each value depends on what was put in before it, and on nothing else.
+
+`update` takes the next value and returns the indicator, or None until it has seen enough; `value` is the last result.
+"""
+
+import math
+from collections import deque
+
+from mats.model.market import Bar
+
+
+class Ema:
+    """Exponential moving average, weight 2 / (span + 1), begun at the first value; ready after `span` values.
+
+    The same as pandas `ewm(span=span, adjust=False).mean()`.
+    """
+
+    def __init__(self, span: int) -> None:
+        self._weight = 2 / (_length(span) + 1)
+        self._wanted = span
+        self._mean: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        return self._mean if self._wanted <= 0 else None
+
+    def update(self, value: float) -> float | None:
+        self._mean = value if self._mean is None else self._mean + self._weight * (value - self._mean)
+        self._wanted -= 1
+        return self.value
+
+
+class Sma:
+    """Arithmetic mean of the last `length` values."""
+
+    def __init__(self, length: int) -> None:
+        self._window: deque[float] = deque(maxlen=_length(length))
+        self.value: float | None = None
+
+    def update(self, value: float) -> float | None:
+        self._window.append(value)
+        if len(self._window) == self._window.maxlen:
+            self.value = math.fsum(self._window) / len(self._window)
+        return self.value
+
+
+class RollingStd:
+    """Standard deviation of the last `length` values about their mean, with divisor `length - 1`."""
+
+    def __init__(self, length: int) -> None:
+        self._window: deque[float] = deque(maxlen=_length(length, least=2))
+        self.mean: float | None = None
+        self.value: float | None = None
+
+    def update(self, value: float) -> float | None:
+        self._window.append(value)
+        count = len(self._window)
+        if count == self._window.maxlen:
+            self.mean = math.fsum(self._window) / count
+            self.value = math.sqrt(math.fsum((x - self.mean) ** 2 for x in self._window) / (count - 1))
+        return self.value
+
+
+class ZScore:
+    """How many standard deviations the newest value lies above the mean of the last `length`; 0 where none differ."""
+
+    def __init__(self, length: int) -> None:
+        self._deviation = RollingStd(length)
+        self.value: float | None = None
+
+    def update(self, value: float) -> float | None:
+        deviation, mean = self._deviation.update(value), self._deviation.mean
+        if deviation is not None and mean is not None:
+            self.value = (value - mean) / deviation if deviation > 0 else 0.0
+        return self.value
+
+
+class Atr:
+    """Average true range by Wilder's smoothing, weight 1 / length, begun with the first bar's range.
+
+    The true range is the larger of the bar's own range and its reach from the close before it.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = _length(length)
+        self._wanted = length
+        self._close: float | None = None
+        self._mean: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        return self._mean if self._wanted <= 0 else None
+
+    def update(self, bar: Bar) -> float | None:
+        before = bar.open if self._close is None else self._close
+        reach = max(bar.high, before) - min(bar.low, before)
+        self._mean = reach if self._mean is None else self._mean + (reach - self._mean) / self._length
+        self._close = bar.close
+        self._wanted -= 1
+        return self.value
+
+
+def _length(length: int, least: int = 1) -> int:
+    if length < least:
+        raise ValueError(f"an indicator over {length} values is not defined; give {least} or more")
+    return length
