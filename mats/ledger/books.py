@@ -23,10 +23,10 @@ def key_of(entry: Entry) -> BookKey:
     return entry.execution.account, entry.strategy, entry.execution.instrument
 
 
-def refold(entries: Sequence[Entry]) -> Book:
-    """The book of `entries`, all of one book: each execution at its latest revision, in the place of its first one.
+def latest(entries: Sequence[Entry]) -> tuple[dict[str, Execution], dict[str, CommissionRecorded]]:
+    """By execution family, in the order of their first reports: the latest revision, and the commission that holds.
 
-    The commission of the latest revision replaces those of the earlier ones.
+    The commission of a later revision replaces that of an earlier one.
     """
     executions: dict[str, Execution] = {}
     commissions: dict[str, CommissionRecorded] = {}
@@ -37,6 +37,12 @@ def refold(entries: Sequence[Entry]) -> Book:
             known = commissions.get(entry.execution.family)
             if known is None or entry.execution.revision >= known.execution.revision:
                 commissions[entry.execution.family] = entry
+    return executions, commissions
+
+
+def refold(entries: Sequence[Entry]) -> Book:
+    """The book of `entries`, all of one book: each execution at its latest revision, in the place of its first one."""
+    executions, commissions = latest(entries)
     book = empty_book(entries[0])
     for entry in entries:
         if isinstance(entry, AdjustmentRecorded):

@@ -13,7 +13,7 @@ QUANTITIES = st.integers(-300, 300).filter(bool).map(lambda n: Decimal(n) / 4)
 PRICES = st.integers(1, 10_000_000).map(lambda n: Decimal(n) / 10_000)
 KINDS = st.sampled_from(["fill"] * 6 + ["correct", "bust", "adjust", "charge", "again"])
 STEPS = st.lists(
-    st.tuples(KINDS, QUANTITIES, PRICES, st.integers(0, 99), st.sampled_from(["trend", "revert"])), max_size=24
+    st.tuples(KINDS, QUANTITIES, PRICES, st.integers(0, 99), st.sampled_from(["trend", "revert"])), max_size=18
 )
 
 
