@@ -1,0 +1,66 @@
+"""What a supervisor remembers about one child."""
+
+from collections import deque
+from typing import Literal
+
+from mats.runtime.cell import Cell
+from mats.runtime.events import ChildRestarted, ChildStarted
+from mats.runtime.ref import Ref
+from mats.runtime.reply import Reply
+from mats.runtime.spec import ChildSpec
+
+Purpose = Literal["restart", "park", "forget"]
+ChildState = Literal["queued", "starting", "running", "stopping", "down", "backoff", "parked", "finished"]
+
+
+class Child:
+    """One child: its spec, where it stands, and its failures so far."""
+
+    def __init__(self, spec: ChildSpec, path: str, cell: Cell) -> None:
+        self.spec = spec
+        self.path = path
+        self.cell = cell
+        self.state: ChildState = "queued"
+        self.incarnation = 0
+        self.attempt = 0
+        self.failures: deque[float] = deque()
+        self.up_since: float | None = None
+        self.purpose: Purpose | None = None
+        self.park_reason = ""
+        self.waiting: list[tuple[Reply, Ref | None]] = []
+        self._launched_before = False
+
+    @property
+    def ref(self) -> Ref:
+        return self.cell.ref
+
+    @property
+    def live(self) -> bool:
+        """Whether an incarnation is there, so that a Down is still to come."""
+        return self.state in ("starting", "running", "stopping")
+
+    @property
+    def restartable(self) -> bool:
+        return self.state not in ("parked", "finished")
+
+    def adopt_running(self) -> None:
+        """Take over the incarnation that runs."""
+        self.state = "running"
+        self.incarnation = self.cell.number
+
+    def forgive(self) -> None:
+        """Forget the failures so far."""
+        self.attempt = 0
+        self.failures.clear()
+
+    def started_event(self) -> ChildStarted | ChildRestarted:
+        first, self._launched_before = not self._launched_before, True
+        return ChildStarted(self.path, self.incarnation) if first else ChildRestarted(self.path, self.incarnation)
+
+    def answer(self, event: object) -> None:
+        """Tell those who wait for what becomes of a command."""
+        waiting, self.waiting = self.waiting, []
+        for reply, ref in waiting:
+            reply.set(event)
+            if ref is not None:
+                ref.tell(event)

@@ -1,0 +1,60 @@
+"""Messages that reached nobody, each with the reason."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Literal
+
+import msgspec
+import structlog
+
+Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale"]
+"""`closed`: nobody runs there. `full`: the mailbox was at its bound. `unprocessed`: left when it closed. `failed`: its
+handler raised. `expired`: its asker has gone. `stale`: sent by an abandoned actor."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """One lost message; `id`, `cause` and `root` as in its envelope, `error` and `traceback` for `failed`."""
+
+    reason: Reason
+    target: str
+    message: object
+    id: int
+    cause: int
+    root: int
+    error: str = ""
+    traceback: str = ""
+
+
+class DeadLetters:
+    """The last thousand, and how many of each reason there were."""
+
+    def __init__(self, keep: int = 1000) -> None:
+        self.counts: Counter[Reason] = Counter()
+        self.recent: deque[DeadLetter] = deque(maxlen=keep)
+        self._lock = Lock()
+        self._subscribers: list[Callable[[DeadLetter], None]] = []
+
+    def record(self, letter: DeadLetter) -> None:
+        """Keep it and tell the subscribers; a subscriber that raises is logged, because a sender must not fail."""
+        with self._lock:
+            self.counts[letter.reason] += 1
+            self.recent.append(letter)
+        for subscriber in self._subscribers:
+            try:
+                subscriber(letter)
+            except Exception:
+                structlog.get_logger(name="dead_letters").exception("subscriber failed", letter=letter)
+
+    def subscribe(self, subscriber: Callable[[DeadLetter], None]) -> None:
+        """Call `subscriber` with each letter from now on, in the thread that lost it."""
+        self._subscribers.append(subscriber)
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def assert_none(self, *but: Reason) -> None:
+        """Raise AssertionError with the letters, unless all of them have a reason among `but`."""
+        if any(count for reason, count in self.counts.items() if reason not in but):
+            lines = [f"{x.reason} at {x.target}: {x.message!r} {x.error}" for x in self.recent if x.reason not in but]
+            raise AssertionError("dead letters:\n" + "\n".join(lines))

@@ -1,0 +1,87 @@
+"""An actor on its own asyncio loop, in its own thread: libraries that need a loop live inside their actor."""
+
+import asyncio
+from threading import get_ident
+
+from mats.runtime.envelope import CURRENT
+from mats.runtime.incarnation import Incarnation
+
+BREATH = 32
+"""So many messages in a row before the loop may look after its sockets."""
+
+
+def live_on_loop(incarnation: Incarnation) -> None:
+    """The life of an actor whose hooks and handlers may be coroutines, one after the other."""
+    CURRENT.set(incarnation)
+    incarnation.thread_id = get_ident()
+    loop = incarnation.loop = asyncio.new_event_loop()
+    # Libraries look for the loop of the thread, not only for the running one.
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(_live(incarnation, loop))
+    except asyncio.CancelledError:
+        # An abandoned incarnation was freed from an await; nobody waits for its end any more.
+        if not incarnation.fenced:
+            raise
+    finally:
+        _clear(loop)
+        incarnation.loop = None
+        asyncio.set_event_loop(None)
+        loop.close()
+        incarnation.over()
+
+
+async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop) -> None:
+    awake = asyncio.Event()
+    mailbox = incarnation.cell.mailbox
+    mailbox.notify_by(lambda: loop.call_soon_threadsafe(awake.set))
+    try:
+        if (pending := incarnation.begin()) is not None:
+            await pending
+        await _handle(incarnation, awake)
+    finally:
+        mailbox.notify_by(mailbox.wake_reader)
+    for task in tuple(incarnation.tasks):
+        task.cancel()
+    await asyncio.gather(*incarnation.tasks, return_exceptions=True)
+    if (pending := incarnation.end()) is not None:
+        await pending
+
+
+async def _handle(incarnation: Incarnation, awake: asyncio.Event) -> None:
+    cell = incarnation.cell
+    mailbox, trace = cell.mailbox, cell.runtime.trace
+    handled = 0
+    while incarnation.exit is None and not incarnation.fenced:
+        envelope = mailbox.poll_or_wait()
+        if envelope is None:
+            if mailbox.closed:
+                break
+            incarnation.envelope = None
+            await awake.wait()
+            awake.clear()
+            continue
+        if trace.on:
+            trace.record(cell.name, envelope, cell.runtime.monotonic())
+        if (pending := incarnation.step(envelope)) is not None:
+            await pending
+        del envelope
+        handled += 1
+        if handled % BREATH == 0:
+            await asyncio.sleep(0)
+
+
+def _clear(loop: asyncio.AbstractEventLoop) -> None:
+    """End whatever else runs on the loop, so that nothing of this life outlives it."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """From another thread: cancel everything on the loop, which frees an actor that waits in an await."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])

@@ -1,0 +1,299 @@
+"""Actors in virtual time: one thread, one seed, one trace."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from random import Random
+from threading import Event as Flag
+
+from mats.model.timestamp import Nanos
+from mats.runtime import chaos
+from mats.runtime.cell import Cell
+from mats.runtime.clock import VirtualClock
+from mats.runtime.envelope import CURRENT, Envelope
+from mats.runtime.errors import AskTimeout, Deadlock
+from mats.runtime.hosts.virtual_loop import VirtualLoop
+from mats.runtime.incarnation import Incarnation
+from mats.runtime.mailbox import Mailbox, Refusal
+from mats.runtime.messages import Outcome
+from mats.runtime.ref import Ref
+from mats.runtime.reply import Reply
+from mats.runtime.runtime import Runtime
+from mats.runtime.tasks import start_task, turn_context
+from mats.runtime.timers import Timer, TimerQueue
+
+
+class VirtualRuntime(Runtime):
+    """Runs all actors in the caller's thread, when the caller lets it.
+
+    Without a seed messages are handled in the order they were sent, over all actors: what backtests use. With a seed
+    the next mailbox is drawn; each mailbox keeps its order. The clock starts at `start` and jumps to the next timer
+    when nothing else can run and somebody waits (ask, probe, `run_until`, `advance`).
+    """
+
+    clock: VirtualClock
+
+    def __init__(
+        self, seed: int | None = None, start: Nanos = 0, name: str = "mats", plan: chaos.ChaosPlan | None = None
+    ) -> None:
+        clock = VirtualClock(start)
+        self.ready: deque[Cell] = deque()
+        self.turn: Incarnation | None = None
+        self._loop = VirtualLoop(clock)
+        self._timers = TimerQueue()
+        self._draw = None if seed is None else Random(f"interleaving/{seed}").random
+        self._plan = plan
+        self._paused: dict[str, int] = {}
+        super().__init__(seed or 0, clock, name)
+
+    # Letting time pass
+
+    def run_until_idle(self) -> None:
+        """Handle everything that can be handled now; the clock stands still."""
+        with self._plan_in_force():
+            while self._loop.runnable or self.ready:
+                self._step()
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass, with everything that is due in them."""
+        end = self.clock.seconds + seconds
+        with self._plan_in_force():
+            while self._step_or_jump(end):
+                continue
+        self.clock.set(end)
+
+    def run_until(self, predicate: Callable[[], bool], timeout: float | None = None) -> None:
+        """Run, and jump from timer to timer, until `predicate` holds.
+
+        Raises TimeoutError after `timeout` virtual seconds, Deadlock if nothing can run and no timer is set.
+        """
+        end = None if timeout is None else self.clock.seconds + timeout
+        with self._plan_in_force():
+            while not predicate():
+                if not self._step_or_jump(end):
+                    if end is None:
+                        raise Deadlock(f"nothing can run and no timer is set at {self.clock.seconds} s")
+                    self.clock.set(end)
+                    raise TimeoutError(f"not within {timeout} virtual seconds")
+
+    def _until(self, done: Callable[[], bool], timeout: float) -> bool:
+        end = self.clock.seconds + timeout
+        with self._plan_in_force():
+            while not done():
+                if not self._step_or_jump(end):
+                    self.clock.set(end)
+                    return done()
+        return True
+
+    @contextmanager
+    def _plan_in_force(self) -> Iterator[None]:
+        before = chaos.install(self._plan)
+        try:
+            yield
+        finally:
+            chaos.install(before)
+
+    def _step_or_jump(self, end: float | None) -> bool:
+        if self._loop.runnable or self.ready:
+            self._step()
+            return True
+        dues = [due for due in (self._timers.next_due(), self._loop.next_due()) if due is not None]
+        if not dues or (end is not None and min(dues) > end):
+            return False
+        self.clock.set(max(self.clock.seconds, min(dues)))
+        self._fire()
+        return True
+
+    def _fire(self) -> None:
+        now = self.clock.seconds
+        while (due := self._timers.next_due()) is not None and due <= now:
+            timer = self._timers.pop()
+            if timer.fire():
+                self._timers.add(timer)
+        due = self._loop.next_due()
+        if due is not None and due <= now:
+            self._loop.spin()
+
+    # One step
+
+    def _step(self) -> None:
+        if self._loop.runnable:
+            self._loop.spin()
+            return
+        ready = self.ready
+        if self._draw is not None and len(ready) > 1:
+            ready.rotate(-int(self._draw() * len(ready)))
+        cell = ready.popleft()
+        incarnation = cell.incarnation
+        if incarnation is None:
+            return
+        if self._paused and cell.name in self._paused:
+            self._paused[cell.name] += 1
+        elif incarnation.handler is not None:
+            incarnation.owed += 1
+        elif not incarnation.begun:
+            incarnation.begun = True
+            self.turn = incarnation
+            pending = incarnation.begin()
+            self.turn = None
+            self._after(incarnation, pending)
+        elif (envelope := cell.mailbox.poll()) is not None:
+            if self.trace.on:
+                self.trace.record(cell.name, envelope, self.clock.seconds)
+            self.turn = incarnation
+            pending = incarnation.step(envelope)
+            self.turn = None
+            if pending is not None or incarnation.exit is not None:
+                self._after(incarnation, pending)
+
+    def _after(self, incarnation: Incarnation, pending: Awaitable[None] | None) -> None:
+        """Go on after a step: wait for its coroutine, or end the incarnation if it is to end."""
+        if pending is not None:
+            self._suspend(incarnation, pending, self._resume)
+        elif incarnation.exit is not None:
+            self._end(incarnation)
+
+    def _suspend(self, incarnation: Incarnation, pending: Awaitable[None], then: Callable[[Incarnation], None]) -> None:
+        async def finish() -> None:
+            await pending
+            incarnation.handler = None
+            if not incarnation.fenced:
+                then(incarnation)
+
+        incarnation.handler = self._loop.create_task(finish(), context=turn_context(incarnation))
+
+    def _resume(self, incarnation: Incarnation) -> None:
+        owed, incarnation.owed = incarnation.owed, 0
+        incarnation.envelope = None
+        self.ready.extend([incarnation.cell] * owed)
+        if incarnation.exit is not None:
+            self._end(incarnation)
+
+    def _end(self, incarnation: Incarnation) -> None:
+        for task in tuple(incarnation.tasks):
+            task.cancel()
+        self.turn = incarnation
+        pending = incarnation.end()
+        self.turn = None
+        if pending is not None:
+            self._suspend(incarnation, pending, Incarnation.over)
+        else:
+            incarnation.over()
+
+    # Faults
+
+    def kill(self, ref: Ref) -> None:
+        """Take an actor away at once, as a lost process would go: no hook runs, even in the middle of an await."""
+        self.abandon(ref.name)
+
+    def pause(self, ref: Ref) -> None:
+        """Let an actor handle nothing, as if it hung, until `resume`."""
+        self._paused.setdefault(ref.name, 0)
+
+    def resume(self, ref: Ref) -> None:
+        """Let a paused actor go on."""
+        self.ready.extend([self.cell(ref.name)] * self._paused.pop(ref.name, 0))
+
+    # What the runtime asks of its host
+
+    def new_mailbox(self, cell: Cell) -> Mailbox:
+        return VirtualMailbox(cell, self.ready)
+
+    def new_ref(self, cell: Cell) -> Ref:
+        return VirtualRef(cell)
+
+    def new_reply(self) -> Reply:
+        return VirtualReply(self)
+
+    def in_handler(self) -> bool:
+        return self.turn is not None
+
+    def run(self, incarnation: Incarnation) -> None:
+        waiting = 1 + incarnation.cell.mailbox.pending
+        if incarnation.actor_class.host == "loop":
+            incarnation.loop = self._loop
+        self.ready.extend([incarnation.cell] * waiting)
+
+    def interrupt(self, incarnation: Incarnation) -> None:
+        for task in (*incarnation.tasks, incarnation.handler):
+            if task is not None:
+                task.cancel()
+        self._paused.pop(incarnation.cell.name, None)
+
+    def add_timer(self, timer: Timer) -> None:
+        self._timers.add(timer)
+
+    def spawn_task(
+        self,
+        incarnation: Incarnation,
+        coroutine: Coroutine[object, object, object],
+        then: Callable[[Outcome], object] | None,
+    ) -> object:
+        return start_task(incarnation, coroutine, then)
+
+    def wait(self, flag: Flag, timeout: float) -> bool:
+        return self._until(flag.is_set, timeout)
+
+    def receive(self, mailbox: Mailbox, timeout: float) -> Envelope | None:
+        self._until(lambda: mailbox.pending > 0, timeout)
+        return mailbox.poll()
+
+    def pump(self, reply: Reply, timeout: float) -> None:
+        """Run until the reply is there; raises AskTimeout at exactly the virtual deadline."""
+        if not self._until(lambda: reply.settled, timeout):
+            reply.abandoned = True
+            raise AskTimeout(f"no reply within {timeout} virtual seconds")
+
+
+class VirtualMailbox(Mailbox):
+    """No locks: there is one thread. Each message leaves a token in the run queue."""
+
+    __slots__ = ("_cell", "_ready_cells")
+
+    def __init__(self, cell: Cell, ready: deque[Cell]) -> None:
+        self._cell = cell
+        self._ready_cells = ready
+        super().__init__(cell.high_water)
+
+    def put(self, envelope: Envelope) -> Refusal | None:
+        if self._closed:
+            return "closed"
+        if self._spec.conflate is not None and envelope.reply is None and self._replace(envelope):
+            return None
+        if len(self._user) >= self._mark and self._crowded(envelope):
+            return "full"
+        self._user.append(envelope)
+        self._ready_cells.append(self._cell)
+        return None
+
+    def post(self, envelope: Envelope) -> Refusal | None:
+        if self._closed:
+            return "closed"
+        self._system.append(envelope)
+        self._ready_cells.append(self._cell)
+        return None
+
+
+class VirtualRef(Ref):
+    """Knows the turn from its runtime, which is quicker than from the context."""
+
+    def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
+        runtime = self._runtime
+        number = runtime.next_id()
+        turn = runtime.turn or CURRENT.get()
+        if turn is None or (cause := turn.envelope) is None:
+            return Envelope(message, reply, number, 0, number, runtime.clock.seconds, only)
+        return Envelope(message, reply, number, cause.id, cause.root, runtime.clock.seconds, only)
+
+
+class VirtualReply(Reply):
+    """Waiting for it lets the actors run."""
+
+    def __init__(self, runtime: VirtualRuntime) -> None:
+        super().__init__()
+        self._runtime = runtime
+
+    def get(self, *, timeout: float | None = None) -> object:
+        if not self.settled and timeout is not None:
+            self._runtime.pump(self, timeout)
+        return super().get(timeout=0)

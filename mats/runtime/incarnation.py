@@ -1,0 +1,245 @@
+"""One life of an actor: begin, one step for each message, end. Hosts decide who calls these, and when."""
+
+import inspect
+import random
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from mats.runtime.envelope import ANYONE, Envelope, Turn
+from mats.runtime.errors import ActorFailed, TestCrash
+from mats.runtime.messages import Crash, DownReason, Drain, Fault, Started, Stop, TaskEnded
+from mats.runtime.reply import Reply
+from mats.runtime.timers import Timer
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from mats.runtime.actor import Actor
+    from mats.runtime.cell import Cell, Sink
+
+
+class Incarnation(Turn):
+    """An actor object between `on_start` and `on_stop` or `on_failure`.
+
+    `begin`, `step` and `end` return None, or an awaitable that the host must finish before the next call.
+    `exit` becomes the reason to end; the host looks at it after each call.
+    """
+
+    __slots__ = (
+        "_args",
+        "_built",
+        "_kwargs",
+        "_parent",
+        "_replies",
+        "actor",
+        "actor_class",
+        "begun",
+        "cell",
+        "error",
+        "exit",
+        "fenced",
+        "handler",
+        "loop",
+        "number",
+        "owed",
+        "started",
+        "tasks",
+        "thread_id",
+        "timers",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        cell: "Cell",
+        actor_class: "type[Actor]",
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        parent: "Sink | None" = None,
+    ) -> None:
+        super().__init__(self, None)
+        self.cell = cell
+        self.actor_class = actor_class
+        self.actor: Actor = actor_class.__new__(actor_class)
+        self.number = 0
+        self.exit: DownReason | None = None
+        self.error: BaseException | None = None
+        self.fenced = self.started = False
+        self.timers: set[Timer] = set()
+        self.tasks: set[asyncio.Task[object]] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.begun = False
+        self.handler: asyncio.Task[None] | None = None
+        self.owed = 0
+        self.thread_id: int | None = None
+        self._args, self._kwargs, self._parent = args, kwargs, parent
+        self._replies: list[Reply] = []
+        self._built = False
+
+    def begin(self) -> Awaitable[None] | None:
+        """Build the actor and run `on_start`."""
+        try:
+            self.actor.inhabit(self)
+            self.actor.__init__(*self._args, **self._kwargs)  # type: ignore[misc]
+            self._built = True
+            result = self.actor.on_start()
+            if result is not None:
+                return self._finish(self._awaitable(result), None)
+            self._begun()
+        except BaseException as error:
+            self.fail(error)
+        return None
+
+    def _begun(self) -> None:
+        if self.actor.started_at_once:
+            self.report_started()
+
+    def report_started(self) -> None:
+        """Tell the supervisor that the actor is up."""
+        if not self.fenced and not self.started:
+            self.started = True
+            self.cell.enter("running")
+            if self._parent is not None:
+                self._parent(Started(self.cell.name, self.number))
+
+    def step(self, envelope: Envelope) -> Awaitable[None] | None:
+        """Handle one message."""
+        message = envelope.message
+        if envelope.only is not ANYONE:
+            if (handle := self._admit(envelope)) is None:
+                return None
+            if handle is not envelope:
+                message = handle
+        self.envelope = envelope
+        try:
+            if message.__class__ is Crash:
+                raise TestCrash(message.reason)  # type: ignore[attr-defined]
+            result = self.actor.on_receive(message)
+            if result is not None and hasattr(result, "__await__") and not isinstance(result, Reply):
+                return self._finish(self._awaitable(result), envelope)
+            if envelope.reply is not None:
+                self._answer(envelope, result)
+        except BaseException as error:
+            self.fail(error)
+        return None
+
+    def _admit(self, envelope: Envelope) -> object:
+        """A message with an addressee: what to hand to the actor, None if that is done or it is stale."""
+        if envelope.only > 0 and envelope.only != self.number:
+            return None
+        message = envelope.message
+        match message:
+            case Timer():
+                message.waiting = False
+                if message.interval is None:
+                    self.timers.discard(message)
+                return None if message.cancelled else message.message
+            case Stop() | Drain():
+                self._guarded(envelope, lambda: self.actor.on_stop_asked(message))
+            case Fault():
+                self.fail(message.error)
+            case TaskEnded():
+                self._guarded(envelope, lambda: message.then(message.outcome))
+            case _:
+                return message
+        return None
+
+    def _guarded(self, envelope: Envelope, action: Callable[[], object]) -> None:
+        self.envelope = envelope
+        try:
+            action()
+        except BaseException as error:
+            self.fail(error)
+
+    def _awaitable(self, result: object) -> Awaitable[object]:
+        if self.actor_class.host == "loop" and inspect.isawaitable(result):
+            return result
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(f'{self.actor_class.__name__} returned a coroutine; give the class host = "loop"')
+
+    async def _finish(self, result: Awaitable[object], envelope: Envelope | None) -> None:
+        try:
+            value = await result
+            if envelope is None:
+                self._begun()
+            elif envelope.reply is not None:
+                self._answer(envelope, value)
+        except BaseException as error:
+            self.fail(error)
+
+    def _answer(self, envelope: Envelope, value: object) -> None:
+        reply = envelope.reply
+        if reply is None:
+            return
+        if value is reply:
+            self._replies = [*(x for x in self._replies if not x.settled), reply]
+        elif reply.abandoned:
+            self.cell.runtime.lose(self.cell.name, envelope, "expired")
+        else:
+            reply.set(value)
+
+    def fail(self, error: BaseException) -> None:
+        """This incarnation ends with `error`; the message in hand is lost with it."""
+        if self.exit is not None or self.fenced:
+            return
+        self.exit = "failed" if self.started or not self.actor.started_at_once else "start_failed"
+        self.error = error
+        envelope = self.envelope
+        if envelope is not None:
+            if envelope.reply is not None:
+                envelope.reply.fail(ActorFailed(self.cell.name, error))
+                envelope.reply = None
+            if envelope.only is ANYONE and envelope.message.__class__ is not Crash:
+                self.cell.runtime.lose(self.cell.name, envelope, "failed", error)
+
+    def end(self) -> Awaitable[None] | None:
+        """Run the last hook; `over` comes next."""
+        if self.fenced or not self._built:
+            return None
+        self.envelope = None
+        try:
+            if self.error is not None:
+                self.actor.on_failure(self.error)
+            elif (result := self.actor.on_stop()) is not None:
+                return self._end_later(self._awaitable(result))
+        except BaseException as error:
+            self._last_hook_failed(error)
+        return None
+
+    async def _end_later(self, result: Awaitable[object]) -> None:
+        try:
+            await result
+        except BaseException as error:
+            self._last_hook_failed(error)
+
+    def _last_hook_failed(self, error: BaseException) -> None:
+        self.actor.log.error("last hook failed", error=repr(error), traceback=traceback.format_exc())
+        if self.error is None:
+            self.exit, self.error = "failed", error
+
+    def over(self) -> None:
+        """Settle what is owed and tell the watchers."""
+        self.release()
+        self.cell.runtime.incarnation_ended(self)
+
+    def release(self) -> None:
+        """Cancel the timers and fail the asks that nobody will answer any more."""
+        for timer in tuple(self.timers):
+            timer.cancel()
+        error = ActorFailed(self.cell.name, self.error or RuntimeError("ended before it answered"))
+        for reply in self._replies:
+            reply.fail(error)
+        self._replies.clear()
+        if self.fenced and (envelope := self.envelope) is not None and envelope.reply is not None:
+            envelope.reply.fail(error)
+
+    def stack(self) -> str:
+        """Where the thread of this incarnation is right now."""
+        frame = sys._current_frames().get(self.thread_id) if self.thread_id is not None else None
+        return "".join(traceback.format_stack(frame)) if frame is not None else ""
+
+    def random(self) -> random.Random:
+        """A generator of its own, the same in each run with the same seed."""
+        return random.Random(f"{self.cell.runtime.seed}/{self.cell.name}/{self.number}")

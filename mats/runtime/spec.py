@@ -1,0 +1,135 @@
+"""What to run and how to keep it running: plain data, checked when it is built."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from mats.runtime.actor import Actor
+
+RestartKind = Literal["permanent", "transient", "temporary"]
+Strategy = Literal["one_for_one", "rest_for_one", "one_for_all"]
+OverLimit = Literal["escalate", "park", "keep"]
+MailboxAtRestart = Literal["keep", "flush"]
+Shutdown = Literal["drain", "stop"]
+
+_NAME = re.compile(r"[A-Za-z0-9_.\-]+")
+
+
+def _choose(owner: str, field: str, value: object, choices: object) -> None:
+    allowed: tuple[str, ...] = getattr(choices, "__args__", ())
+    if value not in allowed:
+        raise ValueError(f"{owner}: {field} is {value!r}; choose one of {', '.join(allowed)}")
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{kind} name {name!r} is not usable; write letters, digits, '_', '.' or '-', without '/'")
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """At most `restarts` failures within any `seconds`; one more is over the limit."""
+
+    restarts: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.restarts < 0 or self.seconds <= 0:
+            raise ValueError(f"limit of {self.restarts} in {self.seconds} s; give at least 0 restarts in more than 0 s")
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """Delay before restart n (from 0): `min(max, min * 2**n) * (1 + u * jitter)` seconds, u uniform in [0, 1).
+
+    n starts again at 0 when the child had run for `reset_after` seconds.
+    """
+
+    min: float = 0.1
+    max: float = 10.0
+    jitter: float = 0.2
+    reset_after: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min <= self.max or self.jitter < 0 or self.reset_after < 0:
+            raise ValueError(f"{self} is no backoff; give 0 <= min <= max, and jitter and reset_after of at least 0")
+
+    def delay(self, attempt: int, u: float) -> float:
+        """Seconds to wait before restart `attempt`."""
+        return min(self.max, self.min * 2.0 ** min(attempt, 60)) * (1 + u * self.jitter)
+
+
+class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One actor under a supervisor.
+
+    `args` are the keyword arguments of its constructor. `restart`: always (`permanent`), after failures only
+    (`transient`) or never (`temporary`). `limit`, `backoff` and `over_limit` default to the supervisor's. At a restart
+    waiting messages are kept or flushed. `start_deadline` and `stop_deadline` are in seconds. At shutdown the child
+    handles what waits (`drain`) or ends after the message in hand (`stop`).
+    """
+
+    name: str
+    actor: type[Actor]
+    args: Mapping[str, object] = {}
+    restart: RestartKind = "permanent"
+    limit: Limit | None = None
+    backoff: Backoff | None = None
+    over_limit: OverLimit | None = None
+    mailbox_at_restart: MailboxAtRestart = "keep"
+    start_deadline: float = 10.0
+    stop_deadline: float = 5.0
+    shutdown: Shutdown = "drain"
+
+    def __post_init__(self) -> None:
+        _check_name("child", self.name)
+        if not (isinstance(self.actor, type) and issubclass(self.actor, Actor)):
+            raise TypeError(f"child {self.name}: actor is {self.actor!r}; give a subclass of Actor")
+        _choose(f"child {self.name}", "restart", self.restart, RestartKind)
+        _choose(f"child {self.name}", "mailbox_at_restart", self.mailbox_at_restart, MailboxAtRestart)
+        _choose(f"child {self.name}", "shutdown", self.shutdown, Shutdown)
+        if self.over_limit is not None:
+            _choose(f"child {self.name}", "over_limit", self.over_limit, OverLimit)
+        for field, value in (("start_deadline", self.start_deadline), ("stop_deadline", self.stop_deadline)):
+            if value <= 0:
+                raise ValueError(f"child {self.name}: {field} is {value} s; give more than 0")
+        try:
+            inspect.signature(self.actor).bind(**self.args)
+        except TypeError as error:
+            raise TypeError(f"child {self.name}: args do not fit {self.actor.__name__}: {error}") from None
+
+
+class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A supervisor and its children, in start order.
+
+    `strategy`: when a child fails, restart it (`one_for_one`), it and those after it (`rest_for_one`), or all. `limit`
+    counts the failures of all children that have no limit of their own; None is no limit. `backoff` and `over_limit`
+    hold for children without their own. Over the limit: give up and let the parent decide (`escalate`), keep the child
+    down until somebody unparks it (`park`), or go on (`keep`).
+    """
+
+    name: str
+    strategy: Strategy = "one_for_one"
+    children: "tuple[ChildSpec | SupervisorSpec, ...]" = ()
+    limit: Limit | None = None
+    backoff: Backoff = Backoff()
+    over_limit: OverLimit = "escalate"
+
+    def __post_init__(self) -> None:
+        _check_name("supervisor", self.name)
+        _choose(f"supervisor {self.name}", "strategy", self.strategy, Strategy)
+        _choose(f"supervisor {self.name}", "over_limit", self.over_limit, OverLimit)
+        names = [child.name for child in self.children]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"supervisor {self.name}: child name {name!r} is used twice; names are unique")
+
+    @property
+    def start_deadline(self) -> float:
+        """Seconds: all children one after the other, and one more."""
+        return 1.0 + sum(child.start_deadline for child in self.children)
+
+    @property
+    def stop_deadline(self) -> float:
+        """Seconds: all children one after the other, and one more."""
+        return 1.0 + sum(child.stop_deadline for child in self.children)

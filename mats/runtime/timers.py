@@ -1,0 +1,111 @@
+"""Timers: messages to oneself, later."""
+
+import heapq
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from mats.runtime.clock import Clock
+
+
+class Timer:
+    """A message for one incarnation. After `cancel` it is not delivered, even if it was already on its way."""
+
+    __slots__ = ("cancelled", "cause", "deliver", "due", "interval", "message", "owner", "root", "waiting")
+
+    def __init__(
+        self,
+        due: float,
+        interval: float | None,
+        message: object,
+        deliver: Callable[["Timer"], None],
+        owner: set["Timer"],
+    ) -> None:
+        self.due = due
+        self.interval = interval
+        self.message = message
+        self.deliver = deliver
+        self.owner = owner
+        owner.add(self)
+        self.cause = self.root = 0
+        self.cancelled = self.waiting = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.owner.discard(self)
+
+    def fire(self) -> bool:
+        """Deliver; whether to fire again. A tick of a periodic timer is skipped while the one before still waits."""
+        if self.cancelled:
+            return False
+        if not self.waiting:
+            self.waiting = True
+            self.deliver(self)
+        if self.interval is None:
+            return False
+        self.due += self.interval
+        return True
+
+
+class TimerQueue:
+    """Timers by due time, ties by order of arming. Not locked: its owner is."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._count = 0
+
+    def add(self, timer: Timer) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (timer.due, self._count, timer))
+
+    def next_due(self) -> float | None:
+        """When the next timer that is not cancelled is due, in monotonic seconds."""
+        while self._heap and self._heap[0][2].cancelled:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def pop(self) -> Timer:
+        return heapq.heappop(self._heap)[2]
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+class TimerThread:
+    """Fires the timers of a thread runtime, all of them from one daemon thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._queue = TimerQueue()
+        self._condition = Condition()
+        self._thread: Thread | None = None
+        self._stopped = False
+
+    def add(self, timer: Timer) -> None:
+        with self._condition:
+            if self._thread is None and not self._stopped:
+                self._thread = Thread(target=self._run, name="timers", daemon=True)
+                self._thread.start()
+            self._queue.add(timer)
+            self._condition.notify()
+
+    def stop(self) -> None:
+        """Fire nothing any more."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
+
+    def _run(self) -> None:
+        while (timer := self._next()) is not None:
+            if timer.fire():
+                with self._condition:
+                    self._queue.add(timer)
+
+    def _next(self) -> Timer | None:
+        with self._condition:
+            while not self._stopped:
+                due = self._queue.next_due()
+                now = self._clock.monotonic()
+                if due is not None and due <= now:
+                    return self._queue.pop()
+                self._condition.wait(None if due is None else due - now)
+        return None
