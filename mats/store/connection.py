@@ -9,8 +9,9 @@ from weakref import WeakValueDictionary
 os.environ.setdefault("ARCTICDB_VersionStore_NumCPUThreads_int", "1")
 os.environ.setdefault("ARCTICDB_VersionStore_NumIOThreads_int", "1")
 
-from arcticdb import Arctic, LibraryOptions  # noqa: E402
-from arcticdb.version_store.library import Library  # noqa: E402
+from arcticdb import Arctic, LibraryOptions
+from arcticdb.config import set_log_level
+from arcticdb.version_store.library import Library
 
 MAP_SIZE = "16GB"
 """LMDB's address space per library. Daemon, web and notebooks must agree: a smaller map aborts the process."""
@@ -37,6 +38,7 @@ def connect(uri: str) -> Arctic:
     if arctic is None:
         if full.startswith("lmdb://"):
             lmdb_directory(full).mkdir(parents=True, exist_ok=True)
+        set_log_level("WARN")
         arctic = _arctics[full] = Arctic(full)
     return arctic
 

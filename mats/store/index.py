@@ -58,9 +58,10 @@ def normalise(frame: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"an index of {index.dtype} has no time zone; give aware times, for example tz='UTC'")
     if index.hasnans:
         raise ValueError("the index has a missing time; drop or mend the row")
-    ordered = frame.set_axis(index.tz_convert("UTC").as_unit("ns")).sort_index(kind="stable")
+    order = index.argsort(kind="stable")
+    ordered, times = frame.iloc[order], index.tz_convert("UTC").as_unit("ns")[order]
     placed: list[int] = []
-    for time in ordered.index.asi8.tolist():
+    for time in times.asi8.tolist():
         placed.append(time if not placed or time > placed[-1] else placed[-1] + 1)
     return ordered.set_axis(time_index(placed))
 

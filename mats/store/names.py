@@ -37,4 +37,7 @@ def check_distinct(names: Iterable[StrategyName]) -> None:
     for name in names:
         owner = owners.setdefault(library_part(name).casefold(), name)
         if owner != name:
-            raise ValueError(f"strategies {owner!r} and {name!r} would share the library positions/{library_part(name)}; rename one of them")
+            raise ValueError(
+                f"strategies {owner!r} and {name!r} would share the library positions/{library_part(name)};"
+                " rename one of them"
+            )

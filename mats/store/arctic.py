@@ -1,0 +1,280 @@
+"""The store of the tables that people read. One process writes it, through one actor, with one `Store`.
+
+Every method is synchronous and makes one commit per symbol as a rule. It may be repeated, but for the snapshots of
+`_extend`: rows that are stored already change nothing. A method that raises has an unknown outcome; call it again. Rows
+that do not fit their table come back as rejects, and the rest of the batch is stored.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from itertools import count, groupby
+from typing import TypeVar
+
+import pandas as pd
+from arcticdb import LibraryOptions
+from arcticdb.version_store.library import Library
+
+from mats.model.broker import AccountValue
+from mats.model.executions import Entry
+from mats.model.instrument import InstrumentId
+from mats.model.market import Bar
+from mats.model.money import Currency
+from mats.model.orders import AccountId, OrderView, StrategyName
+from mats.model.timestamp import Nanos
+from mats.store import compaction, tables
+from mats.store.connection import connect, open_library
+from mats.store.fills import FillTables
+from mats.store.frames import ROW_ERRORS, Raw, Reject, conform
+from mats.store.names import check_distinct, library_part, symbol_name
+from mats.store.rows import (
+    PositionRow,
+    StrategyRecord,
+    TradeRow,
+    bar_row,
+    order_row,
+    position_row,
+    strategy_of,
+    strategy_row,
+    summary_row,
+    trade_row,
+)
+from mats.store.symbol import Symbol
+from mats.store.tables import Schema
+
+Rejects = list[Reject]
+
+
+class Store:
+    """Opens each library when it is first used, and reads each symbol's tail once."""
+
+    def __init__(self, uri: str) -> None:
+        """`uri` is `lmdb_uri(directory)`, or an `s3://` or `s3s://` address with the credentials in the environment."""
+        self._arctic = connect(uri)
+        self._libraries: dict[str, Library] = {}
+        self._symbols: dict[tuple[str, str], Symbol] = {}
+        self._strategies = {record.name for record in self.read_strategies()}
+
+    def close(self) -> None:
+        """Let go of the connection; the last one to do so closes the files."""
+        self._symbols.clear()
+        self._libraries.clear()
+        del self._arctic
+
+    # What follows the fill log
+
+    def append_fills(self, account: AccountId, entries: Sequence[Entry]) -> Rejects:
+        """Store entries of one account, ascending in seq: executions, corrections, commissions, adjustments."""
+        return self._fill_tables(account).append(entries) if entries else []
+
+    def fills_seq(self, account: AccountId) -> int:
+        """The seq of the last batch whose fills are stored; every entry up to it may be sent again without effect."""
+        return self._fill_tables(account).fills.seq
+
+    # The state of things: one row each, replaced when it changes
+
+    def upsert_orders(self, account: AccountId, views: Sequence[OrderView]) -> Rejects:
+        """Store the latest view of each order; an order stays where its creation put it."""
+        symbol = self._symbol("orders", account, tables.ORDERS)
+        return _upsert("orders", symbol, tables.ORDERS, views, lambda view: (view.created, order_row(view)))
+
+    def upsert_portfolio(self, account: AccountId, rows: Sequence[PositionRow]) -> Rejects:
+        """Store the positions that changed; the row of a position of zero is taken out."""
+        symbol = self._symbol("portfolio", account, tables.PORTFOLIO)
+        latest = {(row.strategy, row.instrument): row for row in rows}
+        held = [row for row in latest.values() if row.quantity]
+        with symbol.batch():
+            for key in (key for key, row in latest.items() if not row.quantity):
+                symbol.remove_key(key)
+            return _put_all("portfolio", symbol, tables.PORTFOLIO, held, _position)
+
+    def seed_strategies(self, records: Sequence[StrategyRecord], time: Nanos) -> Rejects:
+        """Store the records whose name the table does not have yet; what an operator changed there stays."""
+        return self.write_strategies([r for r in records if r.name not in self._strategies], time)
+
+    def write_strategies(self, records: Sequence[StrategyRecord], time: Nanos) -> Rejects:
+        """Store or replace strategies by name; ValueError when two names would share a library."""
+        names = self._strategies | {record.name for record in records}
+        check_distinct(sorted(names))
+        symbol = self._symbol("general", "strategies", tables.STRATEGIES)
+        rejects = _upsert(
+            "general", symbol, tables.STRATEGIES, records, lambda record: (time, strategy_row(record, time))
+        )
+        self._strategies = names
+        return rejects
+
+    def read_strategies(self) -> list[StrategyRecord]:
+        """The strategy table, oldest first."""
+        return [strategy_of(row) for row in self._symbol("general", "strategies", tables.STRATEGIES).rows()]
+
+    # What only grows
+
+    def append_trades(self, account: AccountId, rows: Sequence[TradeRow]) -> Rejects:
+        symbol = self._symbol("trades", account, tables.TRADES)
+        return _upsert("trades", symbol, tables.TRADES, rows, lambda row: (row.closed, trade_row(row)))
+
+    def append_positions(self, strategy: StrategyName, rows: Sequence[PositionRow]) -> Rejects:
+        """Store how the positions of a strategy changed: a symbol for each instrument, the last row is the latest."""
+        check_distinct(sorted(self._strategies | {strategy}))
+        self._strategies.add(strategy)
+        library, rejects = f"positions/{library_part(strategy)}", Rejects()
+        for instrument, group in groupby(sorted(rows, key=_instrument), key=_instrument):
+            try:
+                symbol = self._symbol(library, instrument, tables.POSITIONS)
+            except ValueError as error:
+                rejects += [Reject(library, instrument, repr(row), str(error)) for row in group]
+                continue
+            rejects += _upsert(library, symbol, tables.POSITIONS, group, _position)
+        return rejects
+
+    def append_portfolio_history(self, account: AccountId, rows: Sequence[PositionRow], time: Nanos) -> Rejects:
+        """Store a whole snapshot; its rows follow each other from `time` on, one nanosecond apart."""
+        symbol = self._symbol("portfolio_history", account, tables.PORTFOLIO_HISTORY)
+        return _extend("portfolio_history", symbol, tables.PORTFOLIO_HISTORY, time, rows, position_row)
+
+    def append_account_summary(
+        self, account: AccountId, values: Sequence[AccountValue], currency: Currency, time: Nanos
+    ) -> Rejects:
+        """Store the account's figures of `time` in its base currency."""
+        library = _account_library(account)
+        symbol = self._symbol(library, "account_summary", tables.ACCOUNT_SUMMARY)
+        row = partial(summary_row, currency=currency, time=time)
+        return _extend(library, symbol, tables.ACCOUNT_SUMMARY, time, [values], row)
+
+    def append_strategy_equity(
+        self, account: AccountId, strategy: StrategyName, equity: Decimal, currency: Currency, time: Nanos
+    ) -> Rejects:
+        """Give a strategy an explicit equity from `time` on; it wins over its target weight."""
+        library, symbol = self._equity_symbol(account, strategy)
+        row: Raw = {"equity": equity, "equity_exact": str(equity), "currency": currency, "event_time_utc": time}
+        return _extend(library, symbol, tables.EQUITY, time, [row], dict)
+
+    def strategy_equity(self, account: AccountId, strategy: StrategyName) -> Decimal | None:
+        """The explicit equity of a strategy in an account, None where its target weight rules."""
+        _, symbol = self._equity_symbol(account, strategy)
+        row = symbol.last_row()
+        return Decimal(str(row["equity_exact"])) if row else None
+
+    def append_bars(self, size: str, instrument: InstrumentId, bars: Sequence[Bar]) -> Rejects:
+        """Store bars of one size (`1min`, `1d`) at their start; bars that are there already are replaced."""
+        library = f"bars/{library_part(size)}"
+        symbol = self._symbol(library, instrument, tables.BARS)
+        if bars:
+            symbol.look_at(min(bar.start for bar in bars), max(bar.start for bar in bars))
+        with symbol.batch():
+            return _each(library, symbol, bars, lambda bar: symbol.put(bar.start, conform(bar_row(bar), tables.BARS)))
+
+    def write_backtest(self, name: str, frames: Mapping[str, pd.DataFrame], metrics: Mapping[str, object]) -> str:
+        """Store the frames and metrics of a backtest under `name`, or `name_2`, … if taken; return the name used."""
+        library = self._library("backtests", LibraryOptions(recursive_normalizers=True))
+        wanted = symbol_name(name)
+        free = next(n for n in count(1) if not library.has_symbol(_numbered(wanted, n)))
+        library.write(_numbered(wanted, free), dict(frames), metadata=dict(metrics))
+        return _numbered(wanted, free)
+
+    # Upkeep
+
+    def compact_due(self) -> list[str]:
+        """Compact what has gathered enough small segments to slow reading; return the symbols. Call between batches."""
+        return self._compact(compaction.DUE)
+
+    def compact(self) -> list[str]:
+        """Compact what is worth it, for quiet times; return the symbols."""
+        return self._compact(compaction.WORTHWHILE)
+
+    def _compact(self, weight: int) -> list[str]:
+        due = [(names, symbol) for names, symbol in self._symbols.items() if symbol.loose >= weight]
+        for _, symbol in due:
+            symbol.compact()
+        return [f"{library}/{name}" for (library, name), _ in due]
+
+    # Libraries and symbols
+
+    def _library(self, name: str, options: LibraryOptions) -> Library:
+        if name not in self._libraries:
+            self._libraries[name] = open_library(self._arctic, name, options)
+        return self._libraries[name]
+
+    def _symbol(self, library_name: str, name: str, schema: Schema) -> Symbol:
+        """The symbol; one whose last batch failed is read anew. Symbols are never listed: that can take a second."""
+        key = (library_name, symbol_name(name))
+        if key not in self._symbols or not self._symbols[key].usable:
+            library = self._library(library_name, LibraryOptions(rows_per_segment=schema.rows_per_segment))
+            self._symbols[key] = Symbol(library, name, schema)
+        return self._symbols[key]
+
+    def _fill_tables(self, account: AccountId) -> FillTables:
+        return FillTables(
+            self._symbol("fills", account, tables.FILLS),
+            self._symbol("fill_corrections", account, tables.FILL_CORRECTIONS),
+            self._symbol("adjustments", account, tables.ADJUSTMENTS),
+        )
+
+    def _equity_symbol(self, account: AccountId, strategy: StrategyName) -> tuple[str, Symbol]:
+        library = _account_library(account)
+        return library, self._symbol(library, f"strategy_{strategy}_equity", tables.EQUITY)
+
+
+T = TypeVar("T")
+
+
+def _upsert(
+    library: str, symbol: Symbol, schema: Schema, items: Iterable[T], row_of: Callable[[T], tuple[Nanos, Raw]]
+) -> Rejects:
+    """Put the row of each item where its key already is, or in a free slot of its time; one commit."""
+    with symbol.batch():
+        return _put_all(library, symbol, schema, items, row_of)
+
+
+def _put_all(
+    library: str, symbol: Symbol, schema: Schema, items: Iterable[T], row_of: Callable[[T], tuple[Nanos, Raw]]
+) -> Rejects:
+    def put(item: T) -> None:
+        time, raw = row_of(item)
+        row = conform(raw, schema)
+        at = symbol.find(tuple(row[name] for name in schema.key), time)
+        symbol.put(symbol.slot(time) if at is None else at, row)
+
+    return _each(library, symbol, items, put)
+
+
+def _extend(
+    library: str, symbol: Symbol, schema: Schema, time: Nanos, items: Iterable[T], row_of: Callable[[T], Raw]
+) -> Rejects:
+    """Append the row of each item at `time` or just behind the last one; one commit."""
+
+    def put(item: T) -> None:
+        symbol.put(symbol.after_last(time), conform(row_of(item), schema))
+
+    with symbol.batch():
+        return _each(library, symbol, items, put)
+
+
+def _each(library: str, symbol: Symbol, items: Iterable[T], put: Callable[[T], None]) -> Rejects:
+    """Put every item that fits its table; the others are rejects."""
+    rejects = Rejects()
+    for item in items:
+        try:
+            put(item)
+        except ROW_ERRORS as error:
+            rejects.append(Reject(library, symbol.name, repr(item), str(error)))
+    return rejects
+
+
+def _position(row: PositionRow) -> tuple[Nanos, Raw]:
+    return row.time, position_row(row)
+
+
+def _account_library(account: AccountId) -> str:
+    library = library_part(account)
+    if library in tables.LIBRARIES:
+        raise ValueError(f"account {account!r} has the name of a library of the store; it cannot have one of its own")
+    return library
+
+
+def _instrument(row: PositionRow) -> InstrumentId:
+    return row.instrument
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"

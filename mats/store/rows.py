@@ -1,0 +1,250 @@
+"""What the tables store, as values; and how the values of the model become rows."""
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from mats.model.broker import AccountValue
+from mats.model.executions import (
+    AdjustmentRecorded,
+    Commission,
+    Execution,
+    FillCorrected,
+    FillRecorded,
+)
+from mats.model.instrument import InstrumentId, SecType, parse_instrument
+from mats.model.market import Bar
+from mats.model.money import Currency
+from mats.model.orders import AccountId, OrderView, Side, StrategyName, order_ref
+from mats.model.timestamp import Nanos
+from mats.store.frames import Raw, Row
+from mats.store.tables import SUMMARY_TAGS
+
+_OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
+
+
+class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy's position in one instrument after entry `fills_seq` of the log.
+
+    `average_cost` is per unit, multiplier included. Results are in `currency`; `unrealized_pnl` and the market figures
+    are None where no price is known.
+    """
+
+    account: AccountId
+    strategy: StrategyName
+    instrument: InstrumentId
+    quantity: Decimal
+    average_cost: Decimal
+    currency: Currency
+    time: Nanos
+    multiplier: Decimal = Decimal(1)
+    market_price: float | None = None
+    market_value: float | None = None
+    realized_pnl: Decimal = Decimal(0)
+    unrealized_pnl: float | None = None
+    commission: Decimal = Decimal(0)
+    fills_seq: int = 0
+
+
+class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A completed round trip, closed by entry `fills_seq`; results in `currency`, commissions as a cost."""
+
+    account: AccountId
+    strategy: StrategyName
+    instrument: InstrumentId
+    side: Side
+    quantity: Decimal
+    open_price: Decimal
+    close_price: Decimal
+    gross_pnl: Decimal
+    commission: Decimal
+    currency: Currency
+    opened: Nanos
+    closed: Nanos
+    fills_seq: int
+    multiplier: Decimal = Decimal(1)
+
+
+class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the strategy table: what to run, with which parameters, on which share of which account.
+
+    `target_weight` is a share of the account's equity; `params` are the arguments of the class.
+    """
+
+    name: StrategyName
+    file: str
+    class_name: str
+    params: dict[str, object] = {}
+    target_weight: float = 0.0
+    account: AccountId = ""
+    active: bool = True
+
+
+def sec_type_of(instrument: InstrumentId) -> SecType:
+    """The type that the name of an instrument tells by its form."""
+    return SecType.OPTION if _OPTION.fullmatch(instrument) else parse_instrument(instrument).sec_type
+
+
+def execution_row(entry: FillRecorded | FillCorrected, execution: Execution) -> Raw:
+    """The row of an execution whose commission is not known yet."""
+    return {
+        "seq": entry.seq,
+        "fill_id": execution.exec_id,
+        "family": execution.family,
+        "revision": execution.revision,
+        "order_ref": execution.order_ref,
+        "intent_id": entry.intent_id,
+        "strategy": entry.strategy,
+        "symbol": execution.instrument,
+        "sec_type": sec_type_of(execution.instrument),
+        "side": execution.side,
+        "quantity": execution.quantity,
+        "quantity_exact": str(execution.quantity),
+        "price": execution.price,
+        "price_exact": str(execution.price),
+        "multiplier": execution.multiplier,
+        "currency": execution.currency,
+        "commission": None,
+        "commission_exact": None,
+        "commission_currency": None,
+        "commission_id": None,
+        "perm_id": execution.perm_id,
+        "client_id": execution.client_id,
+        "order_id": execution.order_id,
+        "exchange": execution.exchange,
+        "event_time_utc": execution.time,
+        "recorded_utc": entry.recorded,
+    }
+
+
+def commission_columns(commission: Commission) -> Raw:
+    """What a commission changes in the row of its execution."""
+    return {
+        "commission": commission.amount,
+        "commission_exact": str(commission.amount),
+        "commission_currency": commission.currency,
+        "commission_id": commission.exec_id,
+    }
+
+
+def adjustment_row(entry: AdjustmentRecorded) -> Raw:
+    return {
+        "seq": entry.seq,
+        "strategy": entry.strategy,
+        "symbol": entry.instrument,
+        "quantity": entry.quantity,
+        "quantity_exact": str(entry.quantity),
+        "price": entry.price,
+        "price_exact": str(entry.price),
+        "currency": entry.currency,
+        "multiplier": entry.multiplier,
+        "reason": entry.reason,
+        "event_time_utc": entry.recorded,
+    }
+
+
+def order_row(view: OrderView) -> Raw:
+    return {
+        "intent_id": view.intent_id,
+        "order_ref": order_ref(view.strategy, view.intent_id),
+        "strategy": view.strategy,
+        "symbol": view.instrument,
+        "side": view.side,
+        "quantity": view.quantity,
+        "order_type": view.ticket.order_type,
+        "limit_price": view.ticket.limit_price,
+        "stop_price": view.ticket.stop_price,
+        "tif": view.ticket.tif,
+        "status": view.state,
+        "filled": view.filled,
+        "remaining": view.remaining,
+        "avg_fill_price": view.average_price if view.filled else None,
+        "order_id": view.order_id,
+        "perm_id": view.perm_id,
+        "client_id": view.client_id,
+        "submitted_utc": view.created,
+        "updated_utc": view.updated,
+        "note": view.note,
+    }
+
+
+def position_row(row: PositionRow) -> Raw:
+    return {
+        "account": row.account,
+        "strategy": row.strategy,
+        "symbol": row.instrument,
+        "sec_type": sec_type_of(row.instrument),
+        "quantity": row.quantity,
+        "quantity_exact": str(row.quantity),
+        "average_cost": row.average_cost,
+        "multiplier": row.multiplier,
+        "currency": row.currency,
+        "market_price": row.market_price,
+        "market_value": row.market_value,
+        "realized_pnl": row.realized_pnl,
+        "unrealized_pnl": row.unrealized_pnl,
+        "commission": row.commission,
+        "fills_seq": row.fills_seq,
+        "event_time_utc": row.time,
+    }
+
+
+def trade_row(row: TradeRow) -> Raw:
+    return {
+        "strategy": row.strategy,
+        "symbol": row.instrument,
+        "side": row.side,
+        "quantity": row.quantity,
+        "open_price": row.open_price,
+        "close_price": row.close_price,
+        "gross_pnl": row.gross_pnl,
+        "commission": row.commission,
+        "net_pnl": row.gross_pnl - row.commission,
+        "currency": row.currency,
+        "multiplier": row.multiplier,
+        "fills_seq": row.fills_seq,
+        "opened_utc": row.opened,
+        "event_time_utc": row.closed,
+    }
+
+
+def summary_row(values: Iterable[AccountValue], currency: Currency, time: Nanos) -> Raw:
+    """One wide row of the known tags in `currency` or in none; a tag that was not reported is missing."""
+    row: dict[str, object] = {"currency": currency, **dict.fromkeys(SUMMARY_TAGS.values()), "event_time_utc": time}
+    for value in values:
+        if value.tag in SUMMARY_TAGS and value.currency in (currency, ""):
+            row[SUMMARY_TAGS[value.tag]] = Decimal(value.value)
+    return row
+
+
+def strategy_row(record: StrategyRecord, time: Nanos) -> Raw:
+    return {
+        "name": record.name,
+        "file": record.file,
+        "class": record.class_name,
+        "params": json.dumps(record.params, sort_keys=True),
+        "target_weight": record.target_weight,
+        "account": record.account,
+        "active": record.active,
+        "updated_utc": time,
+    }
+
+
+def bar_row(bar: Bar) -> Raw:
+    return {name: getattr(bar, name) for name in ("open", "high", "low", "close", "volume", "wap", "count")}
+
+
+def strategy_of(row: Row) -> StrategyRecord:
+    """The record of a stored row of the strategy table."""
+    return StrategyRecord(
+        name=str(row["name"]),
+        file=str(row["file"]),
+        class_name=str(row["class"]),
+        params=json.loads(str(row["params"])),
+        target_weight=float(row["target_weight"] or 0.0),
+        account=str(row["account"]),
+        active=bool(row["active"]),
+    )

@@ -1,0 +1,134 @@
+"""Every table people read: one schema per library, and how it is written. docs/storage.md says the same in prose."""
+
+from enum import Enum
+
+import msgspec
+
+from mats.model.timestamp import DAY, MINUTE, Nanos
+
+
+class Kind(Enum):
+    """What a column holds. TEXT, FLOAT and TIME may be missing (None, NaN, NaT); INT and BOOL never are."""
+
+    TEXT = "object"
+    FLOAT = "float64"
+    INT = "int64"
+    BOOL = "bool"
+    TIME = "datetime64[ns]"
+
+
+TEXT, FLOAT, INT, BOOL, TIME = Kind.TEXT, Kind.FLOAT, Kind.INT, Kind.BOOL, Kind.TIME
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns of a table, in order, and its write pattern.
+
+    `key` names the columns that identify a row, where rows are looked up again. `rows_per_segment` is small where
+    `update` is frequent. `cached` is how many of the newest rows the writer keeps in memory. Changes to older rows
+    that lie further apart than `run_gap` are separate calls. Columns whose name ends in `_utc` are naive UTC times.
+    """
+
+    columns: dict[str, Kind]
+    key: tuple[str, ...] = ()
+    rows_per_segment: int = 100_000
+    cached: int = 1
+    run_gap: Nanos = MINUTE
+
+
+_FILL: dict[str, Kind] = {
+    "seq": INT, "fill_id": TEXT, "family": TEXT, "revision": INT, "order_ref": TEXT, "intent_id": TEXT,
+    "strategy": TEXT, "symbol": TEXT, "sec_type": TEXT, "side": TEXT,
+    "quantity": FLOAT, "quantity_exact": TEXT, "price": FLOAT, "price_exact": TEXT, "multiplier": FLOAT,
+    "currency": TEXT, "commission": FLOAT, "commission_exact": TEXT, "commission_currency": TEXT,
+    "commission_id": TEXT, "perm_id": INT, "client_id": INT, "order_id": INT, "exchange": TEXT,
+    "event_time_utc": TIME, "recorded_utc": TIME,
+}  # fmt: skip
+
+_POSITION: dict[str, Kind] = {
+    "account": TEXT, "strategy": TEXT, "symbol": TEXT, "sec_type": TEXT, "quantity": FLOAT, "quantity_exact": TEXT,
+    "average_cost": FLOAT, "multiplier": FLOAT, "currency": TEXT, "market_price": FLOAT, "market_value": FLOAT,
+    "realized_pnl": FLOAT, "unrealized_pnl": FLOAT, "commission": FLOAT, "fills_seq": INT, "event_time_utc": TIME,
+}  # fmt: skip
+
+FILLS = Schema(columns=_FILL, key=("family",), rows_per_segment=10_000, cached=2_048)
+"""`fills`/account: append; a late row, a correction or a commission is an update of exactly that row."""
+
+FILL_CORRECTIONS = Schema(columns=_FILL | {"superseded_by": TEXT})
+"""`fill_corrections`/account: append of the execution that a correction replaced, as it had been reported."""
+
+ADJUSTMENTS = Schema(
+    columns={
+        "seq": INT, "strategy": TEXT, "symbol": TEXT, "quantity": FLOAT, "quantity_exact": TEXT, "price": FLOAT,
+        "price_exact": TEXT, "currency": TEXT, "multiplier": FLOAT, "reason": TEXT, "event_time_utc": TIME,
+    }
+)  # fmt: skip
+"""`adjustments`/account: append of what was booked without an execution."""
+
+ORDERS = Schema(
+    columns={
+        "intent_id": TEXT, "order_ref": TEXT, "strategy": TEXT, "symbol": TEXT, "side": TEXT, "quantity": FLOAT,
+        "order_type": TEXT, "limit_price": FLOAT, "stop_price": FLOAT, "tif": TEXT, "status": TEXT, "filled": FLOAT,
+        "remaining": FLOAT, "avg_fill_price": FLOAT, "order_id": INT, "perm_id": INT, "client_id": INT,
+        "submitted_utc": TIME, "updated_utc": TIME, "note": TEXT,
+    },
+    key=("intent_id",), rows_per_segment=5_000, cached=2_048,
+)  # fmt: skip
+"""`orders`/account: append at creation, update of contiguous runs at changes; the index never moves."""
+
+TRADES = Schema(
+    columns={
+        "strategy": TEXT, "symbol": TEXT, "side": TEXT, "quantity": FLOAT, "open_price": FLOAT, "close_price": FLOAT,
+        "gross_pnl": FLOAT, "commission": FLOAT, "net_pnl": FLOAT, "currency": TEXT, "multiplier": FLOAT,
+        "fills_seq": INT, "opened_utc": TIME, "event_time_utc": TIME,
+    },
+    key=("strategy", "symbol", "fills_seq"), cached=2_048,
+)  # fmt: skip
+"""`trades`/account: append of completed round trips at their closing time."""
+
+PORTFOLIO = Schema(columns=_POSITION, key=("strategy", "symbol"), rows_per_segment=5_000, cached=1_000_000)
+"""`portfolio`/account: one row per position now held, at an index fixed for as long as it is held; all rows cached."""
+
+PORTFOLIO_HISTORY = Schema(columns=_POSITION)
+"""`portfolio_history`/account: append of whole snapshots."""
+
+POSITIONS = Schema(columns=_POSITION, key=("fills_seq",), cached=64)
+"""`positions/STRATEGY`/instrument: append at every change; the last row is the position now."""
+
+SUMMARY_TAGS = {
+    "NetLiquidation": "net_liquidation", "TotalCashValue": "total_cash", "SettledCash": "settled_cash",
+    "AccruedCash": "accrued_cash", "BuyingPower": "buying_power", "EquityWithLoanValue": "equity_with_loan",
+    "GrossPositionValue": "gross_position_value", "AvailableFunds": "available_funds",
+    "ExcessLiquidity": "excess_liquidity", "InitMarginReq": "initial_margin",
+    "MaintMarginReq": "maintenance_margin", "Leverage": "leverage", "Cushion": "cushion",
+    "RealizedPnL": "realized_pnl", "UnrealizedPnL": "unrealized_pnl",
+}  # fmt: skip
+"""IB's account tags and the columns they fill."""
+
+ACCOUNT_SUMMARY = Schema(
+    columns={"currency": TEXT, **dict.fromkeys(SUMMARY_TAGS.values(), FLOAT), "event_time_utc": TIME}
+)
+"""`<account>`/`account_summary`: append of one wide row."""
+
+EQUITY = Schema(columns={"equity": FLOAT, "equity_exact": TEXT, "currency": TEXT, "event_time_utc": TIME})
+"""`<account>`/`strategy_STRATEGY_equity`: append; the last row is what the strategy may use."""
+
+STRATEGIES = Schema(
+    columns={
+        "name": TEXT, "file": TEXT, "class": TEXT, "params": TEXT, "target_weight": FLOAT, "account": TEXT,
+        "active": BOOL, "updated_utc": TIME,
+    },
+    key=("name",), rows_per_segment=5_000, cached=1_000_000,
+)  # fmt: skip
+"""`general`/`strategies`: one row per strategy at a fixed index; `params` is JSON."""
+
+BARS = Schema(
+    columns={"open": FLOAT, "high": FLOAT, "low": FLOAT, "close": FLOAT, "volume": FLOAT, "wap": FLOAT, "count": INT},
+    cached=64, run_gap=3_660 * DAY,
+)  # fmt: skip
+"""`bars/SIZE`/instrument: the index is the bar's start; append, overlap by update."""
+
+LIBRARIES = frozenset(
+    "fills fill_corrections adjustments orders trades portfolio portfolio_history"
+    " positions general backtests bars".split()
+)
+"""Names no account library may take."""
