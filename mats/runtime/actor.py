@@ -4,14 +4,14 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from threading import Event
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
 
 import pykka
 import structlog
 
 from mats.runtime.clock import Clock
 from mats.runtime.envelope import CURRENT, Envelope
-from mats.runtime.mailbox import MailboxSpec
+from mats.runtime.mailbox import Mailbox, MailboxSpec
 from mats.runtime.messages import Drain, Fault, Outcome, Stop
 from mats.runtime.reply import Reply
 from mats.runtime.timers import Timer
@@ -21,10 +21,22 @@ if TYPE_CHECKING:
     from mats.runtime.ref import Ref
     from mats.runtime.runtime import Runtime
 
+if TYPE_CHECKING:
+
+    class _Base:
+        """pykka's actor without the types of its hooks, which are narrower than what a loop allows."""
+
+        actor_urn: str
+        actor_stopped: Event
+        _actor_ref: Ref
+
+else:
+    _Base = pykka.Actor
+
 HostKind = Literal["thread", "loop"]
 
 
-class Actor(pykka.Actor):
+class Actor(_Base):
     """Subclass it, give it `on_receive`, and let a supervisor or `Runtime.spawn` start it.
 
     All of an actor runs in its own host, `__init__` too, and one thing at a time. Any exception that leaves a hook or a
@@ -79,7 +91,7 @@ class Actor(pykka.Actor):
         """The actor ends normally: let go of what it holds."""
         return None
 
-    def on_failure(self, error: BaseException) -> None:  # type: ignore[override]
+    def on_failure(self, error: BaseException) -> None:
         """The actor ends because of `error`: let go of what it holds; its state is not to be trusted."""
 
     def on_stop_asked(self, request: Stop | Drain) -> None:
@@ -149,15 +161,16 @@ class Actor(pykka.Actor):
         self._incarnation.exit = self._incarnation.exit or "normal"
 
     @classmethod
-    def start(cls, *_args: object, **_kwargs: object) -> "pykka.ActorRef[Actor]":  # type: ignore[override]
+    def start(cls, *_args: object, **_kwargs: object) -> NoReturn:
         """Refused: only a runtime starts actors, because there is no global registry."""
         raise TypeError(f"{cls.__name__} is started by Runtime.spawn or by a supervisor")
 
-    def _create_actor_inbox(self) -> None:  # type: ignore[override]
-        """The mailbox belongs to the name, not to the actor object."""
+    def _create_actor_inbox(self) -> Mailbox:
+        """The mailbox belongs to the name, and outlives the actor object."""
+        return self.ref.mailbox
 
     @staticmethod
-    def _create_future() -> Reply:  # type: ignore[override]
+    def _create_future() -> Reply:
         return Reply()
 
     def _start_actor_loop(self) -> None:

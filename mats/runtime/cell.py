@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mats.runtime.incarnation import Incarnation
     from mats.runtime.mailbox import Mailbox
     from mats.runtime.runtime import Runtime
+    from mats.runtime.spec import ChildSpec, SupervisorSpec
 
 State = Literal["new", "starting", "running", "backoff", "parked", "stopped"]
 Sink = Callable[[object], object]
@@ -37,7 +38,11 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell:
-    """One name. `supervised`: the mailbox outlives an incarnation, and only the supervisor closes it."""
+    """One name.
+
+    `supervised`: the mailbox outlives an incarnation, and only the supervisor closes it. `children`: whom a supervisor
+    of this name has, over its restarts. `order`: of the launches in the runtime.
+    """
 
     def __init__(self, runtime: "Runtime", name: str) -> None:
         self.runtime = runtime
@@ -53,6 +58,8 @@ class Cell:
         self.since = runtime.clock.now()
         self.last_failure = ""
         self.parked = ""
+        self.order = 0
+        self.children: tuple[ChildSpec | SupervisorSpec, ...] | None = None
         self._watchers: list[tuple[Sink, object]] = []
 
     def enter(self, state: State) -> None:
@@ -100,11 +107,8 @@ class Cell:
             sink(Down(self.name, incarnation.number, tag, reason, error))
         return True
 
-    def abandon(self) -> Abandoned | None:
+    def abandon(self, incarnation: "Incarnation") -> Abandoned | None:
         """Give up an incarnation that does not end: fence it, hand the mailbox on, and say where it hangs."""
-        incarnation = self.incarnation
-        if incarnation is None:
-            return None
         incarnation.fenced = True
         notice = Abandoned(self.name, incarnation.number, incarnation.stack())
         self.runtime.new_mailbox(self).take_over(self.mailbox, self._install)
@@ -118,8 +122,9 @@ class Cell:
 
     def flush(self) -> None:
         """Lose what waits and go on with an empty mailbox."""
-        self.close()
-        self.mailbox = self.runtime.new_mailbox(self)
+        old, self.mailbox = self.mailbox, self.runtime.new_mailbox(self)
+        for envelope in old.close():
+            self.runtime.lose(self.name, envelope, "unprocessed")
 
     def _install(self, mailbox: "Mailbox") -> None:
         self.mailbox = mailbox

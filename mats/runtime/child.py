@@ -10,17 +10,17 @@ from mats.runtime.reply import Reply
 from mats.runtime.spec import ChildSpec
 
 Purpose = Literal["restart", "park", "forget"]
-ChildState = Literal["queued", "starting", "running", "stopping", "down", "backoff", "parked", "finished"]
+ChildState = Literal["starting", "running", "stopping", "down", "parked", "finished"]
 
 
 class Child:
-    """One child: its spec, where it stands, and its failures so far."""
+    """One child: its spec, where it stands, and its failures so far. `down`: to be started when its recovery is due."""
 
     def __init__(self, spec: ChildSpec, path: str, cell: Cell) -> None:
         self.spec = spec
         self.path = path
         self.cell = cell
-        self.state: ChildState = "queued"
+        self.state: ChildState = "down"
         self.incarnation = 0
         self.attempt = 0
         self.failures: deque[float] = deque()

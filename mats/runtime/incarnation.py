@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mats.runtime.cell import Cell, Sink
 
 
+DONE = object()
+"""In place of a message: there is nothing to hand to the actor."""
+
+
 class Incarnation(Turn):
     """An actor object between `on_start` and `on_stop` or `on_failure`.
 
@@ -106,15 +110,12 @@ class Incarnation(Turn):
     def step(self, envelope: Envelope) -> Awaitable[None] | None:
         """Handle one message."""
         message = envelope.message
-        if envelope.only is not ANYONE:
-            if (handle := self._admit(envelope)) is None:
-                return None
-            if handle is not envelope:
-                message = handle
+        if (envelope.only or envelope.reply is not None) and (message := self._admit(envelope)) is DONE:
+            return None
         self.envelope = envelope
         try:
             if message.__class__ is Crash:
-                raise TestCrash(message.reason)  # type: ignore[attr-defined]
+                raise TestCrash(message.reason)
             result = self.actor.on_receive(message)
             if result is not None and hasattr(result, "__await__") and not isinstance(result, Reply):
                 return self._finish(self._awaitable(result), envelope)
@@ -125,16 +126,21 @@ class Incarnation(Turn):
         return None
 
     def _admit(self, envelope: Envelope) -> object:
-        """A message with an addressee: what to hand to the actor, None if that is done or it is stale."""
+        """An ask, or a message with an addressee: what to hand to the actor; DONE if that is handled, stale or void."""
+        if envelope.reply is not None and envelope.reply.abandoned:
+            self.cell.runtime.lose(self.cell.name, envelope, "expired")
+            return DONE
         if envelope.only > 0 and envelope.only != self.number:
-            return None
+            return DONE
         message = envelope.message
+        if not envelope.only:
+            return message
         match message:
             case Timer():
                 message.waiting = False
                 if message.interval is None:
                     self.timers.discard(message)
-                return None if message.cancelled else message.message
+                return DONE if message.cancelled else message.message
             case Stop() | Drain():
                 self._guarded(envelope, lambda: self.actor.on_stop_asked(message))
             case Fault():
@@ -143,7 +149,7 @@ class Incarnation(Turn):
                 self._guarded(envelope, lambda: message.then(message.outcome))
             case _:
                 return message
-        return None
+        return DONE
 
     def _guarded(self, envelope: Envelope, action: Callable[[], object]) -> None:
         self.envelope = envelope
@@ -176,7 +182,8 @@ class Incarnation(Turn):
         if value is reply:
             self._replies = [*(x for x in self._replies if not x.settled), reply]
         elif reply.abandoned:
-            self.cell.runtime.lose(self.cell.name, envelope, "expired")
+            late = Envelope(value, None, envelope.id, envelope.cause, envelope.root, envelope.sent)
+            self.cell.runtime.lose(f"asker of {self.cell.name}", late, "expired")
         else:
             reply.set(value)
 

@@ -40,7 +40,7 @@ class Drain(msgspec.Struct, frozen=True):
 
 
 class Crash(msgspec.Struct, frozen=True):
-    """For tests: raise `TestCrash(reason)` inside the handler's turn. `tell` it in line, or `signal` it past the line."""
+    """For tests: raise `TestCrash(reason)` in the handler's turn. `tell` it in line, or `signal` it past the line."""
 
     reason: str = "crash by a test"
 

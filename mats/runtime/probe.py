@@ -85,6 +85,11 @@ class Probe:
             raise AssertionError(f"{self.ref.name} has received nothing")
         return self._last
 
+    def close(self) -> None:
+        """Take no more messages, and give the name back."""
+        self._cell.mailbox.close()
+        self._runtime.forget(self._cell)
+
     def _take(self, timeout: float) -> Envelope | None:
         envelope = self._runtime.receive(self._cell.mailbox, max(0.0, timeout))
         if envelope is not None:

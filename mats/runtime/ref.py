@@ -1,6 +1,6 @@
 """The address of an actor: a name that outlives every incarnation."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import pykka
 
@@ -10,12 +10,11 @@ from mats.runtime.messages import Drain
 from mats.runtime.reply import Reply
 
 if TYPE_CHECKING:
-    from mats.runtime.actor import Actor
     from mats.runtime.cell import Cell
     from mats.runtime.mailbox import Mailbox, Refusal
 
 
-class Ref(pykka.ActorRef["Actor"]):
+class Ref(pykka.ActorRef[pykka.Actor]):
     """Refs are equal when their names are; they are made by the runtime only."""
 
     def __init__(self, cell: "Cell") -> None:
@@ -36,12 +35,12 @@ class Ref(pykka.ActorRef["Actor"]):
     def tell(self, message: object) -> None:
         """Send. Never raises, never blocks; what cannot be delivered becomes a dead letter."""
         envelope = self.envelope(message)
-        if (refusal := self._put(envelope)) is not None:
+        if (refusal := self._fence() or self._deliver(envelope)) is not None:
             self._runtime.lose(self.name, envelope, refusal)
 
     def offer(self, message: object) -> bool:
         """Send if there is room. A refusal is the caller's to handle, and no dead letter."""
-        return self._put(self.envelope(message)) is None
+        return (self._fence() or self._deliver(self.envelope(message))) is None
 
     def ask(self, message: object, *, timeout: float) -> object:  # type: ignore[override]
         """Send and wait for the reply, from outside of actors only.
@@ -53,7 +52,7 @@ class Ref(pykka.ActorRef["Actor"]):
             raise AskInHandler(f"{self.name} was asked inside a handler; tell it, and be told the answer")
         reply = self._runtime.new_reply()
         envelope = self.envelope(message, reply)
-        if (refusal := self._put(envelope)) is not None:
+        if (refusal := self._deliver(envelope)) is not None:
             raise ActorDeadError(f"{self.name} does not take {type(message).__name__}: {refusal}")
         return reply.get(timeout=timeout)
 
@@ -66,15 +65,15 @@ class Ref(pykka.ActorRef["Actor"]):
             if mailbox is self._cell.mailbox:
                 return False
 
-    def stop(self, **_ignored: object) -> None:  # type: ignore[override]
+    def stop(self, only: int = WHOEVER) -> None:  # type: ignore[override]
         """Let the actor end after everything told so far. Returns at once; watch to know when."""
-        self._put(self.envelope(Drain(), None, WHOEVER))
+        self._deliver(self.envelope(Drain(), None, only))
 
     def is_alive(self) -> bool:
         """Whether an incarnation is starting or running now."""
         return self._cell.incarnation is not None
 
-    def proxy(self) -> pykka.ActorProxy["Actor"]:
+    def proxy(self) -> NoReturn:
         """Refused: proxies hide the names of messages and pin actors."""
         raise TypeError(f"{self.name} has no proxy; tell it a message")
 
@@ -87,14 +86,16 @@ class Ref(pykka.ActorRef["Actor"]):
             return Envelope(message, reply, number, 0, number, runtime.monotonic(), only)
         return Envelope(message, reply, number, cause.id, cause.root, runtime.monotonic(), only)
 
-    def _put(self, envelope: Envelope) -> "Refusal | None":
+    def _fence(self) -> "Literal['stale'] | None":
+        """An abandoned actor may still run, but nobody listens to it any more."""
         turn = CURRENT.get()
-        if turn is not None and turn.incarnation.fenced:
-            self._runtime.lose(self.name, envelope, "stale")
-            return None
+        return "stale" if turn is not None and turn.incarnation.fenced else None
+
+    def _deliver(self, envelope: Envelope) -> "Refusal | None":
         while True:
             mailbox = self._cell.mailbox
             refusal = mailbox.put(envelope)
+            # A closed mailbox may have a successor by now.
             if refusal is None or refusal == "full" or mailbox is self._cell.mailbox:
                 return refusal
 

@@ -4,6 +4,7 @@ import itertools
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from threading import Event as Flag
 from threading import Lock
 
@@ -15,7 +16,7 @@ from mats.runtime.actor import Actor
 from mats.runtime.cell import ActorStatus, Cell, Sink, describe
 from mats.runtime.clock import Clock
 from mats.runtime.deadletters import DeadLetter, DeadLetters, Reason
-from mats.runtime.envelope import Envelope
+from mats.runtime.envelope import CURRENT, Envelope
 from mats.runtime.errors import ActorDeadError, StartTimeout
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.mailbox import Mailbox
@@ -59,9 +60,9 @@ class Runtime(ABC):
         self._root: Cell | None = None
         self._root_started = Flag()
         self._root_down = Flag()
-        self._spawned: list[Cell] = []
         self._abandoned: list[events.Abandoned] = []
         self._probes = itertools.count(1)
+        self._launches = itertools.count(1)
         self._log = structlog.get_logger(name=name)
 
     # Hosts provide
@@ -126,9 +127,7 @@ class Runtime(ABC):
 
     def status(self) -> tuple[ActorStatus, ...]:
         """One line for each actor that was ever launched, by name."""
-        with self._lock:
-            cells = [cell for cell in self._cells.values() if cell.number]
-        return tuple(cell.status() for cell in sorted(cells, key=lambda cell: cell.name))
+        return tuple(cell.status() for cell in sorted(self._launched(), key=lambda cell: cell.name))
 
     # Life and death
 
@@ -150,9 +149,7 @@ class Runtime(ABC):
         """Start an actor without a supervisor, for tests and edges; its end is final and closes its mailbox."""
         path = name or actor_class.__name__.lower()
         self.launch(path, actor_class, args, kwargs)
-        cell = self.cell(path)
-        self._spawned.append(cell)
-        return cell.ref
+        return self.ref(path)
 
     def launch(
         self,
@@ -164,7 +161,11 @@ class Runtime(ABC):
         supervised: bool = False,
     ) -> int:
         """Start the next incarnation of a name and return its number; `parent` is told Started and Down."""
+        turn = CURRENT.get()
+        if turn is not None and turn.incarnation.fenced:
+            raise RuntimeError(f"{turn.incarnation.cell.name} was abandoned and cannot start {path}")
         cell = self.cell(path)
+        cell.order = next(self._launches)
         incarnation = Incarnation(cell, actor_class, args, kwargs or {}, parent)
         cell.launch(incarnation, parent, supervised)
         number = incarnation.number
@@ -182,40 +183,54 @@ class Runtime(ABC):
         cell.ended(incarnation, reason, error)
 
     def abandon(self, path: str) -> None:
-        """Give up an actor that does not end; its later sends are dead letters (`stale`)."""
-        cell = self.cell(path)
-        incarnation = cell.incarnation
-        if (notice := cell.abandon()) is not None and incarnation is not None:
-            self._abandoned.append(notice)
-            self.emit(notice)
-            self.interrupt(incarnation)
+        """Give up an actor that does not end, and everybody below it; what they still send is dead (`stale`)."""
+        for cell in reversed(self._tree(path)):
+            incarnation = cell.incarnation
+            if incarnation is not None and (notice := cell.abandon(incarnation)) is not None:
+                self._abandoned.append(notice)
+                self.emit(notice)
+                self.interrupt(incarnation)
+
+    def _tree(self, path: str) -> list[Cell]:
+        with self._lock:
+            cells = [c for c in self._cells.values() if c.name == path or c.name.startswith(f"{path}/")]
+        return sorted(cells, key=lambda cell: cell.order)
 
     def close(self, path: str) -> None:
         """Close the mailbox of a name and of all names below it, as far as nobody runs there."""
-        with self._lock:
-            cells = [c for c in self._cells.values() if c.name == path or c.name.startswith(f"{path}/")]
-        for cell in cells:
+        for cell in self._tree(path):
             if cell.incarnation is None:
                 cell.close()
+                cell.children = None
                 if cell.state == "backoff":
                     cell.enter("stopped")
 
     def stop(self, timeout: float = 30.0) -> StopReport:
         """Stop the tree in reverse start order, then whatever was spawned; abandon what is left after `timeout`."""
         began = self.monotonic()
-        abandoned_before = len(self._abandoned)
+        before = len(self._abandoned)
         if self._root is not None and self._root.ref.signal(Stop()):
             self.wait(self._root_down, timeout)
-        for cell in reversed(self._spawned):
-            gone = Flag()
-            if cell.incarnation is not None:
-                cell.watch(lambda _, gone=gone: gone.set(), None)
+        for cell in reversed(self._launched()):
+            if cell.incarnation is not None and not cell.supervised and cell is not self._root:
+                gone = Flag()
+                cell.watch(partial(_raise_flag, gone), None)
                 cell.ref.stop()
                 self.wait(gone, max(0.0, timeout - (self.monotonic() - began)))
-        for cell in tuple(self._cells.values()):
+        for cell in reversed(self._launched()):
             self.abandon(cell.name)
             cell.close()
-        return StopReport(self.monotonic() - began, tuple(self._abandoned[abandoned_before:]))
+        return StopReport(self.monotonic() - began, tuple(self._abandoned[before:]))
+
+    def _launched(self) -> list[Cell]:
+        with self._lock:
+            cells = [cell for cell in self._cells.values() if cell.number]
+        return sorted(cells, key=lambda cell: cell.order)
+
+    def forget(self, cell: Cell) -> None:
+        """Take a probe's name back."""
+        with self._lock:
+            self._cells.pop(cell.name, None)
 
     def _on_root(self, notice: object) -> None:
         match notice:
@@ -248,6 +263,10 @@ class Runtime(ABC):
         self.dead_letters.record(
             DeadLetter(reason, name, envelope.message, envelope.id, envelope.cause, envelope.root, text, _trace(error))
         )
+
+
+def _raise_flag(flag: Flag, _down: object) -> None:
+    flag.set()
 
 
 def _trace(error: BaseException | None) -> str:

@@ -13,6 +13,7 @@ from mats.runtime.errors import RestartLimitReached
 from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated
 from mats.runtime.mailbox import MailboxSpec
 from mats.runtime.messages import Down, Drain, Park, Refused, StartChild, Started, Stop, StopChild, Unpark
+from mats.runtime.recovery import Recovery, group_of, over
 from mats.runtime.spec import ChildSpec, SupervisorSpec
 
 
@@ -30,15 +31,6 @@ class _Revive(msgspec.Struct, frozen=True):
     recovery: int
 
 
-class _Recovery:
-    """A group that goes down and comes up together; `ripe` when its backoff is over."""
-
-    def __init__(self, number: int, group: list[Child]) -> None:
-        self.number = number
-        self.group = group
-        self.ripe = False
-
-
 class Supervisor(Actor):
     """Runs the children of a `SupervisorSpec`. `path` is the prefix of their names, empty for the root."""
 
@@ -51,36 +43,43 @@ class Supervisor(Actor):
         self._children: dict[str, Child] = {}
         self._queue: deque[Child] = deque()
         self._awaited: Child | None = None
-        self._recoveries: list[_Recovery] = []
+        self._recoveries: list[Recovery] = []
         self._recovery_count = 0
         self._failures: deque[float] = deque()
         self._closing: Stop | None = None
         self._verdict: RestartLimitReached | None = None
 
     def on_start(self) -> None:
-        for spec in self._spec.children:
-            child = self._adopt(spec)
-            if child.state != "parked":
-                self._queue.append(child)
+        """Booting is a recovery of everybody that need not wait: what a failed predecessor left over ends first."""
+        memory = self._incarnation.cell
+        if memory.children is None:
+            memory.children = self._spec.children
+        for spec in memory.children:
+            self._adopt(spec)
+        boot = Recovery(0, [child for child in self._children.values() if child.restartable])
+        boot.ripe = True
+        self._recoveries.append(boot)
         self._advance()
 
     def _adopt(self, spec: ChildSpec | SupervisorSpec) -> Child:
-        path = f"{self._path}/{spec.name}" if self._path else spec.name
+        path = self._path_of(spec.name)
         child = Child(as_child(spec, path), path, self.runtime.cell(path))
         self._children[path] = child
         if child.cell.parked:
             child.state = "parked"
         elif child.cell.incarnation is not None:
-            # Left over by a supervisor that failed: it must be gone before its successor starts.
             child.adopt_running()
             child.cell.watch(self._sink(), None)
-            self._dismiss(child, "restart")
         return child
 
+    def _path_of(self, name: str) -> str:
+        return f"{self._path}/{name}" if self._path else name
+
     def on_failure(self, error: BaseException) -> None:
+        """Let no child run without a supervisor; the successor waits for their end."""
         for child in reversed(self._children.values()):
             if child.live:
-                child.ref.signal(Stop("restart"))
+                child.ref.signal(Stop("restart"), child.incarnation)
 
     def on_receive(self, message: object) -> object:
         match message:
@@ -103,20 +102,20 @@ class Supervisor(Actor):
     # Commands of operators and managers
 
     def _command(self, command: StartChild | StopChild | Park | Unpark) -> object:
-        name = command.spec.name if isinstance(command, StartChild) else command.name
-        path = f"{self._path}/{name}" if self._path else name
-        child = self._children.get(path)
-        if (reason := self._refusal(command, child, path)) is not None:
+        path = self._path_of(command.spec.name if isinstance(command, StartChild) else command.name)
+        if (reason := self._refusal(command, path)) is not None:
             refused = Refused(path, reason)
             if command.reply_to is not None:
                 command.reply_to.tell(refused)
             return refused
-        if isinstance(command, StartChild):
-            child = self._adopt(command.spec)
-        assert child is not None
+        child = self._adopt(command.spec) if isinstance(command, StartChild) else self._children[path]
         reply = self.reply_later()
         child.waiting.append((reply, command.reply_to))
         match command:
+            case StartChild(spec=spec):
+                self._remember((*self._remembered(), spec))
+                if child.state == "down":
+                    self._launch(child)
             case StopChild():
                 self._dismiss(child, "forget")
             case Park(reason=reason):
@@ -125,14 +124,18 @@ class Supervisor(Actor):
             case Unpark():
                 child.forgive()
                 self._launch(child)
-            case StartChild() if child.state == "queued":
-                self._launch(child)
         self._advance()
         return reply
 
-    def _refusal(
-        self, command: StartChild | StopChild | Park | Unpark, child: Child | None, path: str
-    ) -> str | None:  # fmt: skip
+    def _remembered(self) -> "tuple[ChildSpec | SupervisorSpec, ...]":
+        return self._incarnation.cell.children or ()
+
+    def _remember(self, specs: "tuple[ChildSpec | SupervisorSpec, ...]") -> None:
+        """Children added or removed at run time stay so when this supervisor is restarted."""
+        self._incarnation.cell.children = specs
+
+    def _refusal(self, command: StartChild | StopChild | Park | Unpark, path: str) -> str | None:
+        child = self._children.get(path)
         if self._closing is not None:
             return f"{self.name} is stopping"
         if isinstance(command, StartChild):
@@ -157,15 +160,10 @@ class Supervisor(Actor):
 
     def _start_next(self) -> None:
         while self._awaited is None and self._queue:
-            child = self._queue.popleft()
-            if child.state == "queued":
-                self._awaited = child
-                self._launch(child)
-        if self._awaited is None and not self._recoveries_block_boot():
+            self._awaited = self._queue.popleft()
+            self._launch(self._awaited)
+        if self._awaited is None and (self._spec.strategy == "one_for_one" or not self._recoveries):
             self._incarnation.report_started()
-
-    def _recoveries_block_boot(self) -> bool:
-        return any(len(recovery.group) > 1 for recovery in self._recoveries)
 
     def _on_started(self, started: Started) -> None:
         child = self._children.get(started.name)
@@ -184,7 +182,8 @@ class Supervisor(Actor):
         if child is None:
             return
         overdue = "starting" if isinstance(deadline, _StartDeadline) else "stopping"
-        if child.incarnation == deadline.incarnation and child.state == overdue:
+        patient = overdue == "starting" and not child.spec.actor.started_at_once
+        if child.incarnation == deadline.incarnation and child.state == overdue and not patient:
             self.runtime.abandon(child.path)
         if isinstance(deadline, _StartDeadline) and self._awaited is child:
             self._awaited = None
@@ -223,23 +222,13 @@ class Supervisor(Actor):
                 self._escalate(child)
 
     def _directive(self, child: Child) -> str:
-        """What the limit says about one more failure: restart, park or escalate."""
+        """What to do about one more failure: restart, park or escalate."""
         limit = child.spec.limit or self._spec.limit
-        if limit is None:
-            return "restart"
         failures = child.failures if child.spec.limit else self._failures
-        now = self.clock.monotonic()
-        failures.append(now)
-        while failures[0] <= now - limit.seconds:
-            failures.popleft()
-        over = child.spec.over_limit or self._spec.over_limit
-        if len(failures) <= limit.restarts:
+        if limit is None or not over(limit, failures, self.clock.monotonic()):
             return "restart"
-        if over == "keep":
-            while len(failures) > limit.restarts:
-                failures.popleft()
-            return "restart"
-        return over
+        decision = child.spec.over_limit or self._spec.over_limit
+        return "restart" if decision == "keep" else decision
 
     def _finish(self, child: Child) -> None:
         """A child that is not to run again."""
@@ -256,15 +245,6 @@ class Supervisor(Actor):
 
     # Restarting
 
-    def _group(self, child: Child) -> list[Child]:
-        children = list(self._children.values())
-        match self._spec.strategy:
-            case "one_for_one":
-                return [child]
-            case "rest_for_one":
-                children = children[children.index(child) :]
-        return [c for c in children if c.restartable]
-
     def _recover(self, child: Child) -> None:
         backoff = child.spec.backoff or self._spec.backoff
         if child.up_since is not None and self.clock.monotonic() - child.up_since >= backoff.reset_after:
@@ -272,20 +252,21 @@ class Supervisor(Actor):
         child.up_since = None
         delay = backoff.delay(child.attempt, self.random.random())
         child.attempt += 1
-        group = self._group(child)
+        group = group_of(child, tuple(self._children.values()), self._spec.strategy)
         self._recoveries = [r for r in self._recoveries if not set(r.group) <= set(group)]
         for member in group:
-            if not (member is child and self._awaited is child and len(group) == 1):
+            # A child that fails while the others wait for its start keeps them waiting, until its deadline.
+            if self._spec.strategy != "one_for_one":
                 self._forget_start(member)
             if not member.live:
                 self._to_backoff(member)
         self._recovery_count += 1
-        self._recoveries.append(_Recovery(self._recovery_count, group))
+        self._recoveries.append(Recovery(self._recovery_count, group))
         self.runtime.emit(ChildRestarting(child.path, delay, child.attempt))
         self.after(delay, _Revive(self._recovery_count))
 
     def _to_backoff(self, child: Child) -> None:
-        child.state = "backoff"
+        child.state = "down"
         child.cell.enter("backoff")
         if child.spec.mailbox_at_restart == "flush":
             child.cell.flush()
@@ -296,30 +277,27 @@ class Supervisor(Actor):
             self._close_next()
             return
         for recovery in tuple(self._recoveries):
-            live = [child for child in recovery.group if child.live]
-            if live:
-                self._dismiss(live[-1], "restart")
+            if (child := recovery.still_up) is not None:
+                self._dismiss(child, "restart")
             elif recovery.ripe:
                 self._recoveries.remove(recovery)
                 self._revive(recovery.group)
         self._start_next()
 
     def _revive(self, group: list[Child]) -> None:
-        ready = [child for child in group if child.state == "backoff"]
-        if len(group) == 1:
+        ready = [child for child in group if child.state == "down"]
+        if self._spec.strategy == "one_for_one" and len(group) == 1:
             for child in ready:
                 self._launch(child)
-            return
-        for child in ready:
-            child.state = "queued"
-            self._queue.append(child)
+        else:
+            self._queue.extend(ready)
 
     # Stopping
 
     def _dismiss(self, child: Child, purpose: Purpose) -> None:
-        """Make the child end for a purpose; a later purpose overrides a restart."""
-        if child.purpose != "forget" or purpose == "forget":
-            child.purpose = purpose if purpose != "restart" or child.purpose is None else child.purpose
+        """Make the child end for a purpose; a lasting purpose overrides a restart, forgetting overrides parking."""
+        ranking: tuple[Purpose, ...] = ("restart", "park", "forget")
+        child.purpose = max(child.purpose or "restart", purpose, key=ranking.index)
         if child.state == "stopping":
             return
         if not child.live:
@@ -327,12 +305,10 @@ class Supervisor(Actor):
             return
         self._forget_start(child)
         child.state = "stopping"
-        final = self._closing is None or self._closing.why == "shutdown"
-        request = Stop("restart") if purpose == "restart" or not final else Stop()
-        if request.why == "shutdown" and child.spec.shutdown == "drain":
-            child.ref.stop()
+        if purpose != "restart" and child.spec.shutdown == "drain":
+            child.ref.stop(child.incarnation)
         else:
-            child.ref.signal(request)
+            child.ref.signal(Stop("restart" if purpose == "restart" else "shutdown"), child.incarnation)
         self.after(child.spec.stop_deadline, _StopDeadline(child.path, child.incarnation))
 
     def _dismissed(self, child: Child) -> None:
@@ -343,6 +319,7 @@ class Supervisor(Actor):
             case "forget":
                 self._leave_recoveries(child)
                 del self._children[child.path]
+                self._remember(tuple(spec for spec in self._remembered() if spec.name != child.spec.name))
                 self.runtime.close(child.path)
                 self.runtime.emit(ChildStopped(child.path))
                 child.answer(ChildStopped(child.path))
@@ -350,9 +327,6 @@ class Supervisor(Actor):
                 self._park(child, child.park_reason)
             case _:
                 self._to_backoff(child)
-                if not any(child in recovery.group for recovery in self._recoveries):
-                    child.state = "queued"
-                    self._queue.append(child)
 
     def _leave_recoveries(self, child: Child) -> None:
         for recovery in self._recoveries:

@@ -1,6 +1,7 @@
 """Timers: messages to oneself, later."""
 
 import heapq
+import math
 from collections.abc import Callable
 from threading import Condition, Thread
 
@@ -33,7 +34,7 @@ class Timer:
         self.cancelled = True
         self.owner.discard(self)
 
-    def fire(self) -> bool:
+    def fire(self, now: float) -> bool:
         """Deliver; whether to fire again. A tick of a periodic timer is skipped while the one before still waits."""
         if self.cancelled:
             return False
@@ -43,6 +44,9 @@ class Timer:
         if self.interval is None:
             return False
         self.due += self.interval
+        if self.due < now:
+            # The machine slept: go on with the grid, do not make up for what was missed.
+            self.due += math.ceil((now - self.due) / self.interval) * self.interval
         return True
 
 
@@ -96,7 +100,7 @@ class TimerThread:
 
     def _run(self) -> None:
         while (timer := self._next()) is not None:
-            if timer.fire():
+            if timer.fire(self._clock.monotonic()):
                 with self._condition:
                     self._queue.add(timer)
 

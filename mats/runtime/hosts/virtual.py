@@ -108,7 +108,7 @@ class VirtualRuntime(Runtime):
         now = self.clock.seconds
         while (due := self._timers.next_due()) is not None and due <= now:
             timer = self._timers.pop()
-            if timer.fire():
+            if timer.fire(now):
                 self._timers.add(timer)
         due = self._loop.next_due()
         if due is not None and due <= now:
@@ -200,7 +200,7 @@ class VirtualRuntime(Runtime):
         return VirtualMailbox(cell, self.ready)
 
     def new_ref(self, cell: Cell) -> Ref:
-        return VirtualRef(cell)
+        return VirtualRef(cell, self)
 
     def new_reply(self) -> Reply:
         return VirtualReply(self)
@@ -277,13 +277,18 @@ class VirtualMailbox(Mailbox):
 class VirtualRef(Ref):
     """Knows the turn from its runtime, which is quicker than from the context."""
 
+    def __init__(self, cell: Cell, runtime: VirtualRuntime) -> None:
+        super().__init__(cell)
+        self._virtual = runtime
+        self._clock = runtime.clock
+
     def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
-        runtime = self._runtime
+        runtime = self._virtual
         number = runtime.next_id()
         turn = runtime.turn or CURRENT.get()
         if turn is None or (cause := turn.envelope) is None:
-            return Envelope(message, reply, number, 0, number, runtime.clock.seconds, only)
-        return Envelope(message, reply, number, cause.id, cause.root, runtime.clock.seconds, only)
+            return Envelope(message, reply, number, 0, number, self._clock.seconds, only)
+        return Envelope(message, reply, number, cause.id, cause.root, self._clock.seconds, only)
 
 
 class VirtualReply(Reply):

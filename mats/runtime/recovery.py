@@ -1,0 +1,44 @@
+"""Who goes down with whom, and how often is too often."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from mats.runtime.child import Child
+from mats.runtime.spec import Limit, Strategy
+
+
+class Recovery:
+    """A group that goes down from the last to the first, and comes up in order when it is `ripe`."""
+
+    def __init__(self, number: int, group: list[Child]) -> None:
+        self.number = number
+        self.group = group
+        self.ripe = False
+
+    @property
+    def still_up(self) -> Child | None:
+        """The last member that lives: the next one to go."""
+        return next((child for child in reversed(self.group) if child.live), None)
+
+
+def group_of(child: Child, children: Sequence[Child], strategy: Strategy) -> list[Child]:
+    """Who is restarted when `child` failed, in start order."""
+    match strategy:
+        case "one_for_one":
+            return [child]
+        case "rest_for_one":
+            children = children[children.index(child) :]
+        case "one_for_all":
+            pass
+    return [member for member in children if member.restartable]
+
+
+def over(limit: Limit, failures: deque[float], now: float) -> bool:
+    """Count a failure at `now`; whether there are now more than the limit allows in its window.
+
+    `failures` keeps the times inside the window, as `add_restart` of OTP's supervisor does.
+    """
+    failures.append(now)
+    while failures[0] <= now - limit.seconds or len(failures) > limit.restarts + 1:
+        failures.popleft()
+    return len(failures) > limit.restarts
