@@ -1,0 +1,1 @@
+"""How much to trade and whether to: sizing, limits and pre-trade checks. Pure functions over plain state."""

@@ -1,0 +1,89 @@
+"""From strength and equity to units."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mats.ledger.equity import Unknown
+from mats.model.instrument import Instrument, SecType, parse_instrument
+from mats.risk.denial import Denial, DenialCode
+from mats.risk.sizing import Basis, fraction_quantity, order_quantity, target_quantity
+
+D = Decimal
+SPY = parse_instrument("SPY")
+ES = Instrument(id="ES:20241220", symbol="ES", sec_type=SecType.FUTURE, currency="USD", multiplier=D(50))
+
+
+def basis(equity="25000", price="500", rate="1"):
+    return Basis(equity=D(equity), price=D(price), rate=D(rate))
+
+
+def test_the_target_is_equity_times_strength_over_price_rounded_down():
+    assert target_quantity(SPY, 0.5, basis(price="510")) == D(24)
+    assert target_quantity(SPY, -0.5, basis(price="510")) == D(-24)
+
+
+def test_multiplier_and_rate_make_a_unit_worth_more():
+    assert target_quantity(ES, 1.0, basis(equity="600000", price="5000")) == D(2)
+    assert target_quantity(parse_instrument("SAP.EUR"), 1.0, basis(equity="22000", price="100", rate="1.1")) == D(200)
+
+
+def test_fractional_increments_are_kept():
+    fractional = Instrument(id="X", symbol="X", sec_type=SecType.STOCK, currency="USD", size_increment=D("0.001"))
+    assert target_quantity(fractional, 0.1, basis(equity="1000", price="300")) == D("0.333")
+
+
+def test_flat_needs_no_figures():
+    nothing = Basis(equity=Unknown("?"), price=None, rate=Unknown("?"))
+    assert target_quantity(SPY, 0.0, nothing) == 0
+
+
+@pytest.mark.parametrize("strength", [1.01, -2.0, float("nan"), float("inf")])
+def test_a_strength_out_of_range_is_denied(strength):
+    assert target_quantity(SPY, strength, basis()).code is DenialCode.STRENGTH_RANGE
+
+
+@pytest.mark.parametrize(
+    ("given_basis", "code"),
+    [
+        (Basis(equity=Unknown("no total"), price=D(1), rate=D(1)), DenialCode.NO_EQUITY),
+        (Basis(equity=D(0), price=D(1), rate=D(1)), DenialCode.NO_EQUITY),
+        (Basis(equity=D(1), price=None, rate=D(1)), DenialCode.NO_PRICE),
+        (Basis(equity=D(1), price=D(0), rate=D(1)), DenialCode.NO_PRICE),
+        (Basis(equity=D(1), price=D(1), rate=Unknown("no EUR")), DenialCode.NO_RATE),
+    ],
+)
+def test_a_missing_figure_denies_and_is_never_guessed(given_basis, code):
+    assert target_quantity(SPY, 1.0, given_basis).code is code
+
+
+def test_a_fraction_of_the_equity_is_an_unsigned_quantity():
+    assert fraction_quantity(SPY, 0.5, basis()) == D(25)
+    assert isinstance(fraction_quantity(SPY, 0.0, basis()), Denial)
+    assert isinstance(fraction_quantity(SPY, 1.5, basis()), Denial)
+
+
+def test_the_order_closes_the_gap_that_position_and_working_orders_leave():
+    assert order_quantity(D(100), D(30), D(20), D(1)) == D(50)
+    assert order_quantity(D(-100), D(30), D(0), D(1)) == D(-130)
+    assert order_quantity(D(100), D(30), D(70), D(1)) == 0
+    assert order_quantity(D(100), D("0.4"), D(0), D(1)) == D(99)
+
+
+@settings(derandomize=True, max_examples=500, deadline=None)
+@given(
+    st.floats(-1, 1, allow_subnormal=False),
+    st.integers(1, 10**9),
+    st.integers(1, 10**7),
+    st.sampled_from(["1", "0.1", "100"]),
+)
+def test_a_target_never_costs_more_than_its_share_and_misses_it_by_less_than_one_step(strength, equity, cents, step):
+    price = D(cents) / 100
+    stock = Instrument(id="X", symbol="X", sec_type=SecType.STOCK, currency="USD", size_increment=D(step))
+    quantity = target_quantity(stock, strength, Basis(equity=D(equity), price=price, rate=D(1)))
+    share = abs(D(repr(strength))) * equity
+    assert abs(quantity) * price <= share * (1 + D("1e-20"))
+    assert (abs(quantity) + D(step)) * price > share
+    assert quantity % D(step) == 0
