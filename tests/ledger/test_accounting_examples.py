@@ -1,0 +1,161 @@
+"""The worked examples of docs/accounting.md, number by number."""
+
+from decimal import Decimal
+
+import pytest
+
+from mats.ledger import order_events as ev
+from mats.ledger.book import market_value, unrealized
+from mats.ledger.books import Books
+from mats.ledger.equity import strategy_equity
+from mats.ledger.order_state import transition
+from mats.ledger.reconcile import Reconciliation
+from mats.ledger.trades import round_trips
+from mats.model.broker import BrokerPosition
+from mats.model.instrument import parse_instrument
+from mats.model.orders import OrderState, OrderTicket, OrderView, Side
+from mats.model.timestamp import SECOND
+from mats.risk.sizing import Basis, order_quantity, target_quantity
+from mats.risk.state import Exposure
+
+D = Decimal
+S = OrderState
+
+
+def error(code):
+    return ev.ErrorReported(time=1, code=code, text="words")
+
+
+def status(word, **more):
+    return ev.StatusReported(time=1, status=word, **more)
+
+
+def an_order(state, acknowledged):
+    return OrderView(
+        intent_id="a1-1",
+        strategy="trend",
+        account="DU1",
+        instrument="SPY",
+        side=Side.BUY,
+        quantity=D(100),
+        ticket=OrderTicket(),
+        state=state,
+        acknowledged=acknowledged,
+    )
+
+
+def test_the_table_of_a_book(log):
+    books, rows = Books(log.history), []
+    for quantity, price in (("100", "10"), ("100", "12"), ("-50", "15"), ("-200", "14"), ("50", "13")):
+        (change,) = books.apply(log.fill(quantity, price))
+        book = change.after
+        rows.append((book.quantity, book.cost, book.average_price, book.realized))
+    assert rows == [
+        (100, 1000, 10, 0),
+        (200, 2200, 11, 0),
+        (150, 1650, 11, 200),
+        (-50, -700, 14, 650),
+        (0, 0, 0, 700),
+    ]
+
+
+def test_the_rounding_example(log):
+    for quantity, price in (("1", "10"), ("2", "10.01"), ("-1", "11"), ("-1", "11"), ("-1", "11")):
+        log.fill(quantity, price)
+    book = log.books().get("DU1", "trend", "SPY")
+    assert (book.realized, book.cost) == (D("2.98"), 0)
+
+
+def test_the_correction_example(log):
+    first = log.fill("100", "10")
+    log.fill("-60", "12")
+    books = log.books()
+    (change,) = books.apply(log.correct(first, "100", "11"))
+    assert (change.before.realized, change.after.realized, change.realized) == (120, 60, -60)
+    assert change.after.cost == 440
+
+
+def test_the_future_example(log):
+    es = {"instrument": "ES:20241220", "multiplier": "50"}
+    log.fill("2", "5000", **es)
+    assert log.books().get("DU1", "trend", "ES:20241220").cost == 500_000
+    log.fill("-1", "5010", **es)
+    book = log.books().get("DU1", "trend", "ES:20241220")
+    assert (book.realized, book.cost) == (500, 250_000)
+    assert (market_value(book, D(5020)), unrealized(book, D(5020))) == (251_000, 1_000)
+
+
+def test_the_reconciliation_table(log):
+    log.fill("100", "10", "trend")
+    log.fill("-100", "10", "revert")
+    reconciliation = Reconciliation(grace=3.0)
+
+    def look(seconds, broker):
+        positions = [BrokerPosition(account="DU1", instrument="SPY", quantity=D(broker), average_cost=D(10))]
+        outcome = reconciliation.look(log.books(), positions, ["DU1"], seconds * SECOND)
+        for wanted in outcome.adjustments:
+            log.adjust(str(wanted.quantity), str(wanted.price))
+        return len(outcome.open), [a.quantity for a in outcome.adjustments], len(outcome.settled)
+
+    assert [look(second, 30) for second in (0, 2, 4, 5)] == [(1, [], 0), (1, [], 0), (1, [30], 0), (0, [], 1)]
+    held = {book.strategy: book.quantity for book in log.books().of_instrument("DU1", "SPY")}
+    assert held == {"trend": 100, "revert": -100, "Discretionary": 30}
+    assert [look(second, 0) for second in (6, 8, 10, 11)] == [(1, [], 0), (1, [], 0), (1, [-30], 0), (0, [], 1)]
+    assert log.books().get("DU1", "Discretionary", "SPY").quantity == 0
+
+
+def test_the_sizing_example():
+    equity = strategy_equity(None, D("0.25"), D(100_000))
+    target = target_quantity(parse_instrument("SPY"), 0.5, Basis(equity=equity, price=D(510), rate=D(1)))
+    assert target == 24
+    assert order_quantity(target, D(10), D(5), D(1)) == 9
+
+
+def test_the_reducing_example():
+    exposure = Exposure(position=D(100), buying=D(0), selling=D(30))
+    assert exposure.reduced_by(Side.SELL, D(70))
+    assert not exposure.reduced_by(Side.SELL, D(71))
+
+
+def test_the_round_trip_examples(log, new_log):
+    for quantity, price in (("100", "10"), ("50", "12"), ("-120", "13")):
+        log.fill(quantity, price)
+    assert [(t.quantity, t.entry_price, t.exit_price, t.gross) for t in round_trips(log.entries)] == [
+        (100, 10, 13, 300),
+        (20, 12, 13, 20),
+    ]
+    other = new_log()
+    other.charge(other.fill("100", "10"), "2.00")
+    other.fill("-25", "11")
+    assert round_trips(other.entries)[0].commissions == {"USD": D("0.50")}
+
+
+EVIDENCE = [
+    (error(201), (S.REJECTED, False), (S.UNKNOWN, True)),
+    (error(203), (S.REJECTED, False), (S.UNKNOWN, True)),
+    (error(110), (S.REJECTED, False), (S.WORKING, False)),
+    (error(321), (S.REJECTED, False), (S.WORKING, False)),
+    (error(202), (S.CANCELLED, False), (S.CANCELLED, False)),
+    (status("Cancelled"), (S.CANCELLED, False), (S.CANCELLED, False)),
+    (status("ApiCancelled"), (S.CANCELLED, False), (S.CANCELLED, False)),
+    (error(161), (S.SENT, True), (S.WORKING, True)),
+    (error(10147), (S.UNKNOWN, True), (S.UNKNOWN, True)),
+    (error(2102), (S.SENT, False), (S.WORKING, False)),
+    (error(10349), (S.SENT, False), (S.WORKING, False)),
+    (error(2137), (S.SENT, False), (S.WORKING, False)),
+    (error(55_555), (S.UNKNOWN, True), (S.UNKNOWN, True)),
+    (status("Filled"), (S.WORKING, True), (S.WORKING, True)),
+    (status("Inactive", why_held="locate"), (S.WORKING, False), (S.WORKING, False)),
+    (status("Inactive"), (S.UNKNOWN, True), (S.UNKNOWN, True)),
+    (ev.ConnectionLost(time=1), (S.UNKNOWN, True), (S.WORKING, False)),
+    (ev.FoundOpen(time=1, status="Submitted"), (S.WORKING, False), (S.WORKING, False)),
+    (ev.NotFound(time=1, looks=1), (S.UNKNOWN, True), (S.UNKNOWN, True)),
+    (ev.NotFound(time=1, looks=2), (S.REJECTED, False), (S.UNKNOWN, True)),
+]
+
+
+@pytest.mark.parametrize(("event", "new", "working"), EVIDENCE)
+def test_the_table_of_evidence(event, new, working):
+    for before, after in ((an_order(S.SENT, False), new), (an_order(S.WORKING, True), working)):
+        moved = transition(before, event)
+        assert (moved.order.state, moved.query) == after
