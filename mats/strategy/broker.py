@@ -10,7 +10,7 @@ from mats.model.orders import CancelRequest, IntentId, OrderModification, OrderR
 from mats.strategy.context import StrategyContext
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import Position
-from mats.strategy.tickets import Price
+from mats.strategy.tickets import Price, order_price
 
 
 class Broker:
@@ -87,8 +87,8 @@ class Broker:
             strategy=self._context.name,
             time=self._context.now,
             quantity=None if quantity is None else exact(quantity),
-            limit_price=None if limit_price is None else exact(limit_price),
-            stop_price=None if stop_price is None else exact(stop_price),
+            limit_price=None if limit_price is None else order_price(limit_price),
+            stop_price=None if stop_price is None else order_price(stop_price),
         )
         self._context.host.modify(modification)
 

@@ -15,16 +15,21 @@ def market(tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
 
 def limit(price: Price, tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
     """At `price` or better; the price must lie on the instrument's tick grid."""
-    return OrderTicket(order_type=OrderType.LIMIT, limit_price=exact(price), tif=tif)
+    return OrderTicket(order_type=OrderType.LIMIT, limit_price=order_price(price), tif=tif)
 
 
 def stop(price: Price, tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
     """A market order once the market trades at `price` or through it."""
-    return OrderTicket(order_type=OrderType.STOP, stop_price=exact(price), tif=tif)
+    return OrderTicket(order_type=OrderType.STOP, stop_price=order_price(price), tif=tif)
 
 
 def stop_limit(price: Price, limit_price: Price, tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
     """A limit order at `limit_price` once the market trades at `price` or through it."""
     return OrderTicket(
-        order_type=OrderType.STOP_LIMIT, stop_price=exact(price), limit_price=exact(limit_price), tif=tif
+        order_type=OrderType.STOP_LIMIT, stop_price=order_price(price), limit_price=order_price(limit_price), tif=tif
     )
+
+
+def order_price(price: Price) -> Decimal:
+    """The exact price that is meant; a float is rounded to 8 decimals, so that `100.3 - 0.2` is 100.1."""
+    return exact(round(price, 8) if isinstance(price, float) else price)

@@ -1,0 +1,138 @@
+"""Bar building: the whole is exactly its parts, whatever is missing, late or repeated."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mats.data.bars import BarBuilder, aggregate, ceil_time, floor_time, merge, to_frame
+from mats.model.market import Bar
+from mats.model.timestamp import MINUTE, SECOND
+
+START = 1_700_000_100 * SECOND  # a multiple of 60 s
+
+prices = st.floats(1, 1000, allow_nan=False)
+
+
+@st.composite
+def parts_of_some_minutes(draw) -> list[Bar]:
+    slots = draw(st.lists(st.integers(0, 60), min_size=1, max_size=40, unique=True).map(sorted))
+    parts = []
+    for slot in slots:
+        opening, closing, one, other = (draw(prices) for _ in range(4))
+        high, low = max(opening, closing, one, other), min(opening, closing, one, other)
+        volume, start = draw(st.integers(0, 10_000)), START + slot * 5 * SECOND
+        parts.append(Bar("SPY", start, 5, opening, high, low, closing, volume, (high + low) / 2, slot))
+    return parts
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(parts_of_some_minutes(), st.sampled_from([5, 15, 60, 300]))
+def test_each_bar_is_exactly_its_parts(parts, seconds):
+    bars = aggregate(parts, seconds)
+    assert [bar.start for bar in bars] == sorted({floor_time(part.start, seconds) for part in parts})
+    for bar in bars:
+        own = [part for part in parts if bar.start <= part.start < bar.end]
+        assert (bar.open, bar.close) == (own[0].open, own[-1].close)
+        assert (bar.high, bar.low) == (max(p.high for p in own), min(p.low for p in own))
+        assert (bar.volume, bar.count) == (sum(p.volume for p in own), sum(p.count for p in own))
+        assert bar.seconds == seconds
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(parts_of_some_minutes())
+def test_two_steps_give_the_same_bars_as_one(parts):
+    direct, stepwise = aggregate(parts, 300), aggregate(aggregate(parts, 60), 300)
+    exact = [(b.start, b.open, b.high, b.low, b.close, b.volume, b.count) for b in direct]
+    assert exact == [(b.start, b.open, b.high, b.low, b.close, b.volume, b.count) for b in stepwise]
+    assert all(math.isclose(a.wap, b.wap, rel_tol=1e-12) for a, b in zip(direct, stepwise, strict=True))
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(parts_of_some_minutes(), st.randoms(use_true_random=False))
+def test_repeated_parts_change_nothing(parts, random):
+    once, again = BarBuilder("SPY", 60), BarBuilder("SPY", 60)
+    plain = [bar for part in parts for bar in once.add(part)]
+    repeated, repeats = [], 0
+    for index, part in enumerate(parts):
+        repeated += again.add(part)
+        for old in random.sample(parts[: index + 1], random.randint(0, min(2, index + 1))):
+            assert again.add(old) == ()
+            repeats += 1
+    assert repeated == plain
+    assert again.ignored == repeats
+
+
+def part(at: int, seconds: int = 5, instrument: str = "SPY") -> Bar:
+    return Bar(instrument, START + at * SECOND, seconds, 1.0, 2.0, 0.5, 1.5, 10.0)
+
+
+def test_a_bar_is_complete_with_the_part_that_reaches_its_end():
+    builder = BarBuilder("SPY", 15)
+    assert builder.add(part(0)) == ()
+    assert builder.add(part(5)) == ()
+    (bar,) = builder.add(part(10))
+    assert (bar.start, bar.end, bar.volume) == (START, START + 15 * SECOND, 30.0)
+
+
+def test_one_part_can_complete_two_bars():
+    builder = BarBuilder("SPY", 60)
+    builder.add(part(0))
+    assert [bar.start - START for bar in builder.add(part(115))] == [0, MINUTE]
+
+
+def test_closing_by_time_needs_the_end_and_lets_no_late_part_in():
+    builder = BarBuilder("SPY", 60)
+    builder.add(part(0))
+    assert builder.close_until(START + MINUTE - 1) == ()
+    assert len(builder.close_until(START + MINUTE)) == 1
+    assert builder.close_until(START + MINUTE) == ()
+    assert builder.add(part(55)) == ()
+    assert builder.ignored == 1
+
+
+def test_parts_before_the_beginning_are_ignored():
+    builder = BarBuilder("SPY", 60, not_before=START + MINUTE)
+    assert builder.add(part(55)) == ()
+    assert builder.ignored == 1
+    assert builder.close_until(START + 10 * MINUTE) == ()
+
+
+def test_a_bar_that_is_one_part_is_that_part():
+    whole = Bar("SPY", START, 60, 1.0, 3.0, 0.1, 0.3, 7.0, 0.7, 3)
+    assert merge([whole], 60) is whole
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (part(0, 60), "bars of 15 s cannot be built from the 60-second bar at 2023-11-14T22:15:00Z"),
+        (part(2), "cannot be built from the 5-second bar"),
+        (part(0, instrument="IBM"), "a part of IBM was given to the bar builder of SPY"),
+    ],
+)
+def test_a_part_that_does_not_fit_is_refused(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        BarBuilder("SPY", 15).add(wrong)
+
+
+def test_a_span_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="bars of 0 seconds"):
+        BarBuilder("SPY", 0)
+
+
+def test_times_round_down_and_up_to_the_grid():
+    assert floor_time(START + 59 * SECOND, 60) == START
+    assert ceil_time(START + 1, 60) == START + MINUTE
+    assert ceil_time(START, 60) == START
+
+
+def test_a_frame_has_the_bars_and_their_starts_in_utc():
+    frame = to_frame([part(0), part(5)])
+    assert list(frame.columns) == ["open", "high", "low", "close", "volume"]
+    assert [stamp.value for stamp in frame.index] == [START, START + 5 * SECOND]
+    assert str(frame.index.dtype) == "datetime64[ns, UTC]"
+    assert frame["close"].tolist() == [1.5, 1.5]
+    assert str(to_frame([]).index.dtype) == "datetime64[ns, UTC]"
+    assert aggregate([], 60) == []

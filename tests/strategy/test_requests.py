@@ -1,0 +1,106 @@
+"""What a strategy asks for, and what becomes a message."""
+
+from decimal import Decimal
+
+import pytest
+
+from mats.model.orders import (
+    CancelRequest,
+    OrderModification,
+    OrderRequest,
+    OrderTicket,
+    OrderType,
+    Signal,
+    TimeInForce,
+)
+from mats.strategy import Side, Strategy, StrategyError, limit, market, stop, stop_limit
+from mats.strategy.runner import StrategyRunner
+
+
+@pytest.fixture
+def strategy(host) -> Strategy:
+    class Bare(Strategy):
+        def instruments(self) -> tuple[str, ...]:
+            return ("SPY", "IBM")
+
+    runner = StrategyRunner(Bare, "s", {}, host)
+    runner.start({})
+    return runner.strategy
+
+
+def test_a_signal_carries_its_target_and_its_identity(strategy, host):
+    intent_id = strategy.signal("SPY", -0.5, reason="why not")
+    assert host.asked == [
+        Signal(intent_id="i1", strategy="s", instrument="SPY", strength=-0.5, time=host.time, reason="why not")
+    ]
+    assert intent_id == "i1"
+    assert strategy.signal("SPY", 0) == "i2"
+
+
+def test_an_order_is_by_size_or_by_quantity(strategy, host):
+    strategy.broker.place_order("SPY", limit(99.5), Side.BUY, size=0.5)
+    strategy.broker.place_order("IBM", market(), Side.SELL, quantity=10)
+    first, second = host.asked
+    assert (first.size, first.quantity, first.ticket.limit_price) == (0.5, None, Decimal("99.5"))
+    assert second == OrderRequest(
+        intent_id="i2", strategy="s", instrument="IBM", side=Side.SELL, time=host.time, quantity=Decimal(10)
+    )
+
+
+def test_tickets_say_how_to_trade():
+    assert market() == OrderTicket()
+    assert stop(95.1) == OrderTicket(order_type=OrderType.STOP, stop_price=Decimal("95.1"))
+    assert stop_limit(95, 94.9, TimeInForce.GTC) == OrderTicket(
+        order_type=OrderType.STOP_LIMIT, stop_price=Decimal(95), limit_price=Decimal("94.9"), tif=TimeInForce.GTC
+    )
+    assert str(limit(100.3 - 0.2).limit_price) == "100.1"
+    with pytest.raises(ValueError, match="not a finite number"):
+        limit(float("nan"))
+
+
+def test_orders_are_changed_and_cancelled_by_id(strategy, host, view):
+    strategy.broker.modify("i9", limit_price=99, quantity=5)
+    strategy.broker.cancel("i9")
+    host.working = {"a": view("a"), "b": view("b")}
+    strategy.broker.cancel_all("IBM")
+    strategy.broker.cancel_all()
+    change = OrderModification(
+        intent_id="i9", strategy="s", time=host.time, quantity=Decimal(5), limit_price=Decimal(99)
+    )
+    cancels = [CancelRequest(intent_id=key, strategy="s", time=host.time) for key in ("i9", "a", "b")]
+    assert host.asked == [change, *cancels]
+
+
+def test_positions_orders_and_equity_are_the_hosts(strategy, host, view):
+    host.working = {"a": view("a")}
+    host.cash = None
+    assert strategy.broker.equity() is None
+    assert strategy.broker.position("SPY").quantity == 0
+    assert strategy.broker.positions() == {}
+    assert strategy.broker.orders() == {"a": view("a")}
+    strategy.log("hello", "warning")
+    assert host.lines == [("warning", "hello")]
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda s: s.signal("SPY", 1.01), "strength 1.01 for SPY is out of range; give a number from -1 to 1"),
+        (lambda s: s.signal("SPY", float("nan")), "strength nan"),
+        (lambda s: s.signal("QQQ", 1), r"'QQQ' is not one of its instruments \(SPY, IBM\)"),
+        (lambda s: s.history("QQQ"), "'QQQ' is not one of its instruments"),
+        (lambda s: s.quote("QQQ"), "'QQQ' is not one of its instruments"),
+        (lambda s: s.history("SPY", -1), "history of -1 bars"),
+        (lambda s: s.broker.place_order("QQQ", market(), Side.BUY, size=1), "'QQQ' is not one of"),
+        (lambda s: s.broker.place_order("SPY", market(), Side.BUY), "give exactly one of the two"),
+        (lambda s: s.broker.place_order("SPY", market(), Side.BUY, size=1, quantity=1), "give exactly one of the two"),
+        (lambda s: s.broker.place_order("SPY", market(), Side.BUY, size=0), "greater than 0"),
+        (lambda s: s.broker.place_order("SPY", market(), Side.BUY, size=float("inf")), "size=inf"),
+        (lambda s: s.broker.place_order("SPY", market(), Side.BUY, quantity=-1), "greater than 0"),
+        (lambda s: s.broker.modify("i1"), "changes nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_is_sent(strategy, host, ask, sentence):
+    with pytest.raises(StrategyError, match=sentence):
+        ask(strategy)
+    assert host.asked == []
