@@ -93,13 +93,17 @@ class RiskState:
         self._remove(intent_id)
         self._ahead.pop(intent_id, None)
 
-    def observe_all(self, views: Iterable[OrderView]) -> None:
+    def replace_orders(self, views: Iterable[OrderView]) -> None:
         """Take in all orders that are not final: any other is gone."""
         for intent_id in list(self._orders):
             self._remove(intent_id)
         self._ahead.clear()
         for view in views:
             self.observe(view)
+
+    def order(self, intent_id: IntentId) -> OrderView | None:
+        """The newest view of an order that was not final at entry `seq`."""
+        return self._ahead.get(intent_id) or self._orders.get(intent_id)
 
     def exposure(
         self, account: AccountId, instrument: InstrumentId, strategy: StrategyName = "", without: IntentId = ""

@@ -52,6 +52,7 @@ def test_a_view_ahead_of_the_log_waits_for_the_fill():
     state.observe(a_view())
     state.observe(a_view(filled=40, applied=1))
     assert exposure(state) == Exposure(D(0), D(100), D(0))
+    assert state.order("a1-1").filled == D(40)
     state.apply(a_fill(1, 40))
     assert exposure(state) == Exposure(D(40), D(60), D(0))
 
@@ -150,8 +151,9 @@ def test_a_snapshot_and_the_list_of_working_orders_restore_everything():
     state.apply(a_fill(1, 40))
     again = RiskState.load(state.dump())
     assert (again.seq, exposure(again)) == (1, exposure(state))
-    again.observe_all([a_view(filled=40, applied=1)])
+    again.replace_orders([a_view(filled=40, applied=1)])
     assert exposure(again) == Exposure(D(40), D(60), D(0))
+    assert again.order("a1-9") is None
     again.forget("a1-1")
     assert exposure(again).buying == 0
 
