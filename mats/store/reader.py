@@ -1,7 +1,7 @@
 """Reading for people: notebooks, the web page, the command line. It runs beside the daemon and never writes.
 
-A reader lives in its own process. It asks for the newest version at every read, because the daemon lets old ones go,
-and tries again where a version disappeared under it.
+A reader lives in its own process. The connection asks for the newest version at every read,
+because the daemon lets old ones go; a read is tried again where a version disappeared under it.
 """
 
 import threading
@@ -11,7 +11,6 @@ from functools import partial
 from typing import TypeVar
 
 import pandas as pd
-from arcticdb.config import set_config_int
 from arcticdb.exceptions import KeyNotFoundException, NoDataFoundException, StorageException
 from arcticdb.version_store.library import Library
 
@@ -38,7 +37,6 @@ class Reader:
     """
 
     def __init__(self, uri: str, pause: Callable[[float], object] = _NEVER.wait) -> None:
-        set_config_int("VersionMap.ReloadInterval", 0)
         self._arctic = connect(uri)
         self._pause = pause
 

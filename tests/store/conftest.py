@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from mats.model.executions import Commission, CommissionRecorded, Execution, FillCorrected, FillRecorded
+from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.model.timestamp import SECOND, Nanos
+from mats.store.connection import lmdb_uri
 from mats.store.journal import Journal
 
 OPENING: Nanos = 1_700_000_000 * SECOND
@@ -61,6 +63,21 @@ class Make:
             recorded=OPENING + seq,
         )
 
+    def long_log(self, length: int) -> list[Entry]:
+        """Fills with ties and late ones among them, each followed by its commission, every tenth corrected later."""
+        log: list[Entry] = []
+        for n in count(1):
+            if len(log) >= length:
+                break
+            time = self.opening + (n // 3 - 5 * (n % 7 == 0)) * SECOND
+            execution = self.execution(n, time=time)
+            log.append(self.fill(len(log) + 1, execution))
+            log.append(self.commission(len(log) + 1, execution, f"{n}.25"))
+            if n % 10 == 0:
+                earlier = self.execution(n, time=time)
+                log.append(self.correction(len(log) + 1, self.execution(n, 2, time=time), earlier))
+        return log
+
     def intent(self, n: int) -> OrderIntent:
         return OrderIntent(
             intent_id=f"i{n}",
@@ -96,3 +113,15 @@ def open_journal(tmp_path: Path) -> Iterator[Callable[[], Journal]]:
 @pytest.fixture
 def journal(open_journal: Callable[[], Journal]) -> Journal:
     return open_journal()
+
+
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for many tests; each takes symbols of its own."""
+    return lmdb_uri(tmp_path_factory.mktemp("arctic"))
+
+
+@pytest.fixture
+def account(request: pytest.FixtureRequest) -> str:
+    """An account nobody else uses."""
+    return request.node.name[:100].translate(str.maketrans("[]*<>", "()___"))
