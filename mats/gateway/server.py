@@ -1,20 +1,30 @@
 """The paper gateway: it opens the port, greets clients and hands their requests to whoever answers them."""
 
 import asyncio
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 
+import structlog
+
 from mats.gateway import responses
+from mats.gateway.blotter import Blotter, era_of
+from mats.gateway.desk import Desk
+from mats.gateway.faults import Faults
+from mats.gateway.feed import Feed, Publisher, RandomFeed, ReplayFeed
 from mats.gateway.hub import Hub
+from mats.gateway.market_data import MarketData
 from mats.gateway.portfolio import Handler, Portfolio
 from mats.gateway.session import Session
 from mats.gateway.state import State
 from mats.gateway.wire import Fields
-from mats.model.instrument import InstrumentId
-from mats.model.timestamp import SECOND
-from mats.venue.clock import SystemClock
-from mats.venue.universe import ContractQuery, default_universe, load_universe
+from mats.model.timestamp import Nanos
+from mats.venue.clock import Clock, DataClock, SystemClock
+from mats.venue.exchange import Exchange
+from mats.venue.market import RandomMarket
+from mats.venue.replay import Replay
+from mats.venue.universe import default_universe, load_universe
 
 FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
@@ -22,13 +32,24 @@ FARMS = (
     (2158, "Sec-def data farm connection is OK:secdefil"),
 )
 
+REFRESH_SECONDS = 180.0
+"""Between two rounds of account values without a trade. Source: IB's documentation of reqAccountUpdates."""
+
+log = structlog.get_logger("mats.gateway")
+
 
 class GatewayError(Exception):
     """The gateway cannot run as asked; the message says why and what to change."""
 
 
 class PaperGateway:
-    """The gateway. Use it as an async context manager; `port` is the port it listens on."""
+    """The gateway: an async context manager. `port` is the port it listens on, `faults` the hooks for tests.
+
+    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in `bar_seconds`
+    of wall time, beginning `hold_seconds` after the last new market data subscription; without it the market is random
+    and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
+    time. Raises GatewayError.
+    """
 
     def __init__(
         self,
@@ -43,26 +64,57 @@ class PaperGateway:
         accounts: tuple[str, ...] = ("DU1000001",),
         cash: Decimal = Decimal(1_000_000),
         instruments: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.host, self.port = host, port
-        self._universe = load_universe(instruments) if instruments else default_universe()
-        self._state = State(state)
+        try:
+            self.universe = load_universe(instruments) if instruments else default_universe()
+            played = Replay(replay, self.universe) if replay else None
+            self._state = State(state)
+        except (ValueError, OSError, sqlite3.Error) as error:
+            raise GatewayError(f"the gateway cannot start: {error}") from error
         self._hub = Hub(self._state)
-        self._clock = SystemClock()
-        self._portfolio = Portfolio(self._hub, self._state, self._clock, self._universe, self._mark)
-        self._portfolio.open(accounts, cash)
+        system = clock or SystemClock()
+        data_clock = DataClock(self._state.load("clock", Nanos).get("now", played.start)) if played else None
+        self.clock: Clock = data_clock or system
+        self.exchange = Exchange(self.universe)
+        self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark)
+        self.portfolio.open(accounts, cash)
+        blotter = Blotter(self._state, era_of(SystemClock().now()))
+        self._desk = Desk(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio)
+        market = RandomMarket(self.universe, seed)
+        history = played or market
+        self._data = MarketData(
+            self._hub, self.clock, self.universe, self.exchange, history, lambda: self._feed.subscribed()
+        )
+        publisher = Publisher(self.exchange, self._desk, self._data)
+        self._feed: Feed = (
+            ReplayFeed(played, data_clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
+            if played and data_clock
+            else RandomFeed(market, self.clock, publisher, self._data)
+        )
+        self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data)
+        self._handlers: dict[int, Handler] = {
+            **self._requests(),
+            **self.portfolio.requests(),
+            **self._desk.requests(),
+            **self._data.requests(),
+        }
         self._server: asyncio.Server | None = None
-        self._handlers: dict[int, Handler] = {**self._requests(), **self._portfolio.requests()}
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "PaperGateway":
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(self._session, self.host, self.port)
         except OSError as error:
-            raise GatewayError(
-                f"cannot listen on {self.host}:{self.port} ({error.strerror}); free it or choose another"
-            )
+            self._state.close()
+            where = f"{self.host}:{self.port}"
+            raise GatewayError(f"cannot listen on {where} ({error.strerror}); free it or choose another") from error
         self.port = self._server.sockets[0].getsockname()[1]
+        self._tasks = [loop.create_task(self._feed.run()), loop.create_task(self._refresh())]
+        for task in self._tasks:
+            task.add_done_callback(_report)
         return self
 
     async def __aexit__(
@@ -70,14 +122,19 @@ class PaperGateway:
     ) -> None:
         assert self._server
         self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._hub.end_turn()
         for session in self._hub:
             session.close()
         await asyncio.sleep(0)
         self._state.close()
 
-    def _mark(self, name: InstrumentId) -> Decimal:
-        return Decimal(0)
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            self.portfolio.refresh()
 
     def _session(self) -> Session:
         return Session(self._start, self._request, self._leave)
@@ -90,14 +147,16 @@ class PaperGateway:
             session.close()
             return
         session.send(
-            responses.managed_accounts(tuple(self._portfolio.accounts)),
-            responses.next_valid_id(1),
+            responses.managed_accounts(tuple(self.portfolio.accounts)),
+            self._desk.next_valid_id(client_id),
             *(responses.error(-1, code, text) for code, text in FARMS),
         )
         self._hub.wake()
 
     def _request(self, session: Session, request: int, fields: Fields) -> None:
         handler = self._handlers.get(request)
+        if request in self.faults.swallowed:
+            return
         if handler is None:
             session.send(responses.error(-1, 321, f"Error validating request: request {request} is not supported"))
         else:
@@ -106,47 +165,17 @@ class PaperGateway:
 
     def _leave(self, session: Session) -> None:
         if self._hub.leave(session):
-            self._portfolio.forget(session.client_id)
+            self.portfolio.forget(session.client_id)
+            self._data.forget(session.client_id)
 
     def _requests(self) -> dict[int, Handler]:
         return {
-            5: lambda session, fields: session.send(responses.open_order_end()),
-            7: lambda session, fields: (fields.skip(1), session.send(responses.executions_end(fields.integer())))[1],
-            9: self._contract_details,
             14: lambda session, fields: None,
-            15: lambda session, fields: None,
-            16: lambda session, fields: session.send(responses.open_order_end()),
-            17: lambda session, fields: session.send(responses.managed_accounts(tuple(self._portfolio.accounts))),
-            49: lambda session, fields: session.send(responses.current_time(self._clock.now())),
-            99: lambda session, fields: session.send(responses.completed_orders_end()),
+            17: lambda session, fields: session.send(responses.managed_accounts(tuple(self.portfolio.accounts))),
+            49: lambda session, fields: session.send(responses.current_time(self.clock.now())),
         }
 
-    def _contract_details(self, session: Session, fields: Fields) -> None:
-        fields.skip(1)
-        request_id = fields.integer()
-        found = self._universe.find(contract_query(fields))
-        if not found:
-            text = "No security definition has been found for the request"
-            session.send(responses.error(request_id, 200, text))
-            return
-        session.send(*(responses.contract_details(request_id, instrument) for instrument in found))
-        session.send(responses.contract_details_end(request_id))
 
-
-def contract_query(fields: Fields) -> ContractQuery:
-    """Reads the twelve contract fields of a request."""
-    con_id, symbol, sec_type, expiry = fields.integer(), fields.text(), fields.text(), fields.text()
-    fields.skip(3)
-    exchange = fields.text()
-    fields.skip(1)
-    currency, local_symbol = fields.text(), fields.text()
-    fields.skip(1)
-    return ContractQuery(
-        con_id=con_id,
-        symbol=symbol,
-        sec_type=sec_type,
-        expiry=expiry,
-        exchange=exchange,
-        currency=currency,
-        local_symbol=local_symbol,
-    )
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception():
+        log.error("a task of the gateway failed", exc_info=task.exception())

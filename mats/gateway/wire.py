@@ -22,7 +22,12 @@ class WireError(ValueError):
 
 def encode(message: Message) -> bytes:
     """One frame."""
-    body = ("\0".join(map(text, message)) + "\0").encode(errors="replace")
+    return encode_text("\0".join(map(text, message)) + "\0")
+
+
+def encode_text(fields: str) -> bytes:
+    """One frame from fields that are text already, each with its NUL."""
+    body = fields.encode(errors="replace")
     return struct.pack(">I", len(body)) + body
 
 

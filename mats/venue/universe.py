@@ -1,7 +1,7 @@
 """What can be traded at the venue, and how each instrument behaves in the random market."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Universe:
             self._by_con_id[instrument.con_id] = instrument
             self._by_symbol.setdefault(instrument.symbol, []).append(instrument)
 
-    def __iter__(self) -> "Iterable[Listing]":
+    def __iter__(self) -> Iterator[Listing]:
         return iter(self._by_id.values())
 
     def __contains__(self, name: InstrumentId) -> bool:

@@ -1,0 +1,133 @@
+"""What real gateways do to their clients, on demand: for tests that run the gateway in their own process and loop."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from mats.gateway import responses
+from mats.gateway.blotter import Blotter, Fill
+from mats.gateway.desk import MASTER, Desk
+from mats.gateway.hub import Hub
+from mats.gateway.market_data import MarketData
+from mats.gateway.wire import Field
+from mats.model.instrument import InstrumentId
+from mats.model.orders import AccountId, OrderType, Side, TimeInForce
+from mats.venue.exchange import Exchange, Trade
+from mats.venue.orders import Order
+
+CONNECTIVITY = {
+    1100: "Connectivity between IBKR and Trader Workstation has been lost.",
+    1101: "Connectivity between IBKR and Trader Workstation has been restored - data lost.",
+    1102: "Connectivity between IBKR and Trader Workstation has been restored - data maintained.",
+}
+
+
+class Faults:
+    """The hooks. Every one takes effect at once; what it sends leaves at the end of the turn."""
+
+    def __init__(self, hub: Hub, desk: Desk, blotter: Blotter, exchange: Exchange, data: MarketData) -> None:
+        self._hub, self._desk, self._blotter = hub, desk, blotter
+        self._exchange, self._data = exchange, data
+        self.swallowed: frozenset[int] = frozenset()
+        self._manual_ids = 0
+
+    def push(self, client_id: int, *fields: Field) -> None:
+        """Sends any message, as it stands."""
+        self._hub.tell(client_id, fields)
+
+    def swallow(self, requests: Iterable[int]) -> None:
+        """Requests of these numbers are read and ignored; an empty list ends that."""
+        self.swallowed = frozenset(requests)
+
+    def drop(self, client_id: int, *, hard: bool = False) -> None:
+        """Ends a client's connection: in order, or with a reset."""
+        session = self._hub.session(client_id)
+        if session:
+            session.close(hard=hard)
+
+    def connectivity(self, code: Literal[1100, 1101, 1102]) -> None:
+        """1100: the line to the broker is lost and market data stops. 1102: it is back. 1101: back without its lines."""
+        self._data.paused = code == 1100
+        if code == 1101:
+            self._data.drop_all()
+        for session in self._hub:
+            self._hub.tell(session.client_id, responses.error(-1, code, CONNECTIVITY[code]))
+
+    def hold_orders(self) -> None:
+        """From now on orders are accepted and rest, and nothing trades but what `fill` forces."""
+        self._exchange.held = True
+
+    def release_orders(self) -> None:
+        """Ends the hold; resting orders meet the present quotes."""
+        self._exchange.held = False
+        for order in tuple(self._exchange.working()):
+            self._desk.book(self._exchange.submit(order))
+
+    def order(self, client_id: int, order_id: int) -> Order:
+        """The order a client knows by its id; raises KeyError where there is none."""
+        order = self._blotter.order(client_id, order_id)
+        if order is None:
+            raise KeyError(f"client {client_id} has no order {order_id}")
+        return order
+
+    def fill(
+        self, order: int | tuple[int, int], quantity: Decimal | int, price: Decimal | float, times: int = 1
+    ) -> None:
+        """Fills an order, named by permanent id or by (client id, order id): `times` executions of `quantity` each."""
+        target = self.order(*order) if isinstance(order, tuple) else self._blotter.order_by_perm_id(order)
+        if target is None:
+            raise KeyError(f"no order has the permanent id {order}")
+        size, paid = Decimal(quantity), Decimal(str(price))
+        if size <= 0 or size * times > target.remaining:
+            raise ValueError(f"{times} fills of {size} do not fit into the remaining {target.remaining}; fill less")
+        if size * times == target.remaining:
+            self._exchange.withdraw(target)
+        for _ in range(times):
+            target.fill(size, paid)
+            self._desk.book([Trade(target, size, paid)])
+
+    def correct(self, exec_id: str, quantity: Decimal | int, price: Decimal | float) -> str:
+        """Corrects an execution: the same id with a higher last segment. Returns that id; zero quantity is a bust."""
+        fill = self._blotter.fill(exec_id)
+        if fill is None:
+            raise KeyError(f"no execution has the id {exec_id}")
+        head, _, revision = exec_id.rpartition(".")
+        corrected = msgspec.structs.replace(
+            fill, exec_id=f"{head}.{int(revision) + 1:02d}", quantity=Decimal(quantity), price=Decimal(str(price))
+        )
+        self._desk.replace_fill(fill, corrected)
+        return corrected.exec_id
+
+    def manual_order(
+        self,
+        instrument: InstrumentId,
+        side: Side,
+        quantity: Decimal | int,
+        *,
+        price: Decimal | None = None,
+        account: AccountId = "",
+        order_id: int | None = None,
+    ) -> Order:
+        """An order by a person at the gateway's window: client 0, no orderRef, and a negative id unless one is given."""
+        self._manual_ids -= 1
+        order = Order(
+            perm_id=self._blotter.new_perm_id(),
+            client_id=MASTER,
+            order_id=self._manual_ids if order_id is None else order_id,
+            account=account or self._desk.default_account,
+            instrument=instrument,
+            side=side,
+            quantity=Decimal(quantity),
+            order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
+            tif=TimeInForce.DAY,
+            limit_price=price,
+            submitted=self._desk.now(),
+        )
+        self._desk.submit(order)
+        return order
+
+    def fills(self) -> list[Fill]:
+        """Every execution the gateway reports."""
+        return list(self._blotter.fills())

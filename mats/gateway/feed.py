@@ -1,0 +1,127 @@
+"""What moves the market on: the wall clock for the random market, the stored data for a replay.
+
+At each instant the order is: the clock, then the quotes and the fills they bring, then the bars that end there.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from mats.gateway.desk import Desk
+from mats.gateway.market_data import MarketData
+from mats.gateway.state import State
+from mats.model.market import Bar, Quote
+from mats.model.timestamp import MINUTE, SECOND, Nanos
+from mats.venue.clock import Clock, DataClock
+from mats.venue.exchange import Exchange
+from mats.venue.market import STEP, RandomMarket
+from mats.venue.replay import Replay, Slice
+
+BAR_SPAN: Nanos = 5 * SECOND
+
+
+class Feed(Protocol):
+    """A source of prices; `run` goes on until it is cancelled or the data ends."""
+
+    def subscribed(self) -> None:
+        """A client has opened a new line of market data."""
+
+    async def run(self) -> None: ...
+
+
+class Publisher:
+    """Brings quotes and bars to the exchange, the desk and the clients."""
+
+    def __init__(self, exchange: Exchange, desk: Desk, data: MarketData) -> None:
+        self._exchange, self._desk, self._data = exchange, desk, data
+
+    def publish(self, now: Nanos, quotes: Iterable[Quote]) -> None:
+        """New quotes: what they fill is booked before they are shown."""
+        self._desk.roll(now)
+        for quote in quotes:
+            before = self._exchange.quote(quote.instrument)
+            self._desk.book(self._exchange.on_quote(quote))
+            self._data.on_quote(quote, before)
+
+    def publish_bars(self, bars: dict[str, list[Bar]]) -> None:
+        self._data.on_bars(bars)
+
+
+class RandomFeed:
+    """Four quotes a second in wall time; five-second bars as they end, none left out."""
+
+    def __init__(self, market: RandomMarket, clock: Clock, publisher: Publisher, data: MarketData) -> None:
+        self._market, self._clock, self._publisher, self._data = market, clock, publisher, data
+        self._bar = clock.now() // BAR_SPAN
+
+    def subscribed(self) -> None:
+        """Nothing to do: the market never waits."""
+
+    async def run(self) -> None:
+        while True:
+            now = self._clock.now()
+            self.step(now)
+            await asyncio.sleep((STEP - now % STEP) / SECOND)
+
+    def step(self, now: Nanos) -> None:
+        """Publishes the present quotes, and the bars that ended since the step before."""
+        self._publisher.publish(now, self._market.quotes(now))
+        while self._bar < now // BAR_SPAN:
+            start = self._bar * BAR_SPAN
+            self._publisher.publish_bars(
+                {
+                    kind: [bar for name in names for bar in self._market.bars(name, start, start + BAR_SPAN, 5, kind)]
+                    for kind, names in self._data.bar_lines().items()
+                }
+            )
+            self._bar += 1
+
+
+class ReplayFeed:
+    """Stored minutes at `bar_seconds` of wall time each. It begins `hold_seconds` after the last new subscription."""
+
+    def __init__(
+        self,
+        replay: Replay,
+        clock: DataClock,
+        publisher: Publisher,
+        data: MarketData,
+        state: State,
+        bar_seconds: float,
+        hold_seconds: float,
+    ) -> None:
+        self._replay, self._clock, self._publisher, self._data = replay, clock, publisher, data
+        self._state = state
+        self._bar_seconds, self._hold_seconds = bar_seconds, hold_seconds
+        self._wanted = asyncio.Event()
+        self._last_request = 0.0
+
+    def subscribed(self) -> None:
+        self._last_request = asyncio.get_running_loop().time()
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Plays to the end of the data; behind its schedule it lags and leaves nothing out."""
+        await self._hold()
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for start, slices in self._replay.minutes(self._clock.now()):
+            reached = start
+            for piece in slices:
+                due = max(due + (piece.time - reached) / MINUTE * self._bar_seconds, loop.time())
+                reached = piece.time
+                await asyncio.sleep(due - loop.time())
+                self.play(piece)
+
+    async def _hold(self) -> None:
+        await self._wanted.wait()
+        loop = asyncio.get_running_loop()
+        while (left := self._last_request + self._hold_seconds - loop.time()) > 0:
+            await asyncio.sleep(left)
+
+    def play(self, piece: Slice) -> None:
+        """One instant of the data."""
+        self._clock.advance(piece.time)
+        self._state.put("clock", "now", piece.time)
+        self._publisher.publish(piece.time, piece.quotes)
+        self._publisher.publish_bars({kind: list(piece.bars) for kind in self._data.bar_lines()})

@@ -1,0 +1,148 @@
+"""Orders, executions and their costs on the wire, in the layouts of server version 178."""
+
+from decimal import Decimal
+
+from mats.gateway.blotter import Fill
+from mats.gateway.responses import UNSET, contract, moment, number
+from mats.gateway.wire import Field, Message
+from mats.model.instrument import Instrument
+from mats.model.orders import Side
+from mats.venue.orders import Order
+
+
+def open_order(order: Order, instrument: Instrument, margin: Message | None = None) -> Message:
+    """The order and its state; `margin` holds the nine margin texts and the commission of a what-if answer."""
+    return (
+        5,
+        order.order_id,
+        *contract(instrument),
+        *_terms(order),
+        order.client_id,
+        order.perm_id,
+        order.outside_rth,
+        *(0, 0, "", ""),  # hidden, discretionaryAmt, goodAfterTime, retired
+        *("", "", ""),  # faGroup, faMethod, faPercentage
+        *("", "", "", "", ""),  # modelCode, goodTillDate, rule80A, percentOffset, settlingFirm
+        *(0, "", -1, 0),  # shortSaleSlot, designatedLocation, exemptCode, auctionStrategy
+        *("", "", "", "", "", ""),  # startingPrice, stockRefPrice, delta, stockRange lower and upper, displaySize
+        *(0, 0, 0, "", 3, 0, 0, ""),  # block, sweep, allOrNone, minQty, ocaType, eTrade, firmQuote, nbboPriceCap
+        *(order.parent_id, 0, "", 0),  # parentId, triggerMethod, volatility, volatilityType
+        *_delta_neutral(8),
+        *(0, 0, "", "", "", "", ""),  # continuousUpdate, referencePrice, trails, basisPoints and type, comboLegsDescrip
+        *(0, 0, 0),  # legs, order legs, routing parameters
+        *("", "", "", ""),  # scale sizes and increment, hedgeType
+        *(0, "", "IB", 0, 0, ""),  # optOut, clearing account and intent, notHeld, delta neutral contract, algoStrategy
+        *(0, margin is not None),  # solicited, whatIf
+        order.status,
+        *(margin or (*(UNSET,) * 9, "", "", "", "", "")),
+        *(0, 0, 0),  # randomize size and price, conditions
+        *("None", "", "", "", "", "", "", 0),  # adjusted order
+        *("", "", "", "", 0, 0, 0, 0),  # soft dollar tier, cashQty, flags
+        *("", 0, 0),  # duration, postToAts, autoCancelParent
+        *("", "", "", "", ""),  # pegged sizes and offsets
+    )
+
+
+def completed_order(order: Order, instrument: Instrument) -> Message:
+    words = f"{order.status} Size: {order.filled}" if order.status == "Filled" else order.note or order.status
+    return (
+        101,
+        *contract(instrument),
+        *_terms(order),
+        order.perm_id,
+        order.outside_rth,
+        *(0, 0, ""),  # hidden, discretionaryAmt, goodAfterTime
+        *("", "", ""),  # faGroup, faMethod, faPercentage
+        *("", "", "", "", ""),  # modelCode, goodTillDate, rule80A, percentOffset, settlingFirm
+        *(0, "", -1),  # shortSaleSlot, designatedLocation, exemptCode
+        *("", "", "", "", "", ""),  # startingPrice, stockRefPrice, delta, stockRange lower and upper, displaySize
+        *(0, 0, "", 3, 0, "", 0),  # sweep, allOrNone, minQty, ocaType, triggerMethod, volatility, volatilityType
+        *_delta_neutral(4),
+        *(0, 0, "", "", ""),  # continuousUpdate, referencePrice, trails, comboLegsDescrip
+        *(0, 0, 0),  # legs, order legs, routing parameters
+        *("", "", "", ""),  # scale sizes and increment, hedgeType
+        *("", "IB", 0, 0, ""),  # clearing account and intent, notHeld, delta neutral contract, algoStrategy
+        0,  # solicited
+        order.status,
+        *(0, 0, 0),  # randomize size and price, conditions
+        *("", "", "", 0, 0, ""),  # trailStopPrice, lmtPriceOffset, cashQty, flags, autoCancelDate
+        order.filled,
+        *(
+            0,
+            0,
+            "",
+            0,
+            0,
+            0,
+        ),  # refFuturesConId, autoCancelParent, shareholder, imbalance, routeMarketable, parentPermId
+        moment(order.completed),
+        words,
+        *("", "", "", "", ""),  # pegged sizes and offsets
+    )
+
+
+def _terms(order: Order) -> Message:
+    price = order.limit_price if order.limit_price is not None else 0
+    stop = order.stop_price if order.stop_price is not None else 0
+    terms: Message = (order.side.value, order.quantity, order.order_type.value, price, stop, order.tif.value)
+    return (*terms, "", order.account, "", 0, order.order_ref)
+
+
+def _delta_neutral(fields: int) -> Message:
+    """TWS writes the order type `None` and an empty block after it."""
+    block: tuple[Field, ...] = (0, "", "", "", "?", 0, 0, "") if fields == 8 else (0, 0, 0, "")
+    return ("None", "", *block)
+
+
+def order_status(order: Order, status: str = "") -> Message:
+    """The status, and `status` in place of the order's own where the two differ for a moment."""
+    return (
+        3,
+        order.order_id,
+        status or order.status,
+        order.filled,
+        order.remaining,
+        number(order.average_price),
+        order.perm_id,
+        order.parent_id,
+        order.last_price,
+        order.client_id,
+        "",
+        0,
+    )
+
+
+def execution(request_id: int, fill: Fill, instrument: Instrument) -> Message:
+    """An execution; `request_id` is -1 for one that happens now."""
+    return (
+        11,
+        request_id,
+        fill.order_id,
+        *contract(instrument),
+        fill.exec_id,
+        moment(fill.time),
+        fill.account,
+        instrument.primary_exchange or instrument.exchange,
+        "BOT" if fill.side is Side.BUY else "SLD",
+        fill.quantity,
+        fill.price,
+        fill.perm_id,
+        fill.client_id,
+        0,
+        fill.cumulative,
+        number(fill.average),
+        fill.order_ref,
+        *("", "", "", 2, 0),  # evRule, evMultiplier, modelCode, lastLiquidity, pendingPriceRevision
+    )
+
+
+def commission_report(fill: Fill) -> Message:
+    realized: Field = UNSET if fill.realized is None else number(fill.realized - fill.commission)
+    return (59, 1, fill.exec_id, number(fill.commission), "USD", realized, UNSET, "")
+
+
+def what_if_margin(before: Decimal, after: Decimal, equity: Decimal, commission: Decimal) -> Message:
+    """Initial and maintenance margin and equity: before, change, after; then commission, its range and currency."""
+    change = number(after - before)
+    figures: Message = (number(before), number(before), number(equity), change, change, 0)
+    return (*figures, number(after), number(after), number(equity), number(commission), "", "", "USD", "")
