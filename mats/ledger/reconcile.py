@@ -16,6 +16,9 @@ from mats.model.money import ONE, ZERO, Currency
 from mats.model.orders import DISCRETIONARY, AccountId
 from mats.model.timestamp import SECOND, Nanos, iso
 
+PATIENCE = 10
+"""An adjustment that does not arrive is asked for again at 10, 100, … times the grace."""
+
 Place = tuple[AccountId, InstrumentId]
 
 
@@ -23,8 +26,8 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     """A place where books and broker differ: `difference` = `broker` − `expected`, signed units.
 
     `seq` is the last log entry that touched the instrument, `books` how many strategy books `expected` sums:
-    the proof of what was compared. `looks` counts complete looks that showed the same difference. `booking` says that
-    its adjustment has been asked for.
+    the proof of what was compared. `looks` counts complete looks that showed the same difference, `asked` how
+    often its adjustment was asked for.
     """
 
     account: AccountId
@@ -35,7 +38,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     books: int
     looks: int = 1
-    booking: bool = False
+    asked: int = 0
 
     @property
     def id(self) -> str:
@@ -120,10 +123,6 @@ class Reconciliation:
         """The open break of an instrument, if there is one: no new risk is taken there."""
         return self._open.get((account, instrument))
 
-    def start_over(self) -> None:
-        """Forget all looks: every break must prove itself again before it is booked."""
-        self._open.clear()
-
     def look(
         self,
         books: Books,
@@ -134,25 +133,30 @@ class Reconciliation:
     ) -> Outcome:
         """Compare again. Breaks of places in flight keep their standing until they can be judged.
 
-        An adjustment is asked for once; if it may have been lost on its way, call `start_over`.
+        An adjustment that was asked for is on its way; one that does not arrive is asked for again after `PATIENCE`
+        times the wait before. Should both arrive, the next looks find the surplus and take it back.
         """
         found = {(b.account, b.instrument): self._aged(b) for b in compare(books, positions, accounts, now, in_flight)}
         judged = {place for place in self._open if place[0] in accounts} - set(in_flight)
         settled = tuple(self._open[place] for place in sorted(judged - found.keys()))
-        due = [b for b in found.values() if b.looks > 1 and b.age(now) >= self._grace and not b.booking]
+        due = [b for b in found.values() if b.looks > 1 and b.age(now) >= self._wait(b)]
         kept = {place: b for place, b in self._open.items() if place not in judged}
-        asked = {(b.account, b.instrument): msgspec.structs.replace(b, booking=True) for b in due}
+        asked = {(b.account, b.instrument): msgspec.structs.replace(b, asked=b.asked + 1) for b in due}
         self._open = {**kept, **found, **asked}
         by_place = {(p.account, p.instrument): p for p in positions}
         adjustments = tuple(_adjustment(b, books, by_place.get((b.account, b.instrument)), now) for b in due)
         return Outcome(open=self.open, settled=settled, adjustments=adjustments)
+
+    def _wait(self, found: Break) -> float:
+        """The age in seconds at which the break is due."""
+        return self._grace if not found.asked else max(self._grace, 1.0) * PATIENCE**found.asked
 
     def _aged(self, found: Break) -> Break:
         """The same difference over the same entries is one break that grows older; anything else is a new one."""
         known = self._open.get((found.account, found.instrument))
         if known is None or (known.expected, known.broker, known.seq) != (found.expected, found.broker, found.seq):
             return found
-        return msgspec.structs.replace(found, first_seen=known.first_seen, looks=known.looks + 1, booking=known.booking)
+        return msgspec.structs.replace(found, first_seen=known.first_seen, looks=known.looks + 1, asked=known.asked)
 
 
 def _adjustment(found: Break, books: Books, position: BrokerPosition | None, now: Nanos) -> Adjustment:

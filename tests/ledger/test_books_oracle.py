@@ -113,6 +113,20 @@ def test_quantity_cost_and_result_equal_exact_fractions(new_log, steps):
     assert books.net("DU1", "SPY") == net
 
 
+@settings(derandomize=True, max_examples=500, deadline=None)
+@given(STEPS)
+def test_without_any_history_corrections_still_keep_quantity_and_total_result(new_log, steps):
+    log = new_log()
+    play(log, [step for step in steps if step[0] != "adjust"])
+    books = Books(lambda *_: [])
+    for entry in log.entries:
+        books.apply(entry)
+    for book in books:
+        final = latest(log.history(*book.key))
+        assert book.quantity == sum(quantity for quantity, *_ in final)
+        assert book.cost - book.realized == sum(quantity * price for quantity, price, _ in final)
+
+
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(STEPS, st.integers(0, 24))
 def test_a_snapshot_in_the_middle_changes_nothing(new_log, steps, cut):
