@@ -23,7 +23,7 @@ def to_order(side: Side, quantity: Decimal, ticket: OrderTicket, order_ref: str,
 
     Numbers are sent as the decimal text that they are. An order that cannot be meant is a `ValueError`.
     """
-    if quantity <= ZERO or not quantity.is_finite():
+    if not quantity.is_finite() or quantity <= ZERO:
         raise ValueError(f"quantity {quantity} of order {order_ref!r} must be positive; the side says the direction")
     _check_text("order reference", order_ref)
     _check_text("account", account)
@@ -32,7 +32,7 @@ def to_order(side: Side, quantity: Decimal, ticket: OrderTicket, order_ref: str,
     order.orderType = ticket.order_type.value
     order.lmtPrice = _price("limit", ticket.limit_price, ticket, _LIMITED)
     order.auxPrice = _price("stop", ticket.stop_price, ticket, _STOPPED)
-    order.totalQuantity = quantity  # type: ignore[assignment]  # written as text, so a decimal stays exact
+    order.totalQuantity = Decimal(format(quantity, "f"))  # type: ignore[assignment]  # written as it reads
     order.tif = ticket.tif.value
     order.outsideRth = ticket.outside_rth
     order.account = account

@@ -13,6 +13,9 @@ import msgspec
 from mats.ib.errors import QueueFull
 from mats.ib.events import Unsent
 
+SHORTEST_WAIT = 0.001
+"""Seconds; a token missed by a rounding error must not make a timer spin."""
+
 
 class Lane(StrEnum):
     """Who goes first: orders, and questions about orders or life, overtake every request for data that waits."""
@@ -73,7 +76,7 @@ class Pacer:
         """Seconds until `take` gives a message; None if nothing waits."""
         self._fill()
         waits = [self._price(lane) - self._tokens for lane, queue in self._lanes.items() if queue]
-        return max(0.0, min(waits)) / self._rate if waits else None
+        return max(SHORTEST_WAIT, min(waits) / self._rate) if waits else None
 
     def clear(self) -> tuple[Unsent, ...]:
         """Forget all that waits; the order messages among it, in their order."""
@@ -83,8 +86,7 @@ class Pacer:
         return unsent
 
     def _price(self, lane: Lane) -> float:
-        # A hair under one token: a timer that fires on time must not miss its token by a rounding error.
-        return (1.0 if lane is Lane.URGENT else 1.0 + self._reserve) - 1e-9
+        return 1.0 if lane is Lane.URGENT else 1.0 + self._reserve
 
     def _fill(self) -> None:
         now = self._clock()

@@ -10,7 +10,7 @@ from ib_async.client import Client
 from mats.ib.callbacks import Callbacks
 from mats.ib.contracts import to_contract
 from mats.ib.decoding import LoudDecoder
-from mats.ib.errors import ConnectionFailed, ConnectionLost, IncompleteReplay
+from mats.ib.errors import ConnectionFailed, ConnectionLost, GatewayRefused, IncompleteReplay
 from mats.ib.events import SessionEvent, SessionLost, Unsent
 from mats.ib.handshake import Handshake, Opened
 from mats.ib.history import History, source_of
@@ -75,6 +75,8 @@ class Session:
         self._handshake = Handshake(self._client, host, port, self.client_id)
         self._callbacks.on_client_id_in_use = self._handshake.client_id_in_use
         await self._handshake.run(timeout)
+        if self._over:
+            raise GatewayRefused(f"gateway {host}:{port} hung up at once ({self._last_words}); look at its own log")
         self._opened = True
         self._line.open()
         return Opened(
@@ -86,6 +88,8 @@ class Session:
     def close(self) -> None:
         """Hang up. Idempotent; pending questions fail with `ConnectionLost`."""
         self._lose("closed by its owner")
+        if self._handshake and not self._opened:
+            self._handshake.hung_up("closed by its owner")
         self._client.disconnect()
 
     async def replay(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> Replay:

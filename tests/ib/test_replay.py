@@ -1,0 +1,155 @@
+"""The replay is complete or it fails, naming what is missing."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from mats.gateway import PaperGateway
+from mats.ib import ExecutionsEnd
+from mats.ib.errors import ConnectionLost, IncompleteReplay
+from mats.ib.events import CommissionReported, DecodeFailed, ExecutionReported, PositionReported, SessionLost
+from mats.model.executions import Commission
+from mats.model.timestamp import iso
+
+Fixture = Callable[..., Any]
+
+
+async def test_a_new_account_replays_as_empty(open_session: Fixture) -> None:
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, _, _):
+        replay = await session.replay(5)
+        assert (replay.executions, replay.open_orders, replay.completed_orders, replay.positions) == ((), (), (), ())
+        assert session.under_way == 0
+
+
+@pytest.mark.parametrize(
+    ("swallowed", "named"), [(61, "positions"), (5, "open orders"), (99, "completed orders"), (7, "executions")]
+)
+async def test_a_missing_end_is_named(
+    swallowed: int, named: str, scripted: Fixture, open_session: Fixture, replay_answers: Fixture
+) -> None:
+    answers = replay_answers()
+    answers[swallowed] = lambda _: [(4, 2, -1, 321, "The API interface is currently in Read-Only mode.", "")]
+    async with scripted(answers) as script, open_session(script.port) as (session, heard, _):
+        with pytest.raises(IncompleteReplay, match=rf"no end of {named}.*last said: 321 The API interface"):
+            await session.replay(0.3)
+        assert not session.connected
+        assert len(heard.of(SessionLost)) == 1
+        assert session.under_way == 0
+
+
+async def test_executions_positions_and_commissions_are_collected_and_told(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture, execution: Fixture
+) -> None:
+    answers = replay_answers([execution("e1.01"), execution("e1.01"), execution("e2.01", quantity=50)])
+    spy = (756733, "SPY", "STK", "", 0.0, "", "", "SMART", "USD", "SPY", "SPY")
+    answers[61] = lambda _: [(61, 3, "DU1", *spy, 100, 512.0), (61, 3, "DU1", *spy, 150, 512.31), (62, 1)]
+    told = answers[7]
+    answers[7] = lambda asked: [(59, 1, "e1.01", 1.25, "USD", "", "", ""), *told(asked)]
+    async with scripted(answers) as script, open_session(script.port) as (session, heard, _):
+        replay = await session.replay(5)
+        assert [e.exec_id for e in replay.executions] == ["e1.01", "e2.01"]
+        first = replay.executions[0]
+        assert (iso(first.time), first.price, first.order_ref) == (
+            "2026-04-13T19:27:04.000Z",
+            Decimal("512.31"),
+            "ibs:i7",
+        )
+        assert (first.client_id, first.order_id, first.perm_id, first.instrument) == (1, 7, 900, "SPY")
+        assert replay.commissions == (Commission(exec_id="e1.01", amount=Decimal("1.25"), currency="USD"),)
+        assert [p.quantity for p in replay.positions] == [Decimal(150)], "the last word on a position"
+        assert [i.con_id for i in replay.instruments] == [756733]
+        assert [event.live for event in heard.of(ExecutionReported)] == [False] * 3
+        assert len(heard.of(CommissionReported)) == 1
+
+
+async def test_an_execution_in_an_unknown_zone_is_told_and_spoils_the_replay(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture, execution: Fixture
+) -> None:
+    answers = replay_answers([execution("e1.01", time="20260413 15:27:04 China Standard Time")])
+    async with scripted(answers) as script:
+        async with open_session(script.port) as (session, heard, _):
+            with pytest.raises(IncompleteReplay, match="could not be decoded"):
+                await session.replay(5)
+            (failure,) = heard.of(DecodeFailed)
+            assert "unknown zone 'China Standard Time'" in failure.text
+            assert "e1.01" in failure.text
+        zones = {"China Standard Time": "Asia/Shanghai"}
+        async with open_session(script.port, 2, zones=zones) as (session, _, _):
+            replay = await session.replay(5)
+            assert iso(replay.executions[0].time) == "2026-04-13T07:27:04.000Z"
+
+
+async def test_silence_of_an_idle_account_may_be_read_as_no_executions(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture
+) -> None:
+    answers = replay_answers()
+    del answers[7]
+    async with scripted(answers) as script, open_session(script.port) as (session, _, _):
+        replay = await session.replay(0.3, ExecutionsEnd.SILENCE_IF_IDLE)
+        assert replay.executions == ()
+        assert session.connected
+
+
+async def test_silence_after_an_execution_is_never_read_as_the_end(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture, execution: Fixture
+) -> None:
+    answers = replay_answers([execution("e1.01")])
+    told = answers[7]
+    answers[7] = lambda asked: told(asked)[:-1]
+    async with scripted(answers) as script, open_session(script.port) as (session, _, _):
+        with pytest.raises(IncompleteReplay, match="no end of executions"):
+            await session.replay(0.3, ExecutionsEnd.SILENCE_IF_IDLE)
+
+
+async def test_silence_of_a_dead_gateway_is_never_read_as_idle(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture
+) -> None:
+    answers = replay_answers()
+    del answers[7], answers[49]
+    async with scripted(answers) as script, open_session(script.port) as (session, _, _):
+        with pytest.raises(IncompleteReplay):
+            await session.replay(0.3, ExecutionsEnd.SILENCE_IF_IDLE)
+
+
+async def test_the_master_never_binds_manual_orders(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture
+) -> None:
+    async with scripted(replay_answers()) as script, open_session(script.port, 0) as (session, _, _):
+        await session.replay(5)
+        asked = {fields[0] for fields in script.received}
+        assert "16" in asked
+        assert not asked & {"5", "15"}
+
+
+async def test_replays_at_the_same_time_take_turns(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture, execution: Fixture
+) -> None:
+    async with (
+        scripted(replay_answers([execution("e1.01")])) as script,
+        open_session(script.port) as (session, _, _),
+    ):
+        first, second = await asyncio.gather(session.replay(5), session.replay(5))
+        assert first == second
+        assert len(first.executions) == 1
+
+
+async def test_a_socket_that_ends_in_a_replay_ends_the_replay(scripted: Fixture, open_session: Fixture) -> None:
+    async with scripted() as script, open_session(script.port) as (session, _, _):
+        replaying = asyncio.ensure_future(session.replay(60))
+        await script.got(61)
+        script.hang_up()
+        with pytest.raises(ConnectionLost):
+            await replaying
+
+
+async def test_positions_go_on_after_the_replay(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture
+) -> None:
+    async with scripted(replay_answers()) as script, open_session(script.port) as (session, heard, _):
+        await session.replay(5)
+        script.push((61, 3, "DU1", 756733, "SPY", "STK", "", 0, "", "", "SMART", "USD", "SPY", "SPY", 0, 0))
+        reported = await heard.first(PositionReported)
+        assert (reported.position.instrument, reported.position.quantity) == ("SPY", Decimal(0))

@@ -1,0 +1,59 @@
+"""How IB writes instants."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mats.ib.times import UnknownTime, instant, utc_text
+from mats.model.timestamp import HOUR, SECOND, iso
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("20260413 15:27:04 US/Eastern", "2026-04-13T19:27:04.000Z"),
+        ("20260113 15:27:04 US/Eastern", "2026-01-13T20:27:04.000Z"),
+        ("20221125 10:00:00 Europe/Amsterdam", "2022-11-25T09:00:00.000Z"),
+        ("20260413 15:27:04 Etc/GMT-3", "2026-04-13T12:27:04.000Z"),
+        ("20260413-19:27:04", "2026-04-13T19:27:04.000Z"),
+        ("20260413 19:27:04 UTC", "2026-04-13T19:27:04.000Z"),
+        ("20260413", "2026-04-13T00:00:00.000Z"),
+        ("1776108424", "2026-04-13T19:27:04.000Z"),
+    ],
+)
+def test_every_form_of_an_instant_is_read(text: str, meant: str) -> None:
+    assert iso(instant(text)) == meant
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc", "America", "EDT5"])
+def test_an_unknown_zone_is_refused_by_name(zone: str) -> None:
+    with pytest.raises(UnknownTime, match="unknown zone") as caught:
+        instant(f"20260413 15:27:04 {zone}")
+    assert zone in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "20261340", "20260413 15:27", "20260413 25:00:00 UTC", "12x"])
+def test_a_text_that_is_no_instant_is_refused(text: str) -> None:
+    with pytest.raises(UnknownTime):
+        instant(text)
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(UnknownTime, match="has no zone"):
+        instant("20260413  15:27:04")
+
+
+def test_a_named_zone_is_read_through_the_settings() -> None:
+    zones = {"China Standard Time": "Asia/Shanghai"}
+    assert iso(instant("20260413 15:27:04 China Standard Time", zones)) == "2026-04-13T07:27:04.000Z"
+
+
+def test_of_a_repeated_hour_the_first_is_meant() -> None:
+    repeated = instant("20261101 01:30:00 US/Eastern")
+    assert instant("20261101 02:30:00 US/Eastern") - repeated == 2 * HOUR
+
+
+@given(seconds=st.integers(min_value=0, max_value=4_000_000_000))
+@settings(derandomize=True, max_examples=100)
+def test_what_we_write_is_read_back(seconds: int) -> None:
+    assert instant(utc_text(seconds * SECOND)) == seconds * SECOND
