@@ -34,8 +34,13 @@ class StrategyContext:
         return self._time
 
     def advance(self, instant: Nanos) -> None:
-        """Move strategy time forward; it never runs backward."""
+        """Move strategy time forward; an earlier instant changes nothing."""
         self._time = instant if self._time is None else max(self._time, instant)
+
+    def restart_time(self) -> None:
+        """Forget the time that a clock told before there was data; timers count anew."""
+        self._time = None
+        self.timers.restart()
 
     def open_windows(self, instruments: Iterable[InstrumentId], length: int) -> None:
         """Make room for `length` bars of each instrument."""

@@ -50,7 +50,7 @@ class StrategyHost(Protocol):
         """The strategy's own orders that are not final."""
 
     def now(self) -> Nanos:
-        """The host's clock; asked only until the first bar or clock message has told the strategy the time."""
+        """The host's clock, the one that the runner's `clock` is told; in a replay it may be years past the data."""
 
     def mint(self) -> IntentId:
         """A new intent id, never given before."""

@@ -41,3 +41,12 @@ class OrderGate:
             self._filled.pop(intent_id, None)
             self._free.discard(intent_id)
         return order
+
+    def open(self) -> tuple[OrderView, ...]:
+        """All statuses that wait, and no longer do: their fills will not come one by one any more."""
+        held = tuple(self._held.values())
+        self._held.clear()
+        for order in held:
+            self._filled.pop(order.intent_id, None)
+        self._free |= {order.intent_id for order in held if not order.state.final}
+        return held

@@ -11,6 +11,7 @@ from mats.model.orders import OrderView, StrategyName
 from mats.model.timestamp import SECOND, Nanos
 from mats.strategy.base import Strategy
 from mats.strategy.context import StrategyContext
+from mats.strategy.data_clock import DataClock
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import StrategyHost
 from mats.strategy.order_gate import OrderGate
@@ -23,7 +24,7 @@ PATIENCE: Nanos = 10 * SECOND
 class StrategyRunner:
     """One strategy with its bar builders, its history and its timers.
 
-    Time comes only from bars and from `clock`, so the same input gives the same callbacks, live and in a backtest.
+    Time comes only from bars, and between them from `clock`, so the same input gives the same callbacks everywhere.
     A timer due at T fires before `on_bar` of a bar that ends at T. A bar reaches `on_bar` only when it is over.
     """
 
@@ -36,6 +37,7 @@ class StrategyRunner:
         self.instruments = self.strategy.instruments()
         self._context.open_windows(self.instruments, self.strategy.history_length)
         self._builders: dict[InstrumentId, BarBuilder] = {}
+        self._clock = DataClock()
         self._gate = OrderGate()
         self._check_settings()
 
@@ -70,20 +72,21 @@ class StrategyRunner:
     def bar(self, part: Bar) -> None:
         """Take a live bar, as a rule of 5 seconds, or any that divides `bar_seconds`."""
         self._context.require(part.instrument)
+        if self._clock.is_strange(self._context.time, part.end):
+            self._context.restart_time()
+        self._clock.mark(part.end, self._context.host.now())
         self._context.timers.anchor(self._since(part.start))
         for bar in (*self._overdue(part.start - PATIENCE), *self._builder(part).add(part)):
             self._deliver(bar)
         self._fire_timers(part.end)
 
     def clock(self, now: Nanos) -> None:
-        """Let time pass without data: close overdue bars and fire due timers.
-
-        `now` is the clock of the data. A replay of old data has the data's own time; then the bars are clock enough.
-        """
-        self._context.timers.anchor(self._since(now))
-        for bar in self._overdue(now - PATIENCE):
+        """Let time pass without data, `now` on the host's clock: close overdue bars and fire due timers."""
+        instant = self._clock.read(now)
+        self._context.timers.anchor(self._since(instant))
+        for bar in self._overdue(instant - PATIENCE):
             self._deliver(bar)
-        self._fire_timers(now)
+        self._fire_timers(instant)
 
     def quote(self, quote: Quote) -> None:
         """Take a quote. It moves no time: quotes are stamped where they are received, bars by the market."""
@@ -101,6 +104,11 @@ class StrategyRunner:
         """Pass on the new state of an own order, once its fills have been passed on."""
         if (passed := self._gate.status(order)) is not None:
             self.strategy.on_order_status(passed)
+
+    def book_replaced(self) -> None:
+        """The host's book was taken anew as a whole, with fills that were not passed on: let what waits for them go."""
+        for order in self._gate.open():
+            self.strategy.on_order_status(order)
 
     def stop(self) -> None:
         """Let the strategy end in order."""

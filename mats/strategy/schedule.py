@@ -105,6 +105,10 @@ class Timers:
         self._schedules.pop(name, None)
         self._due.pop(name, None)
 
+    def restart(self) -> None:
+        """Let every timer begin to count anew, at the next `anchor`."""
+        self._due.clear()
+
     def anchor(self, instant: Nanos) -> None:
         """Let every timer that has not begun to count begin at `instant`."""
         for name, schedule in self._schedules.items():

@@ -6,7 +6,7 @@ import pytest
 
 from mats.model.market import Bar, Quote
 from mats.model.orders import OrderState
-from mats.model.timestamp import MINUTE, SECOND
+from mats.model.timestamp import DAY, MINUTE, SECOND
 from mats.strategy import Strategy, StrategyError
 from mats.strategy.runner import StrategyRunner
 
@@ -79,8 +79,9 @@ def test_a_bar_without_its_last_part_is_delivered_when_a_later_part_comes(run, p
     assert runner.strategy.now == START + 65 * SECOND
 
 
-def test_the_clock_closes_a_bar_only_after_waiting_for_its_last_part(run, part):
+def test_the_clock_closes_a_bar_only_after_waiting_for_its_last_part(run, part, host):
     runner = run()
+    host.time = START + 5 * SECOND
     runner.bar(part(0))
     runner.clock(START + 69 * SECOND)
     assert runner.strategy.diary == []
@@ -167,6 +168,49 @@ def test_time_never_runs_backward(run, part):
     assert runner.strategy.now == START + 100 * SECOND
 
 
+def test_a_replay_of_old_data_keeps_the_time_of_the_data(run, part, host):
+    """The host's clock is ten years ahead and one of its seconds is many minutes of the data."""
+    ahead = 10 * 365 * DAY
+    runner = run(beat=60, bar_seconds=30)
+    host.time = START + ahead
+    runner.clock(host.time)
+    runner.clock(host.time + 1 * SECOND)
+    for at in range(0, 120, 5):
+        runner.bar(part(at))
+        host.time += SECOND // 100
+        runner.clock(host.time)
+    assert runner.strategy.diary == [
+        ("bar", "SPY", 30 * SECOND),
+        ("beat", 60 * SECOND),
+        ("bar", "SPY", 60 * SECOND),
+        ("bar", "SPY", 90 * SECOND),
+        ("beat", 120 * SECOND),
+        ("bar", "SPY", 120 * SECOND),
+    ]
+    runner.clock(host.time + 60 * SECOND)
+    assert runner.strategy.diary[-1] == ("beat", 180 * SECOND)
+
+
+def test_a_live_bar_that_is_some_seconds_late_does_not_turn_time_back(run, part, host):
+    runner = run(beat=60)
+    runner.clock(START + 59 * SECOND)
+    runner.clock(START + 64 * SECOND)
+    host.time = START + 64 * SECOND
+    runner.bar(part(55))
+    assert runner.strategy.diary == [("beat", 60 * SECOND)]
+    assert runner.strategy.now == START + 64 * SECOND
+
+
+def test_between_bars_time_passes_by_the_hosts_clock(run, part, host):
+    runner = run(beat=60)
+    host.time = START + 57 * SECOND  # the bar that ends at 55 came two seconds late
+    runner.bar(part(50))
+    runner.clock(START + 61 * SECOND)
+    assert runner.strategy.diary == []
+    runner.clock(START + 62 * SECOND)
+    assert runner.strategy.diary == [("beat", 60 * SECOND)]
+
+
 def test_the_time_before_the_first_bar_is_the_hosts(run, host):
     assert run().strategy.now == host.time
 
@@ -197,6 +241,19 @@ def test_a_status_of_an_order_that_was_open_at_the_start_does_not_wait(host, vie
     runner.start({})
     runner.order_status(view("old", OrderState.CANCELLED, Decimal(4)))
     assert runner.strategy.diary[1:] == [("status", "CANCELLED", 4)]
+
+
+def test_a_status_whose_fills_came_with_a_whole_book_waits_no_longer(run, view):
+    runner = run()
+    runner.order_status(view(state=OrderState.FILLED, filled=Decimal(10)))
+    runner.order_status(view("i2", filled=Decimal(3)))
+    assert runner.strategy.diary == []
+    runner.book_replaced()
+    assert runner.strategy.diary == [("status", "FILLED", 10), ("status", "WORKING", 3)]
+    runner.order_status(view("i2", OrderState.CANCELLED, Decimal(3)))
+    assert runner.strategy.diary[2:] == [("status", "CANCELLED", 3)]
+    runner.book_replaced()
+    assert len(runner.strategy.diary) == 3
 
 
 def test_stop_is_the_last_word(run):
