@@ -57,7 +57,8 @@ class StrategyRunner:
         return self.strategy.ticks
 
     def start(self, history: Mapping[InstrumentId, Sequence[Bar]]) -> None:
-        """Take completed bars of `bar_seconds` in time order into the history, then call `on_start`."""
+        """Take bars of `bar_seconds`, in time order, as history, then call `on_start`; one not over is left out."""
+        now = self._context.host.now()
         for instrument in self.instruments:
             for bar in history.get(instrument, ()):
                 if bar.seconds != self.bar_seconds:
@@ -65,7 +66,8 @@ class StrategyRunner:
                         f"strategy {self.strategy.name}: its history of {instrument} has {bar.seconds}-second bars, "
                         f"but it works on {self.bar_seconds}; load bars of {self.bar_seconds} seconds"
                     )
-                self._context.remember(bar)
+                if bar.end <= now:
+                    self._context.remember(bar)
         self._gate.let_pass(set(self._context.host.working_orders()))
         self.strategy.on_start()
 

@@ -101,6 +101,7 @@ def test_the_trend_follower_holds_what_it_says_and_asks_again_after_a_rejection(
 def test_a_restart_continues_from_history_with_the_same_view_of_the_market(root, host):
     parts = made_up_parts("SPY", 600)
     record = made_up("EmaCross", "ema_cross", fast=2, slow=5, bar_seconds=5)
+    host.time = parts[-1].start
     host.runner = make_runner(record, root, host)
     host.runner.start({"SPY": parts[:-1]})
     host.runner.bar(parts[-1])
@@ -122,6 +123,7 @@ def test_mean_reversion_has_one_order_at_a_time_and_ends_flat_or_on_its_way(root
 def test_mean_reversion_rests_at_the_touch_and_cancels_what_grows_stale(root, host):
     record = made_up("MeanReversion", "mean_reversion", lookback=5, entry=1.0, patience=2, bar_seconds=5)
     parts = made_up_parts("SPY", 25)
+    host.time = parts[-1].end
     host.runner = make_runner(record, root, host)
     host.runner.start({"SPY": parts})
     host.runner.quote(Quote("SPY", START, 89.98, 90.02, 1, 1))

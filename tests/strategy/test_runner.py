@@ -107,7 +107,14 @@ def test_the_first_bar_is_a_whole_one(run, part):
     assert len(runner.strategy.history("SPY")) == 1
 
 
-def test_live_bars_that_repeat_the_history_are_ignored(run, part):
+def test_a_bar_of_the_history_that_is_not_over_is_left_out(run, part, host):
+    host.time = START + 119 * SECOND
+    runner = run({"SPY": [part(0, seconds=60), part(60, seconds=60)]}, warmup=2)
+    assert [bar.start - START for bar in runner.strategy.history("SPY")] == [0]
+
+
+def test_live_bars_that_repeat_the_history_are_ignored(run, part, host):
+    host.time = START + 60 * SECOND
     runner = run({"SPY": [part(0, seconds=60)]}, warmup=1)
     for at in range(0, 120, 5):
         runner.bar(part(at))
