@@ -177,7 +177,7 @@ class RiskState:
     def _grow(self, intent_id: IntentId, seq: int, change: Decimal) -> None:
         """A fill that the installed view does not contain yet moves from its rest to the position."""
         view = self._orders.get(intent_id)
-        if view and view.applied < seq:
+        if view:
             self._orders[intent_id] = replace(view, filled=view.filled + change * view.side.sign, applied=seq)
 
 

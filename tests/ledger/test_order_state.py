@@ -103,6 +103,11 @@ def test_pending_cancel_can_still_fill():
     assert live(an_order(S.WORKING), CANCEL, status("PendingCancel"), fill(100)).state is S.FILLED
 
 
+def test_a_repeated_status_does_not_undo_a_requested_cancel():
+    assert live(an_order(S.WORKING), CANCEL, status("Submitted")).state is S.CANCELLING
+    assert live(an_order(S.SENT), CANCEL, status("PreSubmitted")).state is S.CANCELLING
+
+
 def test_a_late_fill_after_a_cancel_is_kept():
     part = live(an_order(S.WORKING), CANCEL, status("Cancelled"), fill(30))
     assert (part.state, part.filled) == (S.CANCELLED, D(30))

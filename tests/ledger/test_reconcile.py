@@ -105,6 +105,20 @@ def test_a_fill_between_the_looks_starts_the_proof_again(log):
     assert outcome.open[0].looks == 1
 
 
+def test_fills_that_cancel_out_between_the_looks_start_the_proof_again_too(log):
+    reconciliation = Reconciliation(3.0)
+    look(reconciliation, log, [held(100)], 0)
+    log.fill("40", "10")
+    log.fill("-40", "10")
+    assert look(reconciliation, log, [held(100)], 10).adjustments == ()
+
+
+def test_without_any_grace_it_still_takes_two_looks(log):
+    reconciliation = Reconciliation(0.0)
+    assert look(reconciliation, log, [held(100)], 0).adjustments == ()
+    assert len(look(reconciliation, log, [held(100)], 0.001).adjustments) == 1
+
+
 def test_a_difference_that_goes_away_settles_itself(log):
     reconciliation = Reconciliation(3.0)
     look(reconciliation, log, [held(100)], 0)

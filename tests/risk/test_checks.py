@@ -136,6 +136,12 @@ def test_the_account_limit_counts_all_strategies():
     assert denial.text == "the net position of DU1 in SPY could reach -901, worth 90100.00, more than 90000"
 
 
+def test_an_order_that_shrinks_an_account_above_its_limit_may_go():
+    world = replace(WELL, account=Exposure(D(-1_000), D(0), D(0)))
+    assert code(an_intent("50", Side.BUY), world) is None
+    assert code(an_intent("50", Side.SELL), world) is DenialCode.MAX_POSITION
+
+
 def test_a_denial_carries_its_figures():
     denial = check_order(an_intent(**limit(D("100.005"))), WELL, LIMITS)
     assert denial.text == "limit_price 100.005 is not a multiple of 0.01; the nearest are 100.00 and 100.01"
