@@ -1,7 +1,7 @@
 """Between rows and DataFrames, through the schema: what does not fit is refused one row at a time."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, DecimalException
 
 import msgspec
@@ -40,7 +40,13 @@ def conform(raw: Raw, schema: Schema) -> Row:
     if raw.keys() != schema.columns.keys():
         odd = sorted(raw.keys() ^ schema.columns.keys())
         raise ValueError(f"columns {odd} are missing or unknown; give exactly {list(schema.columns)}")
-    return {name: _value(name, raw[name], kind) for name, kind in schema.columns.items()}
+    row: Row = {}
+    for name, kind in schema.columns.items():
+        try:
+            row[name] = _CONVERT[kind](raw[name])
+        except TypeError:
+            raise ValueError(f"column {name} cannot hold {raw[name]!r}; it needs {kind.name.lower()}") from None
+    return row
 
 
 def to_frame(rows: Mapping[Nanos, Row], schema: Schema) -> pd.DataFrame:
@@ -59,23 +65,47 @@ def from_frame(frame: pd.DataFrame, schema: Schema) -> dict[Nanos, Row]:
     }
 
 
-def _value(name: str, value: object, kind: Kind) -> Value:
-    match kind, value:
-        case ((Kind.TEXT | Kind.FLOAT | Kind.TIME), None):
-            return None
-        case Kind.TEXT, str():
-            value.encode()  # a lone surrogate raises UnicodeEncodeError, which is a ValueError
-            return str.__str__(value)
-        case Kind.BOOL, bool():
-            return value
-        case Kind.INT, int() if not isinstance(value, bool) and value in _INT64:
-            return value
-        case Kind.TIME, int() if not isinstance(value, bool):
-            return check_time(value)
-        case Kind.FLOAT, (float() | int() | Decimal()):
-            number = float(value)
-            return None if math.isnan(number) else number
-    raise ValueError(f"column {name} cannot hold {value!r}; it needs {kind.name.lower()}")
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()  # a lone surrogate raises UnicodeEncodeError, which is a ValueError
+    return value if type(value) is str else str.__str__(value)
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, float | int | Decimal) or isinstance(value, bool):
+        raise TypeError
+    number = float(value)
+    return None if number != number else number
+
+
+def _integer(value: object) -> int:
+    if type(value) is not int or value not in _INT64:
+        raise TypeError
+    return value
+
+
+def _flag(value: object) -> bool:
+    if type(value) is not bool:
+        raise TypeError
+    return value
+
+
+def _instant(value: object) -> int | None:
+    return None if value is None else check_time(_integer(value))
+
+
+_CONVERT: dict[Kind, Callable[[object], Value]] = {
+    Kind.TEXT: _text,
+    Kind.FLOAT: _number,
+    Kind.INT: _integer,
+    Kind.BOOL: _flag,
+    Kind.TIME: _instant,
+}
 
 
 def _column(values: Sequence[Value], kind: Kind) -> np.ndarray:
