@@ -43,8 +43,8 @@ class DeadLetters:
         for subscriber in self._subscribers:
             try:
                 subscriber(letter)
-            except Exception:
-                structlog.get_logger(name="dead_letters").exception("subscriber failed", letter=letter)
+            except Exception as error:
+                structlog.get_logger(name="dead_letters").error("subscriber failed", error=repr(error))
 
     def subscribe(self, subscriber: Callable[[DeadLetter], None]) -> None:
         """Call `subscriber` with each letter from now on, in the thread that lost it."""

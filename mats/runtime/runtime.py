@@ -250,8 +250,8 @@ class Runtime(ABC):
         for hook in tuple(self.on_event):
             try:
                 hook(event)
-            except Exception:
-                self._log.exception("event hook failed", supervision_event=event)
+            except Exception as error:
+                self._log.error("event hook failed", supervision_event=event, error=repr(error))
 
     def lose(self, name: str, envelope: Envelope, reason: Reason, error: BaseException | None = None) -> None:
         """Record a user message that nobody will handle, and tell its asker."""

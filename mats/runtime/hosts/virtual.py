@@ -37,11 +37,14 @@ class VirtualRuntime(Runtime):
         self, seed: int | None = None, start: Nanos = 0, name: str = "mats", plan: chaos.ChaosPlan | None = None
     ) -> None:
         clock = VirtualClock(start)
-        self.ready: deque[Cell] = deque()
+        self._fifo: deque[Cell] = deque()
+        self._drawn: list[Cell] = []
+        self.ready: deque[Cell] | list[Cell] = self._fifo if seed is None else self._drawn
+        self._next_cell = self._first_cell if seed is None else self._drawn_cell
         self.turn: Incarnation | None = None
         self._loop = VirtualLoop(clock)
         self._timers = TimerQueue()
-        self._draw = None if seed is None else Random(f"interleaving/{seed}").random
+        self._draw = Random(f"interleaving/{seed}").random
         self._plan = plan
         self._paused: dict[str, int] = {}
         super().__init__(seed or 0, clock, name)
@@ -120,10 +123,7 @@ class VirtualRuntime(Runtime):
         if self._loop.runnable:
             self._loop.spin()
             return
-        ready = self.ready
-        if self._draw is not None and len(ready) > 1:
-            ready.rotate(-int(self._draw() * len(ready)))
-        cell = ready.popleft()
+        cell = self._next_cell()
         incarnation = cell.incarnation
         if incarnation is None:
             return
@@ -145,6 +145,17 @@ class VirtualRuntime(Runtime):
             self.turn = None
             if pending is not None or incarnation.exit is not None:
                 self._after(incarnation, pending)
+
+    def _first_cell(self) -> Cell:
+        return self._fifo.popleft()
+
+    def _drawn_cell(self) -> Cell:
+        """One of the waiting tokens, each as likely as the others."""
+        drawn = self._drawn
+        place = int(self._draw() * len(drawn))
+        cell, drawn[place] = drawn[place], drawn[-1]
+        drawn.pop()
+        return cell
 
     def _after(self, incarnation: Incarnation, pending: Awaitable[None] | None) -> None:
         """Go on after a step: wait for its coroutine, or end the incarnation if it is to end."""
@@ -250,7 +261,7 @@ class VirtualMailbox(Mailbox):
 
     __slots__ = ("_cell", "_ready_cells")
 
-    def __init__(self, cell: Cell, ready: deque[Cell]) -> None:
+    def __init__(self, cell: Cell, ready: deque[Cell] | list[Cell]) -> None:
         self._cell = cell
         self._ready_cells = ready
         super().__init__(cell.high_water)

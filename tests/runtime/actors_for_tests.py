@@ -1,0 +1,74 @@
+"""A few actors that the tests share."""
+
+import msgspec
+
+from mats.runtime import Actor, Down, Ref
+
+
+class Note(msgspec.Struct, frozen=True):
+    n: object
+
+
+class Boom(msgspec.Struct, frozen=True):
+    text: str = "boom"
+
+
+class Forward(msgspec.Struct, frozen=True):
+    to: Ref
+    message: object
+
+
+class Teller(Actor):
+    """Tells `out` what it gets, with its incarnation; raises at a Boom; answers asks with the message."""
+
+    def __init__(self, out: Ref | None = None) -> None:
+        self.out = out
+
+    def on_receive(self, message: object) -> object:
+        if isinstance(message, Boom):
+            raise ValueError(message.text)
+        if isinstance(message, Forward):
+            message.to.tell(message.message)
+        elif self.out is not None:
+            self.out.tell((self.incarnation, message))
+        return message
+
+
+class Watcher(Actor):
+    """Watches `target` from its start and tells `out` each Down."""
+
+    def __init__(self, target: Ref, out: Ref) -> None:
+        self.target, self.out = target, out
+
+    def on_start(self) -> None:
+        self.watch(self.target, "tag")
+
+    def on_receive(self, message: object) -> None:
+        if isinstance(message, Down):
+            self.out.tell(message)
+        if isinstance(message, Boom):
+            raise ValueError(message.text)
+
+
+class Hooks(Teller):
+    """Tells `out` of each hook that runs; `bad` names the one that raises."""
+
+    def __init__(self, out: Ref, bad: str = "") -> None:
+        super().__init__(out)
+        self.bad = bad
+        self._say("init")
+
+    def _say(self, what: str) -> None:
+        assert self.out is not None
+        self.out.tell((self.name, self.incarnation, what))
+        if what == self.bad:
+            raise RuntimeError(f"bad {what}")
+
+    def on_start(self) -> None:
+        self._say("on_start")
+
+    def on_stop(self) -> None:
+        self._say("on_stop")
+
+    def on_failure(self, error: BaseException) -> None:
+        self._say("on_failure")

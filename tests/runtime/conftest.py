@@ -1,0 +1,32 @@
+"""Every behaviour that does not depend on the host is proved on all of them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mats.runtime import Runtime, ThreadRuntime, VirtualRuntime
+
+KINDS: dict[str, Callable[[], Runtime]] = {
+    "thread": ThreadRuntime,
+    "virtual": VirtualRuntime,
+    "seeded": lambda: VirtualRuntime(seed=11),
+}
+
+
+@pytest.fixture(params=KINDS)
+def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
+    made = KINDS[request.param]()
+    yield made
+    made.stop(5)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadRuntime]:
+    made = ThreadRuntime()
+    yield made
+    made.stop(5)
+
+
+@pytest.fixture
+def virtual() -> VirtualRuntime:
+    return VirtualRuntime()
