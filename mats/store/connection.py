@@ -11,6 +11,7 @@ os.environ.setdefault("ARCTICDB_VersionStore_NumIOThreads_int", "1")
 
 from arcticdb import Arctic, LibraryOptions
 from arcticdb.config import set_config_int, set_log_level
+from arcticdb.exceptions import ArcticException
 from arcticdb.version_store.library import Library
 
 MAP_SIZE = "16GB"
@@ -19,6 +20,10 @@ MAP_SIZE = "16GB"
 _SECRET = re.compile(r"(?i)((?:access|secret|key|token|password)[^=&]*=)[^&]*")
 _CREDENTIALS = re.compile(r"://[^/@]*@")
 _arctics: WeakValueDictionary[str, Arctic] = WeakValueDictionary()
+
+
+class StoreUnreachableError(Exception):
+    """The store cannot be opened; the message names its address, secrets masked, and the reason."""
 
 
 def lmdb_uri(directory: Path) -> str:
@@ -40,8 +45,16 @@ def connect(uri: str) -> Arctic:
             lmdb_directory(full).mkdir(parents=True, exist_ok=True)
         set_log_level("WARN")
         set_config_int("VersionMap.ReloadInterval", 0)  # a cached version hides a second writer, and fails when pruned
-        arctic = _arctics[full] = Arctic(full)
+        arctic = _arctics[full] = _open(full)
     return arctic
+
+
+def _open(uri: str) -> Arctic:
+    try:
+        return Arctic(uri)
+    except (ArcticException, ValueError) as error:
+        reason = safe_uri(str(error))
+        raise StoreUnreachableError(f"the store at {safe_uri(uri)} cannot be opened: {reason}") from None
 
 
 def lmdb_directory(uri: str) -> Path:

@@ -78,6 +78,9 @@ class Make:
                 log.append(self.correction(len(log) + 1, self.execution(n, 2, time=time), earlier))
         return log
 
+    def sent(self, intent: OrderIntent, client_id: int, order_id: int) -> OrderView:
+        return replace(opening_view(intent), client_id=client_id, order_id=order_id)
+
     def intent(self, n: int) -> OrderIntent:
         return OrderIntent(
             intent_id=f"i{n}",

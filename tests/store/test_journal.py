@@ -4,9 +4,10 @@ import sqlite3
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mats.model.executions import AdjustmentRecorded, Commission
-from mats.model.orders import OrderState, OrderTicket, OrderType
+from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
 from mats.store.journal import Boot, Halt, Journal
 from mats.store.journal_orders import Alias
@@ -106,35 +107,43 @@ def test_pruning_never_passes_the_cursor_it_was_given(journal, make):
 
 
 def test_an_intent_is_recorded_once(journal, make):
-    assert journal.record_intent(make.intent(1), 7, 100, "s1")
-    assert not journal.record_intent(make.intent(1), 8, 200, "s2")
+    intent = make.intent(1)
+    assert journal.record_intent(intent, make.sent(intent, 7, 100), "s1")
+    assert not journal.record_intent(intent, make.sent(intent, 8, 200), "s2")
     order = journal.order("i1")
-    assert order.intent == make.intent(1)
-    assert (order.state, order.filled, order.created) == (OrderState.PENDING, 0, make.intent(1).time)
+    assert order.intent == intent
+    assert order.view == make.sent(intent, 7, 100)
     assert order.aliases == (Alias(session="s1", client_id=7, order_id=100, perm_id=0),)
+    assert journal.strategy_of("i1") == intent.strategy
+    assert journal.strategy_of("i2") is None
 
 
 def test_states_decide_which_orders_are_open(journal, make):
+    views = []
     for n in (1, 2, 3):
-        journal.record_intent(make.intent(n), 1, n, "s")
-    journal.record_state("i1", OrderState.FILLED, Decimal("100.5"), "", make.opening + 50 * SECOND)
-    journal.record_state("i2", OrderState.UNKNOWN, Decimal("0.5"), "no answer", make.opening + 60 * SECOND)
+        intent = make.intent(n)
+        views.append(make.sent(intent, 1, n))
+        journal.record_intent(intent, views[-1], "s")
+    filled = replace(views[0], state=OrderState.FILLED, filled=Decimal("100.5"), updated=make.opening + 60 * SECOND)
+    unknown = replace(views[1], state=OrderState.UNKNOWN, note="no answer", updated=make.opening + 70 * SECOND)
+    journal.record_views([filled, unknown])
     assert [o.intent.intent_id for o in journal.open_orders()] == ["i2", "i3"]
-    assert [o.intent.intent_id for o in journal.orders_since(make.opening + 50 * SECOND)] == ["i1", "i2"]
-    unknown = journal.order("i2")
-    assert (unknown.state, unknown.filled, unknown.note) == (OrderState.UNKNOWN, Decimal("0.5"), "no answer")
+    assert [o.intent.intent_id for o in journal.recent_orders(2)] == ["i2", "i1"]
+    assert journal.order("i2").view == unknown
+    assert journal.totals() == (3, 0)
 
 
-def test_a_modification_changes_quantity_and_ticket(journal, make):
-    journal.record_intent(make.intent(1), 1, 1, "s")
-    ticket = OrderTicket(order_type=OrderType.LIMIT, limit_price=Decimal("449.90"))
-    journal.record_modification("i1", Decimal(50), ticket, make.opening + 9)
-    order = journal.order("i1")
-    assert (order.intent.quantity, order.intent.ticket, order.updated) == (50, ticket, make.opening + 9)
+def test_views_are_recorded_all_or_none(journal, make):
+    intent = make.intent(1)
+    journal.record_intent(intent, make.sent(intent, 1, 1), "s")
+    stray = make.intent(9)
+    with pytest.raises(JournalError, match="intent i9 is not in the journal"):
+        journal.record_views([replace(make.sent(intent, 1, 1), note="changed"), make.sent(stray, 1, 9)])
+    assert journal.order("i1").view.note == ""
 
 
 def test_one_intent_may_have_several_incarnations_and_each_is_found(journal, make):
-    journal.record_intent(make.intent(1), 1, 5, "s1")
+    journal.record_intent(make.intent(1), make.sent(make.intent(1), 1, 5), "s1")
     journal.record_alias("i1", "s1", 1, 5, 777)
     journal.record_alias("i1", "s1", 1, 5, 0)
     journal.record_alias("i1", "s2", 1, 6, 0)
@@ -149,22 +158,16 @@ def test_one_intent_may_have_several_incarnations_and_each_is_found(journal, mak
 
 def test_a_perm_id_cannot_move_to_another_intent(journal, make):
     for n in (1, 2):
-        journal.record_intent(make.intent(n), 1, n, "s")
+        journal.record_intent(make.intent(n), make.sent(make.intent(n), 1, n), "s")
     journal.record_alias("i1", "s", 1, 1, 777)
     with pytest.raises(JournalError, match="perm id 777 is the order of intent i1"):
         journal.record_alias("i2", "s", 1, 2, 777)
     assert journal.by_perm_id(777) == "i1"
 
 
-@pytest.mark.parametrize("call", ["record_state", "record_modification", "record_alias"])
-def test_an_order_without_an_intent_is_refused(journal, make, call):
-    arguments = {
-        "record_state": ("i9", OrderState.SENT, Decimal(0), "", 1),
-        "record_modification": ("i9", Decimal(1), OrderTicket(), 1),
-        "record_alias": ("i9", "s", 1, 1, 5),
-    }
+def test_an_alias_without_an_intent_is_refused(journal):
     with pytest.raises(JournalError, match="intent i9 is not in the journal"):
-        getattr(journal, call)(*arguments[call])
+        journal.record_alias("i9", "s", 1, 1, 5)
 
 
 def test_boots_count_up_under_one_tag(open_journal):
