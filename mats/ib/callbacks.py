@@ -275,8 +275,8 @@ class Callbacks:
     def historicalData(self, request_id: int, bar: BarData) -> None:
         self._pending.add(request_id, bar)
 
-    def historicalDataEnd(self, request_id: int, _start: str, _end: str) -> None:
-        self._pending.finish(request_id)
+    def historicalDataEnd(self, request_id: int, _start: str, end: str) -> None:
+        self._pending.finish(request_id, end)
 
     def realtimeBar(
         self,

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from mats.ib.errors import RequestFailed
+
 FIRST_REQUEST_ID = 1_000_000_000
 """Request ids and order ids share one space on the wire; requests live where no order id comes (both below 2**31)."""
 
@@ -23,13 +25,20 @@ class Snapshot(StrEnum):
     INSTRUMENTS = "instruments"
 
 
-class Answer(Generic[T]):
-    """The items of one answer so far; awaiting it gives them all once the end marker came. `what` is for people."""
+WITH_END = frozenset(Snapshot) - {Snapshot.COMMISSIONS, Snapshot.INSTRUMENTS}
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+
+class Answer(Generic[T]):
+    """The items of one answer so far; awaiting it gives them all once the end marker came. `what` is for people.
+
+    `note` is what the end marker said.
+    """
+
+    def __init__(self, key: Hashable, what: str) -> None:
+        self.key, self.what = key, what
         self.items: list[T] = []
         self.sent = False
+        self.note = ""
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -37,7 +46,8 @@ class Answer(Generic[T]):
         """The end marker or a refusal came: the gateway is done with the question."""
         return self._complete.done()
 
-    def finish(self) -> None:
+    def finish(self, note: str) -> None:
+        self.note = note
         if not self._complete.done():
             self._complete.set_result(None)
 
@@ -56,6 +66,7 @@ class Pending:
 
     def __init__(self) -> None:
         self._answers: dict[Hashable, Answer[Any]] = {}
+        self._overdue: set[Hashable] = set()
         self._next_id = FIRST_REQUEST_ID
         self.late = 0
 
@@ -74,7 +85,9 @@ class Pending:
         """The answer that will collect what comes for `key`."""
         if key in self._answers:
             raise ValueError(f"request {key!r} is under way already; wait for it")
-        return self._answers.setdefault(key, Answer(what))
+        if key in self._overdue:
+            raise RequestFailed(f"{what}: the last such question is unanswered, its end would be taken for this one's")
+        return self._answers.setdefault(key, Answer(key, what))
 
     @contextmanager
     def gathering(self, key: Hashable) -> Iterator[Answer[Any]]:
@@ -86,8 +99,10 @@ class Pending:
             self.end(key)
 
     def end(self, key: Hashable) -> None:
-        """The asker is gone."""
-        self._answers.pop(key, None)
+        """The asker is gone. A question without an id cannot be asked again before its end marker has come."""
+        answer = self._answers.pop(key, None)
+        if answer and not answer.ended and key in WITH_END:
+            self._overdue.add(key)
 
     def add(self, key: Hashable, item: object) -> None:
         """One item of the answer."""
@@ -96,12 +111,13 @@ class Pending:
         elif not isinstance(key, Snapshot):  # unasked positions and orders are ordinary news
             self.late += 1
 
-    def finish(self, key: Hashable) -> None:
-        """The end marker."""
+    def finish(self, key: Hashable, note: str = "") -> None:
+        """The end marker, with what it says itself."""
         if answer := self._answers.get(key):
-            answer.finish()
+            answer.finish(note)
         else:
             self.late += 1
+            self._overdue.discard(key)
 
     def fail(self, key: Hashable, error: Callable[[str], Exception]) -> None:
         """The broker refused; `error` is made from what was asked."""

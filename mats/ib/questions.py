@@ -17,8 +17,8 @@ from mats.ib.history import History, bar_size, duration, source_of, to_bar
 from mats.ib.line import Line
 from mats.ib.pacing import Lane
 from mats.ib.pending import Answer, Pending, Snapshot
-from mats.ib.times import Zones, utc_text
-from mats.model.broker import AccountValue
+from mats.ib.times import UnknownTime, Zones, instant, utc_text
+from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.instrument import Instrument
 from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
@@ -41,9 +41,8 @@ class Questions:
         """The contract that a description means."""
         what = f"contract of {instrument.id}"
         contract = to_contract(instrument)
-        details: list[ContractDetails] = await self._ask(
-            what, timeout, lambda key: self._client.reqContractDetails(key, contract)
-        )
+        answer = await self._ask(what, timeout, lambda key: self._client.reqContractDetails(key, contract))
+        details: list[ContractDetails] = answer.items
         found = {i.con_id: i for i in (from_details(instrument, d) for d in details) if i}
         if not found:
             raise UnknownInstrument(f"{what}: the gateway knows none; correct its name, currency or exchange", 200)
@@ -64,22 +63,27 @@ class Questions:
     ) -> History:
         """Finished bars up to `end`, or up to now."""
         size, span = bar_size(bar_seconds), duration(duration_seconds, bar_seconds)
-        until, source, contract = (
-            "" if end is None else utc_text(end),
-            what or source_of(instrument),
-            to_contract(instrument),
-        )
+        until, source = "" if end is None else utc_text(end), what or source_of(instrument)
+        contract = to_contract(instrument)
 
         def ask(key: int) -> None:
             self._client.reqHistoricalData(
-                key, contract, until, size, span, source, regular_hours, EPOCH_SECONDS, False, []
+                key, contract, until, span, size, source, regular_hours, EPOCH_SECONDS, False, []
             )
 
         asked = f"{span} of {size} bars of {instrument.id} up to {until or 'now'}"
-        data: list[BarData] = await self._ask(asked, timeout, ask, self._client.cancelHistoricalData)
+        answer = await self._ask(asked, timeout, ask, self._client.cancelHistoricalData)
+        data: list[BarData] = answer.items
         bars = (to_bar(instrument.id, bar_seconds, bar, self._zones) for bar in data)
-        now = self._clock()
-        return History(instrument.id, tuple(bar for bar in bars if bar.end <= now), known_empty=not data)
+        known_until = self._end_of(answer)
+        return History(instrument.id, tuple(bar for bar in bars if bar.end <= known_until), known_empty=not data)
+
+    def _end_of(self, answer: Answer[Any]) -> Nanos:
+        """Until when an answer knows: the gateway says it by its own clock; if it cannot be read, now by ours."""
+        try:
+            return instant(answer.note, self._zones)
+        except UnknownTime:
+            return self._clock()
 
     async def account_values(self, account: AccountId, timeout: float) -> tuple[AccountValue, ...]:
         """All values of an account, once."""
@@ -88,8 +92,20 @@ class Questions:
             self._client.reqAccountUpdatesMulti(key, account, "", False)
 
         stop = self._client.cancelAccountUpdatesMulti
-        values: list[AccountValue] = await self._ask(f"values of account {account}", timeout, ask, stop)
+        what = f"values of account {account}"
+        async with within(what, timeout), self.asking(what, ask, stop) as answer:
+            values: list[AccountValue] = await answer
+            self._line.send(Lane.DATA, lambda: stop(answer.key))  # it is a stream, whose end marker ends nothing
         return tuple(values)
+
+    async def positions(self, timeout: float) -> tuple[BrokerPosition, ...]:
+        """Every net position, once; the last word on each."""
+        async with (
+            within("positions", timeout),
+            self.snapshot(Snapshot.POSITIONS, self._client.reqPositions) as answer,
+        ):
+            positions: list[BrokerPosition] = await answer
+        return tuple({(position.account, position.instrument): position for position in positions}.values())
 
     async def server_time(self, timeout: float) -> Nanos:
         """The gateway's clock, to the second: the heartbeat."""
@@ -116,7 +132,7 @@ class Questions:
         cancel: Callable[[int], None] | None = None,
         lane: Lane = Lane.DATA,
     ) -> AsyncIterator[Answer[Any]]:
-        """A question with a request id. It is not sent any more once its asker left; if it was, `cancel` ends it."""
+        """A question with a request id. It is not sent any more once its asker left; if it was, `cancel` is."""
         key = self._pending.new_id()
         answer = self._pending.begin(key, what)
 
@@ -130,19 +146,19 @@ class Questions:
             yield answer
         finally:
             self._pending.end(key)
-            if cancel and answer.sent and self._line.is_open:
+            if cancel and answer.sent and not answer.ended and self._line.is_open:
                 self._line.send(Lane.DATA, lambda: cancel(key))
 
     async def _ask(
         self, what: str, timeout: float, send: Callable[[int], None], cancel: Callable[[int], None] | None = None
-    ) -> list[Any]:
+    ) -> Answer[Any]:
         """The whole answer, decoded, in time."""
         undecoded = self._callbacks.undecoded
         async with within(what, timeout), self.asking(what, send, cancel) as answer:
-            items = await answer
+            await answer
         if self._callbacks.undecoded > undecoded:
             raise RequestFailed(f"{what}: part of the answer could not be decoded")
-        return items
+        return answer
 
 
 @asynccontextmanager

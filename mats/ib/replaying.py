@@ -15,6 +15,7 @@ from ib_async.objects import ExecutionFilter
 
 from mats.ib.callbacks import Callbacks
 from mats.ib.errors import IncompleteReplay, RequestTimedOut
+from mats.ib.pacing import Lane
 from mats.ib.pending import Answer, Pending, Snapshot
 from mats.ib.questions import Questions, within
 from mats.model.broker import BrokerOrder, Replay
@@ -77,15 +78,22 @@ class Replaying:
         for kind in ASKED:
             await answers[kind]
         answers[EXECUTIONS] = await stack.enter_async_context(
-            self._questions.asking(EXECUTIONS, lambda key: client.reqExecutions(key, ExecutionFilter()))
+            self._questions.asking(
+                EXECUTIONS, lambda key: client.reqExecutions(key, ExecutionFilter()), lane=Lane.URGENT
+            )
         )
         answers[Snapshot.SERVER_TIME] = await stack.enter_async_context(
             ask(Snapshot.SERVER_TIME, client.reqCurrentTime)
         )
         await answers[EXECUTIONS]
+        await answers[Snapshot.SERVER_TIME]
 
     def _complaint(self, timeout: float, answers: dict[str, Answer[Any]]) -> str:
-        missing = [name for name in (*ASKED, EXECUTIONS) if name not in answers or not answers[name].ended]
+        missing = [
+            name
+            for name in (*ASKED, EXECUTIONS, Snapshot.SERVER_TIME)
+            if name not in answers or not answers[name].ended
+        ]
         heard = f"; the gateway last said: {self._callbacks.last_error}" if self._callbacks.last_error else ""
         return f"replay: no end of {', '.join(missing)} in {timeout:g} s, which does not mean none{heard}"
 

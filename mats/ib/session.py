@@ -23,7 +23,7 @@ from mats.ib.quotes import Quotes
 from mats.ib.replaying import ExecutionsEnd, Replaying
 from mats.ib.streams import Feed, Stream, Streams
 from mats.ib.times import NO_ZONES, Zones
-from mats.model.broker import AccountValue, Replay
+from mats.model.broker import AccountValue, BrokerPosition, Replay
 from mats.model.instrument import Instrument
 from mats.model.orders import AccountId, OrderIntent, order_ref
 from mats.model.timestamp import Nanos
@@ -50,7 +50,7 @@ class Session:
         self._sink = sink
         self._pending, self._streams, self._quotes = Pending(), Streams(), Quotes(clock)
         self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
-        self._line = Line(pacer or Pacer(monotonic))
+        self._line = Line(Pacer(monotonic) if pacer is None else pacer)
         self._client: Any = self._make_client(zones)
         self._questions = Questions(self._client, self._line, self._pending, self._callbacks, zones, clock)
         self._handshake: Handshake | None = None
@@ -179,6 +179,10 @@ class Session:
     async def account_values(self, account: AccountId, timeout: float = 10.0) -> tuple[AccountValue, ...]:
         """Every value of an account, once."""
         return await self._questions.account_values(account, timeout)
+
+    async def positions(self, timeout: float = 10.0) -> tuple[BrokerPosition, ...]:
+        """The broker's net positions now; their changes are told as `PositionReported` from then on."""
+        return await self._questions.positions(timeout)
 
     async def server_time(self, timeout: float = 5.0) -> Nanos:
         """The gateway's clock: the heartbeat. Without an answer the gateway is dead, whatever the socket says."""
