@@ -42,7 +42,7 @@ class DailyAt(msgspec.Struct, frozen=True):
     days: frozenset[int]
 
     def next_after(self, instant: Nanos) -> Nanos:
-        day = to_datetime(instant).astimezone(self.zone).date() - timedelta(days=1)
+        day = to_datetime(instant).astimezone(self.zone).date()
         while True:
             if day.weekday() in self.days and (due := self._on(day)) > instant:
                 return due

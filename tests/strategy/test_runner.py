@@ -218,6 +218,16 @@ def test_between_bars_time_passes_by_the_hosts_clock(run, part, host):
     assert runner.strategy.diary == [("beat", 60 * SECOND)]
 
 
+def test_a_late_part_of_another_instrument_does_not_delay_time(run, part, host):
+    runner = run(beat=60, instruments=["SPY", "IBM"])
+    host.time = START + 50 * SECOND
+    runner.bar(part(45))
+    host.time = START + 55 * SECOND
+    runner.bar(part(30, instrument="IBM"))
+    runner.clock(START + 60 * SECOND)
+    assert runner.strategy.diary == [("beat", 60 * SECOND)]
+
+
 def test_the_time_before_the_first_bar_is_the_hosts(run, host):
     assert run().strategy.now == host.time
 
