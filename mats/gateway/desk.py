@@ -1,5 +1,6 @@
 """The order desk: it takes orders, changes and cancels, books fills, and tells those concerned."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from mats.gateway import admission, order_messages, responses
@@ -13,7 +14,7 @@ from mats.gateway.wire import Fields, Message
 from mats.model.instrument import Instrument
 from mats.model.orders import OrderType, Side, TimeInForce
 from mats.model.timestamp import DAY, Nanos
-from mats.venue.account import rate
+from mats.venue.account import BASE, rate
 from mats.venue.clock import Clock
 from mats.venue.exchange import IMMEDIATE, Exchange, Trade
 from mats.venue.fees import order_fee
@@ -207,21 +208,35 @@ class Desk:
 
     # fills
 
-    def book(self, trades: list[Trade]) -> None:
-        """Books fills: account, cost, record, and the news in the order a gateway sends them."""
+    def book(self, trades: Iterable[Trade]) -> None:
+        """Books fills and tells them in the order a gateway does: executions, states of orders, costs last."""
+        fills = []
+        orders: dict[int, Order] = {}
         for trade in trades:
-            order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
-            account = self._portfolio.accounts[order.account]
-            closing = account.quantity(instrument.id) * order.side.sign < 0
-            realized = account.book(instrument, trade.quantity * order.side.sign, trade.price)
-            to_base = self._to_base(instrument)
-            fee = order_fee(instrument, order.filled, order.value * instrument.multiplier * to_base) - order.fee
-            order.fee += fee
-            account.pay("USD", -fee)
-            self._portfolio.changed(account, instrument)
-            self._record(trade, fee, realized * to_base if closing else None)
+            fill = self._record(trade, *self._settle(trade))
+            fills.append(fill)
+            orders[trade.order.perm_id] = trade.order
+            instrument = self._universe.instrument(fill.instrument)
+            self._tell(fill.client_id, order_messages.execution(-1, fill, instrument))
+        for order in orders.values():
+            self._tell_order(order)
+        for fill in fills:
+            self._tell(fill.client_id, order_messages.commission_report(fill))
 
-    def _record(self, trade: Trade, fee: Decimal, realized: Decimal | None) -> None:
+    def _settle(self, trade: Trade) -> tuple[Decimal, Decimal | None]:
+        """Moves cash and position; returns the cost, and the realised profit where it closed something, both in USD."""
+        order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
+        account = self._portfolio.accounts[order.account]
+        closing = account.quantity(instrument.id) * order.side.sign < 0
+        realized = account.book(instrument, trade.quantity * order.side.sign, trade.price)
+        to_base = self._to_base(instrument)
+        fee = order_fee(instrument, order.filled, order.value * instrument.multiplier * to_base) - order.fee
+        order.fee += fee
+        account.pay(BASE, -fee)
+        self._portfolio.changed(account, instrument)
+        return fee, realized * to_base if closing else None
+
+    def _record(self, trade: Trade, fee: Decimal, realized: Decimal | None) -> Fill:
         order, now = trade.order, self._clock.now()
         if not order.working:
             order.completed = now
@@ -243,16 +258,8 @@ class Desk:
             realized=realized,
         )
         self._blotter.keep_order(order)
-        self.tell_fill(fill)
-
-    def tell_fill(self, fill: Fill) -> None:
-        """Stores an execution and tells it: execution, order, status, and the cost last."""
         self._blotter.keep_fill(fill)
-        self._tell(fill.client_id, order_messages.execution(-1, fill, self._universe.instrument(fill.instrument)))
-        order = self._blotter.order_by_perm_id(fill.perm_id)
-        if order:
-            self._tell_order(order)
-        self._tell(fill.client_id, order_messages.commission_report(fill))
+        return fill
 
     def replace_fill(self, fill: Fill, corrected: Fill) -> None:
         """Books the difference between an execution and its correction, and tells the correction."""

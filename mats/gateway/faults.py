@@ -48,7 +48,7 @@ class Faults:
             session.close(hard=hard)
 
     def connectivity(self, code: Literal[1100, 1101, 1102]) -> None:
-        """1100: the line to the broker is lost and market data stops. 1102: it is back. 1101: back without its lines."""
+        """1100: the line is lost and market data stops. 1102: it is back. 1101: it is back without subscriptions."""
         self._data.paused = code == 1100
         if code == 1101:
             self._data.drop_all()
@@ -77,16 +77,14 @@ class Faults:
     ) -> None:
         """Fills an order, named by permanent id or by (client id, order id): `times` executions of `quantity` each."""
         target = self.order(*order) if isinstance(order, tuple) else self._blotter.order_by_perm_id(order)
-        if target is None:
-            raise KeyError(f"no order has the permanent id {order}")
+        if target is None or not target.working:
+            raise KeyError(f"no working order has the id {order}")
         size, paid = Decimal(quantity), Decimal(str(price))
         if size <= 0 or size * times > target.remaining:
             raise ValueError(f"{times} fills of {size} do not fit into the remaining {target.remaining}; fill less")
         if size * times == target.remaining:
             self._exchange.withdraw(target)
-        for _ in range(times):
-            target.fill(size, paid)
-            self._desk.book([Trade(target, size, paid)])
+        self._desk.book(_forced(target, size, paid) for _ in range(times))
 
     def correct(self, exec_id: str, quantity: Decimal | int, price: Decimal | float) -> str:
         """Corrects an execution: the same id with a higher last segment. Returns that id; zero quantity is a bust."""
@@ -110,7 +108,7 @@ class Faults:
         account: AccountId = "",
         order_id: int | None = None,
     ) -> Order:
-        """An order by a person at the gateway's window: client 0, no orderRef, and a negative id unless one is given."""
+        """An order by a person at the gateway: client 0, no orderRef, and a negative id unless one is given."""
         self._manual_ids -= 1
         order = Order(
             perm_id=self._blotter.new_perm_id(),
@@ -118,7 +116,7 @@ class Faults:
             order_id=self._manual_ids if order_id is None else order_id,
             account=account or self._desk.default_account,
             instrument=instrument,
-            side=side,
+            side=Side(side),
             quantity=Decimal(quantity),
             order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
             tif=TimeInForce.DAY,
@@ -131,3 +129,8 @@ class Faults:
     def fills(self) -> list[Fill]:
         """Every execution the gateway reports."""
         return list(self._blotter.fills())
+
+
+def _forced(order: Order, quantity: Decimal, price: Decimal) -> Trade:
+    order.fill(quantity, price)
+    return Trade(order, quantity, price)

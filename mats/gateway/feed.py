@@ -116,8 +116,10 @@ class ReplayFeed:
     async def _hold(self) -> None:
         await self._wanted.wait()
         loop = asyncio.get_running_loop()
-        while (left := self._last_request + self._hold_seconds - loop.time()) > 0:
+        left = self._hold_seconds
+        while left > 0:
             await asyncio.sleep(left)
+            left = self._last_request + self._hold_seconds - loop.time()
 
     def play(self, piece: Slice) -> None:
         """One instant of the data."""

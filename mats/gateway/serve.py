@@ -47,20 +47,19 @@ async def _serve(gateway: PaperGateway, with_parent: int | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    watch = loop.create_task(_watch(with_parent, stop)) if with_parent else None
+    if with_parent:
+        _watch(with_parent, os.getppid() == with_parent, stop)
     async with gateway:
         print(f"listening {gateway.host}:{gateway.port}", flush=True)
         await stop.wait()
-    if watch:
-        watch.cancel()
 
 
-async def _watch(parent: int, stop: asyncio.Event) -> None:
-    """Stops when the parent has gone. A child sees that by its new parent, anybody else by a signal that finds nobody."""
-    child = os.getppid() == parent
-    while os.getppid() == parent if child else _alive(parent):
-        await asyncio.sleep(PARENT_LOOK)
-    stop.set()
+def _watch(parent: int, child: bool, stop: asyncio.Event) -> None:
+    """Looks again and again, and stops when the parent has gone: a child has a new parent then."""
+    if os.getppid() == parent if child else _alive(parent):
+        asyncio.get_running_loop().call_later(PARENT_LOOK, _watch, parent, child, stop)
+    else:
+        stop.set()
 
 
 def _alive(pid: int) -> bool:

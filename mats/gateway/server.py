@@ -45,10 +45,10 @@ class GatewayError(Exception):
 class PaperGateway:
     """The gateway: an async context manager. `port` is the port it listens on, `faults` the hooks for tests.
 
-    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in `bar_seconds`
-    of wall time, beginning `hold_seconds` after the last new market data subscription; without it the market is random
-    and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
-    time. Raises GatewayError.
+    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in
+    `bar_seconds` of wall time, beginning `hold_seconds` after the last new market data subscription; without it the
+    market is random and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the
+    random market its time. Raises GatewayError.
     """
 
     def __init__(
@@ -130,6 +130,11 @@ class PaperGateway:
             session.close()
         await asyncio.sleep(0)
         self._state.close()
+
+    @property
+    def connected(self) -> frozenset[int]:
+        """The client ids that are connected."""
+        return frozenset(session.client_id for session in self._hub)
 
     async def _refresh(self) -> None:
         while True:

@@ -22,7 +22,7 @@ Mark = Callable[[InstrumentId], Decimal]
 
 
 class Holding(msgspec.Struct):
-    """A net position: signed `quantity`, the `price` it was opened at on average, and what was realised, in its currency."""
+    """A net position: signed `quantity`, the average `price` it was opened at, what was `realized` in its currency."""
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO

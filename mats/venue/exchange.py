@@ -2,7 +2,7 @@
 
 The rules, all of them:
 - A quote offers its size once: fills use it up, and only the next quote brings more.
-- A buy trades at the ask, a sell at the bid, never beyond its limit. Orders of one instrument trade in order of arrival.
+- A buy trades at the ask, a sell at the bid, never beyond its limit; orders of one instrument in order of arrival.
 - A buy stop is elected when the ask is at or above it, a sell stop when the bid is at or below it; then it is a market
   order (`STP`) or a limit order (`STP LMT`).
 - FOK trades whole or not at all; what is left of an IOC or FOK order after its first look is not kept.

@@ -1,10 +1,10 @@
 """Replay of stored minute bars as a market.
 
-One stored minute becomes twelve five-second bars and thirteen quotes per instrument. The path of the price: from the open
-to one extreme at 20 s, to the other at 40 s, to the close at 60 s, in straight lines rounded to the tick grid and kept
-within low and high. A minute that closes above its open visits the low first, any other the high first. The five-second
-bars add up to the stored minute exactly: first open, highest high, lowest low, last close, sum of volumes. Minutes in which
-nothing traded are skipped; an instrument without a bar in a minute sends nothing in it.
+One stored minute becomes twelve five-second bars and thirteen quotes per instrument. The path of the price: from the
+open to one extreme at 20 s, to the other at 40 s, to the close at 60 s, in straight lines rounded to the tick grid and
+kept within low and high. A minute that closes above its open visits the low first, any other the high first. The
+five-second bars add up to the stored minute exactly: first open, highest high, lowest low, last close, sum of volumes.
+Minutes in which nothing traded are skipped; an instrument without a bar in a minute sends nothing in it.
 """
 
 import csv
