@@ -12,24 +12,13 @@ from ib_async.objects import BarData, CommissionReport
 from ib_async.objects import Execution as WireExecution
 from ib_async.order import Order, OrderState
 
-from mats.ib.codes import Meaning, meaning_of
 from mats.ib.contracts import amount, multiplier_of, name_of, required, to_instrument
-from mats.ib.errors import (
-    AnswerUntrusted,
-    NotPermitted,
-    PacingViolated,
-    RequestRefused,
-    UnknownInstrument,
-)
 from mats.ib.events import (
     AccountValueReported,
     BarReported,
     CommissionReported,
     DecodeFailed,
-    ErrorReported,
     ExecutionReported,
-    LinkDegraded,
-    LinkRestored,
     OrderReported,
     OrderStatusReported,
     PacketEnd,
@@ -37,8 +26,9 @@ from mats.ib.events import (
     QuoteReported,
     SessionEvent,
 )
+from mats.ib.notices import Notices
 from mats.ib.orders import side_of, to_broker_order, to_completed_order
-from mats.ib.pending import FIRST_REQUEST_ID, Pending, Snapshot
+from mats.ib.pending import Pending, Snapshot
 from mats.ib.quotes import Quotes
 from mats.ib.streams import Feed, Streams
 from mats.model.broker import AccountValue, BrokerError, BrokerPosition, BrokerStatus
@@ -46,23 +36,16 @@ from mats.model.executions import Commission, Execution
 from mats.model.market import Bar
 from mats.model.timestamp import SECOND, from_datetime
 
-LIVE = -1
+UNASKED = -1
 """The request id of an execution that nobody asked for."""
 COST_PENDING = -1
 """IB's word, next to "unset", for a commission that is not known yet; other negative ones are rebates."""
-
-REFUSALS = {
-    Meaning.UNKNOWN_INSTRUMENT: UnknownInstrument,
-    Meaning.PACING: PacingViolated,
-    Meaning.NOT_PERMITTED: NotPermitted,
-}
 
 
 class Callbacks:
     """The receiving half of a session.
 
-    `tell` takes each event. `degraded` is True while the gateway has no link to IB's servers; `undecoded` counts
-    messages that could not be used; `last_error` is the last message about the connection itself.
+    `tell` takes each event; `undecoded` counts messages that could not be used.
     """
 
     defaultTimezone = UTC  # the decoder makes datetimes in it
@@ -73,10 +56,8 @@ class Callbacks:
         self._tell_owner, self._pending, self._streams, self._quotes = tell, pending, streams, quotes
         self._told = False
         self.next_order_id = 0
-        self.degraded = False
         self.undecoded = 0
-        self.last_error = ""
-        self.on_client_id_in_use: Callable[[], None] | None = None
+        self.notices = Notices(self._tell, pending, streams)
         self.on_closed: Callable[[], None] | None = None
 
     def _tell(self, event: SessionEvent) -> None:
@@ -117,33 +98,8 @@ class Callbacks:
         self._pending.add(Snapshot.SERVER_TIME, seconds * SECOND)
         self._pending.finish(Snapshot.SERVER_TIME)
 
-    # --- errors and notices
-
     def error(self, request_id: int, code: int, text: str, _advanced: str = "") -> None:
-        meaning = meaning_of(code, text)
-        error = BrokerError(request_id=request_id, code=code, text=text)
-        if request_id < 0:
-            self.last_error = f"{code} {text}"
-        self._tell(ErrorReported(error, meaning, self._streams.instrument(request_id)))
-        if request_id >= FIRST_REQUEST_ID:
-            self._answer_error(error, meaning)
-        match meaning:
-            case Meaning.LINK_LOST if not self.degraded:
-                self.degraded = True
-                self._tell(LinkDegraded(f"{code} {text}"))
-            case Meaning.LINK_RESTORED | Meaning.LINK_RESTORED_DATA_LOST:
-                self.degraded = False
-                self._tell(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST))
-            case Meaning.CLIENT_ID_IN_USE if self.on_client_id_in_use:
-                self.on_client_id_in_use()
-
-    def _answer_error(self, error: BrokerError, meaning: Meaning) -> None:
-        if meaning is Meaning.NO_DATA:
-            self._pending.finish(error.request_id)
-        elif meaning.ends_request and error.request_id in self._pending:
-            kind = AnswerUntrusted if self.degraded else REFUSALS.get(meaning, RequestRefused)
-            told = f"{error.text} (code {error.code})"
-            self._pending.fail(error.request_id, lambda what: kind(f"{what}: the gateway said {told}", error.code))
+        self.notices.hear(BrokerError(request_id=request_id, code=code, text=text))
 
     # --- orders and executions
 
@@ -214,8 +170,8 @@ class Callbacks:
             average_price=required(wire.avgPrice),
             exchange=wire.exchange,
         )
-        live = request_id == LIVE
-        if not live:
+        live = request_id not in self._pending  # what comes after its replay was closed is news, not to be missed
+        if request_id != UNASKED:
             self._pending.add(request_id, execution)
         self._tell(ExecutionReported(execution, live))
 

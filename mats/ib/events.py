@@ -10,7 +10,7 @@ from mats.model.market import Bar, Quote
 
 
 class ExecutionReported(msgspec.Struct, frozen=True):
-    """An execution; `live` is False where it answers a replay. The same execution may be reported again."""
+    """An execution; `live` is False where it is part of a replay under way. The same one may be reported again."""
 
     execution: Execution
     live: bool

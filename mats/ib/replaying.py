@@ -94,7 +94,8 @@ class Replaying:
             for name in (*ASKED, EXECUTIONS, Snapshot.SERVER_TIME)
             if name not in answers or not answers[name].ended
         ]
-        heard = f"; the gateway last said: {self._callbacks.last_error}" if self._callbacks.last_error else ""
+        last = self._callbacks.notices.last
+        heard = f"; the gateway last said: {last}" if last else ""
         return f"replay: no end of {', '.join(missing)} in {timeout:g} s, which does not mean none{heard}"
 
 

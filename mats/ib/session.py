@@ -73,7 +73,7 @@ class Session:
         if self._handshake:
             raise ConnectionFailed(f"session of client id {self.client_id} was used already; make another one")
         self._handshake = Handshake(self._client, host, port, self.client_id)
-        self._callbacks.on_client_id_in_use = self._handshake.client_id_in_use
+        self._callbacks.notices.on_client_id_in_use = self._handshake.client_id_in_use
         await self._handshake.run(timeout)
         if self._over:
             raise GatewayRefused(f"gateway {host}:{port} hung up at once ({self._last_words}); look at its own log")
@@ -112,7 +112,7 @@ class Session:
     @property
     def degraded(self) -> bool:
         """The gateway has no link to IB's servers."""
-        return self._callbacks.degraded
+        return self._callbacks.notices.degraded
 
     @property
     def late_answers(self) -> int:

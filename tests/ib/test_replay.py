@@ -93,6 +93,19 @@ async def test_silence_of_an_idle_account_may_be_read_as_no_executions(
         assert session.connected
 
 
+async def test_an_execution_that_comes_after_accepted_silence_is_news(
+    scripted: Fixture, open_session: Fixture, replay_answers: Fixture, execution: Fixture
+) -> None:
+    answers = replay_answers()
+    del answers[7]
+    async with scripted(answers) as script, open_session(script.port) as (session, heard, _):
+        await session.replay(0.3, ExecutionsEnd.SILENCE_IF_IDLE)
+        key = (await script.got(7))[0][2]
+        script.push(execution("e1.01", request_id=key), (55, 1, key))
+        assert (await heard.first(ExecutionReported)).live
+        assert session.under_way == 0
+
+
 async def test_silence_after_an_execution_is_never_read_as_the_end(
     scripted: Fixture, open_session: Fixture, replay_answers: Fixture, execution: Fixture
 ) -> None:

@@ -1,0 +1,52 @@
+"""Errors and notices of the gateway: told as they are, and routed to the link, handshake or question they mean."""
+
+from collections.abc import Callable
+
+from mats.ib.codes import Meaning, meaning_of
+from mats.ib.errors import AnswerUntrusted, NotPermitted, PacingViolated, RequestRefused, UnknownInstrument
+from mats.ib.events import ErrorReported, LinkDegraded, LinkRestored, SessionEvent
+from mats.ib.pending import FIRST_REQUEST_ID, Pending
+from mats.ib.streams import Streams
+from mats.model.broker import BrokerError
+
+REFUSALS = {
+    Meaning.UNKNOWN_INSTRUMENT: UnknownInstrument,
+    Meaning.PACING: PacingViolated,
+    Meaning.NOT_PERMITTED: NotPermitted,
+}
+
+
+class Notices:
+    """`degraded`: the gateway has no link to IB's servers. `last`: the last word about the connection itself."""
+
+    def __init__(self, tell: Callable[[SessionEvent], None], pending: Pending, streams: Streams) -> None:
+        self._tell, self._pending, self._streams = tell, pending, streams
+        self.degraded = False
+        self.last = ""
+        self.on_client_id_in_use: Callable[[], None] | None = None
+
+    def hear(self, error: BrokerError) -> None:
+        """One message of IB's error callback. Its id is an order, a request, a stream, or -1 for the connection."""
+        meaning = meaning_of(error.code, error.text)
+        if error.request_id < 0:
+            self.last = f"{error.code} {error.text}"
+        self._tell(ErrorReported(error, meaning, self._streams.instrument(error.request_id)))
+        if error.request_id >= FIRST_REQUEST_ID:
+            self._answer(error, meaning)
+        match meaning:
+            case Meaning.LINK_LOST if not self.degraded:
+                self.degraded = True
+                self._tell(LinkDegraded(f"{error.code} {error.text}"))
+            case Meaning.LINK_RESTORED | Meaning.LINK_RESTORED_DATA_LOST:
+                self.degraded = False
+                self._tell(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST))
+            case Meaning.CLIENT_ID_IN_USE if self.on_client_id_in_use:
+                self.on_client_id_in_use()
+
+    def _answer(self, error: BrokerError, meaning: Meaning) -> None:
+        if meaning is Meaning.NO_DATA:
+            self._pending.finish(error.request_id)
+        elif meaning.ends_request and error.request_id in self._pending:
+            kind = AnswerUntrusted if self.degraded else REFUSALS.get(meaning, RequestRefused)
+            told = f"{error.text} (code {error.code})"
+            self._pending.fail(error.request_id, lambda what: kind(f"{what}: the gateway said {told}", error.code))
