@@ -15,12 +15,18 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since an arbitrary origin; never goes back."""
 
+    def advance(self, instant: Nanos) -> None:
+        """Somebody trusted has told the time. Only a clock that follows others heeds it."""
+
 
 class SystemClock:
     """The machine's clocks."""
 
     now = staticmethod(time.time_ns)
     monotonic = staticmethod(time.monotonic)
+
+    def advance(self, instant: Nanos) -> None:
+        """The machine keeps its own time."""
 
 
 class VirtualClock:
@@ -37,6 +43,9 @@ class VirtualClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def advance(self, instant: Nanos) -> None:
+        """Only the runtime moves virtual time."""
 
     def set(self, seconds: float) -> None:
         """Go to `seconds` after the start."""

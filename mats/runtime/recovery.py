@@ -8,11 +8,15 @@ from mats.runtime.spec import Limit, Strategy
 
 
 class Recovery:
-    """A group that goes down from the last to the first, and comes up in order when it is `ripe`."""
+    """A group that goes down from the last to the first, and comes up when it is `ripe`.
 
-    def __init__(self, number: int, group: list[Child]) -> None:
+    `in_turn`: each member waits for the start of the one before; a single child that failed waits for nobody.
+    """
+
+    def __init__(self, number: int, group: list[Child], in_turn: bool) -> None:
         self.number = number
         self.group = group
+        self.in_turn = in_turn
         self.ripe = False
 
     @property

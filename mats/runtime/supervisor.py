@@ -56,7 +56,7 @@ class Supervisor(Actor):
             memory.children = self._spec.children
         for spec in memory.children:
             self._adopt(spec)
-        boot = Recovery(0, [child for child in self._children.values() if child.restartable])
+        boot = Recovery(0, [child for child in self._children.values() if child.restartable], in_turn=True)
         boot.ripe = True
         self._recoveries.append(boot)
         self._advance()
@@ -261,7 +261,8 @@ class Supervisor(Actor):
             if not member.live:
                 self._to_backoff(member)
         self._recovery_count += 1
-        self._recoveries.append(Recovery(self._recovery_count, group))
+        in_turn = self._spec.strategy != "one_for_one"
+        self._recoveries.append(Recovery(self._recovery_count, group, in_turn))
         self.runtime.emit(ChildRestarting(child.path, delay, child.attempt))
         self.after(delay, _Revive(self._recovery_count))
 
@@ -281,16 +282,16 @@ class Supervisor(Actor):
                 self._dismiss(child, "restart")
             elif recovery.ripe:
                 self._recoveries.remove(recovery)
-                self._revive(recovery.group)
+                self._revive(recovery)
         self._start_next()
 
-    def _revive(self, group: list[Child]) -> None:
-        ready = [child for child in group if child.state == "down"]
-        if self._spec.strategy == "one_for_one" and len(group) == 1:
-            for child in ready:
-                self._launch(child)
-        else:
-            self._queue.extend(ready)
+    def _revive(self, recovery: Recovery) -> None:
+        for child in recovery.group:
+            if child.state == "down":
+                if recovery.in_turn:
+                    self._queue.append(child)
+                else:
+                    self._launch(child)
 
     # Stopping
 
