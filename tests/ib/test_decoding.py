@@ -1,0 +1,65 @@
+"""The decoder loses nothing: every message becomes an event, an item of an answer, or a `DecodeFailed`."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mats.ib.callbacks import Callbacks
+from mats.ib.decoding import IGNORED, LoudDecoder
+from mats.ib.events import DecodeFailed, ExecutionReported, SessionEvent
+from mats.ib.pending import Pending
+from mats.ib.quotes import Quotes
+from mats.ib.streams import Streams
+from mats.ib.times import NO_ZONES
+
+NUMBERS = st.integers(min_value=0, max_value=120).filter(lambda number: number not in IGNORED)
+FIELDS = st.one_of(st.sampled_from(["", "0", "1", "-1", "1.5", "SPY", "BOT", "1e400", "nan"]), st.text(max_size=5))
+
+
+def decoder(events: list[SessionEvent]) -> LoudDecoder:
+    callbacks = Callbacks(events.append, Pending(), Streams(), Quotes(lambda: 0))
+    made = LoudDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    made.serverVersion = 178
+    return made
+
+
+@given(number=NUMBERS, fields=st.lists(FIELDS, max_size=40))
+@settings(derandomize=True, max_examples=400, deadline=None)
+def test_no_message_raises_whatever_it_holds(number: int, fields: list[str]) -> None:
+    events: list[SessionEvent] = []
+    decoder(events).interpret([str(number), *fields])
+    assert all(isinstance(event, SessionEvent) for event in events)
+    assert len(events) <= 2  # an error of the link is told as it is, and as what it means
+
+
+@given(cut=st.integers(min_value=1, max_value=33))
+@settings(derandomize=True, max_examples=33, deadline=None)
+def test_an_execution_that_is_cut_short_is_told_as_undecodable(cut: int) -> None:
+    whole = (
+        "11 -1 7 756733 SPY STK _ 0 _ _ SMART USD SPY SPY e1.01 20260413-19:27:04 DU1 ARCA BOT 100 512.31 900 1 0"
+        " 100 512.31 ibs:i7 _ _ _ 1 0"
+    )
+    fields = ["" if field == "_" else field for field in whole.split()]
+    events: list[SessionEvent] = []
+    reading = decoder(events)
+    reading.interpret(list(fields))
+    assert [type(event) for event in events] == [ExecutionReported]
+    reading.interpret(fields[: max(1, len(fields) - cut)])
+    assert [type(event) for event in events] == [ExecutionReported, DecodeFailed]
+
+
+def test_an_exception_of_the_owner_is_told_and_does_not_stop_the_next_message() -> None:
+    events: list[SessionEvent] = []
+
+    def fragile(event: SessionEvent) -> None:
+        events.append(event)
+        if len(events) == 1:
+            raise RuntimeError("the owner stumbled")
+
+    callbacks = Callbacks(fragile, Pending(), Streams(), Quotes(lambda: 0))
+    reading = LoudDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    reading.serverVersion = 178
+    status = ["3", "7", "Filled", "100", "0", "512.31", "900", "0", "512.31", "1", "", "0"]
+    reading.interpret(list(status))
+    reading.interpret(list(status))
+    assert [type(event).__name__ for event in events] == ["OrderStatusReported", "DecodeFailed", "OrderStatusReported"]
+    assert "the owner stumbled" in events[1].text  # type: ignore[union-attr]
