@@ -49,8 +49,10 @@ class Risk(_Section):
     max_order_quantity: Decimal = Field(Decimal(100_000), gt=0, description="units in one order")
     max_order_notional: Decimal = Field(Decimal(500_000), gt=0, description="value of one order")
     max_position_notional: Decimal = Field(Decimal(1_000_000), gt=0, description="value of one strategy's position")
+    max_account_notional: Decimal = Field(Decimal(5_000_000), gt=0, description="value of an account's net position")
     max_orders_per_minute: int = Field(120, gt=0, description="orders of one strategy in a minute")
     stale_after: float = Field(30.0, gt=0, description="seconds without data after which no new risk is taken")
+    rate_stale_after: float = Field(86_400.0, gt=0, description="seconds after which an exchange rate is not known")
 
 
 class Portfolio(_Section):

@@ -76,7 +76,7 @@ class World:
             recent_orders=state.orders_in_last_minute(strategy, now),
             connection=self._connection_fault(account, strategy, route),
             behind=f"behind or down: {', '.join(self.behind)}" if self.behind else "",
-            halt=self._halt(account, strategy),
+            halt=self._halt(strategy),
             disagreement=f"books and broker differ on {name}" if (account, name) in self.broken else "",
             unknown_order=f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
         )
@@ -92,11 +92,11 @@ class World:
     def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
         if not account:
             return "the broker has not named its accounts yet"
-        return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
-
-    def _halt(self, account: AccountId, strategy: StrategyName) -> str:
         if not account.startswith("D") and account not in self._live:
             return f"account {account} is live; name it in gateway.live_accounts to let it trade"
+        return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
+
+    def _halt(self, strategy: StrategyName) -> str:
         for link, reason in self.links_down.items():
             return f"{link}: {reason}"
         for scope in (EVERYTHING, strategy):

@@ -29,7 +29,6 @@ from mats.store.frames import ROW_ERRORS, Raw, Reject, conform
 from mats.store.names import check_distinct, library_part, symbol_name
 from mats.store.rows import (
     PositionRow,
-    StrategyRecord,
     TradeRow,
     bar_row,
     order_row,
@@ -41,6 +40,7 @@ from mats.store.rows import (
 )
 from mats.store.symbol import Symbol
 from mats.store.tables import Schema
+from mats.strategy.record import StrategyRecord
 
 Rejects = list[Reject]
 
@@ -70,6 +70,11 @@ class Store:
     def fills_seq(self, account: AccountId) -> int:
         """The seq of the last batch whose fills are stored; every entry up to it may be sent again without effect."""
         return self._fill_tables(account).fills.seq
+
+    def fills_stored(self) -> int:
+        """How many executions are stored, over all accounts; it lists the library, so not for hot paths."""
+        library = self._library("fills", LibraryOptions(rows_per_segment=tables.FILLS.rows_per_segment))
+        return sum(int(library.get_description(symbol).row_count) for symbol in library.list_symbols())
 
     # The state of things: one row each, replaced when it changes
 

@@ -1,17 +1,17 @@
 """Orders on disk: no order leaves before its intent is here, and after a crash each intent is found again here."""
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 import msgspec
 
-from mats.model.orders import IntentId, OrderIntent, OrderState, OrderTicket
-from mats.model.timestamp import Nanos
+from mats.model.orders import IntentId, OrderIntent, OrderView, StrategyName
 from mats.store.journal_schema import JournalError, JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
 _intent = msgspec.msgpack.Decoder(OrderIntent)
+_view = msgspec.msgpack.Decoder(OrderView)
 
-_ORDER = "SELECT intent_id, intent, state, filled, note, updated FROM orders"
+_ORDER = "SELECT intent_id, intent, view FROM orders"
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,57 +24,39 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournaledOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the journal knows it: `intent` carries the quantity and ticket after the last modification."""
+    """An order as the journal knows it: the intent as it was approved, and the order as it was last seen."""
 
     intent: OrderIntent
-    state: OrderState
-    filled: Decimal
-    note: str
-    updated: Nanos
+    view: OrderView
     aliases: tuple[Alias, ...]
-
-    @property
-    def created(self) -> Nanos:
-        return self.intent.time
 
 
 class OrderTables(JournalFile):
-    """Intents, the state of their orders, and the names the broker gave them."""
+    """Intents, how their orders stand, and the names the broker gave them."""
 
-    def record_intent(self, intent: OrderIntent, client_id: int, order_id: int, session: str) -> bool:
-        """Make an intent durable before it is sent; False, and nothing changed, when its id is here already."""
-        row = (
-            intent.intent_id,
-            intent.time,
-            intent.time,
-            _encoder.encode(intent),
-            OrderState.PENDING.value,
-            0,
-            "0",
-            "",
-        )
+    def record_intent(self, intent: OrderIntent, view: OrderView, session: str) -> bool:
+        """Make an intent durable before it is sent; False, and nothing changed, when its id is here already.
+
+        `view` is the order as it is about to be sent, under the client id and order id that it names.
+        """
+        times = intent.time, view.updated
+        row = (intent.intent_id, intent.strategy, *times, 0, _encoder.encode(intent), _encoder.encode(view))
         with self._transaction() as db:
-            query = "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (intent_id) DO NOTHING"
+            query = "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (intent_id) DO NOTHING"
             if db.execute(query, row).rowcount == 0:
                 return False
-            db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, 0)", (intent.intent_id, session, client_id, order_id))
+            alias = (intent.intent_id, session, view.client_id, view.order_id)
+            db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, 0)", alias)
             return True
 
-    def record_state(self, intent_id: IntentId, state: OrderState, filled: Decimal, note: str, time: Nanos) -> None:
-        query = "UPDATE orders SET state = ?, final = ?, filled = ?, note = ?, updated = ? WHERE intent_id = ?"
+    def record_views(self, views: Sequence[OrderView]) -> None:
+        """Keep how orders stand now, all of them or none."""
+        query = "UPDATE orders SET updated = ?, final = ?, view = ? WHERE intent_id = ?"
         with self._transaction() as db:
-            row = (state.value, int(state.final), str(filled), note, time, intent_id)
-            if db.execute(query, row).rowcount == 0:
-                raise _unknown(intent_id)
-
-    def record_modification(self, intent_id: IntentId, quantity: Decimal, ticket: OrderTicket, time: Nanos) -> None:
-        with self._transaction() as db:
-            row = db.execute("SELECT intent FROM orders WHERE intent_id = ?", (intent_id,)).fetchone()
-            if row is None:
-                raise _unknown(intent_id)
-            intent = msgspec.structs.replace(_intent.decode(row[0]), quantity=quantity, ticket=ticket)
-            query = "UPDATE orders SET intent = ?, updated = ? WHERE intent_id = ?"
-            db.execute(query, (_encoder.encode(intent), time, intent_id))
+            for view in views:
+                row = (view.updated, int(view.state.final), _encoder.encode(view), view.intent_id)
+                if db.execute(query, row).rowcount == 0:
+                    raise _unknown(view.intent_id)
 
     def record_alias(self, intent_id: IntentId, session: str, client_id: int, order_id: int, perm_id: int) -> None:
         """Add a broker incarnation, or the perm_id of one already known. A perm_id belongs to one intent for ever."""
@@ -96,13 +78,18 @@ class OrderTables(JournalFile):
         """Every order that is not final, oldest first: what a start must find again at the broker."""
         return self._orders(f"{_ORDER} WHERE final = 0 ORDER BY created, intent_id", ())
 
-    def orders_since(self, time: Nanos) -> list[JournaledOrder]:
-        """Every order updated at or after `time`, in the order of the updates."""
-        return self._orders(f"{_ORDER} WHERE updated >= ? ORDER BY updated, intent_id", (time,))
+    def recent_orders(self, limit: int) -> list[JournaledOrder]:
+        """The orders that changed last, newest first."""
+        return self._orders(f"{_ORDER} ORDER BY updated DESC, intent_id LIMIT ?", (limit,))
 
     def order(self, intent_id: IntentId) -> JournaledOrder | None:
         found = self._orders(f"{_ORDER} WHERE intent_id = ?", (intent_id,))
         return found[0] if found else None
+
+    def strategy_of(self, intent_id: IntentId) -> StrategyName | None:
+        """Whose intent it is, None where the journal has no such intent."""
+        row = self._db.execute("SELECT strategy FROM orders WHERE intent_id = ?", (intent_id,)).fetchone()
+        return row[0] if row else None
 
     def by_perm_id(self, perm_id: int) -> IntentId | None:
         """The intent behind the broker's permanent id; 0 is no id and finds nothing."""
@@ -110,17 +97,16 @@ class OrderTables(JournalFile):
         row = self._db.execute(query, (perm_id,)).fetchone()
         return row[0] if row else None
 
+    def totals(self) -> tuple[int, int]:
+        """How many intents and executions (each family once) there are; it counts, so not for hot paths."""
+        (orders,) = self._db.execute("SELECT count(*) FROM orders").fetchone()
+        (fills,) = self._db.execute("SELECT count(*) FROM (SELECT DISTINCT account, family FROM executions)").fetchone()
+        return orders, fills
+
     def _orders(self, query: str, parameters: tuple[int | str, ...]) -> list[JournaledOrder]:
         return [
-            JournaledOrder(
-                intent=_intent.decode(intent),
-                state=OrderState(state),
-                filled=Decimal(filled),
-                note=note,
-                updated=updated,
-                aliases=self._aliases(intent_id),
-            )
-            for intent_id, intent, state, filled, note, updated in self._db.execute(query, parameters).fetchall()
+            JournaledOrder(intent=_intent.decode(intent), view=_view.decode(view), aliases=self._aliases(intent_id))
+            for intent_id, intent, view in self._db.execute(query, parameters).fetchall()
         ]
 
     def _aliases(self, intent_id: IntentId) -> tuple[Alias, ...]:

@@ -27,10 +27,10 @@ CREATE INDEX executions_by_seq ON executions (seq);
 CREATE TABLE commissions (exec_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE early_commissions (exec_id TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 
--- Orders: the intent as it now stands, and every name a broker gave it.
+-- Orders: the intent as it was approved, the order as it was last seen, and every name a broker gave it.
 CREATE TABLE orders (
-    intent_id TEXT PRIMARY KEY, created INTEGER NOT NULL, updated INTEGER NOT NULL, intent BLOB NOT NULL,
-    state TEXT NOT NULL, final INTEGER NOT NULL, filled TEXT NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;
+    intent_id TEXT PRIMARY KEY, strategy TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+    final INTEGER NOT NULL, intent BLOB NOT NULL, view BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX orders_open ON orders (created) WHERE final = 0;
 CREATE INDEX orders_by_update ON orders (updated);
 CREATE TABLE aliases (

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.book import Book, market_value, unrealized
 from mats.model.broker import AccountValue
 from mats.model.executions import (
     AdjustmentRecorded,
@@ -17,11 +18,12 @@ from mats.model.executions import (
 )
 from mats.model.instrument import InstrumentId, SecType, parse_instrument
 from mats.model.market import Bar
-from mats.model.money import Currency
+from mats.model.money import ZERO, Currency, exact
 from mats.model.orders import AccountId, OrderView, Side, StrategyName, order_ref
 from mats.model.timestamp import Nanos
 from mats.store.frames import Raw, Row
 from mats.store.tables import SUMMARY_TAGS
+from mats.strategy.record import StrategyRecord
 
 _OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
 
@@ -68,19 +70,26 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: Decimal = Decimal(1)
 
 
-class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the strategy table: what to run, with which parameters, on which share of which account.
-
-    `target_weight` is a share of the account's equity; `params` are the arguments of the class.
-    """
-
-    name: StrategyName
-    file: str
-    class_name: str
-    params: dict[str, object] = {}
-    target_weight: float = 0.0
-    account: AccountId = ""
-    active: bool = True
+def book_row(book: Book, price: float | None, time: Nanos) -> PositionRow:
+    """A book as it stands, marked at `price` where one is known. Costs in other currencies are not in `commission`."""
+    value = None if price is None else float(market_value(book, exact(price)))
+    gain = None if price is None else float(unrealized(book, exact(price)))
+    return PositionRow(
+        account=book.account,
+        strategy=book.strategy,
+        instrument=book.instrument,
+        quantity=book.quantity,
+        average_cost=book.average_cost,
+        currency=book.currency,
+        time=time,
+        multiplier=book.multiplier,
+        market_price=price,
+        market_value=value,
+        realized_pnl=book.realized,
+        unrealized_pnl=gain,
+        commission=book.commissions.get(book.currency, ZERO),
+        fills_seq=book.seq,
+    )
 
 
 def sec_type_of(instrument: InstrumentId) -> SecType:

@@ -19,7 +19,8 @@ from mats.store import tables
 from mats.store.arctic import Store
 from mats.store.connection import connect
 from mats.store.reader import ATTEMPTS, Reader
-from mats.store.rows import PositionRow, StrategyRecord, TradeRow
+from mats.store.rows import PositionRow, TradeRow
+from mats.strategy.record import StrategyRecord
 
 FRESH = count()
 PROPERTY = settings(

@@ -1,0 +1,154 @@
+"""What every broker connection understands and says, whichever broker is behind it."""
+
+import msgspec
+
+from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
+from mats.model.instrument import Instrument, InstrumentId
+from mats.model.market import Bar, Quote
+from mats.model.orders import AccountId, IntentId, OrderIntent
+from mats.runtime import Ref
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a journalled intent under `order_id`. Void in any session but `session`: then `NotSent` is the answer."""
+
+    session: str
+    order_id: int
+    intent: OrderIntent
+    reply_to: Ref
+
+
+class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a working order again with another total quantity or other prices."""
+
+    session: str
+    order_id: int
+    intent: OrderIntent
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the broker to cancel an order of this connection's client id."""
+
+    session: str
+    order_id: int
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """Ask the broker for everything once more and announce the result as `Ready`."""
+
+
+class TakePositions(msgspec.Struct, frozen=True):
+    """Ask the broker for all its positions; answered by `PositionsTaken`, or not at all when it does not answer."""
+
+    reply_to: Ref
+
+
+class FollowAccount(msgspec.Struct, frozen=True):
+    """Stream the account's values to the portfolio manager."""
+
+    account: AccountId
+
+
+class ResolveInstrument(msgspec.Struct, frozen=True):
+    """Complete an instrument by the broker's contract details; answered by `InstrumentResolved` or `Unresolved`."""
+
+    instrument: Instrument
+    reply_to: Ref
+
+
+class SubscribeMarket(msgspec.Struct, frozen=True):
+    """Stream five-second bars, and quotes if wanted, of a resolved instrument to the connection's listeners."""
+
+    instrument: Instrument
+    quotes: bool
+
+
+class RequestHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """The last `count` bars of `bar_seconds` before now; answered by `HistoryLoaded`."""
+
+    instrument: Instrument
+    bar_seconds: int
+    count: int
+    reply_to: Ref
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection holds the broker's complete answer, and the fill log has merged it up to entry `through`.
+
+    `asked_at` (monotonic seconds) is when the broker was asked: what was sent later may be missing from the answer.
+    """
+
+    connection: str
+    ref: Ref
+    client_id: int
+    session: str
+    accounts: tuple[AccountId, ...]
+    next_order_id: int
+    replay: Replay
+    through: int
+    asked_at: float
+
+
+class NotSent(msgspec.Struct, frozen=True):
+    """The intent was not put on the socket, and never will be."""
+
+    intent_id: IntentId
+    reason: str
+
+
+class OrderNews(msgspec.Struct, frozen=True):
+    """What one packet said about orders, in its order."""
+
+    client_id: int
+    session: str
+    events: tuple[BrokerOrder | BrokerStatus | BrokerError, ...]
+
+
+class PositionsChanged(msgspec.Struct, frozen=True):
+    positions: tuple[BrokerPosition, ...]
+
+
+class PositionsTaken(msgspec.Struct, frozen=True):
+    """All positions of the broker at one moment."""
+
+    positions: tuple[BrokerPosition, ...]
+
+
+class AccountChanged(msgspec.Struct, frozen=True):
+    values: tuple[AccountValue, ...]
+
+
+class MarketNews(msgspec.Struct, frozen=True):
+    """Bars and quotes of one packet, in its order."""
+
+    bars: tuple[Bar, ...]
+    quotes: tuple[Quote, ...]
+
+
+class InstrumentResolved(msgspec.Struct, frozen=True):
+    asked: InstrumentId
+    instrument: Instrument
+
+
+class Unresolved(msgspec.Struct, frozen=True):
+    """The broker does not know the instrument; `reason` names it and the mend."""
+
+    asked: InstrumentId
+    reason: str
+
+
+class HistoryLoaded(msgspec.Struct, frozen=True):
+    """Bars oldest first. `complete` is False when the broker did not answer: unknown, not empty."""
+
+    instrument: InstrumentId
+    bars: tuple[Bar, ...]
+    complete: bool
+    reason: str = ""
+
+
+class LinkChanged(msgspec.Struct, frozen=True):
+    """The link between the gateway and IB's servers; while it is down no new risk is taken."""
+
+    connection: str
+    up: bool
+    reason: str

@@ -1,0 +1,227 @@
+"""The fill log: the one order of executions. It journals each fact of the broker once, and leads it through stages.
+
+A stage gets entry n only after the stage above acknowledged n; stages do not know one another. Lost hellos and
+acknowledgements are mended by a tick.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from mats.ledger.booking import book, in_broker_order
+from mats.ledger.gate import Gate
+from mats.ledger.tail import Tail
+from mats.model.executions import AdjustmentRecorded, Commission, Entry, Execution
+from mats.model.instrument import InstrumentId
+from mats.model.money import Currency
+from mats.model.orders import AccountId, StrategyName
+from mats.model.timestamp import Nanos
+from mats.runtime import Actor, Down, MailboxSpec, Ref
+from mats.store.journal import Journal
+
+WINDOW = 512
+TAIL_ENTRIES = 4096
+TICK_SECONDS = 1.0
+BEHIND_TICKS = 2
+
+
+class OpenEpoch(msgspec.Struct, frozen=True):
+    """A connection is about to be made: executions it reported earlier are void from here on."""
+
+    connection: str
+    reply_to: Ref
+
+
+class EpochOpened(msgspec.Struct, frozen=True):
+    connection: str
+    epoch: int
+
+
+class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one packet, or one replay, of a connection brought; in the broker's order."""
+
+    connection: str
+    epoch: int
+    executions: tuple[Execution, ...] = ()
+    commissions: tuple[Commission, ...] = ()
+
+
+class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
+
+    report: ReportExecutions
+    reply_to: Ref
+
+
+class ReplayMerged(msgspec.Struct, frozen=True):
+    """Everything of the replay is in the log, at `through` or before."""
+
+    epoch: int
+    through: int
+
+
+class Adjust(msgspec.Struct, frozen=True, kw_only=True):
+    """Book a signed quantity to a strategy without an execution, for a stated reason."""
+
+    strategy: StrategyName
+    account: AccountId
+    instrument: InstrumentId
+    quantity: Decimal
+    price: Decimal
+    currency: Currency
+    multiplier: Decimal
+    reason: str
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """A stage (re)started, or found a gap: it holds entries up to `cursor`."""
+
+    stage: str
+    cursor: int
+
+
+class Apply(msgspec.Struct, frozen=True):
+    """The next entries of the log, in order and without a gap between them."""
+
+    entries: tuple[Entry, ...]
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """A stage has applied everything up to `seq`."""
+
+    stage: str
+    seq: int
+
+
+class StagesBehind(msgspec.Struct, frozen=True):
+    """The stages that are down or have been behind for too long; none when all is well."""
+
+    stages: tuple[str, ...]
+
+
+class ReadProgress(msgspec.Struct, frozen=True):
+    """Asks for `Progress`."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    last_seq: int
+    cursors: dict[str, int | None]
+
+
+class Tick(msgspec.Struct, frozen=True):
+    pass
+
+
+class SayHello(msgspec.Struct, frozen=True):
+    """Asks a stage for its `Hello`."""
+
+
+class FillLog(Actor):
+    """Owns the journal of executions and the gate of the stages."""
+
+    mailbox = MailboxSpec(capacity=50_000, never_full=(ReportExecutions, ReportReplay, Hello, Acknowledge, Adjust))
+
+    def __init__(self, journal_path: Path, stages: Mapping[str, Ref], gatekeeper: Ref) -> None:
+        self._path = journal_path
+        self._stages = dict(stages)
+        self._gatekeeper = gatekeeper
+
+    def on_start(self) -> None:
+        self._journal = Journal(self._path)
+        self._last_seq = self._journal.last_seq()
+        self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
+        self._gate = Gate(tuple(self._stages), WINDOW)
+        self._tail = Tail(TAIL_ENTRIES)
+        self._epochs: dict[str, int] = {}
+        for stage in self._stages.values():
+            stage.tell(SayHello())
+        self._judge_stages()
+        self.every(TICK_SECONDS, Tick())
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case ReportExecutions():
+                self._report(message)
+            case Acknowledge(stage=stage, seq=seq):
+                self._gate.acknowledge(stage, seq)
+                self._feed()
+            case ReportReplay(report=report, reply_to=reply_to):
+                self._report(msgspec.structs.replace(report, executions=tuple(in_broker_order(report.executions))))
+                reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
+            case OpenEpoch(connection=connection, reply_to=reply_to):
+                self._epochs[connection] = self._journal.open_epoch(connection)
+                reply_to.tell(EpochOpened(connection, self._epochs[connection]))
+            case Hello(stage=stage, cursor=cursor):
+                self._welcome(stage, cursor)
+            case Down(tag=str(stage)):
+                self._gate.down(stage)
+                self._judge_stages()
+            case Adjust():
+                self._append((_entry(message, self._last_seq + 1, self.clock.now()),))
+            case Tick():
+                self._seq_at_ticks.append(self._last_seq)
+                self._judge_stages()
+                self._feed()
+            case ReadProgress():
+                return Progress(self._last_seq, self._gate.cursors())
+            case _:
+                return super().on_receive(message)
+        return None
+
+    def _report(self, report: ReportExecutions) -> None:
+        """Journal first, then dispatch. A report of an older epoch is void: the replay after it contains it."""
+        epoch = self._epochs.get(report.connection) or self._journal.epoch(report.connection)
+        if report.epoch != epoch:
+            self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
+            return
+        booked = book(report.executions, report.commissions, self._journal, self._last_seq + 1, self.clock.now())
+        for commission in booked.held:
+            self._journal.hold_commission(commission)
+        for note in booked.notes:
+            self.log.warning(note)
+        self._append(booked.entries)
+
+    def _append(self, entries: tuple[Entry, ...]) -> None:
+        if entries:
+            self._journal.append(entries)
+            self._last_seq = entries[-1].seq
+            self._tail.extend(entries)
+            self._feed()
+
+    def _feed(self) -> None:
+        for span in self._gate.take(self._last_seq):
+            entries = self._tail.span(span.first, span.last)
+            if entries is None:
+                entries = tuple(self._journal.entries(span.first - 1, span.last - span.first + 1))
+            self._stages[span.stage].tell(Apply(entries))
+
+    def _welcome(self, stage: str, cursor: int) -> None:
+        self._gate.hello(stage, cursor)
+        self.watch(self._stages[stage], tag=stage)
+        self._judge_stages()
+        self._feed()
+
+    def _judge_stages(self) -> None:
+        """No new risk while a stage is down, or still owes an entry from two ticks ago."""
+        self._gatekeeper.tell(StagesBehind(self._gate.behind(self._seq_at_ticks[0])))
+
+    def on_stop(self) -> None:
+        self._journal.close()
+
+
+def _entry(adjust: Adjust, seq: int, now: Nanos) -> AdjustmentRecorded:
+    return AdjustmentRecorded(
+        seq=seq,
+        strategy=adjust.strategy,
+        account=adjust.account,
+        instrument=adjust.instrument,
+        quantity=adjust.quantity,
+        price=adjust.price,
+        currency=adjust.currency,
+        multiplier=adjust.multiplier,
+        reason=adjust.reason,
+        recorded=now,
+    )

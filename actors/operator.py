@@ -1,0 +1,178 @@
+"""The one command core: everything an operator can see or do, for the command line and every other skin."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from actors.fill_log import Progress, ReadProgress
+from actors.ib_connection import ReadBroker
+from actors.order_manager import CancelAll, ReadOrders
+from actors.persistence_writer import ReadStored
+from actors.portfolio_manager import Portfolio, ReadPortfolio, Reconcile
+from actors.risk_manager import Halt, ReadHalts, Resume
+from actors.strategy_manager import ReadStrategies, StartStrategy, StopStrategy, StrategyTable
+from actors.tree import Names
+from mats.model.broker import Replay
+from mats.model.orders import OrderState, OrderView, StrategyName
+from mats.runtime import ActorStatus, AskTimeout, Runtime
+from mats.runtime.errors import ActorDeadError, ActorFailed
+from mats.store.journal import Journal
+from mats.summary import Summary, position_lines
+
+ASK_SECONDS = 2.0
+LOOK_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The system at one moment. A part that did not answer in time is None: unknown, not empty."""
+
+    actors: tuple[ActorStatus, ...]
+    portfolio: Portfolio | None
+    orders: tuple[OrderView, ...] | None
+    strategies: StrategyTable | None
+    halts: dict[str, str] | None
+    progress: Progress | None
+    dead_letters: int
+
+
+class Operator:
+    """Asks actors, always with a timeout. Lives at the edge, outside of every actor."""
+
+    def __init__(self, runtime: Runtime, names: Names, journal: Path) -> None:
+        self._runtime, self._names, self._journal = runtime, names, journal
+
+    # See
+
+    def view(self) -> View:
+        """Everything there is to see, in one go."""
+        names = self._names
+        return View(
+            actors=self._runtime.status(),
+            portfolio=_answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio),
+            orders=_answer(lambda: names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple),
+            strategies=_answer(
+                lambda: names.strategy_manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable
+            ),
+            halts=_answer(lambda: names.risk.ask(ReadHalts(), timeout=ASK_SECONDS), dict),
+            progress=_answer(lambda: names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress),
+            dead_letters=len(self._runtime.dead_letters),
+        )
+
+    def summary(self, abandoned: tuple[str, ...] = ()) -> Summary:
+        """What the run came to. The broker is asked afresh; nothing may be traded meanwhile."""
+        names = self._names
+        broker = _answer(lambda: names.master.ask(ReadBroker(), timeout=10.0), Replay)
+        self._settle(ASK_SECONDS)
+        stored = _answer(lambda: names.store.ask(ReadStored(), timeout=10.0), int)
+        portfolio = _answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+        journal = Journal(self._journal)
+        orders, fills = journal.totals()
+        journal.close()
+        status = self._runtime.status()
+        return Summary(
+            orders=orders,
+            fills=fills,
+            fills_stored=stored,
+            gateway_executions=None if broker is None else len({(e.account, e.family) for e in broker.executions}),
+            positions=position_lines(portfolio.books if portfolio else (), broker.positions if broker else None),
+            breaks=len(portfolio.breaks) if portfolio else 0,
+            dead_letters=len(self._runtime.dead_letters),
+            restarts=sum(actor.restarts for actor in status),
+            parked={actor.name: actor.parked for actor in status if actor.state == "parked"},
+            abandoned=abandoned,
+        )
+
+    # Do
+
+    def halt(self, scope: StrategyName, reason: str) -> None:
+        """Take no new risk, of one strategy or (empty) of all."""
+        self._names.risk.tell(Halt(scope, reason))
+
+    def resume(self, scope: StrategyName) -> None:
+        self._names.risk.tell(Resume(scope))
+
+    def cancel_all(self, strategy: StrategyName = "") -> None:
+        """Cancel every working order, of one strategy or (empty) of all."""
+        self._names.orders.tell(CancelAll(strategy))
+
+    def start_strategy(self, strategy: StrategyName) -> None:
+        self._names.strategy_manager.tell(StartStrategy(strategy))
+
+    def stop_strategy(self, strategy: StrategyName) -> None:
+        self._names.strategy_manager.tell(StopStrategy(strategy))
+
+    def reconcile(self) -> None:
+        """Compare books and broker now."""
+        self._names.portfolio.tell(Reconcile())
+
+    # Begin and end
+
+    def wait_for_broker(self, seconds: float) -> bool:
+        """Whether the broker's positions have been held against the books for the first time within `seconds`."""
+
+        def compared() -> bool:
+            portfolio = _answer(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+            return portfolio is not None and portfolio.reconciled_seconds_ago is not None
+
+        return self._until(compared, seconds)
+
+    def wait_for_strategies(self, seconds: float) -> StrategyTable | None:
+        """The strategy table as soon as the store has handed it out."""
+        found: list[StrategyTable] = []
+
+        def loaded() -> bool:
+            manager = self._names.strategy_manager
+            table = _answer(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
+            if table is not None and table.loaded:
+                found.append(table)
+            return bool(found)
+
+        self._until(loaded, seconds)
+        return found[0] if found else None
+
+    def stop_strategies(self, seconds: float) -> None:
+        """Stop every strategy in order, and wait until their last orders are answered and booked."""
+        for actor in self._runtime.status():
+            if actor.name.startswith("strategies/"):
+                self.stop_strategy(actor.name.partition("/")[2])
+        self._settle(seconds)
+
+    def _settle(self, seconds: float) -> None:
+        """Wait until no order is unanswered and every stage has everything."""
+
+        def quiet() -> bool:
+            orders = _answer(lambda: self._names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple)
+            progress = _answer(lambda: self._names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress)
+            if orders is None or progress is None:
+                return False
+            waiting = (OrderState.PENDING, OrderState.SENT, OrderState.CANCELLING)
+            return not any(order.state in waiting for order in orders) and all(
+                cursor == progress.last_seq for cursor in progress.cursors.values()
+            )
+
+        self._until(quiet, seconds)
+
+    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        clock, pause = self._runtime.clock, threading.Event()
+        deadline = clock.monotonic() + seconds
+        while not condition():
+            if clock.monotonic() >= deadline or self._runtime.escalated.is_set():
+                return False
+            pause.wait(LOOK_SECONDS)
+        return True
+
+
+def _answer(ask: Callable[[], object], kind: type[T]) -> T | None:
+    """The answer, or None when there is none in time: unknown."""
+    try:
+        answer = ask()
+    except (AskTimeout, ActorFailed, ActorDeadError):
+        return None
+    if not isinstance(answer, kind):
+        raise TypeError(f"expected {kind.__name__}, was {type(answer).__name__}")
+    return answer

@@ -1,0 +1,307 @@
+"""The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from actors.broker import AccountChanged, FollowAccount, PositionsChanged, PositionsTaken, Ready, TakePositions
+from actors.fill_log import Adjust, Apply, SayHello
+from actors.following import Leave, Left
+from actors.market_data import PriceMarked
+from actors.stage import Republish, Stage
+from mats.ledger.account import AccountFigures
+from mats.ledger.book import Book, BookKey
+from mats.ledger.books import Books
+from mats.ledger.equity import Rates, Unknown, strategy_equity
+from mats.ledger.position_watch import PositionWatch
+from mats.ledger.reconcile import Break, Place
+from mats.model.broker import AccountValue, BrokerPosition
+from mats.model.executions import Entry, FillRecorded
+from mats.model.instrument import InstrumentId
+from mats.model.money import exact
+from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
+from mats.runtime import Down, MailboxSpec, Ref
+from mats.store.journal import Journal
+from mats.strategy.host import Position
+from mats.strategy.record import StrategyRecord
+
+TICK_SECONDS = 0.5
+SNAPSHOT_SECONDS = 5.0
+
+
+class FollowBook(msgspec.Struct, frozen=True):
+    """A strategy (re)started: it gets `BookState` now, `FillBooked` and `EquityChanged` from then on."""
+
+    strategy: StrategyName
+    follower: Ref
+
+
+class BookState(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy's positions after entry `seq`, and its equity in the base currency if that is known."""
+
+    positions: tuple[Position, ...]
+    equity: Decimal | None
+    seq: int
+
+
+class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
+    """Entry `seq` is in the strategy's book; `fill` is the execution, None for corrections, costs and adjustments."""
+
+    seq: int
+    position: Position
+    fill: FillRecorded | None
+
+
+class EquityChanged(msgspec.Struct, frozen=True):
+    """What the strategy may work with, in the base currency; None when it is not known."""
+
+    strategy: StrategyName
+    equity: Decimal | None
+
+
+class RatesChanged(msgspec.Struct, frozen=True):
+    rates: Rates
+
+
+class BreaksChanged(msgspec.Struct, frozen=True):
+    """Where books and broker differ now; replaces the list sent before."""
+
+    places: frozenset[Place]
+
+
+class BooksChanged(msgspec.Struct, frozen=True):
+    """Books as they are after their last entry, for the store."""
+
+    books: tuple[Book, ...]
+    prices: Mapping[InstrumentId, float | None]
+
+
+class AccountValued(msgspec.Struct, frozen=True):
+    """Everything the broker says about an account, for the store."""
+
+    account: AccountId
+    values: tuple[AccountValue, ...]
+
+
+class SetWeights(msgspec.Struct, frozen=True):
+    """Which strategies there are, their weights, and the explicit equities that win over weights."""
+
+    records: tuple[StrategyRecord, ...]
+    explicit: Mapping[StrategyName, Decimal]
+
+
+class Reconcile(msgspec.Struct, frozen=True):
+    """Compare with the broker now."""
+
+
+class ReadPortfolio(msgspec.Struct, frozen=True):
+    """Asks for `Portfolio`."""
+
+
+class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+    books: tuple[Book, ...]
+    broker: tuple[BrokerPosition, ...]
+    breaks: tuple[Break, ...]
+    prices: Mapping[InstrumentId, float]
+    equity: Mapping[StrategyName, Decimal | None]
+    totals: Mapping[AccountId, Decimal | None]
+    reconciled_seconds_ago: float | None
+
+
+class StrategyDown(msgspec.Struct, frozen=True):
+    strategy: StrategyName
+
+
+class Tick(msgspec.Struct, frozen=True):
+    pass
+
+
+class PortfolioManager(Stage):
+    """Third stage. The book is changed first, then its strategy is told in one message."""
+
+    stage = "portfolio"
+    mailbox = MailboxSpec(
+        capacity=50_000,
+        never_full=(Apply, PositionsChanged, PositionsTaken, Ready),
+        conflate=lambda message: message.instrument if isinstance(message, PriceMarked) else None,
+    )
+
+    def __init__(
+        self, journal_path: Path, fill_log: Ref, risk: Ref, store: Ref, base_currency: str, every: float, grace: float
+    ) -> None:
+        self.fill_log = fill_log
+        self._path, self._risk, self._store = journal_path, risk, store
+        self._base, self._interval, self._grace = base_currency, every, grace
+
+    def on_start(self) -> None:
+        self._journal = Journal(self._path)
+        saved = self._journal.load_snapshot(self.stage)
+        history = self._journal.entries_of
+        self._books = Books.load(saved[1], history) if saved else Books(history)
+        self.cursor = self._saved = self._books.seq
+        self._saved_at = self.clock.monotonic()
+        self._figures = AccountFigures(self._base)
+        self._watch = PositionWatch(self._interval, self._grace)
+        self._master: Ref | None = None
+        self._waiting: list[Ready] = []
+        self._prices: dict[InstrumentId, float] = {}
+        self._followers: dict[StrategyName, Ref] = {}
+        self._weights = SetWeights((), {})
+        self._equities: dict[StrategyName, Decimal | None] = {}
+        self.say_hello()
+        self.every(TICK_SECONDS, Tick())
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case Apply():
+                self.receive_entries(message)
+                self._merge_ready()
+            case PriceMarked(instrument=instrument, price=price):
+                self._prices[instrument] = price
+            case PositionsChanged(positions=positions):
+                self._watch.hear(positions, self._books, self.clock.monotonic())
+            case AccountChanged(values=values):
+                self._value_accounts(values)
+            case FollowBook(strategy=strategy, follower=follower):
+                self._follow(strategy, follower)
+            case Ready():
+                self._waiting.append(message)
+                self._merge_ready()
+            case PositionsTaken(positions=positions):
+                self._look(positions)
+            case SetWeights():
+                self._weights = message
+                self._share_equity()
+            case Tick():
+                self._tick()
+            case Reconcile():
+                self._watch.look_within(0.0, self.clock.monotonic())
+            case ReadPortfolio():
+                return self._view()
+            case Republish():
+                self._publish(tuple(self._books))
+            case SayHello():
+                self.say_hello()
+            case Down(tag=StrategyDown(strategy=strategy)):
+                self._followers.pop(strategy, None)
+            case Leave(follower=follower):
+                self._followers = {name: ref for name, ref in self._followers.items() if ref != follower}
+                follower.tell(Left(self.name))
+            case Down():
+                self._master = None
+                self._watch.lost()
+            case _:
+                return super().on_receive(message)
+        return None
+
+    # Fills
+
+    def apply(self, entries: tuple[Entry, ...]) -> None:
+        """Fold, tell the strategies, and hand the books to the store."""
+        touched: dict[BookKey, Book] = {}
+        for entry in entries:
+            for change in self._books.apply(entry):
+                touched[change.after.key] = change.after
+                self._tell_strategy(change.after, entry)
+        self._publish(tuple(touched.values()))
+
+    def _tell_strategy(self, book: Book, entry: Entry) -> None:
+        if (follower := self._followers.get(book.strategy)) is not None:
+            fill = entry if isinstance(entry, FillRecorded) else None
+            follower.offer(FillBooked(seq=entry.seq, position=_position(book), fill=fill))
+
+    def _publish(self, books: tuple[Book, ...]) -> None:
+        if books:
+            prices = {book.instrument: self._prices.get(book.instrument) for book in books}
+            self._store.tell(BooksChanged(books, prices))
+
+    def _follow(self, strategy: StrategyName, follower: Ref) -> None:
+        self._followers[strategy] = follower
+        self.watch(follower, tag=StrategyDown(strategy))
+        positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
+        follower.tell(BookState(positions=positions, equity=self._equities.get(strategy), seq=self.cursor))
+
+    # The broker's positions
+
+    def _merge_ready(self) -> None:
+        """A snapshot is compared only when every execution that came with it is in the books."""
+        ripe = [ready for ready in self._waiting if ready.through <= self.cursor]
+        self._waiting = [ready for ready in self._waiting if ready.through > self.cursor]
+        for ready in ripe:
+            if ready.ref != self._master:
+                self._master = ready.ref
+                self.watch(ready.ref, tag=ready.connection)
+                for account in ready.accounts:
+                    ready.ref.tell(FollowAccount(account))
+            self._watch.accounts = ready.accounts
+            self._look(ready.replay.positions)
+
+    def _look(self, positions: tuple[BrokerPosition, ...]) -> None:
+        outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())
+        for found in outcome.settled:
+            self.log.info("books and broker agree again", difference=found.id)
+        for adjustment in outcome.adjustments:
+            self.log.warning("booked to Discretionary", instrument=adjustment.instrument, reason=adjustment.reason)
+            self.fill_log.tell(Adjust(strategy=DISCRETIONARY, **msgspec.structs.asdict(adjustment)))
+        self._risk.tell(BreaksChanged(self._watch.places))
+
+    # Equity
+
+    def _value_accounts(self, values: tuple[AccountValue, ...]) -> None:
+        self._figures.take(values, self.clock.now())
+        self._risk.tell(RatesChanged(self._figures.rates))
+        for account in {value.account for value in values}:
+            self._store.tell(AccountValued(account, self._figures.values(account)))
+        self._share_equity()
+
+    def _share_equity(self) -> None:
+        """Tell risk and each strategy what it may work with, when that has changed."""
+        for record in self._weights.records:
+            equity = self._equity_of(record)
+            if record.name not in self._equities or self._equities[record.name] != equity:
+                self._equities[record.name] = equity
+                changed = EquityChanged(record.name, equity)
+                self._risk.tell(changed)
+                if (follower := self._followers.get(record.name)) is not None:
+                    follower.offer(changed)
+
+    def _equity_of(self, record: StrategyRecord) -> Decimal | None:
+        account = record.account or next(iter(self._watch.accounts), "")
+        total = self._figures.total_equity(account)
+        equity = strategy_equity(self._weights.explicit.get(record.name), exact(record.target_weight), total)
+        return None if isinstance(equity, Unknown) else equity
+
+    # Time, and what a crash must not lose
+
+    def _tick(self) -> None:
+        now = self.clock.monotonic()
+        if self._master is not None and self._watch.take_due(now):
+            self._master.tell(TakePositions(self.ref))
+        if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        self._journal.save_snapshot(self.stage, self.cursor, self._books.dump())
+        self._saved, self._saved_at = self.cursor, self.clock.monotonic()
+
+    def on_stop(self) -> None:
+        self._save()
+        self._journal.close()
+
+    def _view(self) -> Portfolio:
+        looked_at = self._watch.looked_at
+        return Portfolio(
+            books=tuple(self._books),
+            broker=tuple(self._watch.broker.values()),
+            breaks=self._watch.breaks,
+            prices=dict(self._prices),
+            equity=dict(self._equities),
+            totals={account: self._figures.total_equity(account) for account in self._watch.accounts},
+            reconciled_seconds_ago=None if looked_at is None else self.clock.monotonic() - looked_at,
+        )
+
+
+def _position(book: Book) -> Position:
+    return Position(instrument=book.instrument, quantity=book.quantity, average_price=book.average_price)

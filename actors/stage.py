@@ -1,0 +1,49 @@
+"""A stage of the fill log: it applies every entry once, in order, and acknowledges."""
+
+from typing import ClassVar
+
+import msgspec
+
+from actors.fill_log import Acknowledge, Apply, Hello
+from mats.model.executions import Entry
+from mats.runtime import Actor, Ref
+
+
+class Republish(msgspec.Struct, frozen=True):
+    """The store (re)started and may lack what was on its way to it: tell it again."""
+
+
+class Stage(Actor):
+    """Base of the actors that fills pass through. A subclass sets `fill_log`, and `cursor` in `on_start`."""
+
+    stage: ClassVar[str]
+    fill_log: Ref
+    cursor: int
+
+    def say_hello(self) -> None:
+        """Tell the log how far this stage has got; the log sends the rest."""
+        self.fill_log.tell(Hello(self.stage, self.cursor))
+
+    def receive_entries(self, message: Apply) -> None:
+        """Apply what is next, skip what is known, and ask again when something is missing in between."""
+        fresh = self.take_fresh(message)
+        if fresh:
+            self.apply(fresh)
+            self.cursor = fresh[-1].seq
+        if fresh is not None:
+            self.acknowledge()
+
+    def take_fresh(self, message: Apply) -> tuple[Entry, ...] | None:
+        """The entries beyond the cursor; None, and a hello, when there is a gap before them."""
+        fresh = tuple(entry for entry in message.entries if entry.seq > self.cursor)
+        if fresh and fresh[0].seq != self.cursor + 1:
+            self.say_hello()
+            return None
+        return fresh
+
+    def acknowledge(self) -> None:
+        self.fill_log.tell(Acknowledge(self.stage, self.cursor))
+
+    def apply(self, entries: tuple[Entry, ...]) -> None:
+        """Fold the entries into this stage's state; they continue at `cursor`."""
+        raise TypeError(f"{type(self).__name__} does not say how it applies entries")

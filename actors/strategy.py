@@ -1,0 +1,179 @@
+"""Hosts one strategy: messages become callbacks, wishes become messages, and its book is kept at hand."""
+
+from pathlib import Path
+
+import msgspec
+
+from actors.broker import HistoryLoaded
+from actors.following import Leave, Left
+from actors.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
+from actors.order_manager import FollowOrders, OrderChanged, WorkingOrders
+from actors.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
+from actors.risk_manager import OrderDenied
+from mats.model.instrument import InstrumentId
+from mats.model.market import Bar
+from mats.model.orders import CancelRequest, IntentId
+from mats.runtime import Actor, MailboxSpec, Ref
+from mats.strategy.desk import Desk, Wish
+from mats.strategy.host import LogLevel
+from mats.strategy.loader import make_runner
+from mats.strategy.record import StrategyRecord
+
+CLOCK_SECONDS = 1.0
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a strategy talks to."""
+
+    market_data: Ref
+    risk: Ref
+    orders: Ref
+    portfolio: Ref
+
+
+class StrategyStarted(msgspec.Struct, frozen=True):
+    """The strategy has its book, its orders and its history, and gets bars from here on."""
+
+    strategy: str
+
+
+class StopTrading(msgspec.Struct, frozen=True):
+    """End in order: the strategy's own last word, then farewell to every service, then the end."""
+
+
+class LookAtClock(msgspec.Struct, frozen=True):
+    pass
+
+
+def _newest_quote(message: object) -> InstrumentId | None:
+    return message.quote.instrument if isinstance(message, QuoteArrived) else None
+
+
+class StrategyActor(Actor):
+    """One strategy, isolated: what it raises, or how long it takes, is its own matter."""
+
+    mailbox = MailboxSpec(
+        capacity=20_000,
+        conflate=_newest_quote,
+        never_full=(FillBooked, OrderChanged, OrderDenied, BookState, WorkingOrders, Left, StopTrading),
+    )
+
+    def __init__(
+        self, record: StrategyRecord, folder: Path, services: Services, manager: Ref, intent_prefix: str
+    ) -> None:
+        self._record, self._folder, self._services = record, folder, services
+        self._manager, self._intent_prefix = manager, intent_prefix
+
+    def on_start(self) -> None:
+        self._desk = Desk(self._send, self._mint, self.clock.now, self._note)
+        self._runner = make_runner(self._record, self._folder, self._desk)
+        self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
+        self._missing: set[str] = {"book", "orders"}
+        self._running = False
+        self._parting: set[str] = set()
+        self._services.portfolio.tell(FollowBook(self._record.name, self.ref))
+        self._services.orders.tell(FollowOrders(self._record.name, self.ref))
+        if self._runner.warmup:
+            self._ask_history()
+        self._services.market_data.tell(
+            FollowMarket(instruments=self._runner.instruments, quotes=self._runner.ticks, follower=self.ref)
+        )
+        self.every(CLOCK_SECONDS, LookAtClock())
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case BarArrived(bar=bar):
+                if self._running:
+                    self._runner.bar(bar)
+            case QuoteArrived(quote=quote):
+                if self._running:
+                    self._runner.quote(quote)
+            case FillBooked(seq=seq, position=position, fill=fill):
+                if self._desk.take_position(position, seq) and fill is not None and self._running:
+                    self._runner.fill(fill)
+            case OrderChanged(order=order):
+                self._desk.take_order(order)
+                if self._running:
+                    self._runner.order_status(order)
+            case OrderDenied(order=order):
+                if self._running:
+                    self._runner.order_status(order)
+            case EquityChanged(equity=equity):
+                self._desk.take_equity(equity)
+            case BookState(positions=positions, equity=equity, seq=seq):
+                self._desk.take_book(positions, equity, seq)
+                if self._running:
+                    self._runner.book_replaced()
+                self._have("book")
+            case WorkingOrders(orders=orders):
+                self._desk.take_orders(orders)
+                self._have("orders")
+            case HistoryLoaded():
+                self._take_history(message)
+            case StopTrading():
+                self._part()
+            case Left(service=service):
+                self._parting.discard(service)
+                if not self._parting:
+                    self.stop()
+            case LookAtClock():
+                if self._running:
+                    self._runner.clock(self.clock.now())
+            case _:
+                return super().on_receive(message)
+        return None
+
+    def _ask_history(self) -> None:
+        self._missing |= set(self._runner.instruments)
+        for instrument in self._runner.instruments:
+            self._services.market_data.tell(
+                LoadHistory(
+                    instrument=instrument,
+                    bar_seconds=self._runner.bar_seconds,
+                    count=self._runner.warmup,
+                    reply_to=self.ref,
+                )
+            )
+
+    def _take_history(self, loaded: HistoryLoaded) -> None:
+        if not loaded.complete:
+            self.log.warning("starts without history", instrument=loaded.instrument, reason=loaded.reason)
+        self._history[loaded.instrument] = loaded.bars
+        self._have(loaded.instrument)
+
+    def _have(self, part: str) -> None:
+        """Start when the last missing part is there; parts that come again only refresh the desk."""
+        self._missing.discard(part)
+        if not self._missing and not self._running:
+            self._running = True
+            self._runner.start(self._history)
+            self._manager.tell(StrategyStarted(self._record.name))
+
+    def _part(self) -> None:
+        if self._running:
+            self._runner.stop()
+            self._running = False
+        services = self._services
+        farewells = (services.market_data, services.risk, services.orders, services.portfolio)
+        self._parting = {service.name for service in farewells}
+        for service in farewells:
+            service.tell(Leave(self.ref))
+
+    def on_stop(self) -> None:
+        if self._running:
+            self._runner.stop()
+
+    # What the desk sends out
+
+    def _send(self, wish: Wish) -> None:
+        """A cancel always goes; a wish that takes risk is void when the risk manager is too busy to take it."""
+        if isinstance(wish, CancelRequest):
+            self._services.orders.tell(wish)
+        elif not self._services.risk.offer(wish):
+            self.log.warning("the risk manager is busy; the wish is void", intent=wish.intent_id)
+
+    def _mint(self) -> IntentId:
+        return f"{self._intent_prefix}-{self.runtime.next_id()}"
+
+    def _note(self, level: LogLevel, text: str) -> None:
+        getattr(self.log, level)(text)

@@ -1,0 +1,158 @@
+"""The strategy manager: reads the strategy table, checks it, and has each active strategy started."""
+
+from pathlib import Path
+
+import msgspec
+
+from actors.ib_pool import LeaseConnection
+from actors.persistence_writer import SeedStrategies, StrategiesRead
+from actors.portfolio_manager import SetWeights
+from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarted
+from mats.ledger.equity import check_weights
+from mats.model.money import exact
+from mats.model.orders import StrategyName
+from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild
+from mats.strategy.errors import StrategyError
+from mats.strategy.loader import load_class
+from mats.strategy.record import StrategyRecord
+
+LIMIT = Limit(restarts=3, seconds=300.0)
+BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
+
+
+class StartStrategy(msgspec.Struct, frozen=True):
+    """Start a strategy of the table, or one that was stopped or parked."""
+
+    strategy: StrategyName
+
+
+class StopStrategy(msgspec.Struct, frozen=True):
+    """Stop a strategy in order; its orders and positions stay as they are."""
+
+    strategy: StrategyName
+
+
+class ParkStrategy(msgspec.Struct, frozen=True):
+    """Take a strategy down until somebody starts it again."""
+
+    strategy: StrategyName
+    reason: str
+
+
+class ReadStrategies(msgspec.Struct, frozen=True):
+    """Asks for `StrategyTable`."""
+
+
+class StrategyTable(msgspec.Struct, frozen=True):
+    """The records, which of them run, and why those that cannot do not."""
+
+    records: tuple[StrategyRecord, ...]
+    running: frozenset[StrategyName]
+    faults: dict[StrategyName, str]
+    loaded: bool
+
+
+class StrategyManager(Actor):
+    """A fault of one strategy is its own: it is named, and the others start."""
+
+    def __init__(
+        self,
+        seeds: tuple[StrategyRecord, ...],
+        folder: Path,
+        intent_prefix: str,
+        allow_leverage: bool,
+        supervisor: Ref,
+        services: Services,
+        store: Ref,
+        pool: Ref,
+    ) -> None:
+        self._seeds, self._folder, self._intent_prefix = seeds, folder, intent_prefix
+        self._allow_leverage, self._supervisor, self._services = allow_leverage, supervisor, services
+        self._store, self._pool = store, pool
+
+    def on_start(self) -> None:
+        self._records: dict[StrategyName, StrategyRecord] = {}
+        self._faults: dict[StrategyName, str] = {}
+        self._running: set[StrategyName] = set()
+        self._store.tell(SeedStrategies(self._seeds, self.ref))
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case StrategiesRead(records=records):
+                self._take_table(records)
+            case StartStrategy(strategy=strategy):
+                self._start(strategy)
+            case StopStrategy(strategy=strategy):
+                self._stop(strategy)
+            case Down(tag=str(strategy)):
+                self._supervisor.tell(StopChild(strategy))
+            case ParkStrategy(strategy=strategy, reason=reason):
+                self._supervisor.tell(Park(strategy, reason))
+            case StrategyStarted(strategy=strategy):
+                self._running.add(strategy)
+                self.log.info("strategy runs", strategy=strategy)
+            case ReadStrategies():
+                records = tuple(self._records.values())
+                return StrategyTable(records, frozenset(self._running), dict(self._faults), bool(records))
+            case _:
+                return super().on_receive(message)
+        return None
+
+    def _take_table(self, records: tuple[StrategyRecord, ...]) -> None:
+        self._records = {record.name: record for record in records}
+        active = [record for record in records if record.active]
+        weights = SetWeights(tuple(active), {})
+        self._services.portfolio.tell(weights)
+        self._services.risk.tell(weights)
+        try:
+            check_weights({r.name: exact(r.target_weight) for r in active}, self._allow_leverage)
+        except ValueError as error:
+            self.log.error("no strategy is started", reason=str(error))
+            self._faults = {record.name: str(error) for record in active}
+            return
+        for record in active:
+            self._start(record.name)
+
+    def _start(self, strategy: StrategyName) -> None:
+        """The file is loaded once here, so that its faults are told in one sentence and not as a crash."""
+        record = self._records.get(strategy)
+        if record is None:
+            self.log.error("no such strategy in general/strategies", strategy=strategy)
+            return
+        try:
+            load_class(record.file, record.class_name, self._folder)
+        except StrategyError as error:
+            self._faults[strategy] = str(error)
+            self.log.error(str(error), strategy=strategy)
+            return
+        self._faults.pop(strategy, None)
+        self._pool.tell(LeaseConnection(strategy))
+        args = {
+            "record": record,
+            "folder": self._folder,
+            "services": self._services,
+            "manager": self.ref,
+            "intent_prefix": self._intent_prefix,
+        }
+        self._supervisor.tell(
+            StartChild(
+                ChildSpec(
+                    name=strategy,
+                    actor=StrategyActor,
+                    args=args,
+                    restart="transient",
+                    limit=LIMIT,
+                    backoff=BACKOFF,
+                    over_limit="park",
+                    start_deadline=5.0,
+                    stop_deadline=2.0,
+                )
+            )
+        )
+
+    def _stop(self, strategy: StrategyName) -> None:
+        """The strategy parts in order and ends by itself; the supervisor forgets it then."""
+        self._running.discard(strategy)
+        child = self.runtime.ref(f"{self._supervisor.name}/{strategy}")
+        self.watch(child, tag=strategy)
+        child.offer(StopTrading())

@@ -1,0 +1,57 @@
+"""What the broker says an account is worth, and at which rates: the slow figures, versioned by arrival."""
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+from mats.ledger.equity import Rates
+from mats.model.broker import AccountValue
+from mats.model.money import Currency
+from mats.model.orders import AccountId
+from mats.model.timestamp import Nanos
+
+
+class AccountFigures:
+    """Account values by account and tag, and the rates among them. Unknown until the broker has said them."""
+
+    def __init__(self, base: Currency) -> None:
+        self.rates = Rates(base)
+        self._values: dict[AccountId, dict[tuple[str, Currency], AccountValue]] = {}
+
+    def take(self, values: Iterable[AccountValue], now: Nanos) -> None:
+        """The newest values; while the broker says `AccountReady` = false its figures are wrong and not taken.
+
+        Source: IB's account-update reference: during its resets the server reports AccountReady false.
+        """
+        for value in values:
+            known = self._values.setdefault(value.account, {})
+            known[value.tag, value.currency] = value
+            if value.tag == "ExchangeRate" and (rate := _number(value.value)) and value.currency != self.rates.base:
+                self.rates = self.rates.with_rate(value.currency, rate, now)
+
+    def accounts(self) -> tuple[AccountId, ...]:
+        return tuple(self._values)
+
+    def values(self, account: AccountId) -> tuple[AccountValue, ...]:
+        """Everything the broker has said about the account."""
+        return tuple(self._values.get(account, {}).values())
+
+    def ready(self, account: AccountId) -> bool:
+        """False while the broker says that its figures are not to be used."""
+        ready = self._values.get(account, {}).get(("AccountReady", ""))
+        return ready is None or ready.value != "false"
+
+    def total_equity(self, account: AccountId) -> Decimal | None:
+        """Net liquidation value in the base currency, None while it is not known."""
+        if not self.ready(account):
+            return None
+        known = self._values.get(account, {})
+        value = known.get(("NetLiquidation", self.rates.base))
+        return _number(value.value) if value else None
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -1,0 +1,122 @@
+"""From what a connection reports to entries of the fill log: each fact once, attributed, in one order."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from mats.ledger.attribution import Correction, Duplicate, New, Stale, attribute
+from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
+from mats.model.orders import AccountId, IntentId, StrategyName
+from mats.model.timestamp import Nanos
+
+
+class Known(Protocol):
+    """What the log holds already; the journal is one."""
+
+    def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None: ...
+    def find_execution(self, exec_id: str) -> FillRecorded | FillCorrected | None: ...
+    def has_commission(self, exec_id: str) -> bool: ...
+    def take_commission(self, exec_id: str) -> Commission | None: ...
+    def strategy_of(self, intent_id: IntentId) -> StrategyName | None: ...
+    def by_perm_id(self, perm_id: int) -> IntentId | None: ...
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """The entries that follow; commissions whose execution is still to come; and what a person should read."""
+
+    entries: tuple[Entry, ...]
+    held: tuple[Commission, ...]
+    notes: tuple[str, ...]
+
+
+def in_broker_order(executions: Sequence[Execution]) -> list[Execution]:
+    """A replay in the order in which it happened: by time, then within an order by its cumulative quantity."""
+    return sorted(executions, key=lambda e: (e.time, e.perm_id, e.cumulative_quantity, e.revision))
+
+
+def book(
+    executions: Sequence[Execution], commissions: Sequence[Commission], known: Known, next_seq: int, now: Nanos
+) -> Booked:
+    """Entries from `next_seq` on for every execution and commission that the log does not have yet."""
+    batch = _Batch(known, next_seq, now)
+    for execution in executions:
+        batch.execution(execution)
+    for commission in commissions:
+        batch.commission(commission)
+    return Booked(tuple(batch.entries), tuple(batch.held.values()), tuple(batch.notes))
+
+
+class _Batch:
+    """One batch in the making: the log as it will be, over the log as it is."""
+
+    def __init__(self, known: Known, next_seq: int, now: Nanos) -> None:
+        self._known, self._seq, self._now = known, next_seq, now
+        self._families: dict[tuple[AccountId, str], FillRecorded | FillCorrected] = {}
+        self._fills: dict[str, FillRecorded | FillCorrected] = {}
+        self._charged: set[str] = set()
+        self.entries: list[Entry] = []
+        self.held: dict[str, Commission] = {}
+        self.notes: list[str] = []
+
+    def execution(self, execution: Execution) -> None:
+        key = (execution.account, execution.family)
+        booked = self._families.get(key) or self._known.latest_execution(*key)
+        match attribute(execution, booked, self._known.strategy_of, self._known.by_perm_id):
+            case New(strategy=strategy, intent_id=intent_id, reason=reason):
+                if reason:
+                    self.notes.append(f"execution {execution.exec_id} is booked to {strategy}: {reason}")
+                self._add(
+                    FillRecorded(
+                        seq=self._seq, strategy=strategy, intent_id=intent_id, execution=execution, recorded=self._now
+                    )
+                )
+            case Correction(strategy=strategy, intent_id=intent_id, previous=previous):
+                self.notes.append(f"execution {execution.exec_id} corrects {previous.exec_id} of {strategy}")
+                self._add(
+                    FillCorrected(
+                        seq=self._seq,
+                        strategy=strategy,
+                        intent_id=intent_id,
+                        execution=execution,
+                        previous=previous,
+                        recorded=self._now,
+                    )
+                )
+            case Duplicate(conflict=conflict) if conflict:
+                self.notes.append(f"execution {execution.exec_id} came again with another content: {conflict}")
+            case Duplicate() | Stale():
+                return
+
+    def commission(self, commission: Commission) -> None:
+        if commission.exec_id in self._charged or self._known.has_commission(commission.exec_id):
+            return
+        fill = self._fills.get(commission.exec_id) or self._known.find_execution(commission.exec_id)
+        if fill is None:
+            self.held[commission.exec_id] = commission
+        else:
+            self._charge(fill, commission)
+
+    def _add(self, entry: FillRecorded | FillCorrected) -> None:
+        execution = entry.execution
+        self.entries.append(entry)
+        self._families[(execution.account, execution.family)] = entry
+        self._fills[execution.exec_id] = entry
+        self._seq += 1
+        early = self.held.pop(execution.exec_id, None) or self._known.take_commission(execution.exec_id)
+        if early is not None:
+            self._charge(entry, early)
+
+    def _charge(self, fill: FillRecorded | FillCorrected, commission: Commission) -> None:
+        self._charged.add(commission.exec_id)
+        self.entries.append(
+            CommissionRecorded(
+                seq=self._seq,
+                strategy=fill.strategy,
+                intent_id=fill.intent_id,
+                execution=fill.execution,
+                commission=commission,
+                recorded=self._now,
+            )
+        )
+        self._seq += 1

@@ -1,0 +1,73 @@
+"""What a run came to: one object for machines, a few lines for people."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from mats.ledger.book import Book
+from mats.model.broker import BrokerPosition
+from mats.model.instrument import InstrumentId
+from mats.model.money import ZERO
+from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
+
+Number = int | float
+
+
+class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One account and instrument: who holds what, and what the broker says. `broker` is null when it did not answer."""
+
+    account: AccountId
+    symbol: InstrumentId
+    strategies: dict[StrategyName, Number]
+    discretionary: Number
+    broker: Number | None
+
+    @property
+    def agrees(self) -> bool:
+        return self.broker is not None and sum(self.strategies.values()) + self.discretionary == self.broker
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of the data directory, and what this run saw. A figure that could not be had is null, never 0."""
+
+    orders: int
+    fills: int
+    fills_stored: int | None
+    gateway_executions: int | None
+    positions: tuple[PositionLine, ...]
+    breaks: int
+    dead_letters: int
+    restarts: int
+    parked: dict[str, str]
+    abandoned: tuple[str, ...]
+
+
+def position_lines(books: Iterable[Book], broker: Iterable[BrokerPosition] | None) -> tuple[PositionLine, ...]:
+    """Every place that a book or the broker knows."""
+    held = None if broker is None else {(p.account, p.instrument): p.quantity for p in broker}
+    shares: dict[tuple[AccountId, InstrumentId], dict[StrategyName, Decimal]] = {}
+    for book in books:
+        shares.setdefault((book.account, book.instrument), {})[book.strategy] = book.quantity
+    for place in held or ():
+        shares.setdefault(place, {})
+    return tuple(
+        _line(account, symbol, shares[account, symbol], None if held is None else held.get((account, symbol), ZERO))
+        for account, symbol in sorted(shares)
+    )
+
+
+def _line(
+    account: AccountId, symbol: InstrumentId, shares: Mapping[StrategyName, Decimal], broker: Decimal | None
+) -> PositionLine:
+    return PositionLine(
+        account=account,
+        symbol=symbol,
+        strategies={name: _number(quantity) for name, quantity in sorted(shares.items()) if name != DISCRETIONARY},
+        discretionary=_number(shares.get(DISCRETIONARY, ZERO)),
+        broker=None if broker is None else _number(broker),
+    )
+
+
+def _number(quantity: Decimal) -> Number:
+    return int(quantity) if quantity == quantity.to_integral_value() else float(quantity)
