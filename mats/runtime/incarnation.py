@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from mats.runtime.envelope import ANYONE, Envelope, Turn
+from mats.runtime.envelope import Envelope, Turn
 from mats.runtime.errors import ActorFailed, TestCrash
 from mats.runtime.messages import Crash, DownReason, Drain, Fault, Started, Stop, TaskEnded
 from mats.runtime.reply import Reply
@@ -194,12 +194,14 @@ class Incarnation(Turn):
         self.exit = "failed" if self.started or not self.actor.started_at_once else "start_failed"
         self.error = error
         envelope = self.envelope
-        if envelope is not None:
-            if envelope.reply is not None:
-                envelope.reply.fail(ActorFailed(self.cell.name, error))
-                envelope.reply = None
-            if envelope.only is ANYONE and envelope.message.__class__ is not Crash:
-                self.cell.runtime.lose(self.cell.name, envelope, "failed", error)
+        if envelope is None:
+            return
+        # The error's traceback knows this envelope: an envelope that knew the error would never be freed.
+        reply, envelope.reply = envelope.reply, None
+        if not envelope.only and envelope.message.__class__ is not Crash:
+            self.cell.runtime.lose(self.cell.name, envelope, "failed", error)
+        if reply is not None:
+            reply.fail(ActorFailed(self.cell.name, error))
 
     def end(self) -> Awaitable[None] | None:
         """Run the last hook; `over` comes next."""

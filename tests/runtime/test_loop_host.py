@@ -1,0 +1,174 @@
+"""Actors on a loop: coroutines and tasks, in real and in virtual time."""
+
+import asyncio
+import threading
+
+from mats.runtime import Actor, Backoff, ChildSpec, Outcome, Ref, Runtime, SupervisorSpec, ThreadRuntime, VirtualRuntime
+
+
+class Looping(Actor):
+    host = "loop"
+
+    def __init__(self, out: Ref) -> None:
+        self.out = out
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(0.001)
+        self.out.tell("on_start")
+
+    async def on_stop(self) -> None:
+        await asyncio.sleep(0.001)
+        self.out.tell("on_stop")
+
+    async def on_receive(self, message: object) -> object:
+        match message:
+            case ("sleep", float(seconds)):
+                await asyncio.sleep(seconds)
+            case ("task", what):
+                self.spawn_task(self._work(what))
+            case ("task then", what):
+                self.spawn_task(self._work(what), self._done)
+            case "forever":
+                self.spawn_task(self._forever())
+            case "cancel at once":
+                self.spawn_task(self._work("never")).cancel()  # type: ignore[attr-defined]
+        self.out.tell(message)
+        return message
+
+    async def _work(self, what: object) -> object:
+        await asyncio.sleep(0.02)
+        if what == "bad":
+            raise ConnectionError("lost")
+        return ("result", what)
+
+    def _done(self, outcome: Outcome) -> None:
+        self.out.tell(("done", repr(outcome.error), outcome.value))
+
+    async def _forever(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.out.tell("cancelled")
+            raise
+
+
+def test_hooks_and_handlers_may_be_coroutines_and_hold_the_mailbox(runtime: Runtime) -> None:
+    """S9.1"""
+    probe = runtime.probe()
+    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref.tell(("sleep", 0.03))
+    ref.tell("next")
+    ref.stop()
+    assert probe.receive(4) == ["on_start", ("sleep", 0.03), "next", "on_stop"]
+    assert probe.expect_down(ref).reason in ("normal", "noproc")
+
+
+def test_a_task_runs_beside_the_handlers_and_its_result_has_its_cause(runtime: Runtime) -> None:
+    """S9.2"""
+    probe = runtime.probe()
+    runtime.trace.switch_on("loop")
+    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref.tell(("task", 1))
+    ref.tell("meanwhile")
+    assert probe.receive(4) == ["on_start", ("task", 1), "meanwhile", ("result", 1)]
+    first = runtime.trace.steps[0]
+    assert probe.last.root == first.id
+    ref.tell(("task then", 2))
+    assert probe.receive(2) == [("task then", 2), ("done", "None", ("result", 2))]
+
+
+def test_an_exception_in_a_task_is_a_failure_unless_somebody_takes_it(runtime: Runtime) -> None:
+    """S9.3"""
+    probe, watcher = runtime.probe(), runtime.probe()
+    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref.tell(("task then", "bad"))
+    assert probe.receive(3)[2] == ("done", "ConnectionError('lost')", None)
+    ref.tell("cancel at once")
+    probe.expect_message("cancel at once")
+    watcher.watch(ref)
+    ref.tell(("task", "bad"))
+    down = watcher.expect_down(ref)
+    assert (down.reason, str(down.error)) == ("failed", "lost")
+
+
+def test_tasks_are_cancelled_before_the_watchers_are_told(runtime: Runtime) -> None:
+    """S9.4"""
+    probe, watcher = runtime.probe(), runtime.probe()
+    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref.tell("forever")
+    ref.tell(("sleep", 0.01))
+    probe.receive(3)
+    watcher.watch(ref)
+    ref.stop()
+    watcher.expect_down(ref)
+    assert "cancelled" in probe.receive(2, timeout=0.0 if isinstance(runtime, ThreadRuntime) else 1.0)
+
+
+def test_the_loop_is_the_threads_own_and_is_closed_at_the_end(threads: ThreadRuntime) -> None:
+    """S1.7, trap P11: libraries look for the loop of the thread"""
+    seen: list[object] = []
+
+    class Own(Actor):
+        host = "loop"
+
+        def on_start(self) -> None:
+            seen.extend([threading.get_ident(), asyncio.get_event_loop_policy().get_event_loop()])
+
+        async def on_receive(self, message: object) -> object:
+            return [threading.get_ident(), asyncio.get_running_loop()]
+
+    probe = threads.probe()
+    ref = threads.spawn(Own, name="own")
+    assert ref.ask("where", timeout=3) == seen
+    ref.stop()
+    probe.expect_down(ref)
+    assert isinstance(seen[1], asyncio.AbstractEventLoop)
+    assert seen[1].is_closed()
+
+
+def test_an_abandoned_await_is_freed(threads: ThreadRuntime) -> None:
+    """S8.1"""
+    out = threads.probe()
+    args = {"out": out.ref}
+    child = ChildSpec(name="loop", actor=Looping, args=args, stop_deadline=0.05, shutdown="stop")
+    threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0.001, max=0.001)))
+    threads.wait_started(3)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "loop"]
+    threads.ref("loop").tell(("sleep", 60.0))
+    out.expect_message("on_start")
+    out.expect_nothing(0.02)
+    report = threads.stop(5)
+    assert [abandoned.name for abandoned in report.abandoned] == ["loop"]
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_many_messages_do_not_keep_the_loop_from_its_other_work(threads: ThreadRuntime) -> None:
+    """S9.1"""
+
+    class Busy(Actor):
+        host = "loop"
+
+        def __init__(self, out: Ref) -> None:
+            self.out, self.handled = out, 0
+
+        def on_receive(self, message: object) -> None:
+            self.handled += 1
+            if message == "tick":
+                asyncio.get_running_loop().call_soon(lambda: self.out.tell(self.handled))
+
+    probe = threads.probe()
+    ref = threads.ref("busy")
+    ref.tell("tick")
+    for n in range(500):
+        ref.tell(n)
+    threads.spawn(Busy, probe.ref, name="busy")
+    assert probe.expect(int) < 100
+
+
+def test_a_coroutine_sleeps_in_virtual_time(virtual: VirtualRuntime) -> None:
+    """S10.3"""
+    probe = virtual.probe()
+    ref = virtual.spawn(Looping, probe.ref, name="loop")
+    assert ref.ask(("sleep", 3600.0), timeout=7200) == ("sleep", 3600.0)
+    assert virtual.monotonic() == 3600.001

@@ -1,0 +1,257 @@
+"""What only real threads can show: closing against putting, stopping against asking, abandoned actors."""
+
+import sys
+import threading
+from itertools import pairwise
+
+import pykka
+import pytest
+
+from mats.runtime import (
+    Abandoned,
+    Actor,
+    ActorDeadError,
+    ActorFailed,
+    Backoff,
+    ChildFailed,
+    ChildSpec,
+    Crash,
+    MailboxSpec,
+    Ref,
+    SupervisorSpec,
+    ThreadRuntime,
+)
+from tests.runtime.actors_for_tests import Hooks, Note, Teller
+
+SOON = Backoff(min=0.001, max=0.001, jitter=0)
+
+
+class Counter(Actor):
+    """Counts what it handles; the list outlives it."""
+
+    mailbox = MailboxSpec(capacity=1_000_000)
+
+    def __init__(self, handled: list[object]) -> None:
+        self.handled = handled
+
+    def on_receive(self, message: object) -> object:
+        self.handled.append(message)
+        return message
+
+
+@pytest.mark.parametrize("trial", range(20))
+def test_every_ask_around_a_stop_is_answered(threads: ThreadRuntime, trial: int) -> None:
+    """S2.5, trap P4: of unforced trials with stock pykka, one in eight loses an ask at a stop"""
+    ref = threads.spawn(Counter, [], name="c")
+    answers: list[str] = []
+
+    def ask() -> None:
+        for n in range(100_000):
+            try:
+                ref.ask(n, timeout=5)
+            except ActorDeadError:
+                answers.append("closed")
+                return
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    for n in range(20 * trial):
+        ref.tell(n)
+    ref.stop()
+    for asker in askers:
+        asker.join(10)
+    assert answers == ["closed"] * 3
+
+
+def test_each_tell_around_a_close_is_handled_or_a_dead_letter(threads: ThreadRuntime) -> None:
+    """S2.5"""
+    handled: list[object] = []
+    probe = threads.probe()
+    ref = threads.spawn(Counter, handled, name="c")
+    go = threading.Event()
+
+    def tell() -> None:
+        go.wait(5)
+        for n in range(5_000):
+            ref.tell(n)
+
+    tellers = [threading.Thread(target=tell) for _ in range(3)]
+    for teller in tellers:
+        teller.start()
+    go.set()
+    ref.ask("running", timeout=5)
+    ref.stop()
+    probe.expect_down(ref, timeout=10)
+    for teller in tellers:
+        teller.join(10)
+    assert len(handled) - 1 + len(threads.dead_letters) == 15_000
+    assert set(threads.dead_letters.counts) <= {"closed", "unprocessed"}
+
+
+def test_nothing_is_lost_doubled_or_reordered_over_many_restarts(threads: ThreadRuntime) -> None:
+    """S1.3 and S2.5"""
+    handled: list[object] = []
+    child = ChildSpec(name="c", actor=Counter, args={"handled": handled}, backoff=SOON)
+    threads.start(SupervisorSpec(name="root", children=(child,)))
+    threads.wait_started(5)
+    ref = threads.ref("c")
+
+    def tell(sender: int) -> None:
+        for n in range(5_000):
+            ref.tell((sender, n))
+            if n % 500 == 250:
+                ref.tell(Crash())
+
+    tellers = [threading.Thread(target=tell, args=(sender,)) for sender in range(2)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join(20)
+    assert ref.ask("end", timeout=10) == "end"
+    assert ref.incarnation == 21
+    for sender in range(2):
+        seen = [m[1] for m in handled if isinstance(m, tuple) and m[0] == sender]
+        assert len(seen) == 5_000
+        assert all(b == a + 1 for a, b in pairwise(seen))
+    threads.dead_letters.assert_none()
+
+
+class Stuck(Actor):
+    """Blocks until `release` is set, then tells `out`."""
+
+    def __init__(self, out: Ref, entered: threading.Event, release: threading.Event) -> None:
+        self.out, self.entered, self.release = out, entered, release
+
+    def on_receive(self, message: object) -> object:
+        if message == "block":
+            self.entered.set()
+            self.release.wait(10)
+            self.offered = self.out.offer("offered by the dead")
+        self.out.tell((self.incarnation, message))
+        return message
+
+
+def stuck_tree(
+    threads: ThreadRuntime, out: Ref, stop_deadline: float = 0.05
+) -> tuple[threading.Event, threading.Event]:
+    entered, release = threading.Event(), threading.Event()
+    stuck = ChildSpec(
+        name="stuck",
+        actor=Stuck,
+        args={"out": out, "entered": entered, "release": release},
+        stop_deadline=stop_deadline,
+    )
+    first = ChildSpec(name="first", actor=Hooks, args={"out": out})
+    threads.start(SupervisorSpec(name="root", strategy="one_for_all", children=(first, stuck), backoff=SOON))
+    threads.wait_started(5)
+    return entered, release
+
+
+def test_a_child_that_does_not_stop_is_reported_with_its_stack() -> None:
+    """S8.1"""
+    runtime = ThreadRuntime()
+    probe = runtime.probe()
+    entered, release = stuck_tree(runtime, probe.ref)
+    runtime.ref("stuck").tell("block")
+    assert entered.wait(5)
+    report = runtime.stop(5)
+    (abandoned,) = report.abandoned
+    assert not report.clean
+    assert (abandoned.name, abandoned.incarnation) == ("stuck", 1)
+    assert "self.release.wait(10)" in abandoned.stack
+    assert report.seconds < 4
+    release.set()
+
+
+def test_an_abandoned_actor_is_fenced_and_its_successor_gets_its_messages(threads: ThreadRuntime) -> None:
+    """S8.2 and S8.3"""
+    probe, out = threads.probe(), threads.probe()
+    events: list[object] = []
+    threads.on_event.append(events.append)
+    entered, release = stuck_tree(threads, out.ref)
+    stuck, errors = threads.ref("stuck"), []
+
+    def ask() -> None:
+        try:
+            stuck.ask("block", timeout=10)
+        except ActorFailed as error:
+            errors.append(str(error))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert entered.wait(5)
+    stuck.tell("after")
+    probe.watch(stuck)
+    threads.ref("first").tell(Crash())
+    assert probe.expect_down(stuck).reason == "abandoned"
+    assert out.fish(lambda m: m == (2, "after")) == (2, "after")
+    asker.join(5)
+    assert errors == ["stuck failed: RuntimeError: ended before it answered"]
+    stale = threading.Event()
+    threads.dead_letters.subscribe(lambda letter: stale.set() if letter.reason == "stale" else None)
+    release.set()
+    assert stale.wait(5)
+    (letter,) = [letter for letter in threads.dead_letters.recent if letter.reason == "stale"]
+    assert letter.message == (1, "block")
+    out.expect_nothing(0.05)
+    assert any(isinstance(event, Abandoned) for event in events)
+
+
+def test_a_start_that_hangs_is_abandoned_at_its_deadline(threads: ThreadRuntime) -> None:
+    """S7.2"""
+    release = threading.Event()
+
+    class Hanging(Actor):
+        def on_start(self) -> None:
+            if self.incarnation == 1:
+                release.wait(10)
+
+        def on_receive(self, message: object) -> object:
+            return self.incarnation
+
+    events: list[object] = []
+    threads.on_event.append(events.append)
+    child = ChildSpec(name="h", actor=Hanging, start_deadline=0.05)
+    threads.start(SupervisorSpec(name="root", children=(child,), backoff=SOON))
+    assert threads.ref("h").ask("who", timeout=5) == 2
+    assert ChildFailed("h", 1, "abandoned", "abandoned") in events
+    release.set()
+
+
+def test_a_stopped_runtime_leaves_nothing_behind() -> None:
+    """S11.5, traps P12 to P14: a process-wide registry, a stop of everybody, threads that keep the process"""
+    before = set(threading.enumerate())
+    runtime = ThreadRuntime()
+    probe = runtime.probe()
+    children = tuple(ChildSpec(name=f"c{n}", actor=Teller, args={"out": probe.ref}) for n in range(5))
+    runtime.start(SupervisorSpec(name="root", children=children))
+    runtime.wait_started(5)
+    other = ThreadRuntime()
+    bystander = other.spawn(Teller, name="bystander")
+    mine = [thread for thread in threading.enumerate() if thread not in before]
+    assert mine
+    assert all(thread.daemon for thread in mine)
+    assert pykka.ActorRegistry.get_all() == []
+    assert runtime.stop(5).clean
+    assert bystander.ask(Note(1), timeout=3) == Note(1)
+    other.stop(5)
+    for thread in mine:
+        thread.join(5)
+    assert not [thread for thread in mine if thread.is_alive()]
+    assert sys.getswitchinterval() == pytest.approx(0.001)
+
+
+def test_a_down_comes_after_on_stop_has_run(threads: ThreadRuntime) -> None:
+    """S4.5, trap P15: a stock stop may return before on_stop"""
+    ran = threading.Event()
+
+    class Slow(Actor):
+        def on_stop(self) -> None:
+            ran.set()
+
+    probe = threads.probe()
+    ref = threads.spawn(Slow, name="slow")
+    ref.stop()
+    probe.expect_down(ref)
+    assert ran.is_set()
