@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from mats.gateway import data_messages, responses
+from mats.gateway.admission import Refusal
 from mats.gateway.hub import Hub
 from mats.gateway.portfolio import Handler
 from mats.gateway.requests import BAR_SIZES, contract_query, duration, instant
@@ -23,6 +24,10 @@ Line = tuple[int, int]
 KINDS = {"TRADES": "TRADES", "MIDPOINT": "MIDPOINT", "BID": "BID", "ASK": "ASK", "ADJUSTED_LAST": "TRADES"}
 MAX_SPAN: Nanos = 31 * DAY
 """The longest stretch of bars below one hour in one request."""
+
+
+SERVICE_ERROR = "Historical Market Data Service error message:"
+INVALID = "Error validating request.-'bQ' : cause - "
 
 
 class MarketData:
@@ -211,16 +216,15 @@ class MarketData:
             session.send(responses.error(request_id, 10314, f"End Date/Time: {error}."))
             return
         span, seconds = duration(length), BAR_SIZES.get(size, 0)
-        problem = _problem(span, seconds, kind, keep=keep)
-        if problem:
-            code = 321 if problem[0].isupper() else 162
-            session.send(responses.error(request_id, code, _history_error(code, problem)))
+        refusal = _refusal(span, seconds, kind, keep=keep)
+        if refusal:
+            session.send(responses.error(request_id, refusal.code, refusal.text))
             return
         bars = self._history.bars(instrument.id, end - span, end, seconds, KINDS[kind])
         if bars:
             session.send(data_messages.historical_data(request_id, bars, end - span, end, date_format))
         else:
-            session.send(responses.error(request_id, 162, _history_error(162, "HMDS query returned no data")))
+            session.send(responses.error(request_id, 162, f"{SERVICE_ERROR}HMDS query returned no data"))
 
     def _head(self, session: Session, fields: Fields) -> None:
         request_id = fields.integer()
@@ -232,20 +236,18 @@ class MarketData:
         session.send(data_messages.head_timestamp(request_id, head, fields.integer()))
 
 
-def _problem(span: Nanos, seconds: int, kind: str, *, keep: bool) -> str:
-    """What is wrong with a request for bars; words that begin small are IB's 162, the others its 321."""
+def _refusal(span: Nanos, seconds: int, kind: str, *, keep: bool) -> Refusal | None:
+    """What is wrong with a request for bars."""
     if kind not in KINDS:
-        return f"Bars of {kind} are not offered"
+        return Refusal(321, f"{INVALID}Bars of {kind} are not offered")
     if not seconds:
-        return "Bar size is not one of the offered ones"
+        return Refusal(
+            321, f"{INVALID}Historical data bar size setting is invalid; one of {', '.join(BAR_SIZES)} is legal"
+        )
     if not span:
-        return "Duration is not a count and one of S, D, W, M, Y"
+        return Refusal(321, f"{INVALID}Historical data duration is not a count and one of S, D, W, M, Y")
     if keep:
-        return "Bars that keep up to date are not offered; use real-time bars"
-    return "time length exceeds max." if seconds < 3600 and span > MAX_SPAN else ""
-
-
-def _history_error(code: int, words: str) -> str:
-    if code == 162:
-        return f"Historical Market Data Service error message:{words}"
-    return f"Error validating request.-'bQ' : cause - {words}"
+        return Refusal(321, f"{INVALID}Bars that keep up to date are not offered; use real-time bars")
+    if seconds < 3600 and span > MAX_SPAN:
+        return Refusal(162, f"{SERVICE_ERROR}Time length exceed max.")
+    return None
