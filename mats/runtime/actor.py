@@ -132,7 +132,7 @@ class Actor(_Base):
     def watch(self, ref: "Ref", tag: object = None) -> None:
         """Be told exactly one `Down` when the target's incarnation ends, or at once if it has none."""
         number = self.incarnation
-        ref._cell.watch(lambda down: self.ref.signal(down, number), tag)
+        ref._cell.watch(lambda down: self.ref.signal(down, number), tag, self._incarnation)
 
     def spawn_task(
         self, coroutine: Coroutine[object, object, object], then: Callable[[Outcome], object] | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,16 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     parked: str
 
 
+class _Watch(NamedTuple):
+    sink: Sink
+    tag: object
+    watcher: "Incarnation | None"
+
+
+def _outlived(old: "Incarnation | None", new: "Incarnation") -> bool:
+    return old is not None and old.cell is new.cell and old is not new
+
+
 class Cell:
     """One name.
 
@@ -60,17 +70,21 @@ class Cell:
         self.parked = ""
         self.order = 0
         self.children: tuple[ChildSpec | SupervisorSpec, ...] | None = None
-        self._watchers: list[tuple[Sink, object]] = []
+        self._watchers: list[_Watch] = []
 
     def enter(self, state: State) -> None:
         self.state = state
         self.since = self.runtime.clock.now()
 
-    def watch(self, sink: Sink, tag: object) -> None:
-        """Tell `sink` exactly one Down: at the end of the incarnation that runs (or will be the first), or now."""
+    def watch(self, sink: Sink, tag: object, watcher: "Incarnation | None" = None) -> None:
+        """Tell `sink` exactly one Down: at the end of the incarnation that runs (or will be the first), or now.
+
+        With `watcher`, the watches of its cell's ended incarnations are dropped: nobody would read their Downs.
+        """
         with self.lock:
             if self.incarnation is not None or self.number == 0:
-                self._watchers.append((sink, tag))
+                self._watchers = [w for w in self._watchers if watcher is None or not _outlived(w.watcher, watcher)]
+                self._watchers.append(_Watch(sink, tag, watcher))
                 return
         sink(Down(self.name, self.number, tag, "noproc"))
 
@@ -85,7 +99,7 @@ class Cell:
             self.actor = incarnation.actor_class.__name__
             self.parked = ""
             if parent is not None:
-                self._watchers.append((parent, None))
+                self._watchers.append(_Watch(parent, None, None))
         if self.mailbox.closed:
             self.mailbox = self.runtime.new_mailbox(self)
         self.mailbox.configure(incarnation.actor_class.mailbox)
@@ -103,8 +117,8 @@ class Cell:
         self.enter("stopped")
         if not self.supervised:
             self.close()
-        for sink, tag in watchers:
-            sink(Down(self.name, incarnation.number, tag, reason, error))
+        for watch in watchers:
+            watch.sink(Down(self.name, incarnation.number, watch.tag, reason, error))
         return True
 
     def abandon(self, incarnation: "Incarnation") -> Abandoned | None:

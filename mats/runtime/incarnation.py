@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mats.runtime.envelope import Envelope, Turn
 from mats.runtime.errors import ActorFailed, TestCrash
-from mats.runtime.messages import Crash, DownReason, Drain, Fault, Started, Stop, TaskEnded
+from mats.runtime.messages import Crash, DownReason, Drain, Fault, Outcome, Started, Stop, TaskEnded
 from mats.runtime.reply import Reply
 from mats.runtime.timers import Timer
 
@@ -71,7 +71,7 @@ class Incarnation(Turn):
         self.error: BaseException | None = None
         self.fenced = self.started = False
         self.timers: set[Timer] = set()
-        self.tasks: set[asyncio.Task[object]] = set()
+        self.tasks: set[asyncio.Task[Outcome]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.begun = False
         self.handler: asyncio.Task[None] | None = None
@@ -204,9 +204,10 @@ class Incarnation(Turn):
             reply.fail(ActorFailed(self.cell.name, error))
 
     def end(self) -> Awaitable[None] | None:
-        """Run the last hook; `over` comes next."""
+        """Run the last hook, once; `over` comes next."""
         if self.fenced or not self._built:
             return None
+        self._built = False
         self.envelope = None
         try:
             if self.error is not None:

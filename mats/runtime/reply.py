@@ -1,7 +1,7 @@
 """The answer to an ask: set once, by whoever comes first."""
 
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pykka
 
@@ -33,6 +33,9 @@ class Reply(pykka.Future[object]):
         if self._error is not None:
             raise self._error
         return self._value
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("a reply cannot be awaited, it would block the loop; tell, and be told the answer")
 
     def set(self, value: object | None = None) -> None:
         """Answer with `value`, unless there is an answer already."""

@@ -326,6 +326,9 @@ class Supervisor(Actor):
                 child.answer(ChildStopped(child.path))
             case "park":
                 self._park(child, child.park_reason)
+            case _ if child.spec.restart == "temporary":
+                self._leave_recoveries(child)
+                self._finish(child)
             case _:
                 self._to_backoff(child)
 

@@ -22,7 +22,7 @@ def start_task(
     incarnation: Incarnation,
     coroutine: Coroutine[object, object, object],
     then: Callable[[Outcome], object] | None,
-) -> "asyncio.Task[object]":
+) -> "asyncio.Task[Outcome]":
     """Run `coroutine` on the incarnation's loop; see `Actor.spawn_task`."""
     loop = incarnation.loop
     if loop is None:
@@ -30,29 +30,38 @@ def start_task(
         name = incarnation.actor_class.__name__
         raise RuntimeError(f'{name} has no loop for a task; give the class host = "loop"')
     context = turn_context(incarnation)
-    task = loop.create_task(coroutine, context=context)
+    task = loop.create_task(_outcome(coroutine), context=context)
     incarnation.tasks.add(task)
 
-    def ended(task: "asyncio.Task[object]") -> None:
+    def ended(task: "asyncio.Task[Outcome]") -> None:
         incarnation.tasks.discard(task)
-        _post(incarnation, task, then)
+        # Cancelled before its first step it has never run, and would complain.
+        coroutine.close()
+        _post(incarnation, Outcome(error=asyncio.CancelledError()) if task.cancelled() else task.result(), then)
 
     task.add_done_callback(ended, context=context)
     return task
 
 
-def _post(incarnation: Incarnation, task: "asyncio.Task[object]", then: Callable[[Outcome], object] | None) -> None:
-    error: BaseException | None = asyncio.CancelledError() if task.cancelled() else task.exception()
+async def _outcome(coroutine: Coroutine[object, object, object]) -> Outcome:
+    """Even an exit of the interpreter is one actor's failure, and must not end the loop."""
+    try:
+        return Outcome(await coroutine)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return Outcome(error=error)
+
+
+def _post(incarnation: Incarnation, outcome: Outcome, then: Callable[[Outcome], object] | None) -> None:
+    """Tell the incarnation: an outcome to `then`, a result as a message, an error as its failure."""
+    message = outcome.value
     if then is not None:
-        outcome = Outcome(error=error) if error is not None else Outcome(task.result())
-        message: object = TaskEnded(then, outcome)
-    elif task.cancelled():
+        message = TaskEnded(then, outcome)
+    elif isinstance(outcome.error, asyncio.CancelledError):
         return
-    elif error is not None:
-        incarnation.cell.ref.signal(Fault(error), incarnation.number)
-        return
-    elif (message := task.result()) is None:
-        return
-    cell = incarnation.cell
-    envelope: Envelope = cell.ref.envelope(message, None, incarnation.number)
-    cell.mailbox.put(envelope)
+    elif outcome.error is not None:
+        incarnation.cell.ref.signal(Fault(outcome.error), incarnation.number)
+    if message is not None:
+        envelope: Envelope = incarnation.cell.ref.envelope(message, None, incarnation.number)
+        incarnation.cell.mailbox.put(envelope)

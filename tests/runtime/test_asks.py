@@ -1,5 +1,6 @@
 """Asks: for edges only, always with a timeout, always answered."""
 
+import asyncio
 import threading
 
 import pytest
@@ -195,6 +196,16 @@ def test_a_second_answer_changes_nothing_and_harms_nobody() -> None:
     reply.set(2)
     reply.fail(ValueError("late"))
     assert reply.get(timeout=0) == 1
+
+
+def test_a_reply_cannot_be_awaited() -> None:
+    """Trap P10: awaiting a stock future blocks its loop."""
+
+    async def wait() -> object:
+        return await Reply()
+
+    with pytest.raises(TypeError, match="a reply cannot be awaited, it would block the loop"):
+        asyncio.run(wait())
 
 
 def test_an_ask_runs_the_world_and_times_out_at_its_virtual_deadline(virtual: VirtualRuntime) -> None:

@@ -39,6 +39,8 @@ class Looping(Actor):
         await asyncio.sleep(0.02)
         if what == "bad":
             raise ConnectionError("lost")
+        if what == "exit":
+            raise SystemExit(1)
         return ("result", what)
 
     def _done(self, outcome: Outcome) -> None:
@@ -89,6 +91,36 @@ def test_an_exception_in_a_task_is_a_failure_unless_somebody_takes_it(runtime: R
     ref.tell(("task", "bad"))
     down = watcher.expect_down(ref)
     assert (down.reason, str(down.error)) == ("failed", "lost")
+
+
+def test_an_exit_out_of_a_task_ends_its_actor_only(runtime: Runtime) -> None:
+    """S9.3, S4.1"""
+    probe, watcher = runtime.probe(), runtime.probe()
+    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    watcher.watch(ref)
+    ref.tell(("task", "exit"))
+    down = watcher.expect_down(ref)
+    assert down.reason == "failed"
+    assert isinstance(down.error, SystemExit)
+
+
+def test_an_exit_out_of_a_callback_ends_its_actor_only(threads: ThreadRuntime) -> None:
+    """S4.1"""
+
+    class Library(Actor):
+        host = "loop"
+
+        def on_receive(self, message: object) -> None:
+            asyncio.get_running_loop().call_soon(self._leave)
+
+        def _leave(self) -> None:
+            raise SystemExit(1)
+
+    probe = threads.probe()
+    ref = threads.spawn(Library, name="library")
+    probe.watch(ref)
+    ref.tell("go")
+    assert isinstance(probe.expect_down(ref).error, SystemExit)
 
 
 def test_tasks_are_cancelled_before_the_watchers_are_told(runtime: Runtime) -> None:

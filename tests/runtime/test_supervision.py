@@ -313,6 +313,20 @@ def test_who_is_restarted_after_which_end(virtual: VirtualRuntime, kind: str, en
     assert virtual.ref("root").is_alive()
 
 
+def test_a_temporary_child_does_not_come_back_with_its_group(virtual: VirtualRuntime) -> None:
+    """S7.11"""
+    children = (
+        ChildSpec(name="a", actor=Teller),
+        ChildSpec(name="t", actor=Teller, restart="temporary"),
+        ChildSpec(name="z", actor=Teller),
+    )
+    begun(virtual, SupervisorSpec(name="root", strategy="one_for_all", children=children, backoff=SECOND))
+    virtual.ref("a").tell(Crash())
+    virtual.advance(2)
+    assert [virtual.ref(name).incarnation for name in "atz"] == [2, 1, 2]
+    assert not virtual.ref("t").offer("closed")
+
+
 @pytest.mark.parametrize("policy", ["keep", "flush"])
 def test_what_waits_at_a_restart_is_kept_or_flushed(runtime: Runtime, policy: str) -> None:
     """S7.12 and S1.3"""

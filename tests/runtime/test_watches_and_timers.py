@@ -90,6 +90,23 @@ def test_what_was_meant_for_an_incarnation_dies_with_it(virtual: VirtualRuntime)
     out.expect_nothing(2)
 
 
+def test_watches_of_ended_incarnations_do_not_pile_up(virtual: VirtualRuntime) -> None:
+    """S5.1"""
+    out = virtual.probe()
+    target = virtual.spawn(Teller, name="target")
+    child = ChildSpec(name="w", actor=Watcher, args={"target": target, "out": out.ref})
+    virtual.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0, max=0)))
+    virtual.wait_started(1)
+    for _ in range(20):
+        virtual.ref("w").tell(Boom())
+        virtual.advance(1)
+    assert virtual.ref("w").incarnation == 21
+    assert len(target._cell._watchers) == 1
+    target.tell(Boom())
+    out.expect(Down)
+    out.expect_nothing(1)
+
+
 def test_after_fires_once_at_its_time(virtual: VirtualRuntime) -> None:
     """S6.1 and S10.3"""
     out = virtual.probe()

@@ -19,10 +19,11 @@ def live_on_loop(incarnation: Incarnation) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(_live(incarnation, loop))
-    except asyncio.CancelledError:
-        # An abandoned incarnation was freed from an await; nobody waits for its end any more.
-        if not incarnation.fenced:
-            raise
+    except BaseException as error:
+        # A cancellation of the whole life, or an exit out of a library's callback. If the incarnation was abandoned,
+        # nobody waits for its end any more and this changes nothing.
+        incarnation.fail(error)
+        incarnation.end()
     finally:
         _clear(loop)
         incarnation.loop = None
@@ -81,7 +82,15 @@ def _clear(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_until_complete(loop.shutdown_asyncgens())
 
 
-def cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    """From another thread: cancel everything on the loop, which frees an actor that waits in an await."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+def cancel_all(loop: asyncio.AbstractEventLoop) -> bool:
+    """From another thread: cancel everything on the loop, which frees an actor that waits; False if it is closed."""
+    try:
+        loop.call_soon_threadsafe(_cancel_tasks, loop)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()

@@ -1,0 +1,72 @@
+"""What a name is made of in virtual time: mailbox, ref and reply without locks or waiting."""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from mats.runtime.cell import Cell
+from mats.runtime.envelope import CURRENT, Envelope
+from mats.runtime.mailbox import Mailbox, Refusal
+from mats.runtime.ref import Ref
+from mats.runtime.reply import Reply
+
+if TYPE_CHECKING:
+    from mats.runtime.hosts.virtual import VirtualRuntime
+
+
+class VirtualMailbox(Mailbox):
+    """No locks: there is one thread. Each message leaves a token in the run queue."""
+
+    __slots__ = ("_cell", "_ready_cells")
+
+    def __init__(self, cell: Cell, ready: deque[Cell] | list[Cell]) -> None:
+        self._cell = cell
+        self._ready_cells = ready
+        super().__init__(cell.high_water)
+
+    def put(self, envelope: Envelope) -> Refusal | None:
+        if self._closed:
+            return "closed"
+        if self._spec.conflate is not None and envelope.reply is None and self._replace(envelope):
+            return None
+        if len(self._user) >= self._mark and self._crowded(envelope):
+            return "full"
+        self._user.append(envelope)
+        self._ready_cells.append(self._cell)
+        return None
+
+    def post(self, envelope: Envelope) -> Refusal | None:
+        if self._closed:
+            return "closed"
+        self._system.append(envelope)
+        self._ready_cells.append(self._cell)
+        return None
+
+
+class VirtualRef(Ref):
+    """Knows the turn from its runtime, which is quicker than from the context."""
+
+    def __init__(self, cell: Cell, runtime: "VirtualRuntime") -> None:
+        super().__init__(cell)
+        self._virtual = runtime
+        self._clock = runtime.clock
+
+    def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
+        runtime = self._virtual
+        number = runtime.next_id()
+        turn = runtime.turn or CURRENT.get()
+        if turn is None or (cause := turn.envelope) is None:
+            return Envelope(message, reply, number, 0, number, self._clock.seconds, only)
+        return Envelope(message, reply, number, cause.id, cause.root, self._clock.seconds, only)
+
+
+class VirtualReply(Reply):
+    """Waiting for it lets the actors run."""
+
+    def __init__(self, runtime: "VirtualRuntime") -> None:
+        super().__init__()
+        self._runtime = runtime
+
+    def get(self, *, timeout: float | None = None) -> object:
+        if not self.settled and timeout is not None:
+            self._runtime.pump(self, timeout)
+        return super().get(timeout=0)
