@@ -7,6 +7,7 @@ import msgspec
 
 from mats.gateway.requests import PlaceOrder
 from mats.model.instrument import Instrument
+from mats.model.money import ONE
 from mats.model.orders import OrderType, Side, TimeInForce
 from mats.venue.account import MARGIN, Account, Mark, rate
 from mats.venue.orders import FILLED, Order
@@ -73,7 +74,9 @@ def margins(account: Account, order: Order, universe: Universe, mark: Mark) -> t
     """Margin before, margin after the order is filled, and the equity, in the base currency."""
     instrument = universe.instrument(order.instrument)
     price = mark(instrument.id) or order.limit_price or order.stop_price or Decimal(0)
-    unit = price * instrument.multiplier * rate(instrument.currency, universe, mark) * MARGIN[instrument.sec_type]
+    unit = (
+        price * instrument.multiplier * rate(instrument.currency, universe, mark) * MARGIN.get(instrument.sec_type, ONE)
+    )
     before = account.quantity(instrument.id)
     worth = account.worth(universe, mark)
     change = (abs(before + order.remaining * order.side.sign) - abs(before)) * unit

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import structlog
 
 from mats.gateway import responses
+from mats.gateway.versions import NEWEST, adapt
 from mats.gateway.wire import Fields, FrameReader, Message, WireError, encode
 
-MIN_VERSION, MAX_VERSION = 157, 178
-MAX_BUFFER = 64 << 20
+MIN_VERSION, MAX_VERSION = 157, NEWEST
+MAX_BUFFER = 32 << 20
 """Bytes that may wait for a slow reader before it is dropped."""
 
 START_API = 71
@@ -51,6 +52,8 @@ class Session(asyncio.Protocol):
 
     def send(self, *messages: Message) -> None:
         """Puts messages into the outbox."""
+        if self.version < NEWEST:
+            messages = tuple(adapt(message, self.version) for message in messages)
         self._outbox.extend(map(encode, messages))
 
     def send_raw(self, frame: bytes) -> None:

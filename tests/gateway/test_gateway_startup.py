@@ -3,7 +3,8 @@
 import asyncio
 import struct
 
-from ib_async import IB, Contract, Forex, MarketOrder
+import pytest
+from ib_async import IB, Client, Contract, Forex, LimitOrder, MarketOrder
 
 from mats.gateway import PaperGateway
 from mats.gateway.wire import MAX_FRAME
@@ -21,6 +22,44 @@ def test_an_unmodified_client_starts_up_completely(bench):
             assert values["AccountReady", ""] == "true"
             assert ib.positions() == []
 
+    bench.run(scenario())
+
+
+@pytest.mark.parametrize("version", [157, 160, 163, 165, 169, 176, 177])
+def test_older_clients_are_spoken_to_in_their_own_version(bench, version, monkeypatch):
+    async def scenario():
+        async with PaperGateway() as gateway:
+            async with bench.client(gateway, 1) as ib:
+                assert ib.client.serverVersion() == version
+                contract = await bench.contract(ib)
+                trade = ib.placeOrder(contract, MarketOrder("BUY", 10, orderRef="alpha:1"))
+                resting = ib.placeOrder(contract, LimitOrder("BUY", 7, 1.0, orderRef="alpha:2"))
+                await bench.until(lambda: trade.isDone() and resting.orderStatus.status == "Submitted")
+                assert (await ib.whatIfOrderAsync(contract, MarketOrder("BUY", 10))).commission == 1.0
+            async with bench.client(gateway, 1) as ib:
+                assert ib.openTrades()[0].order.orderRef == "alpha:2"
+                assert ib.fills()[0].execution.orderRef == "alpha:1"
+                completed = await ib.reqCompletedOrdersAsync(False)
+                assert [t.order.orderRef for t in completed if t.orderStatus.status == "Filled"] == ["alpha:1"]
+
+    monkeypatch.setattr(Client, "MaxClientVersion", version)
+    bench.run(scenario())
+
+
+def test_a_client_that_does_not_read_is_dropped(bench, monkeypatch):
+    async def scenario():
+        async with PaperGateway() as gateway:
+            _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            hello, start = b"v157..178", b"71\x002\x005\0\0"
+            writer.write(b"API\0" + struct.pack(">I", len(hello)) + hello + struct.pack(">I", len(start)) + start)
+            await bench.until(lambda: 5 in gateway.connected)
+            for _ in range(300):
+                gateway.faults.push(5, 6, 2, "x" * 100_000, "", "", "")
+                await asyncio.sleep(0)
+            await bench.until(lambda: 5 not in gateway.connected)
+            writer.close()
+
+    monkeypatch.setattr("mats.gateway.session.MAX_BUFFER", 1 << 20)
     bench.run(scenario())
 
 
