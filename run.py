@@ -287,7 +287,9 @@ def _stop_on_signals() -> threading.Event:
 def _log_event(event: happened.Event) -> None:
     """Supervision on the record: what failed as an error, what came back as information."""
     log = structlog.get_logger(name="supervision")
-    serious = happened.ChildFailed | happened.ChildParked | happened.Abandoned | happened.Escalated
+    if isinstance(event, happened.ChildFailed):
+        return  # the runtime has written it down where it happened
+    serious = happened.ChildParked | happened.Abandoned | happened.Escalated
     say = log.error if isinstance(event, serious) else log.info
     say(
         type(event).__name__,

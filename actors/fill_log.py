@@ -102,6 +102,18 @@ class StagesBehind(msgspec.Struct, frozen=True):
     stages: tuple[str, ...]
 
 
+class MarkLog(msgspec.Struct, frozen=True):
+    """Asks how far the log is, to compare with something else of this moment; answered by `LogMarked`."""
+
+    reply_to: Ref
+
+
+class LogMarked(msgspec.Struct, frozen=True):
+    """The last entry of the log when it was asked."""
+
+    seq: int
+
+
 class ReadProgress(msgspec.Struct, frozen=True):
     """Asks for `Progress`."""
 
@@ -165,6 +177,8 @@ class FillLog(Actor):
                 self._seq_at_ticks.append(self._last_seq)
                 self._judge_stages()
                 self._feed()
+            case MarkLog(reply_to=reply_to):
+                reply_to.tell(LogMarked(self._last_seq))
             case ReadProgress():
                 return Progress(self._last_seq, self._gate.cursors())
             case _:

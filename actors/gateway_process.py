@@ -28,7 +28,7 @@ class LookAtProcess(msgspec.Struct, frozen=True):
 
 
 class GatewayProcess(Actor):
-    """Owns one process. It ends with its parent, however that ends."""
+    """Owns one process, which ends with its parent, however that ends. Started means that it listens."""
 
     def __init__(self, command: GatewayCommand) -> None:
         self._command = command
@@ -36,9 +36,15 @@ class GatewayProcess(Actor):
     def on_start(self) -> None:
         with self._command.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._command.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [sys.executable, *self._command.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
                 start_new_session=True,
-            )  # fmt: skip
+            )
+        assert self._process.stdout is not None
+        if not self._process.stdout.readline().startswith(b"listening"):
+            raise GatewayDied(f"the paper gateway did not start: {self._last_words()}")
         self.every(LOOK_SECONDS, LookAtProcess())
 
     def on_receive(self, message: object) -> object:
@@ -52,7 +58,12 @@ class GatewayProcess(Actor):
     def _look(self) -> None:
         code = self._process.poll()
         if code is not None:
-            raise GatewayDied(f"the paper gateway ended with code {code}; its last words are in {self._command.log}")
+            raise GatewayDied(f"the paper gateway ended with code {code}: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        """The end of its log, which for a fault of use is one sentence."""
+        lines = self._command.log.read_text(errors="replace").splitlines()
+        return lines[-1] if lines else f"it left no word in {self._command.log}"
 
     def on_stop(self) -> None:
         self._process.terminate()
@@ -63,6 +74,5 @@ class GatewayProcess(Actor):
             self._process.wait()
 
     def on_failure(self, error: BaseException) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()

@@ -109,6 +109,7 @@ class IbConnection(Actor):
         self._merging: list[Replayed] = []
         self._opened: Opened | None = None
         self._announced = False
+        self._ending = False
         self._session = Session(self._client_id, self._hear, clock=self.clock.now, monotonic=self.clock.monotonic)
         self._desks.fill_log.tell(OpenEpoch(self.name, self.ref))
 
@@ -290,7 +291,8 @@ class IbConnection(Actor):
             if order.action == "place" and order.order_id in self._orders:
                 submitted = self._orders[order.order_id]
                 submitted.reply_to.tell(NotSent(submitted.intent.intent_id, reason))
-        self.fail(ConnectionLost(f"{self.name} lost the gateway: {reason}"))
+        if not self._ending:
+            self.fail(ConnectionLost(f"{self.name} lost the gateway: {reason}"))
 
     # Questions of others
 
@@ -316,7 +318,9 @@ class IbConnection(Actor):
         request.reply_to.tell(loaded)
 
     def on_stop(self) -> None:
+        self._ending = True
         self._session.close()
 
     def on_failure(self, error: BaseException) -> None:
+        self._ending = True
         self._session.close()

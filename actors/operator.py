@@ -24,6 +24,7 @@ from mats.summary import Summary, position_lines
 
 ASK_SECONDS = 2.0
 LOOK_SECONDS = 0.1
+COMPARE_SECONDS = 3.0
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class Operator:
         names = self._names
         broker = _answer(lambda: names.master.ask(ReadBroker(), timeout=10.0), Replay)
         self._settle(ASK_SECONDS)
+        self._compare(COMPARE_SECONDS)
         stored = _answer(lambda: names.store.ask(ReadStored(), timeout=10.0), int)
         portfolio = _answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
         journal = Journal(self._journal)
@@ -156,6 +158,20 @@ class Operator:
             )
 
         self._until(quiet, seconds)
+
+    def _compare(self, seconds: float) -> None:
+        """Look at the broker's positions until books and broker agree, or the time for news on its way is over."""
+        begun = self._runtime.clock.monotonic()
+
+        def agreed() -> bool:
+            portfolio = _answer(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+            if portfolio is None or portfolio.reconciled_seconds_ago is None:
+                return False
+            fresh = portfolio.reconciled_seconds_ago <= self._runtime.clock.monotonic() - begun
+            self.reconcile()
+            return fresh and not portfolio.breaks
+
+        self._until(agreed, seconds)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         clock, pause = self._runtime.clock, threading.Event()

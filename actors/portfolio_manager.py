@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from actors.broker import AccountChanged, FollowAccount, PositionsChanged, PositionsTaken, Ready, TakePositions
-from actors.fill_log import Adjust, Apply, SayHello
+from actors.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
 from actors.following import Leave, Left
 from actors.market_data import PriceMarked
 from actors.stage import Republish, Stage
@@ -145,7 +145,8 @@ class PortfolioManager(Stage):
         self._figures = AccountFigures(self._base)
         self._watch = PositionWatch(self._interval, self._grace)
         self._master: Ref | None = None
-        self._waiting: list[Ready] = []
+        self._waiting: list[tuple[int, tuple[BrokerPosition, ...]]] = []
+        self._taken: tuple[BrokerPosition, ...] = ()
         self._prices: dict[InstrumentId, float] = {}
         self._followers: dict[StrategyName, Ref] = {}
         self._weights = SetWeights((), {})
@@ -157,7 +158,7 @@ class PortfolioManager(Stage):
         match message:
             case Apply():
                 self.receive_entries(message)
-                self._merge_ready()
+                self._merge()
             case PriceMarked(instrument=instrument, price=price):
                 self._prices[instrument] = price
             case PositionsChanged(positions=positions):
@@ -167,10 +168,13 @@ class PortfolioManager(Stage):
             case FollowBook(strategy=strategy, follower=follower):
                 self._follow(strategy, follower)
             case Ready():
-                self._waiting.append(message)
-                self._merge_ready()
+                self._welcome(message)
             case PositionsTaken(positions=positions):
-                self._look(positions)
+                self._taken = positions
+                self.fill_log.tell(MarkLog(self.ref))
+            case LogMarked(seq=seq):
+                self._waiting.append((seq, self._taken))
+                self._merge()
             case SetWeights():
                 self._weights = message
                 self._share_equity()
@@ -225,18 +229,23 @@ class PortfolioManager(Stage):
 
     # The broker's positions
 
-    def _merge_ready(self) -> None:
-        """A snapshot is compared only when every execution that came with it is in the books."""
-        ripe = [ready for ready in self._waiting if ready.through <= self.cursor]
-        self._waiting = [ready for ready in self._waiting if ready.through > self.cursor]
-        for ready in ripe:
-            if ready.ref != self._master:
-                self._master = ready.ref
-                self.watch(ready.ref, tag=ready.connection)
-                for account in ready.accounts:
-                    ready.ref.tell(FollowAccount(account))
-            self._watch.accounts = ready.accounts
-            self._look(ready.replay.positions)
+    def _welcome(self, ready: Ready) -> None:
+        """A connection that sees all positions: from here on they are asked for there."""
+        if ready.ref != self._master:
+            self._master = ready.ref
+            self.watch(ready.ref, tag=ready.connection)
+            for account in ready.accounts:
+                ready.ref.tell(FollowAccount(account))
+        self._watch.accounts = ready.accounts
+        self._waiting.append((ready.through, ready.replay.positions))
+        self._merge()
+
+    def _merge(self) -> None:
+        """A snapshot is compared only when every execution that the log had by then is in the books."""
+        ripe = [positions for through, positions in self._waiting if through <= self.cursor]
+        self._waiting = [(through, positions) for through, positions in self._waiting if through > self.cursor]
+        for positions in ripe:
+            self._look(positions)
 
     def _look(self, positions: tuple[BrokerPosition, ...]) -> None:
         outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())

@@ -28,11 +28,12 @@ class PositionWatch:
 
     @property
     def breaks(self) -> tuple[Break, ...]:
-        return self._reconciliation.open
+        """Differences that a second look has confirmed; a first one may be news on its way."""
+        return tuple(found for found in self._reconciliation.open if found.looks > 1)
 
     @property
     def places(self) -> frozenset[Place]:
-        """Where books and broker differ."""
+        """Where books and broker differ: no new risk is taken there."""
         return frozenset((found.account, found.instrument) for found in self.breaks)
 
     def hear(self, positions: Iterable[BrokerPosition], books: Books, now: float) -> None:

@@ -50,6 +50,15 @@ class VirtualRef(Ref):
         self._virtual = runtime
         self._clock = runtime.clock
 
+    def tell(self, message: object) -> None:
+        if self._virtual.turn is None:
+            # An edge, or a coroutine, which may belong to an abandoned actor.
+            super().tell(message)
+            return
+        envelope = self.envelope(message)
+        if (refusal := self._cell.mailbox.put(envelope)) is not None:
+            self._virtual.lose(self.name, envelope, refusal)
+
     def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
         runtime = self._virtual
         number = runtime.next_id()
