@@ -8,7 +8,7 @@ from mats.gateway.admission import Refusal
 from mats.gateway.blotter import Blotter, Fill
 from mats.gateway.hub import Hub
 from mats.gateway.portfolio import Handler, Portfolio
-from mats.gateway.requests import PlaceOrder, execution_filter, place_order
+from mats.gateway.requests import PlaceOrder, place_order
 from mats.gateway.session import Session
 from mats.gateway.wire import Fields, Message
 from mats.model.instrument import Instrument
@@ -46,13 +46,8 @@ class Desk:
         return {
             3: lambda session, fields: self.place(session, place_order(fields, session.version)),
             4: self._cancel_request,
-            5: lambda session, fields: self._send_open(session, everybody=False),
-            7: self._executions,
             8: lambda session, fields: session.send(self.next_valid_id(session.client_id)),
-            15: lambda session, fields: None,
-            16: lambda session, fields: self._send_open(session, everybody=True),
             58: lambda session, fields: self.cancel_all(),
-            99: self._completed_orders,
         }
 
     @property
@@ -275,40 +270,6 @@ class Desk:
 
     def _to_base(self, instrument: Instrument) -> Decimal:
         return rate(instrument.currency, self._universe, self._exchange.mark)
-
-    # questions
-
-    def _send_open(self, session: Session, *, everybody: bool) -> None:
-        for order in self._exchange.working():
-            if everybody or order.client_id == session.client_id:
-                session.send(order_messages.open_order(order, self._universe.instrument(order.instrument)))
-                session.send(order_messages.order_status(order))
-        session.send(responses.open_order_end())
-
-    def _completed_orders(self, session: Session, fields: Fields) -> None:
-        for order in self._blotter.orders():
-            if not order.working:
-                session.send(order_messages.completed_order(order, self._universe.instrument(order.instrument)))
-        session.send(responses.completed_orders_end())
-
-    def _executions(self, session: Session, fields: Fields) -> None:
-        fields.skip(1)
-        request_id = fields.integer()
-        wanted = execution_filter(fields)
-        owner = wanted.client_id if session.client_id == MASTER and wanted.client_id else session.client_id
-        for fill in self._blotter.fills():
-            instrument = self._universe.instrument(fill.instrument)
-            if (
-                (owner in (MASTER, fill.client_id))
-                and wanted.account in ("", fill.account)
-                and fill.time >= wanted.since
-                and wanted.symbol in ("", instrument.symbol)
-                and wanted.sec_type in ("", instrument.sec_type.value)
-                and wanted.side in ("", fill.side.value)
-            ):
-                session.send(order_messages.execution(request_id, fill, instrument))
-                session.send(order_messages.commission_report(fill))
-        session.send(responses.executions_end(request_id))
 
     # news
 

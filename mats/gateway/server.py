@@ -15,6 +15,7 @@ from mats.gateway.faults import Faults
 from mats.gateway.feed import Feed, Publisher, RandomFeed, ReplayFeed
 from mats.gateway.hub import Hub
 from mats.gateway.market_data import MarketData
+from mats.gateway.order_queries import OrderQueries
 from mats.gateway.portfolio import Handler, Portfolio
 from mats.gateway.session import Session
 from mats.gateway.state import State
@@ -98,6 +99,7 @@ class PaperGateway:
             **self._requests(),
             **self.portfolio.requests(),
             **self._desk.requests(),
+            **OrderQueries(self.universe, self.exchange, blotter).requests(),
             **self._data.requests(),
         }
         self._server: asyncio.Server | None = None

@@ -33,13 +33,13 @@ def encode_text(fields: str) -> bytes:
 
 def text(field: Field) -> str:
     """A field as the protocol writes it."""
+    if type(field) is str:
+        return field
     if field is None:
         return ""
     if isinstance(field, bool):
         return "1" if field else "0"
-    if isinstance(field, Decimal):
-        return format(field, "f")
-    return str(field).replace("\0", " ")
+    return format(field, "f") if isinstance(field, Decimal) else str(field)
 
 
 class FrameReader:

@@ -1,0 +1,63 @@
+"""Questions about orders: what is open, what is completed, what was executed."""
+
+from mats.gateway import order_messages, responses
+from mats.gateway.blotter import Blotter
+from mats.gateway.desk import MASTER
+from mats.gateway.portfolio import Handler
+from mats.gateway.requests import execution_filter
+from mats.gateway.session import Session
+from mats.gateway.wire import Fields, WireError
+from mats.venue.exchange import Exchange
+from mats.venue.universe import Universe
+
+
+class OrderQueries:
+    """Answers from the blotter and the exchange; it changes nothing."""
+
+    def __init__(self, universe: Universe, exchange: Exchange, blotter: Blotter) -> None:
+        self._universe, self._exchange, self._blotter = universe, exchange, blotter
+
+    def requests(self) -> dict[int, Handler]:
+        return {
+            5: lambda session, fields: self._send_open(session, everybody=False),
+            7: self._executions,
+            15: lambda session, fields: None,
+            16: lambda session, fields: self._send_open(session, everybody=True),
+            99: self._completed_orders,
+        }
+
+    def _send_open(self, session: Session, *, everybody: bool) -> None:
+        for order in self._exchange.working():
+            if everybody or order.client_id == session.client_id:
+                session.send(order_messages.open_order(order, self._universe.instrument(order.instrument)))
+                session.send(order_messages.order_status(order))
+        session.send(responses.open_order_end())
+
+    def _completed_orders(self, session: Session, fields: Fields) -> None:
+        for order in self._blotter.orders():
+            if not order.working:
+                session.send(order_messages.completed_order(order, self._universe.instrument(order.instrument)))
+        session.send(responses.completed_orders_end())
+
+    def _executions(self, session: Session, fields: Fields) -> None:
+        fields.skip(1)
+        request_id = fields.integer()
+        try:
+            wanted = execution_filter(fields)
+        except WireError as error:
+            session.send(responses.error(request_id, 321, f"Error validating request.-'bN' : cause - {error}"))
+            return
+        owner = wanted.client_id if session.client_id == MASTER and wanted.client_id else session.client_id
+        for fill in self._blotter.fills():
+            instrument = self._universe.instrument(fill.instrument)
+            if (
+                (owner in (MASTER, fill.client_id))
+                and wanted.account in ("", fill.account)
+                and fill.time >= wanted.since
+                and wanted.symbol in ("", instrument.symbol)
+                and wanted.sec_type in ("", instrument.sec_type.value)
+                and wanted.side in ("", fill.side.value)
+            ):
+                session.send(order_messages.execution(request_id, fill, instrument))
+                session.send(order_messages.commission_report(fill))
+        session.send(responses.executions_end(request_id))
