@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.model.instrument import Instrument, InstrumentId, SecType
-from mats.model.money import ONE, ZERO, Currency
+from mats.model.money import ONE, ZERO, Currency, exact
 from mats.model.orders import AccountId
 from mats.venue.universe import Universe
 
@@ -113,13 +113,14 @@ def _close(holding: Holding, quantity: Decimal, price: Decimal) -> Decimal:
 
 
 def rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
-    """Units of the base currency for one unit of `currency`; 1 where no listed and quoted pair tells it."""
+    """Units of the base currency for one unit of `currency`: by the pair's mark, by its listed level before the first
+    quote, and 1 where no pair is listed."""
     if currency == BASE:
         return ONE
-    if currency + BASE in universe and mark(currency + BASE):
-        return mark(currency + BASE)
-    if BASE + currency in universe and mark(BASE + currency):
-        return ONE / mark(BASE + currency)
+    if currency + BASE in universe:
+        return mark(currency + BASE) or exact(universe.listing(currency + BASE).price)
+    if BASE + currency in universe:
+        return ONE / (mark(BASE + currency) or exact(universe.listing(BASE + currency).price))
     return ONE
 
 

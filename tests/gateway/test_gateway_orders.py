@@ -4,6 +4,7 @@ import pytest
 from ib_async import ExecutionFilter, Forex, LimitOrder, MarketOrder, Order, StopOrder
 
 from mats.gateway import PaperGateway
+from mats.model.timestamp import DAY, SECOND
 
 
 def record_messages(ib):
@@ -259,5 +260,90 @@ def test_an_order_by_a_person_is_told_to_the_master_with_no_reference(bench):
             execution = master.fills()[0].execution
             assert (execution.orderRef, execution.clientId, execution.orderId) == ("", 0, -1)
             assert one.fills() == []
+
+    bench.run(scenario())
+
+
+class SetClock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.time = 1_700_000_000 * SECOND
+
+    def now(self) -> int:
+        return self.time
+
+
+def test_a_day_order_ends_with_the_day_and_a_lasting_one_does_not(bench):
+    async def scenario():
+        clock = SetClock()
+        async with PaperGateway(clock=clock) as gateway, bench.client(gateway, 1) as ib:
+            contract = await bench.contract(ib)
+            day = ib.placeOrder(contract, LimitOrder("BUY", 10, 1.0))
+            lasting = ib.placeOrder(contract, LimitOrder("BUY", 10, 1.0, tif="GTC"))
+            await bench.until(lambda: lasting.orderStatus.status == "Submitted")
+            clock.time += DAY
+            await bench.until(day.isDone)
+            assert (day.orderStatus.status, lasting.orderStatus.status) == ("Cancelled", "Submitted")
+
+    bench.run(scenario())
+
+
+def test_an_order_belongs_to_its_client_id_and_outlives_the_connection(bench):
+    async def scenario():
+        async with PaperGateway() as gateway:
+            async with bench.client(gateway, 4) as ib:
+                trade = ib.placeOrder(await bench.contract(ib), LimitOrder("BUY", 10, 1.0, orderRef="alpha:1"))
+                await bench.until(lambda: trade.orderStatus.status == "Submitted")
+            async with bench.client(gateway, 5) as stranger:
+                codes = []
+                stranger.errorEvent += lambda request, code, text, contract: codes.append(code)
+                stranger.client.cancelOrder(trade.order.orderId)
+                await bench.until(lambda: codes)
+                assert codes == [10147]
+                assert stranger.openTrades() == []
+            async with bench.client(gateway, 4) as ib:
+                (again,) = ib.openTrades()
+                assert (again.order.orderId, again.order.orderRef) == (trade.order.orderId, "alpha:1")
+                ib.cancelOrder(again.order)
+                await bench.until(again.isDone)
+                assert again.orderStatus.status == "Cancelled"
+
+    bench.run(scenario())
+
+
+def test_profit_and_loss_follow_the_trades(bench):
+    async def scenario():
+        async with PaperGateway(clock=SetClock()) as gateway, bench.client(gateway, 1) as ib:
+            contract = await bench.contract(ib)
+            total = ib.reqPnL("DU1000001")
+            await bench.until(lambda: total.unrealizedPnL == 0)
+            gateway.faults.hold_orders()
+            trade = ib.placeOrder(contract, LimitOrder("BUY", 10, 2000.0))
+            await bench.until(lambda: trade.orderStatus.status == "Submitted")
+            paid = gateway.exchange.mark("SPY") - 3
+            gateway.faults.fill(trade.order.permId, 10, paid)
+            await bench.until(lambda: total.unrealizedPnL == 30)
+            single = ib.reqPnLSingle("DU1000001", "", contract.conId)
+            await bench.until(lambda: single.position == 10)
+            assert single.unrealizedPnL == 30
+
+    bench.run(scenario())
+
+
+def test_a_line_that_comes_back_without_its_data_sends_no_more_ticks(bench):
+    async def scenario():
+        async with PaperGateway() as gateway, bench.client(gateway, 1) as ib:
+            contract = await bench.contract(ib)
+            ticker = ib.reqMktData(contract)
+            await bench.until(lambda: ticker.bid > 0)
+            codes = []
+            ib.errorEvent += lambda request, code, text, contract: codes.append(code)
+            gateway.faults.connectivity(1101)
+            await bench.until(lambda: codes == [1101])
+            stopped, shown = ticker.time, gateway.exchange.quote("SPY")
+            await bench.until(lambda: gateway.exchange.quote("SPY") != shown)
+            await ib.reqCurrentTimeAsync()
+            assert ticker.time == stopped
 
     bench.run(scenario())

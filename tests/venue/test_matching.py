@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mats.model.instrument import Instrument, SecType
 from mats.model.market import Quote
 from mats.model.orders import OrderType, Side, TimeInForce
 from mats.venue.account import Account
 from mats.venue.exchange import Exchange
 from mats.venue.fees import order_fee
 from mats.venue.orders import Order
-from mats.venue.universe import ContractQuery, default_universe
+from mats.venue.universe import ContractQuery, Listing, Universe, default_universe
 
 UNIVERSE = default_universe()
 
@@ -145,6 +146,26 @@ def test_a_pair_moves_both_currencies_and_its_value_is_counted_once():
     account.book(pair, Decimal(100_000), Decimal("1.10"))
     assert account.cash == {"USD": 890_000, "EUR": 100_000}
     assert account.worth(UNIVERSE, lambda name: Decimal("1.20")).equity == 1_010_000
+
+
+def test_a_balance_is_worth_its_listed_level_until_its_pair_is_quoted():
+    account = Account("DU1", {"USD": Decimal(0), "JPY": Decimal(1_480_000)})
+    assert account.worth(UNIVERSE, lambda name: Decimal(0)).equity == pytest.approx(10_000)
+    assert account.worth(UNIVERSE, lambda name: Decimal(100)).equity == 14_800
+
+
+def test_a_future_moves_cash_by_its_realised_profit_alone():
+    account = Account("DU1", {"USD": Decimal(100_000)})
+    future = Instrument(
+        id="ES:2027", symbol="ES", sec_type=SecType.FUTURE, currency="USD", multiplier=Decimal(50), con_id=1
+    )
+    universe = Universe([Listing(instrument=future, price=6000.0, volatility=0.1)])
+    account.book(future, Decimal(2), Decimal(6000))
+    assert account.cash == {"USD": 100_000}
+    assert account.worth(universe, lambda name: Decimal(6010)).equity == 101_000
+    assert account.book(future, Decimal(-2), Decimal(6010)) == 1000
+    assert account.cash == {"USD": 101_000}
+    assert order_fee(future, Decimal(2), Decimal(600_000)) == Decimal("1.70")
 
 
 def test_contracts_are_found_by_what_is_said_of_them():
