@@ -148,6 +148,11 @@ class Cell:
         self.close()
         self.enter("parked")
 
+    def retire(self) -> None:
+        """Nobody is meant to run here any more; a child of the same name starts afresh."""
+        self.parked = ""
+        self.enter("stopped")
+
     def high_water(self, depth: int) -> None:
         self.runtime.emit(HighWater(self.name, depth))
 

@@ -322,6 +322,7 @@ class Supervisor(Actor):
                 del self._children[child.path]
                 self._remember(tuple(spec for spec in self._remembered() if spec.name != child.spec.name))
                 self.runtime.close(child.path)
+                child.cell.retire()
                 self.runtime.emit(ChildStopped(child.path))
                 child.answer(ChildStopped(child.path))
             case "park":

@@ -380,6 +380,15 @@ def test_children_come_and_go_at_run_time(runtime: Runtime) -> None:
     assert root.ask(StartChild(bad), timeout=3) == ChildFailed("bad", 1, "start_failed", "RuntimeError: not yet 1")
 
 
+def test_a_parked_child_that_was_stopped_can_be_started_afresh(virtual: VirtualRuntime) -> None:
+    """S7.14"""
+    root = begun(virtual, SupervisorSpec(name="root"))
+    child = ChildSpec(name="n", actor=Teller)
+    answers = [root.ask(command, timeout=1) for command in (StartChild(child), Park("n", "why"), StopChild("n"))]
+    assert answers == [ChildStarted("n", 1), ChildParked("n", "why"), ChildStopped("n")]
+    assert root.ask(StartChild(child), timeout=1) == ChildStarted("n", 2)
+
+
 def test_a_supervisor_that_fails_gets_its_family_back(runtime: Runtime) -> None:
     """S7.15"""
     out = runtime.probe()
