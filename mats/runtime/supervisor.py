@@ -43,6 +43,7 @@ class Supervisor(Actor):
         self._children: dict[str, Child] = {}
         self._queue: deque[Child] = deque()
         self._awaited: Child | None = None
+        self._awaited_from = 0
         self._recoveries: list[Recovery] = []
         self._recovery_count = 0
         self._failures: deque[float] = deque()
@@ -162,6 +163,7 @@ class Supervisor(Actor):
         while self._awaited is None and self._queue:
             self._awaited = self._queue.popleft()
             self._launch(self._awaited)
+            self._awaited_from = self._awaited.incarnation
         if self._awaited is None and (self._spec.strategy == "one_for_one" or not self._recoveries):
             self._incarnation.report_started()
 
@@ -185,7 +187,8 @@ class Supervisor(Actor):
         patient = overdue == "starting" and not child.spec.actor.started_at_once
         if child.incarnation == deadline.incarnation and child.state == overdue and not patient:
             self.runtime.abandon(child.path)
-        if isinstance(deadline, _StartDeadline) and self._awaited is child:
+        patience_over = isinstance(deadline, _StartDeadline) and deadline.incarnation >= self._awaited_from
+        if patience_over and self._awaited is child:
             self._awaited = None
             self._advance()
 
@@ -253,13 +256,16 @@ class Supervisor(Actor):
         delay = backoff.delay(child.attempt, self.random.random())
         child.attempt += 1
         group = group_of(child, tuple(self._children.values()), self._spec.strategy)
-        self._recoveries = [r for r in self._recoveries if not set(r.group) <= set(group)]
         for member in group:
             # A child that fails while the others wait for its start keeps them waiting, until its deadline.
             if self._spec.strategy != "one_for_one":
                 self._forget_start(member)
             if not member.live:
                 self._to_backoff(member)
+        if any(set(group) <= set(recovery.group) for recovery in self._recoveries):
+            # It failed on its own before the recovery that was to end it came so far.
+            return
+        self._recoveries = [recovery for recovery in self._recoveries if not set(recovery.group) <= set(group)]
         self._recovery_count += 1
         in_turn = self._spec.strategy != "one_for_one"
         self._recoveries.append(Recovery(self._recovery_count, group, in_turn))

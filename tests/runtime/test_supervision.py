@@ -172,6 +172,22 @@ def test_nobody_of_a_group_comes_up_before_all_are_down(virtual: VirtualRuntime)
     assert virtual.monotonic() == 3
 
 
+def test_a_sibling_that_fails_while_its_group_goes_down_comes_up_once(virtual: VirtualRuntime) -> None:
+    """S7.4"""
+    out = virtual.probe()
+    children = hooks(out, "a", "b", "c")
+    begun(virtual, SupervisorSpec(name="root", strategy="rest_for_one", children=children, backoff=SECOND))
+    story(out, 6)
+    virtual.ref("a").tell(Boom())
+    virtual.ref("b").tell(Boom())
+    told = story(out, 9)
+    assert sorted(told[:3]) == ["a1 on_failure", "b1 on_failure", "c1 on_stop"]
+    assert told[3:] == [f"{name}2 {hook}" for name in "abc" for hook in ("init", "on_start")]
+    virtual.advance(60)
+    assert virtual.ref("root").is_alive()
+    assert [virtual.ref(name).incarnation for name in "abc"] == [2, 2, 2]
+
+
 def test_delays_follow_the_formula_to_the_last_digit(virtual: VirtualRuntime) -> None:
     """S7.5"""
     runtime = VirtualRuntime(seed=7)
