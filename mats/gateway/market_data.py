@@ -12,7 +12,7 @@ from mats.gateway.session import Session
 from mats.gateway.wire import Fields, WireError, encode_text
 from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar, Quote
-from mats.model.timestamp import DAY, Nanos
+from mats.model.timestamp import DAY, SECOND, Nanos
 from mats.venue.clock import Clock
 from mats.venue.exchange import Exchange
 from mats.venue.history import History
@@ -24,6 +24,8 @@ Line = tuple[int, int]
 KINDS = {"TRADES": "TRADES", "MIDPOINT": "MIDPOINT", "BID": "BID", "ASK": "ASK", "ADJUSTED_LAST": "TRADES"}
 MAX_SPAN: Nanos = 31 * DAY
 """The longest stretch of bars below one hour in one request."""
+MAX_BARS = 100_000
+"""The most bars in one answer."""
 
 
 SERVICE_ERROR = "Historical Market Data Service error message:"
@@ -52,17 +54,17 @@ class MarketData:
     def requests(self) -> dict[int, Handler]:
         return {
             1: self._subscribe_ticks,
-            2: lambda session, fields: self._cancel(session, fields, versioned=True),
+            2: self._cancel_versioned,
             9: self._contract_details,
             20: self._historical,
             25: lambda session, fields: None,
             50: self._subscribe_bars,
-            51: lambda session, fields: self._cancel(session, fields, versioned=True),
+            51: self._cancel_versioned,
             59: lambda session, fields: None,
             87: self._head,
             90: lambda session, fields: None,
             97: self._subscribe_tick_by_tick,
-            98: lambda session, fields: self._cancel(session, fields, versioned=False),
+            98: self._cancel,
         }
 
     def forget(self, client_id: int) -> None:
@@ -187,9 +189,11 @@ class MarketData:
         self._tick_by_tick[instrument.id][session.client_id, request_id] = kind
         self._on_subscribe()
 
-    def _cancel(self, session: Session, fields: Fields, *, versioned: bool) -> None:
-        if versioned:
-            fields.skip(1)
+    def _cancel_versioned(self, session: Session, fields: Fields) -> None:
+        fields.skip(1)
+        self._cancel(session, fields)
+
+    def _cancel(self, session: Session, fields: Fields) -> None:
         line = (session.client_id, fields.integer())
         self._drop(lambda other: other == line)
 
@@ -248,6 +252,6 @@ def _refusal(span: Nanos, seconds: int, kind: str, *, keep: bool) -> Refusal | N
         return Refusal(321, f"{INVALID}Historical data duration is not a count and one of S, D, W, M, Y")
     if keep:
         return Refusal(321, f"{INVALID}Bars that keep up to date are not offered; use real-time bars")
-    if seconds < 3600 and span > MAX_SPAN:
+    if (seconds < 3600 and span > MAX_SPAN) or span > MAX_BARS * seconds * SECOND:
         return Refusal(162, f"{SERVICE_ERROR}Time length exceed max.")
     return None

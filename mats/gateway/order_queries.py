@@ -1,5 +1,7 @@
 """Questions about orders: what is open, what is completed, what was executed."""
 
+from collections.abc import Iterable
+
 from mats.gateway import order_messages, responses
 from mats.gateway.blotter import Blotter
 from mats.gateway.desk import MASTER
@@ -8,6 +10,7 @@ from mats.gateway.requests import execution_filter
 from mats.gateway.session import Session
 from mats.gateway.wire import Fields, WireError
 from mats.venue.exchange import Exchange
+from mats.venue.orders import Order
 from mats.venue.universe import Universe
 
 
@@ -19,18 +22,23 @@ class OrderQueries:
 
     def requests(self) -> dict[int, Handler]:
         return {
-            5: lambda session, fields: self._send_open(session, everybody=False),
+            5: self._own_open,
             7: self._executions,
             15: lambda session, fields: None,
-            16: lambda session, fields: self._send_open(session, everybody=True),
+            16: self._all_open,
             99: self._completed_orders,
         }
 
-    def _send_open(self, session: Session, *, everybody: bool) -> None:
-        for order in self._exchange.working():
-            if everybody or order.client_id == session.client_id:
-                session.send(order_messages.open_order(order, self._universe.instrument(order.instrument)))
-                session.send(order_messages.order_status(order))
+    def _own_open(self, session: Session, fields: Fields) -> None:
+        self._send_open(session, (o for o in self._exchange.working() if o.client_id == session.client_id))
+
+    def _all_open(self, session: Session, fields: Fields) -> None:
+        self._send_open(session, self._exchange.working())
+
+    def _send_open(self, session: Session, orders: Iterable[Order]) -> None:
+        for order in orders:
+            session.send(order_messages.open_order(order, self._universe.instrument(order.instrument)))
+            session.send(order_messages.order_status(order))
         session.send(responses.open_order_end())
 
     def _completed_orders(self, session: Session, fields: Fields) -> None:

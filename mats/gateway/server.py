@@ -75,25 +75,18 @@ class PaperGateway:
         except (ValueError, OSError, sqlite3.Error) as error:
             raise GatewayError(f"the gateway cannot start: {error}") from error
         self._hub = Hub(self._state)
-        system = clock or SystemClock()
-        data_clock = DataClock(self._state.load("clock", Nanos).get("now", played.start)) if played else None
-        self.clock: Clock = data_clock or system
+        stored_time = self._state.load("clock", Nanos).get("now", 0)
+        self.clock: Clock = DataClock(stored_time or played.start) if played else clock or SystemClock()
         self.exchange = Exchange(self.universe)
         self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark)
         self.portfolio.open(accounts, cash)
         blotter = Blotter(self._state, era_of(SystemClock().now()))
         self._desk = Desk(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio)
         market = RandomMarket(self.universe, seed)
-        history = played or market
         self._data = MarketData(
-            self._hub, self.clock, self.universe, self.exchange, history, lambda: self._feed.subscribed()
+            self._hub, self.clock, self.universe, self.exchange, played or market, lambda: self._feed.subscribed()
         )
-        publisher = Publisher(self.exchange, self._desk, self._data)
-        self._feed: Feed = (
-            ReplayFeed(played, data_clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
-            if played and data_clock
-            else RandomFeed(market, self.clock, publisher, self._data)
-        )
+        self._feed = self._new_feed(played, market, bar_seconds, hold_seconds)
         self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data)
         self._handlers: dict[int, Handler] = {
             **self._requests(),
@@ -104,6 +97,12 @@ class PaperGateway:
         }
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _new_feed(self, played: Replay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float) -> Feed:
+        publisher = Publisher(self.exchange, self._desk, self._data)
+        if played and isinstance(self.clock, DataClock):
+            return ReplayFeed(played, self.clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
+        return RandomFeed(market, self.clock, publisher, self._data)
 
     async def __aenter__(self) -> "PaperGateway":
         loop = asyncio.get_running_loop()

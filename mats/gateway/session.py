@@ -63,10 +63,11 @@ class Session(asyncio.Protocol):
     def flush(self) -> None:
         """Writes the outbox; a client that reads too slowly is dropped."""
         if self._outbox and self._transport:
-            self._transport.write(b"".join(self._outbox))
             if self._transport.get_write_buffer_size() > MAX_BUFFER:
                 log.warning("client dropped", client_id=self.client_id, reason="it reads too slowly")
                 self.close(hard=True)
+            else:
+                self._transport.write(b"".join(self._outbox))
         self._outbox.clear()
 
     def close(self, *, hard: bool = False) -> None:
