@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Literal
 
 import msgspec
+import structlog
 
 from mats.runtime.envelope import Envelope
 
@@ -76,7 +77,7 @@ class Mailbox:
         with self._lock:
             if self._closed:
                 return "closed"
-            if self._spec.conflate is not None and envelope.reply is None and self._replace(envelope):
+            if self._spec.conflate is not None and self._replace(envelope):
                 return None
             if len(self._user) >= self._mark and self._crowded(envelope):
                 return "full"
@@ -98,8 +99,7 @@ class Mailbox:
         return None
 
     def _replace(self, envelope: Envelope) -> bool:
-        key = self._spec.conflate(envelope.message) if self._spec.conflate else None
-        if key is None:
+        if envelope.reply is not None or envelope.only or (key := self._key(envelope.message)) is None:
             return False
         waiting = self._slots.get(key)
         if waiting is None:
@@ -111,6 +111,14 @@ class Mailbox:
         waiting.cause, waiting.root = envelope.cause, envelope.root
         self.conflated += 1
         return True
+
+    def _key(self, message: object) -> Hashable | None:
+        """The receiver's key; if that raises, the sender does not pay for it: the message is taken as it is."""
+        try:
+            return self._spec.conflate(message) if self._spec.conflate else None
+        except Exception as error:
+            structlog.get_logger(name="mailbox").error("conflate failed", message=repr(message), error=repr(error))
+            return None
 
     def _crowded(self, envelope: Envelope) -> bool:
         """Whether to refuse, at or above the mark. Timers (`only` is set) bound themselves."""

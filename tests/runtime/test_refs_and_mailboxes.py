@@ -194,6 +194,24 @@ def test_conflation_keeps_the_latest_at_the_place_of_the_first(runtime: Runtime)
     probe.expect_message(Quote("a4"))
 
 
+class Strict(Teller):
+    """Its key raises for whatever is no Quote; a timer of its own is none."""
+
+    mailbox: ClassVar[MailboxSpec] = MailboxSpec(conflate=lambda message: message.n)  # type: ignore[attr-defined]
+
+    def on_start(self) -> None:
+        self.after(0.01, Quote("timer"))
+        self.after(0.02, Quote("timer"))
+
+
+def test_a_key_that_raises_costs_the_sender_nothing_and_timers_are_not_conflated(runtime: Runtime) -> None:
+    """S1.2 and S2.4"""
+    probe = runtime.probe()
+    ref = runtime.spawn(Strict, probe.ref, name="strict")
+    ref.tell("no n")
+    assert probe.receive(3) == [(1, "no n"), (1, Quote("timer")), (1, Quote("timer"))]
+
+
 def test_asks_are_not_conflated(threads: ThreadRuntime) -> None:
     """S2.4"""
     probe = threads.probe()

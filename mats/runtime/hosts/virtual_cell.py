@@ -26,7 +26,7 @@ class VirtualMailbox(Mailbox):
     def put(self, envelope: Envelope) -> Refusal | None:
         if self._closed:
             return "closed"
-        if self._spec.conflate is not None and envelope.reply is None and self._replace(envelope):
+        if self._spec.conflate is not None and self._replace(envelope):
             return None
         if len(self._user) >= self._mark and self._crowded(envelope):
             return "full"
