@@ -8,7 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as Unparsable
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -18,7 +24,7 @@ class SettingsError(Exception):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Gateway(_Section):
@@ -118,11 +124,11 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"settings file {path} is not valid TOML: {error}; correct that line") from None
-    environment = EnvSettingsSource(Settings)()
+    layers = {"command line": overrides, "environment": _environment(), str(path): content}
     try:
-        settings = Settings.model_validate(merged(merged(content, environment), overrides))
+        settings = Settings.model_validate(merged(merged(content, layers["environment"]), overrides))
     except ValidationError as error:
-        raise SettingsError(_first_fault(error, path)) from None
+        raise SettingsError(_first_fault(error, layers)) from None
     folder = path.resolve().parent
     strategies = settings.strategies.model_copy(
         update={"seed_file": folder / settings.strategies.seed_file, "folder": folder / settings.strategies.folder}
@@ -139,10 +145,35 @@ def merged(base: dict[str, JsonValue], over: dict[str, JsonValue]) -> dict[str, 
     return result
 
 
-def _first_fault(error: ValidationError, path: Path) -> str:
+def _environment() -> dict[str, JsonValue]:
+    try:
+        return EnvSettingsSource(Settings)()
+    except Unparsable as error:
+        raise SettingsError(
+            f"an environment variable MATS_… cannot be read: {error}; write lists and tables as JSON, "
+            """for example MATS_EMBEDDED__ACCOUNTS='["DU1000001"]'"""
+        ) from None
+
+
+def _first_fault(error: ValidationError, layers: dict[str, dict[str, JsonValue]]) -> str:
+    """The first fault; `layers` are the sources of settings, strongest first."""
     fault = error.errors()[0]
     name = ".".join(str(part) for part in fault["loc"])
+    source = next((source for source, layer in layers.items() if _holds(layer, fault["loc"])), "default")
     if fault["type"] == "extra_forbidden":
-        return f"setting {name} ({path}) is unknown; remove it or correct its name (docs/operations.md lists them all)"
+        return (
+            f"setting {name} ({source}) is unknown; remove it or correct its name (docs/operations.md lists them all)"
+        )
     value = str(fault["input"])[:80]
-    return f"setting {name} = {value} ({path}) cannot be used: {fault['msg'].lower()}; correct it"
+    return f"setting {name} = {value} ({source}) cannot be used: {fault['msg'].lower()}; correct it"
+
+
+def _holds(layer: JsonValue, place: tuple[int | str, ...]) -> bool:
+    """Whether the layer sets what is at `place`; a list is set as a whole."""
+    for part in place:
+        if not isinstance(layer, dict):
+            return True
+        if part not in layer:
+            return False
+        layer = layer[str(part)]
+    return True

@@ -21,10 +21,14 @@ class State:
     """Records by kind and key."""
 
     def __init__(self, path: Path | None) -> None:
-        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute(SCHEMA)
+        """Opens or creates the file; raises ValueError where it cannot hold records."""
+        try:
+            self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(SCHEMA)
+        except sqlite3.Error as error:
+            raise ValueError(f"state file {path} cannot be used ({error}); mend it or name another") from error
         self._durable = path is not None
         self._changed: dict[tuple[str, str], object] = {}
         self._removed: set[tuple[str, str]] = set()

@@ -55,14 +55,20 @@ class JournalFile:
     """One connection to the journal's file, used by the thread that opened it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`; a file written by a newer version is refused."""
+        """Open or create the file at `path`; one that is damaged or written by a newer version is refused."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        with self._transaction():
-            self._check_schema()
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            with self._transaction():
+                self._check_schema()
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"the journal {path} cannot be opened ({error}); restore it from a backup, "
+                "or start with another data directory"
+            ) from error
 
     def close(self) -> None:
         self._db.close()

@@ -50,10 +50,12 @@ class Slice(msgspec.Struct, frozen=True):
 class Replay:
     """The stored minutes of a folder: one `NAME.csv` or `NAME.csv.gz` for each instrument.
 
-    Raises ValueError where the folder is empty, a name is not listed, or a row cannot be read.
+    Raises ValueError where the folder is missing or empty, a name is not listed, or a row cannot be read.
     """
 
     def __init__(self, folder: Path, universe: Universe) -> None:
+        if not folder.is_dir():
+            raise ValueError(f"replay folder {folder} is missing; make it, or name another")
         self._listings: dict[InstrumentId, Listing] = {}
         self._minutes: dict[InstrumentId, dict[Nanos, Minute]] = {}
         for path in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")]):
@@ -171,11 +173,14 @@ def path_prices(minute: Minute, tick: float) -> list[float]:
 def read_minutes(path: Path) -> Iterator[Minute]:
     """Reads a file of bars; raises ValueError with file and line."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open("rt") as file:
-        for row in csv.DictReader(file):
-            try:
+        rows = csv.DictReader(file)
+        try:
+            for row in rows:
                 yield _minute(row)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"replay file {path}: row {row} cannot be read ({error}); mend or drop it") from error
+        except KeyError as error:
+            raise ValueError(f"replay file {path} has no column {error}; write it anew with that column") from error
+        except (TypeError, ValueError, csv.Error, OSError, EOFError) as error:
+            raise ValueError(f"replay file {path}: line {rows.line_num} cannot be read ({error}); mend it") from error
 
 
 def _minute(row: dict[str, str]) -> Minute:

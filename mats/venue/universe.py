@@ -153,7 +153,11 @@ def load_universe(path: Path) -> Universe:
     (`price` and `volatility` are required). An entry with a default's id replaces it. Raises ValueError with the entry.
     """
     listings = {listing.instrument.id: listing for listing in DEFAULT_LISTINGS}
-    for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("instrument", []):
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"instruments file {path} cannot be read ({error}); mend it or name another") from error
+    for entry in content.get("instrument", []):
         listing = _listing_of(entry, path)
         listings[listing.instrument.id] = listing
     return Universe(listings.values())
