@@ -1,25 +1,17 @@
 """One connection to TWS or IB Gateway: one client id, one socket, one asyncio loop.
 
-Life of an incarnation: a new epoch from the fill log, the socket, the broker's complete answer, merged by the fill log;
-then it is ready and says so. A lost or silent gateway is a failure: the supervisor makes the next incarnation, later.
+A lost or silent gateway is a failure: the supervisor makes the next incarnation, later.
 """
 
 import msgspec
 
 from actors.broker import (
-    AccountChanged,
-    AmendOrder,
-    CancelOrder,
     FollowAccount,
     HistoryLoaded,
     InstrumentResolved,
     LinkChanged,
-    MarketNews,
     NotSent,
-    OrderNews,
-    PositionsChanged,
     PositionsTaken,
-    Ready,
     RequestHistory,
     ResolveInstrument,
     Resync,
@@ -28,17 +20,16 @@ from actors.broker import (
     TakePositions,
     Unresolved,
 )
-from actors.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.connection import Connection, Desks, Replayed
 from mats.ib import events as ib
 from mats.ib.errors import ConnectionLost, RequestFailed
 from mats.ib.handshake import Opened
 from mats.ib.replaying import ExecutionsEnd
 from mats.ib.session import Session
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
-from mats.model.executions import Commission, Execution
+from mats.model.broker import BrokerError, Replay
 from mats.model.instrument import Instrument
-from mats.model.market import Bar, Quote
-from mats.runtime import Actor, MailboxSpec, Ref
+from mats.model.orders import OrderIntent
+from mats.runtime import Ref
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,16 +42,6 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float
 
 
-class Desks(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants which part of what the broker says."""
-
-    fill_log: Ref
-    orders: Ref
-    portfolio: Ref
-    market_data: Ref
-    risk: Ref
-
-
 class ReadBroker(msgspec.Struct, frozen=True):
     """Asks for the broker's complete answer, as a `Replay`."""
 
@@ -71,73 +52,33 @@ class Beat(msgspec.Struct, frozen=True):
 
 class Connected(msgspec.Struct, frozen=True):
     opened: Opened
-    replay: Replay
-    asked_at: float
+    replayed: Replayed
 
 
-class Replayed(msgspec.Struct, frozen=True):
-    replay: Replay
-    asked_at: float
-
-
-class Packet:
-    """What one packet brought, sorted by who wants it."""
-
-    def __init__(self) -> None:
-        self.executions: list[Execution] = []
-        self.commissions: list[Commission] = []
-        self.orders: list[BrokerOrder | BrokerStatus | BrokerError] = []
-        self.positions: list[BrokerPosition] = []
-        self.values: list[AccountValue] = []
-        self.bars: list[Bar] = []
-        self.quotes: list[Quote] = []
-
-
-class IbConnection(Actor):
+class IbConnection(Connection):
     """Owns one `Session`. What it announces and streams depends on what it is asked for, not on who it is."""
 
     host = "loop"
-    mailbox = MailboxSpec(capacity=20_000, never_full=(SubmitOrder, AmendOrder, CancelOrder))
 
     def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: Timing, desks: Desks) -> None:
-        self._client_id, self._listeners, self._timing, self._desks = client_id, listeners, timing, desks
+        super().__init__(client_id, listeners, desks)
+        self._timing = timing
 
     def on_start(self) -> None:
-        self._epoch = 0
         self._orders: dict[int, SubmitOrder] = {}
-        self._packet = Packet()
-        self._merging: list[Replayed] = []
-        self._opened: Opened | None = None
-        self._announced = False
-        self._ending = False
-        self._session = Session(self._client_id, self._hear, clock=self.clock.now, monotonic=self.clock.monotonic)
-        self._desks.fill_log.tell(OpenEpoch(self.name, self.ref))
+        self._opening = self._opened = self._ending = False
+        self._session = Session(self.client_id, self._hear, clock=self.clock.now, monotonic=self.clock.monotonic)
+        super().on_start()
 
     def on_receive(self, message: object) -> object:
         match message:
-            case SubmitOrder():
-                self._submit(message)
-            case AmendOrder(session=session, order_id=order_id, intent=intent):
-                if self._current(session):
-                    self._session.modify(order_id, intent)
-            case CancelOrder(session=session, order_id=order_id):
-                if self._current(session):
-                    self._session.cancel(order_id)
-            case EpochOpened(epoch=epoch):
-                self._epoch = epoch
-                self.spawn_task(self._open())
-            case Connected():
-                self._opened = message.opened
-                self._merge(Replayed(message.replay, message.asked_at))
+            case Connected(opened=opened, replayed=replayed):
+                self._opened = True
+                self.up(opened.accounts, opened.next_order_id)
                 self.every(self._timing.heartbeat, Beat())
+                self.merge(replayed)
             case Replayed():
-                self._merge(message)
-            case ReplayMerged(epoch=epoch, through=through):
-                if epoch == self._epoch:
-                    self._announce(through)
-            case Resync():
-                if self._announced:
-                    self.spawn_task(self._replay())
+                self.merge(message)
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
             case FollowAccount(account=account):
@@ -158,48 +99,29 @@ class IbConnection(Actor):
 
     # Opening, and the broker's complete answer
 
-    async def _open(self) -> Connected:
+    def ask(self, epoch: int) -> None:
+        """The first question opens the socket; one that comes while it opens is asked when it is open."""
+        if self._opened:
+            self.spawn_task(self._replay(epoch))
+        elif not self._opening:
+            self._opening = True
+            self.spawn_task(self._open(epoch))
+
+    async def _open(self, epoch: int) -> Connected:
         timing = self._timing
         opened = await self._session.connect(timing.host, timing.port, timing.connect_timeout)
-        replayed = await self._replay()
-        return Connected(opened, replayed.replay, replayed.asked_at)
+        return Connected(opened, await self._replay(epoch))
 
-    async def _replay(self) -> Replayed:
+    async def _replay(self, epoch: int) -> Replayed:
         asked_at = self.clock.monotonic()
         replay = await self._session.replay(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
-        return Replayed(replay, asked_at)
+        return Replayed(replay, epoch, asked_at)
 
     async def _answer(self) -> Replay:
-        return (await self._replay()).replay
+        return (await self._replay(0)).replay
 
     async def _positions(self) -> PositionsTaken:
         return PositionsTaken(await self._session.positions(self._timing.replay_timeout))
-
-    def _merge(self, replayed: Replayed) -> None:
-        self._merging.append(replayed)
-        replay = replayed.replay
-        self._desks.fill_log.tell(
-            ReportReplay(report=self._report(replay.executions, replay.commissions), reply_to=self.ref)
-        )
-
-    def _announce(self, through: int) -> None:
-        """Everything the broker knew is in the log: orders may come."""
-        replayed = self._merging.pop(0)
-        assert self._opened is not None, "a replay was merged before the session was open"
-        self._announced = True
-        ready = Ready(
-            connection=self.name,
-            ref=self.ref,
-            client_id=self._client_id,
-            session=str(self._epoch),
-            accounts=self._opened.accounts,
-            next_order_id=self._opened.next_order_id,
-            replay=replayed.replay,
-            through=through,
-            asked_at=replayed.asked_at,
-        )
-        for listener in self._listeners:
-            listener.tell(ready)
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
@@ -207,20 +129,24 @@ class IbConnection(Actor):
 
     # Orders
 
-    def _current(self, session: str) -> bool:
-        return self._announced and session == str(self._epoch) and self._session.connected
+    @property
+    def connected(self) -> bool:
+        return self._session.connected
 
-    def _submit(self, order: SubmitOrder) -> None:
-        if not self._current(order.session):
-            order.reply_to.tell(NotSent(order.intent.intent_id, "its connection was lost before it was sent"))
-            return
+    def place(self, order: SubmitOrder) -> None:
         self._orders[order.order_id] = order
         self._session.place(order.order_id, order.intent)
+
+    def modify(self, order_id: int, intent: OrderIntent) -> None:
+        self._session.modify(order_id, intent)
+
+    def cancel(self, order_id: int) -> None:
+        self._session.cancel(order_id)
 
     # What the session says
 
     def _hear(self, event: ib.SessionEvent) -> None:
-        packet = self._packet
+        packet = self.packet
         match event:
             case ib.QuoteReported(quote=quote):
                 packet.quotes.append(quote)
@@ -241,7 +167,7 @@ class IbConnection(Actor):
             case ib.AccountValueReported(value=value):
                 packet.values.append(value)
             case ib.PacketEnd():
-                self._pass_on()
+                self.pass_on()
             case ib.LinkDegraded(reason=reason):
                 self._tell_link(up=False, reason=reason)
             case ib.LinkRestored(data_lost=data_lost):
@@ -259,32 +185,12 @@ class IbConnection(Actor):
 
     def _hear_error(self, event: ib.ErrorReported, error: BrokerError) -> None:
         if error.request_id in self._orders:
-            self._packet.orders.append(error)
+            self.packet.orders.append(error)
         else:
             self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
 
-    def _pass_on(self) -> None:
-        """Executions before order news: facts before hints."""
-        packet, desks = self._packet, self._desks
-        self._packet = Packet()
-        if packet.executions or packet.commissions:
-            desks.fill_log.tell(self._report(tuple(packet.executions), tuple(packet.commissions)))
-        if packet.orders:
-            desks.orders.tell(OrderNews(self._client_id, str(self._epoch), tuple(packet.orders)))
-        if packet.positions:
-            desks.portfolio.tell(PositionsChanged(tuple(packet.positions)))
-        if packet.values:
-            desks.portfolio.tell(AccountChanged(tuple(packet.values)))
-        if packet.bars:
-            self.clock.advance(packet.bars[-1].end)
-        if packet.bars or packet.quotes:
-            desks.market_data.tell(MarketNews(tuple(packet.bars), tuple(packet.quotes)))
-
-    def _report(self, executions: tuple[Execution, ...], commissions: tuple[Commission, ...]) -> ReportExecutions:
-        return ReportExecutions(connection=self.name, epoch=self._epoch, executions=executions, commissions=commissions)
-
     def _tell_link(self, *, up: bool, reason: str) -> None:
-        self._desks.risk.tell(LinkChanged(self.name, up, reason))
+        self.desks.risk.tell(LinkChanged(self.name, up, reason))
 
     def _lose(self, reason: str, unsent: tuple[ib.Unsent, ...]) -> None:
         for order in unsent:

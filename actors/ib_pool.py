@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from actors.broker import Resync
-from actors.ib_connection import IbConnection
+from actors.connection import Connection
 from mats.model.orders import StrategyName
 from mats.runtime import Actor, Backoff, ChildSpec, Ref, StartChild
 from mats.store.journal import Journal
@@ -33,12 +33,19 @@ def connection_name(client_id: int) -> str:
     return f"ib-{client_id}"
 
 
-def connection_spec(client_id: int, wiring: Mapping[str, object], listeners: tuple[Ref, ...]) -> ChildSpec:
+class Connector(msgspec.Struct, frozen=True):
+    """Which connections are made, and what all of them are given."""
+
+    actor: type[Connection]
+    args: Mapping[str, object]
+
+
+def connection_spec(client_id: int, connector: Connector, listeners: tuple[Ref, ...]) -> ChildSpec:
     """A connection that is made again for ever, ever more slowly."""
     return ChildSpec(
         name=connection_name(client_id),
-        actor=IbConnection,
-        args={"client_id": client_id, "listeners": listeners, **wiring},
+        actor=connector.actor,
+        args={"client_id": client_id, "listeners": listeners, **connector.args},
         backoff=RECONNECT,
         over_limit="keep",
     )
@@ -47,10 +54,8 @@ def connection_spec(client_id: int, wiring: Mapping[str, object], listeners: tup
 class IbPool(Actor):
     """Starts connections under the supervisor that it is itself a child of."""
 
-    def __init__(
-        self, journal_path: Path, supervisor: Ref, wiring: Mapping[str, object], listeners: tuple[Ref, ...]
-    ) -> None:
-        self._path, self._supervisor, self._wiring, self._listeners = journal_path, supervisor, wiring, listeners
+    def __init__(self, journal_path: Path, supervisor: Ref, connector: Connector, listeners: tuple[Ref, ...]) -> None:
+        self._path, self._supervisor, self._connector, self._listeners = journal_path, supervisor, connector, listeners
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -74,7 +79,7 @@ class IbPool(Actor):
         name = connection_name(client_id)
         if name not in self._leased:
             self._leased.add(name)
-            self._supervisor.tell(StartChild(connection_spec(client_id, self._wiring, self._listeners)))
+            self._supervisor.tell(StartChild(connection_spec(client_id, self._connector, self._listeners)))
 
     def on_stop(self) -> None:
         self._journal.close()

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import msgspec
 
+from actors.backtest_broker import BacktestBroker, VenueLine
+from actors.connection import Desks
 from actors.fill_log import FillLog
 from actors.gateway_process import GatewayCommand, GatewayProcess
-from actors.ib_connection import Desks, Timing
-from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, IbPool, connection_name, connection_spec
+from actors.ib_connection import IbConnection, Timing
+from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_name, connection_spec
 from actors.market_data import MarketData
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
@@ -42,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path
     rejects: Path
     store_uri: str
-    timing: Timing
+    timing: Timing | VenueLine
     gateway: GatewayCommand | None
     limits: Limits
     base_currency: str
@@ -142,7 +144,7 @@ def _brokers(plan: Plan, names: Names) -> SupervisorSpec:
         market_data=names.market_data,
         risk=names.risk,
     )
-    wiring: dict[str, object] = {"timing": plan.timing, "desks": desks}
+    connector = _connector(plan.timing, desks)
     market_data = {
         "connection": names.data,
         "risk": names.risk,
@@ -152,7 +154,7 @@ def _brokers(plan: Plan, names: Names) -> SupervisorSpec:
     pool = {
         "journal_path": plan.journal,
         "supervisor": names.brokers,
-        "wiring": wiring,
+        "connector": connector,
         "listeners": (names.orders,),
     }
     gateway = [] if plan.gateway is None else [_child("gateway", GatewayProcess, {"command": plan.gateway})]
@@ -164,10 +166,16 @@ def _brokers(plan: Plan, names: Names) -> SupervisorSpec:
             *gateway,
             _child("market-data", MarketData, market_data),
             _child("pool", IbPool, pool),
-            connection_spec(MASTER_CLIENT, wiring, (names.portfolio, names.risk)),
-            connection_spec(DATA_CLIENT, wiring, (names.market_data,)),
+            connection_spec(MASTER_CLIENT, connector, (names.portfolio, names.risk)),
+            connection_spec(DATA_CLIENT, connector, (names.market_data,)),
         ),
     )
+
+
+def _connector(timing: Timing | VenueLine, desks: Desks) -> Connector:
+    """A line to a simulated broker makes simulated connections; everything else in the tree is the same."""
+    actor = BacktestBroker if isinstance(timing, VenueLine) else IbConnection
+    return Connector(actor, {"timing": timing, "desks": desks})
 
 
 def _strategy_manager(plan: Plan, names: Names) -> ChildSpec:
