@@ -280,7 +280,7 @@ class OrderManager(Stage):
         client_id = ready.client_id
         route = self._routes.get(client_id)
         if route is None or route.session != ready.session:
-            self._orders.begin_session(client_id)
+            self._orders.begin_session(client_id, ready.session)
             mark = self._journal.order_id_mark(client_id)
             self._routes[client_id] = Route(ready, max(ready.next_order_id, mark + 1))
             self.watch(ready.ref, tag=client_id)
@@ -348,7 +348,7 @@ class OrderManager(Stage):
         """Every order that was not final is found again; whether a pending one was sent only the broker knows."""
         self.cursor = (self._journal.load_snapshot(self.stage) or (0, b""))[0]
         for journaled in self._journal.open_orders():
-            order = restored(journaled.intent, journaled.view)
+            order = restored(journaled.intent, journaled.view, journaled.session)
             self._orders.add(order)
             self._change(order, ev.Restarted(time=self.clock.now()))
             self._pool.tell(LeaseConnection(order.view.strategy))
@@ -358,7 +358,7 @@ class OrderManager(Stage):
         journaled = self._journal.order(intent_id)
         if journaled is None:
             raise LookupError(f"the log attributes a fill to intent {intent_id}, which the journal does not have")
-        order = restored(journaled.intent, journaled.view)
+        order = restored(journaled.intent, journaled.view, journaled.session)
         self._orders.restore(order)
         return order
 

@@ -10,12 +10,17 @@ from mats.ledger import order_events as ev
 from mats.ledger.order_state import Transition, transition
 from mats.model.broker import BrokerError, BrokerOrder, BrokerStatus, Replay
 from mats.model.executions import Entry, FillCorrected, FillRecorded
+from mats.model.money import ZERO
 from mats.model.orders import (
+    AccountId,
     IntentId,
     OrderIntent,
     OrderModification,
+    OrderRequest,
     OrderState,
     OrderView,
+    Side,
+    Signal,
     order_ref,
     parse_order_ref,
 )
@@ -51,19 +56,42 @@ def opening_view(intent: OrderIntent) -> OrderView:
     )
 
 
-def restored(intent: OrderIntent, view: OrderView) -> Order:
-    """An order read back: its intent carries the quantity and the prices that it has now."""
-    return Order(replace(intent, quantity=view.quantity, ticket=view.ticket), view)
+def refused_view(wish: Signal | OrderRequest, account: AccountId, note: str, now: Nanos) -> OrderView:
+    """What a strategy sees of a wish that never became an order, and why. What was not sized has quantity 0."""
+    return OrderView(
+        intent_id=wish.intent_id,
+        strategy=wish.strategy,
+        account=account,
+        instrument=wish.instrument,
+        side=wish.side if isinstance(wish, OrderRequest) else Side.BUY,
+        quantity=ZERO,
+        ticket=wish.ticket,
+        state=OrderState.REJECTED,
+        created=wish.time,
+        updated=now,
+        note=note,
+    )
+
+
+def restored(intent: OrderIntent, view: OrderView, session: str) -> Order:
+    """An order read back: its intent carries the quantity and the prices that it has now, its ids hold in `session`."""
+    return Order(replace(intent, quantity=view.quantity, ticket=view.ticket), view, session)
 
 
 def amended(intent: OrderIntent, view: OrderView, change: OrderModification) -> OrderIntent:
     """The intent as it should work after the change; what the change leaves open stays as it is."""
+    changed = changed_view(view, change)
+    return replace(intent, quantity=changed.quantity, ticket=changed.ticket)
+
+
+def changed_view(view: OrderView, change: OrderModification) -> OrderView:
+    """The order as the change wants it; a change to 0 is a change."""
     ticket = replace(
         view.ticket,
-        limit_price=change.limit_price or view.ticket.limit_price,
-        stop_price=change.stop_price or view.ticket.stop_price,
+        limit_price=view.ticket.limit_price if change.limit_price is None else change.limit_price,
+        stop_price=view.ticket.stop_price if change.stop_price is None else change.stop_price,
     )
-    return replace(intent, quantity=change.quantity or view.quantity, ticket=ticket)
+    return replace(view, quantity=view.quantity if change.quantity is None else change.quantity, ticket=ticket)
 
 
 class Orders:
@@ -74,6 +102,7 @@ class Orders:
         self._closed: OrderedDict[IntentId, Order] = OrderedDict()
         self._by_id: dict[tuple[int, int], IntentId] = {}
         self._by_perm: dict[int, IntentId] = {}
+        self._sessions: dict[int, str] = {}
 
     def add(self, order: Order) -> None:
         self._live[order.view.intent_id] = order
@@ -122,21 +151,26 @@ class Orders:
         intent_id: IntentId | None = None
         match news:
             case BrokerOrder():
-                parsed = parse_order_ref(news.order_ref)
-                intent_id = parsed[1] if parsed else self._by_perm.get(news.perm_id)
+                if parsed := parse_order_ref(news.order_ref):
+                    order = self.get(parsed[1])
+                    return order if order and order.view.strategy == parsed[0] else None
+                intent_id = self._by_perm.get(news.perm_id)
             case BrokerStatus():
                 intent_id = self._by_perm.get(news.perm_id) or self._by_id.get((news.client_id, news.order_id))
             case BrokerError():
                 intent_id = self._by_id.get((client_id, news.request_id))
         return self.get(intent_id) if intent_id else None
 
-    def begin_session(self, client_id: int) -> None:
-        """Order ids of this client are void until the broker names them again: they hold inside one session only."""
+    def begin_session(self, client_id: int, session: str) -> None:
+        """Order ids of this client from other sessions are void until the broker names them again in this one."""
+        self._sessions[client_id] = session
         self._by_id = {key: intent_id for key, intent_id in self._by_id.items() if key[0] != client_id}
+        for order in self._live.values():
+            self._index(order)
 
     def _index(self, order: Order) -> None:
         view = order.view
-        if view.order_id:
+        if view.order_id and order.session == self._sessions.get(view.client_id):
             self._by_id[(view.client_id, view.order_id)] = view.intent_id
         if view.perm_id:
             self._by_perm[view.perm_id] = view.intent_id
@@ -151,8 +185,9 @@ class Orders:
         self._live.pop(intent_id, None)
         self._closed[intent_id] = order
         while len(self._closed) > CLOSED_ORDERS_KEPT:
-            _, old = self._closed.popitem(last=False)
-            self._by_id.pop((old.view.client_id, old.view.order_id), None)
+            forgotten, old = self._closed.popitem(last=False)
+            if self._by_id.get((old.view.client_id, old.view.order_id)) == forgotten:
+                del self._by_id[(old.view.client_id, old.view.order_id)]
             self._by_perm.pop(old.view.perm_id, None)
 
 

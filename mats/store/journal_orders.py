@@ -30,6 +30,12 @@ class JournaledOrder(msgspec.Struct, frozen=True, kw_only=True):
     view: OrderView
     aliases: tuple[Alias, ...]
 
+    @property
+    def session(self) -> str:
+        """Where the ids of the view hold; empty when they belong to no session that is known."""
+        ids = self.view.client_id, self.view.order_id
+        return next((a.session for a in reversed(self.aliases) if (a.client_id, a.order_id) == ids), "")
+
 
 class OrderTables(JournalFile):
     """Intents, how their orders stand, and the names the broker gave them."""
