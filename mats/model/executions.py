@@ -37,13 +37,13 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     def family(self) -> str:
         """The id without its last segment: all revisions of one execution share it. A last segment counts in digits."""
         head, dot, tail = self.exec_id.rpartition(".")
-        return head if dot and tail.isdigit() else self.exec_id
+        return head if dot and tail.isdecimal() else self.exec_id
 
     @property
     def revision(self) -> int:
         """The last segment as a number; the highest one of a family holds."""
         _, dot, tail = self.exec_id.rpartition(".")
-        return int(tail) if dot and tail.isdigit() else 0
+        return int(tail) if dot and tail.isdecimal() else 0
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -8,7 +8,10 @@ import msgspec
 from mats.model.money import ONE, Currency
 
 InstrumentId = str
-"""`SPY` (US stock), `SAP.EUR` (stock in another currency), `EURUSD` (pair), `ES:20241220` (expiring contract)."""
+"""`SPY` (US stock), `SAP.EUR` (stock in another currency), `EURUSD` (pair), `ES:20241220` (expiring contract).
+
+A space in a symbol is written `_`: `BRK_B`.
+"""
 
 CURRENCIES = frozenset(
     "USD EUR GBP JPY CHF CAD AUD NZD SEK NOK DKK HKD SGD CNH MXN ZAR PLN CZK HUF ILS KRW INR TRY".split()
@@ -57,6 +60,7 @@ def instrument_id(
     symbol: str, sec_type: str, currency: Currency, expiry: str = "", local_symbol: str = ""
 ) -> InstrumentId:
     """The one name of a contract; unique over all types the system holds."""
+    symbol = symbol.replace(" ", "_")
     match sec_type:
         case SecType.CASH:
             return symbol + currency
@@ -72,10 +76,10 @@ def parse_instrument(name: InstrumentId) -> Instrument:
     """What a strategy means by a name, before the broker has resolved it to a contract.
 
     Six letters whose halves are both currencies are a pair; `SYMBOL.CUR` is a stock in that currency; anything else
-    without a colon is a US stock.
+    without a colon is a US stock. A second name for one instrument (`SPY.USD`) is refused: fills come under the first.
     """
-    if not name.isascii() or not name or any(c.isspace() for c in name):
-        raise ValueError(f"instrument {name!r} is not a name; write SPY, SAP.EUR or EURUSD")
+    if not name.isascii() or not name or any(c.isspace() for c in name) or name[0] in ".:":
+        raise ValueError(f"instrument {name!r} is not a name; write SPY, SAP.EUR, EURUSD or ES:20241220")
     if len(name) == 6 and name[:3] in CURRENCIES and name[3:] in CURRENCIES:
         return Instrument(
             id=name,
@@ -86,9 +90,18 @@ def parse_instrument(name: InstrumentId) -> Instrument:
             local_symbol=f"{name[:3]}.{name[3:]}",
         )
     symbol, dot, currency = name.rpartition(".")
+    if dot and currency == "USD":
+        other = name.replace(".", "") if symbol in CURRENCIES else symbol
+        raise ValueError(f"instrument {name!r} has another name already; write {other}")
     if dot and currency in CURRENCIES:
-        return Instrument(id=name, symbol=symbol, sec_type=SecType.STOCK, currency=currency)
+        return Instrument(id=name, symbol=_spaced(symbol), sec_type=SecType.STOCK, currency=currency)
     if ":" in name:
         symbol, _, expiry = name.partition(":")
-        return Instrument(id=name, symbol=symbol, sec_type=SecType.FUTURE, currency="USD", exchange="", expiry=expiry)
-    return Instrument(id=name, symbol=name, sec_type=SecType.STOCK, currency="USD")
+        return Instrument(
+            id=name, symbol=_spaced(symbol), sec_type=SecType.FUTURE, currency="USD", exchange="", expiry=expiry
+        )
+    return Instrument(id=name, symbol=_spaced(name), sec_type=SecType.STOCK, currency="USD")
+
+
+def _spaced(symbol: str) -> str:
+    return symbol.replace("_", " ")

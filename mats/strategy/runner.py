@@ -5,7 +5,7 @@ from typing import Any
 
 from mats.data.bars import BarBuilder, ceil_time
 from mats.model.executions import FillRecorded
-from mats.model.instrument import InstrumentId
+from mats.model.instrument import InstrumentId, parse_instrument
 from mats.model.market import Bar, Quote
 from mats.model.orders import OrderView, StrategyName
 from mats.model.timestamp import SECOND, Nanos
@@ -148,6 +148,8 @@ class StrategyRunner:
         name, strategy = self.strategy.name, self.strategy
         if not self.instruments or not all(self.instruments):
             raise StrategyError(f"strategy {name} names no instrument; give the parameter instrument or instruments")
+        for instrument in self.instruments:
+            _check_name(name, instrument)
         if len(set(self.instruments)) < len(self.instruments):
             raise StrategyError(f"strategy {name} names an instrument twice in {self.instruments}; name each once")
         if strategy.bar_seconds < 5 or strategy.bar_seconds % 5:
@@ -157,3 +159,11 @@ class StrategyRunner:
                 f"strategy {name}: warmup is {strategy.warmup} and history_length {strategy.history_length}; "
                 "give 0 <= warmup <= history_length and a history of 1 at least"
             )
+
+
+def _check_name(strategy: StrategyName, instrument: InstrumentId) -> None:
+    """A name that nobody can read is this strategy's fault, and must not reach those whom all strategies share."""
+    try:
+        parse_instrument(instrument)
+    except ValueError as error:
+        raise StrategyError(f"strategy {strategy}: {error}") from error
