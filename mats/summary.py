@@ -8,7 +8,7 @@ import msgspec
 from mats.ledger.book import Book
 from mats.model.broker import BrokerPosition
 from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO
+from mats.model.money import ZERO, exact
 from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
 
 Number = int | float
@@ -25,7 +25,8 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        return self.broker is not None and sum(self.strategies.values()) + self.discretionary == self.broker
+        held = sum(map(exact, (*self.strategies.values(), self.discretionary)), ZERO)
+        return self.broker is not None and held == exact(self.broker)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,11 +22,27 @@ class AccountFigures:
 
         Source: IB's account-update reference: during its resets the server reports AccountReady false.
         """
-        for value in values:
-            known = self._values.setdefault(value.account, {})
-            known[value.tag, value.currency] = value
-            if value.tag == "ExchangeRate" and (rate := _number(value.value)) and value.currency != self.rates.base:
-                self.rates = self.rates.with_rate(value.currency, rate, now)
+        batch = sorted(values, key=lambda value: value.tag != "AccountReady")
+        for value in batch:
+            if value.tag == "AccountReady" or self.ready(value.account):
+                self._values.setdefault(value.account, {})[value.tag, value.currency] = value
+        for account in dict.fromkeys(value.account for value in batch if value.tag == "ExchangeRate"):
+            if self.ready(account):
+                self._take_rates(account, now)
+
+    def _take_rates(self, account: AccountId, now: Nanos) -> None:
+        """All rates of an account, as of now: the broker repeats only those that changed.
+
+        They are quoted in the account's own base currency, which need not be ours.
+        """
+        quoted = {
+            currency: rate
+            for (tag, currency), value in self._values[account].items()
+            if tag == "ExchangeRate" and (rate := _number(value.value)) and rate > 0
+        }
+        if (ours := quoted.pop(self.rates.base, None)) is not None:
+            for currency, rate in quoted.items():
+                self.rates = self.rates.with_rate(currency, rate / ours, now)
 
     def accounts(self) -> tuple[AccountId, ...]:
         return tuple(self._values)

@@ -1,6 +1,7 @@
 """From what a connection reports to entries of the fill log: each fact once, attributed, in one order."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -31,8 +32,14 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 def in_broker_order(executions: Sequence[Execution]) -> list[Execution]:
-    """A replay in the order in which it happened: by time, then within an order by its cumulative quantity."""
-    return sorted(executions, key=lambda e: (e.time, e.perm_id, e.cumulative_quantity, e.revision))
+    """A replay in the order in which it happened: by time, then within an order by its cumulative quantity.
+
+    A correction stands behind what it corrects, whatever its own time and cumulative quantity, so that both are booked.
+    """
+    places: dict[tuple[AccountId, str], tuple[Nanos, int, Decimal]] = {}
+    for e in sorted(executions, key=lambda e: e.revision):
+        places.setdefault((e.account, e.family), (e.time, e.perm_id, e.cumulative_quantity))
+    return sorted(executions, key=lambda e: (*places[e.account, e.family], e.revision))
 
 
 def book(
@@ -103,7 +110,7 @@ class _Batch:
         self._families[(execution.account, execution.family)] = entry
         self._fills[execution.exec_id] = entry
         self._seq += 1
-        early = self.held.pop(execution.exec_id, None) or self._known.take_commission(execution.exec_id)
+        early = self._known.take_commission(execution.exec_id)
         if early is not None:
             self._charge(entry, early)
 

@@ -92,6 +92,8 @@ class World:
     def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
         if not account:
             return "the broker has not named its accounts yet"
+        if self.accounts and account not in self.accounts:
+            return f"account {account} of {strategy} is not the broker's; name one of {', '.join(self.accounts)}"
         if not account.startswith("D") and account not in self._live:
             return f"account {account} is live; name it in gateway.live_accounts to let it trade"
         return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
