@@ -19,7 +19,7 @@ from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
 from mats.model.orders import AccountId, StrategyName
 from mats.model.timestamp import Nanos
-from mats.runtime import Actor, Down, MailboxSpec, Ref
+from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
 WINDOW = 512
@@ -143,6 +143,7 @@ class FillLog(Actor):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self._journal.fence_epochs()
         self._last_seq = self._journal.last_seq()
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
         self._gate = Gate(tuple(self._stages), WINDOW)
@@ -161,8 +162,9 @@ class FillLog(Actor):
                 self._gate.acknowledge(stage, seq)
                 self._feed()
             case ReportReplay(report=report, reply_to=reply_to):
-                self._report(msgspec.structs.replace(report, executions=tuple(in_broker_order(report.executions))))
-                reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
+                ordered = tuple(in_broker_order(report.executions))
+                if self._report(msgspec.structs.replace(report, executions=ordered)):
+                    reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
             case OpenEpoch(connection=connection, reply_to=reply_to):
                 self._epochs[connection] = self._journal.open_epoch(connection)
                 reply_to.tell(EpochOpened(connection, self._epochs[connection]))
@@ -185,22 +187,25 @@ class FillLog(Actor):
                 return super().on_receive(message)
         return None
 
-    def _report(self, report: ReportExecutions) -> None:
+    def _report(self, report: ReportExecutions) -> bool:
         """Journal first, then dispatch. A report of an older epoch is void: the replay after it contains it."""
         epoch = self._epochs.get(report.connection) or self._journal.epoch(report.connection)
         if report.epoch != epoch:
             self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
-            return
+            return False
         booked = book(report.executions, report.commissions, self._journal, self._last_seq + 1, self.clock.now())
         for commission in booked.held:
             self._journal.hold_commission(commission)
         for note in booked.notes:
             self.log.warning(note)
         self._append(booked.entries)
+        return True
 
     def _append(self, entries: tuple[Entry, ...]) -> None:
         if entries:
+            chaos.point("fill log: before the journal")
             self._journal.append(entries)
+            chaos.point("fill log: after the journal, before dispatch")
             self._last_seq = entries[-1].seq
             self._tail.extend(entries)
             self._feed()
@@ -210,6 +215,7 @@ class FillLog(Actor):
             entries = self._tail.span(span.first, span.last)
             if entries is None:
                 entries = tuple(self._journal.entries(span.first - 1, span.last - span.first + 1))
+            chaos.point("fill log: between two stages")
             self._stages[span.stage].tell(Apply(entries))
 
     def _welcome(self, stage: str, cursor: int) -> None:

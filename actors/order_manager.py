@@ -31,7 +31,7 @@ from mats.model.orders import (
     OrderView,
     StrategyName,
 )
-from mats.runtime import Down, MailboxSpec, Ref
+from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
 SWEEP_SECONDS = 1.0
@@ -213,7 +213,9 @@ class OrderManager(Stage):
         if not self._journal.record_intent(order.intent, order.view, route.session):
             self.log.error("intent is in the journal already; not sent again", intent=order.view.intent_id)
             return
+        chaos.point("orders: after the intent is durable, before it is sent")
         route.ref.tell(SubmitOrder(session=route.session, order_id=order_id, intent=order.intent, reply_to=self.ref))
+        chaos.point("orders: after it is sent, before its state says so")
         self._change(order, ev.OrderSent(time=self.clock.now(), client_id=route.client_id, order_id=order_id))
 
     def _next_order_id(self, route: Route) -> int:
@@ -381,6 +383,7 @@ class OrderManager(Stage):
             orders = (self._orders.get(intent_id) for intent_id in self._dirty)
             self._journal.record_views([order.view for order in orders if order is not None])
             self._dirty.clear()
+            chaos.point("orders: between views and cursor")
         if self.cursor != self._flushed:
             self._journal.save_snapshot(self.stage, self.cursor, b"")
             self._flushed = self.cursor

@@ -19,7 +19,7 @@ from mats.ledger.books import key_of
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId, IntentId, OrderView, StrategyName
-from mats.runtime import MailboxSpec, Ref
+from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.arctic import Rejects, Store
 from mats.store.journal import Journal
 from mats.store.rows import PositionRow, book_row
@@ -143,6 +143,7 @@ class PersistenceWriter(Stage):
             return
         for account, entries in groupby(sorted(self._entries, key=_account), key=_account):
             self._keep(self._store.append_fills(account, list(entries)))
+            chaos.point("store: after the commit, before the acknowledgement")
         self.cursor = self._entries[-1].seq
         self._entries = []
         self.acknowledge()

@@ -22,7 +22,7 @@ from mats.model.executions import Entry, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import exact
 from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
-from mats.runtime import Down, MailboxSpec, Ref
+from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 from mats.strategy.host import Position
 from mats.strategy.record import StrategyRecord
@@ -208,6 +208,7 @@ class PortfolioManager(Stage):
         for entry in entries:
             for change in self._books.apply(entry):
                 touched[change.after.key] = change.after
+                chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
         self._publish(tuple(touched.values()))
 

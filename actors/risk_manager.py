@@ -32,7 +32,7 @@ from mats.risk.limits import Limits
 from mats.risk.sizing import fraction_quantity, order_quantity, target_quantity
 from mats.risk.state import RiskState
 from mats.risk.world import World
-from mats.runtime import MailboxSpec, Ref
+from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
 SNAPSHOT_SECONDS = 5.0
@@ -222,6 +222,7 @@ class RiskManager(Stage):
             return self._deny(opening_view(intent), denial)
         self._state.submitted(intent.strategy, self.clock.now())
         self._state.observe(opening_view(intent))
+        chaos.point("risk: after approval, before the intent is passed on")
         self._orders.tell(SubmitIntent(intent))
         return None
 

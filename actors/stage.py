@@ -6,7 +6,7 @@ import msgspec
 
 from actors.fill_log import Acknowledge, Apply, Hello
 from mats.model.executions import Entry
-from mats.runtime import Actor, Ref
+from mats.runtime import Actor, Ref, chaos
 
 
 class Republish(msgspec.Struct, frozen=True):
@@ -28,8 +28,11 @@ class Stage(Actor):
         """Apply what is next, skip what is known, and ask again when something is missing in between."""
         fresh = self.take_fresh(message)
         if fresh:
+            chaos.point(f"{self.stage}: before the fold")
             self.apply(fresh)
+            chaos.point(f"{self.stage}: after the fold, before its cursor")
             self.cursor = fresh[-1].seq
+            chaos.point(f"{self.stage}: before the acknowledgement")
         if fresh is not None:
             self.acknowledge()
 

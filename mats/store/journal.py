@@ -61,6 +61,11 @@ class Journal(LogTables, OrderTables):
             db.execute(query, (connection,))
             return self.epoch(connection)
 
+    def fence_epochs(self) -> None:
+        """End every epoch: what was reported under it and is not in the log by now must be reported again."""
+        with self._transaction() as db:
+            db.execute("UPDATE epochs SET value = value + 1")
+
     def epoch(self, connection: str) -> int:
         """The current epoch of a connection, 0 before the first."""
         row = self._db.execute("SELECT value FROM epochs WHERE connection = ?", (connection,)).fetchone()
