@@ -9,6 +9,7 @@ import msgspec
 from mats.gateway import responses
 from mats.gateway.blotter import Blotter, Fill
 from mats.gateway.desk import MASTER, Desk
+from mats.gateway.faults_traffic import Traffic
 from mats.gateway.hub import Hub
 from mats.gateway.market_data import MarketData
 from mats.gateway.wire import Field
@@ -27,10 +28,11 @@ CONNECTIVITY = {
 class Faults:
     """The hooks. Every one takes effect at once; what it sends leaves at the end of the turn."""
 
-    def __init__(self, hub: Hub, desk: Desk, blotter: Blotter, exchange: Exchange, data: MarketData) -> None:
+    def __init__(
+        self, hub: Hub, desk: Desk, blotter: Blotter, exchange: Exchange, data: MarketData, traffic: Traffic
+    ) -> None:
         self._hub, self._desk, self._blotter = hub, desk, blotter
-        self._exchange, self._data = exchange, data
-        self.swallowed: frozenset[int] = frozenset()
+        self._exchange, self._data, self._traffic = exchange, data, traffic
         self._manual_ids = 0
 
     def push(self, client_id: int, *fields: Field) -> None:
@@ -39,7 +41,7 @@ class Faults:
 
     def swallow(self, requests: Iterable[int]) -> None:
         """Requests of these numbers are read and ignored; an empty list ends that."""
-        self.swallowed = frozenset(requests)
+        self._traffic.swallowed = frozenset(requests)
 
     def drop(self, client_id: int, *, hard: bool = False) -> None:
         """Ends a client's connection: in order, or with a reset."""

@@ -12,8 +12,11 @@ from mats.gateway import responses
 from mats.gateway.blotter import Blotter, era_of
 from mats.gateway.desk import Desk
 from mats.gateway.faults import Faults
+from mats.gateway.faults_traffic import Traffic
 from mats.gateway.feed import Feed, Publisher, RandomFeed, ReplayFeed
 from mats.gateway.hub import Hub
+from mats.gateway.listener import Listener
+from mats.gateway.lobby import MAX_CLIENTS, Lobby
 from mats.gateway.market_data import MarketData
 from mats.gateway.order_queries import OrderQueries
 from mats.gateway.portfolio import Handler, Portfolio
@@ -67,7 +70,9 @@ class PaperGateway:
         instruments: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.host, self.port = host, port
+        self._traffic = Traffic()
+        self._lobby = Lobby()
+        self._listener = Listener(host, port, lambda: Session(self, self._traffic))
         try:
             self.universe = load_universe(instruments) if instruments else default_universe()
             played = Replay(replay, self.universe) if replay else None
@@ -87,7 +92,7 @@ class PaperGateway:
             self._hub, self.clock, self.universe, self.exchange, played or market, lambda: self._feed.subscribed()
         )
         self._feed = self._new_feed(played, market, bar_seconds, hold_seconds)
-        self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data)
+        self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data, self._traffic)
         self._handlers: dict[int, Handler] = {
             **self._requests(),
             **self.portfolio.requests(),
@@ -95,7 +100,6 @@ class PaperGateway:
             **OrderQueries(self.universe, self.exchange, blotter).requests(),
             **self._data.requests(),
         }
-        self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def _new_feed(self, played: Replay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float) -> Feed:
@@ -107,12 +111,11 @@ class PaperGateway:
     async def __aenter__(self) -> "PaperGateway":
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._session, self.host, self.port)
+            await self._listener.open()
         except OSError as error:
             self._state.close()
             where = f"{self.host}:{self.port}"
             raise GatewayError(f"cannot listen on {where} ({error.strerror}); free it or choose another") from error
-        self.port = self._server.sockets[0].getsockname()[1]
         self._tasks = [loop.create_task(self._feed.run()), loop.create_task(self._refresh())]
         for task in self._tasks:
             task.add_done_callback(_report)
@@ -121,8 +124,8 @@ class PaperGateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server
-        self._server.close()
+        self._listener.shut()
+        self._lobby.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -131,6 +134,14 @@ class PaperGateway:
             session.close()
         await asyncio.sleep(0)
         self._state.close()
+
+    @property
+    def host(self) -> str:
+        return self._listener.host
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
 
     @property
     def connected(self) -> frozenset[int]:
@@ -142,34 +153,37 @@ class PaperGateway:
             await asyncio.sleep(REFRESH_SECONDS)
             self.portfolio.refresh()
 
-    def _session(self) -> Session:
-        return Session(self._start, self._request, self._leave)
+    def opened(self, session: Session) -> None:
+        self._lobby.enter(session)
 
-    def _start(self, session: Session, client_id: int) -> None:
-        if not self._hub.join(session, client_id):
+    def start(self, session: Session, client_id: int) -> None:
+        """Greets a client that has said its id; a second one of the same id is refused with 326."""
+        self._lobby.leave(session)
+        if len(self.connected) >= MAX_CLIENTS:
+            session.refuse(f"{MAX_CLIENTS} clients are connected, and that is all a gateway serves")
+        elif not self._hub.join(session, client_id):
             text = "Unable to connect as the client id is already in use. Retry with a unique client id."
             session.send(responses.error(-1, 326, text))
             session.flush()
             session.close()
-            return
-        session.send(
-            responses.managed_accounts(tuple(self.portfolio.accounts)),
-            self._desk.next_valid_id(client_id),
-            *(responses.error(-1, code, text) for code, text in FARMS),
-        )
-        self._hub.wake()
+        else:
+            session.send(
+                responses.managed_accounts(tuple(self.portfolio.accounts)),
+                self._desk.next_valid_id(client_id),
+                *(responses.error(-1, code, text) for code, text in FARMS),
+            )
+            self._hub.wake()
 
-    def _request(self, session: Session, request: int, fields: Fields) -> None:
-        handler = self._handlers.get(request)
-        if request in self.faults.swallowed:
-            return
+    def request(self, session: Session, number: int, fields: Fields) -> None:
+        handler = self._handlers.get(number)
         if handler is None:
-            session.send(responses.error(-1, 321, f"Error validating request: request {request} is not supported"))
+            session.send(responses.error(-1, 321, f"Error validating request: request {number} is not supported"))
         else:
             handler(session, fields)
         self._hub.wake()
 
-    def _leave(self, session: Session) -> None:
+    def closed(self, session: Session) -> None:
+        self._lobby.leave(session)
         if self._hub.leave(session):
             self.portfolio.forget(session.client_id)
             self._data.forget(session.client_id)

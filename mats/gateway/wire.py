@@ -10,6 +10,15 @@ from decimal import Decimal
 MAX_FRAME = 1 << 20
 """Bytes of the longest frame a client may send."""
 
+MAX_FIELDS = 20_000
+"""Fields of the longest frame a client may send."""
+
+INTEGERS = 1 << 32
+"""Integers of the protocol are smaller than this."""
+
+MAX_DIGITS = 308
+"""A number beyond ten to this power is none: it is the range of a double."""
+
 PREAMBLE = b"API\0"
 
 Field = str | int | float | bool | Decimal | None
@@ -42,12 +51,27 @@ def text(field: Field) -> str:
     return format(field, "f") if isinstance(field, Decimal) else str(field)
 
 
-class FrameReader:
-    """Cuts a stream into frames. `feed` yields each complete one as its list of fields; raises WireError."""
+def decode(frames: bytes) -> Iterator[list[str]]:
+    """The fields of each of some whole frames."""
+    at = 0
+    while at < len(frames):
+        (length,) = struct.unpack_from(">I", frames, at)
+        yield frames[at + 4 : at + 4 + length].decode(errors="replace").removesuffix("\0").split("\0")
+        at += 4 + length
 
-    def __init__(self) -> None:
+
+class FrameReader:
+    """Cuts a stream into frames of at most `limit` bytes. `feed` yields each complete one as its list of fields; raises
+    WireError."""
+
+    def __init__(self, limit: int = MAX_FRAME) -> None:
         self._data = bytearray()
         self._greeted = False
+        self._limit = limit
+
+    def widen(self, limit: int = MAX_FRAME) -> None:
+        """From now on frames may be this long."""
+        self._limit = limit
 
     def feed(self, data: bytes) -> Iterator[list[str]]:
         self._data += data
@@ -60,12 +84,14 @@ class FrameReader:
             del self._data[:4]
         while len(self._data) >= 4:
             (length,) = struct.unpack_from(">I", self._data)
-            if not 0 < length <= MAX_FRAME:
-                raise WireError(f"a frame of {length} bytes is outside 1..{MAX_FRAME}")
+            if not 0 < length <= self._limit:
+                raise WireError(f"a frame of {length} bytes is outside 1..{self._limit}")
             if len(self._data) < 4 + length:
                 return
             body = bytes(self._data[4 : 4 + length])
             del self._data[: 4 + length]
+            if body.count(0) > MAX_FIELDS:
+                raise WireError(f"a frame of {body.count(0)} fields has more than {MAX_FIELDS}")
             yield body.decode(errors="replace").removesuffix("\0").split("\0")
 
 
@@ -87,8 +113,13 @@ class Fields:
             self.text()
 
     def integer(self) -> int:
-        """Empty counts as 0, `0.0` as 0."""
-        return int(self.decimal())
+        """Empty counts as 0, `0.0` as 0; what does not fit into 32 bits is not one."""
+        number = self.decimal()
+        if abs(number) >= INTEGERS:
+            raise WireError(
+                f"request {self._fields[0]} has {self._fields[self._at - 1][:40]!r} where an integer belongs"
+            )
+        return int(number)
 
     def flag(self) -> bool:
         return self.text() not in ("", "0", "false")
@@ -99,9 +130,9 @@ class Fields:
         try:
             number = Decimal(raw) if raw else Decimal(0)
         except ArithmeticError as error:
-            raise WireError(f"request {self._fields[0]} has {raw!r} where a number belongs") from error
-        if not number.is_finite():
-            raise WireError(f"request {self._fields[0]} has {raw!r} where a finite number belongs")
+            raise WireError(f"request {self._fields[0]} has {raw[:40]!r} where a number belongs") from error
+        if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
+            raise WireError(f"request {self._fields[0]} has {raw[:40]!r} where a finite number belongs")
         return number
 
     def optional(self) -> Decimal | None:

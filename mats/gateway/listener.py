@@ -1,0 +1,41 @@
+"""The port: open, or shut for a while so that connections are refused."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Listener:
+    """A listening socket that can be shut and opened again on the same port. Raises OSError where it cannot listen."""
+
+    def __init__(self, host: str, port: int, protocol: Callable[[], asyncio.Protocol]) -> None:
+        self.host, self.port = host, port
+        self._protocol = protocol
+        self._server: asyncio.Server | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._server is not None
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocol, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def shut(self) -> None:
+        """New connections are refused; those that are there stay."""
+        if self._opening:
+            self._opening.cancel()
+        if self._server:
+            self._server.close()
+            self._server = None
+
+    def shut_for(self, seconds: float) -> None:
+        """Shut, and open again after so many seconds of wall time."""
+        self.shut()
+        self._opening = asyncio.get_running_loop().create_task(self._open_later(seconds))
+
+    async def _open_later(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._opening = None
+        await self.open()
