@@ -44,7 +44,7 @@ class TakePositions(msgspec.Struct, frozen=True):
 
 
 class FollowAccount(msgspec.Struct, frozen=True):
-    """Stream the account's values to the portfolio manager."""
+    """Stream the account's values to the portfolio manager, beginning with all of them."""
 
     account: AccountId
 

@@ -170,9 +170,10 @@ class FillLog(Actor):
                 reply_to.tell(EpochOpened(connection, self._epochs[connection]))
             case Hello(stage=stage, cursor=cursor):
                 self._welcome(stage, cursor)
-            case Down(tag=str(stage)):
+            case Down(tag=str(stage), reason=reason):
                 self._gate.down(stage)
-                self._judge_stages()
+                if reason != "normal":
+                    self._judge_stages()
             case Adjust():
                 self._append((_entry(message, self._last_seq + 1, self.clock.now()),))
             case Tick():
@@ -225,8 +226,8 @@ class FillLog(Actor):
         self._feed()
 
     def _judge_stages(self) -> None:
-        """No new risk while a stage is down, or still owes an entry from two ticks ago."""
-        self._gatekeeper.tell(StagesBehind(self._gate.behind(self._seq_at_ticks[0])))
+        """No new risk while a stage is down, or still owes an entry from two ticks ago; told again at every tick."""
+        self._gatekeeper.offer(StagesBehind(self._gate.behind(self._seq_at_ticks[0])))
 
     def on_stop(self) -> None:
         self._journal.close()

@@ -1,8 +1,8 @@
-"""How a strategy parts from those who keep it informed, so that no message to it is lost on the way."""
+"""How those who keep others informed and their followers find each other again, and how a follower parts from them."""
 
 import msgspec
 
-from mats.runtime import Ref
+from mats.runtime import Actor, Ref
 
 
 class Leave(msgspec.Struct, frozen=True):
@@ -15,3 +15,20 @@ class Left(msgspec.Struct, frozen=True):
     """The service of this name has told its last."""
 
     service: str
+
+
+class CallFollowers(msgspec.Struct, frozen=True):
+    """The service of this name (re)started and knows nobody: a strategy that follows it says so again."""
+
+    service: str
+
+
+class Inform(msgspec.Struct, frozen=True):
+    """Somebody whom you keep informed (re)started and knows nothing: tell again what holds now."""
+
+
+def call_followers(service: Actor) -> None:
+    """Ask every strategy that is up to follow `service` again; one that comes up follows by itself."""
+    for actor in service.runtime.status():
+        if actor.name.startswith("strategies/") and actor.state in ("starting", "running"):
+            service.runtime.ref(actor.name).offer(CallFollowers(service.name))

@@ -82,6 +82,7 @@ class IbConnection(Connection):
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
             case FollowAccount(account=account):
+                self._session.unsubscribe_account(account)  # asked for anew, every value comes anew
                 self._session.subscribe_account(account)
             case ReadBroker():
                 return self._answer()

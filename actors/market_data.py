@@ -9,10 +9,11 @@ from actors.broker import (
     Ready,
     RequestHistory,
     ResolveInstrument,
+    Resync,
     SubscribeMarket,
     Unresolved,
 )
-from actors.following import Leave, Left
+from actors.following import Inform, Leave, Left, call_followers
 from mats.model.instrument import Instrument, InstrumentId, parse_instrument
 from mats.model.market import Bar, Quote
 from mats.runtime import Actor, Down, MailboxSpec, Ref
@@ -96,6 +97,8 @@ class MarketData(Actor):
         self._feeds: dict[InstrumentId, Feed] = {}
         self._ready = False
         self._stale: frozenset[InstrumentId] = frozenset()
+        self._connection.tell(Resync())
+        call_followers(self)
         self.every(WATCH_SECONDS, Watch())
 
     def on_receive(self, message: object) -> object:
@@ -114,6 +117,9 @@ class MarketData(Actor):
                 self._ready = True
                 for name in self._feeds:
                     self._resolve(name)
+            case Inform():
+                for known in [feed.instrument for feed in self._feeds.values() if feed.instrument is not None]:
+                    self._risk.tell(InstrumentKnown(known))
             case Leave(follower=follower):
                 self._forget(follower)
                 follower.tell(Left(self.name))

@@ -6,7 +6,7 @@ import msgspec
 
 from actors.broker import AmendOrder, CancelOrder, NotSent, OrderNews, Ready, Resync, SubmitOrder
 from actors.fill_log import Apply, SayHello
-from actors.following import Leave, Left
+from actors.following import Leave, Left, call_followers
 from actors.ib_pool import LeaseConnection, ResyncAll
 from actors.stage import Republish, Stage
 from mats.ledger import order_events as ev
@@ -141,6 +141,7 @@ class OrderManager(Stage):
         self._risk.tell(AllOrders(self._views()))
         self.say_hello()
         self._pool.tell(ResyncAll())
+        call_followers(self)
         self.every(SWEEP_SECONDS, Sweep())
 
     def on_receive(self, message: object) -> object:

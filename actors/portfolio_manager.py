@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from actors.broker import AccountChanged, FollowAccount, PositionsChanged, PositionsTaken, Ready, TakePositions
+from actors.broker import AccountChanged, FollowAccount, PositionsChanged, PositionsTaken, Ready, Resync, TakePositions
 from actors.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
-from actors.following import Leave, Left
+from actors.following import Inform, Leave, Left, call_followers
 from actors.market_data import PriceMarked
 from actors.stage import Republish, Stage
 from mats.ledger.account import AccountFigures
@@ -129,10 +129,20 @@ class PortfolioManager(Stage):
     )
 
     def __init__(
-        self, journal_path: Path, fill_log: Ref, risk: Ref, store: Ref, base_currency: str, every: float, grace: float
+        self,
+        journal_path: Path,
+        fill_log: Ref,
+        risk: Ref,
+        store: Ref,
+        broker: Ref,
+        strategy_manager: Ref,
+        base_currency: str,
+        every: float,
+        grace: float,
     ) -> None:
         self.fill_log = fill_log
         self._path, self._risk, self._store = journal_path, risk, store
+        self._broker, self._strategy_manager = broker, strategy_manager
         self._base, self._interval, self._grace = base_currency, every, grace
 
     def on_start(self) -> None:
@@ -152,6 +162,9 @@ class PortfolioManager(Stage):
         self._weights = SetWeights((), {})
         self._equities: dict[StrategyName, Decimal | None] = {}
         self.say_hello()
+        self._broker.tell(Resync())
+        self._strategy_manager.tell(Inform())
+        call_followers(self)
         self.every(TICK_SECONDS, Tick())
 
     def on_receive(self, message: object) -> object:
@@ -186,6 +199,8 @@ class PortfolioManager(Stage):
                 return self._view()
             case Republish():
                 self._publish(tuple(self._books))
+            case Inform():
+                self._inform_risk()
             case SayHello():
                 self.say_hello()
             case Down(tag=StrategyDown(strategy=strategy)):
@@ -276,6 +291,12 @@ class PortfolioManager(Stage):
                 self._risk.tell(changed)
                 if (follower := self._followers.get(record.name)) is not None:
                     follower.offer(changed)
+
+    def _inform_risk(self) -> None:
+        self._risk.tell(RatesChanged(self._figures.rates))
+        self._risk.tell(BreaksChanged(self._watch.places))
+        for strategy, equity in self._equities.items():
+            self._risk.tell(EquityChanged(strategy, equity))
 
     def _equity_of(self, record: StrategyRecord) -> Decimal | None:
         account = record.account or next(iter(self._watch.accounts), "")

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from actors.broker import LinkChanged, Ready
+from actors.broker import LinkChanged, Ready, Resync
 from actors.fill_log import Apply, SayHello, StagesBehind
-from actors.following import Leave, Left
+from actors.following import Inform, Leave, Left
 from actors.market_data import DataStale, InstrumentKnown, PriceMarked
 from actors.order_manager import AllOrders, AmendIntent, FollowAllOrders, OrderChanged, RouteChanged, SubmitIntent
 from actors.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
@@ -81,12 +81,15 @@ class RiskManager(Stage):
         journal_path: Path,
         fill_log: Ref,
         orders: Ref,
+        broker: Ref,
+        informants: tuple[Ref, ...],
         limits: Limits,
         base_currency: str,
         live_accounts: tuple[AccountId, ...],
     ) -> None:
         self.fill_log = fill_log
         self._path, self._orders, self._limits = journal_path, orders, limits
+        self._broker, self._informants = broker, informants
         self._base, self._live = base_currency, live_accounts
 
     def on_start(self) -> None:
@@ -99,6 +102,9 @@ class RiskManager(Stage):
         self._routes: dict[StrategyName, int] = {}
         self.say_hello()
         self._orders.tell(FollowAllOrders(self.ref))
+        self._broker.tell(Resync())
+        for informant in self._informants:
+            informant.tell(Inform())
         self.every(SNAPSHOT_SECONDS, Save())
 
     def on_receive(self, message: object) -> object:

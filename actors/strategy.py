@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from actors.broker import HistoryLoaded
-from actors.following import Leave, Left
+from actors.following import CallFollowers, Leave, Left
 from actors.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
 from actors.order_manager import FollowOrders, OrderChanged, WorkingOrders
 from actors.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
@@ -71,13 +71,10 @@ class StrategyActor(Actor):
         self._missing: set[str] = {"book", "orders"}
         self._running = False
         self._parting: set[str] = set()
-        self._services.portfolio.tell(FollowBook(self._record.name, self.ref))
-        self._services.orders.tell(FollowOrders(self._record.name, self.ref))
         if self._runner.warmup:
             self._ask_history()
-        self._services.market_data.tell(
-            FollowMarket(instruments=self._runner.instruments, quotes=self._runner.ticks, follower=self.ref)
-        )
+        for service in (self._services.portfolio, self._services.orders, self._services.market_data):
+            self._follow(service.name)
         self.every(CLOCK_SECONDS, LookAtClock())
 
     def on_receive(self, message: object) -> object:
@@ -110,6 +107,9 @@ class StrategyActor(Actor):
                 self._have("orders")
             case HistoryLoaded():
                 self._take_history(message)
+            case CallFollowers(service=service):
+                if not self._parting:
+                    self._follow(service)
             case StopTrading():
                 self._part()
             case Left(service=service):
@@ -122,6 +122,19 @@ class StrategyActor(Actor):
             case _:
                 return super().on_receive(message)
         return None
+
+    def _follow(self, service: str) -> None:
+        """Follow a service, or say again what a service that restarted has forgotten."""
+        services, runner = self._services, self._runner
+        if service == services.portfolio.name:
+            services.portfolio.tell(FollowBook(self._record.name, self.ref))
+        elif service == services.orders.name:
+            services.orders.tell(FollowOrders(self._record.name, self.ref))
+        elif service == services.market_data.name:
+            follow = FollowMarket(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
+            services.market_data.tell(follow)
+        elif self._running:
+            self._manager.tell(StrategyStarted(self._record.name))
 
     def _ask_history(self) -> None:
         self._missing |= set(self._runner.instruments)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.following import Inform, call_followers
 from actors.ib_pool import LeaseConnection
 from actors.persistence_writer import SeedStrategies, StrategiesRead
 from actors.portfolio_manager import SetWeights
@@ -11,7 +12,7 @@ from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarte
 from mats.ledger.equity import check_weights
 from mats.model.money import exact
 from mats.model.orders import StrategyName
-from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild
+from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild, Unpark
 from mats.strategy.errors import StrategyError
 from mats.strategy.loader import load_class
 from mats.strategy.record import StrategyRecord
@@ -75,12 +76,14 @@ class StrategyManager(Actor):
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
         self._store.tell(SeedStrategies(self._seeds, self.ref))
+        call_followers(self)
 
     def on_receive(self, message: object) -> object:
         match message:
             case StrategiesRead(records=records):
                 self._take_table(records)
             case StartStrategy(strategy=strategy):
+                self._supervisor.tell(Unpark(strategy))
                 self._start(strategy)
             case StopStrategy(strategy=strategy):
                 self._stop(strategy)
@@ -88,6 +91,8 @@ class StrategyManager(Actor):
                 self._supervisor.tell(StopChild(strategy))
             case ParkStrategy(strategy=strategy, reason=reason):
                 self._supervisor.tell(Park(strategy, reason))
+            case Inform():
+                self._share_weights()
             case StrategyStarted(strategy=strategy):
                 self._running.add(strategy)
                 self.log.info("strategy runs", strategy=strategy)
@@ -101,9 +106,7 @@ class StrategyManager(Actor):
     def _take_table(self, records: tuple[StrategyRecord, ...]) -> None:
         self._records = {record.name: record for record in records}
         active = [record for record in records if record.active]
-        weights = SetWeights(tuple(active), {})
-        self._services.portfolio.tell(weights)
-        self._services.risk.tell(weights)
+        self._share_weights()
         try:
             check_weights({r.name: exact(r.target_weight) for r in active}, self._allow_leverage)
         except ValueError as error:
@@ -111,7 +114,17 @@ class StrategyManager(Actor):
             self._faults = {record.name: str(error) for record in active}
             return
         for record in active:
-            self._start(record.name)
+            if not self._known(record.name):
+                self._start(record.name)
+
+    def _known(self, strategy: StrategyName) -> bool:
+        """One that this process has started before runs, is being restarted, or was taken down for a reason."""
+        return self.runtime.ref(f"{self._supervisor.name}/{strategy}").incarnation > 0
+
+    def _share_weights(self) -> None:
+        weights = SetWeights(tuple(record for record in self._records.values() if record.active), {})
+        self._services.portfolio.tell(weights)
+        self._services.risk.tell(weights)
 
     def _start(self, strategy: StrategyName) -> None:
         """The file is loaded once here, so that its faults are told in one sentence and not as a crash."""

@@ -116,6 +116,8 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
     orders = stage | {"risk": names.risk, "store": names.store, "pool": names.pool}
     risk = stage | {
         "orders": names.orders,
+        "broker": names.master,
+        "informants": (names.portfolio, names.market_data, names.strategy_manager),
         "limits": plan.limits,
         "base_currency": plan.base_currency,
         "live_accounts": plan.live_accounts,
@@ -123,6 +125,8 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
     portfolio = stage | {
         "risk": names.risk,
         "store": names.store,
+        "broker": names.master,
+        "strategy_manager": names.strategy_manager,
         "base_currency": plan.base_currency,
         "every": plan.reconcile_every,
         "grace": plan.grace,

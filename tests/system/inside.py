@@ -1,0 +1,196 @@
+"""The whole system in the process of the test: its actors can be probed and crashed, its gateway can be made to fail."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.fill_log import Progress, ReadProgress
+from actors.ib_connection import Timing
+from actors.operator import Operator
+from actors.portfolio_manager import Portfolio, ReadPortfolio
+from actors.tree import Names, Plan, build
+from mats.gateway import PaperGateway
+from mats.gateway.faults import Faults
+from mats.risk.limits import Limits
+from mats.runtime import Crash, SystemClock, ThreadRuntime
+from mats.runtime.deadletters import DeadLetter
+from mats.store.connection import lmdb_uri
+from mats.store.journal import Journal
+from mats.strategy.record import read_records
+from mats.summary import Summary
+from tests.system.harness import LIVELY, Look, count, look, prove, until, write_bars
+
+T = TypeVar("T")
+
+
+class GatewayThread:
+    """A paper gateway on a loop of its own."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options, self._listens = options, threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._listens.wait(10), "the gateway did not listen"
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with PaperGateway(**self._options) as self.gateway:
+            self._listens.set()
+            await self._stop.wait()
+
+    def call(self, act: Callable[[PaperGateway], T]) -> T:
+        """Do something in the gateway's own thread and return what it returns."""
+
+        async def acting() -> T:
+            return act(self.gateway)
+
+        return asyncio.run_coroutine_threadsafe(acting(), self._loop).result(10)
+
+    def fault(self, act: Callable[[Faults], T]) -> T:
+        return self.call(lambda gateway: act(gateway.faults))
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+class System:
+    """A running tree over `data`, and what tests ask of it."""
+
+    def __init__(self, folder: Path, gateway: GatewayThread) -> None:
+        self.data, self.gateway = folder / "data", gateway
+        self.data.mkdir(exist_ok=True)
+        journal = Journal(self.data / "journal.db")
+        boot = journal.open_boot()
+        journal.close()
+        self.runtime = ThreadRuntime(seed=boot.number, clock=SystemClock())
+        self.names = Names(self.runtime)
+        self.letters: list[DeadLetter] = []
+        self.runtime.dead_letters.subscribe(self.letters.append)
+        self.operator = Operator(self.runtime, self.names, self.data / "journal.db")
+        plan = _plan(folder, self.data, gateway.gateway.port, f"{boot.tag}{boot.number}")
+        self.runtime.start(build(plan, self.names))
+        assert self.operator.wait_for_broker(20), [actor for actor in self.runtime.status() if actor.last_failure]
+        assert self.operator.wait_for_strategies(20)
+
+    # What the test sees
+
+    def fills(self, strategy: str = "") -> int:
+        """Executions that the gateway reports, of one strategy or of all."""
+        fills = self.gateway.fault(lambda faults: faults.fills())
+        return sum(fill.order_ref.startswith(f"{strategy}:") if strategy else True for fill in fills)
+
+    def incarnations(self) -> dict[str, int]:
+        return {actor.name: actor.incarnation for actor in self.runtime.status()}
+
+    def state(self, name: str) -> str:
+        return next((actor.state for actor in self.runtime.status() if actor.name == name), "never started")
+
+    def portfolio(self) -> Portfolio:
+        portfolio = self.names.portfolio.ask(ReadPortfolio(), timeout=10)
+        assert isinstance(portfolio, Portfolio)
+        return portfolio
+
+    # What the test waits for
+
+    def wait_for_fills(self, more: int, *strategies: str, seconds: float = 20.0) -> None:
+        """Until each of the strategies (or all together) has so many more executions at the gateway."""
+        for strategy in strategies or ("",):
+            target = self.fills(strategy) + more
+            until(lambda s=strategy, t=target: self.fills(s) >= t, seconds, f"{more} more fills of {strategy or 'all'}")
+
+    def wait_for_agreement(self, seconds: float = 20.0) -> None:
+        """Until a comparison with the broker that begins after now finds no difference."""
+        begun = self.runtime.monotonic()
+
+        def agreed() -> bool:
+            portfolio = self.portfolio()
+            self.operator.reconcile()
+            ago = portfolio.reconciled_seconds_ago
+            return ago is not None and ago < self.runtime.monotonic() - begun and not portfolio.breaks
+
+        until(agreed, seconds, "the agreement of books and broker")
+
+    def wait_until_booked(self, seconds: float = 20.0) -> None:
+        """Until every execution of the gateway is in the journal, and every stage has every entry."""
+
+        def booked() -> bool:
+            progress = self.names.fill_log.ask(ReadProgress(), timeout=10)
+            assert isinstance(progress, Progress)
+            everywhere = all(cursor == progress.last_seq for cursor in progress.cursors.values())
+            return everywhere and count(self.data / "journal.db", "executions") >= self.fills()
+
+        until(booked, seconds, "every execution in every stage")
+
+    # The end
+
+    def finish(self) -> tuple[Summary, Look]:
+        """Stop as the daemon does; the summary, and the gateway as an independent client sees it."""
+        self.operator.stop_strategies(5)
+        summary = self.operator.summary()
+        report = self.runtime.stop(8)
+        summary = msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in report.abandoned))
+        return summary, look(self.gateway.gateway.port)
+
+    def finish_and_prove(self) -> Summary:
+        """The end of a test in which nothing may be lost but the messages that were to crash an actor."""
+        summary, seen = self.finish()
+        assert not self.lost(), self.lost()
+        prove(self.data, seen, msgspec.to_builtins(summary) | {"dead_letters": 0})
+        return summary
+
+    def lost(self) -> list[str]:
+        """Dead letters that no test meant to cause."""
+        return [f"{x.reason} at {x.target}: {x.message!r}"[:300] for x in self.letters if not isinstance(x.message, Crash)]
+
+
+def _plan(folder: Path, data: Path, port: int, prefix: str) -> Plan:
+    return Plan(
+        journal=data / "journal.db",
+        rejects=data / "rejects.jsonl",
+        store_uri=lmdb_uri(data / "arctic"),
+        timing=Timing(host="127.0.0.1", port=port, connect_timeout=5.0, replay_timeout=10.0, heartbeat=2.0),
+        gateway=None,
+        limits=Limits(max_orders_per_minute=1_000_000),
+        base_currency="USD",
+        live_accounts=(),
+        reconcile_every=1.0,
+        grace=1.0,
+        allow_leverage=False,
+        seeds=read_records(folder / "strategies.toml"),
+        strategy_folder=folder / "strategies",
+        intent_prefix=prefix,
+    )
+
+
+def write_strategies(folder: Path, table: str, **files: str) -> None:
+    """The strategy table, and the strategy files by stem; `lively` is always there."""
+    (folder / "strategies").mkdir(parents=True, exist_ok=True)
+    (folder / "strategies.toml").write_text(table)
+    for stem, text in ({"lively": LIVELY} | files).items():
+        (folder / "strategies" / f"{stem}.py").write_text(text)
+
+
+@contextmanager
+def lively_gateway(folder: Path, bar_seconds: float = 2.0, seed: int = 3) -> Iterator[GatewayThread]:
+    """A gateway in a thread that replays lively bars."""
+    gateway = GatewayThread(replay=write_bars(folder / "bars", seed), bar_seconds=bar_seconds, hold_seconds=0.2)
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@contextmanager
+def running_system(folder: Path, gateway: GatewayThread) -> Iterator[System]:
+    """A running tree that is gone afterwards, however the test ends."""
+    system = System(folder, gateway)
+    try:
+        yield system
+    finally:
+        system.runtime.stop(8)

@@ -1,0 +1,51 @@
+"""Each actor is crashed while fills flow: it comes back, nobody else notices, nothing is lost (G1, G3, G5, G7)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mats.runtime import Crash
+from tests.system.harness import lively_strategies, until
+from tests.system.inside import System, lively_gateway, running_system, write_strategies
+
+STRATEGIES = ("lively-0", "lively-1")
+
+ACTORS = (
+    "core/fill-log",
+    "core/orders",
+    "core/risk",
+    "core/portfolio",
+    "store/writer",
+    "brokers/market-data",
+    "brokers/pool",
+    "brokers/ib-0",
+    "brokers/ib-1",
+    "brokers/ib-99",
+    "strategies/lively-0",
+    "strategy-manager",
+)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system for all crashes; what is left of it is proved at the end."""
+    folder = tmp_path_factory.mktemp("crashes")
+    write_strategies(folder, lively_strategies(2))
+    with lively_gateway(folder) as gateway, running_system(folder, gateway) as system:
+        system.wait_for_fills(3, *STRATEGIES)
+        yield system
+        system.wait_until_booked()
+        system.finish_and_prove()
+
+
+@pytest.mark.parametrize("name", ACTORS)
+def test_a_crashed_actor_comes_back_alone_and_trading_goes_on(system: System, name: str) -> None:
+    before = system.incarnations()
+    system.runtime.ref(name).tell(Crash())
+    until(lambda: system.incarnations()[name] == before[name] + 1, 10, f"the restart of {name}")
+    until(lambda: system.state(name) == "running", 10, f"{name} running")
+    system.wait_for_fills(4, *STRATEGIES)
+    system.wait_until_booked()
+    system.wait_for_agreement()
+    assert system.incarnations() == before | {name: before[name] + 1}
+    assert not system.lost()
