@@ -1,11 +1,12 @@
 """Composition root and command line: the only file that brings `actors` and all of `mats` together."""
 
+import contextlib
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -16,10 +17,12 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from actors.gateway_process import GatewayCommand
+from actors.gateway_process import GatewayCommand, GatewayUnusable
 from actors.ib_connection import Timing
 from actors.operator import Operator
+from actors.report import report
 from actors.screen import draw
+from actors.strategy_manager import StrategyTable
 from actors.tree import Names, Plan, build
 from mats.gateway.serve import serve
 from mats.gateway.server import GatewayError
@@ -33,12 +36,13 @@ from mats.store.journal import Journal
 from mats.store.journal_schema import JournalError
 from mats.store.lock import DataLock, LockHeldError
 from mats.strategy.errors import StrategyError
-from mats.strategy.record import read_records
+from mats.strategy.record import StrategyRecord, read_records
 from mats.summary import Summary
 
 STOP_SECONDS = 6.0
 PART_SECONDS = 3.0
 SCREEN_SECONDS = 0.5
+PIPE_WIDTH = 120
 CANNOT_GO_ON, GAVE_UP = 2, 1
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -46,6 +50,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 class CannotStart(Exception):
     """Why the daemon cannot go on: one sentence with the mend."""
+
+
+class StopAsked(Exception):
+    """Somebody wants the daemon to stop that has not started yet."""
 
 
 def main() -> None:
@@ -81,11 +89,13 @@ def daemon(
 @app.command()
 def gateway(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one")] = 4002,
-    seed: Annotated[int, typer.Option(help="seed of the random market")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the random market")] = 1,
     state: Annotated[Path | None, typer.Option(help="file that its account survives in; none: memory")] = None,
     replay: Annotated[Path | None, typer.Option(help="folder of bar files to replay")] = None,
-    bar_seconds: Annotated[float, typer.Option(help="wall seconds that one stored minute takes")] = 1.0,
-    hold_seconds: Annotated[float, typer.Option(help="a replay begins so long after the last new subscription")] = 0.5,
+    bar_seconds: Annotated[float, typer.Option(min=0.001, help="wall seconds that one stored minute takes")] = 1.0,
+    hold_seconds: Annotated[
+        float, typer.Option(min=0.0, help="a replay begins so long after the last new subscription")
+    ] = 0.5,
     accounts: Annotated[str, typer.Option(help="comma-separated accounts")] = "DU1000001",
     instruments: Annotated[Path | None, typer.Option(help="TOML file with more instruments")] = None,
     with_parent: Annotated[int | None, typer.Option(help="end when this process has gone")] = None,
@@ -98,7 +108,7 @@ def gateway(
         replay=replay,
         bar_seconds=bar_seconds,
         hold_seconds=hold_seconds,
-        accounts=tuple(accounts.split(",")),
+        accounts=account_names(accounts),
         instruments=instruments,
         with_parent=with_parent,
     )
@@ -110,119 +120,173 @@ def default_config() -> Path:
     return next((p for p in (beside / "config/mats.toml", beside / "mats/config/mats.toml") if p.is_file()), beside)
 
 
+def account_names(text: str) -> tuple[str, ...]:
+    """The accounts of a comma-separated list."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise CannotStart(f"--accounts {text!r} has an empty name; write them as DU1000001,DU1000002")
+    return names
+
+
 def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> int:
     """Start, watch, stop in order; the exit code. Raises the errors that `main` turns into a sentence."""
     seeds = read_records(settings.strategies.seed_file)
-    with DataLock(settings.data_dir):
+    with data_directory(settings.data_dir):
         on_screen = sys.stdout.isatty() and not as_json
         configure_logging(settings.log_level, settings.data_dir / "logs" / "mats.log", to_stderr=not on_screen)
-        journal_path = settings.data_dir / "journal.db"
-        journal = Journal(journal_path)
-        boot = journal.open_boot()
-        journal.close()
         clock: Clock = FollowedClock() if settings.embedded.replay and not settings.gateway.host else SystemClock()
         runtime = ThreadRuntime(seed=settings.embedded.seed, clock=clock, name="mats")
         runtime.on_event.append(_log_event)
         names = Names(runtime)
-        port = settings.gateway.port if settings.gateway.host else free_port()
-        plan = Plan(
-            journal=journal_path,
-            rejects=settings.data_dir / "rejects.jsonl",
-            store_uri=settings.store.uri or lmdb_uri(settings.data_dir / "arctic"),
-            timing=timing(settings, port),
-            gateway=None if settings.gateway.host else gateway_command(settings, port),
-            limits=Limits(**settings.risk.model_dump()),
-            base_currency=settings.portfolio.base_currency,
-            live_accounts=settings.gateway.live_accounts,
-            reconcile_every=settings.portfolio.reconcile_every,
-            grace=settings.portfolio.grace,
-            allow_leverage=settings.portfolio.allow_leverage,
-            seeds=seeds,
-            strategy_folder=settings.strategies.folder,
-            intent_prefix=f"{boot.tag}{boot.number}",
-        )
-        operator = Operator(runtime, names, journal_path)
+        plan = make_plan(settings, seeds)
+        operator = Operator(runtime, names, plan.journal)
         stop = _stop_on_signals()
         runtime.start(build(plan, names))
         try:
-            _await_start(operator, runtime, settings)
-            _watch(operator, runtime, stop, seconds, on_screen=on_screen)
-        finally:
-            summary = _wind_down(operator, runtime)
-    _print(summary, as_json=as_json)
-    return GAVE_UP if runtime.escalated.is_set() else 0
+            with _screen(operator, runtime, on_screen=on_screen) as refresh, contextlib.suppress(StopAsked):
+                table = _await_start(operator, runtime, settings, _meanwhile(runtime, stop, refresh))
+                if not on_screen:
+                    _tell_faults(table)
+                _watch(runtime, stop, seconds, refresh)
+        except BaseException:
+            runtime.stop(STOP_SECONDS)
+            raise
+        summary = _wind_down(operator, runtime)
+    if as_json:
+        print(msgspec.json.encode(summary).decode(), flush=True)
+    else:
+        Console(width=None if on_screen else PIPE_WIDTH, highlight=False).print(report(summary))
+    if runtime.escalated.is_set():
+        print(f"mats: {_escalation(runtime, settings)}", file=sys.stderr)
+        return GAVE_UP
+    return 0
 
 
-def _await_start(operator: Operator, runtime: ThreadRuntime, settings: Settings) -> None:
-    """Until the broker has answered once and a strategy can run; or why that will not happen."""
-    if not operator.wait_for_broker(settings.gateway.startup_timeout):
-        master = next((actor for actor in runtime.status() if actor.name == "brokers/ib-0"), None)
-        gateway = next((actor for actor in runtime.status() if actor.name == "brokers/gateway"), None)
-        failures = [actor.last_failure for actor in (gateway, master) if actor is not None and actor.last_failure]
-        why = failures[0] if failures else "it has not answered completely"
+@contextlib.contextmanager
+def data_directory(path: Path) -> Iterator[None]:
+    """The directory, made and held by this process alone; raises CannotStart where it cannot be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = DataLock(path)
+        (path / "logs").mkdir(exist_ok=True)
+    except OSError as error:
         raise CannotStart(
-            f"no connection to the gateway within {settings.gateway.startup_timeout:g} s: {why}; "
+            f"data directory {path} cannot be used ({error.strerror}); "
+            "make it a directory that this user may write, or name another with --data-dir"
+        ) from error
+    with lock:
+        yield
+
+
+def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> Plan:
+    """What the tree is built from. Counts one more start in the journal."""
+    data_dir = settings.data_dir
+    journal = Journal(data_dir / "journal.db")
+    boot = journal.open_boot()
+    journal.close()
+    port = settings.gateway.port if settings.gateway.host else free_port()
+    return Plan(
+        journal=data_dir / "journal.db",
+        rejects=data_dir / "rejects.jsonl",
+        store_uri=settings.store.uri or lmdb_uri(data_dir / "arctic"),
+        timing=timing(settings, port),
+        gateway=None if settings.gateway.host else gateway_command(settings, port),
+        limits=Limits(**settings.risk.model_dump()),
+        base_currency=settings.portfolio.base_currency,
+        live_accounts=settings.gateway.live_accounts,
+        reconcile_every=settings.portfolio.reconcile_every,
+        grace=settings.portfolio.grace,
+        allow_leverage=settings.portfolio.allow_leverage,
+        seeds=seeds,
+        strategy_folder=settings.strategies.folder,
+        intent_prefix=f"{boot.tag}{boot.number}",
+    )
+
+
+def _meanwhile(runtime: ThreadRuntime, stop: threading.Event, refresh: Callable[[], None]) -> Callable[[], None]:
+    """What happens while the start waits: the screen is drawn, and what makes waiting useless ends it."""
+
+    def look() -> None:
+        refresh()
+        if stop.is_set():
+            raise StopAsked
+        name, _, reason = _last_failure(runtime, "brokers/gateway").partition(": ")
+        if name == GatewayUnusable.__name__:
+            raise CannotStart(reason)
+
+    return look
+
+
+def _await_start(
+    operator: Operator, runtime: ThreadRuntime, settings: Settings, meanwhile: Callable[[], None]
+) -> StrategyTable:
+    """Until the broker has answered once and a strategy can run; or why that will not happen."""
+    patience = settings.gateway.startup_timeout
+    answered = operator.wait_for_broker(patience, meanwhile)
+    table = operator.wait_for_strategies(patience, meanwhile) if answered else None
+    if runtime.escalated.is_set():
+        raise CannotStart(_escalation(runtime, settings))
+    if not answered:
+        failures = (_last_failure(runtime, name) for name in ("brokers/gateway", "brokers/ib-0"))
+        why = next(filter(None, failures), "it has not answered completely")
+        raise CannotStart(
+            f"no connection to the gateway within {patience:g} s: {why}; "
             "start the gateway, or correct gateway.host and gateway.port"
         )
-    table = operator.wait_for_strategies(settings.gateway.startup_timeout)
     if table is None:
-        raise CannotStart("the strategy table could not be read from the store; the log says why")
+        raise CannotStart(f"the store did not hand out the strategy table within {patience:g} s; the log says why")
     active = [record.name for record in table.records if record.active]
     if active and all(name in table.faults for name in active):
-        raise CannotStart(f"no strategy can run: {table.faults[active[0]]}")
-    for fault in table.faults.values():
+        _tell_faults(table)
+        raise CannotStart("no strategy can run; mend one of the faults above and start again")
+    return table
+
+
+def _tell_faults(table: StrategyTable) -> None:
+    """Each fault once; and that there is nothing to run, where the table is empty."""
+    for fault in dict.fromkeys(table.faults.values()):
         print(f"mats: {fault}", file=sys.stderr)
+    if not any(record.active for record in table.records):
+        print("mats: no strategy is active; add one to the strategy table to trade", file=sys.stderr)
 
 
-def _watch(
-    operator: Operator, runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, *, on_screen: bool
-) -> None:
-    """Until somebody stops it, its time is over, or the root supervisor gives up."""
-    begun = runtime.monotonic()
-    left: Callable[[], float | None] = lambda: None if seconds is None else begun + seconds - runtime.monotonic()  # noqa: E731
+def _last_failure(runtime: ThreadRuntime, name: str) -> str:
+    return next((actor.last_failure for actor in runtime.status() if actor.name == name), "")
+
+
+def _escalation(runtime: ThreadRuntime, settings: Settings) -> str:
+    log = settings.data_dir / "logs" / "mats.log"
+    return f"a part that everything else needs failed again and again: {runtime.escalation}; {log} says more"
+
+
+@contextlib.contextmanager
+def _screen(operator: Operator, runtime: ThreadRuntime, *, on_screen: bool) -> Iterator[Callable[[], None]]:
+    """Hands out what draws the live table; without a terminal that does nothing."""
+    if not on_screen:
+        yield lambda: None
+        return
     console = Console()
-    live = Live(console=console, screen=True, auto_refresh=False) if on_screen else None
-    if live:
-        live.start()
-    try:
-        while not stop.is_set() and not runtime.escalated.is_set():
-            remaining = left()
-            if remaining is not None and remaining <= 0:
-                return
-            if live:
-                live.update(draw(operator.view(), runtime.clock.now(), "MATS"), refresh=True)
-            stop.wait(SCREEN_SECONDS if remaining is None else min(SCREEN_SECONDS, remaining))
-    finally:
-        if live:
-            live.stop()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        yield lambda: live.update(draw(operator.view(), runtime.clock.now(), console.height), refresh=True)
+
+
+def _watch(runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, refresh: Callable[[], None]) -> None:
+    """Until somebody stops it, its time is over, or the root supervisor gives up."""
+    end = None if seconds is None else runtime.monotonic() + seconds
+    while not stop.is_set() and not runtime.escalated.is_set():
+        left = SCREEN_SECONDS if end is None else end - runtime.monotonic()
+        if left <= 0:
+            return
+        refresh()
+        stop.wait(min(SCREEN_SECONDS, left))
 
 
 def _wind_down(operator: Operator, runtime: ThreadRuntime) -> Summary:
     """Strategies first, then what they caused, then a last look at the broker, then everybody else."""
     operator.stop_strategies(PART_SECONDS)
     summary = operator.summary()
-    report = runtime.stop(STOP_SECONDS)
-    return msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in report.abandoned))
-
-
-def _print(summary: Summary, *, as_json: bool) -> None:
-    if as_json:
-        print(msgspec.json.encode(summary).decode(), flush=True)
-        return
-    known = {name: "unknown" if value is None else value for name, value in msgspec.structs.asdict(summary).items()}
-    print(
-        "orders {orders}   fills {fills}   stored {fills_stored}   at the gateway {gateway_executions}   "
-        "breaks {breaks}   dead letters {dead_letters}   restarts {restarts}".format(**known)
-    )
-    for line in summary.positions:
-        held = "  ".join(f"{name} {quantity}" for name, quantity in line.strategies.items())
-        broker = "unknown" if line.broker is None else line.broker
-        sign = "=" if line.agrees else "≠"
-        print(f"{line.account} {line.symbol}: {held}  Discretionary {line.discretionary}  {sign}  broker {broker}")
-    for name, reason in summary.parked.items():
-        print(f"parked {name}: {reason}")
-    for name in summary.abandoned:
-        print(f"{name} did not end in time and was abandoned")
+    stopped = runtime.stop(STOP_SECONDS)
+    return msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in stopped.abandoned))
 
 
 def timing(settings: Settings, port: int) -> Timing:

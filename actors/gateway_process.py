@@ -10,6 +10,7 @@ from mats.runtime import Actor
 
 LOOK_SECONDS = 0.5
 STOP_SECONDS = 5.0
+FAULT_OF_USE = 2
 
 
 class GatewayCommand(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,10 @@ class GatewayCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 class GatewayDied(Exception):
     """The gateway process ended by itself."""
+
+
+class GatewayUnusable(GatewayDied):
+    """The gateway process refused what it was asked; the text is its own sentence, and trying again is of no use."""
 
 
 class LookAtProcess(msgspec.Struct, frozen=True):
@@ -44,7 +49,9 @@ class GatewayProcess(Actor):
             )
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(b"listening"):
-            raise GatewayDied(f"the paper gateway did not start: {self._last_words()}")
+            self._process.wait(STOP_SECONDS)
+            fault = GatewayUnusable if self._process.returncode == FAULT_OF_USE else GatewayDied
+            raise fault(f"the paper gateway did not start: {self._last_words()}")
         self.every(LOOK_SECONDS, LookAtProcess())
 
     def on_receive(self, message: object) -> object:
@@ -63,7 +70,7 @@ class GatewayProcess(Actor):
     def _last_words(self) -> str:
         """The end of its log, which for a fault of use is one sentence."""
         lines = self._command.log.read_text(errors="replace").splitlines()
-        return lines[-1] if lines else f"it left no word in {self._command.log}"
+        return lines[-1].removeprefix("mats: ") if lines else f"it left no word in {self._command.log}"
 
     def on_stop(self) -> None:
         self._process.terminate()

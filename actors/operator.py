@@ -114,17 +114,20 @@ class Operator:
 
     # Begin and end
 
-    def wait_for_broker(self, seconds: float) -> bool:
-        """Whether the broker's positions have been held against the books for the first time within `seconds`."""
+    def wait_for_broker(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> bool:
+        """Whether the broker's positions have been held against the books for the first time within `seconds`.
+
+        `meanwhile` is called between two looks; what it raises ends the waiting.
+        """
 
         def compared() -> bool:
             portfolio = _answer(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
             return portfolio is not None and portfolio.reconciled_seconds_ago is not None
 
-        return self._until(compared, seconds)
+        return self._until(compared, seconds, meanwhile)
 
-    def wait_for_strategies(self, seconds: float) -> StrategyTable | None:
-        """The strategy table as soon as the store has handed it out."""
+    def wait_for_strategies(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> StrategyTable | None:
+        """The strategy table as soon as the store has handed it out; `meanwhile` as above."""
         found: list[StrategyTable] = []
 
         def loaded() -> bool:
@@ -134,7 +137,7 @@ class Operator:
                 found.append(table)
             return bool(found)
 
-        self._until(loaded, seconds)
+        self._until(loaded, seconds, meanwhile)
         return found[0] if found else None
 
     def stop_strategies(self, seconds: float) -> None:
@@ -173,12 +176,16 @@ class Operator:
 
         self._until(agreed, seconds)
 
-    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+    def _until(
+        self, condition: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] | None = None
+    ) -> bool:
         clock, pause = self._runtime.clock, threading.Event()
         deadline = clock.monotonic() + seconds
         while not condition():
             if clock.monotonic() >= deadline or self._runtime.escalated.is_set():
                 return False
+            if meanwhile is not None:
+                meanwhile()
             pause.wait(LOOK_SECONDS)
         return True
 

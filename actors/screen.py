@@ -1,122 +1,184 @@
-"""The operator's live table on a terminal: a view of the system, drawn."""
+"""The operator's live table on a terminal: one look at the system, drawn to fit.
 
-from collections.abc import Iterable
+What is not known says `?` or `unknown`, never 0. A section that is longer than its room says how much it leaves out.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from actors.layout import fitting, gain, line, new_table, realized, unknown, unrealized_gain
 from actors.operator import View
-from actors.portfolio_manager import Portfolio
-from mats.ledger.book import Book, unrealized
-from mats.model.money import exact
-from mats.model.orders import OrderView
-from mats.model.timestamp import Nanos, iso
+from mats.model.orders import DISCRETIONARY, OrderState
+from mats.model.timestamp import Nanos, to_datetime
 from mats.runtime import ActorStatus
 
-COLOURS = {"running": "green", "parked": "red", "backoff": "yellow", "starting": "cyan", "stopped": "dim"}
-ORDERS_SHOWN = 8
+COLOURS = {"running": "green", "parked": "bold red", "backoff": "yellow", "starting": "cyan", "stopped": "dim"}
+LEAST_ROWS, MOST_TROUBLES = 3, 4
+BUSY_DEPTH = 1_000
 
 
-def draw(view: View, now: Nanos, title: str) -> RenderableType:
-    """Strategies, positions, orders, connections; what is not known says so."""
-    portfolio = view.portfolio
-    return Group(
-        Text.assemble((title, "bold"), f"   {iso(now)}   ", *_health(view)),
-        _strategies(view),
-        Panel("the portfolio manager does not answer", style="red") if portfolio is None else _positions(portfolio),
-        Panel("the order manager does not answer", style="red") if view.orders is None else _orders(view.orders),
-        _actors(view.actors),
-    )
+def draw(view: View, now: Nanos, height: int) -> RenderableType:
+    """The whole screen: health first, then trouble, money, holdings, links; orders take the lines that are left."""
+    top = [_head(view, now), *_health(view), *_trouble(view, now)]
+    left = height - len(top) - 6
+    strategies = _strategies(view, max(LEAST_ROWS, left // 2))
+    positions = _positions(view, max(LEAST_ROWS, left - strategies.row_count - LEAST_ROWS - 1))
+    orders = _orders(view, max(1, left - strategies.row_count - positions.row_count - 1))
+    return Group(*top, Text(), strategies, Text(), positions, Text(), orders, Text(), _links(view.actors))
 
 
-def _health(view: View) -> Iterable[str | tuple[str, str]]:
+# The top
+
+
+def _head(view: View, now: Nanos) -> Text:
+    moment = to_datetime(now).strftime("%Y-%m-%d %H:%M:%S UTC")
+    waiting = waiting_for(view)
+    state = ("running", "bold green") if not waiting else (f"starting: {waiting}", "bold cyan")
+    return line(("MATS", "bold"), f"   {moment}   ", state)
+
+
+def waiting_for(view: View) -> str:
+    """What the start still waits for; empty when nothing is missing."""
+    actors = {actor.name: actor for actor in view.actors}
+    for name, what in (("store/writer", "the store"), ("brokers/gateway", "the paper gateway")):
+        if name in actors and actors[name].state != "running":
+            return f"{what} is {actors[name].state}"
+    master = actors.get("brokers/ib-0")
+    if master is None or master.state != "running":
+        return "the connection to the gateway" if master is None else f"the connection to the gateway is {master.state}"
+    if view.portfolio is None or view.portfolio.reconciled_seconds_ago is None:
+        return "the broker's complete answer"
+    if view.strategies is None or not view.strategies.loaded:
+        return "the strategy table"
+    able = [r.name for r in view.strategies.records if r.active and r.name not in view.strategies.faults]
+    late = [n for n in able if n not in view.strategies.running and _state(actors, n) in ("off", "starting")]
+    return ", ".join(late)
+
+
+def _health(view: View) -> list[Text]:
     portfolio, progress = view.portfolio, view.progress
-    if portfolio is None or progress is None:
-        return [("unknown", "bold red")]
-    equity = "  ".join(f"{a} {'?' if t is None else f'{t:,.2f}'}" for a, t in portfolio.totals.items())
+    letters = (f"   {view.dead_letters} dead letters", "red" if view.dead_letters else "dim")
+    halted = [line((f"HALTED {scope or 'all'}: {why}", "bold red")) for scope, why in (view.halts or {}).items()]
+    if view.halts is None:
+        halted.append(line(("halts unknown: the risk manager does not answer", "bold yellow")))
+    if portfolio is None:
+        return [line(("books unknown: the portfolio manager does not answer", "bold yellow"), letters), *halted]
     looked = portfolio.reconciled_seconds_ago
     agreed = "not compared yet" if looked is None else f"compared {looked:.0f} s ago"
-    breaks = (f"{len(portfolio.breaks)} breaks", "bold red") if portfolio.breaks else ("books = broker", "bold green")
-    letters = (f"   {view.dead_letters} dead letters", "red" if view.dead_letters else "dim")
-    halted = [(f"   HALTED {scope or 'all'}: {why}", "bold red") for scope, why in (view.halts or {}).items()]
-    return [f"{equity}   log {progress.last_seq}   ", breaks, f" ({agreed})", letters, *halted]
+    books = (
+        ("books = broker", "bold green") if not portfolio.breaks else (f"{len(portfolio.breaks)} breaks", "bold red")
+    )
+    equity = "   ".join(f"{a} {'?' if t is None else f'{t:,.2f}'}" for a, t in portfolio.totals.items())
+    entries = f"log {'?' if progress is None else progress.last_seq}   "
+    shown = ("books unknown", "bold yellow") if looked is None else books
+    return [line((equity, "bold"), "   " if equity else "", entries, shown, f" ({agreed})", letters), *halted]
 
 
-def _strategies(view: View) -> Table:
-    table = _table("Strategies", "strategy", "state", "weight", "equity", "positions", "realised", "unrealised", "note")
-    states = {actor.name.partition("/")[2]: actor for actor in view.actors if actor.name.startswith("strategies/")}
+def _trouble(view: View, now: Nanos) -> list[Text]:
+    """What somebody should know, the worst first: parked, failing, broken, faulty."""
+    lines = [line((f"parked  {a.name}: {a.parked}", "bold red")) for a in view.actors if a.state == "parked"]
+    for found in view.portfolio.breaks if view.portfolio else ():
+        what = f"{found.account} {found.instrument}: broker {found.broker:f}, books {found.expected:f}"
+        lines.append(line((f"break   {what}, for {found.age(now):.0f} s", "bold red")))
+    for name, fault in (view.strategies.faults if view.strategies else {}).items():
+        lines.append(line((f"fault   {name}: {fault}", "red")))
+    failing = [actor for actor in view.actors if actor.state not in ("running", "parked") and actor.last_failure]
+    lines += [line((f"{actor.state:7} {actor.name}: {actor.last_failure}", "yellow")) for actor in failing]
+    more = len(lines) - MOST_TROUBLES
+    return [*lines[:MOST_TROUBLES], *([line((f"… {more} more", "yellow"))] if more > 0 else [])]
+
+
+# The tables
+
+
+def _strategies(view: View, room: int) -> Table:
+    table = new_table("Strategies", "state", ">weight", ">equity", ">realised", ">unrealised", "positions")
+    actors = {actor.name: actor for actor in view.actors}
     records = view.strategies.records if view.strategies else ()
-    faults = view.strategies.faults if view.strategies else {}
-    for record in records:
-        actor = states.get(record.name)
-        state = actor.state if actor else ("fault" if record.name in faults else "off")
-        note = faults.get(record.name) or (actor.parked or actor.last_failure if actor else "")
-        books = [b for b in view.portfolio.books if b.strategy == record.name] if view.portfolio else []
-        table.add_row(
-            record.name,
-            Text(state, style=COLOURS.get(state, "red")),
-            f"{record.target_weight:.0%}",
-            _amount(view.portfolio.equity.get(record.name) if view.portfolio else None),
-            "  ".join(f"{b.instrument} {b.quantity:f}" for b in books if b.quantity) or "flat",
-            f"{sum(b.realized for b in books):,.2f}",
-            _unrealized(books, view.portfolio),
-            Text(note[:60], style="red"),
-        )
+    for record in fitting(table, records, room):
+        state = "fault" if view.strategies and record.name in view.strategies.faults else _state(actors, record.name)
+        restarts = actors[f"strategies/{record.name}"].restarts if f"strategies/{record.name}" in actors else 0
+        shown = Text(f"{state} ↻{restarts}" if restarts else state, style=COLOURS.get(state, "red"))
+        money: tuple[RenderableType, ...] = (unknown(), unknown(), unknown(), unknown())
+        if (portfolio := view.portfolio) is not None:
+            books = [book for book in portfolio.books if book.strategy == record.name]
+            equity = portfolio.equity.get(record.name)
+            held = "  ".join(f"{book.instrument} {book.quantity:+f}" for book in books if book.quantity)
+            whole = unknown() if equity is None else Text(f"{equity:,.0f}")
+            money = whole, gain(realized(books)), gain(unrealized_gain(books, portfolio.prices)), Text(held or "flat")
+        table.add_row(record.name, shown, f"{record.target_weight:.0%}", *money)
+    if not records:
+        table.add_row(Text("unknown" if view.strategies is None or not view.strategies.loaded else "none", style="dim"))
     return table
 
 
-def _positions(portfolio: Portfolio) -> Table:
-    table = _table("Positions", "account", "instrument", "strategies", "discretionary", "broker", "price", "")
+def _positions(view: View, room: int) -> Table:
+    table = new_table("Positions", "instrument", ">broker", "", ">books", ">Discretionary", ">price", "strategies")
+    if (portfolio := view.portfolio) is None or portfolio.reconciled_seconds_ago is None:
+        table.add_row(Text("unknown", style="dim"))
+        return table
     broker = {(p.account, p.instrument): p.quantity for p in portfolio.broker}
-    places = sorted({(b.account, b.instrument) for b in portfolio.books} | broker.keys())
-    for account, instrument in places:
-        books = [b for b in portfolio.books if (b.account, b.instrument) == (account, instrument)]
-        own = sum(b.quantity for b in books if b.strategy == "Discretionary")
-        total = sum(b.quantity for b in books)
-        held = broker.get((account, instrument), 0)
+    for account, instrument in fitting(table, sorted({b.key[::2] for b in portfolio.books} | broker.keys()), room):
+        books = [book for book in portfolio.books if (book.account, book.instrument) == (account, instrument)]
+        own = sum((book.quantity for book in books if book.strategy == DISCRETIONARY), Decimal())
+        total, held = sum((book.quantity for book in books), Decimal()), broker.get((account, instrument), Decimal())
         price = portfolio.prices.get(instrument)
-        mark = Text("=", style="green") if total == held else Text(f"≠ {total:f}", style="bold red")
-        shown = f"{total - own:f}", f"{own:f}", f"{held:f}", "" if price is None else f"{price:,.4f}"
-        table.add_row(account, instrument, *shown, mark)
+        table.add_row(
+            account,
+            instrument,
+            f"{held:f}",
+            Text("=", style="bold green") if total == held else Text("≠", style="bold red"),
+            f"{total:f}",
+            Text(f"{own:f}", style="yellow" if own else "dim"),
+            unknown() if price is None else f"{price:,.4f}",
+            "  ".join(f"{b.strategy} {b.quantity:+f}" for b in books if b.quantity and b.strategy != DISCRETIONARY),
+        )
+    if not table.row_count:
+        table.add_row(Text("flat", style="dim"))
     return table
 
 
-def _orders(orders: Iterable[OrderView]) -> Table:
-    ordered = sorted(orders, key=lambda order: order.updated, reverse=True)
-    table = _table(f"Working orders ({len(ordered)})", "strategy", "order", "state", "filled", "note")
-    for order in ordered[:ORDERS_SHOWN]:
+def _orders(view: View, room: int) -> Table:
+    table = new_table("Working orders", "state", "order", ">filled", "note")
+    if view.orders is None:
+        table.add_row(Text("unknown: the order manager does not answer", style="bold yellow"))
+        return table
+    for order in fitting(table, sorted(view.orders, key=lambda order: order.updated, reverse=True), room):
         price = order.ticket.limit_price or order.ticket.stop_price or ""
         what = f"{order.side} {order.quantity:f} {order.instrument} {order.ticket.order_type} {price}"
-        table.add_row(order.strategy, what, order.state, f"{order.filled:f}", order.note[:50])
+        state = Text(order.state, style="bold red" if order.state == OrderState.UNKNOWN else "")
+        table.add_row(order.strategy, state, what, f"{order.filled:f}", order.note)
+    if not view.orders:
+        table.add_row(Text("none", style="dim"))
     return table
 
 
-def _actors(actors: Iterable[ActorStatus]) -> Table:
-    table = _table("Actors", "actor", "state", "waiting", "restarts", "last failure")
-    for actor in actors:
-        if not actor.name.startswith("strategies/"):
-            state = Text(actor.state, style=COLOURS.get(actor.state, "red"))
-            table.add_row(actor.name, state, str(actor.depth), str(actor.restarts), actor.last_failure[:60])
-    return table
+def _links(actors: Iterable[ActorStatus]) -> Text:
+    """Connections one by one, and the other parts: each that is not simply running is named."""
+    text = Text("Connections  ", style="bold cyan", no_wrap=False)
+    others = [actor for actor in actors if not actor.name.startswith(("brokers/ib-", "strategies/"))]
+    for actor in sorted((a for a in actors if a.name.startswith("brokers/ib-")), key=lambda a: int(a.name[11:])):
+        text.append(_part(actor, actor.name[8:]))
+    text.append("\nParts        ", style="bold cyan")
+    text.append(
+        f"{sum(actor.state == 'running' for actor in others)} of {len(others)} run   ", style="not bold default"
+    )
+    for actor in others:
+        if actor.state != "running" or actor.restarts or actor.depth > BUSY_DEPTH:
+            text.append(_part(actor, f"{actor.name}{f' ({actor.depth} waiting)' if actor.depth > BUSY_DEPTH else ''}"))
+    return text
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", expand=True, box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, style="" if column else "bold", no_wrap=True)
-    return table
+def _part(actor: ActorStatus, name: str) -> Text:
+    mark = "" if actor.state == "running" else f" {actor.state}"
+    restarts = f" ↻{actor.restarts}" if actor.restarts else ""
+    return Text(f"{name}{mark}{restarts}   ", style=f"not bold {COLOURS.get(actor.state, 'red').removeprefix('bold ')}")
 
 
-def _unrealized(books: Iterable[Book], portfolio: Portfolio | None) -> str:
-    if portfolio is None:
-        return "?"
-    held = [(book, portfolio.prices.get(book.instrument)) for book in books if book.quantity]
-    if any(price is None for _, price in held):
-        return "?"
-    return f"{sum(unrealized(book, exact(price)) for book, price in held if price is not None):,.2f}"
-
-
-def _amount(amount: object) -> str:
-    return "?" if amount is None else f"{amount:,.0f}"
+def _state(actors: Mapping[str, ActorStatus], strategy: str) -> str:
+    actor = actors.get(f"strategies/{strategy}")
+    return "off" if actor is None else actor.state

@@ -12,9 +12,9 @@ from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarte
 from mats.ledger.equity import check_weights
 from mats.model.money import exact
 from mats.model.orders import StrategyName
-from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild, Unpark
+from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild
 from mats.strategy.errors import StrategyError
-from mats.strategy.loader import load_class
+from mats.strategy.loader import check_record
 from mats.strategy.record import StrategyRecord
 
 LIMIT = Limit(restarts=3, seconds=300.0)
@@ -45,7 +45,7 @@ class ReadStrategies(msgspec.Struct, frozen=True):
 
 
 class StrategyTable(msgspec.Struct, frozen=True):
-    """The records, which of them run, and why those that cannot do not."""
+    """The records, which of them run, and why those that cannot do not; `loaded` once the store has handed them out."""
 
     records: tuple[StrategyRecord, ...]
     running: frozenset[StrategyName]
@@ -73,6 +73,7 @@ class StrategyManager(Actor):
 
     def on_start(self) -> None:
         self._records: dict[StrategyName, StrategyRecord] = {}
+        self._loaded = False
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
         self._store.tell(SeedStrategies(self._seeds, self.ref))
@@ -98,15 +99,18 @@ class StrategyManager(Actor):
                 self.log.info("strategy runs", strategy=strategy)
             case ReadStrategies():
                 records = tuple(self._records.values())
-                return StrategyTable(records, frozenset(self._running), dict(self._faults), bool(records))
+                return StrategyTable(records, frozenset(self._running), dict(self._faults), self._loaded)
             case _:
                 return super().on_receive(message)
         return None
 
     def _take_table(self, records: tuple[StrategyRecord, ...]) -> None:
         self._records = {record.name: record for record in records}
+        self._loaded = True
         active = [record for record in records if record.active]
-        self._share_weights()
+        weights = SetWeights(tuple(active), {})
+        self._services.portfolio.tell(weights)
+        self._services.risk.tell(weights)
         try:
             check_weights({r.name: exact(r.target_weight) for r in active}, self._allow_leverage)
         except ValueError as error:
@@ -114,26 +118,16 @@ class StrategyManager(Actor):
             self._faults = {record.name: str(error) for record in active}
             return
         for record in active:
-            if not self._known(record.name):
-                self._start(record.name)
-
-    def _known(self, strategy: StrategyName) -> bool:
-        """One that this process has started before runs, is being restarted, or was taken down for a reason."""
-        return self.runtime.ref(f"{self._supervisor.name}/{strategy}").incarnation > 0
-
-    def _share_weights(self) -> None:
-        weights = SetWeights(tuple(record for record in self._records.values() if record.active), {})
-        self._services.portfolio.tell(weights)
-        self._services.risk.tell(weights)
+            self._start(record.name)
 
     def _start(self, strategy: StrategyName) -> None:
-        """The file is loaded once here, so that its faults are told in one sentence and not as a crash."""
+        """File and parameters are checked here, so that its faults are told in one sentence and not as a crash."""
         record = self._records.get(strategy)
         if record is None:
             self.log.error("no such strategy in general/strategies", strategy=strategy)
             return
         try:
-            load_class(record.file, record.class_name, self._folder)
+            check_record(record, self._folder)
         except StrategyError as error:
             self._faults[strategy] = str(error)
             self.log.error(str(error), strategy=strategy)

@@ -10,6 +10,7 @@ from types import ModuleType
 from mats.strategy.base import Strategy
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import StrategyHost
+from mats.strategy.params import convert_params
 from mats.strategy.record import StrategyRecord
 from mats.strategy.runner import StrategyRunner
 
@@ -19,6 +20,11 @@ EXAMPLES = Path(__file__).parent / "examples"
 def make_runner(record: StrategyRecord, folder: Path, host: StrategyHost) -> StrategyRunner:
     """A runner, not yet started, of the strategy that a record describes. `folder` holds the operator's files."""
     return StrategyRunner(load_class(record.file, record.class_name, folder), record.name, record.params, host)
+
+
+def check_record(record: StrategyRecord, folder: Path) -> None:
+    """Whether the record's class and parameters fit, without making the strategy; raises StrategyError."""
+    convert_params(load_class(record.file, record.class_name, folder).Params, record.name, record.params)
 
 
 def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:

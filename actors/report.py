@@ -1,0 +1,52 @@
+"""What a run came to, for people: the last thing the daemon says."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from actors.layout import line, new_table, unknown
+from mats.summary import PositionLine, Summary
+
+
+def report(summary: Summary) -> RenderableType:
+    """Totals, every position with its holders, and what did not end well."""
+    parked = [line((f"parked  {name}: {why}", "bold red")) for name, why in summary.parked.items()]
+    left = [line((f"{name} did not end in time and was abandoned", "bold red")) for name in summary.abandoned]
+    return Group(_totals(summary), Text(), _positions(summary.positions), *parked, *left)
+
+
+def _totals(summary: Summary) -> Table:
+    table = new_table("Run", ">total", "")
+    stored, broker = summary.fills_stored, summary.gateway_executions
+    table.add_row("orders", str(summary.orders))
+    table.add_row("fills", str(summary.fills), _match(stored, summary.fills, "in the store"))
+    table.add_row("executions at the gateway", unknown() if broker is None else str(broker))
+    for name, count in (
+        ("breaks", summary.breaks),
+        ("dead letters", summary.dead_letters),
+        ("restarts", summary.restarts),
+    ):
+        table.add_row(name, Text(str(count), style="bold red" if count else "green"))
+    return table
+
+
+def _match(count: int | None, expected: int, where: str) -> Text:
+    if count is None:
+        return Text(f"unknown {where}", style="bold yellow")
+    return Text(f"{count} {where}", style="green" if count == expected else "bold red")
+
+
+def _positions(lines: tuple[PositionLine, ...]) -> Table:
+    table = new_table("Positions", "instrument", ">broker", "", ">Discretionary", "strategies")
+    for place in lines:
+        table.add_row(
+            place.account,
+            place.symbol,
+            unknown() if place.broker is None else str(place.broker),
+            Text("=", style="bold green") if place.agrees else Text("≠", style="bold red"),
+            str(place.discretionary),
+            "  ".join(f"{name} {quantity:+}" for name, quantity in place.strategies.items() if quantity) or "flat",
+        )
+    if not lines:
+        table.add_row(Text("flat", style="dim"))
+    return table
