@@ -12,7 +12,7 @@ from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarte
 from mats.ledger.equity import check_weights
 from mats.model.money import exact
 from mats.model.orders import StrategyName
-from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild
+from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild, Unpark
 from mats.strategy.errors import StrategyError
 from mats.strategy.loader import check_record
 from mats.strategy.record import StrategyRecord
@@ -108,9 +108,7 @@ class StrategyManager(Actor):
         self._records = {record.name: record for record in records}
         self._loaded = True
         active = [record for record in records if record.active]
-        weights = SetWeights(tuple(active), {})
-        self._services.portfolio.tell(weights)
-        self._services.risk.tell(weights)
+        self._share_weights()
         try:
             check_weights({r.name: exact(r.target_weight) for r in active}, self._allow_leverage)
         except ValueError as error:
@@ -118,7 +116,17 @@ class StrategyManager(Actor):
             self._faults = {record.name: str(error) for record in active}
             return
         for record in active:
-            self._start(record.name)
+            if not self._known(record.name):
+                self._start(record.name)
+
+    def _known(self, strategy: StrategyName) -> bool:
+        """One that this process has started before runs, is being restarted, or was taken down for a reason."""
+        return self.runtime.ref(f"{self._supervisor.name}/{strategy}").incarnation > 0
+
+    def _share_weights(self) -> None:
+        weights = SetWeights(tuple(record for record in self._records.values() if record.active), {})
+        self._services.portfolio.tell(weights)
+        self._services.risk.tell(weights)
 
     def _start(self, strategy: StrategyName) -> None:
         """File and parameters are checked here, so that its faults are told in one sentence and not as a crash."""
