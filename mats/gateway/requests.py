@@ -49,19 +49,21 @@ class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
 def contract_query(fields: Fields) -> ContractQuery:
     """Reads the twelve contract fields of a request."""
     con_id, symbol, sec_type, expiry = fields.integer(), fields.text(), fields.text(), fields.text()
-    fields.skip(3)
-    exchange = fields.text()
-    fields.skip(1)
-    currency, local_symbol = fields.text(), fields.text()
-    fields.skip(1)
+    strike, right, multiplier = fields.decimal(), fields.text(), fields.text()
+    exchange, primary_exchange, currency = fields.text(), fields.text(), fields.text()
     return ContractQuery(
         con_id=con_id,
         symbol=symbol,
         sec_type=sec_type,
         expiry=expiry,
+        strike=strike,
+        right=right,
+        multiplier=multiplier,
         exchange=exchange,
+        primary_exchange=primary_exchange,
         currency=currency,
-        local_symbol=local_symbol,
+        local_symbol=fields.text(),
+        trading_class=fields.text(),
     )
 
 

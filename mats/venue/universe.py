@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mats.model.instrument import Instrument, InstrumentId, SecType, instrument_id
-from mats.model.money import exact
+from mats.model.money import ZERO, exact
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +33,14 @@ class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str = ""
     sec_type: str = ""
     expiry: str = ""
+    strike: Decimal = ZERO
+    right: str = ""
+    multiplier: str = ""
     exchange: str = ""
+    primary_exchange: str = ""
     currency: str = ""
     local_symbol: str = ""
+    trading_class: str = ""
 
 
 class Universe:
