@@ -108,6 +108,13 @@ def test_a_repeated_status_does_not_undo_a_requested_cancel():
     assert live(an_order(S.SENT), CANCEL, status("PreSubmitted")).state is S.CANCELLING
 
 
+def test_what_only_repeats_is_no_update():
+    order = live(an_order(), SENT, status("Submitted", perm_id=9), fill(60))
+    again = replace(status("Submitted", filled=60, perm_id=9), time=5)
+    assert apply(order, again) is order
+    assert apply(order, replace(status("PendingCancel"), time=5)).updated == 5
+
+
 def test_a_late_fill_after_a_cancel_is_kept():
     part = live(an_order(S.WORKING), CANCEL, status("Cancelled"), fill(30))
     assert (part.state, part.filled) == (S.CANCELLED, D(30))
