@@ -132,7 +132,7 @@ class OrderManager(Stage):
         self._routes: dict[int, Route] = {}
         self._waiting: list[Ready] = []
         self._asked: dict[int, float] = {}
-        self._questions: set[int] = set()
+        self._questions: dict[IntentId, int] = {}
         self._dirty: set[IntentId] = set()
         self._flushed = -1
         self._followers: dict[StrategyName, Ref] = {}
@@ -327,7 +327,9 @@ class OrderManager(Stage):
 
     def _publish(self, order: Order, before: OrderView, result: Transition) -> None:
         if result.query:
-            self._questions.add(order.view.client_id)
+            self._questions[order.view.intent_id] = order.view.client_id
+        elif order.view.state is OrderState.FILLED is not before.state:  # what was asked for has come
+            self._questions.pop(order.view.intent_id, None)
         if order.view == before:
             return
         self._dirty.add(order.view.intent_id)
@@ -370,11 +372,11 @@ class OrderManager(Stage):
         for order in self._orders.live():
             unanswered = order.view.state is OrderState.SENT and now - order.sent_at > ANSWER_SECONDS
             if unanswered or order.view.state is OrderState.UNKNOWN:
-                self._questions.add(order.view.client_id)
-        for client_id in self._questions & self._routes.keys():
+                self._questions[order.view.intent_id] = order.view.client_id
+        for client_id in set(self._questions.values()) & self._routes.keys():
             if now - self._asked.get(client_id, -RESYNC_SECONDS) >= RESYNC_SECONDS:
                 self._asked[client_id] = now
-                self._questions.discard(client_id)
+                self._questions = {order: asked for order, asked in self._questions.items() if asked != client_id}
                 self._routes[client_id].ref.tell(Resync())
         self._flush()
 

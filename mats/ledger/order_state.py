@@ -40,8 +40,10 @@ def apply(order: OrderView, event: ev.OrderEvent) -> OrderView:
 
 
 def transition(order: OrderView, event: ev.OrderEvent) -> Transition:
-    """The order after `event`, and what is left to ask or to say about it."""
-    return _RULES[type(event)](order, event)
+    """The order after `event`, and what is left to ask or to say about it. What only repeats is no update."""
+    result = _RULES[type(event)](order, event)
+    repeated = replace(result.order, updated=order.updated) == order
+    return Transition(order, result.ignored, result.query) if repeated else result
 
 
 def _to(order: OrderView, event: ev.OrderEvent, state: OrderState, note: str = "", query: bool = False) -> Transition:
