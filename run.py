@@ -31,7 +31,7 @@ from mats.risk.limits import Limits
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
 from mats.runtime import events as happened
 from mats.settings import JsonValue, Settings, SettingsError, load_settings
-from mats.store.connection import lmdb_uri
+from mats.store.connection import StoreUnreachableError, connect, lmdb_uri
 from mats.store.journal import Journal
 from mats.store.journal_schema import JournalError
 from mats.store.lock import DataLock, LockHeldError
@@ -60,7 +60,15 @@ def main() -> None:
     """The console script. Faults of use are one sentence on standard error, without a traceback."""
     try:
         app()
-    except (CannotStart, SettingsError, StrategyError, GatewayError, LockHeldError, JournalError) as error:
+    except (
+        CannotStart,
+        SettingsError,
+        StrategyError,
+        GatewayError,
+        LockHeldError,
+        JournalError,
+        StoreUnreachableError,
+    ) as error:
         print(f"mats: {error}", file=sys.stderr)
         sys.exit(CANNOT_GO_ON)
 
@@ -139,6 +147,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         runtime.on_event.append(_log_event)
         names = Names(runtime)
         plan = make_plan(settings, seeds)
+        connect(plan.store_uri)  # so that an address of no use is told now, and not by an actor that fails
         operator = Operator(runtime, names, plan.journal)
         stop = _stop_on_signals()
         runtime.start(build(plan, names))
@@ -228,11 +237,9 @@ def _await_start(
         raise CannotStart(_escalation(runtime, settings))
     if not answered:
         failures = (_last_failure(runtime, name) for name in ("brokers/gateway", "brokers/ib-0"))
-        why = next(filter(None, failures), "it has not answered completely")
-        raise CannotStart(
-            f"no connection to the gateway within {patience:g} s: {why}; "
-            "start the gateway, or correct gateway.host and gateway.port"
-        )
+        silent = "it has not answered completely; start the gateway, or correct gateway.host and gateway.port"
+        why = next((text.partition(": ")[2] for text in failures if text), silent)
+        raise CannotStart(f"no connection to the gateway within {patience:g} s: {why}")
     if table is None:
         raise CannotStart(f"the store did not hand out the strategy table within {patience:g} s; the log says why")
     active = [record.name for record in table.records if record.active]

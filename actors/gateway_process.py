@@ -50,8 +50,9 @@ class GatewayProcess(Actor):
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(b"listening"):
             self._process.wait(STOP_SECONDS)
-            fault = GatewayUnusable if self._process.returncode == FAULT_OF_USE else GatewayDied
-            raise fault(f"the paper gateway did not start: {self._last_words()}")
+            if self._process.returncode == FAULT_OF_USE:
+                raise GatewayUnusable(self._last_words())
+            raise GatewayDied(f"the paper gateway did not start: {self._last_words()}")
         self.every(LOOK_SECONDS, LookAtProcess())
 
     def on_receive(self, message: object) -> object:

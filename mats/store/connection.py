@@ -37,16 +37,29 @@ def safe_uri(uri: str) -> str:
 
 
 def connect(uri: str) -> Arctic:
-    """The connection of this process to `uri`: two over one path would lose each other's rows, so there is one."""
+    """The connection of this process to `uri`: two over one path would lose each other's rows, so there is one.
+
+    Raises StoreUnreachableError.
+    """
     full = f"{uri}?map_size={MAP_SIZE}" if uri.startswith("lmdb://") and "map_size=" not in uri else uri
     arctic = _arctics.get(full)
     if arctic is None:
         if full.startswith("lmdb://"):
-            lmdb_directory(full).mkdir(parents=True, exist_ok=True)
+            _make(lmdb_directory(full))
         set_log_level("WARN")
         set_config_int("VersionMap.ReloadInterval", 0)  # a cached version hides a second writer, and fails when pruned
         arctic = _arctics[full] = _open(full)
     return arctic
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnreachableError(
+            f"the store's directory {directory} cannot be used ({error.strerror}); remove what is in its place, "
+            "or correct store.uri"
+        ) from error
 
 
 def _open(uri: str) -> Arctic:
@@ -54,7 +67,9 @@ def _open(uri: str) -> Arctic:
         return Arctic(uri)
     except (ArcticException, ValueError) as error:
         reason = safe_uri(str(error))
-        raise StoreUnreachableError(f"the store at {safe_uri(uri)} cannot be opened: {reason}") from None
+        raise StoreUnreachableError(
+            f"the store at {safe_uri(uri)} cannot be opened: {reason}; correct store.uri"
+        ) from None
 
 
 def lmdb_directory(uri: str) -> Path:
