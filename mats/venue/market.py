@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mats.model.instrument import InstrumentId, SecType
 from mats.model.market import Bar, Quote
 from mats.model.timestamp import DAY, SECOND, Nanos
+from mats.venue.options import Floats, option_prices
 from mats.venue.universe import Listing, Universe
 
 STEP: Nanos = SECOND // 4
@@ -28,7 +29,6 @@ BLOCK = 256
 HEAD: Nanos = 946_684_800 * SECOND
 """History begins on 2000-01-01."""
 
-Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -44,10 +44,10 @@ class Path(NamedTuple):
 
 
 class RandomMarket:
-    """Quotes and bars of every listing, deterministic for the seed."""
+    """Quotes of the instruments that are awake and bars of all, deterministic for the seed."""
 
     def __init__(self, universe: Universe, seed: int) -> None:
-        self._listings = {listing.instrument.id: listing for listing in universe}
+        self._universe = universe
         self._seed = seed
         self._common = _key(seed, "market")
         self._blocks: dict[InstrumentId, tuple[int, Path]] = {}
@@ -56,9 +56,9 @@ class RandomMarket:
         return HEAD
 
     def quotes(self, now: Nanos) -> list[Quote]:
-        """The quote of every instrument at an instant."""
+        """The quote of every instrument that is awake, at an instant."""
         step = now // STEP
-        return [self._quote(name, step) for name in self._listings]
+        return [self._quote(name, step) for name in self._universe.awake]
 
     def bars(self, name: InstrumentId, start: Nanos, end: Nanos, seconds: int, what: str) -> list[Bar]:
         """Whole bars; those of a day see one step in 256, so their extremes are a little inside the true ones."""
@@ -98,16 +98,26 @@ class RandomMarket:
         bid, ask, bid_size, ask_size, last, volume = (float(column[at]) for column in block[1])
         return Quote(name, step * STEP, bid, ask, bid_size, ask_size, last if volume else 0.0)
 
-    def _path(self, name: InstrumentId, low: int, high: int, stride: int) -> Path:
-        listing = self._listings[name]
-        tick = float(listing.instrument.tick_size)
-        key = _key(self._seed, name)
+    def _levels(self, listing: Listing, low: int, high: int, stride: int) -> Floats:
+        """Fair prices: the walk around the listed level, or for an option what its underlying makes of it."""
+        if listing.underlying:
+            underlying = self._levels(self._universe.listing(listing.underlying), low, high, stride)
+            return option_prices(
+                listing.instrument, underlying, np.arange(low, high, stride) * STEP, listing.volatility
+            )
+        key = _key(self._seed, listing.walk or listing.instrument.id)
         own, common = _brownian(key, low, high, stride), _brownian(self._common, low, high, stride)
         walk = np.sqrt(1 - CORRELATION**2) * own + CORRELATION * common
+        return listing.price * np.exp(listing.volatility * walk)
+
+    def _path(self, name: InstrumentId, low: int, high: int, stride: int) -> Path:
+        listing = self._universe.listing(name)
+        tick = float(listing.instrument.tick_size)
+        key = _key(self._seed, name)
         steps = np.arange(low, high, stride)
         noise = _mix(steps.astype(np.uint64) ^ np.uint64(key ^ 0x5DEECE66D))
         wide = listing.spread + (_bits(noise, 0) < 0.2)
-        bid_ticks = np.round(listing.price * np.exp(listing.volatility * walk) / tick) - (wide + 1) // 2
+        bid_ticks = np.round(self._levels(listing, low, high, stride) / tick) - (wide + 1) // 2
         bid_ticks = np.maximum(bid_ticks, 1)
         bid, ask = np.round(bid_ticks * tick, 8), np.round((bid_ticks + wide) * tick, 8)
         sizes = [listing.lot * (1 + np.floor(20 * _bits(noise, part))) for part in (1, 2)]

@@ -1,4 +1,4 @@
-"""What can be traded at the venue, and how each instrument behaves in the random market."""
+"""What can be traded at the venue: the listings, and how a contract is found among them."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -9,21 +9,8 @@ import msgspec
 
 from mats.model.instrument import Instrument, InstrumentId, SecType, instrument_id
 from mats.model.money import ZERO, exact
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """An instrument with its habits in the random market.
-
-    `price` is the level the walk returns to, `volatility` the annual standard deviation of its logarithm, `spread` the
-    quoted spread in ticks, `lot` the unit of quoted sizes, `daily_volume` in units (0: no volume is published).
-    """
-
-    instrument: Instrument
-    price: float
-    volatility: float
-    spread: int = 1
-    lot: int = 100
-    daily_volume: int = 10_000_000
+from mats.venue.listings import DEFAULT_LISTINGS as DEFAULT_LISTINGS
+from mats.venue.listings import Listing as Listing
 
 
 class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +31,17 @@ class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Universe:
-    """The listings, found by id, by contract id or by description."""
+    """The listings, found by id, by contract id or by description.
+
+    What expires is quoted only when somebody has asked for it: `find` wakes a contract that it found alone.
+    """
 
     def __init__(self, listings: Iterable[Listing]) -> None:
         self._by_id: dict[InstrumentId, Listing] = {}
         self._by_con_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[Instrument]] = {}
+        self._by_local_symbol: dict[str, list[Instrument]] = {}
+        self._awake: dict[InstrumentId, None] = {}
         for listing in listings:
             instrument = listing.instrument
             if instrument.id in self._by_id or instrument.con_id in self._by_con_id:
@@ -59,6 +51,9 @@ class Universe:
             self._by_id[instrument.id] = listing
             self._by_con_id[instrument.con_id] = instrument
             self._by_symbol.setdefault(instrument.symbol, []).append(instrument)
+            self._by_local_symbol.setdefault(instrument.local_symbol, []).append(instrument)
+            if not instrument.expiry:
+                self._awake[instrument.id] = None
 
     def __iter__(self) -> Iterator[Listing]:
         return iter(self._by_id.values())
@@ -66,82 +61,76 @@ class Universe:
     def __contains__(self, name: InstrumentId) -> bool:
         return name in self._by_id
 
+    @property
+    def awake(self) -> tuple[InstrumentId, ...]:
+        """The instruments that are quoted."""
+        return tuple(self._awake)
+
+    def wake(self, name: InstrumentId) -> None:
+        """From now on the instrument is quoted, and so is what it is an option on."""
+        self._awake[name] = None
+
     def listing(self, name: InstrumentId) -> Listing:
         return self._by_id[name]
 
     def instrument(self, name: InstrumentId) -> Instrument:
         return self._by_id[name].instrument
 
+    def with_con_id(self, con_id: int) -> Instrument | None:
+        return self._by_con_id.get(con_id)
+
+    def options_on(self, underlying: InstrumentId) -> list[Instrument]:
+        """The option chain of an instrument, in order of expiry, strike and right."""
+        return [listing.instrument for listing in self if listing.underlying == underlying]
+
+    def matching(self, pattern: str) -> list[Instrument]:
+        """Stocks, indices and pairs whose symbol begins with the pattern or whose name contains it."""
+        wanted = pattern.upper()
+        return [
+            instrument
+            for instrument in (listing.instrument for listing in self)
+            if not instrument.expiry and (instrument.symbol.startswith(wanted) or wanted in instrument.name.upper())
+        ]
+
     def find(self, query: ContractQuery) -> list[Instrument]:
         """Every instrument that the query describes; a contract id alone is enough, and then the rest must agree."""
         if query.con_id:
             known = self._by_con_id.get(query.con_id)
-            return [known] if known and _agrees(query, known) else []
-        candidates = (
-            self._by_symbol.get(query.symbol, [])
-            if query.symbol
-            else [i for i in self._by_con_id.values() if query.local_symbol and i.local_symbol == query.local_symbol]
-        )
-        return [instrument for instrument in candidates if _agrees(query, instrument)]
+            candidates = [known] if known else []
+        elif query.symbol:
+            candidates = self._by_symbol.get(query.symbol, [])
+        else:
+            candidates = self._by_local_symbol.get(query.local_symbol, []) if query.local_symbol else []
+        found = [instrument for instrument in candidates if _agrees(query, instrument)]
+        if len(found) == 1:
+            self.wake(found[0].id)
+        return found
 
 
 def _agrees(query: ContractQuery, instrument: Instrument) -> bool:
-    routes = {"", "SMART", instrument.exchange, instrument.primary_exchange}
+    venues = {"", "SMART", instrument.exchange, *VENUES.get((instrument.sec_type, instrument.currency), ())}
     return (
         query.symbol in ("", instrument.symbol)
         and query.sec_type in ("", instrument.sec_type.value)
         and query.currency in ("", instrument.currency)
-        and query.exchange in routes
+        and query.exchange in venues | {instrument.primary_exchange}
+        and query.primary_exchange in ("", instrument.primary_exchange, instrument.exchange)
         and query.local_symbol in ("", instrument.local_symbol)
+        and query.trading_class in ("", instrument.trading_class)
         and instrument.expiry.startswith(query.expiry)
+        and query.strike in (0, instrument.strike)
+        and query.right[:1] in ("", "0", "?", instrument.right)
+        and (not query.multiplier or query.multiplier == str(instrument.multiplier))
     )
 
 
-def _stock(con_id: int, symbol: str, primary: str, name: str, price: float, volatility: float, volume: int) -> Listing:
-    instrument = Instrument(
-        id=symbol,
-        symbol=symbol,
-        sec_type=SecType.STOCK,
-        currency="USD",
-        exchange="SMART",
-        primary_exchange=primary,
-        local_symbol=symbol,
-        trading_class="NMS" if primary == "NASDAQ" else symbol,
-        con_id=con_id,
-        name=name,
-    )
-    return Listing(instrument=instrument, price=price, volatility=volatility, daily_volume=volume)
-
-
-def _pair(con_id: int, base: str, quote: str, name: str, tick: str, price: float, volatility: float) -> Listing:
-    instrument = Instrument(
-        id=base + quote,
-        symbol=base,
-        sec_type=SecType.CASH,
-        currency=quote,
-        exchange="IDEALPRO",
-        local_symbol=f"{base}.{quote}",
-        trading_class=f"{base}.{quote}",
-        tick_size=Decimal(tick),
-        con_id=con_id,
-        name=name,
-    )
-    return Listing(instrument=instrument, price=price, volatility=volatility, spread=2, lot=250_000, daily_volume=0)
-
-
-DEFAULT_LISTINGS = (
-    _stock(756733, "SPY", "ARCA", "SPDR S&P 500 ETF TRUST", 560.0, 0.16, 60_000_000),
-    _stock(320227571, "QQQ", "NASDAQ", "INVESCO QQQ TRUST SERIES 1", 480.0, 0.20, 40_000_000),
-    _stock(72539702, "TQQQ", "NASDAQ", "PROSHARES ULTRAPRO QQQ", 72.0, 0.60, 70_000_000),
-    _stock(265598, "AAPL", "NASDAQ", "APPLE INC", 225.0, 0.26, 50_000_000),
-    _stock(8314, "IBM", "NYSE", "INTL BUSINESS MACHINES CORP", 190.0, 0.22, 4_000_000),
-    _stock(10098, "BAC", "NYSE", "BANK OF AMERICA CORP", 40.0, 0.25, 35_000_000),
-    _stock(61319701, "AIG", "NYSE", "AMERICAN INTERNATIONAL GROUP", 75.0, 0.24, 4_000_000),
-    _pair(12087792, "EUR", "USD", "European Monetary Union Euro", "0.00005", 1.09, 0.07),
-    _pair(12087797, "GBP", "USD", "British pound", "0.00005", 1.28, 0.08),
-    _pair(15016059, "USD", "JPY", "United States dollar", "0.005", 148.0, 0.10),
-)
-"""Stocks and pairs that need no settings file. The contract ids are stable; the levels are plausible, not quotes."""
+VENUES: dict[tuple[SecType, str], tuple[str, ...]] = {
+    (SecType.STOCK, "USD"): ("AMEX", "NYSE", "CBOE", "ARCA", "BATS", "IEX", "NASDAQ", "ISLAND", "OVERNIGHT"),
+    (SecType.STOCK, "EUR"): ("IBIS", "TGATE"),
+    (SecType.CASH, "USD"): ("IDEALPRO",),
+    (SecType.OPTION, "USD"): ("AMEX", "BATS", "BOX", "CBOE", "ISE", "PHLX", "PSE"),
+}
+"""Where an instrument can be routed to, besides SMART and the exchange it is listed with."""
 
 INSTRUMENT_KEYS = frozenset(Instrument.__struct_fields__) - {"id"}
 EXACT_KEYS = ("strike", "multiplier", "tick_size", "size_increment", "min_size")
