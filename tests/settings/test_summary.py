@@ -1,0 +1,62 @@
+"""What a run came to: every place that anybody knows, and whether the figures agree."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from mats.ledger.book import Book
+from mats.model.broker import BrokerPosition
+from mats.summary import PositionLine, Summary, position_lines
+
+
+def book(strategy, quantity, instrument="SPY", account="DU1"):
+    return Book(account=account, strategy=strategy, instrument=instrument, currency="USD", quantity=Decimal(quantity))
+
+
+def held(quantity, instrument="SPY", account="DU1"):
+    return BrokerPosition(account=account, instrument=instrument, quantity=Decimal(quantity), average_cost=Decimal(1))
+
+
+def test_a_line_shows_who_holds_what_and_what_the_broker_says():
+    (line,) = position_lines([book("trend", 10), book("Discretionary", -3), book("alpha", 5)], [held(12)])
+    assert line == PositionLine(
+        account="DU1", symbol="SPY", strategies={"alpha": 5, "trend": 10}, discretionary=-3, broker=12
+    )
+    assert line.agrees
+
+
+def test_places_of_books_and_broker_are_all_there_in_order():
+    lines = position_lines([book("a", 1, "QQQ"), book("a", 1, "SPY", "DU0")], [held(4, "IBM")])
+    assert [(line.account, line.symbol, line.broker, line.agrees) for line in lines] == [
+        ("DU0", "SPY", 0, False),
+        ("DU1", "IBM", 4, False),
+        ("DU1", "QQQ", 0, False),
+    ]
+
+
+def test_a_broker_that_did_not_answer_agrees_with_nothing():
+    (line,) = position_lines([book("trend", 0)], None)
+    assert line.broker is None
+    assert not line.agrees
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "broker"), [("0.1", "0.2", "0.3"), ("1.1", "-1.1", "0"), ("0.7", "0.1", "0.8")]
+)
+def test_fractions_agree_exactly(one, other, broker):
+    (line,) = position_lines([book("a", one), book("b", other)], [held(broker)])
+    assert line.agrees
+    (line,) = position_lines([book("a", one), book("b", other)], [held(Decimal(broker) + Decimal("0.0001"))])
+    assert not line.agrees
+
+
+def test_whole_numbers_are_written_as_such_and_unknown_figures_as_null():
+    summary = Summary(
+        orders=1, fills=2, fills_stored=None, gateway_executions=2,
+        positions=position_lines([book("a", "10.00"), book("b", "0.5")], [held("10.5")]),
+        breaks=0, dead_letters=0, restarts=0, parked={}, abandoned=(),
+    )  # fmt: skip
+    text = msgspec.json.encode(summary).decode()
+    assert '"strategies":{"a":10,"b":0.5},"discretionary":0,"broker":10.5' in text
+    assert '"fills_stored":null' in text
