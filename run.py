@@ -138,6 +138,7 @@ def account_names(text: str) -> tuple[str, ...]:
 
 def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> int:
     """Start, watch, stop in order; the exit code. Raises the errors that `main` turns into a sentence."""
+    stop = _stop_on_signals()
     seeds = read_records(settings.strategies.seed_file)
     with data_directory(settings.data_dir):
         on_screen = sys.stdout.isatty() and not as_json
@@ -149,7 +150,6 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         plan = make_plan(settings, seeds)
         connect(plan.store_uri)  # so that an address of no use is told now, and not by an actor that fails
         operator = Operator(runtime, names, plan.journal)
-        stop = _stop_on_signals()
         runtime.start(build(plan, names))
         try:
             with _screen(operator, runtime, on_screen=on_screen) as refresh, contextlib.suppress(StopAsked):

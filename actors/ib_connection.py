@@ -29,7 +29,7 @@ from mats.ib.session import Session
 from mats.model.broker import BrokerError, Replay
 from mats.model.instrument import Instrument
 from mats.model.orders import OrderIntent
-from mats.runtime import Ref
+from mats.runtime import Ref, Reply
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class IbConnection(Connection):
                 self._session.unsubscribe_account(account)  # asked for anew, every value comes anew
                 self._session.subscribe_account(account)
             case ReadBroker():
-                return self._answer()
+                return self._answer_later()
             case TakePositions(reply_to=reply_to):
                 self.spawn_task(self._positions(), lambda o: reply_to.tell(o.result()))
             case ResolveInstrument(instrument=instrument, reply_to=reply_to):
@@ -117,6 +117,13 @@ class IbConnection(Connection):
         asked_at = self.clock.monotonic()
         replay = await self._session.replay(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
         return Replayed(replay, epoch, asked_at)
+
+    def _answer_later(self) -> Reply:
+        """Beside the turns of this actor, because a broker may be silent; without an open line nothing is answered."""
+        reply = self.reply_later()
+        if self._opened:
+            self.spawn_task(self._answer(), lambda outcome: reply.set(outcome.result()))
+        return reply
 
     async def _answer(self) -> Replay:
         return (await self._replay(0)).replay

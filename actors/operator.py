@@ -25,6 +25,8 @@ from mats.summary import Summary, position_lines
 ASK_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 COMPARE_SECONDS = 3.0
+BROKER_SECONDS = 3.0
+"""A broker that does not answer must not hold up the end; its figures are unknown then."""
 
 T = TypeVar("T")
 
@@ -67,9 +69,10 @@ class Operator:
     def summary(self, abandoned: tuple[str, ...] = ()) -> Summary:
         """What the run came to. The broker is asked afresh; nothing may be traded meanwhile."""
         names = self._names
-        broker = _answer(lambda: names.master.ask(ReadBroker(), timeout=10.0), Replay)
-        self._settle(ASK_SECONDS)
-        self._compare(COMPARE_SECONDS)
+        broker = self._broker()
+        if broker is not None:
+            self._settle(ASK_SECONDS)
+            self._compare(COMPARE_SECONDS)
         stored = _answer(lambda: names.store.ask(ReadStored(), timeout=10.0), int)
         portfolio = _answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
         journal = Journal(self._journal)
@@ -88,6 +91,13 @@ class Operator:
             parked={actor.name: actor.parked for actor in status if actor.state == "parked"},
             abandoned=abandoned,
         )
+
+    def _broker(self) -> Replay | None:
+        """The broker's own answer. A connection that is down is not asked: the question would be lost with it."""
+        master = self._names.master
+        if not any(actor.name == master.name and actor.state == "running" for actor in self._runtime.status()):
+            return None
+        return _answer(lambda: master.ask(ReadBroker(), timeout=BROKER_SECONDS), Replay)
 
     # Do
 
@@ -141,9 +151,9 @@ class Operator:
         return found[0] if found else None
 
     def stop_strategies(self, seconds: float) -> None:
-        """Stop every strategy in order, and wait until their last orders are answered and booked."""
+        """Stop every strategy that is up in order, and wait until their last orders are answered and booked."""
         for actor in self._runtime.status():
-            if actor.name.startswith("strategies/"):
+            if actor.name.startswith("strategies/") and actor.state != "parked":
                 self.stop_strategy(actor.name.partition("/")[2])
         self._settle(seconds)
 

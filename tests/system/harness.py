@@ -158,6 +158,10 @@ class GatewayProcess:
             raise AssertionError(f"the gateway said {line!r}: {(self._folder / 'gateway.log').read_text()[-500:]}")
         self.port = int(line.rpartition(":")[2])
 
+    def freeze(self) -> None:
+        """From now on it answers nothing, though its sockets stand."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
     def kill(self) -> None:
         kill_group(self._process)
 

@@ -1,4 +1,4 @@
-"""The whole system in the process of the test: its actors can be probed and crashed, its gateway can be made to fail."""
+"""The whole system in the process of the test: actors can be probed and crashed, the gateway can be made to fail."""
 
 import asyncio
 import threading
@@ -146,7 +146,9 @@ class System:
 
     def lost(self) -> list[str]:
         """Dead letters that no test meant to cause."""
-        return [f"{x.reason} at {x.target}: {x.message!r}"[:300] for x in self.letters if not isinstance(x.message, Crash)]
+        return [
+            f"{x.reason} at {x.target}: {x.message!r}"[:300] for x in self.letters if not isinstance(x.message, Crash)
+        ]
 
 
 def _plan(folder: Path, data: Path, port: int, prefix: str) -> Plan:

@@ -1,0 +1,99 @@
+"""SIGINT and SIGTERM at any moment end the daemon in order."""
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.system.harness import (
+    Daemon,
+    GatewayProcess,
+    killed_at_end,
+    lively_strategies,
+    until,
+    write_bars,
+    write_settings,
+)
+
+STOP_SECONDS = 10.0
+
+
+def end(daemon: Daemon) -> dict[str, object]:
+    """The summary of a daemon that was asked to stop; it has ten seconds, and leaves no traceback."""
+    summary = daemon.finish(STOP_SECONDS)
+    assert "Traceback" not in daemon.stderr, daemon.stderr
+    assert summary["dead_letters"] == 0
+    assert not summary["abandoned"]
+    return summary
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGTERM, signal.SIGTERM]])
+def test_a_trading_daemon_that_is_asked_to_stop_ends_in_order(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=2), bar_seconds=2.0)
+    daemon = Daemon(write_settings(tmp_path / "config", lively_strategies(2), gateway.port), tmp_path / "run" / "data")
+    with killed_at_end(daemon, gateway):
+        until(lambda: daemon.executions() > 5, 20, "trading")
+        for number in signals:
+            os.kill(daemon.process.pid, number)
+        summary = end(daemon)
+    assert summary["fills"] == summary["fills_stored"] == summary["gateway_executions"]
+    assert summary["breaks"] == 0
+
+
+def test_a_daemon_that_is_asked_to_stop_while_it_starts_ends_in_order(tmp_path: Path) -> None:
+    daemon = Daemon(None, tmp_path / "run" / "data")
+    with killed_at_end(daemon):
+        until(lambda: (daemon.data / "journal.db").exists(), 10, "the journal")
+        os.kill(daemon.process.pid, signal.SIGTERM)
+        out, _ = daemon.process.communicate(timeout=STOP_SECONDS)
+        assert daemon.process.returncode == 0
+        assert "Traceback" not in daemon.stderr, daemon.stderr
+        assert json.loads(out.decode().splitlines()[-1])["fills"] == 0
+
+
+def test_a_daemon_without_a_gateway_that_is_asked_to_stop_ends_in_order(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        config = write_settings(tmp_path / "config", lively_strategies(2), nobody.getsockname()[1])
+        daemon = Daemon(config, tmp_path / "run" / "data")
+        with killed_at_end(daemon):
+            until(lambda: "actor failed" in daemon.stderr, 10, "a refused connection")
+            os.kill(daemon.process.pid, signal.SIGTERM)
+            summary = end(daemon)
+    assert summary["gateway_executions"] is None
+
+
+def test_a_daemon_whose_gateway_hangs_ends_in_order(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=2), bar_seconds=2.0)
+    config = write_settings(tmp_path / "config", lively_strategies(2), gateway.port)
+    daemon = Daemon(config, tmp_path / "run" / "data")
+    with killed_at_end(daemon, gateway):
+        until(lambda: daemon.executions() > 5, 20, "trading")
+        gateway.freeze()
+        os.kill(daemon.process.pid, signal.SIGTERM)
+        summary = end(daemon)
+    assert summary["gateway_executions"] is None
+    assert summary["fills"] == summary["fills_stored"] > 5
+
+
+def test_the_embedded_gateway_ends_with_its_daemon_even_when_that_is_killed(tmp_path: Path) -> None:
+    daemon = Daemon(None, tmp_path / "run" / "data")
+    with killed_at_end(daemon):
+        log = daemon.data / "logs" / "gateway.log"
+        until(log.exists, 10, "the gateway's log")
+        until(lambda: children(daemon.process.pid), 10, "the gateway process")
+        (gateway,) = children(daemon.process.pid)
+        os.kill(daemon.process.pid, signal.SIGKILL)
+        daemon.process.wait(5)
+        until(lambda: not Path(f"/proc/{gateway}").exists(), 10, "the end of the gateway")
+
+
+def children(pid: int) -> list[int]:
+    """Child processes, as Linux tells them."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
