@@ -12,7 +12,7 @@ from actors.market_data import DataStale, InstrumentKnown, PriceMarked
 from actors.order_manager import AllOrders, AmendIntent, FollowAllOrders, OrderChanged, RouteChanged, SubmitIntent
 from actors.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
 from actors.stage import Stage
-from mats.ledger.orders import opening_view
+from mats.ledger.orders import changed_view, opening_view, refused_view
 from mats.model.executions import Entry
 from mats.model.money import ZERO
 from mats.model.orders import (
@@ -225,7 +225,7 @@ class RiskManager(Stage):
         """The order counts as exposure from the moment it is approved."""
         denial = self._objection(intent)
         if denial is not None:
-            return self._deny(opening_view(intent), denial)
+            return self._deny(replace(opening_view(intent), state=OrderState.REJECTED), denial)
         self._state.submitted(intent.strategy, self.clock.now())
         self._state.observe(opening_view(intent))
         chaos.point("risk: after approval, before the intent is passed on")
@@ -238,15 +238,7 @@ class RiskManager(Stage):
         if order is None:
             self.log.warning("no such order to change", intent=change.intent_id)
             return
-        changed = replace(
-            order,
-            quantity=change.quantity or order.quantity,
-            ticket=replace(
-                order.ticket,
-                limit_price=change.limit_price or order.ticket.limit_price,
-                stop_price=change.stop_price or order.ticket.stop_price,
-            ),
-        )
+        changed = changed_view(order, change)
         rest = OrderIntent(
             intent_id=order.intent_id,
             strategy=order.strategy,
@@ -277,29 +269,15 @@ class RiskManager(Stage):
     # Denials
 
     def _deny_wish(self, wish: Signal | OrderRequest, account: AccountId, denial: Denial) -> None:
-        side = wish.side if isinstance(wish, OrderRequest) else Side.BUY
-        self._deny(
-            OrderView(
-                intent_id=wish.intent_id,
-                strategy=wish.strategy,
-                account=account,
-                instrument=wish.instrument,
-                side=side,
-                quantity=ZERO,
-                ticket=wish.ticket,
-                state=OrderState.REJECTED,
-                created=wish.time,
-            ),
-            denial,
-        )
+        self._deny(refused_view(wish, account, "", self.clock.now()), denial)
 
     def _deny(self, order: OrderView, denial: Denial) -> None:
-        note = f"{denial.code}: {denial.text}"
-        state = order.state if order.applied or order.acknowledged else OrderState.REJECTED
+        """Tell the strategy; `order` is as it stands without what was denied."""
         self.log.info(
             "denied", strategy=order.strategy, instrument=order.instrument, code=denial.code, text=denial.text
         )
-        denied = OrderDenied(replace(order, state=state, note=note, updated=self.clock.now()), denial)
+        note = f"{denial.code}: {denial.text}"
+        denied = OrderDenied(replace(order, note=note, updated=self.clock.now()), denial)
         self.runtime.ref(f"strategies/{order.strategy}").offer(denied)
 
     # What a crash must not lose

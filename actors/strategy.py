@@ -10,9 +10,11 @@ from actors.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArriv
 from actors.order_manager import FollowOrders, OrderChanged, WorkingOrders
 from actors.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
 from actors.risk_manager import OrderDenied
+from mats.ledger.orders import refused_view
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar
-from mats.model.orders import CancelRequest, IntentId
+from mats.model.orders import CancelRequest, IntentId, OrderModification, OrderRequest, OrderView, Signal
+from mats.risk.denial import DenialCode, deny
 from mats.runtime import Actor, MailboxSpec, Ref
 from mats.strategy.desk import Desk, Wish
 from mats.strategy.host import LogLevel
@@ -20,6 +22,7 @@ from mats.strategy.loader import make_runner
 from mats.strategy.record import StrategyRecord
 
 CLOCK_SECONDS = 1.0
+BUSY = deny(DenialCode.BUSY, "the risk manager has too much to do to look at it; nothing was sent")
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +101,7 @@ class StrategyActor(Actor):
             case EquityChanged(equity=equity):
                 self._desk.take_equity(equity)
             case BookState(positions=positions, equity=equity, seq=seq):
-                self._desk.take_book(positions, equity, seq)
-                if self._running:
+                if self._desk.take_book(positions, equity, seq) and self._running:
                     self._runner.book_replaced()
                 self._have("book")
             case WorkingOrders(orders=orders):
@@ -179,11 +181,24 @@ class StrategyActor(Actor):
     # What the desk sends out
 
     def _send(self, wish: Wish) -> None:
-        """A cancel always goes; a wish that takes risk is void when the risk manager is too busy to take it."""
+        """A cancel always goes; a wish that takes risk is void when the risk manager is too busy to take it.
+
+        The strategy is in a callback now, so it hears of that in a later turn, as of any other denial.
+        """
         if isinstance(wish, CancelRequest):
             self._services.orders.tell(wish)
         elif not self._services.risk.offer(wish):
             self.log.warning("the risk manager is busy; the wish is void", intent=wish.intent_id)
+            if (order := self._void(wish)) is not None:
+                self.ref.tell(OrderDenied(order, BUSY))
+
+    def _void(self, wish: Signal | OrderRequest | OrderModification) -> OrderView | None:
+        """The order that never came to be; or the one that stays as it is, None where there is none to change."""
+        note = f"{BUSY.code}: {BUSY.text}"
+        if isinstance(wish, OrderModification):
+            order = self._desk.working_orders().get(wish.intent_id)
+            return None if order is None else msgspec.structs.replace(order, note=note)
+        return refused_view(wish, self._record.account, note, self.clock.now())
 
     def _mint(self) -> IntentId:
         return f"{self._intent_prefix}-{self.runtime.next_id()}"

@@ -8,6 +8,7 @@ import msgspec
 class DenialCode(StrEnum):
     """Why a signal or an order was refused."""
 
+    BUSY = "BUSY"
     STRENGTH_RANGE = "STRENGTH_RANGE"
     NO_EQUITY = "NO_EQUITY"
     NO_PRICE = "NO_PRICE"
