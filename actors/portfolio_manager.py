@@ -257,11 +257,14 @@ class PortfolioManager(Stage):
         self._merge()
 
     def _merge(self) -> None:
-        """A snapshot is compared only when every execution that the log had by then is in the books."""
+        """A snapshot is compared only when every execution that the log had by then is in the books.
+
+        Only the newest one: two old snapshots compared at one moment would confirm each other's lack of later fills.
+        """
         ripe = [positions for through, positions in self._waiting if through <= self.cursor]
         self._waiting = [(through, positions) for through, positions in self._waiting if through > self.cursor]
-        for positions in ripe:
-            self._look(positions)
+        if ripe:
+            self._look(ripe[-1])
 
     def _look(self, positions: tuple[BrokerPosition, ...]) -> None:
         outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())

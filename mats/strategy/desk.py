@@ -29,10 +29,17 @@ class Desk:
 
     # What its owner puts on it
 
-    def take_book(self, positions: Iterable[Position], equity: Decimal | None, seq: int) -> None:
-        """The whole book as it stands after entry `seq` of the fill log."""
+    def take_book(self, positions: Iterable[Position], equity: Decimal | None, seq: int) -> bool:
+        """The whole book as it stands after entry `seq` of the fill log; False when the desk is past that entry.
+
+        Then its owner has forgotten entries that it told before, and will tell them again: the positions stay.
+        """
+        self._equity = equity
+        if seq < self._booked:
+            return False
         self._positions = {position.instrument: position for position in positions if position.quantity}
-        self._equity, self._booked = equity, seq
+        self._booked = seq
+        return True
 
     def take_position(self, position: Position, seq: int) -> bool:
         """One position after entry `seq`; False, and nothing changed, when the desk is past that entry."""
