@@ -1,7 +1,7 @@
 """The instruments that need no settings file: stocks, pairs, indices, futures and options.
 
-The contract ids of stocks, pairs and indices are IB's; those of futures and options are the venue's own, and stable. Levels
-are plausible, not quotes. Futures and options expire on the third Friday of March, June, September and December.
+The contract ids of stocks, pairs and indices are IB's; those of futures and options are the venue's own, and stable.
+Levels are plausible, not quotes. Futures and options expire on the third Friday of March, June, September and December.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """An instrument with its habits in the random market.
 
     `price` is the level the walk returns to, `volatility` the annual standard deviation of its logarithm, `spread` the
-    quoted spread in ticks, `lot` the unit of quoted sizes, `daily_volume` in units (0: no volume is published). Listings
-    with the same `walk` move together (empty: its own). The price of an option follows from that of its `underlying`. `live`
-    says whether clients may have live data; if not, they are offered data fifteen minutes old.
+    quoted spread in ticks, `lot` the unit of quoted sizes, `daily_volume` in units (0: no volume is published). Those
+    with the same `walk` move together (empty: its own). The price of an option follows from that of its `underlying`.
+    `live` says whether clients may have live data; if not, they are offered data fifteen minutes old.
     """
 
     instrument: Instrument

@@ -96,6 +96,8 @@ class RandomMarket:
             self._blocks[name] = block
         at = step % BLOCK
         bid, ask, bid_size, ask_size, last, volume = (float(column[at]) for column in block[1])
+        if self._universe.instrument(name).sec_type is SecType.INDEX:
+            return Quote(name, step * STEP, 0.0, 0.0, 0.0, 0.0, last)
         return Quote(name, step * STEP, bid, ask, bid_size, ask_size, last if volume else 0.0)
 
     def _levels(self, listing: Listing, low: int, high: int, stride: int) -> Floats:
@@ -108,7 +110,8 @@ class RandomMarket:
         key = _key(self._seed, listing.walk or listing.instrument.id)
         own, common = _brownian(key, low, high, stride), _brownian(self._common, low, high, stride)
         walk = np.sqrt(1 - CORRELATION**2) * own + CORRELATION * common
-        return listing.price * np.exp(listing.volatility * walk)
+        levels: Floats = listing.price * np.exp(listing.volatility * walk)
+        return levels
 
     def _path(self, name: InstrumentId, low: int, high: int, stride: int) -> Path:
         listing = self._universe.listing(name)

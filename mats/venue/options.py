@@ -36,7 +36,7 @@ def expires(option: Instrument) -> Nanos:
 
 
 def option_prices(option: Instrument, underlying: Floats, times: npt.NDArray[np.int64], volatility: float) -> Floats:
-    """Fair prices for prices of the underlying at instants; after the end of the option, what it was worth to exercise."""
+    """Fair prices for prices of the underlying at instants; after the option's end, its worth if exercised."""
     years = np.maximum((expires(option) - times) / YEAR, 1e-9)
     deviation = volatility * np.sqrt(years)
     strike = float(option.strike)
@@ -64,7 +64,7 @@ def greeks(option: Instrument, underlying: float, now: Nanos, volatility: float)
 
 
 def _cumulative(x: Floats) -> Floats:
-    """The normal distribution to seven digits. Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17."""
+    """The normal distribution to seven digits. Source: Abramowitz and Stegun, 26.2.17."""
     t = 1 / (1 + 0.2316419 * np.abs(x))
     series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
     upper = np.exp(-x * x / 2) / np.sqrt(2 * np.pi) * series
