@@ -104,11 +104,11 @@ class Connection(Actor):
 
     def on_start(self) -> None:
         self.packet = Packet()
-        self._epoch = 0
         self._announced = False
         self._accounts: tuple[AccountId, ...] = ()
         self._next_order_id = 0
         self._merging: list[Replayed] = []
+        self._waiting: list[ReportExecutions] | None = []
         self._asked_log: float | None = None
         self._open_epoch()
         self.every(LOOK_SECONDS, LookAtLog())
@@ -144,8 +144,10 @@ class Connection(Actor):
 
     def _open_epoch(self) -> None:
         """Nothing that was reported so far is sure to be in the log: orders wait for a complete answer."""
+        self._epoch = 0
         self._announced = False
         self._merging.clear()
+        self._waiting = []
         self._asked_log = self.clock.monotonic()
         self.desks.fill_log.tell(OpenEpoch(self.name, self.ref))
 
@@ -167,13 +169,17 @@ class Connection(Actor):
     def merge(self, replayed: Replayed) -> None:
         """Hand an answer to the log; one of an older epoch may lack what was reported, in vain, since it was asked."""
         if replayed.epoch != self._epoch:
-            self.ask(self._epoch)
+            if self._epoch:
+                self.ask(self._epoch)
             return
         self._merging.append(replayed)
         self._asked_log = self._asked_log or self.clock.monotonic()
         report = self._report(replayed.replay.executions, replayed.replay.commissions)
         chaos.point("connection: before the replay is reported")
         self.desks.fill_log.tell(ReportReplay(report=report, reply_to=self.ref))
+        waiting, self._waiting = self._waiting or [], None
+        for live in waiting:
+            self.desks.fill_log.tell(live)
 
     def _announce(self, through: int) -> None:
         """Everything the broker knew is in the log: orders may come."""
@@ -205,7 +211,7 @@ class Connection(Actor):
         self.packet = Packet()
         if packet.executions or packet.commissions:
             chaos.point("connection: before executions are reported")
-            desks.fill_log.tell(self._report(tuple(packet.executions), tuple(packet.commissions)))
+            self._tell_log(self._report(tuple(packet.executions), tuple(packet.commissions)))
         if packet.orders:
             chaos.point("connection: before order news")
             desks.orders.tell(OrderNews(self.client_id, str(self._epoch), tuple(packet.orders)))
@@ -217,6 +223,13 @@ class Connection(Actor):
             self.clock.advance(packet.bars[-1].end)
         if packet.bars or packet.quotes:
             desks.market_data.tell(MarketNews(tuple(packet.bars), tuple(packet.quotes)))
+
+    def _tell_log(self, live: ReportExecutions) -> None:
+        """What happens before the first answer of an epoch is there comes after it in the log, too."""
+        if self._waiting is None:
+            self.desks.fill_log.tell(live)
+        elif self._epoch:
+            self._waiting.append(live)
 
     def _report(self, executions: tuple[Execution, ...], commissions: tuple[Commission, ...]) -> ReportExecutions:
         return ReportExecutions(connection=self.name, epoch=self._epoch, executions=executions, commissions=commissions)

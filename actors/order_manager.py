@@ -182,6 +182,7 @@ class OrderManager(Stage):
             case ReadOrders():
                 return self._views()
             case Republish():
+                self._flush()
                 for journaled in self._journal.recent_orders(REPUBLISHED):
                     self._store.tell(OrderChanged(journaled.view))
             case SayHello():
@@ -196,28 +197,22 @@ class OrderManager(Stage):
 
     def _submit(self, intent: OrderIntent) -> None:
         """Journal, then send. Without a route nothing is sent and the order is refused at once."""
-        if self._orders.get(intent.intent_id) is not None:
-            self.log.warning("intent was submitted already", intent=intent.intent_id)
-            return
-        order = Order(intent, opening_view(intent))
-        self._orders.add(order)
-        route = self._routes.get(self._journal.client_id(intent.strategy))
-        if route is None:
-            self._change(order, ev.OrderRefused(time=self.clock.now(), reason="its connection is not ready"))
-        else:
-            self._send(order, route)
-
-    def _send(self, order: Order, route: Route) -> None:
-        order_id = self._next_order_id(route)
-        order.view = msgspec.structs.replace(order.view, client_id=route.client_id, order_id=order_id)
-        order.session, order.sent_at = route.session, self.clock.monotonic()
-        if not self._journal.record_intent(order.intent, order.view, route.session):
-            self.log.error("intent is in the journal already; not sent again", intent=order.view.intent_id)
+        client_id = self._journal.client_id(intent.strategy)
+        route = self._routes.get(client_id)
+        order_id, session = (self._next_order_id(route), route.session) if route else (0, "")
+        view = msgspec.structs.replace(opening_view(intent), client_id=client_id, order_id=order_id)
+        if not self._journal.record_intent(intent, view, session):
+            self.log.error("intent is in the journal already; not sent again", intent=intent.intent_id)
             return
         chaos.point("orders: after the intent is durable, before it is sent")
-        route.ref.tell(SubmitOrder(session=route.session, order_id=order_id, intent=order.intent, reply_to=self.ref))
+        order = Order(intent, view, session, self.clock.monotonic())
+        self._orders.add(order)
+        if route is None:
+            self._change(order, ev.OrderRefused(time=self.clock.now(), reason="its connection is not ready"))
+            return
+        route.ref.tell(SubmitOrder(session=session, order_id=order_id, intent=intent, reply_to=self.ref))
         chaos.point("orders: after it is sent, before its state says so")
-        self._change(order, ev.OrderSent(time=self.clock.now(), client_id=route.client_id, order_id=order_id))
+        self._change(order, ev.OrderSent(time=self.clock.now(), client_id=client_id, order_id=order_id))
 
     def _next_order_id(self, route: Route) -> int:
         if route.next_id >= route.reserved:

@@ -182,7 +182,9 @@ class Mailbox:
         """Become the successor of `old`: `install` makes senders see this one, then comes what waited there, first."""
         with self._lock:
             install(self)
-            self._user.extend(old.close())
+            left = old.close()
+            self._user.extend(left)
+            self._slots.update((envelope.slot, envelope) for envelope in left if envelope.slot is not None)
 
     def close(self) -> list[Envelope]:
         """Refuse everything from now on; the user messages left, each of which is owed an answer or a dead letter."""

@@ -1,0 +1,225 @@
+"""What must hold when the faults are over and everything has settled. None of it asks the actors' own opinion first.
+
+Each check returns its complaints; no complaints is proof.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import TypeVar
+
+from actors.order_manager import OrderManager, ReadOrders
+from actors.portfolio_manager import Portfolio, PortfolioManager, ReadPortfolio
+from actors.risk_manager import RiskManager
+from actors.strategy import StrategyActor
+from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Execution, FillCorrected, FillRecorded
+from mats.model.orders import DISCRETIONARY, OrderState, OrderView, StrategyName, parse_order_ref
+from mats.runtime import Actor
+from mats.venue.orders import FILLED, Order
+from tests.simulation.world import World
+
+A = TypeVar("A", bound=Actor)
+Complaints = Iterator[str]
+OUR_FAULTS = ("SimulatedCrash", "LineLost")
+"""What may be the reason of a dead letter: a crash that the simulation made."""
+
+
+def owner_of(execution: Execution) -> StrategyName:
+    """Who caused it, by the broker's record alone."""
+    parsed = parse_order_ref(execution.order_ref)
+    return parsed[0] if parsed else DISCRETIONARY
+
+
+def every_execution_is_in_the_log_once(world: World) -> Complaints:
+    """G1, with its attribution: no execution is lost, doubled or made up, and no adjustment covers for one."""
+    entries = world.journal.entries(0, 1_000_000)
+    fills = Counter(e.execution.exec_id for e in entries if isinstance(e, FillRecorded | FillCorrected))
+    truth = {e.exec_id: e for e in world.broker.executions}
+    for exec_id in sorted(truth.keys() | fills.keys()):
+        if fills[exec_id] != (1 if exec_id in truth else 0):
+            yield f"execution {exec_id} is {fills[exec_id]} times in the log"
+    for entry in entries:
+        if isinstance(entry, AdjustmentRecorded):
+            yield f"entry {entry.seq} is an adjustment of {entry.quantity} {entry.instrument}: {entry.reason}"
+        elif entry.strategy != owner_of(entry.execution):
+            yield f"entry {entry.seq} of {entry.strategy} belongs to {owner_of(entry.execution)}"
+    costs = Counter(e.commission.exec_id for e in entries if isinstance(e, CommissionRecorded))
+    for exec_id in sorted(world.broker.commissions.keys() | costs.keys()):
+        if costs[exec_id] != 1:
+            yield f"the commission of {exec_id} is {costs[exec_id]} times in the log"
+
+
+def every_stage_has_everything_in_order(world: World) -> Complaints:
+    """G2: as seen at every application, and at the end the last stage has each entry once."""
+    yield from world.faults
+    stored = [entry.seq for entry in world.disk.entries]
+    last = world.journal.last_seq()
+    if stored != list(range(1, last + 1)):
+        yield f"the store has {len(stored)} entries, the log {last}; they differ or are out of order"
+    for stage, cursor in world.applied.items():
+        if cursor != last:
+            yield f"{stage} is at entry {cursor} and the log at {last}"
+
+
+def books_equal_the_broker(world: World) -> Complaints:
+    """G3: net by instrument, and each strategy's own book by the broker's executions."""
+    portfolio = world.runtime.ref("core/portfolio").ask(ReadPortfolio(), timeout=5.0)
+    assert isinstance(portfolio, Portfolio)
+    books = {(book.strategy, book.instrument): book.quantity for book in portfolio.books}
+    truth: dict[tuple[StrategyName, str], Decimal] = defaultdict(Decimal)
+    for execution in {e.family: e for e in world.broker.executions}.values():
+        truth[owner_of(execution), execution.instrument] += execution.signed_quantity
+    for key in sorted(books.keys() | truth.keys()):
+        if books.get(key, Decimal(0)) != truth[key]:
+            yield f"the book {key} holds {books.get(key)}, by the broker's executions {truth[key]}"
+    net: dict[str, Decimal] = defaultdict(Decimal)
+    for (_, instrument), quantity in books.items():
+        net[instrument] += quantity
+    for position in world.broker.positions():
+        if net.pop(position.instrument, None) != position.quantity:
+            yield f"the broker holds {position.quantity} {position.instrument}, the books do not"
+    yield from (f"the books hold {quantity} {name}, the broker none" for name, quantity in net.items() if quantity)
+    yield from (f"break {found.id}" for found in portfolio.breaks)
+    stored = {(book.strategy, book.instrument): book.quantity for book in world.disk.books.values()}
+    if stored != books:
+        yield f"the store's books {stored} are not the portfolio's {books}"
+
+
+def every_order_has_one_intent_and_every_intent_one_end(world: World) -> Complaints:
+    """G4: an intent is at the broker once or never, and the journal says how it stands there."""
+    at_broker: dict[str, list[Order]] = defaultdict(list)
+    for order in world.broker.orders.values():
+        if order.order_ref:
+            at_broker[order.order_ref.partition(":")[2]].append(order)
+    views = {found.view.intent_id: found.view for found in world.journal.recent_orders(1_000_000)}
+    for intent_id, orders in at_broker.items():
+        if len(orders) != 1:
+            yield f"intent {intent_id} has {len(orders)} orders at the broker"
+        if intent_id not in views:
+            yield f"the order of intent {intent_id} has no intent in the journal"
+    filled = _filled(world)
+    for intent_id, view in views.items():
+        order = at_broker[intent_id][0] if intent_id in at_broker else None
+        if view.state not in _possible(order, view):
+            yield f"intent {intent_id} is {view.state} ({view.note}), at the broker {order and order.status}"
+        if view.filled != filled[intent_id]:
+            yield f"intent {intent_id} has {view.filled} filled, at the broker {filled[intent_id]}"
+        if order and not view.state.final and view.quantity != order.quantity:
+            yield f"intent {intent_id} is for {view.quantity}, at the broker for {order.quantity}"
+    yield from _orders_in_memory(world, views)
+
+
+def _possible(order: Order | None, view: OrderView) -> tuple[OrderState, ...]:
+    if order is None:
+        return (OrderState.REJECTED, OrderState.CANCELLED)
+    if order.working:
+        return (OrderState.WORKING, OrderState.CANCELLING)
+    if order.status == FILLED:
+        return (OrderState.FILLED,)
+    return (OrderState.CANCELLED,) if not view.filled else (OrderState.CANCELLED, OrderState.FILLED)
+
+
+def _filled(world: World) -> dict[str, Decimal]:
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for execution in {e.family: e for e in world.broker.executions}.values():
+        filled[execution.order_ref.partition(":")[2]] += execution.quantity
+    return filled
+
+
+def _orders_in_memory(world: World, views: dict[str, OrderView]) -> Complaints:
+    live = world.runtime.ref("core/orders").ask(ReadOrders(), timeout=5.0)
+    assert isinstance(live, tuple)
+    journaled = {intent_id for intent_id, view in views.items() if not view.state.final}
+    if {view.intent_id for view in live} != journaled:
+        yield f"the order manager has {[view.intent_id for view in live]} open, the journal {sorted(journaled)}"
+    for view in views.values():
+        stored = world.disk.orders.get(view.intent_id)
+        if stored is None or (stored.state, stored.filled) != (view.state, view.filled):
+            yield f"order {view.intent_id} is stored as {stored and stored.state}, it is {view.state}"
+
+
+def risk_knows_the_truth(world: World) -> Complaints:
+    """Exposure: each strategy's position, and what its orders at the broker may still trade."""
+    risk = _inside(world, "core/risk", RiskManager)
+    portfolio = _inside(world, "core/portfolio", PortfolioManager)
+    rest: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for order in world.broker.orders.values():
+        if order.working and order.order_ref:
+            rest[order.order_ref.partition(":")[0], order.instrument] += order.remaining * order.side.sign
+    for book in portfolio._books:
+        seen = risk._state.exposure(book.account, book.instrument, book.strategy)
+        if (seen.position, seen.pending) != (book.quantity, rest[book.strategy, book.instrument]):
+            yield f"risk sees {seen} of {book.strategy} in {book.instrument}; it holds {book.quantity}"
+    if risk._world.behind or risk._world.broken or not risk._world.accounts:
+        yield f"risk lets nobody trade: {risk._world.behind} {risk._world.broken} {risk._world.accounts}"
+
+
+def strategies_know_the_truth(world: World) -> Complaints:
+    """Each strategy's own view of its positions and orders is what books and orders say."""
+    portfolio = _inside(world, "core/portfolio", PortfolioManager)
+    orders = _inside(world, "core/orders", OrderManager)
+    for number in range(1, world.dials.strategies + 1):
+        name = f"s{number}"
+        desk = _inside(world, f"strategies/{name}", StrategyActor)._desk
+        held = {position.instrument: position.quantity for position in desk.positions().values()}
+        books = {book.instrument: book.quantity for book in portfolio._books.of_strategy(name) if book.quantity}
+        if held != books:
+            yield f"{name} thinks it holds {held}, its books say {books}"
+        working = {view.intent_id for view in orders._views() if view.strategy == name}
+        if set(desk.working_orders()) != working:
+            yield f"{name} thinks {sorted(desk.working_orders())} work, the orders are {sorted(working)}"
+
+
+def everybody_lives_and_trades(world: World) -> Complaints:
+    """Liveness: all actors run, and every strategy got an order to the broker when the faults were over."""
+    yield from (f"{s.name} is {s.state}: {s.last_failure}" for s in world.runtime.status() if s.state != "running")
+    for number in range(1, world.dials.strategies + 1):
+        name = f"s{number}"
+        placed = [o for o in world.broker.orders.values() if o.order_ref.startswith(f"{name}:")]
+        if not any(order.submitted > world.healed_at for order in placed):
+            yield f"{name} sent no order any more when the faults were over"
+
+
+def every_dead_letter_has_a_crash_as_its_reason(world: World) -> Complaints:
+    """G7."""
+    for letter in world.letters:
+        if letter.reason != "failed" or not letter.error.startswith(OUR_FAULTS):
+            yield f"dead letter at {letter.target} ({letter.reason}): {letter.message!r:.200} {letter.error}"
+
+
+def nobody_failed_but_by_a_crash(world: World) -> Complaints:
+    """No actor failed by itself."""
+    for failed in world.failures:
+        if failed.reason != "abandoned" and not failed.error.startswith(OUR_FAULTS):
+            yield f"{failed.name} failed: {failed.error}"
+
+
+def _inside(world: World, name: str, kind: type[A]) -> A:
+    """The actor object itself: what it would say when asked is not enough here."""
+    incarnation = world.runtime.cell(name).incarnation
+    assert incarnation is not None, f"{name} does not run"
+    assert isinstance(incarnation.actor, kind)
+    return incarnation.actor
+
+
+CHECKS: tuple[Callable[[World], Complaints], ...] = (
+    everybody_lives_and_trades,
+    every_execution_is_in_the_log_once,
+    every_stage_has_everything_in_order,
+    books_equal_the_broker,
+    every_order_has_one_intent_and_every_intent_one_end,
+    risk_knows_the_truth,
+    strategies_know_the_truth,
+    every_dead_letter_has_a_crash_as_its_reason,
+    nobody_failed_but_by_a_crash,
+)
+
+
+def complaints(world: World) -> list[str]:
+    """All complaints of all checks, each with the name of its check; of a world in which not all live, only that."""
+    found: list[str] = []
+    for check in CHECKS:
+        found += [f"{check.__name__}: {complaint}" for complaint in check(world)]
+        if found and check is everybody_lives_and_trades and any(" is " in complaint for complaint in found):
+            break
+    return found

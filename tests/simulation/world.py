@@ -1,0 +1,250 @@
+"""The whole daemon in virtual time: the real tree over a simulated broker, with faults from one seed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from msgspec.structs import replace
+
+from actors.backtest_broker import VenueLine
+from actors.fill_log import Apply
+from actors.stage import Stage
+from actors.strategy_manager import StartStrategy
+from actors.tree import Names, Plan, build
+from mats.model.orders import OrderIntent
+from mats.model.timestamp import SECOND, Nanos
+from mats.risk.limits import Limits
+from mats.runtime import Actor, ChaosPlan, ChildFailed, ChildSpec, DeadLetter, Event, Limit, SupervisorSpec, VirtualRuntime
+from mats.store.journal import Journal
+from mats.strategy.record import StrategyRecord
+from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
+from tests.simulation.light_store import Disk, LightStore
+
+START: Nanos = 1_700_000_000 * SECOND
+STRATEGIES = Path(__file__).parent / "strategies"
+STAGES = ("orders", "risk", "portfolio", "store")
+PATIENT = Limit(restarts=1_000_000, seconds=1.0)
+"""No actor gives up: the limits have tests of their own."""
+MEMORY = Path("/dev/shm")
+"""Where a flush to the disk costs nothing, as far as there is such a place."""
+
+
+class Dials:
+    """How much of each kind of trouble a run has, drawn from its seed, so that runs differ in kind."""
+
+    def __init__(self, seed: int) -> None:
+        draw = Random(f"dials/{seed}")
+        self.strategies = draw.randint(1, 3)
+        self.seconds = draw.choice((20, 40, 60))
+        self.latency = draw.choice((0.0, 0.01, 0.3))
+        self.news_faults = draw.choice((0.0, 0.05, 0.2))
+        self.crash_points = draw.choice((0.0, 0.002, 0.01, 0.03))
+        self.steps_between_events = draw.choice((100, 300, 1000))
+        self.kills = draw.choice((0, 1, 4))
+        self.power_losses = draw.choice((0, 0, 1))
+        self.hang_ups = draw.choice((0, 1, 2))
+        self.corrections = draw.choice((0, 1))
+        self.manual_trades = draw.choice((0, 1))
+
+
+class MarketActor(Actor):
+    """Lets the market move every second."""
+
+    def __init__(self, broker: FaultyBroker) -> None:
+        self._broker = broker
+
+    def on_start(self) -> None:
+        self.every(1.0, "tick")
+
+    def on_receive(self, message: object) -> object:
+        self._broker.tick()
+        return None
+
+
+class World:
+    """What outlives the daemon (journal, stored rows, broker), and the daemon of now."""
+
+    def __init__(self, seed: int, folder: Path, dials: Dials | None = None) -> None:
+        self.seed, self.folder = seed, folder
+        self.dials = dials or Dials(seed)
+        self.random = Random(f"world/{seed}")
+        self.journal = Journal(folder / "journal.db")
+        self.disk = Disk([], {}, {})
+        self.faults: list[str] = []
+        self.letters: list[DeadLetter] = []
+        self.failures: list[ChildFailed] = []
+        self.boots = 0
+        self.applied = dict.fromkeys(STAGES, 0)
+        self.broker = FaultyBroker(seed, lambda: self.runtime.clock.now())
+        self.broker.faults = self.dials.news_faults
+        self.broker.arriving = self._arriving
+        self.chaos = ChaosPlan(seed, self.dials.crash_points)
+        self.runtime = VirtualRuntime(seed, START)
+        self.digests: list[str] = []
+
+    # Boots and power losses
+
+    def boot(self) -> None:
+        """A new process over the same journal, disk and broker."""
+        self.boots += 1
+        self.runtime = VirtualRuntime(self.seed * 1_000 + self.boots, self.runtime.clock.now(), plan=self.chaos)
+        self.runtime.trace.switch_on()
+        self.runtime.dead_letters.subscribe(self.letters.append)
+        self.runtime.on_event.append(self._watch_failures)
+        self.names = Names(self.runtime)
+        self.runtime.spawn(MarketActor, self.broker, name="market")
+        self.runtime.start(self._patient(self._tree()))
+
+    def lose_power(self) -> None:
+        """The process is gone in the middle of whatever it did; no hook runs."""
+        self.digests.append(self.runtime.trace.digest())
+        for status in self.runtime.status():
+            self.runtime.abandon(status.name)
+        self.broker.forget_clients()
+        self.boot()
+
+    @property
+    def trading_until(self) -> Nanos:
+        """The scripts stop trading some time after the faults have ended."""
+        return START + (self.dials.seconds + 90) * SECOND
+
+    def _tree(self) -> SupervisorSpec:
+        seeds = tuple(
+            StrategyRecord(
+                name=f"s{number}",
+                file="scripted.py",
+                class_name="Scripted",
+                params={"instruments": list(INSTRUMENTS), "seed": self.seed, "until": self.trading_until},
+                target_weight=0.1,
+            )
+            for number in range(1, self.dials.strategies + 1)
+        )
+        plan = Plan(
+            journal=self.folder / "journal.db",
+            rejects=self.folder / "rejects.jsonl",
+            store_uri="",
+            timing=VenueLine(self.broker, self.dials.latency),
+            gateway=None,
+            limits=Limits(),
+            base_currency="USD",
+            live_accounts=(),
+            reconcile_every=10.0,
+            grace=2.0,
+            allow_leverage=False,
+            seeds=seeds,
+            strategy_folder=STRATEGIES,
+            intent_prefix=f"sim{self.boots}",
+        )
+        return build(plan, self.names)
+
+    def _patient(self, spec: SupervisorSpec) -> SupervisorSpec:
+        """The real tree, with a light store, stages that are watched, and nobody who gives up."""
+        children = tuple(
+            self._patient(child) if isinstance(child, SupervisorSpec) else self._child(child) for child in spec.children
+        )
+        return replace(spec, children=children, limit=PATIENT)
+
+    def _child(self, spec: ChildSpec) -> ChildSpec:
+        if spec.name == "writer":
+            args = {"disk": self.disk, "fill_log": self.names.fill_log, "sources": spec.args["sources"]}
+            spec = replace(spec, actor=LightStore, args=args)
+        if issubclass(spec.actor, Stage):
+            spec = replace(spec, actor=self._watched(spec.actor))
+        return replace(spec, limit=PATIENT)
+
+    # What is proved while the run goes on
+
+    def _watched(self, stage: type[Stage]) -> type[Stage]:
+        """The same stage, but each application of entries is held against the stage above it (G2)."""
+        world, name = self, stage.stage
+
+        def receive_entries(self: Stage, message: Apply) -> None:
+            before = self.cursor
+            stage.receive_entries(self, message)
+            world.passed(name, before, self.cursor)
+
+        return type(stage.__name__, (stage,), {"receive_entries": receive_entries})
+
+    def passed(self, stage: str, before: int, after: int) -> None:
+        """A stage went from one cursor to another."""
+        above = STAGES.index(stage) - 1
+        if above >= 0 and after > self.applied[STAGES[above]]:
+            self.faults.append(f"{stage} has entry {after} and {STAGES[above]} only {self.applied[STAGES[above]]}")
+        self.applied[stage] = max(self.applied[stage], after)
+
+    def _watch_failures(self, event: Event) -> None:
+        if isinstance(event, ChildFailed):
+            self.failures.append(event)
+
+    def _arriving(self, intent: OrderIntent) -> None:
+        """No order reaches the broker before its intent is durable (G4)."""
+        if self.journal.strategy_of(intent.intent_id) != intent.strategy:
+            self.faults.append(f"order of intent {intent.intent_id} arrived before it was in the journal")
+
+    # Faults
+
+    def run(self) -> None:
+        """Trouble for some time, then none; the scripts trade on for a while, and everything settles."""
+        self.boot()
+        self._trouble()
+        self.chaos.heal()
+        self.broker.faults = 0.0
+        self.healed_at = self.runtime.clock.now()
+        self._restart_parked()
+        self.advance_to(self.trading_until)
+        self.runtime.advance(30.0)
+        self.broker.frozen = True
+        self.runtime.advance(60.0)
+        self.digests.append(self.runtime.trace.digest())
+
+    def advance_to(self, instant: Nanos) -> None:
+        self.runtime.advance(max(0.0, (instant - self.runtime.clock.now()) / SECOND))
+
+    def _trouble(self) -> None:
+        end, dials = START + self.dials.seconds * SECOND, self.dials
+        events = [
+            *[self.kill_somebody] * dials.kills,
+            *[self.lose_power] * dials.power_losses,
+            *[self.broker.hang_up_on_somebody] * dials.hang_ups,
+            *[self.broker.correct_something] * dials.corrections,
+            *[self.broker.trade_by_hand] * dials.manual_trades,
+        ]
+        while self.runtime.clock.now() < end:
+            self._steps(self.random.randint(1, dials.steps_between_events), end)
+            if events:
+                self.random.choice(events)()
+
+    def _restart_parked(self) -> None:
+        """A strategy that was hit too often is down until a person starts it again."""
+        self.runtime.advance(5.0)
+        for status in self.runtime.status():
+            if status.state == "parked":
+                self.names.strategy_manager.tell(StartStrategy(status.name.rpartition("/")[2]))
+
+    def _steps(self, count: int, end: Nanos) -> None:
+        """Stop after so many steps, which as a rule is in the middle of something."""
+        left = iter(range(count))
+        self.runtime.run_until(lambda: next(left, None) is None or self.runtime.clock.now() >= end)
+
+    def kill_somebody(self) -> None:
+        """An actor that is no supervisor goes without a word."""
+        alive = [s.name for s in self.runtime.status() if s.state == "running" and s.actor not in UNTOUCHED]
+        if alive:
+            self.runtime.kill(self.runtime.ref(self.random.choice(alive)))
+
+
+UNTOUCHED = ("Supervisor", "MarketActor")
+
+
+@contextmanager
+def world(seed: int, dials: Dials | None = None) -> Iterator[World]:
+    """A world of one seed in a folder that goes with it."""
+    place = MEMORY if MEMORY.is_dir() else None
+    with TemporaryDirectory(prefix="mats-simulation-", dir=place) as folder:
+        made = World(seed, Path(folder), dials)
+        try:
+            yield made
+        finally:
+            made.journal.close()
