@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mats.model.instrument import SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
 from mats.venue.history import join_bars, merge_bars
 from mats.venue.market import STEP, RandomMarket
@@ -59,6 +60,9 @@ def test_the_random_market_looks_like_one():
     assert 0.10 < statistics.stdev(returns) * math.sqrt(365) < 0.24
     for quote in market.quotes(NOW):
         tick = float(UNIVERSE.instrument(quote.instrument).tick_size)
+        if UNIVERSE.instrument(quote.instrument).sec_type is SecType.INDEX:
+            assert (quote.bid, quote.ask) == (0, 0) and quote.last > 0
+            continue
         assert tick * 0.99 < quote.ask - quote.bid < tick * 4.01
         assert abs(quote.bid / tick - round(quote.bid / tick)) < 1e-6
         assert min(quote.bid_size, quote.ask_size) > 0
