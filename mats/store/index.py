@@ -6,6 +6,7 @@ the true time stays in a column (`event_time_utc`).
 
 from collections.abc import Container
 
+import numpy as np
 import pandas as pd
 
 from mats.model.timestamp import SECOND, Nanos
@@ -68,4 +69,4 @@ def normalise(frame: pd.DataFrame) -> pd.DataFrame:
 
 def time_index(times: list[Nanos]) -> pd.DatetimeIndex:
     """The index of a stored frame."""
-    return pd.DatetimeIndex(pd.to_datetime(times, unit="ns", utc=True), name=INDEX_NAME).as_unit("ns")
+    return pd.DatetimeIndex(np.array(times, dtype="datetime64[ns]"), tz="UTC", name=INDEX_NAME)
