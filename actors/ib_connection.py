@@ -75,6 +75,8 @@ class IbConnection(Connection):
             case Connected(opened=opened, replayed=replayed):
                 self._opened = True
                 self.up(opened.accounts, opened.next_order_id)
+                if not self._session.degraded:
+                    self._tell_link(up=True, reason="connected")
                 self.every(self._timing.heartbeat, Beat())
                 self.merge(replayed)
             case Replayed():

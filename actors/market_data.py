@@ -1,5 +1,7 @@
 """Market data: each instrument is asked of the broker once and shared by all who want it."""
 
+from collections import deque
+
 import msgspec
 
 from actors.broker import (
@@ -19,6 +21,8 @@ from mats.model.market import Bar, Quote
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 
 WATCH_SECONDS = 1.0
+RETRY_SECONDS = 60.0
+"""How long after a failure an instrument is resolved again."""
 
 
 class FollowMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,19 +77,33 @@ class Watch(msgspec.Struct, frozen=True):
     pass
 
 
+class AskAgain(msgspec.Struct, frozen=True):
+    """Try once more to resolve an instrument."""
+
+    instrument: InstrumentId
+
+
 class Feed:
-    """One instrument: who follows it, and when it was last heard (monotonic seconds)."""
+    """One instrument: who follows it, in order, and when it was last heard (monotonic seconds).
+
+    `loads` wait for their bars, of which the first is asked for. `asked`: the broker is being asked for the contract.
+    """
 
     def __init__(self, now: float) -> None:
-        self.bars: set[Ref] = set()
-        self.quotes: set[Ref] = set()
+        self.bars: dict[Ref, None] = {}
+        self.quotes: dict[Ref, None] = {}
         self.instrument: Instrument | None = None
+        self.asked = False
         self.heard = now
-        self.waiting: list[LoadHistory] = []
+        self.loads: deque[LoadHistory] = deque()
 
 
 class MarketData(Actor):
-    """Reference-counted subscriptions over the data connection, and the liveness of each."""
+    """One subscription for each instrument over the data connection, shared by all its followers, and its liveness.
+
+    A subscription outlives its followers: what is held needs a price. What a lost connection did not answer is asked
+    again of the next one.
+    """
 
     mailbox = MailboxSpec(capacity=50_000)
 
@@ -95,7 +113,7 @@ class MarketData(Actor):
 
     def on_start(self) -> None:
         self._feeds: dict[InstrumentId, Feed] = {}
-        self._ready = False
+        self._up = False
         self._stale: frozenset[InstrumentId] = frozenset()
         self._connection.tell(Resync())
         call_followers(self)
@@ -113,10 +131,10 @@ class MarketData(Actor):
                 self._resolved(asked, instrument)
             case Unresolved(asked=asked, reason=reason):
                 self._unresolved(asked, reason)
+            case HistoryLoaded(instrument=name):
+                self._loaded(self._feed(name), message)
             case Ready():
-                self._ready = True
-                for name in self._feeds:
-                    self._resolve(name)
+                self._welcome(message)
             case Inform():
                 for known in [feed.instrument for feed in self._feeds.values() if feed.instrument is not None]:
                     self._risk.tell(InstrumentKnown(known))
@@ -125,69 +143,103 @@ class MarketData(Actor):
                 follower.tell(Left(self.name))
             case Down(tag=Ref() as follower):
                 self._forget(follower)
+            case Down():
+                self._up = False
+            case AskAgain(instrument=name):
+                if self._feed(name).instrument is None:
+                    self._resolve(name, self._feed(name))
             case Watch():
                 self._watch_feeds()
             case _:
                 return super().on_receive(message)
         return None
 
+    def _welcome(self, ready: Ready) -> None:
+        """A connection that was made anew knows nothing of what the one before was asked for."""
+        if self._up:
+            return
+        self._up = True
+        self.watch(ready.ref, tag=ready.connection)
+        for name, feed in self._feeds.items():
+            feed.instrument, feed.asked = None, False
+            self._resolve(name, feed)
+
     def _feed(self, name: InstrumentId) -> Feed:
         feed = self._feeds.get(name)
         if feed is None:
             feed = self._feeds[name] = Feed(self.clock.monotonic())
-            self._resolve(name)
         return feed
 
-    def _resolve(self, name: InstrumentId) -> None:
-        if self._ready:
+    def _resolve(self, name: InstrumentId, feed: Feed) -> None:
+        if self._up and not feed.asked:
+            feed.asked = True
             self._connection.tell(ResolveInstrument(parse_instrument(name), self.ref))
 
     def _follow(self, message: FollowMarket) -> None:
         self.watch(message.follower, tag=message.follower)
         for name in message.instruments:
             feed = self._feed(name)
-            feed.bars.add(message.follower)
+            feed.bars[message.follower] = None
             if message.quotes:
-                feed.quotes.add(message.follower)
-                self._subscribe(feed)
+                first = not feed.quotes
+                feed.quotes[message.follower] = None
+                if first:
+                    self._subscribe(feed)
+            if feed.instrument is None:
+                self._resolve(name, feed)
 
     def _forget(self, follower: Ref) -> None:
         for feed in self._feeds.values():
-            feed.bars.discard(follower)
-            feed.quotes.discard(follower)
-
-    def _load(self, message: LoadHistory) -> None:
-        feed = self._feed(message.instrument)
-        if feed.instrument is None:
-            feed.waiting.append(message)
-            return
-        self._connection.tell(
-            RequestHistory(
-                instrument=feed.instrument,
-                bar_seconds=message.bar_seconds,
-                count=message.count,
-                reply_to=message.reply_to,
-            )
-        )
+            feed.bars.pop(follower, None)
+            feed.quotes.pop(follower, None)
 
     def _resolved(self, name: InstrumentId, instrument: Instrument) -> None:
         feed = self._feed(name)
         feed.instrument = instrument
         self._risk.tell(InstrumentKnown(instrument))
-        waiting, feed.waiting = feed.waiting, []
-        for message in waiting:
-            self._load(message)
+        self._request(feed)
         self._subscribe(feed)
 
     def _unresolved(self, name: InstrumentId, reason: str) -> None:
+        """It may be the fault of the moment: whoever waits is told, and the broker is asked again later."""
         self.log.error(reason, instrument=name)
-        for message in self._feed(name).waiting:
-            message.reply_to.tell(HistoryLoaded(name, (), complete=False, reason=reason))
-        self._feed(name).waiting.clear()
+        feed = self._feed(name)
+        feed.asked = False
+        self.after(RETRY_SECONDS, AskAgain(name))
+        while feed.loads:
+            feed.loads.popleft().reply_to.tell(HistoryLoaded(name, (), complete=False, reason=reason))
 
     def _subscribe(self, feed: Feed) -> None:
-        if feed.instrument is not None and self._ready:
+        if feed.instrument is not None and self._up:
             self._connection.tell(SubscribeMarket(feed.instrument, quotes=bool(feed.quotes)))
+
+    # History
+
+    def _load(self, message: LoadHistory) -> None:
+        feed = self._feed(message.instrument)
+        feed.loads.append(message)
+        if feed.instrument is None:
+            self._resolve(message.instrument, feed)
+        elif len(feed.loads) == 1:
+            self._request(feed)
+
+    def _request(self, feed: Feed) -> None:
+        if feed.instrument is not None and self._up and feed.loads:
+            first = feed.loads[0]
+            self._connection.tell(
+                RequestHistory(
+                    instrument=feed.instrument,
+                    bar_seconds=first.bar_seconds,
+                    count=first.count,
+                    reply_to=self.ref,
+                )
+            )
+
+    def _loaded(self, feed: Feed, loaded: HistoryLoaded) -> None:
+        """Bars of another span were asked for before this actor restarted."""
+        if feed.loads and all(bar.seconds == feed.loads[0].bar_seconds for bar in loaded.bars):
+            feed.loads.popleft().reply_to.tell(loaded)
+            self._request(feed)
 
     def _spread(self, news: MarketNews) -> None:
         """Marks first, so that risk knows the price by the time a strategy acts on it."""

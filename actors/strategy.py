@@ -71,11 +71,9 @@ class StrategyActor(Actor):
         self._desk = Desk(self._send, self._mint, self.clock.now, self._note)
         self._runner = make_runner(self._record, self._folder, self._desk)
         self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
-        self._missing: set[str] = {"book", "orders"}
+        self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
         self._running = False
         self._parting: set[str] = set()
-        if self._runner.warmup:
-            self._ask_history()
         for service in (self._services.portfolio, self._services.orders, self._services.market_data):
             self._follow(service.name)
         self.every(CLOCK_SECONDS, LookAtClock())
@@ -135,12 +133,12 @@ class StrategyActor(Actor):
         elif service == services.market_data.name:
             follow = FollowMarket(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
             services.market_data.tell(follow)
+            self._ask_history()
         elif self._running:
             self._manager.tell(StrategyStarted(self._record.name))
 
     def _ask_history(self) -> None:
-        self._missing |= set(self._runner.instruments)
-        for instrument in self._runner.instruments:
+        for instrument in [name for name in self._runner.instruments if name in self._missing]:
             self._services.market_data.tell(
                 LoadHistory(
                     instrument=instrument,

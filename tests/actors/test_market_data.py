@@ -1,0 +1,344 @@
+"""Market data: one subscription shared by all, contracts and history asked for until there is an answer."""
+
+import pytest
+from msgspec.structs import replace
+
+from actors.broker import (
+    HistoryLoaded,
+    InstrumentResolved,
+    MarketNews,
+    RequestHistory,
+    ResolveInstrument,
+    Resync,
+    SubscribeMarket,
+    Unresolved,
+)
+from actors.following import CallFollowers, Inform, Leave, Left
+from actors.market_data import (
+    RETRY_SECONDS,
+    BarArrived,
+    DataStale,
+    FollowMarket,
+    InstrumentKnown,
+    LoadHistory,
+    MarketData,
+    PriceMarked,
+    QuoteArrived,
+)
+from mats.model.instrument import parse_instrument
+from mats.model.market import Quote
+from mats.runtime import Actor
+
+ASKED = parse_instrument("SPY")
+SPY = replace(ASKED, con_id=756733)
+
+
+class Line(Actor):
+    """A connection that only passes on what it is told, so that it can die and come back under its name."""
+
+    def __init__(self, heard):
+        self._heard = heard
+
+    def on_receive(self, message):
+        self._heard.tell(message)
+
+
+class World:
+    """Market data, a connection that can be lost, and those whom it informs."""
+
+    def __init__(self, runtime, a_ready):
+        self.runtime, self._a_ready = runtime, a_ready
+        self.broker, self.risk, self.portfolio = (runtime.probe(name) for name in ("heard", "risk", "portfolio"))
+        self.line = runtime.ref("ib-99")
+        self.data = runtime.spawn(
+            MarketData, self.line, self.risk.ref, self.portfolio.ref, stale_after=10.0, name="market-data"
+        )
+
+    def connect(self, session="1"):
+        """The connection comes up (anew) and says that it is ready."""
+        if not self.line.is_alive():
+            self.runtime.launch("ib-99", Line, (self.broker.ref,), supervised=True)
+        self.data.tell(self._a_ready(self.line, session))
+        self.runtime.run_until_idle()
+
+    def lose(self):
+        self.line.stop()
+        self.runtime.run_until_idle()
+
+    def asked(self, *kinds):
+        """What the connection was asked for, without what is of no interest."""
+        self.runtime.run_until_idle()
+        heard = []
+        while (envelope := self.broker._take(0.0)) is not None:
+            heard.append(envelope.message)
+        return [message for message in heard if isinstance(message, kinds or (object,))]
+
+    def follow(self, follower, *instruments, quotes=False):
+        self.data.tell(FollowMarket(instruments=instruments or ("SPY",), quotes=quotes, follower=follower.ref))
+        self.runtime.run_until_idle()
+
+    def resolve(self):
+        self.data.tell(InstrumentResolved("SPY", SPY))
+        self.runtime.run_until_idle()
+
+    def load(self, strategy, bar_seconds=60, count=10):
+        self.data.tell(LoadHistory(instrument="SPY", bar_seconds=bar_seconds, count=count, reply_to=strategy.ref))
+        self.runtime.run_until_idle()
+
+
+@pytest.fixture
+def world(runtime, a_ready):
+    return World(runtime, a_ready)
+
+
+def history(*bars):
+    return HistoryLoaded("SPY", bars, complete=True)
+
+
+def test_it_asks_the_connection_to_announce_itself_when_it_starts(world):
+    world.runtime.launch("ib-99", Line, (world.broker.ref,), supervised=True)
+    assert world.asked() == [Resync()]
+
+
+def test_an_instrument_is_resolved_and_subscribed_once_for_all_its_followers(world, probe):
+    world.connect()
+    world.follow(probe("one"))
+    world.follow(probe("two"))
+    assert world.asked(ResolveInstrument) == [ResolveInstrument(ASKED, world.data)]
+    world.resolve()
+    world.follow(probe("three"))
+    assert world.asked() == [SubscribeMarket(SPY, quotes=False)]
+
+
+def test_nothing_is_asked_of_a_connection_that_is_not_ready(world, probe):
+    world.follow(probe("one"))
+    world.load(probe("one"))
+    world.runtime.launch("ib-99", Line, (world.broker.ref,), supervised=True)
+    assert world.asked() == [Resync()]
+    world.connect()
+    assert world.asked() == [ResolveInstrument(ASKED, world.data)]
+
+
+def test_risk_learns_what_the_broker_completed_and_again_when_it_asks(world, probe):
+    world.connect()
+    world.follow(probe("one"))
+    world.resolve()
+    world.risk.expect_message(InstrumentKnown(SPY))
+    world.data.tell(Inform())
+    assert world.risk.fish(lambda message: isinstance(message, InstrumentKnown)) == InstrumentKnown(SPY)
+
+
+def test_quotes_are_subscribed_when_the_first_follower_wants_them(world, probe):
+    world.connect()
+    world.follow(probe("one"))
+    world.resolve()
+    world.asked()
+    world.follow(probe("two"), quotes=True)
+    world.follow(probe("three"), quotes=True)
+    assert world.asked() == [SubscribeMarket(SPY, quotes=True)]
+
+
+def test_bars_go_to_all_followers_and_quotes_to_those_who_want_them(world, probe, a_bar):
+    one, two = probe("one"), probe("two")
+    world.follow(one)
+    world.follow(two, quotes=True)
+    quote = Quote("SPY", 0, 99.0, 101.0, 1.0, 1.0)
+    world.data.tell(MarketNews((a_bar(),), (quote,)))
+    one.expect_message(BarArrived(a_bar()))
+    one.expect_nothing()
+    two.expect_message(BarArrived(a_bar()))
+    two.expect_message(QuoteArrived(quote))
+
+
+def test_followers_are_told_in_the_order_in_which_they_came(world, probe, a_bar):
+    """Not in the order of a set, which differs from process to process."""
+    order = []
+    for name in "dbeac":
+        world.runtime.spawn(Scribe, order, name=name)
+        world.data.tell(FollowMarket(instruments=("SPY",), quotes=False, follower=world.runtime.ref(name)))
+    world.data.tell(MarketNews((a_bar(),), ()))
+    world.runtime.run_until_idle()
+    assert "".join(order) == "dbeac"
+
+
+class Scribe(Actor):
+    def __init__(self, order):
+        self._order = order
+
+    def on_receive(self, message):
+        self._order.append(self.name)
+
+
+def test_risk_and_portfolio_know_the_price_before_a_follower_does(world, probe, a_bar):
+    one = probe("one")
+    world.follow(one)
+    world.data.tell(MarketNews((a_bar(price=101.5),), ()))
+    one.expect(BarArrived)
+    for informed in (world.risk, world.portfolio):
+        informed.expect_message(PriceMarked("SPY", 101.5))
+        assert informed.last.id < one.last.id
+
+
+def test_a_quote_without_a_price_marks_nothing(world, probe):
+    one = probe("one")
+    world.follow(one, quotes=True)
+    world.data.tell(MarketNews((), (Quote("SPY", 0, 0.0, 0.0, 0.0, 0.0),)))
+    one.expect(QuoteArrived)
+    world.portfolio.expect_nothing()
+
+
+def test_a_follower_that_leaves_is_told_nothing_after_its_farewell(world, probe, a_bar):
+    one, two = probe("one"), probe("two")
+    world.follow(one, quotes=True)
+    world.follow(two)
+    world.data.tell(Leave(one.ref))
+    one.expect_message(Left("market-data"))
+    world.data.tell(MarketNews((a_bar(),), ()))
+    two.expect(BarArrived)
+    one.expect_nothing()
+
+
+def test_a_follower_that_dies_is_forgotten(world, a_bar):
+    order = []
+    follower = world.runtime.spawn(Scribe, order, name="mortal")
+    world.follow(follower_of(follower))
+    follower.stop()
+    world.runtime.run_until_idle()
+    world.data.tell(MarketNews((a_bar(),), ()))
+    world.runtime.run_until_idle()
+    assert order == []
+    world.runtime.dead_letters.assert_none()
+
+
+def follower_of(ref):
+    return type("Follower", (), {"ref": ref})
+
+
+# History
+
+
+def test_history_waits_for_the_contract_and_goes_to_who_asked(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.load(one)
+    assert world.asked(ResolveInstrument, RequestHistory) == [ResolveInstrument(ASKED, world.data)]
+    world.resolve()
+    expected = RequestHistory(instrument=SPY, bar_seconds=60, count=10, reply_to=world.data)
+    assert world.asked(RequestHistory) == [expected]
+    world.data.tell(history(a_bar(seconds=60)))
+    one.expect_message(history(a_bar(seconds=60)))
+
+
+def test_of_several_requests_one_is_under_way_and_each_gets_its_own_answer(world, probe, a_bar):
+    one, two = probe("one"), probe("two")
+    world.connect()
+    world.load(one)
+    world.load(two, bar_seconds=15, count=3)
+    world.resolve()
+    assert [request.bar_seconds for request in world.asked(RequestHistory)] == [60]
+    world.data.tell(history(a_bar(seconds=60)))
+    assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(15, 3)]
+    two.expect_nothing()
+    world.data.tell(history(a_bar(seconds=15)))
+    one.expect_message(history(a_bar(seconds=60)))
+    two.expect_message(history(a_bar(seconds=15)))
+    one.expect_nothing()
+
+
+def test_bars_of_another_span_are_no_answer(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.load(one)
+    world.resolve()
+    world.data.tell(history(a_bar(seconds=15)))
+    one.expect_nothing()
+
+
+def test_an_answer_that_nobody_waits_for_harms_nobody(world, probe, a_bar):
+    world.data.tell(history(a_bar(seconds=60)))
+    world.follow(probe("one"))
+    world.runtime.dead_letters.assert_none()
+
+
+def test_who_waits_for_an_unknown_instrument_is_told_and_it_is_tried_again(world, probe):
+    one = probe("one")
+    world.connect()
+    world.load(one)
+    world.asked()
+    world.data.tell(Unresolved("SPY", "contract of SPY: no answer in 10 s"))
+    one.expect_message(HistoryLoaded("SPY", (), complete=False, reason="contract of SPY: no answer in 10 s"))
+    world.runtime.advance(RETRY_SECONDS + 1)
+    assert world.asked(ResolveInstrument) == [ResolveInstrument(ASKED, world.data)]
+
+
+def test_who_wants_an_unknown_instrument_anew_makes_it_be_asked_for_at_once(world, probe):
+    world.connect()
+    world.follow(probe("one"))
+    world.data.tell(Unresolved("SPY", "unknown"))
+    world.asked()
+    world.load(probe("two"))
+    assert world.asked() == [ResolveInstrument(ASKED, world.data)]
+
+
+# The connection is lost
+
+
+def test_after_a_loss_everything_is_asked_of_the_new_connection_again(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.follow(one, quotes=True)
+    world.load(one)
+    world.resolve()
+    world.asked()
+    world.lose()
+    world.connect("2")
+    assert world.asked(ResolveInstrument) == [ResolveInstrument(ASKED, world.data)]
+    world.resolve()
+    again = world.asked()
+    assert again[0].bar_seconds == 60
+    assert again[1:] == [SubscribeMarket(SPY, quotes=True)]
+    world.data.tell(history(a_bar(seconds=60)))
+    one.expect_message(history(a_bar(seconds=60)))
+
+
+def test_a_connection_that_announces_itself_again_is_asked_for_nothing_twice(world, probe):
+    world.connect()
+    world.follow(probe("one"))
+    world.load(probe("one"))
+    world.resolve()
+    world.asked()
+    world.connect("2")
+    assert world.asked() == []
+
+
+def test_a_restarted_actor_calls_its_followers(world, runtime, probe):
+    runtime.launch("strategies/trend", Line, (world.broker.ref,), supervised=True)
+    runtime.run_until_idle()
+    world.asked()
+    world.data.stop()
+    runtime.run_until_idle()
+    runtime.launch("market-data-2", MarketData, (world.line, world.risk.ref, world.portfolio.ref, 10.0))
+    assert world.asked() == [CallFollowers("market-data-2")]
+
+
+# Liveness
+
+
+def test_what_was_not_heard_for_too_long_is_called_stale_until_it_speaks(world, probe, a_bar):
+    world.follow(probe("one"))
+    runtime, risk = world.runtime, world.risk
+
+    def last_list():
+        runtime.run_until_idle()
+        lists = []
+        while (envelope := risk._take(0.0)) is not None:
+            lists += [envelope.message.instruments] if isinstance(envelope.message, DataStale) else []
+        return lists[-1]
+
+    runtime.advance(10.0)
+    assert last_list() == frozenset()
+    runtime.advance(1.5)
+    assert last_list() == {"SPY"}
+    world.data.tell(MarketNews((a_bar(),), ()))
+    runtime.advance(1.0)
+    assert last_list() == frozenset()
