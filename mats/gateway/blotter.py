@@ -45,6 +45,14 @@ class Counters(msgspec.Struct):
     execution: int = 0
 
 
+class Image(msgspec.Struct, frozen=True):
+    """What can be gone back to."""
+
+    next_ids: dict[int, int]
+    orders: list[Order]
+    fills: list[Fill]
+
+
 class Blotter:
     """Orders by permanent id and by (client id, order id); executions by id."""
 
@@ -102,12 +110,44 @@ class Blotter:
         self._fills[fill.exec_id] = fill
         self._state.put("execution", fill.exec_id, fill)
 
+    def rewind(self, count: int) -> None:
+        """Hands out so many order ids of every client again; the orders that have them lose them."""
+        for client_id, number in tuple(self._next_ids.items()):
+            lowered = max(1, number - count)
+            for order_id in range(lowered, number):
+                self._by_key.pop((client_id, order_id), None)
+            self._next_ids[client_id] = lowered
+            self._state.put("client", str(client_id), lowered)
+
+    def forget_fills(self, before: Nanos) -> None:
+        """Drops the executions before an instant, as a gateway does at its midnight."""
+        for exec_id in [fill.exec_id for fill in self._fills.values() if fill.time < before]:
+            del self._fills[exec_id]
+            self._state.remove("execution", exec_id)
+
+    def image(self) -> bytes:
+        """Orders, executions and next order ids as they are."""
+        return msgspec.json.encode(Image(self._next_ids, list(self._orders.values()), list(self._fills.values())))
+
+    def restore(self, image: bytes) -> None:
+        """Back to an image; permanent and execution ids are never given out twice."""
+        for kind, table in (("order", self._orders), ("execution", self._fills), ("client", self._next_ids)):
+            for key in table:
+                self._state.remove(kind, str(key))
+        kept = msgspec.json.decode(image, type=Image)
+        self._next_ids = kept.next_ids
+        self._orders, self._by_key, self._fills = {}, {}, {}
+        for client_id, number in kept.next_ids.items():
+            self._state.put("client", str(client_id), number)
+        for order in kept.orders:
+            self.keep_order(order)
+        for fill in kept.fills:
+            self.keep_fill(fill)
+
     def prune(self, now: Nanos) -> None:
         """Drops what is older than the days kept."""
         horizon = now - KEPT_DAYS * DAY
-        for exec_id in [fill.exec_id for fill in self._fills.values() if fill.time < horizon]:
-            del self._fills[exec_id]
-            self._state.remove("execution", exec_id)
+        self.forget_fills(horizon)
         for order in [o for o in self._orders.values() if not o.working and o.completed < horizon]:
             del self._orders[order.perm_id]
             if self._by_key.get((order.client_id, order.order_id)) is order:

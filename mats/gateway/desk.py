@@ -60,6 +60,10 @@ class Desk:
     def next_valid_id(self, client_id: int) -> Message:
         return responses.next_valid_id(self._blotter.next_order_id(client_id))
 
+    def forget_untransmitted(self) -> None:
+        """Drops the orders that wait to be transmitted, as the end of a gateway does."""
+        self._parked.clear()
+
     # orders in
 
     def place(self, session: Session, request: PlaceOrder) -> None:

@@ -1,4 +1,4 @@
-"""What real gateways do to their clients, on demand: for tests that run the gateway in their own process and loop."""
+"""What real gateways do to their clients, on demand: hooks for tests in the same process and loop, and fault plans."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,31 +9,65 @@ import msgspec
 from mats.gateway import responses
 from mats.gateway.blotter import Blotter, Fill
 from mats.gateway.desk import MASTER, Desk
-from mats.gateway.faults_traffic import Traffic
+from mats.gateway.faults_actions import Actions
+from mats.gateway.faults_armory import Armory
+from mats.gateway.faults_house import House
+from mats.gateway.faults_plan import AnyFault
+from mats.gateway.faults_rows import row
+from mats.gateway.faults_traffic import Event, Traffic
+from mats.gateway.faults_words import WORDS
 from mats.gateway.hub import Hub
 from mats.gateway.market_data import MarketData
-from mats.gateway.wire import Field
+from mats.gateway.requests import place_order
+from mats.gateway.wire import Field, Fields
 from mats.model.instrument import InstrumentId
+from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderType, Side, TimeInForce
 from mats.venue.exchange import Exchange, Trade
-from mats.venue.orders import Order
-
-CONNECTIVITY = {
-    1100: "Connectivity between IBKR and Trader Workstation has been lost.",
-    1101: "Connectivity between IBKR and Trader Workstation has been restored - data lost.",
-    1102: "Connectivity between IBKR and Trader Workstation has been restored - data maintained.",
-}
+from mats.venue.orders import PRE_SUBMITTED, Order
 
 
 class Faults:
-    """The hooks. Every one takes effect at once; what it sends leaves at the end of the turn."""
+    """The hooks. Every one takes effect at once; what it sends leaves at the end of the turn.
+
+    `arm` takes faults of `mats.gateway.faults_plan`, `provoke` a known behaviour by its number; `disarm` ends them all.
+    """
 
     def __init__(
-        self, hub: Hub, desk: Desk, blotter: Blotter, exchange: Exchange, data: MarketData, traffic: Traffic
+        self,
+        hub: Hub,
+        desk: Desk,
+        blotter: Blotter,
+        exchange: Exchange,
+        data: MarketData,
+        traffic: Traffic,
+        house: House,
     ) -> None:
         self._hub, self._desk, self._blotter = hub, desk, blotter
         self._exchange, self._data, self._traffic = exchange, data, traffic
+        self.actions = Actions(hub, blotter, exchange, traffic, self, house)
+        traffic.performer = self.actions
+        self._armory = Armory(traffic, self.actions)
         self._manual_ids = 0
+
+    def arm(self, *faults: AnyFault, seed: int = 1) -> None:
+        """Arms faults, or does them at once where they wait for nothing. Raises ValueError or LookupError where one of
+        the latter cannot be done."""
+        for fault in faults:
+            self._armory.arm(fault, seed)
+
+    def provoke(self, number: int) -> None:
+        """Arms a known behaviour by its number."""
+        self.arm(*row(number).fault)
+
+    def disarm(self) -> None:
+        """Ends all faults that were armed; what they held back goes on its way."""
+        self._armory.disarm()
+        self.actions.free()
+
+    @property
+    def armed(self) -> list[AnyFault]:
+        return self._armory.faults
 
     def push(self, client_id: int, *fields: Field) -> None:
         """Sends any message, as it stands."""
@@ -55,7 +89,7 @@ class Faults:
         if code == 1101:
             self._data.drop_all()
         for session in self._hub:
-            self._hub.tell(session.client_id, responses.error(-1, code, CONNECTIVITY[code]))
+            self._hub.tell(session.client_id, responses.error(-1, code, WORDS[code]))
 
     def hold_orders(self) -> None:
         """From now on orders are accepted and rest, and nothing trades but what `fill` forces."""
@@ -99,6 +133,30 @@ class Faults:
         )
         self._desk.replace_fill(fill, corrected)
         return corrected.exec_id
+
+    def twin(self, order: Order, event: Event) -> None:
+        """A change makes a second order in place of changing the first; the order id is that of the new one."""
+        request = place_order(Fields(event.fields[1:]), event.session.version)
+        self._desk.submit(
+            msgspec.structs.replace(
+                order,
+                perm_id=self._blotter.new_perm_id(),
+                quantity=request.quantity,
+                limit_price=request.limit_price,
+                stop_price=request.stop_price,
+                status=PRE_SUBMITTED,
+                filled=ZERO,
+                value=ZERO,
+                fee=ZERO,
+                submitted=self._desk.now(),
+            )
+        )
+
+    def cancel(self, order: Order) -> None:
+        """A person at the gateway cancels an order of anybody."""
+        if not order.working:
+            raise ValueError(f"the order {order.perm_id} is {order.status} already; choose one that works")
+        self._desk.cancel(order)
 
     def manual_order(
         self,

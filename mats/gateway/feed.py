@@ -12,12 +12,15 @@ from mats.gateway.market_data import MarketData
 from mats.gateway.state import State
 from mats.model.market import Bar, Quote
 from mats.model.timestamp import MINUTE, SECOND, Nanos
-from mats.venue.clock import Clock, DataClock
+from mats.venue.clock import Clock, DataClock, wait_until
 from mats.venue.exchange import Exchange
 from mats.venue.market import STEP, RandomMarket
 from mats.venue.replay import Replay, Slice
 
 BAR_SPAN: Nanos = 5 * SECOND
+
+LONGEST_GAP = 720
+"""Bars that are made up for at most, where the clock has jumped."""
 
 
 class Feed(Protocol):
@@ -61,11 +64,13 @@ class RandomFeed:
         while True:
             now = self._clock.now()
             self.step(now)
-            await asyncio.sleep((STEP - now % STEP) / SECOND)
+            await wait_until(self._clock, now - now % STEP + STEP)
 
     def step(self, now: Nanos) -> None:
         """Publishes the present quotes, and the bars that ended since the step before."""
         self._publisher.publish(now, self._market.quotes(now))
+        if not now // BAR_SPAN - LONGEST_GAP <= self._bar <= now // BAR_SPAN:
+            self._bar = now // BAR_SPAN
         while self._bar < now // BAR_SPAN:
             start = self._bar * BAR_SPAN
             self._publisher.publish_bars(

@@ -172,6 +172,11 @@ class MarketData:
                 lines.setdefault(kind, {})[name] = None
         return {kind: list(names) for kind, names in lines.items()}
 
+    def lines(self, kind: str) -> list[Line]:
+        """The open lines of `ticks` (of either sort) or `bars`."""
+        tables = (self._bars,) if kind == "bars" else (self._ticks, self._tick_by_tick)
+        return [line for table in tables for lines in table.values() for line in lines]
+
     def drop_all(self) -> None:
         """Loses every subscription, as a gateway does that says 1101."""
         self._drop(lambda line: True)

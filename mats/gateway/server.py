@@ -12,6 +12,7 @@ from mats.gateway import responses
 from mats.gateway.blotter import Blotter, era_of
 from mats.gateway.desk import Desk
 from mats.gateway.faults import Faults
+from mats.gateway.faults_house import House
 from mats.gateway.faults_traffic import Traffic
 from mats.gateway.feed import Feed, Publisher, RandomFeed, ReplayFeed
 from mats.gateway.hub import Hub
@@ -24,7 +25,7 @@ from mats.gateway.session import Session
 from mats.gateway.state import State
 from mats.gateway.wire import Fields
 from mats.model.timestamp import Nanos
-from mats.venue.clock import Clock, DataClock, SystemClock
+from mats.venue.clock import Clock, DataClock, ShiftedClock, SystemClock
 from mats.venue.exchange import Exchange
 from mats.venue.market import RandomMarket
 from mats.venue.replay import Replay
@@ -81,7 +82,8 @@ class PaperGateway:
             raise GatewayError(f"the gateway cannot start: {error}") from error
         self._hub = Hub(self._state)
         stored_time = self._state.load("clock", Nanos).get("now", 0)
-        self.clock: Clock = DataClock(stored_time or played.start) if played else clock or SystemClock()
+        base: Clock = DataClock(stored_time or played.start) if played else clock or SystemClock()
+        self.clock = ShiftedClock(base)
         self.exchange = Exchange(self.universe)
         self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark)
         self.portfolio.open(accounts, cash)
@@ -91,8 +93,10 @@ class PaperGateway:
         self._data = MarketData(
             self._hub, self.clock, self.universe, self.exchange, played or market, lambda: self._feed.subscribed()
         )
-        self._feed = self._new_feed(played, market, bar_seconds, hold_seconds)
-        self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data, self._traffic)
+        self._feed = self._new_feed(base, played, market, bar_seconds, hold_seconds)
+        parts = (self.exchange, self.portfolio, blotter, self._desk, self._data)
+        house = House(self._hub, self._listener, self._lobby, self.clock, *parts, [])
+        self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data, self._traffic, house)
         self._handlers: dict[int, Handler] = {
             **self._requests(),
             **self.portfolio.requests(),
@@ -102,10 +106,12 @@ class PaperGateway:
         }
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _new_feed(self, played: Replay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float) -> Feed:
+    def _new_feed(
+        self, clock: Clock, played: Replay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
+    ) -> Feed:
         publisher = Publisher(self.exchange, self._desk, self._data)
-        if played and isinstance(self.clock, DataClock):
-            return ReplayFeed(played, self.clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
+        if played and isinstance(clock, DataClock):
+            return ReplayFeed(played, clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
         return RandomFeed(market, self.clock, publisher, self._data)
 
     async def __aenter__(self) -> "PaperGateway":
@@ -161,7 +167,7 @@ class PaperGateway:
         self._lobby.leave(session)
         if len(self.connected) >= MAX_CLIENTS:
             session.refuse(f"{MAX_CLIENTS} clients are connected, and that is all a gateway serves")
-        elif not self._hub.join(session, client_id):
+        elif client_id in self.faults.actions.reserved or not self._hub.join(session, client_id):
             text = "Unable to connect as the client id is already in use. Retry with a unique client id."
             session.send(responses.error(-1, 326, text))
             session.flush()
@@ -187,6 +193,7 @@ class PaperGateway:
         if self._hub.leave(session):
             self.portfolio.forget(session.client_id)
             self._data.forget(session.client_id)
+            self.faults.actions.left(session.client_id)
 
     def _requests(self) -> dict[int, Handler]:
         return {

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+import socket
+import struct
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -20,6 +22,9 @@ MAX_GREETING = 4096
 """Bytes of the longest frame before the client has said its id."""
 
 START_API = 71
+
+RESET = struct.pack("ii", 1, 0)
+"""The linger that makes a close a reset."""
 
 log = structlog.get_logger("mats.gateway")
 
@@ -40,10 +45,13 @@ class Owner(Protocol):
 class Line(Protocol):
     """What stands between a session and its wire: faults, and the record of what passed."""
 
-    watching: bool
-    """Whether messages to clients are to be shown to it."""
-    recording: bool
-    """Whether written frames are to be shown to it."""
+    @property
+    def watching(self) -> bool:
+        """Whether messages to clients are to be shown to it."""
+
+    @property
+    def recording(self) -> bool:
+        """Whether written frames are to be shown to it."""
 
     def incoming(self, session: "Session", fields: list[str]) -> Iterable[list[str]]:
         """The requests to handle now, where `fields` has arrived."""
@@ -64,6 +72,8 @@ class Session(asyncio.Protocol):
         self._reader = FrameReader(MAX_GREETING)
         self._transport: asyncio.Transport | None = None
         self._outbox: list[bytes] = []
+        self._stopped = False
+        self._write: Callable[[bytes], None] = self._outbox.append
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -72,7 +82,7 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport, self._write = transport, transport.write
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -80,7 +90,7 @@ class Session(asyncio.Protocol):
             for frame in self._reader.feed(data):
                 for fields in self._line.incoming(self, frame):
                     self.handle(fields)
-                if self._transport is None or self._transport.is_closing():
+                if self._stopped or self._transport is None or self._transport.is_closing():
                     return
         except WireError as error:
             self.refuse(str(error))
@@ -106,6 +116,8 @@ class Session(asyncio.Protocol):
 
     def send_through(self, *messages: Message) -> None:
         """Puts messages into the outbox as they stand."""
+        if self._stopped:
+            return
         if self.version < NEWEST:
             messages = tuple(adapt(message, self.version) for message in messages)
         self._outbox.extend(map(encode, messages))
@@ -117,6 +129,16 @@ class Session(asyncio.Protocol):
         else:
             self._outbox.append(frame)
 
+    def stop(self) -> None:
+        """From now on requests are ignored, and nothing that is sent leaves."""
+        self._stopped = True
+
+    def end(self, last: bytes, *, hard: bool) -> None:
+        """Writes some last bytes and ends the connection."""
+        if self._transport:
+            self._transport.write(last)
+            self.close(hard=hard)
+
     def flush(self) -> None:
         """Writes the outbox; a client that reads too slowly is dropped."""
         if self._outbox and self._transport:
@@ -125,8 +147,21 @@ class Session(asyncio.Protocol):
             else:
                 if self._line.recording:
                     self._line.wrote(self, self._outbox)
-                self._transport.write(b"".join(self._outbox))
+                self._write(b"".join(self._outbox))
         self._outbox.clear()
+
+    def pause_reading(self) -> None:
+        """Leaves what the client writes in the socket."""
+        if self._transport and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport and not self._transport.is_closing() and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def write_through(self, write: Callable[[bytes], None]) -> None:
+        """From now on what is flushed goes to `write` in place of the socket."""
+        self._write = write
 
     def refuse(self, reason: str) -> None:
         """Drops the client with one line in the log."""
@@ -136,8 +171,11 @@ class Session(asyncio.Protocol):
 
     def close(self, *, hard: bool = False) -> None:
         """Ends the connection: after what was written, or with a reset."""
-        if self._transport:
-            self._transport.abort() if hard else self._transport.close()
+        if self._transport and hard:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self._transport.abort()
+        elif self._transport:
+            self._transport.close()
 
     def _handle(self, frame: list[str]) -> None:
         if not self.version:

@@ -1,0 +1,82 @@
+"""The gateway as a whole, as faults treat it: its port, its connections, its clock, its memory."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mats.gateway.blotter import Blotter
+from mats.gateway.desk import Desk
+from mats.gateway.faults_plan import Audience
+from mats.gateway.hub import Hub
+from mats.gateway.listener import Listener
+from mats.gateway.lobby import Lobby
+from mats.gateway.market_data import MarketData
+from mats.gateway.portfolio import Portfolio
+from mats.model.timestamp import DAY, SECOND
+from mats.venue.account import Account
+from mats.venue.clock import ShiftedClock
+from mats.venue.exchange import Exchange
+
+
+class House(msgspec.Struct, frozen=True):
+    """The parts of a gateway."""
+
+    hub: Hub
+    listener: Listener
+    lobby: Lobby
+    clock: ShiftedClock
+    exchange: Exchange
+    portfolio: Portfolio
+    blotter: Blotter
+    desk: Desk
+    data: MarketData
+    kept: list[bytes]
+    """The checkpoint, or nothing."""
+
+    def restart(self, seconds: float, rewind: int, *, checkpoint: bool) -> None:
+        """Ends every connection, forgets what is not stored, and listens again after `seconds`. Raises LookupError
+        where a checkpoint is wanted and none was taken."""
+        if checkpoint:
+            self._restore()
+        if seconds:
+            self.listener.shut_for(seconds)
+        self.hub.end_turn()
+        for session in self.hub:
+            session.close()
+        self.lobby.close()
+        self.desk.forget_untransmitted()
+        self.blotter.rewind(rewind)
+
+    def take_checkpoint(self) -> None:
+        accounts = msgspec.json.encode(list(self.portfolio.accounts.values()))
+        self.kept[:] = [accounts, self.blotter.image()]
+
+    def _restore(self) -> None:
+        if not self.kept:
+            raise LookupError("no checkpoint was taken; do that first")
+        accounts, image = self.kept
+        for order in tuple(self.exchange.working()):
+            self.exchange.withdraw(order)
+        self.blotter.restore(image)
+        for account in msgspec.json.decode(accounts, type=list[Account]):
+            self.portfolio.replace(account)
+        for order in self.blotter.orders():
+            if order.working:
+                self.exchange.restore(order)
+
+    def shift_clock(self, seconds: float) -> None:
+        """Moves the clock, forth or back."""
+        self.clock.shift += round(seconds * SECOND)
+
+    def roll_day(self) -> None:
+        """Moves the clock to the next midnight UTC and forgets the executions before it."""
+        midnight = (self.clock.now() // DAY + 1) * DAY
+        self.clock.shift += midnight - self.clock.now()
+        self.blotter.forget_fills(midnight)
+        self.desk.roll(midnight)
+
+    def lines(self, audience: Audience) -> Iterable[tuple[int, int]]:
+        """Client id and request or order id of what is open."""
+        if audience == "orders":
+            return [(order.client_id, order.order_id) for order in self.exchange.working()]
+        return self.data.lines(audience)
