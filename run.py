@@ -49,7 +49,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 class CannotStart(Exception):
-    """Why the daemon cannot go on: one sentence with the mend."""
+    """Why the daemon cannot go on: each argument is one sentence with the mend."""
 
 
 class StopAsked(Exception):
@@ -60,8 +60,11 @@ def main() -> None:
     """The console script. Faults of use are one sentence on standard error, without a traceback."""
     try:
         app()
+    except CannotStart as error:
+        for sentence in error.args:
+            print(f"mats: {sentence}", file=sys.stderr)
+        sys.exit(CANNOT_GO_ON)
     except (
-        CannotStart,
         SettingsError,
         StrategyError,
         GatewayError,
@@ -154,8 +157,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         try:
             with _screen(operator, runtime, on_screen=on_screen) as refresh, contextlib.suppress(StopAsked):
                 table = _await_start(operator, runtime, settings, _meanwhile(runtime, stop, refresh))
-                if not on_screen:
-                    _tell_faults(table)
+                _tell_faults(table)
                 _watch(runtime, stop, seconds, refresh)
         except BaseException:
             runtime.stop(STOP_SECONDS)
@@ -244,8 +246,7 @@ def _await_start(
         raise CannotStart(f"the store did not hand out the strategy table within {patience:g} s; the log says why")
     active = [record.name for record in table.records if record.active]
     if active and all(name in table.faults for name in active):
-        _tell_faults(table)
-        raise CannotStart("no strategy can run; mend one of the faults above and start again")
+        raise CannotStart(*dict.fromkeys(table.faults.values()), "no strategy can run; mend a fault and start again")
     return table
 
 

@@ -79,6 +79,7 @@ class Operator:
         orders, fills = journal.totals()
         journal.close()
         status = self._runtime.status()
+        table = _answer(lambda: names.strategy_manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
         return Summary(
             orders=orders,
             fills=fills,
@@ -89,6 +90,7 @@ class Operator:
             dead_letters=len(self._runtime.dead_letters),
             restarts=sum(actor.restarts for actor in status),
             parked={actor.name: actor.parked for actor in status if actor.state == "parked"},
+            faults=dict(table.faults) if table else {},
             abandoned=abandoned,
         )
 

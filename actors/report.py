@@ -4,15 +4,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from actors.layout import line, new_table, unknown
+from actors.layout import new_table, unknown
 from mats.summary import PositionLine, Summary
 
 
 def report(summary: Summary) -> RenderableType:
     """Totals, every position with its holders, and what did not end well."""
-    parked = [line((f"parked  {name}: {why}", "bold red")) for name, why in summary.parked.items()]
-    left = [line((f"{name} did not end in time and was abandoned", "bold red")) for name in summary.abandoned]
-    return Group(_totals(summary), Text(), _positions(summary.positions), *parked, *left)
+    trouble = [Text(f"parked  {name}: {why}", "bold red") for name, why in summary.parked.items()]
+    trouble += [Text(f"fault   {name}: {why}", "red") for name, why in summary.faults.items()]
+    trouble += [Text(f"{name} did not end in time and was abandoned", "bold red") for name in summary.abandoned]
+    return Group(_totals(summary), Text(), _positions(summary.positions), *trouble)
 
 
 def _totals(summary: Summary) -> Table:

@@ -30,7 +30,10 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals of the data directory, and what this run saw. A figure that could not be had is null, never 0."""
+    """Totals of the data directory, and what this run saw. A figure that could not be had is null, never 0.
+
+    `parked` says by actor why it was taken down, `faults` by strategy why it was never started.
+    """
 
     orders: int
     fills: int
@@ -41,6 +44,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
     restarts: int
     parked: dict[str, str]
+    faults: dict[StrategyName, str] = {}
     abandoned: tuple[str, ...]
 
 
