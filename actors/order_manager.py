@@ -290,7 +290,7 @@ class OrderManager(Stage):
     def _compare(self, order: Order, ready: Ready) -> None:
         cancelling = order.view.state is OrderState.CANCELLING
         for event in replay_events(ready.replay, order, self.clock.now()):
-            order.looks = event.looks if isinstance(event, ev.NotFound) else 0
+            order.looks = event.looks if isinstance(event, ev.NotFound | ev.FoundCompleted) else 0
             self._change(order, event)
         if cancelling and order.view.state is OrderState.WORKING:
             self._change(order, ev.CancelRequested(time=self.clock.now()))

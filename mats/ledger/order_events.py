@@ -86,12 +86,16 @@ class FoundOpen(_Event, frozen=True):
 
 
 class FoundCompleted(_Event, frozen=True):
-    """A complete replay lists the order as completed, with this status word and the broker's own explanation."""
+    """A complete replay lists the order as completed, with this status word and the broker's own explanation.
+
+    `looks` complete replays in a row, with all their executions booked, have said so.
+    """
 
     status: str
     perm_id: int = 0
     filled: Decimal = Decimal(0)
     note: str = ""
+    looks: int = 1
 
 
 class NotFound(_Event, frozen=True):

@@ -222,12 +222,19 @@ def _completed(order: OrderView, event: ev.FoundCompleted) -> Transition:
         return _ignored(order, event, query=order.state is not FILLED and event.filled > order.filled)
     found = _heard(order, event.perm_id)
     if event.status == "Filled":
-        return _awaiting_executions(found, event)
+        return _filled_by_replay(found, event)
     if event.status == "Inactive" and not order.filled and not event.filled:
         return _to(found, event, REJECTED, event.note or "the broker completed it as Inactive")
     if event.status in DEAD or event.status == "Inactive":
         return _to(found, event, CANCELLED, event.note, query=event.filled > order.filled)
     return _unclear(found, event, f"the broker completed it as {event.status}")
+
+
+def _filled_by_replay(order: OrderView, event: ev.FoundCompleted) -> Transition:
+    """What a second look does not bring will not come: a correction took it back, or it is older than any replay."""
+    if event.looks < LOOKS_THAT_PROVE_ABSENCE:
+        return _awaiting_executions(order, event)
+    return _to(order, event, FILLED, f"the broker reports {event.filled} filled, {order.filled} are booked")
 
 
 def _absent(order: OrderView, event: ev.NotFound) -> Transition:

@@ -241,7 +241,12 @@ def replay_events(replay: Replay, order: Order, now: Nanos) -> list[ev.OrderEven
     for found in _matching(replay.completed_orders, reference, order.view.perm_id):
         return [
             ev.FoundCompleted(
-                time=now, status=found.status, perm_id=found.perm_id, filled=found.filled, note=found.note
+                time=now,
+                status=found.status,
+                perm_id=found.perm_id,
+                filled=found.filled,
+                note=found.note,
+                looks=order.looks + 1,
             )
         ]
     return [ev.NotFound(time=now, looks=order.looks + 1)]

@@ -181,8 +181,10 @@ def everybody_lives_and_trades(world: World) -> Complaints:
 
 
 def every_dead_letter_has_a_crash_as_its_reason(world: World) -> Complaints:
-    """G7."""
+    """G7; what waited for a strategy that was parked is lost, and its next start takes everything anew."""
     for letter in world.letters:
+        if letter.target in world.parked and letter.reason in ("closed", "unprocessed"):
+            continue
         if letter.reason != "failed" or not letter.error.startswith(OUR_FAULTS):
             yield f"dead letter at {letter.target} ({letter.reason}): {letter.message!r:.200} {letter.error}"
 

@@ -16,7 +16,7 @@ from actors.tree import Names, Plan, build
 from mats.model.orders import OrderIntent
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk.limits import Limits
-from mats.runtime import Actor, ChaosPlan, ChildFailed, ChildSpec, DeadLetter, Event, Limit, SupervisorSpec, VirtualRuntime
+from mats.runtime import Actor, ChaosPlan, ChildFailed, ChildParked, ChildSpec, DeadLetter, Event, Limit, SupervisorSpec, VirtualRuntime
 from mats.store.journal import Journal
 from mats.strategy.record import StrategyRecord
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
@@ -75,6 +75,7 @@ class World:
         self.faults: list[str] = []
         self.letters: list[DeadLetter] = []
         self.failures: list[ChildFailed] = []
+        self.parked: set[str] = set()
         self.boots = 0
         self.applied = dict.fromkeys(STAGES, 0)
         self.broker = FaultyBroker(seed, lambda: self.runtime.clock.now())
@@ -177,6 +178,8 @@ class World:
     def _watch_failures(self, event: Event) -> None:
         if isinstance(event, ChildFailed):
             self.failures.append(event)
+        elif isinstance(event, ChildParked):
+            self.parked.add(event.name)
 
     def _arriving(self, intent: OrderIntent) -> None:
         """No order reaches the broker before its intent is durable (G4)."""
