@@ -1,0 +1,310 @@
+"""The fill log: journal first, then one stage after the other; each fact once, whatever is repeated, late or early."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.fill_log import (
+    Acknowledge,
+    Adjust,
+    Apply,
+    EpochOpened,
+    FillLog,
+    Hello,
+    LogMarked,
+    MarkLog,
+    OpenEpoch,
+    ReadProgress,
+    ReplayMerged,
+    ReportExecutions,
+    ReportReplay,
+    SayHello,
+    StagesBehind,
+)
+from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
+from mats.runtime import Actor, Crash
+from mats.store.journal import Journal
+
+CONNECTION = "brokers/ib-0"
+
+
+class World:
+    """A fill log with two stages, a gatekeeper and a connection, all of them probes."""
+
+    def __init__(self, runtime, journal_path):
+        self.runtime, self.path = runtime, journal_path
+        self.first, self.second, self.gatekeeper = (runtime.probe(name) for name in ("first", "second", "risk"))
+        self.connection = runtime.probe(CONNECTION)
+        self.stages = {"first": self.first.ref, "second": self.second.ref}
+        self.epoch = 0
+        self.start()
+
+    def start(self):
+        self.runtime.launch("fill-log", FillLog, (self.path, self.stages, self.gatekeeper.ref), supervised=True)
+        self.log = self.runtime.ref("fill-log")
+        self.runtime.run_until_idle()
+
+    def open(self):
+        self.log.tell(OpenEpoch(CONNECTION, self.connection.ref))
+        self.epoch = self.connection.expect(EpochOpened).epoch
+
+    def hello(self, stage, cursor=0):
+        self.log.tell(Hello(stage, cursor))
+        self.runtime.run_until_idle()
+
+    def report(self, *executions, commissions=(), epoch=None):
+        epoch = self.epoch if epoch is None else epoch
+        self.log.tell(
+            ReportExecutions(connection=CONNECTION, epoch=epoch, executions=executions, commissions=commissions)
+        )
+        self.runtime.run_until_idle()
+
+    def journaled(self):
+        journal = Journal(self.path)
+        try:
+            return journal.entries(0, 100)
+        finally:
+            journal.close()
+
+    def behind(self):
+        """The last word to the gatekeeper."""
+        said = None
+        self.runtime.run_until_idle()
+        while (envelope := self.gatekeeper._take(0.0)) is not None:
+            said = envelope.message
+        assert isinstance(said, StagesBehind)
+        return said.stages
+
+
+@pytest.fixture
+def world(runtime, journal_path):
+    made = World(runtime, journal_path)
+    for stage in (made.first, made.second):
+        stage.expect_message(SayHello())
+    made.open()
+    return made
+
+
+def seqs(probe):
+    return [entry.seq for entry in probe.expect(Apply).entries]
+
+
+# Journal, then stages
+
+
+def test_an_execution_is_in_the_journal_before_any_stage_has_it(world, an_execution):
+    world.report(an_execution())
+    (entry,) = world.journaled()
+    assert (entry.seq, entry.execution, entry.recorded) == (1, an_execution(), world.runtime.clock.now())
+    world.first.expect_nothing()
+
+
+def test_a_stage_gets_an_entry_only_after_the_one_before_it_has_acknowledged(world, an_execution):
+    world.hello("first")
+    world.hello("second")
+    world.report(an_execution("a.01"), an_execution("b.01"))
+    assert seqs(world.first) == [1, 2]
+    world.second.expect_nothing()
+    world.log.tell(Acknowledge("first", 1))
+    assert seqs(world.second) == [1]
+    world.log.tell(Acknowledge("first", 2))
+    assert seqs(world.second) == [2]
+
+
+def test_a_stage_that_comes_back_is_sent_what_it_lacks_from_the_disk_too(world, an_execution):
+    world.report(an_execution("a.01"), an_execution("b.01"), an_execution("c.01"))
+    world.log.signal(Crash())
+    world.runtime.run_until_idle()
+    world.start()
+    world.hello("first", cursor=1)
+    assert world.first.fish(lambda m: isinstance(m, Apply)).entries == tuple(world.journaled()[1:])
+
+
+def test_a_stage_that_has_everything_is_sent_nothing(world, an_execution):
+    world.report(an_execution())
+    world.hello("first", cursor=1)
+    world.first.expect_nothing()
+
+
+# Each fact once
+
+
+def test_a_repeated_report_changes_nothing(world, an_execution):
+    world.hello("first")
+    world.report(an_execution())
+    world.report(an_execution())
+    assert seqs(world.first) == [1]
+    world.first.expect_nothing()
+    assert len(world.journaled()) == 1
+
+
+def test_a_correction_is_a_new_entry_that_names_the_old(world, an_execution):
+    world.report(an_execution("a.01", 10))
+    world.report(an_execution("a.02", 7))
+    _, corrected = world.journaled()
+    assert isinstance(corrected, FillCorrected)
+    assert (corrected.previous.quantity, corrected.execution.quantity) == (10, 7)
+
+
+def test_an_early_commission_waits_for_its_execution_also_over_a_crash(world, an_execution, a_commission):
+    world.report(commissions=(a_commission(),))
+    assert world.journaled() == []
+    world.log.signal(Crash())
+    world.runtime.run_until_idle()
+    world.start()
+    world.open()
+    world.report(an_execution())
+    fill, cost = world.journaled()
+    assert isinstance(fill, FillRecorded)
+    assert isinstance(cost, CommissionRecorded)
+    assert (cost.seq, cost.commission) == (2, a_commission())
+
+
+def test_a_commission_that_comes_with_every_report_is_booked_once(world, an_execution, a_commission):
+    world.report(an_execution(), commissions=(a_commission(),))
+    world.report(an_execution(), commissions=(a_commission(),))
+    assert [type(entry) for entry in world.journaled()] == [FillRecorded, CommissionRecorded]
+
+
+def test_an_adjustment_is_booked_in_its_place_in_the_log(world, an_execution):
+    world.report(an_execution())
+    adjust = Adjust(
+        strategy="Discretionary", account="DU1", instrument="SPY", quantity=Decimal(-3), price=Decimal(9),
+        currency="USD", multiplier=Decimal(1), reason="split",
+    )  # fmt: skip
+    world.log.tell(adjust)
+    world.runtime.run_until_idle()
+    entry = world.journaled()[1]
+    assert (entry.seq, entry.strategy, entry.quantity, entry.reason) == (2, "Discretionary", -3, "split")
+
+
+# Epochs and replays
+
+
+def test_a_report_of_an_older_epoch_is_void(world, an_execution):
+    old = world.epoch
+    world.open()
+    assert world.epoch == old + 1
+    world.report(an_execution(), epoch=old)
+    assert world.journaled() == []
+    world.report(an_execution())
+    assert len(world.journaled()) == 1
+
+
+def test_a_report_of_a_connection_that_never_opened_an_epoch_is_void(world, an_execution):
+    world.log.tell(ReportExecutions(connection="brokers/ib-5", epoch=1, executions=(an_execution(),)))
+    world.runtime.run_until_idle()
+    assert world.journaled() == []
+
+
+def test_epochs_grow_over_a_crash_and_end_what_was_reported_before_it(world, an_execution):
+    before = world.epoch
+    world.log.signal(Crash())
+    world.runtime.run_until_idle()
+    world.start()
+    world.report(an_execution(), epoch=before)
+    assert world.journaled() == []
+    world.open()
+    assert world.epoch > before
+
+
+def test_a_replay_is_booked_in_the_order_of_the_market_and_answered_when_it_is_in_the_journal(world, an_execution):
+    late, early = an_execution("late.01", time=20), an_execution("early.01", time=10)
+    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(late, early))
+    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+    world.connection.expect_message(ReplayMerged(world.epoch, 2))
+    assert [entry.execution.exec_id for entry in world.journaled()] == ["early.01", "late.01"]
+
+
+def test_a_replay_that_brings_nothing_new_is_answered_with_the_end_of_the_log(world, an_execution):
+    world.report(an_execution())
+    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(an_execution(),))
+    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+    world.connection.expect_message(ReplayMerged(world.epoch, 1))
+
+
+def test_a_replay_of_an_older_epoch_is_not_answered_as_merged(world, an_execution):
+    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch - 1, executions=(an_execution(),))
+    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+    world.connection.expect_nothing()
+    assert world.journaled() == []
+
+
+# What others may ask
+
+
+def test_a_mark_is_the_last_entry_of_its_moment(world, probe, an_execution):
+    asker = probe("asker")
+    world.log.tell(MarkLog(asker.ref))
+    asker.expect_message(LogMarked(0))
+    world.report(an_execution("a.01"), an_execution("b.01"))
+    world.log.tell(MarkLog(asker.ref))
+    asker.expect_message(LogMarked(2))
+
+
+def test_progress_shows_every_cursor_and_which_stage_is_down(world, an_execution):
+    world.hello("first")
+    world.report(an_execution())
+    world.log.tell(Acknowledge("first", 1))
+    progress = world.log.ask(ReadProgress(), timeout=1.0)
+    assert (progress.last_seq, progress.cursors) == (1, {"first": 1, "second": None})
+
+
+# No new risk while a stage is down or behind
+
+
+def test_stages_are_behind_until_all_of_them_said_hello(world):
+    assert world.behind() == ("first", "second")
+    world.hello("first")
+    assert world.behind() == ("second",)
+    world.hello("second")
+    assert world.behind() == ()
+
+
+def test_a_stage_that_owes_an_entry_for_too_long_is_behind_until_it_acknowledges(world, an_execution):
+    world.hello("first")
+    world.hello("second")
+    world.report(an_execution())
+    world.runtime.advance(1.0)
+    assert world.behind() == ()
+    world.runtime.advance(2.0)
+    assert world.behind() == ("first", "second")
+    world.log.tell(Acknowledge("second", 1))  # of what it was never sent: void
+    world.log.tell(Acknowledge("first", 1))
+    world.runtime.advance(1.0)
+    assert world.behind() == ("second",)
+    world.log.tell(Acknowledge("second", 1))
+    world.runtime.advance(1.0)
+    assert world.behind() == ()
+
+
+class Mortal(Actor):
+    """A stage that lives under a supervisor's eyes: its mailbox outlives it."""
+
+    def __init__(self, heard):
+        self._heard = heard
+
+    def on_receive(self, message):
+        self._heard.tell(message)
+
+
+def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next_hello(
+    runtime, journal_path, an_execution
+):
+    heard, risk, connection = (runtime.probe(name) for name in ("heard", "risk", CONNECTION))
+    stage = runtime.ref("mortal")
+    runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
+    log = runtime.spawn(FillLog, journal_path, {"mortal": stage}, risk.ref, name="fill-log")
+    log.tell(Hello("mortal", 0))
+    assert risk.receive(2) == [StagesBehind(("mortal",)), StagesBehind(())]
+    heard.expect_message(SayHello())
+    stage.signal(Crash())
+    assert risk.fish(lambda said: said != StagesBehind(())) == StagesBehind(("mortal",))
+    log.tell(OpenEpoch(CONNECTION, connection.ref))
+    epoch = connection.expect(EpochOpened).epoch
+    log.tell(ReportExecutions(connection=CONNECTION, epoch=epoch, executions=(an_execution(),)))
+    runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
+    heard.expect_nothing()
+    log.tell(Hello("mortal", 0))
+    assert seqs(heard) == [1]
+    assert risk.fish(lambda said: said != StagesBehind(("mortal",))) == StagesBehind(())
