@@ -31,10 +31,11 @@ from mats.risk.limits import Limits
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
 from mats.runtime import events as happened
 from mats.settings import JsonValue, Settings, SettingsError, load_settings
+from mats.store.arctic import Store
 from mats.store.connection import StoreUnreachableError, connect, lmdb_uri
 from mats.store.journal import Journal
 from mats.store.journal_schema import JournalError
-from mats.store.lock import DataLock, LockHeldError
+from mats.store.lock import DirectoryError, LockHeldError, data_directory
 from mats.strategy.errors import StrategyError
 from mats.strategy.record import StrategyRecord, read_records
 from mats.summary import Summary
@@ -68,6 +69,7 @@ def main() -> None:
         SettingsError,
         StrategyError,
         GatewayError,
+        DirectoryError,
         LockHeldError,
         JournalError,
         StoreUnreachableError,
@@ -125,6 +127,26 @@ def gateway(
     )
 
 
+@app.command()
+def strategies(
+    load: Annotated[
+        Path | None, typer.Option(help="TOML file whose [[strategy]] rows replace those of their name")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="settings file, as for the daemon")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="data directory, as for the daemon")] = None,
+) -> None:
+    """Show the strategy table, one JSON line a row, and change it. The daemon must not run meanwhile."""
+    settings = load_settings(config or default_config(), _overrides(data_dir, None, None, None))
+    changed = read_records(load) if load is not None else ()
+    with data_directory(settings.data_dir):
+        store = Store(store_uri(settings))
+        if rejects := store.write_strategies(changed, SystemClock().now()):
+            raise CannotStart(*(f"a row could not be stored: {reject}; correct it" for reject in rejects))
+        for record in store.read_strategies():
+            print(msgspec.json.encode(record).decode())
+        store.close()
+
+
 def default_config() -> Path:
     """The settings that ship with the program."""
     beside = Path(__file__).resolve().parent
@@ -173,22 +195,6 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
     return 0
 
 
-@contextlib.contextmanager
-def data_directory(path: Path) -> Iterator[None]:
-    """The directory, made and held by this process alone; raises CannotStart where it cannot be written."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = DataLock(path)
-        (path / "logs").mkdir(exist_ok=True)
-    except OSError as error:
-        raise CannotStart(
-            f"data directory {path} cannot be used ({error.strerror}); "
-            "make it a directory that this user may write, or name another with --data-dir"
-        ) from error
-    with lock:
-        yield
-
-
 def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> Plan:
     """What the tree is built from. Counts one more start in the journal."""
     data_dir = settings.data_dir
@@ -199,7 +205,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> Plan:
     return Plan(
         journal=data_dir / "journal.db",
         rejects=data_dir / "rejects.jsonl",
-        store_uri=settings.store.uri or lmdb_uri(data_dir / "arctic"),
+        store_uri=store_uri(settings),
         timing=timing(settings, port),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
         limits=Limits(**settings.risk.model_dump()),
@@ -246,7 +252,10 @@ def _await_start(
         raise CannotStart(f"the store did not hand out the strategy table within {patience:g} s; the log says why")
     active = [record.name for record in table.records if record.active]
     if active and all(name in table.faults for name in active):
-        raise CannotStart(*dict.fromkeys(table.faults.values()), "no strategy can run; mend a fault and start again")
+        raise CannotStart(
+            *dict.fromkeys(table.faults.values()),
+            "no strategy can run; mend a file, or the table with `mats strategies --load FILE`",
+        )
     return table
 
 
@@ -255,7 +264,7 @@ def _tell_faults(table: StrategyTable) -> None:
     for fault in dict.fromkeys(table.faults.values()):
         print(f"mats: {fault}", file=sys.stderr)
     if not any(record.active for record in table.records):
-        print("mats: no strategy is active; add one to the strategy table to trade", file=sys.stderr)
+        print("mats: no strategy is active; add one with `mats strategies --load FILE` to trade", file=sys.stderr)
 
 
 def _last_failure(runtime: ThreadRuntime, name: str) -> str:
@@ -295,6 +304,11 @@ def _wind_down(operator: Operator, runtime: ThreadRuntime) -> Summary:
     summary = operator.summary()
     stopped = runtime.stop(STOP_SECONDS)
     return msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in stopped.abandoned))
+
+
+def store_uri(settings: Settings) -> str:
+    """The address of ArcticDB."""
+    return settings.store.uri or lmdb_uri(settings.data_dir / "arctic")
 
 
 def timing(settings: Settings, port: int) -> Timing:

@@ -2,12 +2,18 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 
 class LockHeldError(Exception):
     """Another process holds the data directory; the message names it and the mend."""
+
+
+class DirectoryError(Exception):
+    """The data directory cannot be written; the message says why, and the mend."""
 
 
 class DataLock:
@@ -43,3 +49,19 @@ class DataLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+@contextmanager
+def data_directory(path: Path) -> Iterator[None]:
+    """The directory, made and held by this process alone. Raises DirectoryError and LockHeldError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = DataLock(path)
+        (path / "logs").mkdir(exist_ok=True)
+    except OSError as error:
+        raise DirectoryError(
+            f"data directory {path} cannot be used ({error.strerror}); "
+            "make it a directory that this user may write, or name another with --data-dir"
+        ) from error
+    with lock:
+        yield

@@ -1,5 +1,6 @@
 """The command: it runs for a time, ends with a summary, replays bars, draws on a terminal and logs in a pipe."""
 
+import json
 import os
 import pty
 import re
@@ -156,3 +157,22 @@ def on_terminal(*arguments: str | Path) -> tuple[str, int]:
         drawn += part
     os.close(leader)
     return drawn.decode(), process.wait(PATIENCE)
+
+
+def test_the_strategy_table_is_shown_and_changed_while_the_daemon_does_not_run(tmp_path: Path) -> None:
+    path = configure(tmp_path, strategies=row("one") + row("two"))
+    options = ("--config", path, "--data-dir", tmp_path / "data")
+    assert run("strategies", *options).out == ""
+    assert [line["name"] for line in _rows(run("strategies", *options, "--load", tmp_path / "strategies.toml"))] == [
+        "one",
+        "two",
+    ]
+    (tmp_path / "more.toml").write_text(row("two", weight=0.4) + row("three"))
+    shown = _rows(run("strategies", *options, "--load", tmp_path / "more.toml"))
+    assert {line["name"]: line["target_weight"] for line in shown} == {"one": 0.2, "two": 0.4, "three": 0.2}
+    assert _rows(run("strategies", *options)) == shown
+
+
+def _rows(ran: Ran) -> list[dict[str, object]]:
+    assert (ran.code, ran.err) == (0, "")
+    return [json.loads(line) for line in ran.out.splitlines()]
