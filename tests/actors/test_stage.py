@@ -1,0 +1,91 @@
+"""A stage applies every entry once and in order; where one is missing it says how far it is."""
+
+import pytest
+from msgspec.structs import replace
+
+from actors.fill_log import Acknowledge, Apply, Hello
+from actors.stage import Stage
+from mats.model.executions import FillRecorded
+
+
+class Recorder(Stage):
+    """A stage whose state is the entries it applied; it fails at one of them if told so."""
+
+    stage = "recorder"
+
+    def __init__(self, fill_log, applied):
+        self.fill_log = fill_log
+        self.applied = applied
+
+    def on_start(self):
+        self.cursor = len(self.applied)
+        self.say_hello()
+
+    def on_receive(self, message):
+        self.receive_entries(message)
+
+    def apply(self, entries):
+        self.applied += [entry.seq for entry in entries]
+
+
+@pytest.fixture
+def entry(an_execution):
+    first = FillRecorded(seq=1, strategy="trend", intent_id="i1", execution=an_execution(), recorded=0)
+    return lambda seq: replace(first, seq=seq)
+
+
+@pytest.fixture
+def log(probe):
+    return probe("fill-log")
+
+
+@pytest.fixture
+def applied():
+    return []
+
+
+@pytest.fixture
+def stage(runtime, log, applied):
+    ref = runtime.spawn(Recorder, log.ref, applied, name="recorder")
+    log.expect_message(Hello("recorder", 0))
+    return ref
+
+
+def test_entries_are_applied_and_then_acknowledged(stage, log, applied, entry):
+    stage.tell(Apply((entry(1), entry(2))))
+    log.expect_message(Acknowledge("recorder", 2))
+    assert applied == [1, 2]
+
+
+def test_what_is_known_already_is_skipped_and_acknowledged_again(stage, log, applied, entry):
+    stage.tell(Apply((entry(1), entry(2))))
+    stage.tell(Apply((entry(1),)))
+    stage.tell(Apply((entry(2), entry(3))))
+    assert log.receive(3) == [Acknowledge("recorder", 2), Acknowledge("recorder", 2), Acknowledge("recorder", 3)]
+    assert applied == [1, 2, 3]
+
+
+def test_after_a_gap_nothing_is_applied_and_the_log_is_asked_again(stage, log, applied, entry):
+    stage.tell(Apply((entry(1),)))
+    stage.tell(Apply((entry(3),)))
+    assert log.receive(2) == [Acknowledge("recorder", 1), Hello("recorder", 1)]
+    assert applied == [1]
+    stage.tell(Apply((entry(2), entry(3))))
+    log.expect_message(Acknowledge("recorder", 3))
+    assert applied == [1, 2, 3]
+
+
+def test_an_empty_delivery_is_acknowledged_as_it_stands(stage, log, applied):
+    stage.tell(Apply(()))
+    log.expect_message(Acknowledge("recorder", 0))
+    assert applied == []
+
+
+def test_a_stage_that_does_not_say_how_it_applies_fails_and_acknowledges_nothing(runtime, log, entry):
+    class Idle(Recorder):
+        apply = Stage.apply
+
+    idle = runtime.spawn(Idle, log.ref, [], name="idle")
+    log.expect(Hello)
+    idle.tell(Apply((entry(1),)))
+    assert "Idle does not say how it applies entries" in str(log.expect_down(idle).error)
