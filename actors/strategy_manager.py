@@ -76,6 +76,8 @@ class StrategyManager(Actor):
         self._loaded = False
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
+        self._wanted: set[StrategyName] = set()
+        self._stopping: set[StrategyName] = set()
         self._store.tell(SeedStrategies(self._seeds, self.ref))
         call_followers(self)
 
@@ -84,18 +86,19 @@ class StrategyManager(Actor):
             case StrategiesRead(records=records):
                 self._take_table(records)
             case StartStrategy(strategy=strategy):
-                self._supervisor.tell(Unpark(strategy))
                 self._start(strategy)
             case StopStrategy(strategy=strategy):
                 self._stop(strategy)
             case Down(tag=str(strategy)):
-                self._supervisor.tell(StopChild(strategy))
+                self._lose(strategy)
             case ParkStrategy(strategy=strategy, reason=reason):
                 self._supervisor.tell(Park(strategy, reason))
             case Inform():
                 self._share_weights()
             case StrategyStarted(strategy=strategy):
                 self._running.add(strategy)
+                self._wanted.add(strategy)
+                self.watch(self._child(strategy), tag=strategy)
                 self.log.info("strategy runs", strategy=strategy)
             case ReadStrategies():
                 records = tuple(self._records.values())
@@ -110,21 +113,32 @@ class StrategyManager(Actor):
         active = [record for record in records if record.active]
         self._share_weights()
         try:
-            check_weights({r.name: exact(r.target_weight) for r in active}, self._allow_leverage)
+            self._check_weights({record.name for record in active})
         except ValueError as error:
             self.log.error("no strategy is started", reason=str(error))
             self._faults = {record.name: str(error) for record in active}
             return
         for record in active:
-            if not self._known(record.name):
+            if self._known(record.name):
+                self._wanted.add(record.name)
+            else:
                 self._start(record.name)
+
+    def _check_weights(self, strategies: set[StrategyName]) -> None:
+        weights = {name: exact(record.target_weight) for name, record in self._records.items() if name in strategies}
+        check_weights(weights, self._allow_leverage)
+
+    def _child(self, strategy: StrategyName) -> Ref:
+        return self.runtime.ref(f"{self._supervisor.name}/{strategy}")
 
     def _known(self, strategy: StrategyName) -> bool:
         """One that this process has started before runs, is being restarted, or was taken down for a reason."""
-        return self.runtime.ref(f"{self._supervisor.name}/{strategy}").incarnation > 0
+        return self._child(strategy).incarnation > 0
 
     def _share_weights(self) -> None:
-        weights = SetWeights(tuple(record for record in self._records.values() if record.active), {})
+        """Of all that may run or hold something: those of the table, and those that an operator has started."""
+        shared = tuple(r for r in self._records.values() if r.active or r.name in self._wanted)
+        weights = SetWeights(shared, {})
         self._services.portfolio.tell(weights)
         self._services.risk.tell(weights)
 
@@ -136,12 +150,17 @@ class StrategyManager(Actor):
             return
         try:
             check_record(record, self._folder)
-        except StrategyError as error:
+            self._check_weights(self._wanted | {strategy})
+        except (StrategyError, ValueError) as error:
             self._faults[strategy] = str(error)
             self.log.error(str(error), strategy=strategy)
             return
         self._faults.pop(strategy, None)
+        self._wanted.add(strategy)
+        if not record.active:
+            self._share_weights()
         self._pool.tell(LeaseConnection(strategy))
+        self._supervisor.tell(Unpark(strategy))
         args = {
             "record": record,
             "folder": self._folder,
@@ -167,7 +186,18 @@ class StrategyManager(Actor):
 
     def _stop(self, strategy: StrategyName) -> None:
         """The strategy parts in order and ends by itself; the supervisor forgets it then."""
+        if not self._known(strategy):
+            self.log.warning("no such strategy was started", strategy=strategy)
+            return
         self._running.discard(strategy)
-        child = self.runtime.ref(f"{self._supervisor.name}/{strategy}")
-        self.watch(child, tag=strategy)
-        child.offer(StopTrading())
+        self._wanted.discard(strategy)
+        self._stopping.add(strategy)
+        self.watch(self._child(strategy), tag=strategy)
+        self._child(strategy).offer(StopTrading())
+
+    def _lose(self, strategy: StrategyName) -> None:
+        """It has ended: as it was told to, or it failed and its supervisor decides."""
+        self._running.discard(strategy)
+        if strategy in self._stopping:
+            self._stopping.discard(strategy)
+            self._supervisor.tell(StopChild(strategy))
