@@ -1,0 +1,253 @@
+"""The strategy manager: faults are named and the rest starts; weights must fit; what runs is what runs."""
+
+from textwrap import dedent
+
+import pytest
+
+from actors.following import Inform
+from actors.ib_pool import LeaseConnection
+from actors.persistence_writer import SeedStrategies, StrategiesRead
+from actors.portfolio_manager import SetWeights
+from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarted
+from actors.strategy_manager import (
+    ParkStrategy,
+    ReadStrategies,
+    StartStrategy,
+    StopStrategy,
+    StrategyManager,
+)
+from mats.runtime import Actor, Crash, Park, StartChild, StopChild, Unpark
+from mats.strategy.record import StrategyRecord
+
+GOOD = """
+    from mats.strategy import Strategy
+
+    class Good(Strategy):
+        class Params(Strategy.Params, frozen=True):
+            instrument: str = "SPY"
+"""
+
+
+class Child(Actor):
+    """Stands for a running strategy: ends when it is told to."""
+
+    def on_receive(self, message):
+        if isinstance(message, StopTrading):
+            self.stop()
+
+
+class World:
+    def __init__(self, runtime, folder):
+        self.runtime, self.folder = runtime, folder
+        (folder / "good.py").write_text(dedent(GOOD))
+        (folder / "broken.py").write_text("raise OSError('no such thing')\n")
+        names = ("store", "pool", "strategies", "risk", "portfolio")
+        self.store, self.pool, self.supervisor, self.risk, self.portfolio = map(runtime.probe, names)
+        self.launch()
+
+    def launch(self, allow_leverage=False):
+        services = Services(
+            market_data=self.runtime.ref("market"), risk=self.risk.ref, orders=self.runtime.ref("orders"),
+            portfolio=self.portfolio.ref,
+        )  # fmt: skip
+        args = {
+            "seeds": (record("seed"),), "folder": self.folder, "intent_prefix": "tag-1",
+            "allow_leverage": allow_leverage, "supervisor": self.supervisor.ref, "services": services,
+            "store": self.store.ref, "pool": self.pool.ref,
+        }  # fmt: skip
+        self.runtime.launch("manager", StrategyManager, kwargs=args, supervised=True)
+        self.ref = self.runtime.ref("manager")
+        self.runtime.run_until_idle()
+
+    def tell(self, *messages):
+        for message in messages:
+            self.ref.tell(message)
+        self.runtime.run_until_idle()
+
+    def table(self, *records):
+        self.tell(StrategiesRead(records))
+
+    def read(self):
+        return self.ref.ask(ReadStrategies(), timeout=1.0)
+
+    def asked(self):
+        """What the supervisor was asked since the last time."""
+        self.runtime.run_until_idle()
+        asked = []
+        while (envelope := self.supervisor._take(0.0)) is not None:
+            asked.append(envelope.message)
+        return asked
+
+    def started(self):
+        return [message.spec.name for message in self.asked() if isinstance(message, StartChild)]
+
+    def run(self, name):
+        """The supervisor starts the child, and the child says that it runs."""
+        self.runtime.launch(f"strategies/{name}", Child, supervised=True)
+        self.tell(StrategyStarted(name))
+        self.asked()
+        return self.runtime.ref(f"strategies/{name}")
+
+
+def record(name, file="good.py", class_name="Good", weight=0.1, **more):
+    return StrategyRecord(name=name, file=file, class_name=class_name, target_weight=weight, **more)
+
+
+@pytest.fixture
+def world(runtime, tmp_path):
+    return World(runtime, tmp_path)
+
+
+def test_it_seeds_the_table_and_knows_nothing_until_the_store_hands_it_out(world):
+    world.store.expect_message(SeedStrategies((record("seed"),), world.ref))
+    assert not world.read().loaded
+    world.table()
+    assert world.read().loaded
+
+
+def test_every_active_strategy_gets_a_connection_and_is_started(world):
+    world.table(record("a"), record("b", active=False), record("c"))
+    starts = [message.spec for message in world.asked() if isinstance(message, StartChild)]
+    assert [(spec.name, spec.actor, spec.restart, spec.over_limit) for spec in starts] == [
+        ("a", StrategyActor, "transient", "park"),
+        ("c", StrategyActor, "transient", "park"),
+    ]
+    assert (starts[0].args["record"], starts[0].args["manager"]) == (record("a"), world.ref)
+    assert world.pool.receive(2) == [LeaseConnection("a"), LeaseConnection("c")]
+    assert world.read().faults == {}
+
+
+def test_weights_are_shared_before_anything_is_started(world):
+    world.table(record("a"), record("b", active=False))
+    weights = SetWeights((record("a"),), {})
+    world.pool.expect(LeaseConnection)
+    for informed in (world.portfolio, world.risk):
+        informed.expect_message(weights)
+        assert informed.last.id < world.pool.last.id
+    world.tell(Inform())
+    world.risk.expect_message(weights)
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (record("bad", file="broken.py"), "OSError at line 1: no such thing"),
+        (record("bad", file="missing.py"), "strategy file missing.py is missing"),
+        (record("bad", class_name="Other"), "has no class 'Other'; it holds Good"),
+        (record("bad", params={"lenght": 3}), "strategy bad has no parameter 'lenght'"),
+    ],
+)
+def test_a_fault_is_named_and_the_others_start(world, bad, text):
+    world.table(record("a"), bad, record("c"))
+    assert world.started() == ["a", "c"]
+    faults = world.read().faults
+    assert list(faults) == ["bad"]
+    assert text in faults["bad"]
+
+
+def test_weights_above_one_start_nobody_and_say_why(world):
+    world.table(record("a", weight=0.7), record("b", weight=0.4))
+    assert world.started() == []
+    world.pool.expect_nothing()
+    faults = world.read().faults
+    assert set(faults) == {"a", "b"}
+    assert faults["a"].startswith("target weights sum to 1.1 (a 0.7, b 0.4); lower them to at most 1")
+
+
+def test_inactive_weights_do_not_count_and_leverage_can_be_allowed(world, runtime, tmp_path):
+    world.table(record("a", weight=0.7), record("b", weight=0.4, active=False))
+    assert world.started() == ["a"]
+    world.ref.signal(Crash())
+    runtime.run_until_idle()
+    world.launch(allow_leverage=True)
+    world.table(record("c", weight=0.7), record("d", weight=0.4))
+    assert world.started() == ["c", "d"]
+
+
+# By hand
+
+
+def test_an_inactive_strategy_is_started_by_hand_and_then_its_weight_is_known(world):
+    world.table(record("a"), record("b", active=False))
+    world.asked()
+    world.risk.expect(SetWeights)
+    world.tell(StartStrategy("b"))
+    assert world.started() == ["b"]
+    assert world.risk.expect(SetWeights).records == (record("a"), record("b", active=False))
+
+
+def test_a_start_by_hand_that_would_exceed_the_weights_is_refused(world):
+    world.table(record("a", weight=0.7), record("b", weight=0.4, active=False))
+    world.asked()
+    world.tell(StartStrategy("b"))
+    assert world.asked() == []
+    assert "target weights sum to 1.1" in world.read().faults["b"]
+
+
+def test_a_stopped_strategy_makes_room_for_another(world):
+    world.table(record("a", weight=0.7), record("b", weight=0.4, active=False))
+    world.run("a")
+    world.tell(StopStrategy("a"), StartStrategy("b"))
+    assert world.started() == ["b"]
+
+
+def test_a_strategy_that_nobody_knows_is_neither_started_nor_stopped(world):
+    world.table(record("a"))
+    world.asked()
+    world.tell(StartStrategy("ghost"), StopStrategy("ghost"))
+    assert world.asked() == []
+    assert world.runtime.ref("strategies/ghost").mailbox.pending == 0
+
+
+def test_a_stop_before_the_first_start_does_not_stop_the_next_start(world):
+    world.table(record("a", file="missing.py"))
+    world.tell(StopStrategy("a"))
+    assert world.runtime.ref("strategies/a").mailbox.pending == 0
+
+
+def test_a_stopped_strategy_ends_in_order_and_is_forgotten_then(world):
+    world.table(record("a"))
+    child = world.run("a")
+    assert world.read().running == {"a"}
+    world.tell(StopStrategy("a"))
+    assert world.asked() == [StopChild("a")]
+    assert not child.is_alive()
+    assert world.read().running == frozenset()
+
+
+def test_a_strategy_that_fails_is_left_to_its_supervisor_and_not_called_running(world):
+    world.table(record("a"))
+    child = world.run("a")
+    child.signal(Crash())
+    assert world.asked() == []
+    assert world.read().running == frozenset()
+    world.run("a")
+    assert world.read().running == {"a"}
+
+
+def test_parking_goes_to_the_supervisor_and_a_start_unparks_first(world):
+    world.table(record("a"))
+    world.asked()
+    world.tell(ParkStrategy("a", "by hand"), StartStrategy("a"))
+    asked = world.asked()
+    assert asked[:2] == [Park("a", "by hand"), Unpark("a")]
+    assert asked[2].spec.name == "a"
+
+
+def test_a_restarted_manager_leaves_running_strategies_alone(world, runtime):
+    world.table(record("a"), record("b"))
+    world.run("a")
+    world.ref.signal(Crash())
+    runtime.run_until_idle()
+    world.launch()
+    world.table(record("a"), record("b"))
+    assert world.started() == ["b"]
+
+
+def test_a_mended_fault_is_forgotten_when_the_strategy_starts(world):
+    world.table(record("a", file="late.py"))
+    assert "a" in world.read().faults
+    (world.folder / "late.py").write_text(dedent(GOOD))
+    world.tell(StartStrategy("a"))
+    assert world.started() == ["a"]
+    assert world.read().faults == {}
