@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.gateway.order_terms import off_grid, order_terms, trouble
 from mats.gateway.requests import PlaceOrder
-from mats.model.instrument import Instrument
-from mats.model.money import ONE
-from mats.model.orders import OrderType, Side, TimeInForce
-from mats.venue.account import MARGIN, Account, Mark, rate
+from mats.model.instrument import Instrument, SecType
+from mats.model.orders import Side
+from mats.venue.account import Account, Mark, rate
+from mats.venue.margin import MarginModel
 from mats.venue.orders import FILLED, Order
 from mats.venue.universe import Universe
 
@@ -23,28 +24,23 @@ class Refusal(msgspec.Struct, frozen=True):
 
 def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collection[str]) -> Refusal | None:
     """Whether the order makes sense by itself."""
-    price = request.limit_price if "LMT" in request.order_type else Decimal(0)
-    stop = request.stop_price if "STP" in request.order_type else Decimal(0)
+    if instrument.sec_type is SecType.INDEX:
+        return Refusal(201, f"Order rejected - reason:{instrument.id} is an index; indices cannot be traded")
     if request.action not in set(Side):
         return _invalid(f"action {request.action!r} is neither BUY nor SELL")
-    if request.order_type not in set(OrderType):
-        return _invalid(f"Invalid order type was entered: {request.order_type}")
-    if request.tif not in set(TimeInForce):
-        return _invalid(f"Invalid time in force was entered: {request.tif}")
-    if request.parent_id or request.oca_group:
-        return _invalid("Parent and one-cancels-all orders are not supported by the paper gateway")
     if not request.account and len(accounts) > 1:
         return Refusal(435, "You must specify an account.")
     if request.account and request.account not in accounts:
         return _invalid(f"Invalid account code {request.account!r}")
-    if price is None or stop is None:
-        return _invalid(f"{request.order_type} needs its price")
+    words = trouble(request)
+    if words:
+        return _invalid(words)
     if request.quantity <= 0:
         return Refusal(434, "The order size cannot be zero.")
     if request.quantity % instrument.size_increment or request.quantity < instrument.min_size:
         words = "Fractional-sized order cannot be placed via API"
         return Refusal(10243, f"{words}: sizes of {instrument.id} are multiples of {instrument.size_increment}.")
-    if price % instrument.tick_size or stop % instrument.tick_size:
+    if off_grid(order_terms(request), instrument):
         return Refusal(110, "The price does not conform to the minimum price variation for this contract.")
     return None
 
@@ -70,17 +66,18 @@ def check_change(request: PlaceOrder, order: Order, instrument: Instrument) -> R
     return None
 
 
-def margins(account: Account, order: Order, universe: Universe, mark: Mark) -> tuple[Decimal, Decimal, Decimal]:
-    """Margin before, margin after the order is filled, and the equity, in the base currency."""
+def margins(
+    account: Account, order: Order, universe: Universe, mark: Mark, model: MarginModel
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Initial margin before and after the order is filled, and the equity, in the base currency."""
     instrument = universe.instrument(order.instrument)
     price = mark(instrument.id) or order.limit_price or order.stop_price or Decimal(0)
-    unit = (
-        price * instrument.multiplier * rate(instrument.currency, universe, mark) * MARGIN.get(instrument.sec_type, ONE)
-    )
+    unit = price * instrument.multiplier * rate(instrument.currency, universe, mark)
     before = account.quantity(instrument.id)
-    worth = account.worth(universe, mark)
-    change = (abs(before + order.remaining * order.side.sign) - abs(before)) * unit
-    return worth.margin, worth.margin + change, worth.equity
+    after = before + order.remaining * order.side.sign
+    worth = account.worth(universe, mark, model)
+    held, then = (model.requirement(instrument, size, abs(size) * unit).initial for size in (before, after))
+    return worth.margin, worth.margin + then - held, worth.equity
 
 
 def check_margin(before: Decimal, after: Decimal, equity: Decimal) -> Refusal | None:
@@ -88,6 +85,14 @@ def check_margin(before: Decimal, after: Decimal, equity: Decimal) -> Refusal | 
     if after > before and after > equity:
         words = "The equity of the account does not cover the initial margin of this order"
         return Refusal(201, f"Order rejected - reason:{words}: {after:.2f} of {equity:.2f} USD.")
+    return None
+
+
+def check_short(account: Account, order: Order, instrument: Instrument, model: MarginModel) -> Refusal | None:
+    """An account that may not be short sells no more than it has."""
+    after = account.quantity(instrument.id) + order.remaining * order.side.sign
+    if order.side is Side.SELL and after < 0 and not model.allows_short(instrument):
+        return Refusal(201, "Order rejected - reason:This account cannot sell short; sell no more than it holds.")
     return None
 
 

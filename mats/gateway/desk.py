@@ -1,28 +1,37 @@
-"""The order desk: it takes orders, changes and cancels, books fills, and tells those concerned."""
+"""The order desk: it takes orders, changes and cancels to the exchange, and tells those concerned what happened."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 
-from mats.gateway import admission, order_messages, responses
+from msgspec import structs
+
+from mats.gateway import admission, notices, order_messages, responses
 from mats.gateway.admission import Refusal
+from mats.gateway.back_office import BackOffice
 from mats.gateway.blotter import Blotter, Fill
 from mats.gateway.hub import Hub
+from mats.gateway.order_terms import order_terms
+from mats.gateway.parked import Parked
 from mats.gateway.portfolio import Handler, Portfolio
 from mats.gateway.requests import PlaceOrder, place_order
 from mats.gateway.session import Session
 from mats.gateway.wire import Fields, Message
-from mats.model.instrument import Instrument
-from mats.model.orders import OrderType, Side, TimeInForce
+from mats.model.instrument import Instrument, SecType
+from mats.model.orders import Side
 from mats.model.timestamp import DAY, Nanos
-from mats.venue.account import BASE, rate
+from mats.venue.account import rate
+from mats.venue.clearing import Clearing
 from mats.venue.clock import Clock
-from mats.venue.exchange import IMMEDIATE, Exchange, Trade
-from mats.venue.fees import order_fee
-from mats.venue.orders import CANCELLED, SUBMITTED, Order
+from mats.venue.events import Changed, Ended, Event, Moved, Trade
+from mats.venue.exchange import Exchange
+from mats.venue.groups import CHILD
+from mats.venue.models import Models
+from mats.venue.orders import LIMITED, ON_CLOSE, SUBMITTED, Order
 from mats.venue.universe import Universe
 
 MASTER = 0
 """The client id that hears of everybody's orders and executions, as with IB's setting "Master API client ID = 0"."""
+
+LOCATE = "locate"
 
 NOT_FOUND = "OrderId {} that needs to be cancelled is not found."
 NOT_CANCELLABLE = "OrderId {} that needs to be cancelled cannot be cancelled, state: {}."
@@ -32,15 +41,26 @@ class Desk:
     """Orders from request to fill. Whatever it sends leaves after what it did is stored."""
 
     def __init__(
-        self, hub: Hub, clock: Clock, universe: Universe, exchange: Exchange, blotter: Blotter, portfolio: Portfolio
+        self,
+        hub: Hub,
+        clock: Clock,
+        universe: Universe,
+        exchange: Exchange,
+        blotter: Blotter,
+        portfolio: Portfolio,
+        models: Models,
     ) -> None:
         self._hub, self._clock, self._universe = hub, clock, universe
-        self._exchange, self._blotter, self._portfolio = exchange, blotter, portfolio
-        self._parked: dict[tuple[int, int], PlaceOrder] = {}
+        self._exchange, self._blotter, self._portfolio, self._models = exchange, blotter, portfolio, models
+        clearing = Clearing(universe, exchange.mark, models.fees)
+        self._back_office = BackOffice(clock, universe, clearing, blotter, portfolio)
+        self._parked = Parked()
+        self._unlocated: dict[int, Order] = {}
         self._day: Nanos = -1
-        for order in blotter.orders():
-            if order.working:
-                exchange.restore(order)
+        for order in sorted(blotter.orders(), key=lambda order: order.priority):
+            exchange.restore(order)
+            if order.working and order.awaits == LOCATE:
+                self._unlocated[order.perm_id] = order
 
     def requests(self) -> dict[int, Handler]:
         return {
@@ -68,6 +88,7 @@ class Desk:
 
     def place(self, session: Session, request: PlaceOrder) -> None:
         """A new order, a change of a working one, or a what-if; with `transmit` off it waits, and nothing is said."""
+        self.roll(self.now())
         found = self._universe.find(request.contract)
         if len(found) != 1:
             words = "No security definition has been found for the request" if not found else "Contract is ambiguous"
@@ -81,11 +102,13 @@ class Desk:
         elif request.what_if:
             self._what_if(session, self._new_order(session.client_id, request, instrument, perm_id=0))
         elif not request.transmit:
-            self._parked[session.client_id, request.order_id] = request
+            self._parked.put(session.client_id, request)
         elif known:
+            self._parked.drop(session.client_id, request.order_id)
             self._change(known, request)
         else:
-            self._accept(session, request, instrument)
+            for member in (*self._parked.family(session.client_id, request), request):
+                self._accept(session, member, self._universe.find(member.contract)[0])
 
     def _refusal(
         self, request: PlaceOrder, instrument: Instrument, known: Order | None, client_id: int
@@ -95,9 +118,15 @@ class Desk:
             return refusal
         if known:
             return admission.check_change(request, known, instrument)
+        parent = (client_id, request.parent_id)
+        if request.parent_id and parent not in self._parked and self._blotter.order(*parent) is None:
+            return Refusal(10006, "Missing parent order.")
+        if (client_id, request.order_id) in self._parked:
+            return None
         return admission.check_new(request, self._blotter.next_order_id(client_id))
 
     def _new_order(self, client_id: int, request: PlaceOrder, instrument: Instrument, *, perm_id: int) -> Order:
+        parent = self._blotter.order(client_id, request.parent_id) if request.parent_id else None
         return Order(
             perm_id=perm_id,
             client_id=client_id,
@@ -105,50 +134,62 @@ class Desk:
             account=request.account or self.default_account,
             instrument=instrument.id,
             side=Side(request.action),
-            quantity=request.quantity,
-            order_type=OrderType(request.order_type),
-            tif=TimeInForce(request.tif),
-            limit_price=request.limit_price,
-            stop_price=request.stop_price,
             order_ref=request.order_ref,
-            outside_rth=request.outside_rth,
+            parent_id=request.parent_id,
+            parent_perm_id=parent.perm_id if parent else 0,
+            oca_group=request.oca_group,
+            oca_type=request.oca_type,
+            awaits=CHILD if parent and parent.working else "",
             submitted=self._clock.now(),
+            **structs.asdict(order_terms(request)),
         )
 
     def _accept(self, session: Session, request: PlaceOrder, instrument: Instrument) -> None:
-        self._parked.pop((session.client_id, request.order_id), None)
         order = self._new_order(session.client_id, request, instrument, perm_id=self._blotter.new_perm_id())
-        account = self._portfolio.accounts[order.account]
-        margins = admission.margins(account, order, self._universe, self._exchange.mark)
-        refusal = admission.check_margin(*margins)
+        refusal = self._objection(order, instrument)
         if refusal:
             self._reject(order, refusal)
-        else:
-            self.submit(order)
+            return
+        extended = self._exchange.session(order.instrument, self.now()).extended
+        if order.outside_rth and extended and order.order_type not in LIMITED - ON_CLOSE:
+            order.outside_rth = False
+            self._tell(order.client_id, notices.outside_ignored(order))
+        self.submit(order)
+
+    def _objection(self, order: Order, instrument: Instrument) -> Refusal | None:
+        """What the state of the account and of other orders has against a new one."""
+        account, model = self._portfolio.accounts[order.account], self._models.margin
+        if order.parent_id:
+            parent = self._blotter.order(order.client_id, order.parent_id)
+            if parent is None or not (parent.working or parent.filled):
+                return Refusal(201, "Order rejected - reason:Parent order is being cancelled.")
+            return None
+        if self._exchange.spent(order.account, order.oca_group):
+            return Refusal(201, "Order rejected - reason:OCA group is already filled.")
+        margins = admission.margins(account, order, self._universe, self._exchange.mark, model)
+        return admission.check_margin(*margins) or admission.check_short(account, order, instrument, model)
 
     def submit(self, order: Order) -> None:
         """Takes an order in that is fit to trade."""
+        if self._lacks_shares(order):
+            order.awaits = LOCATE
+            self._unlocated[order.perm_id] = order
+        self._exchange.register(order)
         self._blotter.keep_order(order)
         self._tell_order(order)
-        trades = self._exchange.submit(order)
-        if not trades and order.tif not in IMMEDIATE and self._rests(order):
-            order.status = SUBMITTED
-            self._tell_order(order)
-        self.book(trades)
-        if order.working and order.tif in IMMEDIATE:
-            self._close(order, "the part that did not trade at once is not kept")
-
-    def _rests(self, order: Order) -> bool:
-        """Whether the market has seen the order: a stop waits unseen, and so does everything before the first quote."""
-        return not order.waits_for_stop and self._exchange.quote(order.instrument) is not None
+        self._tell(order.client_id, *notices.will_wait(order, self._instrument(order), self._exchange, self.now()))
+        if order.awaits == LOCATE:
+            self._tell(order.client_id, notices.not_located(order))
+        self.book(self._exchange.submit(order))
 
     def _change(self, order: Order, request: PlaceOrder) -> None:
-        self._parked.pop((order.client_id, order.order_id), None)
-        order.quantity, order.tif = request.quantity, TimeInForce(request.tif)
-        order.order_type = OrderType(request.order_type)
-        order.limit_price, order.stop_price = request.limit_price, request.stop_price
-        self._exchange.withdraw(order)
-        self.submit(order)
+        events = self._exchange.amend(order, order_terms(request))
+        filled = any(isinstance(event, Trade) and event.order is order for event in events)
+        if filled:  # the state is told before the execution, as live gateways do
+            instrument = self._instrument(order)
+            opened = order_messages.open_order(order, instrument, status=SUBMITTED)
+            self._tell(order.client_id, opened, order_messages.order_status(order))
+        self.book(events, told=order if filled else None)
 
     def _reject(self, order: Order, refusal: Refusal) -> None:
         order.status, order.completed, order.note = "Inactive", self._clock.now(), refusal.text
@@ -157,20 +198,33 @@ class Desk:
         self._tell_order(order)
 
     def _what_if(self, session: Session, order: Order) -> None:
-        account = self._portfolio.accounts[order.account]
-        before, after, equity = admission.margins(account, order, self._universe, self._exchange.mark)
-        instrument = self._universe.instrument(order.instrument)
-        value = order.quantity * self._exchange.mark(order.instrument) * self._to_base(instrument)
-        margin = order_messages.what_if_margin(before, after, equity, order_fee(instrument, order.quantity, value))
+        account, mark = self._portfolio.accounts[order.account], self._exchange.mark
+        before, after, equity = admission.margins(account, order, self._universe, mark, self._models.margin)
+        instrument = self._instrument(order)
+        unit = instrument.multiplier * rate(instrument.currency, self._universe, mark)
+        value = order.quantity * mark(order.instrument) * unit
+        fee = self._models.fees.order_fee(instrument, order.quantity, value, account.volume_of(instrument.sec_type))
+        margin = order_messages.what_if_margin(before, after, equity, fee)
         session.send(order_messages.open_order(order, instrument, margin))
+
+    # what may hold an order back
+
+    def _lacks_shares(self, order: Order) -> bool:
+        """Whether the order sells short what cannot be borrowed now."""
+        instrument = self._instrument(order)
+        if order.side is Side.BUY or instrument.sec_type is not SecType.STOCK:
+            return False
+        short = order.remaining - self._portfolio.accounts[order.account].quantity(instrument.id)
+        return short > 0 and not self._models.locate.available(instrument.id, short)
 
     # cancels
 
     def _cancel_request(self, session: Session, fields: Fields) -> None:
         fields.skip(1)
         order_id = fields.integer()
+        self.roll(self.now())
         order = self._blotter.order(session.client_id, order_id)
-        if self._parked.pop((session.client_id, order_id), None) and order is None:
+        if self._parked.drop(session.client_id, order_id) and order is None:
             session.send(responses.error(order_id, 202, "Order Canceled - reason:"))
         elif order is None:
             session.send(responses.error(order_id, 10147, NOT_FOUND.format(order_id)))
@@ -181,104 +235,78 @@ class Desk:
 
     def cancel(self, order: Order) -> None:
         self._tell(order.client_id, order_messages.order_status(order, "PendingCancel"))
-        self._close(order, "")
+        self.book(self._exchange.cancel(order))
 
     def cancel_all(self) -> None:
         """Cancels the working orders of everybody, as the global cancel does."""
         for order in tuple(self._exchange.working()):
-            self.cancel(order)
+            if order.working:
+                self.cancel(order)
 
-    def _close(self, order: Order, reason: str) -> None:
-        self._exchange.withdraw(order)
-        order.status, order.completed, order.note = CANCELLED, self._clock.now(), reason
-        self._blotter.keep_order(order)
-        self._tell_order(order)
-        self._tell(order.client_id, responses.error(order.order_id, 202, f"Order Canceled - reason:{reason}"))
+    # what happens
 
     def roll(self, now: Nanos) -> None:
-        """Where a new day (UTC) has begun: ends the day orders of earlier ones and forgets what is old."""
-        if now // DAY == self._day:
-            return
-        self._day = now // DAY
-        for order in tuple(self._exchange.working()):
-            if order.tif is TimeInForce.DAY and order.submitted // DAY < self._day:
-                self._close(order, "the day is over")
-        self._blotter.prune(now)
+        """Lets everything happen that is due: sessions, ends of orders, arrivals; forgets once a day what is old."""
+        self.book(self._exchange.advance(now))
+        for order in tuple(self._unlocated.values()):
+            if not order.working or not self._lacks_shares(order):
+                del self._unlocated[order.perm_id]
+                self.book(self._exchange.free(order))
+                self._blotter.keep_order(order)
+        if now // DAY != self._day:
+            self._day = now // DAY
+            self._blotter.prune(now)
 
-    # fills
+    def book(self, events: Iterable[Event], *, told: Order | None = None) -> None:
+        """Stores what happened and tells it in the order a gateway does: executions, states of orders, costs last.
 
-    def book(self, trades: Iterable[Trade]) -> None:
-        """Books fills and tells them in the order a gateway does: executions, states of orders, costs last."""
-        fills = []
-        orders: dict[int, Order] = {}
-        for trade in trades:
-            fill = self._record(trade, *self._settle(trade))
-            fills.append(fill)
-            orders[trade.order.perm_id] = trade.order
-            instrument = self._universe.instrument(fill.instrument)
-            self._tell(fill.client_id, order_messages.execution(-1, fill, instrument))
-        for order in orders.values():
-            self._tell_order(order)
+        The state of the order `told` is known already.
+        """
+        fills: list[Fill] = []
+        states: dict[int, Order] = {}
+        ended: list[Ended] = []
+        for event in events:
+            match event:
+                case Trade(order=order):
+                    fills.append(self._back_office.record(event))
+                    instrument = self._instrument(order)
+                    self._tell(order.client_id, order_messages.execution(-1, fills[-1], instrument))
+                    states[order.perm_id] = order
+                case Changed(order=order):
+                    states[order.perm_id] = order
+                case Ended():
+                    ended.append(event)
+                case Moved(order=order):
+                    self._blotter.keep_order(order)
+        for order in states.values():
+            self._blotter.keep_order(order)
+            if order is not told and order.status != "Cancelled":
+                self._tell_order(order)
+        for event in ended:
+            self._tell_end(event.order, event.reason)
         for fill in fills:
             self._tell(fill.client_id, order_messages.commission_report(fill))
 
-    def _settle(self, trade: Trade) -> tuple[Decimal, Decimal | None]:
-        """Moves cash and position; returns the cost, and the realised profit where it closed something, both in USD."""
-        order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
-        account = self._portfolio.accounts[order.account]
-        closing = account.quantity(instrument.id) * order.side.sign < 0
-        realized = account.book(instrument, trade.quantity * order.side.sign, trade.price)
-        to_base = self._to_base(instrument)
-        fee = order_fee(instrument, order.filled, order.value * instrument.multiplier * to_base) - order.fee
-        order.fee += fee
-        account.pay(BASE, -fee)
-        self._portfolio.changed(account, instrument)
-        return fee, realized * to_base if closing else None
-
-    def _record(self, trade: Trade, fee: Decimal, realized: Decimal | None) -> Fill:
-        order, now = trade.order, self._clock.now()
-        if not order.working:
-            order.completed = now
-        fill = Fill(
-            exec_id=self._blotter.new_exec_id(),
-            perm_id=order.perm_id,
-            client_id=order.client_id,
-            order_id=order.order_id,
-            account=order.account,
-            instrument=order.instrument,
-            side=order.side,
-            quantity=trade.quantity,
-            price=trade.price,
-            time=now,
-            cumulative=order.filled,
-            average=order.average_price,
-            order_ref=order.order_ref,
-            commission=fee,
-            realized=realized,
-        )
+    def _tell_end(self, order: Order, reason: str) -> None:
+        order.completed, order.note = self._clock.now(), reason
         self._blotter.keep_order(order)
-        self._blotter.keep_fill(fill)
-        return fill
+        words = f"Order Canceled - reason:{reason}"
+        self._tell(order.client_id, order_messages.order_status(order), responses.error(order.order_id, 202, words))
 
     def replace_fill(self, fill: Fill, corrected: Fill) -> None:
-        """Books the difference between an execution and its correction, and tells the correction."""
+        """Books the correction of an execution and tells it."""
+        self._back_office.replace(fill, corrected)
         instrument = self._universe.instrument(fill.instrument)
-        account = self._portfolio.accounts[fill.account]
-        account.book(instrument, -fill.quantity * fill.side.sign, fill.price)
-        if corrected.quantity:
-            account.book(instrument, corrected.quantity * fill.side.sign, corrected.price)
-        self._portfolio.changed(account, instrument)
-        self._blotter.keep_fill(corrected)
         self._tell(fill.client_id, order_messages.execution(-1, corrected, instrument))
         self._tell(fill.client_id, order_messages.commission_report(corrected))
 
-    def _to_base(self, instrument: Instrument) -> Decimal:
-        return rate(instrument.currency, self._universe, self._exchange.mark)
-
     # news
 
+    def _instrument(self, order: Order) -> Instrument:
+        return self._universe.instrument(order.instrument)
+
     def _tell_order(self, order: Order) -> None:
-        instrument = self._universe.instrument(order.instrument)
+        instrument = self._instrument(order)
         self._tell(order.client_id, order_messages.open_order(order, instrument), order_messages.order_status(order))
 
     def _tell(self, client_id: int, *messages: Message) -> None:

@@ -22,9 +22,9 @@ from mats.gateway.requests import place_order
 from mats.gateway.wire import Field, Fields
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO
-from mats.model.orders import AccountId, OrderType, Side, TimeInForce
-from mats.venue.exchange import Exchange, Trade
-from mats.venue.orders import PRE_SUBMITTED, Order
+from mats.model.orders import AccountId, Side
+from mats.venue.exchange import Exchange
+from mats.venue.orders import PRE_SUBMITTED, Order, OrderKind
 
 
 class Faults:
@@ -118,9 +118,7 @@ class Faults:
         size, paid = Decimal(quantity), Decimal(str(price))
         if size <= 0 or size * times > target.remaining:
             raise ValueError(f"{times} fills of {size} do not fit into the remaining {target.remaining}; fill less")
-        if size * times == target.remaining:
-            self._exchange.withdraw(target)
-        self._desk.book(_forced(target, size, paid) for _ in range(times))
+        self._desk.book(event for _ in range(times) for event in self._exchange.force(target, size, paid))
 
     def correct(self, exec_id: str, quantity: Decimal | int, price: Decimal | float) -> str:
         """Corrects an execution: the same id with a higher last segment. Returns that id; zero quantity is a bust."""
@@ -143,7 +141,7 @@ class Faults:
                 perm_id=self._blotter.new_perm_id(),
                 quantity=request.quantity,
                 limit_price=request.limit_price,
-                stop_price=request.stop_price,
+                stop_price=request.aux_price,
                 status=PRE_SUBMITTED,
                 filled=ZERO,
                 value=ZERO,
@@ -178,8 +176,7 @@ class Faults:
             instrument=instrument,
             side=Side(side),
             quantity=Decimal(quantity),
-            order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
-            tif=TimeInForce.DAY,
+            order_type=OrderKind.MARKET if price is None else OrderKind.LIMIT,
             limit_price=price,
             submitted=self._desk.now(),
         )
@@ -189,8 +186,3 @@ class Faults:
     def fills(self) -> list[Fill]:
         """Every execution the gateway reports."""
         return list(self._blotter.fills())
-
-
-def _forced(order: Order, quantity: Decimal, price: Decimal) -> Trade:
-    order.fill(quantity, price)
-    return Trade(order, quantity, price)

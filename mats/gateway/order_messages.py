@@ -7,11 +7,12 @@ from mats.gateway.responses import UNSET, contract, moment, number
 from mats.gateway.wire import Field, Message
 from mats.model.instrument import Instrument
 from mats.model.orders import Side
-from mats.venue.orders import Order
+from mats.venue.orders import TRAILING, Order
 
 
-def open_order(order: Order, instrument: Instrument, margin: Message | None = None) -> Message:
-    """The order and its state; `margin` holds the nine margin texts and the commission of a what-if answer."""
+def open_order(order: Order, instrument: Instrument, margin: Message | None = None, status: str = "") -> Message:
+    """The order and its state; `margin` holds the nine margin texts and the commission of a what-if answer. `status`
+    stands in place of the order's own where the two differ for a moment."""
     return (
         5,
         order.order_id,
@@ -22,21 +23,28 @@ def open_order(order: Order, instrument: Instrument, margin: Message | None = No
         order.outside_rth,
         *(0, 0, "", ""),  # hidden, discretionaryAmt, goodAfterTime, retired
         *("", "", ""),  # faGroup, faMethod, faPercentage
-        *("", "", "", "", ""),  # modelCode, goodTillDate, rule80A, percentOffset, settlingFirm
+        *("", _good_till(order), "", "", ""),  # modelCode, goodTillDate, rule80A, percentOffset, settlingFirm
         *(0, "", -1, 0),  # shortSaleSlot, designatedLocation, exemptCode, auctionStrategy
         *("", "", "", "", "", ""),  # startingPrice, stockRefPrice, delta, stockRange lower and upper, displaySize
-        *(0, 0, 0, "", 3, 0, 0, ""),  # block, sweep, allOrNone, minQty, ocaType, eTrade, firmQuote, nbboPriceCap
+        *(0, 0, 0, "", order.oca_type, 0, 0, ""),  # block, sweep, allOrNone, minQty, ocaType, eTrade, firmQuote, cap
         *(order.parent_id, 0, "", 0),  # parentId, triggerMethod, volatility, volatilityType
         *_delta_neutral(8),
-        *(0, 0, "", "", "", "", ""),  # continuousUpdate, referencePrice, trails, basisPoints and type, comboLegsDescrip
+        *(
+            0,
+            0,
+            *_trail(order),
+            "",
+            "",
+            "",
+        ),  # continuousUpdate, referencePrice, trails, basisPoints, legs' text
         *(0, 0, 0),  # legs, order legs, routing parameters
         *("", "", "", ""),  # scale sizes and increment, hedgeType
         *(0, "", "IB", 0, 0, ""),  # optOut, clearing account and intent, notHeld, delta neutral contract, algoStrategy
         *(0, margin is not None),  # solicited, whatIf
-        order.status,
+        status or order.status,
         *(margin or (*(UNSET,) * 9, "", "", "", "", "")),
         *(0, 0, 0),  # randomize size and price, conditions
-        *("None", "", "", "", "", "", "", 0),  # adjusted order
+        *("None", "", _trail(order)[0], _offset(order), "", "", "", 0),  # adjusted order
         *("", "", "", "", 0, 0, 0, 0),  # soft dollar tier, cashQty, flags
         *("", 0, 0),  # duration, postToAts, autoCancelParent
         *("", "", "", "", ""),  # pegged sizes and offsets
@@ -53,28 +61,29 @@ def completed_order(order: Order, instrument: Instrument) -> Message:
         order.outside_rth,
         *(0, 0, ""),  # hidden, discretionaryAmt, goodAfterTime
         *("", "", ""),  # faGroup, faMethod, faPercentage
-        *("", "", "", "", ""),  # modelCode, goodTillDate, rule80A, percentOffset, settlingFirm
+        *("", _good_till(order), "", "", ""),  # modelCode, goodTillDate, rule80A, percentOffset, settlingFirm
         *(0, "", -1),  # shortSaleSlot, designatedLocation, exemptCode
         *("", "", "", "", "", ""),  # startingPrice, stockRefPrice, delta, stockRange lower and upper, displaySize
-        *(0, 0, "", 3, 0, "", 0),  # sweep, allOrNone, minQty, ocaType, triggerMethod, volatility, volatilityType
+        *(0, 0, "", order.oca_type, 0, "", 0),  # sweep, allOrNone, minQty, ocaType, trigger, volatility and its type
         *_delta_neutral(4),
-        *(0, 0, "", "", ""),  # continuousUpdate, referencePrice, trails, comboLegsDescrip
+        *(0, 0, *_trail(order), ""),  # continuousUpdate, referencePrice, trails, comboLegsDescrip
         *(0, 0, 0),  # legs, order legs, routing parameters
         *("", "", "", ""),  # scale sizes and increment, hedgeType
         *("", "IB", 0, 0, ""),  # clearing account and intent, notHeld, delta neutral contract, algoStrategy
         0,  # solicited
         order.status,
         *(0, 0, 0),  # randomize size and price, conditions
-        *("", "", "", 0, 0, ""),  # trailStopPrice, lmtPriceOffset, cashQty, flags, autoCancelDate
-        order.filled,
         *(
-            0,
-            0,
+            _trail(order)[0],
+            _offset(order),
             "",
             0,
             0,
-            0,
-        ),  # refFuturesConId, autoCancelParent, shareholder, imbalance, routeMarketable, parentPermId
+            "",
+        ),  # trailStopPrice, lmtPriceOffset, cashQty, flags, cancelDate
+        order.filled,
+        *(0, 0, "", 0, 0),  # refFuturesConId, autoCancelParent, shareholder, imbalance, routeMarketable
+        order.parent_perm_id,
         moment(order.completed),
         words,
         *("", "", "", "", ""),  # pegged sizes and offsets
@@ -83,9 +92,24 @@ def completed_order(order: Order, instrument: Instrument) -> Message:
 
 def _terms(order: Order) -> Message:
     price = order.limit_price if order.limit_price is not None else 0
-    stop = order.stop_price if order.stop_price is not None else 0
-    terms: Message = (order.side.value, order.quantity, order.order_type.value, price, stop, order.tif.value)
-    return (*terms, "", order.account, "", 0, order.order_ref)
+    aux = order.trail_amount if order.order_type in TRAILING else order.stop_price
+    kind, tif = order.order_type.value, order.tif.value
+    terms: Message = (order.side.value, order.quantity, kind, price, 0 if aux is None else aux, tif)
+    return (*terms, order.oca_group, order.account, "", 0, order.order_ref)
+
+
+def _good_till(order: Order) -> str:
+    return moment(order.good_till) if order.good_till else ""
+
+
+def _trail(order: Order) -> tuple[Field, Field]:
+    """The present stop of a trailing order, and its percent."""
+    stop = order.stop_price if order.order_type in TRAILING and order.stop_price is not None else ""
+    return stop, order.trail_percent if order.trail_percent is not None else ""
+
+
+def _offset(order: Order) -> Field:
+    return order.limit_offset if order.limit_offset is not None else ""
 
 
 def _delta_neutral(fields: int) -> Message:
@@ -107,7 +131,7 @@ def order_status(order: Order, status: str = "") -> Message:
         order.parent_id,
         order.last_price,
         order.client_id,
-        "",
+        order.why_held,
         0,
     )
 

@@ -13,6 +13,7 @@ from mats.model.instrument import Instrument, InstrumentId
 from mats.model.orders import AccountId
 from mats.venue.account import Account, Mark, Worth, account_values
 from mats.venue.clock import Clock
+from mats.venue.margin import MarginModel
 from mats.venue.universe import Universe
 
 SUMMARY_LIMIT = 2
@@ -31,9 +32,11 @@ Handler = Callable[[Session, Fields], None]
 class Portfolio:
     """The accounts, and the subscriptions to them. A trade's news leave at the end of the turn, once per instrument."""
 
-    def __init__(self, hub: Hub, state: State, clock: Clock, universe: Universe, mark: Mark) -> None:
+    def __init__(
+        self, hub: Hub, state: State, clock: Clock, universe: Universe, mark: Mark, margin: MarginModel
+    ) -> None:
         self._hub, self._state, self._clock = hub, state, clock
-        self._universe, self._mark = universe, mark
+        self._universe, self._mark, self._margin = universe, mark, margin
         self.accounts: dict[AccountId, Account] = {}
         self._positions: set[int] = set()
         self._updates: dict[int, AccountId] = {}
@@ -79,7 +82,7 @@ class Portfolio:
         _drop(self._profits, client_id)
 
     def worth(self, account: Account) -> Worth:
-        return account.worth(self._universe, self._mark)
+        return account.worth(self._universe, self._mark, self._margin)
 
     def changed(self, account: Account, instrument: Instrument) -> None:
         """Notes a trade; subscribers hear of it at the end of the turn."""

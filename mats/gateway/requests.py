@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -15,6 +16,10 @@ PROFILE_DROPPED = 177
 """The server version from which placeOrder has no faProfile field."""
 
 
+ORDER_TYPES = {"STPLMT": "STP LMT", "TRAILLIMIT": "TRAIL LIMIT"}
+"""Other spellings that TWS takes."""
+
+
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A placeOrder request: a new order, a change of a working one, or a question what one would cost."""
 
@@ -24,14 +29,22 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     order_type: str
     limit_price: Decimal | None
-    stop_price: Decimal | None
+    aux_price: Decimal | None
     tif: str
     oca_group: str
+    oca_type: int
     account: str
     order_ref: str
     transmit: bool
     parent_id: int
     outside_rth: bool
+    good_after: str
+    good_till: str
+    all_or_none: bool
+    trail_stop: Decimal | None
+    trail_percent: Decimal | None
+    limit_offset: Decimal | None
+    conditions: int
     what_if: bool
 
 
@@ -68,25 +81,26 @@ def contract_query(fields: Fields) -> ContractQuery:
 
 
 def place_order(fields: Fields, version: int) -> PlaceOrder:
-    """Reads the head of the request, and walks its optional blocks to `whatIf`. Combinations are refused as unknown."""
+    """Reads the request field by field, its optional blocks too; of a combination it reads the head alone."""
     order_id, contract = fields.integer(), contract_query(fields)
     fields.skip(2)
     action, quantity, order_type = fields.text(), fields.decimal(), fields.text()
-    limit_price, stop_price, tif, oca_group = fields.optional(), fields.optional(), fields.text(), fields.text()
+    limit_price, aux_price, tif, oca_group = fields.optional(), fields.optional(), fields.text(), fields.text()
     account = fields.text()
     fields.skip(2)
     order_ref, transmit, parent_id = fields.text(), fields.flag(), fields.integer()
     fields.skip(4)
     outside_rth = fields.flag()
     fields.skip(1)
+    rest = _Rest() if contract.sec_type == "BAG" else _rest(fields, version, order_type)
     return PlaceOrder(
         order_id=order_id,
         contract=contract,
         action=action,
         quantity=quantity,
-        order_type=order_type.replace("STPLMT", "STP LMT"),
+        order_type=ORDER_TYPES.get(order_type, order_type),
         limit_price=limit_price,
-        stop_price=stop_price,
+        aux_price=aux_price,
         tif=tif or "DAY",
         oca_group=oca_group,
         account=account,
@@ -94,29 +108,58 @@ def place_order(fields: Fields, version: int) -> PlaceOrder:
         transmit=transmit,
         parent_id=parent_id,
         outside_rth=outside_rth,
-        what_if=contract.sec_type != "BAG" and _what_if(fields, version),
+        **rest._asdict(),
     )
 
 
-def _what_if(fields: Fields, version: int) -> bool:
-    fields.skip(7 + (version < PROFILE_DROPPED) + 22)
-    if fields.text():
-        fields.skip(9)
-    else:
-        fields.skip(1)
-    fields.skip(6)
-    if fields.decimal() > 0:
+class _Rest(NamedTuple):
+    """What follows the head of an order."""
+
+    oca_type: int = 3
+    good_after: str = ""
+    good_till: str = ""
+    all_or_none: bool = False
+    trail_stop: Decimal | None = None
+    trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
+    conditions: int = 0
+    what_if: bool = False
+
+
+def _rest(fields: Fields, version: int, order_type: str) -> _Rest:
+    fields.skip(2)  # retired, discretionaryAmt
+    good_after, good_till = fields.text(), fields.text()
+    fields.skip(3 + (version < PROFILE_DROPPED) + 4)  # advisor's groups, model, short sale
+    oca_type = fields.integer()
+    fields.skip(2)
+    all_or_none = fields.flag()
+    fields.skip(14)
+    fields.skip(9 if fields.text() else 1)  # delta neutral
+    fields.skip(2)
+    trail_stop, trail_percent = fields.optional(), fields.optional()
+    fields.skip(2)
+    if (fields.optional() or 0) > 0:  # scale
         fields.skip(7)
     fields.skip(3)
-    if fields.text():
+    if fields.text():  # hedge
         fields.skip(1)
     fields.skip(4)
-    if fields.flag():
+    if fields.flag():  # delta neutral contract
         fields.skip(3)
-    if fields.text():
+    if fields.text():  # algorithm
         fields.skip(2 * fields.integer())
     fields.skip(1)
-    return fields.flag()
+    what_if = fields.flag()
+    fields.skip(4 + 5 * (order_type in ("PEG BENCH", "PEGBENCH")))
+    conditions = fields.integer()
+    if conditions:
+        limit_offset = None
+    else:
+        fields.skip(2)
+        limit_offset = fields.optional()
+    return _Rest(
+        oca_type or 3, good_after, good_till, all_or_none, trail_stop, trail_percent, limit_offset, conditions, what_if
+    )
 
 
 def execution_filter(fields: Fields) -> ExecutionFilter:

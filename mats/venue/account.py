@@ -8,14 +8,15 @@ import msgspec
 from mats.model.instrument import Instrument, InstrumentId, SecType
 from mats.model.money import ONE, ZERO, Currency, exact
 from mats.model.orders import AccountId
+from mats.model.timestamp import Nanos, to_datetime
+from mats.venue.margin import IntradayMargin, MarginModel
 from mats.venue.universe import Universe
 
 BASE: Currency = "USD"
 
-MARGIN = {SecType.STOCK: Decimal("0.25"), SecType.CASH: Decimal("0.03"), SecType.FUTURE: Decimal("0.10")}
-"""Initial margin as a share of the market value: plain figures of the order a margin account knows."""
-
 CENT = Decimal("0.01")
+
+DEFAULT_MARGIN: MarginModel = IntradayMargin()
 
 Mark = Callable[[InstrumentId], Decimal]
 """The price an instrument is valued at; 0 where it was never quoted."""
@@ -36,6 +37,7 @@ class Worth(msgspec.Struct, frozen=True):
     holdings: Decimal
     gross: Decimal
     margin: Decimal
+    maintenance: Decimal
     unrealized: Decimal
     realized: Decimal
 
@@ -45,11 +47,16 @@ class Worth(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct):
-    """The account and its books; every change goes through `book`."""
+    """The account and its books; every change goes through `book`.
+
+    `volume` is what it traded in the calendar month `month` (UTC, counted from year 0): units, of pairs their value.
+    """
 
     id: AccountId
     cash: dict[Currency, Decimal]
     holdings: dict[InstrumentId, Holding] = {}
+    month: int = 0
+    volume: dict[SecType, Decimal] = {}
 
     def quantity(self, name: InstrumentId) -> Decimal:
         holding = self.holdings.get(name)
@@ -76,10 +83,23 @@ class Account(msgspec.Struct):
         """Adds a signed amount to the cash of a currency."""
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
 
-    def worth(self, universe: Universe, mark: Mark) -> Worth:
+    def add_volume(self, sec_type: SecType, amount: Decimal, now: Nanos) -> Decimal:
+        """Counts what was traded; returns the volume of the month up to now."""
+        moment = to_datetime(now)
+        month = moment.year * 12 + moment.month
+        if month != self.month:
+            self.month, self.volume = month, {}
+        self.volume[sec_type] = self.volume_of(sec_type) + amount
+        return self.volume[sec_type]
+
+    def volume_of(self, sec_type: SecType) -> Decimal:
+        """What was traded of a kind in the month of the last trade."""
+        return self.volume.get(sec_type, ZERO)
+
+    def worth(self, universe: Universe, mark: Mark, model: MarginModel = DEFAULT_MARGIN) -> Worth:
         """What the account is worth at the marks; pairs count as the cash that they moved, and never twice."""
         cash = sum((amount * rate(currency, universe, mark) for currency, amount in self.cash.items()), ZERO)
-        held = gross = margin = unrealized = realized = ZERO
+        held = gross = margin = maintenance = unrealized = realized = ZERO
         for name, holding in self.holdings.items():
             instrument = universe.instrument(name)
             fx = rate(instrument.currency, universe, mark)
@@ -90,12 +110,14 @@ class Account(msgspec.Struct):
             value = holding.quantity * price * instrument.multiplier * fx
             gain = holding.quantity * (price - holding.price) * instrument.multiplier * fx
             unrealized += gain
-            margin += abs(value) * MARGIN.get(instrument.sec_type, ONE)
+            requirement = model.requirement(instrument, holding.quantity, abs(value))
+            margin += requirement.initial
+            maintenance += requirement.maintenance
             if instrument.sec_type is SecType.CASH:
                 continue
             gross += abs(value)
             held += gain if instrument.sec_type is SecType.FUTURE else value
-        return Worth(cash, held, gross, margin, unrealized, realized)
+        return Worth(cash, held, gross, margin, maintenance, unrealized, realized)
 
 
 def _close(holding: Holding, quantity: Decimal, price: Decimal) -> Decimal:
@@ -134,9 +156,9 @@ def account_values(account: Account, worth: Worth, universe: Universe, mark: Mar
         "SettledCash": worth.cash,
         "GrossPositionValue": worth.gross,
         "InitMarginReq": worth.margin,
-        "MaintMarginReq": worth.margin,
+        "MaintMarginReq": worth.maintenance,
         "AvailableFunds": available,
-        "ExcessLiquidity": available,
+        "ExcessLiquidity": worth.equity - worth.maintenance,
         "BuyingPower": max(available, ZERO) * 4,
         "UnrealizedPnL": worth.unrealized,
         "RealizedPnL": worth.realized,

@@ -7,6 +7,8 @@ client id hears of its own orders and executions, client id 0 of everybody's. No
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from msgspec import structs
+
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId
@@ -14,11 +16,13 @@ from mats.model.market import Bar, Quote
 from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderIntent, order_ref
 from mats.model.timestamp import Nanos
-from mats.venue.account import BASE, Account, account_values, rate
-from mats.venue.exchange import IMMEDIATE, Exchange, Trade
-from mats.venue.fees import order_fee
+from mats.venue.account import BASE, Account, account_values
+from mats.venue.clearing import Clearing
+from mats.venue.events import Changed, Ended, Event, Trade
+from mats.venue.exchange import Exchange
+from mats.venue.fees import FixedFees
 from mats.venue.history import History
-from mats.venue.orders import CANCELLED, SUBMITTED, Order
+from mats.venue.orders import Lifetime, Order, OrderKind, Terms
 from mats.venue.universe import ContractQuery, Universe
 
 MASTER = 0
@@ -43,6 +47,7 @@ class Brokerage:
         self._listeners: dict[int, Listener] = {}
         self._last_ids: dict[int, int] = {}
         self.exchange = Exchange(universe)
+        self._clearing = Clearing(universe, self.exchange.mark, FixedFees())
         self.orders: dict[tuple[int, int], Order] = {}
         self.executions: list[Execution] = []
         self.commissions: dict[str, Commission] = {}
@@ -78,7 +83,6 @@ class Brokerage:
             self._tell(client_id, BrokerError(request_id=order_id, code=103, text="Duplicate order id"))
             return
         self._last_ids[client_id] = order_id
-        ticket = intent.ticket
         order = Order(
             perm_id=len(self.orders) + 1,
             client_id=client_id,
@@ -86,14 +90,9 @@ class Brokerage:
             account=intent.account,
             instrument=intent.instrument.id,
             side=intent.side,
-            quantity=intent.quantity,
-            order_type=ticket.order_type,
-            tif=ticket.tif,
-            limit_price=ticket.limit_price,
-            stop_price=ticket.stop_price,
             order_ref=order_ref(intent.strategy, intent.intent_id),
-            outside_rth=ticket.outside_rth,
             submitted=self._now(),
+            **structs.asdict(_terms(intent)),
         )
         self.orders[client_id, order_id] = order
         self.submit(order)
@@ -105,10 +104,7 @@ class Brokerage:
             text = "Order being modified does not match original order."
             self._tell(client_id, BrokerError(request_id=order_id, code=105, text=text))
             return
-        order.quantity = intent.quantity
-        order.limit_price, order.stop_price = intent.ticket.limit_price, intent.ticket.stop_price
-        self.exchange.withdraw(order)
-        self.submit(order)
+        self.book(self.exchange.amend(order, _terms(intent)))
 
     def cancel(self, client_id: int, order_id: int) -> None:
         """Cancel an order of this client."""
@@ -118,24 +114,13 @@ class Brokerage:
             text = f"OrderId {order_id} that needs to be cancelled {words}"
             self._tell(client_id, BrokerError(request_id=order_id, code=code, text=text))
             return
-        self._close(order)
+        self.book(self.exchange.cancel(order))
         self._tell(client_id, BrokerError(request_id=order_id, code=202, text="Order Canceled"))
 
     def submit(self, order: Order) -> None:
         """Let an order meet the market."""
         self._tell_order(order)
-        trades = self.exchange.submit(order)
-        if not trades and order.tif not in IMMEDIATE and not order.waits_for_stop:
-            order.status = SUBMITTED
-            self._tell_order(order)
-        self.book(trades)
-        if order.working and order.tif in IMMEDIATE:
-            self._close(order)
-
-    def _close(self, order: Order) -> None:
-        self.exchange.withdraw(order)
-        order.status, order.completed = CANCELLED, self._now()
-        self._tell_order(order)
+        self.book(self.exchange.submit(order))
 
     # The market, and what it fills
 
@@ -148,22 +133,31 @@ class Brokerage:
         for listener in tuple(self._listeners.values()):
             listener(news)
 
-    def book(self, trades: Iterable[Trade]) -> None:
-        """Book fills; a client hears of executions, then states, then costs, then positions."""
-        for trade in trades:
-            execution = self._settle(trade)
-            commission = self._charge(trade, execution)
-            order = trade.order
+    def book(self, events: Iterable[Event]) -> None:
+        """Book what happened; a client hears of executions, then states, then costs, then positions."""
+        for event in events:
+            order = event.order
             if not order.working:
                 order.completed = self._now()
-            self._tell(order.client_id, execution)
-            self._tell_order(order)
-            self._tell(order.client_id, commission)
-            self._tell_all(self._position(self._books[order.account], order.instrument))
+            match event:
+                case Trade():
+                    self._book_trade(event)
+                case Changed() | Ended():
+                    self._tell_order(order)
 
-    def _settle(self, trade: Trade) -> Execution:
+    def _book_trade(self, trade: Trade) -> None:
+        order = trade.order
+        account = self._books[order.account]
+        settlement = self._clearing.settle(account, trade, self._now())
+        execution = self._record(trade)
+        commission = self._keep(Commission(exec_id=execution.exec_id, amount=settlement.fee, currency=BASE))
+        self._tell(order.client_id, execution)
+        self._tell_order(order)
+        self._tell(order.client_id, commission)
+        self._tell_all(self._position(account, order.instrument))
+
+    def _record(self, trade: Trade) -> Execution:
         order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
-        self._books[order.account].book(instrument, trade.quantity * order.side.sign, trade.price)
         execution = Execution(
             account=order.account,
             exec_id=f"0000.{len(self.executions) + 1:08x}.01.01",
@@ -183,14 +177,6 @@ class Brokerage:
         )
         self.executions.append(execution)
         return execution
-
-    def _charge(self, trade: Trade, execution: Execution) -> Commission:
-        order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
-        to_base = rate(instrument.currency, self._universe, self.exchange.mark)
-        fee = order_fee(instrument, order.filled, order.value * instrument.multiplier * to_base) - order.fee
-        order.fee += fee
-        self._books[order.account].pay(BASE, -fee)
-        return self._keep(Commission(exec_id=execution.exec_id, amount=fee, currency=BASE))
 
     def _keep(self, commission: Commission) -> Commission:
         self.commissions[commission.exec_id] = commission
@@ -274,6 +260,18 @@ class Brokerage:
     def _tell_all(self, *news: News) -> None:
         for listener in tuple(self._listeners.values()):
             listener(news)
+
+
+def _terms(intent: OrderIntent) -> Terms:
+    ticket = intent.ticket
+    return Terms(
+        quantity=intent.quantity,
+        order_type=OrderKind(ticket.order_type),
+        tif=Lifetime(ticket.tif),
+        limit_price=ticket.limit_price,
+        stop_price=ticket.stop_price,
+        outside_rth=ticket.outside_rth,
+    )
 
 
 def _described(order: Order) -> BrokerOrder:

@@ -1,57 +1,71 @@
 """Matching: working orders against quotes.
 
-The rules, all of them:
-- A quote offers its size once: fills use it up, and only the next quote brings more.
-- A buy trades at the ask, a sell at the bid, never beyond its limit; orders of one instrument in order of arrival.
-- A buy stop is elected when the ask is at or above it, a sell stop when the bid is at or below it; then it is a market
-  order (`STP`) or a limit order (`STP LMT`).
-- FOK trades whole or not at all; what is left of an IOC or FOK order after its first look is not kept.
+- A quote offers its size once: fills use it up, and only the next quote brings more. Orders trade with the market, and
+  never with each other.
+- A buy trades at the ask, a sell at the bid, never beyond its limit. Of the orders that can trade, the better price is
+  first, then the earlier order; market orders are before all limits.
+- A buy stop is elected when the ask is at or above its trigger, a sell stop when the bid is at or below it; a touched
+  order (`MIT`, `LIT`) the other way round. A trailing stop follows the quote of its own side. An elected order takes
+  its place in time at its election.
+- A change of price, type or trigger, and a larger quantity, lose the place in time; a smaller quantity keeps it.
+- `FOK` trades whole or not at all; what is left of an `IOC` or `FOK` order after its first look is not kept.
+- Outside the regular hours only orders marked for it trade; outside the extended ones none. `MOC` and `LOC` orders
+  trade at the close, whole, at the last price. Orders end at their time.
+- A look at a quote: trailing stops move; then, as long as anything happens, triggers are looked at, buys are filled,
+  sells are filled. Groups take effect at every single fill. Children of filled parents come in after it, one by one,
+  each with a look of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import count
 
 import msgspec
 
-from mats.model.instrument import InstrumentId
+from mats.model.instrument import InstrumentId, SecType
 from mats.model.market import Quote
 from mats.model.money import ZERO, exact, floor_to
-from mats.model.orders import Side, TimeInForce
-from mats.venue.orders import SUBMITTED, Order
+from mats.model.orders import AccountId, Side
+from mats.model.timestamp import Nanos
+from mats.venue.agenda import Agenda, Rank
+from mats.venue.book import Book
+from mats.venue.events import Changed, Ended, Event, Moved, Trade
+from mats.venue.groups import CANCEL_OTHERS, Groups, reduced
+from mats.venue.hours import AlwaysOpen, Hours, Phase, Session
+from mats.venue.latency import LatencyModel, NoLatency
+from mats.venue.orders import CANCELLED, IMMEDIATE, ON_CLOSE, PRE_SUBMITTED, SUBMITTED, TRAILING, Order, Terms
+from mats.venue.slippage import NoSlippage, SlippageModel
+from mats.venue.timetable import Timetable
 from mats.venue.universe import Universe
 
-IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
+NOT_KEPT = "the part that did not trade at once is not kept"
 
 
-class Trade(msgspec.Struct, frozen=True):
-    """A fill of `order`; the order has it booked already."""
-
-    order: Order
-    quantity: Decimal
-    price: Decimal
-
-
-class Book(msgspec.Struct):
-    """One instrument: its last quote, what is left of the quoted sizes, and the working orders by permanent id."""
-
-    step: Decimal
-    quote: Quote | None = None
-    left: dict[Side, Decimal] = {}
-    orders: dict[int, Order] = {}
-
-    def price(self, side: Side) -> Decimal:
-        """Where an order of this side trades; 0 where that side is not quoted."""
-        if self.quote is None:
-            return ZERO
-        return exact(self.quote.ask if side is Side.BUY else self.quote.bid)
+Act = Callable[[], None]
 
 
 class Exchange:
-    """The books of a universe. It never looks at a clock; time is in the quotes it is given."""
+    """The books of a universe. Time is what `advance` says; whatever is asked of it answers with what it brought."""
 
-    def __init__(self, universe: Universe) -> None:
-        self._books = {i.id: Book(i.size_increment) for i in (listing.instrument for listing in universe)}
+    def __init__(
+        self,
+        universe: Universe,
+        *,
+        hours: Hours | None = None,
+        slippage: SlippageModel | None = None,
+        latency: LatencyModel | None = None,
+    ) -> None:
+        self._books = {listing.instrument.id: Book(listing.instrument) for listing in universe}
+        self._slippage, self._latency = slippage or NoSlippage(), latency or NoLatency()
+        self._agenda, self._groups = Agenda(), Groups()
+        self._timetable = Timetable(hours or AlwaysOpen(), self._agenda, self._turn)
+        self._now: Nanos = 0
+        self._events: list[Event] = []
+        self._freed: list[Order] = []
+        self._priorities = count(1)
         self.held = False
+
+    # questions
 
     def quote(self, name: InstrumentId) -> Quote | None:
         return self._books[name].quote
@@ -65,60 +79,306 @@ class Exchange:
         for book in self._books.values():
             yield from book.orders.values()
 
-    def restore(self, order: Order) -> None:
-        """Takes a working order back in without a look at the quote."""
-        self._books[order.instrument].orders[order.perm_id] = order
+    def spent(self, account: AccountId, group: str) -> bool:
+        """Whether an order of this one-cancels-all group was filled in the present session."""
+        return self._groups.spent(account, group)
 
-    def submit(self, order: Order) -> list[Trade]:
-        """Takes an order in, or looks again at one whose terms have changed; returns its fills."""
-        book = self._books[order.instrument]
-        if order.tif not in IMMEDIATE:
-            book.orders[order.perm_id] = order
-        return [] if self.held else self._match(book, order)
+    def session(self, name: InstrumentId, now: Nanos) -> Session:
+        """The session of an instrument that is going on, or else its next one."""
+        return self._timetable.session(self._books[name].instrument.sec_type, now)
+
+    # orders
+
+    def restore(self, order: Order) -> None:
+        """Takes an order back in after a restart, without a look at the quote; give them by priority."""
+        if not order.working:
+            self._groups.spend(order)
+            return
+        self._priorities = count(max(order.priority, next(self._priorities) - 1) + 1)
+        self._know(order)
+        if self._may_trade(order):
+            self._book(order).enter(order)
+
+    def register(self, order: Order) -> None:
+        """Takes note of a new order before it is sent: its place in time, its end, its group and family."""
+        order.priority = next(self._priorities)
+        order.expires = self._end_of(order, max(self._now, order.submitted))
+        self._know(order)
+
+    def submit(self, order: Order) -> list[Event]:
+        """Sends an order to the market; one that is there already is looked at again."""
+        if order.perm_id not in self._book(order).orders:
+            self.register(order)
+        self._send(lambda: self._arrive(order))
+        return self._flush()
+
+    def amend(self, order: Order, terms: Terms) -> list[Event]:
+        """Changes the terms of a working order; a quantity that is filled already by then changes nothing."""
+        self._send(lambda: self._amend(order, terms))
+        return self._flush()
+
+    def cancel(self, order: Order, reason: str = "") -> list[Event]:
+        """Ends a working order, its group, and the children that wait for it."""
+        self._send(lambda: self._cancel(order, reason))
+        return self._flush()
+
+    def free(self, order: Order) -> list[Event]:
+        """What held the order back is no more: it comes in."""
+        order.awaits = ""
+        self._arrive(order)
+        return self._flush()
+
+    def force(self, order: Order, quantity: Decimal, price: Decimal) -> list[Event]:
+        """Fills a working order, whatever the quote and the hours say."""
+        self._fill(self._book(order), order, quantity, price)
+        self._settle()
+        return self._flush()
 
     def withdraw(self, order: Order) -> None:
-        """Takes an order out; one that is not there is out already."""
-        self._books[order.instrument].orders.pop(order.perm_id, None)
+        """Takes an order out and does nothing else; one that is not there is out already."""
+        self._book(order).drop(order)
+        self._groups.leave(order)
 
-    def on_quote(self, quote: Quote) -> list[Trade]:
-        """A new quote with fresh sizes; returns the fills it brings."""
+    # time and quotes
+
+    def advance(self, now: Nanos) -> list[Event]:
+        """Lets everything happen that is due up to an instant: arrivals, sessions, ends of orders."""
+        if not self._timetable.begun:
+            self._now = max(self._now, now)
+            self._timetable.begin(now)
+        for instant, act in self._agenda.due(now):
+            self._now = max(self._now, instant)
+            act(instant)
+        self._now = max(self._now, now)
+        return self._flush()
+
+    def on_quote(self, quote: Quote) -> list[Event]:
+        """A new quote with fresh sizes."""
         book = self._books[quote.instrument]
-        book.quote = quote
-        book.left.clear()
-        if self.held or not book.orders:
-            return []
-        return [trade for order in tuple(book.orders.values()) for trade in self._match(book, order)]
+        first = book.quote is None
+        book.show(quote)
+        if book.orders:
+            self._look(book)
+            self._settle()
+            if first:
+                for order in tuple(book.orders.values()):
+                    self._acknowledge(order)
+        return self._flush()
 
-    def _match(self, book: Book, order: Order) -> list[Trade]:
-        price = book.price(order.side)
-        if not price or not _elect(order, price) or not _crosses(order, price):
-            return []
-        quantity = min(order.remaining, floor_to(_left(book, order.side), book.step))
-        if quantity <= 0 or (order.tif is TimeInForce.FOK and quantity < order.remaining):
-            return []
-        book.left[order.side] -= quantity
-        order.fill(quantity, price)
-        if not order.remaining:
-            book.orders.pop(order.perm_id, None)
-        return [Trade(order, quantity, price)]
+    # inside: orders
 
+    def _book(self, order: Order) -> Book:
+        return self._books[order.instrument]
 
-def _left(book: Book, side: Side) -> Decimal:
-    if side not in book.left:
-        assert book.quote
-        book.left[side] = exact(book.quote.ask_size if side is Side.BUY else book.quote.bid_size)
-    return book.left[side]
+    def _flush(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
 
+    def _send(self, act: Act) -> None:
+        delay = self._latency.delay()
+        if delay:
+            self._agenda.enter(self._now + delay, Rank.ARRIVAL, lambda instant: act())
+        else:
+            act()
 
-def _elect(order: Order, price: Decimal) -> bool:
-    if order.waits_for_stop:
-        assert order.stop_price is not None
-        order.elected = (price - order.stop_price) * order.side.sign >= 0
-        if order.elected:
+    def _know(self, order: Order) -> None:
+        self._book(order).orders[order.perm_id] = order
+        self._groups.join(order)
+        if order.expires:
+            self._agenda.enter(order.expires, Rank.EXPIRY, lambda instant: self._expire(order, instant))
+
+    def _end_of(self, order: Order, now: Nanos) -> Nanos:
+        """When the order ends by itself: 0 for never."""
+        if order.tif == "GTD":
+            return order.good_till
+        if order.tif != "DAY":
+            return 0
+        session = self.session(order.instrument, now)
+        if order.outside_rth and order.order_type not in ON_CLOSE:
+            return session.late
+        return session.closes if now < session.closes else self.session(order.instrument, session.late).closes
+
+    def _may_trade(self, order: Order) -> bool:
+        """Whether the order belongs in line now."""
+        phase = self._timetable.phase(self._book(order).instrument.sec_type, self._now)
+        here = phase is Phase.REGULAR or (phase is Phase.EXTENDED and order.outside_rth)
+        return here and not order.awaits and order.order_type not in ON_CLOSE
+
+    def _arrive(self, order: Order) -> None:
+        book = self._book(order)
+        book.leave(order)
+        if not order.working or order.awaits or order.perm_id not in book.orders:
+            return
+        if order.tif in IMMEDIATE:
+            self._take(book, order)
+        elif self._may_trade(order):
+            book.enter(order)
+            self._look(book)
+            self._acknowledge(order)
+        self._settle()
+
+    def _acknowledge(self, order: Order) -> None:
+        if order.status == PRE_SUBMITTED and self._book(order).rests(order):
             order.status = SUBMITTED
-    return not order.waits_for_stop
+            self._events.append(Changed(order))
 
+    def _take(self, book: Book, order: Order) -> None:
+        """One look for an order that does not wait: what it can take, and the end of the rest."""
+        if self._may_trade(order) and not self.held:
+            book.enter(order)
+            self._trigger(book)
+            size = floor_to(book.left(order.side), book.instrument.size_increment)
+            if order.tif == "FOK" and size < order.remaining:
+                book.leave(order)
+            self._match(book, order.side)
+        if order.working:
+            self._end(order, NOT_KEPT)
 
-def _crosses(order: Order, price: Decimal) -> bool:
-    limit = order.limit
-    return limit is None or (limit - price) * order.side.sign >= 0
+    def _amend(self, order: Order, terms: Terms) -> None:
+        if not order.working or terms.quantity <= order.filled:
+            return
+        before, book = order.terms, self._book(order)
+        book.leave(order)
+        order.change(terms)
+        same = msgspec.structs.replace(before, quantity=terms.quantity, tif=terms.tif, good_till=terms.good_till)
+        if order.order_type in TRAILING and terms.stop_price is None:
+            order.stop_price = before.stop_price
+            same = msgspec.structs.replace(same, stop_price=None)
+        if terms != same or terms.quantity > before.quantity:
+            order.priority = next(self._priorities)
+        order.elected = order.elected and terms.order_type == before.order_type
+        if (terms.tif, terms.good_till) != (before.tif, before.good_till):
+            order.expires = self._end_of(order, self._now)
+            self._know(order)
+        self._events.append(Changed(order))
+        self._arrive(order)
+
+    def _cancel(self, order: Order, reason: str) -> None:
+        if order.working:
+            others = self._groups.others(order)
+            self._end(order, reason)
+            for other in others:
+                self._end(other, reason or "another order of its group was cancelled")
+            self._settle()
+
+    def _expire(self, order: Order, instant: Nanos) -> None:
+        if order.working and order.expires == instant:
+            self._end(order, "the day is over" if order.tif == "DAY" else "its time is over")
+            self._settle()
+
+    def _end(self, order: Order, reason: str) -> None:
+        """Takes an order out; its waiting children end with it, or come in for what it has filled."""
+        if not order.working:
+            return
+        self.withdraw(order)
+        order.status = CANCELLED
+        self._events.append(Ended(order, reason))
+        for child in self._groups.waiting_children(order):
+            if order.filled:
+                child.quantity = min(child.quantity, order.filled)
+                self._freed.append(child)
+            else:
+                self._end(child, "its parent is no more")
+
+    # inside: matching
+
+    def _look(self, book: Book) -> None:
+        """Lets the orders of a book meet its quote, until nothing happens any more."""
+        if self.held or book.quote is None:
+            return
+        self._events += [Moved(order) for order in book.trail()]
+        seen = -1
+        while seen != len(self._events):
+            seen = len(self._events)
+            self._trigger(book)
+            for side in Side:
+                self._match(book, side)
+
+    def _trigger(self, book: Book) -> None:
+        for side in Side:
+            while order := book.triggered(side):
+                book.leave(order)
+                order.elected, order.priority = True, next(self._priorities)
+                if order.tif not in IMMEDIATE:
+                    order.status = SUBMITTED
+                    self._events.append(Changed(order))
+                book.enter(order)
+
+    def _match(self, book: Book, side: Side) -> None:
+        while order := book.crossing(side):
+            size = book.left(side)
+            quantity = min(order.remaining, floor_to(size, book.instrument.size_increment))
+            if quantity <= 0:
+                return
+            quoted = book.price(side)
+            price = self._slippage.price(book.instrument, side, quantity, quoted, size)
+            if order.limit is not None and (order.limit - price) * side.sign < 0:
+                price = order.limit
+            book.use(side, quantity)
+            self._fill(book, order, quantity, price)
+
+    def _fill(self, book: Book, order: Order, quantity: Decimal, price: Decimal) -> None:
+        share = quantity / order.remaining
+        order.fill(quantity, price)
+        self._events.append(Trade(order, quantity, price, order.filled, order.value))
+        others = self._groups.others(order)
+        self._groups.spend(order)
+        if not order.remaining:
+            self._freed += self._groups.waiting_children(order)
+            self.withdraw(order)
+        for other in others:
+            if not order.remaining or order.oca_type == CANCEL_OTHERS:
+                self._end(other, "another order of its group was filled")
+            else:
+                self._reduce(other, share)
+
+    def _reduce(self, order: Order, share: Decimal) -> None:
+        quantity = reduced(order, share, self._book(order).instrument.size_increment)
+        if quantity == order.filled:
+            self._end(order, "another order of its group was filled")
+        elif quantity != order.quantity:
+            order.quantity = quantity
+            self._events.append(Changed(order))
+
+    def _settle(self) -> None:
+        """Lets the children of filled parents come in."""
+        while self._freed:
+            child = self._freed.pop(0)
+            child.awaits = ""
+            self._events.append(Changed(child))
+            self._arrive(child)
+
+    # inside: sessions
+
+    def _turn(self, sec_type: SecType, closes: bool, ends: bool) -> None:
+        """A phase begins: auctions where it is the close, and every order goes where it belongs in it."""
+        for book in self._of(sec_type):
+            if closes:
+                self._close_book(book)
+        if ends:
+            self._groups.forget_spent()
+        self._enter_all(sec_type)
+
+    def _of(self, sec_type: SecType) -> Iterable[Book]:
+        return (book for book in self._books.values() if book.instrument.sec_type is sec_type)
+
+    def _enter_all(self, sec_type: SecType) -> None:
+        """Puts every order of a kind of instrument where it belongs in the phase that begins."""
+        for book in self._of(sec_type):
+            for order in tuple(book.orders.values()):
+                if self._may_trade(order):
+                    book.enter(order)
+                    self._acknowledge(order)
+                else:
+                    book.leave(order)
+
+    def _close_book(self, book: Book) -> None:
+        """The closing auction: one price, the last one, for everybody whose limit allows it, in any size."""
+        price = self.mark(book.instrument.id)
+        orders = [o for o in book.orders.values() if o.order_type in ON_CLOSE and not o.awaits]
+        for order in sorted(orders, key=lambda order: order.priority):
+            if not price or (order.limit is not None and (order.limit - price) * order.side.sign < 0):
+                self._end(order, "the closing price is beyond its limit" if price else "there is no closing price")
+            elif order.working:
+                self._fill(book, order, order.remaining, price)
+        self._settle()

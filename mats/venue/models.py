@@ -1,0 +1,54 @@
+"""The models of a venue, chosen by name or given as objects."""
+
+from decimal import Decimal
+
+import msgspec
+
+from mats.model.timestamp import Nanos
+from mats.venue.fees import FeeModel, FixedFees, NoFees, TieredFees
+from mats.venue.hours import ALWAYS, AlwaysOpen, Hours, hours
+from mats.venue.latency import FixedLatency, LatencyModel, NoLatency
+from mats.venue.locate import EasyToBorrow, Inventory, LocateModel
+from mats.venue.margin import CashMargin, IntradayMargin, MarginModel, RegTMargin
+from mats.venue.slippage import FixedSlippage, NoSlippage, SlippageModel
+
+FEES: dict[str, type[FeeModel]] = {"fixed": FixedFees, "tiered": TieredFees, "none": NoFees}
+MARGINS: dict[str, type[MarginModel]] = {"intraday": IntradayMargin, "regt": RegTMargin, "cash": CashMargin}
+MILLISECOND: Nanos = 1_000_000
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be replaced. The defaults: around the clock, at once, at the quote, IB's fixed fees, easy to borrow."""
+
+    hours: Hours = AlwaysOpen()
+    fees: FeeModel = FixedFees()
+    slippage: SlippageModel = NoSlippage()
+    latency: LatencyModel = NoLatency()
+    margin: MarginModel = IntradayMargin()
+    locate: LocateModel = EasyToBorrow()
+
+
+def choose_models(
+    *,
+    calendar: str = ALWAYS,
+    fees: str = "fixed",
+    margin: str = "intraday",
+    slippage_ticks: int = 0,
+    latency_ms: float = 0.0,
+    borrow: dict[str, int] | None = None,
+) -> Models:
+    """The models that go by these names; raises ValueError for a name that is unknown."""
+    if fees not in FEES:
+        raise ValueError(f"fees {fees!r} are unknown; write one of {', '.join(FEES)}")
+    if margin not in MARGINS:
+        raise ValueError(f"margin {margin!r} is unknown; write one of {', '.join(MARGINS)}")
+    if slippage_ticks < 0 or latency_ms < 0:
+        raise ValueError(f"slippage of {slippage_ticks} ticks and latency of {latency_ms} ms must not be negative")
+    return Models(
+        hours=hours(calendar),
+        fees=FEES[fees](),
+        margin=MARGINS[margin](),
+        slippage=FixedSlippage(slippage_ticks) if slippage_ticks else NoSlippage(),
+        latency=FixedLatency(round(latency_ms * MILLISECOND)) if latency_ms else NoLatency(),
+        locate=Inventory({name: Decimal(shares) for name, shares in borrow.items()}) if borrow else EasyToBorrow(),
+    )
