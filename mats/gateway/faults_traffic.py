@@ -30,13 +30,17 @@ class Event(msgspec.Struct, frozen=True):
     incoming: bool
 
 
+Held = tuple[Event, list["Armed"]]
+"""An event, and the faults that it has yet to pass."""
+
+
 class Armed:
     """A fault with its counts."""
 
     def __init__(self, fault: plan.AnyFault, random: Random) -> None:
         self.fault, self.random = fault, random
         self.seen = self.acted = 0
-        self.gathered: dict[Session, list[Event]] = defaultdict(list)
+        self.gathered: dict[Session, list[Held]] = defaultdict(list)
 
     def matches(self, event: Event, known: Callable[[Event], bool]) -> bool:
         """Whether the fault acts on this one; counts it."""
@@ -83,7 +87,7 @@ class Traffic:
         self.swallowed: frozenset[int] = frozenset()
         self._requests: dict[int, list[Armed]] = {}
         self._messages: dict[int, list[Armed]] = {}
-        self._waiting: list[tuple[Event, list[Armed]]] = []
+        self._waiting: list[Held] = []
 
     @property
     def recording(self) -> bool:
@@ -132,20 +136,20 @@ class Traffic:
         """Lets go what was delayed without an end."""
         waiting, self._waiting = self._waiting, []
         for event, rest in waiting:
-            self._deliver(rest, event)
+            self._deliver(event, rest)
 
     # the faults
 
     def _pass(self, chain: list[Armed], event: Event) -> Iterator[list[str]]:
         for at, armed in enumerate(chain):
             if armed.matches(event, self.performer.known):
-                for changed in self._apply(armed, chain[at + 1 :], event):
-                    yield from self._pass(chain[at + 1 :], changed)
+                for changed, rest in self._apply(armed, chain[at + 1 :], event):
+                    yield from self._pass(rest, changed)
                 return
         yield event.fields
 
-    def _apply(self, armed: Armed, rest: list[Armed], event: Event) -> Iterable[Event]:
-        """What goes on to the rest of the faults now."""
+    def _apply(self, armed: Armed, rest: list[Armed], event: Event) -> Iterable[Held]:
+        """What goes on now, each with the faults that are left for it."""
         match armed.fault:
             case plan.Swallow():
                 return ()
@@ -153,18 +157,19 @@ class Traffic:
                 self._waiting.append((event, rest))
                 return ()
             case plan.Delay(seconds=float(seconds)):
-                asyncio.get_running_loop().call_later(seconds, self._deliver, rest, event)
+                asyncio.get_running_loop().call_later(seconds, self._deliver, event, rest)
                 return ()
             case plan.Reorder():
-                return self._gather(armed, armed.fault, rest, event)
+                return self._gather(armed, armed.fault, (event, rest))
             case plan.Duplicate(copies=copies):
-                return [event] * (1 + copies)
+                return [(event, rest)] * (1 + copies)
             case plan.Edit():
-                return [msgspec.structs.replace(event, fields=self._edited(armed.fault, event))]
+                return [(msgspec.structs.replace(event, fields=self._edited(armed.fault, event)), rest)]
             case plan.Answer():
                 return self._answers(armed.fault, event)
             case plan.Drop():
-                return self._drop(armed.fault, event)
+                self._drop(armed.fault, event)
+                return [(event, rest)] if armed.fault.place == "after" else ()
             case plan.Truncate():
                 return self._truncate(event)
             case plan.Twin():
@@ -172,9 +177,9 @@ class Traffic:
                 return ()
             case other:
                 self.performer.perform(other, event)
-                return [event]
+                return [(event, rest)]
 
-    def _deliver(self, rest: list[Armed], event: Event) -> None:
+    def _deliver(self, event: Event, rest: list[Armed]) -> None:
         """Brings home what was held back."""
         for fields in self._pass(rest, event):
             if event.incoming:
@@ -183,27 +188,20 @@ class Traffic:
                 event.session.send_through(tuple(fields))
         self.performer.end_turn()
 
-    def _gather(self, armed: Armed, fault: plan.Reorder, rest: list[Armed], event: Event) -> Iterable[Event]:
-        gathered = armed.gathered[event.session]
-        gathered.append(event)
+    def _gather(self, armed: Armed, fault: plan.Reorder, held: Held) -> Iterable[Held]:
+        session = held[0].session
+        gathered = armed.gathered[session]
+        gathered.append(held)
         if len(gathered) == fault.count:
-            return self._reordered(armed, fault, event.session)
+            return _reordered(armed, fault, session)
         if len(gathered) == 1:
-            loop = asyncio.get_running_loop()
-            loop.call_later(fault.seconds, self._give_up, armed, fault, rest, gathered)
+            asyncio.get_running_loop().call_later(fault.seconds, self._give_up, armed, fault, session, gathered)
         return ()
 
-    def _reordered(self, armed: Armed, fault: plan.Reorder, session: Session) -> list[Event]:
-        events = armed.gathered.pop(session)
-        if not fault.order:
-            armed.random.shuffle(events)
-            return events
-        return [events[at] for at in fault.order if at < len(events)]
-
-    def _give_up(self, armed: Armed, fault: plan.Reorder, rest: list[Armed], gathered: list[Event]) -> None:
-        if armed.gathered.get(gathered[0].session) is gathered:
-            for event in self._reordered(armed, fault, gathered[0].session):
-                self._deliver(rest, event)
+    def _give_up(self, armed: Armed, fault: plan.Reorder, session: Session, gathered: list[Held]) -> None:
+        if armed.gathered.get(session) is gathered:
+            for event, rest in _reordered(armed, fault, session):
+                self._deliver(event, rest)
 
     def _edited(self, fault: plan.Edit, event: Event) -> list[str]:
         instead = {old: self._text(new, event) for old, new in fault.replace.items()}
@@ -213,7 +211,7 @@ class Traffic:
                 fields[position] = self._text(value, event)
         return fields
 
-    def _answers(self, fault: plan.Answer, event: Event) -> Iterable[Event]:
+    def _answers(self, fault: plan.Answer, event: Event) -> Iterable[Held]:
         """The messages instead; they are not looked at again."""
         messages: list[Message] = [tuple(self._text(field, event) for field in message) for message in fault.messages]
         if fault.code:
@@ -222,13 +220,12 @@ class Traffic:
         asyncio.get_running_loop().call_soon(self.performer.end_turn)
         return ()
 
-    def _drop(self, fault: plan.Drop, event: Event) -> Iterable[Event]:
+    def _drop(self, fault: plan.Drop, event: Event) -> None:
         if event.incoming or fault.place == "before":
             event.session.stop()
         asyncio.get_running_loop().call_soon(self._end, event.session, b"", fault.hard)
-        return [event] if fault.place == "after" else ()
 
-    def _truncate(self, event: Event) -> Iterable[Event]:
+    def _truncate(self, event: Event) -> Iterable[Held]:
         frame = encode(tuple(event.fields))
         event.session.stop()
         asyncio.get_running_loop().call_soon(self._end, event.session, frame[: len(frame) // 2], False)
@@ -240,6 +237,14 @@ class Traffic:
 
     def _text(self, value: plan.Text, event: Event) -> str:
         return FIELD.sub(lambda name: self.performer.fill_in(name[1], event), str(value))
+
+
+def _reordered(armed: Armed, fault: plan.Reorder, session: Session) -> list[Held]:
+    held = armed.gathered.pop(session)
+    if not fault.order:
+        armed.random.shuffle(held)
+        return held
+    return [held[at] for at in fault.order if at < len(held)]
 
 
 def _request_number(session: Session, fields: list[str]) -> int:

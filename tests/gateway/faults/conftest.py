@@ -1,0 +1,153 @@
+"""A client that shows the wire: requests are written by ib_async's encoder, messages kept as the fields that came."""
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from ib_async import Client, Contract, LimitOrder, MarketOrder, Order
+from ib_async.wrapper import Wrapper
+
+SPY = Contract(conId=756733, symbol="SPY", secType="STK", exchange="SMART", currency="USD")
+MODIFIABLE = 178
+
+
+class Encoder(Client):
+    """Writes requests as bytes in place of sending them."""
+
+    def __init__(self):
+        super().__init__(Wrapper(None))
+        self.connState, self._serverVersion, self.written = Client.CONNECTED, MODIFIABLE, []
+
+    def sendMsg(self, text):
+        self.written.append(text.encode())
+
+    def encode(self, name, *arguments):
+        getattr(self, name)(*arguments)
+        return self.written.pop()
+
+
+class Wire:
+    """One connection. `seen` is every message that came, as its list of fields."""
+
+    def __init__(self, port):
+        self.port, self.seen, self.ended = port, [], None
+        self._encoder, self._news, self._buffer = Encoder(), asyncio.Event(), b""
+
+    async def open(self):
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._task = asyncio.create_task(self._read())
+        return self
+
+    async def greet(self, client_id=1):
+        """Says hello and its id, and waits for the next valid id."""
+        await self.open()
+        self._writer.write(b"API\0")
+        self.write(b"v157..178")
+        await self.until(lambda: self.seen or self.ended)
+        self.write(f"71\x002\x00{client_id}\0\0".encode())
+        await self.until(lambda: self.of(2158) or self.of(326) or self.ended)
+        return self
+
+    def write(self, body):
+        self._writer.write(struct.pack(">I", len(body)) + body)
+
+    def call(self, name, *arguments):
+        """Sends a request by the name that ib_async's client has for it."""
+        self.write(self._encoder.encode(name, *arguments))
+
+    def place(self, order_id, order=None, contract=SPY, **terms):
+        """A resting limit order unless another is given."""
+        order = order or LimitOrder("BUY", 10, 1.0)
+        for name, value in terms.items():
+            setattr(order, name, value)
+        self.call("placeOrder", order_id, contract, order)
+
+    async def _read(self):
+        try:
+            while data := await self._reader.read(65536):
+                self._take(data)
+            self.ended = "closed"
+        except ConnectionResetError:
+            self.ended = "reset"
+        self._news.set()
+
+    def _take(self, data):
+        self._buffer += data
+        while len(self._buffer) >= 4 and len(self._buffer) >= 4 + (length := struct.unpack(">I", self._buffer[:4])[0]):
+            self.seen.append(self._buffer[4 : 4 + length].decode().removesuffix("\0").split("\0"))
+            self._buffer = self._buffer[4 + length :]
+        self._news.set()
+
+    @property
+    def rest(self):
+        """Bytes of a frame that is not complete."""
+        return self._buffer
+
+    async def until(self, condition: Callable[[], object], seconds=5.0):
+        """Reads until the condition holds, and returns what it gave."""
+        async with asyncio.timeout(seconds):
+            while not (found := condition()):
+                self._news.clear()
+                await self._news.wait()
+        return found
+
+    async def settled(self):
+        """Reads until the gateway has answered all that was asked before."""
+        before = len(self.messages("49"))
+        self.call("reqCurrentTime")
+        await self.until(lambda: len(self.messages("49")) > before)
+
+    def messages(self, *numbers):
+        """Messages of these numbers, in order; several numbers keep their order among each other."""
+        return [fields for fields in self.seen if fields[0] in numbers]
+
+    def kinds(self, *numbers):
+        return [fields[0] for fields in self.messages(*numbers)]
+
+    def of(self, code):
+        """The errors of a code."""
+        return [fields for fields in self.messages("4") if fields[3] == str(code)]
+
+    def codes(self):
+        """The codes of errors, without the farms at the start."""
+        return [int(fields[3]) for fields in self.messages("4")][3:]
+
+    def statuses(self):
+        return [fields[2] for fields in self.messages("3")]
+
+    async def close(self):
+        self._writer.close()
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+
+class Wires:
+    """Makes connections and ends them."""
+
+    MarketOrder, LimitOrder, Order, Contract, SPY = MarketOrder, LimitOrder, Order, Contract, SPY
+
+    @staticmethod
+    def run(scenario):
+        asyncio.run(asyncio.wait_for(scenario, 60))
+
+    @staticmethod
+    def plain(port):
+        """A connection that is not opened yet."""
+        return Wire(port)
+
+    @asynccontextmanager
+    async def client(self, gateway, client_id=1) -> AsyncIterator[Wire]:
+        wire = await Wire(gateway.port).greet(client_id)
+        try:
+            yield wire
+        finally:
+            await wire.close()
+
+
+@pytest.fixture
+def wires() -> Wires:
+    return Wires()
