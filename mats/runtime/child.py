@@ -43,6 +43,12 @@ class Child:
     def restartable(self) -> bool:
         return self.state not in ("parked", "finished")
 
+    @property
+    def stop_deadline(self) -> float:
+        """Seconds it has to end; a supervisor has those of all its children, added ones too, and one more."""
+        children = self.cell.children
+        return self.spec.stop_deadline if children is None else 1.0 + sum(spec.stop_deadline for spec in children)
+
     def adopt_running(self) -> None:
         """Take over the incarnation that runs."""
         self.state = "running"

@@ -316,7 +316,7 @@ class Supervisor(Actor):
             child.ref.stop(child.incarnation)
         else:
             child.ref.signal(Stop("restart" if purpose == "restart" else "shutdown"), child.incarnation)
-        self.after(child.spec.stop_deadline, _StopDeadline(child.path, child.incarnation))
+        self.after(child.stop_deadline, _StopDeadline(child.path, child.incarnation))
 
     def _dismissed(self, child: Child) -> None:
         """The child has ended as it was told to."""

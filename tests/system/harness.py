@@ -242,7 +242,8 @@ class Executed(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The gateway's whole answer: executions, positions, and (permId, orderRef, limit, quantity) of open orders."""
+    """The gateway's whole answer: executions as last corrected, positions, and by permId (orderRef, limit, quantity) of
+    open orders and the orderRef of all."""
 
     executions: tuple[Executed, ...]
     positions: dict[tuple[str, str], float]
@@ -266,18 +267,19 @@ async def _look(port: int, client_id: int) -> Look:
         positions = await ib.reqPositionsAsync()
     finally:
         ib.disconnect()
+    executions = [
+        Executed(
+            fill.execution.acctNumber,
+            fill.execution.execId,
+            fill.contract.symbol,
+            fill.execution.shares * (1 if fill.execution.side == "BOT" else -1),
+            fill.execution.orderRef,
+            fill.execution.permId,
+        )
+        for fill in fills
+    ]
     return Look(
-        executions=tuple(
-            Executed(
-                fill.execution.acctNumber,
-                fill.execution.execId,
-                fill.contract.symbol,
-                fill.execution.shares * (1 if fill.execution.side == "BOT" else -1),
-                fill.execution.orderRef,
-                fill.execution.permId,
-            )
-            for fill in fills
-        ),
+        executions=tuple({e.family: e for e in sorted(executions, key=lambda e: e.exec_id)}.values()),
         positions={(p.account, p.contract.symbol): p.position for p in positions if p.position},
         open_orders={t.order.permId: (t.order.orderRef, t.order.lmtPrice, t.order.totalQuantity) for t in opened},
         refs={t.order.permId: t.order.orderRef for t in (*opened, *completed)},
@@ -299,14 +301,11 @@ def prove(data: Path, seen: Look, summary: dict[str, Any] | None = None) -> int:
 
 def prove_fills(data: Path, seen: Look) -> None:
     """Every execution is stored once, under the strategy that its order names."""
-    stored = Reader(lmdb_uri(data / "arctic")).fills(ACCOUNT)
-    repeated = [family for family, times in Counter(stored["family"]).items() if times > 1]
+    stored = list(Reader(lmdb_uri(data / "arctic")).fills(ACCOUNT).itertuples())
+    repeated = [family for family, times in Counter(row.family for row in stored).items() if times > 1]
     assert not repeated, f"stored more than once: {repeated[:5]}"
     expected = {e.family: (e.order_ref.partition(":")[0], e.symbol, e.quantity) for e in seen.executions}
-    got = {
-        row.family: (row.strategy, row.symbol, row.quantity * (1 if row.side == "BUY" else -1))
-        for row in stored.itertuples()
-    }
+    got = {row.family: (row.strategy, row.symbol, row.quantity * (1 if row.side == "BUY" else -1)) for row in stored}
     assert got.keys() == expected.keys(), (
         f"lost {expected.keys() - got.keys()}, invented {got.keys() - expected.keys()}"
     )

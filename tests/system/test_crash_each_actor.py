@@ -1,6 +1,7 @@
 """Each actor is crashed while fills flow: it comes back, nobody else notices, nothing is lost (G1, G3, G5, G7)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,21 @@ def test_a_crashed_actor_comes_back_alone_and_trading_goes_on(system: System, na
     system.wait_for_agreement()
     assert system.incarnations() == before | {name: before[name] + 1}
     assert not system.lost()
+
+
+def test_a_core_that_gives_up_is_started_again_with_all_that_stands_on_it(tmp_path: Path) -> None:
+    write_strategies(tmp_path, lively_strategies(2))
+    with lively_gateway(tmp_path) as gateway, running_system(tmp_path, gateway) as system:
+        system.wait_for_fills(3, *STRATEGIES)
+        for crash in range(4):
+            before = system.incarnations()["core/orders"]
+            system.runtime.ref("core/orders").tell(Crash(f"number {crash}"))
+            until(lambda b=before: system.incarnations()["core/orders"] > b, 15, "the restart")
+            until(lambda: system.state("core/orders") == "running", 15, "core/orders running")
+        system.wait_for_fills(4, *STRATEGIES)
+        system.wait_until_booked()
+        after = system.incarnations()
+        assert after["core"] == after["brokers"] == after["strategies"] == 2
+        assert after["store"] == after["root"] == 1
+        assert not system.runtime.escalated.is_set()
+        system.finish_and_prove()
