@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from mats.gateway.faults_traffic import Event, Traffic
 from mats.gateway.faults_words import WORDS
 from mats.gateway.hub import Hub
 from mats.gateway.market_data import MarketData
+from mats.gateway.recording import Recorder
 from mats.gateway.requests import place_order
 from mats.gateway.wire import Field, Fields
 from mats.model.instrument import InstrumentId
@@ -68,6 +70,16 @@ class Faults:
     @property
     def armed(self) -> list[AnyFault]:
         return self._armory.faults
+
+    def record(self, path: Path) -> None:
+        """Writes everything sent and received from now on to a file, as lines of JSON. Raises OSError."""
+        self.stop_recording()
+        self._traffic.recorder = Recorder(path, self._desk.now)
+
+    def stop_recording(self) -> None:
+        if self._traffic.recorder:
+            self._traffic.recorder.close()
+            self._traffic.recorder = None
 
     def push(self, client_id: int, *fields: Field) -> None:
         """Sends any message, as it stands."""

@@ -227,6 +227,7 @@ class Actions:
         self._hooks.correct(last.exec_id, exact(fault.quantity), exact(fault.price) or last.price)
 
     def _place_manual(self, fault: plan.ManualOrder) -> None:
+        self._house.check(fault.instrument, fault.account)
         price = None if fault.price is None else exact(fault.price)
         self._hooks.manual_order(
             fault.instrument,

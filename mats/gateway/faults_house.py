@@ -12,6 +12,8 @@ from mats.gateway.listener import Listener
 from mats.gateway.lobby import Lobby
 from mats.gateway.market_data import MarketData
 from mats.gateway.portfolio import Portfolio
+from mats.model.instrument import InstrumentId
+from mats.model.orders import AccountId
 from mats.model.timestamp import DAY, SECOND
 from mats.venue.account import Account
 from mats.venue.clock import ShiftedClock
@@ -46,6 +48,13 @@ class House(msgspec.Struct, frozen=True):
         self.lobby.close()
         self.desk.forget_untransmitted()
         self.blotter.rewind(rewind)
+
+    def check(self, instrument: InstrumentId, account: AccountId) -> None:
+        """Raises LookupError where the instrument or a named account is not there."""
+        if instrument not in self.exchange:
+            raise LookupError(f"instrument {instrument!r} is not listed; list it or choose another")
+        if account and account not in self.portfolio.accounts:
+            raise LookupError(f"account {account!r} is unknown; there are {', '.join(self.portfolio.accounts)}")
 
     def take_checkpoint(self) -> None:
         accounts = msgspec.json.encode(list(self.portfolio.accounts.values()))

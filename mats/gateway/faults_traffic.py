@@ -111,6 +111,14 @@ class Traffic:
 
     # the line
 
+    def opened(self, session: Session) -> None:
+        if self.recorder:
+            self.recorder.opened(session)
+
+    def closed(self, session: Session) -> None:
+        if self.recorder:
+            self.recorder.closed(session)
+
     def incoming(self, session: Session, fields: list[str]) -> Iterable[list[str]]:
         if self.recorder:
             self.recorder.received(session, fields)

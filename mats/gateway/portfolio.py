@@ -52,6 +52,8 @@ class Portfolio:
         for name in names:
             self.accounts[name] = stored.get(name) or Account(name, {"USD": cash})
             self._state.put("account", name, self.accounts[name])
+            for instrument in self.accounts[name].holdings:
+                self._universe.wake(instrument)
 
     def replace(self, account: Account) -> None:
         """Takes back an earlier state of an account; nobody is told."""

@@ -6,7 +6,7 @@ A line holds the time of the gateway in nanoseconds, the number of the connectio
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import msgspec
 
@@ -27,10 +27,10 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Recorder:
-    """Writes the record. Lines are buffered; `flush` brings them to the file."""
+    """Writes the record, line by line as things happen. Raises OSError where the file cannot be written."""
 
-    def __init__(self, file: BinaryIO, now: Callable[[], Nanos]) -> None:
-        self._file, self._now = file, now
+    def __init__(self, path: Path, now: Callable[[], Nanos]) -> None:
+        self._file, self._now = path.open("ab", buffering=0), now
         self._numbers: dict[Session, int] = {}
         self._connections = 0
 
@@ -50,10 +50,6 @@ class Recorder:
     def closed(self, session: Session) -> None:
         self._write(session, "close", [])
         self._numbers.pop(session, None)
-        self.flush()
-
-    def flush(self) -> None:
-        self._file.flush()
 
     def close(self) -> None:
         self._file.close()

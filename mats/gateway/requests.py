@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from mats.gateway.wire import Fields, WireError
-from mats.model.timestamp import DAY, SECOND, Nanos, from_datetime
+from mats.model.timestamp import Nanos, from_datetime
 from mats.venue.universe import ContractQuery
 
 PROFILE_DROPPED = 177
@@ -186,21 +186,3 @@ def instant(text: str) -> Nanos:
         return from_datetime(moment.replace(tzinfo=ZoneInfo(match[3])) if match[3] else moment)
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise WireError(f"{text!r} is not a time; write yyyymmdd hh:mm:ss ZONE") from error
-
-
-DURATIONS: dict[str, Nanos] = {"S": SECOND, "D": DAY, "W": 7 * DAY, "M": 31 * DAY, "Y": 366 * DAY}
-
-BAR_SIZES: dict[str, int] = {
-    **{f"{n} secs": n for n in (5, 10, 15, 30)},
-    **{f"{n} min{'s' if n > 1 else ''}": 60 * n for n in (1, 2, 3, 5, 10, 15, 20, 30)},
-    "1 hour": 3600,
-    **{f"{n} hours": 3600 * n for n in (2, 3, 4, 8)},
-    "1 day": 86400,
-}
-"""Seconds of each bar size."""
-
-
-def duration(text: str) -> Nanos:
-    """`3600 S`, `2 D`, `1 W`, `1 M`, `1 Y`; 0 where it is none of them."""
-    count, _, unit = text.partition(" ")
-    return int(count) * DURATIONS[unit] if count.isdigit() and unit in DURATIONS else 0

@@ -7,14 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from mats.gateway.wire import Field, Message
-from mats.model.instrument import Instrument, SecType
+from mats.model.instrument import Instrument
 from mats.model.timestamp import SECOND, Nanos, to_datetime
 
 UNSET = "1.7976931348623157E308"
-
-TRADING_HOURS = "20000101:0000-20991231:2359"
-VALID_EXCHANGES = {SecType.STOCK: "SMART,AMEX,NYSE,ARCA,NASDAQ,ISLAND", SecType.CASH: "IDEALPRO"}
-ORDER_TYPES = "ACTIVETIM,DAY,FOK,GTC,IOC,LMT,MKT,STP,STPLMT,WHATIF"
 
 
 def moment(instant: Nanos) -> str:
@@ -125,49 +121,6 @@ def profit_single(
 ) -> Message:
     total = number(unrealized + realized)
     return (95, request_id, quantity, total, number(unrealized), number(realized), number(value))
-
-
-def contract_details(request_id: int, instrument: Instrument) -> Message:
-    """Everything about an instrument; it trades around the clock here."""
-    return (
-        10,
-        request_id,
-        instrument.symbol,
-        instrument.sec_type.value,
-        instrument.expiry,
-        instrument.strike,
-        instrument.right,
-        instrument.exchange,
-        instrument.currency,
-        instrument.local_symbol,
-        instrument.trading_class,
-        instrument.trading_class,
-        instrument.con_id,
-        instrument.tick_size,
-        instrument.multiplier if instrument.multiplier != 1 else "",
-        ORDER_TYPES,
-        VALID_EXCHANGES.get(instrument.sec_type, instrument.exchange),
-        1,
-        0,
-        instrument.name,
-        instrument.primary_exchange,
-        instrument.expiry[:6],
-        *("", "", ""),
-        instrument.time_zone,
-        TRADING_HOURS,
-        TRADING_HOURS,
-        *("", 0, 0),
-        1,
-        *("", "", "26", instrument.expiry),
-        "COMMON" if instrument.sec_type is SecType.STOCK else "",
-        instrument.min_size,
-        instrument.size_increment,
-        instrument.size_increment,
-    )
-
-
-def contract_details_end(request_id: int) -> Message:
-    return (52, 1, request_id)
 
 
 def open_order_end() -> Message:

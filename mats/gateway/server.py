@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,16 @@ import structlog
 
 from mats.gateway import responses
 from mats.gateway.blotter import Blotter, era_of
+from mats.gateway.contracts import Contracts
 from mats.gateway.desk import Desk
 from mats.gateway.faults import Faults
 from mats.gateway.faults_house import House
 from mats.gateway.faults_traffic import Traffic
 from mats.gateway.feed import Feed, Publisher, RandomFeed, ReplayFeed
+from mats.gateway.historical import Historical
+from mats.gateway.historical_pacing import HistoricalPacing
 from mats.gateway.hub import Hub
+from mats.gateway.limits import LENIENT, Limits
 from mats.gateway.listener import Listener
 from mats.gateway.lobby import MAX_CLIENTS, Lobby
 from mats.gateway.market_data import MarketData
@@ -27,7 +32,9 @@ from mats.gateway.wire import Fields
 from mats.model.timestamp import Nanos
 from mats.venue.clock import Clock, DataClock, ShiftedClock, SystemClock
 from mats.venue.exchange import Exchange
+from mats.venue.history import History
 from mats.venue.market import RandomMarket
+from mats.venue.models import Models
 from mats.venue.replay import Replay
 from mats.venue.universe import default_universe, load_universe
 
@@ -53,7 +60,8 @@ class PaperGateway:
     `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in
     `bar_seconds` of wall time, beginning `hold_seconds` after the last new market data subscription; without it the
     market is random and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the
-    random market its time. Raises GatewayError.
+    random market its time. `models` are fees, margin, hours and the like of the venue, `limits` what clients are
+    granted. Raises GatewayError.
     """
 
     def __init__(
@@ -70,7 +78,10 @@ class PaperGateway:
         cash: Decimal = Decimal(1_000_000),
         instruments: Path | None = None,
         clock: Clock | None = None,
+        models: Models | None = None,
+        limits: Limits = LENIENT,
     ) -> None:
+        models = models or Models()
         self._traffic = Traffic()
         self._lobby = Lobby()
         self._listener = Listener(host, port, lambda: Session(self, self._traffic))
@@ -84,15 +95,21 @@ class PaperGateway:
         stored_time = self._state.load("clock", Nanos).get("now", 0)
         base: Clock = DataClock(stored_time or played.start) if played else clock or SystemClock()
         self.clock = ShiftedClock(base)
-        self.exchange = Exchange(self.universe)
-        self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark)
+        self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
+        self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark, models.margin)
         self.portfolio.open(accounts, cash)
         blotter = Blotter(self._state, era_of(SystemClock().now()))
-        self._desk = Desk(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio)
+        self._desk = Desk(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio, models)
+        for order in self.exchange.working():
+            self.universe.wake(order.instrument)
         market = RandomMarket(self.universe, seed)
+        history: History = played or market
+        contracts = Contracts(self.clock, self.universe, models.hours)
         self._data = MarketData(
-            self._hub, self.clock, self.universe, self.exchange, played or market, lambda: self._feed.subscribed()
+            self._hub, self.clock, self.universe, contracts, self.exchange, history, limits, self._subscribed
         )
+        pacing = HistoricalPacing(time.monotonic) if limits.historical else None
+        past = Historical(self.clock, contracts, history, models.hours, self._data.growing, pacing, self._subscribed)
         self._feed = self._new_feed(base, played, market, bar_seconds, hold_seconds)
         parts = (self.exchange, self.portfolio, blotter, self._desk, self._data)
         house = House(self._hub, self._listener, self._lobby, self.clock, *parts, [])
@@ -102,7 +119,9 @@ class PaperGateway:
             **self.portfolio.requests(),
             **self._desk.requests(),
             **OrderQueries(self.universe, self.exchange, blotter).requests(),
+            **contracts.requests(),
             **self._data.requests(),
+            **past.requests(),
         }
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -158,6 +177,9 @@ class PaperGateway:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             self.portfolio.refresh()
+
+    def _subscribed(self) -> None:
+        self._feed.subscribed()
 
     def opened(self, session: Session) -> None:
         self._lobby.enter(session)

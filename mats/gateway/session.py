@@ -53,6 +53,8 @@ class Line(Protocol):
     def recording(self) -> bool:
         """Whether written frames are to be shown to it."""
 
+    def opened(self, session: "Session") -> None: ...
+
     def incoming(self, session: "Session", fields: list[str]) -> Iterable[list[str]]:
         """The requests to handle now, where `fields` has arrived."""
 
@@ -60,6 +62,8 @@ class Line(Protocol):
         """The messages to send now, where `message` is to leave."""
 
     def wrote(self, session: "Session", frames: list[bytes]) -> None: ...
+
+    def closed(self, session: "Session") -> None: ...
 
 
 class Session(asyncio.Protocol):
@@ -83,6 +87,7 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport, self._write = transport, transport.write
+        self._line.opened(self)
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +102,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._line.closed(self)
         self._owner.closed(self)
 
     def handle(self, frame: list[str]) -> None:

@@ -67,7 +67,7 @@ class Universe:
         return tuple(self._awake)
 
     def wake(self, name: InstrumentId) -> None:
-        """From now on the instrument is quoted, and so is what it is an option on."""
+        """From now on the instrument is quoted."""
         self._awake[name] = None
 
     def listing(self, name: InstrumentId) -> Listing:
@@ -78,6 +78,11 @@ class Universe:
 
     def with_con_id(self, con_id: int) -> Instrument | None:
         return self._by_con_id.get(con_id)
+
+    def underlying(self, instrument: Instrument) -> Instrument | None:
+        """What it is an option on; None for anything else."""
+        name = self._by_id[instrument.id].underlying
+        return self._by_id[name].instrument if name else None
 
     def options_on(self, underlying: InstrumentId) -> list[Instrument]:
         """The option chain of an instrument, in order of expiry, strike and right."""

@@ -1,0 +1,89 @@
+"""The control port: lines of JSON from a person or a program beside the API, each answered by one line.
+
+A line is a fault (`{"do": "drop", "hard": true}`), a plan (`{"rows": [17], "fault": [...], "seed": 1}`), a question
+(`{"show": "orders"}`: also executions, accounts, clients, faults, clock), or `{"disarm": true}`. The answer is `{"ok": true}`
+with what was asked for, or `{"error": "why"}`. Only this machine can reach the port.
+"""
+
+import asyncio
+from types import TracebackType
+
+import msgspec
+
+from mats.gateway.faults_plan import AnyFault
+from mats.gateway.faults_rows import PlanError, parse_plan
+from mats.gateway.server import PaperGateway
+
+LONGEST_LINE = 1 << 16
+
+
+class Control:
+    """The port, beside a gateway that runs: an async context manager. Raises OSError where it cannot listen."""
+
+    def __init__(self, gateway: PaperGateway, port: int = 0) -> None:
+        self.port = port
+        self._gateway = gateway
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> "Control":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=LONGEST_LINE)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for writer in tuple(self._writers):
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while line := await reader.readline():
+                if line.strip():
+                    writer.write(msgspec.json.encode(self.answer(line)) + b"\n")
+                    await writer.drain()
+        except (ValueError, ConnectionError):  # a line beyond the limit, or the client has gone
+            return
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    def answer(self, line: bytes) -> dict[str, object]:
+        """Does what a line asks."""
+        try:
+            document = msgspec.json.decode(line, type=dict[str, object])
+            return {"ok": True, **self._do(document)}
+        except (msgspec.DecodeError, PlanError, LookupError, ValueError) as error:
+            return {"error": str(error.args[0]) if error.args else repr(error)}
+
+    def _do(self, document: dict[str, object]) -> dict[str, object]:
+        faults = self._gateway.faults
+        if "do" in document:
+            faults.arm(msgspec.convert(document, AnyFault, str_keys=True))
+        elif "disarm" in document:
+            faults.disarm()
+        elif "show" in document:
+            return {"result": msgspec.to_builtins(self._show(str(document["show"])), str_keys=True)}
+        else:
+            plan = parse_plan(document, "control")
+            faults.arm(*plan.faults, seed=plan.seed)
+        return {}
+
+    def _show(self, what: str) -> object:
+        gateway = self._gateway
+        match what:
+            case "orders":
+                return list(gateway.exchange.working())
+            case "executions":
+                return gateway.faults.fills()
+            case "accounts":
+                return list(gateway.portfolio.accounts.values())
+            case "clients":
+                return sorted(gateway.connected)
+            case "faults":
+                return gateway.faults.armed
+            case "clock":
+                return gateway.clock.now()
+        raise ValueError(f"{what!r} cannot be shown; ask for orders, executions, accounts, clients, faults or clock")
