@@ -43,6 +43,14 @@ def test_a_position_after_the_book_counts(desk):
     assert desk.position("SPY").quantity == D(6)
 
 
+def test_a_book_of_an_owner_that_was_set_back_changes_no_position(desk):
+    desk.take_book([position(5)], None, 3)
+    assert not desk.take_book([position(4)], D(7), 2)
+    assert (desk.position("SPY").quantity, desk.equity()) == (D(5), D(7))
+    assert not desk.take_position(position(5), 3)
+    assert desk.take_book([position(6)], None, 3)
+
+
 @pytest.mark.parametrize("seq", [2, 3])
 def test_a_position_that_the_book_contains_already_changes_nothing(desk, seq):
     desk.take_book([position(5)], None, 3)

@@ -1,0 +1,118 @@
+"""The portfolio manager holds snapshots of the broker's positions against its books only when it may judge them."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from actors.broker import PositionsTaken, TakePositions
+from actors.fill_log import Adjust, Apply, LogMarked, MarkLog
+from actors.portfolio_manager import BreaksChanged, PortfolioManager
+from mats.model.broker import BrokerPosition
+from mats.model.executions import FillRecorded
+from mats.runtime import Actor
+
+
+class Line(Actor):
+    """A master connection that passes on what it is told."""
+
+    def __init__(self, heard):
+        self._heard = heard
+
+    def on_receive(self, message):
+        self._heard.tell(message)
+
+
+def held(quantity):
+    return (BrokerPosition(account="DU1", instrument="SPY", quantity=Decimal(quantity), average_cost=Decimal(100)),)
+
+
+class World:
+    """A portfolio manager without patience: a second look at once is proof enough."""
+
+    def __init__(self, runtime, journal_path, a_ready):
+        self.runtime = runtime
+        names = ("fill-log", "risk", "store", "heard", "manager")
+        self.log, self.risk, self.store, self.heard, manager = map(runtime.probe, names)
+        line = runtime.spawn(Line, self.heard.ref, name="ib-0")
+        args = (journal_path, self.log.ref, self.risk.ref, self.store.ref, line, manager.ref, "USD", 60.0, 0.0)
+        self.ref = runtime.spawn(PortfolioManager, *args, name="portfolio")
+        self.ref.tell(a_ready(line))
+        runtime.run_until_idle()
+        self.log_said()
+
+    def taken(self, *positions, mark):
+        """A snapshot comes, and the log says how far it was then."""
+        self.ref.tell(PositionsTaken(positions))
+        self.ref.tell(LogMarked(mark))
+        self.runtime.run_until_idle()
+
+    def log_said(self):
+        self.runtime.run_until_idle()
+        said = []
+        while (envelope := self.log._take(0.0)) is not None:
+            said.append(envelope.message)
+        return said
+
+    def adjustments(self):
+        return [message.quantity for message in self.log_said() if isinstance(message, Adjust)]
+
+    def broken(self):
+        """The last word to risk about where books and broker differ."""
+        self.runtime.run_until_idle()
+        places = frozenset()
+        while (envelope := self.risk._take(0.0)) is not None:
+            places = envelope.message.places if isinstance(envelope.message, BreaksChanged) else places
+        return places
+
+
+@pytest.fixture
+def world(runtime, journal_path, a_ready):
+    return World(runtime, journal_path, a_ready)
+
+
+@pytest.fixture
+def fill(an_execution):
+    first = FillRecorded(seq=1, strategy="trend", intent_id="i1", execution=an_execution(), recorded=0)
+    return lambda seq: replace(first, seq=seq, execution=an_execution(f"e{seq}.01"))
+
+
+def test_the_log_is_marked_for_each_snapshot(world):
+    world.ref.tell(PositionsTaken(()))
+    assert world.log_said() == [MarkLog(world.ref)]
+
+
+def test_a_snapshot_waits_for_every_entry_the_log_had_by_then(world, fill):
+    world.taken(*held(10), mark=1)
+    world.ref.tell(Apply((fill(1),)))
+    assert world.adjustments() == []
+    assert world.broken() == frozenset()
+
+
+def test_two_looks_at_one_difference_are_a_break_that_is_booked(world):
+    world.taken(*held(10), mark=0)
+    world.taken(*held(10), mark=0)
+    assert world.broken() == {("DU1", "SPY")}
+    assert world.adjustments() == [Decimal(10)]
+
+
+def test_snapshots_that_waited_while_the_stage_was_behind_do_not_confirm_each_other(world, fill):
+    """Both were taken before entry 2: neither contains it, the books do."""
+    world.taken(mark=1)
+    world.taken(mark=1)
+    world.ref.tell(Apply((fill(1), fill(2))))
+    assert world.adjustments() == []
+    assert world.broken() == frozenset()
+    world.taken(*held(20), mark=2)
+    assert world.adjustments() == []
+    assert world.broken() == frozenset()
+
+
+def test_positions_are_asked_for_regularly_and_again_when_they_do_not_come(world):
+    world.heard.receive(2)
+    world.runtime.advance(61.0)
+    world.heard.expect_message(TakePositions(world.ref))
+    world.runtime.advance(28.0)
+    world.heard.expect_nothing(0.0)
+    world.runtime.advance(3.0)
+    world.heard.expect_message(TakePositions(world.ref))
