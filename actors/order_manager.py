@@ -245,6 +245,7 @@ class OrderManager(Stage):
         else:
             wanted = amended(order.intent, order.view, change)
             route.ref.tell(AmendOrder(session=route.session, order_id=order.view.order_id, intent=wanted))
+            return  # risk counts the larger of both until the echo
         if order is not None:
             self._risk.tell(OrderChanged(order.view))
 
