@@ -3,10 +3,11 @@
 Each check returns its complaints; no complaints is proof.
 """
 
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from actors.order_manager import OrderManager, ReadOrders
 from actors.portfolio_manager import Portfolio, PortfolioManager, ReadPortfolio
@@ -16,7 +17,8 @@ from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Execut
 from mats.model.orders import DISCRETIONARY, OrderState, OrderView, StrategyName, parse_order_ref
 from mats.runtime import Actor
 from mats.venue.orders import FILLED, Order
-from tests.simulation.world import World
+from tests.simulation.world import Dials, World
+from tests.simulation.world import world as make_world
 
 A = TypeVar("A", bound=Actor)
 Complaints = Iterator[str]
@@ -225,3 +227,25 @@ def complaints(world: World) -> list[str]:
         if found and check is everybody_lives_and_trades and any(" is " in complaint for complaint in found):
             break
     return found
+
+
+class Verdict(NamedTuple):
+    """What became of one seed; `figures` are orders, executions, failures and boots, `crashes` counts by point."""
+
+    complaints: list[str]
+    figures: tuple[int, int, int, int]
+    crashes: Counter[str]
+    digest: str
+
+
+def verdict(seed: int, dials: Dials | None = None) -> Verdict:
+    """Run a seed and check it; an exception of the run is a complaint, too."""
+    with make_world(seed, dials) as world:
+        try:
+            world.run()
+            found = complaints(world)
+        except Exception:
+            found = [f"the run ended with {traceback.format_exc()}"]
+        broker = world.broker
+        figures = (len(broker.orders), len(broker.executions), len(world.failures), world.boots)
+        return Verdict(found, figures, world.chaos.crashes, "/".join(world.digests))

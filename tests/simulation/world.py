@@ -1,11 +1,13 @@
 """The whole daemon in virtual time: the real tree over a simulated broker, with faults from one seed."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.backtest_broker import VenueLine
@@ -16,7 +18,18 @@ from actors.tree import Names, Plan, build
 from mats.model.orders import OrderIntent
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk.limits import Limits
-from mats.runtime import Actor, ChaosPlan, ChildFailed, ChildParked, ChildSpec, DeadLetter, Event, Limit, SupervisorSpec, VirtualRuntime
+from mats.runtime import (
+    Actor,
+    ChaosPlan,
+    ChildFailed,
+    ChildParked,
+    ChildSpec,
+    DeadLetter,
+    Event,
+    Limit,
+    SupervisorSpec,
+    VirtualRuntime,
+)
 from mats.store.journal import Journal
 from mats.strategy.record import StrategyRecord
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
@@ -31,22 +44,43 @@ MEMORY = Path("/dev/shm")
 """Where a flush to the disk costs nothing, as far as there is such a place."""
 
 
-class Dials:
-    """How much of each kind of trouble a run has, drawn from its seed, so that runs differ in kind."""
+class Dials(Struct, frozen=True, kw_only=True):
+    """How much of each kind of trouble a run has.
 
-    def __init__(self, seed: int) -> None:
-        draw = Random(f"dials/{seed}")
-        self.strategies = draw.randint(1, 3)
-        self.seconds = draw.choice((20, 40, 60))
-        self.latency = draw.choice((0.0, 0.01, 0.3))
-        self.news_faults = draw.choice((0.0, 0.05, 0.2))
-        self.crash_points = draw.choice((0.0, 0.002, 0.01, 0.03))
-        self.steps_between_events = draw.choice((100, 300, 1000))
-        self.kills = draw.choice((0, 1, 4))
-        self.power_losses = draw.choice((0, 0, 1))
-        self.hang_ups = draw.choice((0, 1, 2))
-        self.corrections = draw.choice((0, 1))
-        self.manual_trades = draw.choice((0, 1))
+    `seconds` it lasts; the chances of faults in the news and of a crash at each point, and at `points` by name; then
+    how often events come, in steps, and the weights by which they are drawn.
+    """
+
+    strategies: int = 2
+    seconds: int = 20
+    latency: float = 0.01
+    news_faults: float = 0.0
+    crash_points: float = 0.0
+    points: Mapping[str, float] = {}
+    steps_between_events: int = 300
+    kills: int = 0
+    power_losses: int = 0
+    hang_ups: int = 0
+    corrections: int = 0
+    manual_trades: int = 0
+
+
+def drawn(seed: int) -> Dials:
+    """Dials of a seed, so that runs differ in kind and not only in detail."""
+    draw = Random(f"dials/{seed}")
+    return Dials(
+        strategies=draw.randint(1, 3),
+        seconds=draw.choice((20, 40, 60)),
+        latency=draw.choice((0.0, 0.01, 0.3)),
+        news_faults=draw.choice((0.0, 0.05, 0.2)),
+        crash_points=draw.choice((0.0, 0.002, 0.01, 0.03)),
+        steps_between_events=draw.choice((100, 300, 1000)),
+        kills=draw.choice((0, 1, 4)),
+        power_losses=draw.choice((0, 0, 1)),
+        hang_ups=draw.choice((0, 1, 2)),
+        corrections=draw.choice((0, 1)),
+        manual_trades=draw.choice((0, 1)),
+    )
 
 
 class MarketActor(Actor):
@@ -68,7 +102,7 @@ class World:
 
     def __init__(self, seed: int, folder: Path, dials: Dials | None = None) -> None:
         self.seed, self.folder = seed, folder
-        self.dials = dials or Dials(seed)
+        self.dials = dials or drawn(seed)
         self.random = Random(f"world/{seed}")
         self.journal = Journal(folder / "journal.db")
         self.disk = Disk([], {}, {})
@@ -81,7 +115,7 @@ class World:
         self.broker = FaultyBroker(seed, lambda: self.runtime.clock.now())
         self.broker.faults = self.dials.news_faults
         self.broker.arriving = self._arriving
-        self.chaos = ChaosPlan(seed, self.dials.crash_points)
+        self.chaos = ChaosPlan(seed, self.dials.crash_points, self.dials.points)
         self.runtime = VirtualRuntime(seed, START)
         self.digests: list[str] = []
 
@@ -251,3 +285,4 @@ def world(seed: int, dials: Dials | None = None) -> Iterator[World]:
             yield made
         finally:
             made.journal.close()
+            gc.collect()

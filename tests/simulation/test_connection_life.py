@@ -1,0 +1,139 @@
+"""A connection and the fill log: what is lost between them is found again by a new epoch."""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import pytest
+
+from actors.backtest_broker import BacktestBroker, VenueLine
+from actors.broker import NotSent, Ready, SubmitOrder
+from actors.connection import LOG_PATIENCE, Desks
+from actors.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from mats.model.instrument import parse_instrument
+from mats.model.market import Quote
+from mats.model.orders import OrderIntent, OrderTicket, Side
+from mats.runtime import Actor, Probe, Ref, VirtualRuntime
+from mats.venue.brokerage import Brokerage
+from mats.venue.universe import default_universe
+
+M = TypeVar("M")
+
+INTENT = OrderIntent(
+    intent_id="i1",
+    strategy="s1",
+    account="DU1",
+    instrument=default_universe().instrument("SPY"),
+    side=Side.BUY,
+    quantity=Decimal(10),
+    ticket=OrderTicket(),
+    time=1,
+)
+
+
+def fish(probe: Probe, kind: type[M], timeout: float) -> M:
+    """The first message of a class, whatever comes before it."""
+    found = probe.fish(lambda message: isinstance(message, kind), timeout)
+    assert isinstance(found, kind)
+    return found
+
+
+class FakeLog(Actor):
+    """A fill log in name, so that it can go down; what it gets is passed on to a probe."""
+
+    def __init__(self, to: Ref) -> None:
+        self._to = to
+
+    def on_receive(self, message: object) -> object:
+        self._to.tell(message)
+        return None
+
+
+class Bench:
+    """One connection of client 1, with probes on all sides, at a broker that quotes SPY."""
+
+    def __init__(self) -> None:
+        self.runtime = VirtualRuntime()
+        self.broker = Brokerage(default_universe(), {"DU1": Decimal(1_000_000)}, self.runtime.clock.now)
+        self.broker.on_market([Quote("SPY", 1, 100.0, 100.01, 500.0, 500.0, 100.0)])
+        self.log, self.listener, self.others = (self.runtime.probe(name) for name in ("log", "listener", "others"))
+        self.runtime.spawn(FakeLog, self.log.ref, name="fill-log")
+        other = self.others.ref
+        desks = Desks(
+            fill_log=self.runtime.ref("fill-log"), orders=other, portfolio=other, market_data=other, risk=other
+        )
+        line = VenueLine(self.broker)
+        self.ref = self.runtime.spawn(
+            BacktestBroker, 1, (self.listener.ref,), timing=line, desks=desks, name="connection"
+        )
+
+    def ready(self, epoch: int) -> Ready:
+        """Let it open an epoch, replay, and be merged."""
+        fish(self.log, OpenEpoch, 10.0)
+        self.ref.tell(EpochOpened("connection", epoch))
+        report = fish(self.log, ReportReplay, 10.0).report
+        assert report.epoch == epoch
+        self.ref.tell(ReplayMerged(epoch, len(report.executions)))
+        return self.listener.expect(Ready, timeout=10.0)
+
+    def submit(self, session: str, order_id: int) -> None:
+        self.ref.tell(SubmitOrder(session=session, order_id=order_id, intent=INTENT, reply_to=self.others.ref))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_lost_fill_log_gets_a_new_epoch_with_everything_that_was_reported_in_vain(bench: Bench) -> None:
+    bench.ready(epoch=1)
+    bench.submit("1", order_id=1)
+    lost = fish(bench.log, ReportExecutions, 1.0).executions
+    bench.runtime.kill(bench.runtime.ref("fill-log"))
+    bench.runtime.spawn(FakeLog, bench.log.ref, name="fill-log")
+    again = bench.ready(epoch=2)
+    assert len(lost) == 1
+    assert again.replay.executions == lost
+    assert again.session == "2"
+
+
+def test_orders_of_the_session_before_are_not_sent(bench: Bench) -> None:
+    bench.ready(epoch=1)
+    bench.runtime.kill(bench.runtime.ref("fill-log"))
+    bench.submit("1", order_id=1)
+    assert fish(bench.others, NotSent, 1.0).intent_id == "i1"
+    assert not bench.broker.orders
+
+
+def test_a_fill_log_that_does_not_answer_is_asked_again(bench: Bench) -> None:
+    fish(bench.log, OpenEpoch, 1.0)
+    before = bench.runtime.clock.seconds
+    fish(bench.log, OpenEpoch, 10.0)
+    assert bench.runtime.clock.seconds - before == pytest.approx(LOG_PATIENCE, abs=1.0)
+
+
+def test_a_merge_that_is_not_confirmed_is_tried_again_under_a_new_epoch(bench: Bench) -> None:
+    fish(bench.log, OpenEpoch, 1.0)
+    bench.ref.tell(EpochOpened("connection", 1))
+    fish(bench.log, ReportReplay, 1.0)
+    assert bench.ready(epoch=2).session == "2"
+
+
+def test_a_confirmation_of_an_epoch_that_is_over_means_nothing(bench: Bench) -> None:
+    bench.ready(epoch=1)
+    bench.runtime.kill(bench.runtime.ref("fill-log"))
+    bench.ref.tell(ReplayMerged(1, 0))
+    bench.listener.expect_nothing(3.0)
+    assert bench.runtime.cell("connection").status().state == "running"
+
+
+def test_what_happens_before_the_replay_is_in_the_log_after_it(bench: Bench) -> None:
+    fish(bench.log, OpenEpoch, 1.0)
+    bench.ref.tell(EpochOpened("connection", 1))
+    bench.runtime.run_until(lambda: bool(bench.broker._listeners), timeout=1.0)
+    bench.broker.place(1, 1, INTENT)
+    bench.log.expect(ReportReplay, 1.0)
+    assert isinstance(fish(bench.log, ReportExecutions, 1.0), ReportExecutions)
+
+
+def test_an_unknown_instrument_is_told_with_its_name(bench: Bench) -> None:
+    assert bench.broker.resolve(parse_instrument("NOPE")) is None

@@ -1,0 +1,34 @@
+"""G9: one seed, one trace."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.simulation.checks import verdict
+
+POWER_LOSS = 2
+"""A seed in which the power is lost."""
+SEARCH = Path(__file__).parent / "search.py"
+
+
+def test_one_seed_takes_the_same_steps_in_two_processes_with_different_hash_seeds() -> None:
+    traces = [_trace(seed=POWER_LOSS, hash_seed=hash_seed) for hash_seed in ("1", "4711")]
+    assert traces[0] == traces[1]
+    assert traces[0].count("/") >= 1, "the seed should include a power loss"
+
+
+def test_two_seeds_take_different_steps() -> None:
+    assert verdict(1).digest != verdict(2).digest
+
+
+def _trace(seed: int, hash_seed: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(SEARCH), "--first", str(seed), "--seeds", "1", "--digest"],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()[0]
