@@ -1,8 +1,8 @@
 """The control port: lines of JSON from a person or a program beside the API, each answered by one line.
 
 A line is a fault (`{"do": "drop", "hard": true}`), a plan (`{"rows": [17], "fault": [...], "seed": 1}`), a question
-(`{"show": "orders"}`: also executions, accounts, clients, faults, clock), or `{"disarm": true}`. The answer is `{"ok": true}`
-with what was asked for, or `{"error": "why"}`. Only this machine can reach the port.
+(`{"show": "orders"}`: also executions, accounts, clients, faults, clock), or `{"disarm": true}`. The answer is
+`{"ok": true}` with what was asked for, or `{"error": "why"}`. Only this machine can reach the port.
 """
 
 import asyncio

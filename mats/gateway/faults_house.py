@@ -51,8 +51,10 @@ class House(msgspec.Struct, frozen=True):
 
     def check(self, instrument: InstrumentId, account: AccountId) -> None:
         """Raises LookupError where the instrument or a named account is not there."""
-        if instrument not in self.exchange:
-            raise LookupError(f"instrument {instrument!r} is not listed; list it or choose another")
+        try:
+            self.exchange.quote(instrument)
+        except KeyError as error:
+            raise LookupError(f"instrument {instrument!r} is not listed; list it or choose another") from error
         if account and account not in self.portfolio.accounts:
             raise LookupError(f"account {account!r} is unknown; there are {', '.join(self.portfolio.accounts)}")
 
