@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import NamedTuple
 
 import pandas as pd
 from arcticdb import QueryBuilder
@@ -30,6 +31,15 @@ class StoreError(Exception):
     """The store is not what its only writer left behind; the message names the symbol."""
 
 
+class _Window(NamedTuple):
+    """Old rows from `first` to `last` that were read back, by index and by key."""
+
+    first: Nanos
+    last: Nanos
+    rows: dict[Nanos, Row]
+    keys: dict[Key, Nanos]
+
+
 class Symbol:
     """Changes are made by `put` and `remove` inside a `batch`, which takes them to the disk in one call as a rule.
 
@@ -40,7 +50,7 @@ class Symbol:
     _index: list[Nanos]
     _keys: dict[Key, Nanos]
     _pending: dict[Nanos, Row | None]
-    _window: tuple[Nanos, Nanos, dict[Nanos, Row]] | None
+    _window: _Window | None
     _floor: Nanos
     _last: Nanos | None
     _stored_last: Nanos | None
@@ -75,7 +85,7 @@ class Symbol:
         """The row at an index, pending changes included."""
         if time in self._pending:
             return self._pending[time]
-        return self._second(time).get(time)
+        return self._rows.get(time) if time >= self._floor else self._old(time).rows.get(time)
 
     def find(self, key: Key, time: Nanos) -> Nanos | None:
         """Where the row of `key` is, that was placed in the second of `time`; older rows cost one narrow read."""
@@ -83,7 +93,8 @@ class Symbol:
             return self._keys[key]
         if second_of(time) >= self._floor:
             return None
-        return next((at for at, row in self._second(time).items() if self._key(row) == key), None)
+        at = self._old(time).keys.get(key)
+        return None if at is not None and self.row(at) is None else at
 
     def search(self, key: Key) -> Nanos | None:
         """Where the row of `key` is, wherever it is: a scan of the key columns, for the rare row that moved in time."""
@@ -99,7 +110,9 @@ class Symbol:
         """Read the old rows of a span once, where many of them will be looked up; kept until the next commit."""
         start, end = second_of(first), second_of(last) + SECOND - 1
         if start < self._floor:
-            self._window = (start, end, self._read(start, end))
+            rows = self._read(start, end)
+            keys = {self._key(row): time for time, row in rows.items()} if self._schema.key else {}
+            self._window = _Window(start, end, rows, keys)
 
     def slot(self, time: Nanos) -> Nanos:
         """A free index for a new row of `time`: the time itself, moved by nanoseconds where that is taken."""
@@ -194,10 +207,16 @@ class Symbol:
         end = start + SECOND - 1
         if start >= self._floor:
             return self._cached(start, end)
-        if self._window is None or not self._window[0] <= start <= end <= self._window[1]:
+        return self._with_pending(self._old(time).rows, start, end)
+
+    def _old(self, time: Nanos) -> _Window:
+        """What is stored in the second of `time`, which begins before the rows that are cached."""
+        start = second_of(time)
+        end = start + SECOND - 1
+        if self._window is None or not self._window.first <= start <= end <= self._window.last:
             self.look_at(start, end)
         assert self._window is not None
-        return self._with_pending(self._window[2], start, end)
+        return self._window
 
     def _cached(self, first: Nanos, last: Nanos) -> dict[Nanos, Row]:
         span = self._index[bisect_left(self._index, first) : bisect_right(self._index, last)]
