@@ -248,4 +248,4 @@ def verdict(seed: int, dials: Dials | None = None) -> Verdict:
             found = [f"the run ended with {traceback.format_exc()}"]
         broker = world.broker
         figures = (len(broker.orders), len(broker.executions), len(world.failures), world.boots)
-        return Verdict(found, figures, world.chaos.crashes, "/".join(world.digests))
+        return Verdict(found, figures, world.chaos.crashes, world.digest)

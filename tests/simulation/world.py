@@ -1,6 +1,7 @@
 """The whole daemon in virtual time: the real tree over a simulated broker, with faults from one seed."""
 
 import gc
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from actors.backtest_broker import VenueLine
 from actors.fill_log import Apply
+from actors.persistence_writer import PersistenceWriter
 from actors.stage import Stage
 from actors.strategy_manager import StartStrategy
 from actors.tree import Names, Plan, build
@@ -100,8 +102,9 @@ class MarketActor(Actor):
 class World:
     """What outlives the daemon (journal, stored rows, broker), and the daemon of now."""
 
-    def __init__(self, seed: int, folder: Path, dials: Dials | None = None) -> None:
-        self.seed, self.folder = seed, folder
+    def __init__(self, seed: int, folder: Path, dials: Dials | None = None, store_uri: str = "") -> None:
+        """With `store_uri` the real persistence writer writes there, in place of the light store."""
+        self.seed, self.folder, self.store_uri = seed, folder, store_uri
         self.dials = dials or drawn(seed)
         self.random = Random(f"world/{seed}")
         self.journal = Journal(folder / "journal.db")
@@ -117,7 +120,12 @@ class World:
         self.broker.arriving = self._arriving
         self.chaos = ChaosPlan(seed, self.dials.crash_points, self.dials.points)
         self.runtime = VirtualRuntime(seed, START)
-        self.digests: list[str] = []
+        self._traces: list[str] = []
+
+    @property
+    def digest(self) -> str:
+        """A hash of the traces of all boots."""
+        return hashlib.sha256("/".join(self._traces).encode()).hexdigest()
 
     # Boots and power losses
 
@@ -134,7 +142,7 @@ class World:
 
     def lose_power(self) -> None:
         """The process is gone in the middle of whatever it did; no hook runs."""
-        self.digests.append(self.runtime.trace.digest())
+        self._traces.append(self.runtime.trace.digest())
         for status in self.runtime.status():
             self.runtime.abandon(status.name)
         self.broker.forget_clients()
@@ -159,7 +167,7 @@ class World:
         plan = Plan(
             journal=self.folder / "journal.db",
             rejects=self.folder / "rejects.jsonl",
-            store_uri="",
+            store_uri=self.store_uri,
             timing=VenueLine(self.broker, self.dials.latency),
             gateway=None,
             limits=Limits(),
@@ -182,10 +190,10 @@ class World:
         return replace(spec, children=children, limit=PATIENT)
 
     def _child(self, spec: ChildSpec) -> ChildSpec:
-        if spec.name == "writer":
+        if spec.name == "writer" and not self.store_uri:
             args = {"disk": self.disk, "fill_log": self.names.fill_log, "sources": spec.args["sources"]}
             spec = replace(spec, actor=LightStore, args=args)
-        if issubclass(spec.actor, Stage):
+        if issubclass(spec.actor, Stage) and spec.actor is not PersistenceWriter:
             spec = replace(spec, actor=self._watched(spec.actor))
         return replace(spec, limit=PATIENT)
 
@@ -234,7 +242,7 @@ class World:
         self.runtime.advance(30.0)
         self.broker.frozen = True
         self.runtime.advance(60.0)
-        self.digests.append(self.runtime.trace.digest())
+        self._traces.append(self.runtime.trace.digest())
 
     def advance_to(self, instant: Nanos) -> None:
         self.runtime.advance(max(0.0, (instant - self.runtime.clock.now()) / SECOND))
@@ -276,11 +284,17 @@ UNTOUCHED = ("Supervisor", "MarketActor")
 
 
 @contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """A folder that goes with its block."""
+    with TemporaryDirectory(prefix="mats-simulation-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def world(seed: int, dials: Dials | None = None) -> Iterator[World]:
-    """A world of one seed in a folder that goes with it."""
-    place = MEMORY if MEMORY.is_dir() else None
-    with TemporaryDirectory(prefix="mats-simulation-", dir=place) as folder:
-        made = World(seed, Path(folder), dials)
+    """A world of one seed; what killed actors held open is let go at its end."""
+    with folder_in_memory() as folder:
+        made = World(seed, folder, dials)
         try:
             yield made
         finally:
