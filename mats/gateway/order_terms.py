@@ -5,7 +5,7 @@ from decimal import Decimal
 from mats.gateway.requests import PlaceOrder, instant
 from mats.gateway.wire import WireError
 from mats.model.instrument import Instrument
-from mats.venue.orders import LIMITED, STOPPED, TOUCHED, TRAILING, Lifetime, OrderKind, Terms
+from mats.venue.orders import IMMEDIATE, LIMITED, ON_CLOSE, STOPPED, TOUCHED, TRAILING, Lifetime, OrderKind, Terms
 
 
 def order_terms(request: PlaceOrder) -> Terms:
@@ -39,6 +39,8 @@ def trouble(request: PlaceOrder) -> str:
         return f"Invalid order type was entered: {kind}"
     if request.tif not in set(Lifetime):
         return f"Invalid time in force was entered: {request.tif}"
+    if request.tif in IMMEDIATE and (kind in TRAILING or kind in ON_CLOSE):
+        return f"The time in force {request.tif} is invalid for {kind} orders"
     if kind in TRAILING:
         return _trailing_trouble(request) or _unsupported(request)
     if kind in LIMITED and request.limit_price is None:
