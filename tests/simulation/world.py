@@ -1,6 +1,5 @@
 """The whole daemon in virtual time: the real tree over a simulated broker, with faults from one seed."""
 
-import gc
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -239,9 +238,9 @@ class World:
         self.healed_at = self.runtime.clock.now()
         self._restart_parked()
         self.advance_to(self.trading_until)
-        self.runtime.advance(30.0)
+        self.runtime.advance(20.0)
         self.broker.frozen = True
-        self.runtime.advance(60.0)
+        self.runtime.advance(40.0)
         self._traces.append(self.runtime.trace.digest())
 
     def advance_to(self, instant: Nanos) -> None:
@@ -292,11 +291,10 @@ def folder_in_memory() -> Iterator[Path]:
 
 @contextmanager
 def world(seed: int, dials: Dials | None = None) -> Iterator[World]:
-    """A world of one seed; what killed actors held open is let go at its end."""
+    """A world of one seed."""
     with folder_in_memory() as folder:
         made = World(seed, folder, dials)
         try:
             yield made
         finally:
             made.journal.close()
-            gc.collect()
