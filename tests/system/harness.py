@@ -190,6 +190,11 @@ class Daemon:
     def kill(self) -> None:
         kill_group(self.process)
 
+    def stop(self, seconds: float = 40.0) -> dict[str, Any]:
+        """Ask it to end, as an operator does; its summary."""
+        self.process.terminate()
+        return self.finish(seconds)
+
     def finish(self, seconds: float) -> dict[str, Any]:
         """Wait for its orderly end; its summary."""
         try:
@@ -359,7 +364,7 @@ class Soaked(msgspec.Struct, frozen=True):
     orders: int
 
 
-def soak(folder: Path, kills: int, seed: int, last_seconds: float = 6.0) -> Soaked:
+def soak(folder: Path, kills: int, seed: int) -> Soaked:
     """Kill -9 the trading daemon at random moments, start it over the same data, and prove all at the end."""
     chance, pause = random.Random(seed), threading.Event()
     gateway = GatewayProcess(folder, write_bars(folder / "bars", seed), bar_seconds=2.0, seed=seed)
@@ -371,12 +376,13 @@ def soak(folder: Path, kills: int, seed: int, last_seconds: float = 6.0) -> Soak
             with killed_at_end(daemon):
                 before = daemon.executions()
                 until(lambda run=daemon, had=before: run.executions() > had + 5, 30, "new fills after a start")
-                pause.wait(chance.uniform(0.0, 3.0))
+                pause.wait(chance.uniform(0.0, 2.0))
                 assert daemon.process.poll() is None, f"the daemon ended by itself: {daemon.stderr[-3000:]}"
             at_kills.append(daemon.executions())
-        daemon = Daemon(config, data, "--for", str(last_seconds))
+        daemon = Daemon(config, data)
         with killed_at_end(daemon):
-            summary = daemon.finish(last_seconds + 40)
+            until(lambda: daemon.executions() > at_kills[-1] + 10, 30, "new fills after the last start")
+            summary = daemon.stop()
         assert "Traceback" not in daemon.stderr, daemon.stderr[-3000:]
         seen = look(gateway.port)
         executions = prove(data, seen, summary)

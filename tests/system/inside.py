@@ -36,9 +36,19 @@ class GatewayThread:
 
     def __init__(self, **options: Any) -> None:
         self._options, self._listens = options, threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._fault: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         assert self._listens.wait(10), "the gateway did not listen"
+        if self._fault is not None:
+            raise self._fault
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as fault:
+            self._fault = fault
+            self._listens.set()
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

@@ -18,7 +18,7 @@ from tests.system.harness import (
 def test_every_fill_is_booked_once_and_the_books_add_up_to_the_position_of_the_gateway(tmp_path: Path) -> None:
     gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=1), bar_seconds=2.0)
     config = write_settings(tmp_path / "config", lively_strategies(4), gateway.port)
-    daemon = Daemon(config, tmp_path / "run" / "data", "--for", "10")
+    daemon = Daemon(config, tmp_path / "run" / "data", "--for", "8")
     with killed_at_end(daemon, gateway):
         until(lambda: daemon.executions() > 20, 20, "trading")
         beside = look(gateway.port, client_id=77)

@@ -32,7 +32,7 @@ STRATEGIES = ("lively-0", "lively-1")
 def test_a_gateway_that_is_killed_comes_back_to_a_daemon_whose_books_agree(tmp_path: Path) -> None:
     gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=5), bar_seconds=2.0)
     config = write_settings(tmp_path / "config", lively_strategies(2), gateway.port)
-    daemon = Daemon(config, tmp_path / "run" / "data", "--for", "12")
+    daemon = Daemon(config, tmp_path / "run" / "data")
     with killed_at_end(daemon, gateway):
         for _ in range(2):
             before = daemon.executions()
@@ -41,7 +41,7 @@ def test_a_gateway_that_is_killed_comes_back_to_a_daemon_whose_books_agree(tmp_p
             gateway.start()
         before = daemon.executions()
         until(lambda: daemon.executions() > before + 5, 20, "trading after the second death")
-        summary = daemon.finish(40)
+        summary = daemon.stop()
         seen = look(gateway.port)
         prove(daemon.data, seen, summary)
     assert summary["restarts"] >= 8

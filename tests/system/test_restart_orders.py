@@ -66,10 +66,10 @@ def test_a_strategy_cancels_and_changes_after_a_kill_the_orders_it_placed_before
         until(lambda: resting(gateway.port) == TWO, 20, "two resting orders")
         before = look(gateway.port, client_id=77).open_orders
         first.kill()
-        second = Daemon(config, tmp_path / "run" / "data", "--for", "4")
+        second = Daemon(config, tmp_path / "run" / "data")
         with killed_at_end(second):
             until(lambda: resting(gateway.port) == {(120.0, 25.0)}, 20, "one cancelled and one changed order")
-            summary = second.finish(30)
+            summary = second.stop()
         after = look(gateway.port)
     assert set(after.open_orders) <= set(before)
     assert [ref for ref, _, _ in after.open_orders.values()] == [
