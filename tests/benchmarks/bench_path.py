@@ -21,7 +21,7 @@ from pathlib import Path
 import arcticdb
 import ib_async
 import pandas as pd
-from harness_path import CLIENT, EDGE, INSTRUMENT, Daemon, GatewayChild, resident, stamped_gate
+from harness_path import CLIENT, EDGE, INSTRUMENT, PATIENCE, Daemon, GatewayChild, resident, stamped_gate
 from rich.console import Console
 from rich.table import Table
 
@@ -74,8 +74,13 @@ def signals(daemon: Daemon, gateway: GatewayChild) -> Times:
     gateway.stamps()
     EDGE.clear()
     for n in range(ROUNDS):
-        daemon.poke(0.05 if n % 2 else -0.05)
-        EDGE.wait_for(lambda n=n: len(EDGE.told) > n)
+        while len(EDGE.told) <= n:
+            refused = len(EDGE.refused)
+            daemon.poke(0.02 if n % 2 else -0.02)
+            EDGE.wait_for(lambda n=n, refused=refused: len(EDGE.told) > n or len(EDGE.refused) > refused)
+            if len(EDGE.refused) > refused:  # a stage was behind on a busy machine: once more, a little later
+                EDGE.asked.pop()
+                pause.wait(1.0)
         pause.wait(SPACING)
     stamps = gateway.stamps()
     told = [at for at, _ in EDGE.told]
@@ -112,10 +117,8 @@ def executions(daemon: Daemon, gateway: GatewayChild) -> Times:
 
 
 def first_written(gateway: GatewayChild) -> list[int]:
-    """When each packet of executions went to the first of the two connections that get it."""
-    written = gateway.stamps().written
-    master, own = ([at for client, at in written if client == wanted] for wanted in (0, CLIENT))
-    return [min(pair) for pair in zip(master, own, strict=True)]
+    """When each execution went to the first of the two connections that get it."""
+    return gateway.stamps().written[::2]
 
 
 def quiet(daemon: Daemon) -> None:
@@ -140,11 +143,13 @@ def burst(daemon: Daemon, gateway: GatewayChild, side: Side) -> dict[str, float]
     last = daemon.last_seq() + 2 * BURST  # each execution with its commission
     before = peak = resident()
     gateway.fill(order_id, BURST, price)
-    pause = threading.Event()
+    pause, deadline = threading.Event(), time.monotonic() + PATIENCE
     while len(EDGE.told) < BURST or not reached("store", last):
         peak = max(peak, resident())
         pause.wait(0.02)
-    began = min(at for _, at in gateway.stamps().written)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(EDGE.told)} of {BURST} executions were told in {PATIENCE:g} s")
+    began = min(gateway.stamps().written)
     stored = next(at for at, seq in EDGE.acknowledged["store"] if seq >= last)
     return {
         "told": (EDGE.told[-1][0] - began) / 1e9,

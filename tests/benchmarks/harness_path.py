@@ -5,9 +5,11 @@ Stamps are `perf_counter_ns`, which on Linux is one clock for all processes of a
 
 import asyncio
 import multiprocessing
+import re
 import resource
 import threading
 import time
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,7 +25,6 @@ from actors.strategy_manager import ReadStrategies, StrategyTable
 from actors.tree import Names, Plan, build
 from mats.gateway.server import PaperGateway
 from mats.gateway.session import Session
-from mats.gateway.wire import Fields
 from mats.ledger.gate import Gate
 from mats.logs import configure_logging
 from mats.model.market import Quote
@@ -36,64 +37,54 @@ from mats.strategy.record import StrategyRecord
 
 INSTRUMENT, STRATEGY, CLIENT = "SPY", "prober", 1
 PATIENCE = 120.0
-PLACE_ORDER, LIVE_EXECUTION = 3, b"11\0-1\0"
+PLACE_ORDER, LIVE_EXECUTION = b"3\0", re.compile(rb"\x00\x00..11\x00-1\x00", re.DOTALL)
 VAST = Decimal(10) ** 15
 
 
 # In the gateway's process
 
 
-class StampedSession(Session):
-    """Notes when executions go to the socket."""
-
-    written: list[tuple[int, int]]
-
-    def flush(self) -> None:
-        if any(frame[4:10] == LIVE_EXECUTION for frame in self._outbox):
-            self.written.append((self.client_id, time.perf_counter_ns()))
-        super().flush()
-
-
-class StampedGateway(PaperGateway):
-    """Notes when an order has been read from the socket, and when executions are written to it."""
-
-    def __init__(self) -> None:
-        super().__init__(cash=Decimal(10) ** 9, state=None)
-        self.ordered: list[int] = []
-        self.written: list[tuple[int, int]] = []
-
-    def _session(self) -> Session:
-        session = StampedSession(self._start, self._request, self._leave)
-        session.written = self.written
-        return session
-
-    def _request(self, session: Session, request: int, fields: Fields) -> None:
-        if request == PLACE_ORDER:
-            self.ordered.append(time.perf_counter_ns())
-        super()._request(session, request, fields)
-
-
-class Stamps(msgspec.Struct, frozen=True):
-    """When orders were read, and by client id when executions were written, since the last look."""
+class Stamps(msgspec.Struct):
+    """When orders were read from a socket, and when executions were written to one, since the last look."""
 
     ordered: list[int]
-    written: list[tuple[int, int]]
+    written: list[int]
+
+
+def stamp_sockets() -> Stamps:
+    """From here on, this process notes both; every execution is written twice, to its client and to the master."""
+    stamps = Stamps([], [])
+    received, write = Session.data_received, _SelectorSocketTransport.write
+
+    def data_received(session: Session, data: bytes) -> None:
+        if data[4:6] == PLACE_ORDER:
+            stamps.ordered.append(time.perf_counter_ns())
+        received(session, data)
+
+    def written(transport: _SelectorSocketTransport, data: bytes) -> None:
+        if LIVE_EXECUTION.search(data):
+            stamps.written.append(time.perf_counter_ns())
+        write(transport, data)
+
+    Session.data_received = data_received  # type: ignore[method-assign]
+    _SelectorSocketTransport.write = written
+    return stamps
 
 
 def run_gateway(control: Connection) -> None:
     """The child process: a gateway that does what comes through the pipe."""
-    asyncio.run(_run_gateway(control))
+    asyncio.run(_run_gateway(control, stamp_sockets()))
 
 
-async def _run_gateway(control: Connection) -> None:
+async def _run_gateway(control: Connection, stamps: Stamps) -> None:
     stop = asyncio.Event()
-    async with StampedGateway() as gateway:
-        asyncio.get_running_loop().add_reader(control.fileno(), lambda: _obey(gateway, control, stop))
+    async with PaperGateway(cash=Decimal(10) ** 9) as gateway:
+        asyncio.get_running_loop().add_reader(control.fileno(), lambda: _obey(gateway, control, stamps, stop))
         control.send(gateway.port)
         await stop.wait()
 
 
-def _obey(gateway: StampedGateway, control: Connection, stop: asyncio.Event) -> None:
+def _obey(gateway: PaperGateway, control: Connection, stamps: Stamps, stop: asyncio.Event) -> None:
     match control.recv():
         case ("hold", True):
             gateway.faults.hold_orders()
@@ -102,9 +93,8 @@ def _obey(gateway: StampedGateway, control: Connection, stop: asyncio.Event) -> 
         case ("fill", order_id, times, price):
             gateway.faults.fill((CLIENT, order_id), 1, price, times)
         case "stamps":
-            control.send(Stamps(list(gateway.ordered), list(gateway.written)))
-            gateway.ordered.clear()
-            gateway.written.clear()
+            control.send(stamps)
+            stamps.ordered, stamps.written = [], []
         case "stop":
             stop.set()
 
@@ -161,6 +151,11 @@ class Edge:
     def note(self, stamps: list[tuple[int, int]], seq: int) -> None:
         """Something happened to entry `seq`."""
         stamps.append((time.perf_counter_ns(), seq))
+        with self.news:
+            self.news.notify_all()
+
+    def refuse(self, why: str) -> None:
+        self.refused.append(why)
         with self.news:
             self.news.notify_all()
 

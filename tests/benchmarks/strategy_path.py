@@ -32,4 +32,4 @@ class Prober(Strategy):
 
     def on_order_status(self, order: OrderView) -> None:
         if order.state is OrderState.REJECTED:
-            EDGE.refused.append(order.note)
+            EDGE.refuse(order.note)
