@@ -17,7 +17,7 @@ from actors.tree import Names, Plan, build
 from mats.gateway import PaperGateway
 from mats.gateway.faults import Faults
 from mats.risk.limits import Limits
-from mats.runtime import Crash, SystemClock, ThreadRuntime
+from mats.runtime import SystemClock, ThreadRuntime
 from mats.runtime.deadletters import DeadLetter
 from mats.store.connection import lmdb_uri
 from mats.store.journal import Journal
@@ -153,19 +153,18 @@ class System:
         return summary, look(self.gateway.gateway.port)
 
     def finish_and_prove(self) -> Summary:
-        """The end of a test in which nothing may be lost but the messages that were to crash an actor."""
+        """The end of a test in which nothing may be lost."""
         summary, seen = self.finish()
         assert not self.lost(), self.lost()
         prove(self.data, seen, msgspec.to_builtins(summary) | {"dead_letters": 0})
         return summary
 
     def lost(self) -> list[str]:
-        """Dead letters that no test meant to cause, but for news that found their reader gone at the end."""
+        """Dead letters, but for news that found their reader gone at the end."""
         return [
             f"{x.reason} at {x.target}: {x.message!r}"[:300]
             for x in self.letters
-            if not isinstance(x.message, Crash)
-            and not (self._ending and x.reason in ("unprocessed", "closed") and isinstance(x.message, VOID_AT_THE_END))
+            if not (self._ending and x.reason in ("unprocessed", "closed") and isinstance(x.message, VOID_AT_THE_END))
         ]
 
 

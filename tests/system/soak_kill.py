@@ -7,7 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.system.harness import soak
+from harness import soak  # a script finds its neighbours by their own names
 
 
 def main() -> None:

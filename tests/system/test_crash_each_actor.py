@@ -1,5 +1,6 @@
 """Each actor is crashed while fills flow: it comes back, nobody else notices, nothing is lost (G1, G3, G5, G7)."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,4 +68,22 @@ def test_a_core_that_gives_up_is_started_again_with_all_that_stands_on_it(tmp_pa
         assert after["core"] == after["brokers"] == after["strategies"] == 2
         assert after["store"] == after["root"] == 1
         assert not system.runtime.escalated.is_set()
+        system.finish_and_prove()
+
+
+def test_a_storm_of_crashes_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    chance = random.Random(17)
+    write_strategies(tmp_path, lively_strategies(2))
+    with lively_gateway(tmp_path) as gateway, running_system(tmp_path, gateway) as system:
+        system.wait_for_fills(3, *STRATEGIES)
+        before, struck = system.incarnations(), chance.sample(ACTORS, len(ACTORS))
+        for name in struck:
+            system.runtime.ref(name).tell(Crash())
+            system.wait_for_fills(chance.randrange(2))
+        for name in struck:
+            until(lambda n=name: system.state(n) == "running", 20, f"{name} running")
+        system.wait_for_fills(4, *STRATEGIES)
+        system.wait_until_booked()
+        system.wait_for_agreement()
+        assert system.incarnations() == before | {name: before[name] + 1 for name in ACTORS}
         system.finish_and_prove()
