@@ -5,6 +5,8 @@ a gateway does. What is on the line in either direction is lost when the connect
 broker speaks to all its connections in the caller's turn.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from actors.broker import (
@@ -22,7 +24,7 @@ from actors.broker import (
 from actors.connection import Connection, Desks, Replayed
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
 from mats.model.executions import Commission, Execution
-from mats.model.instrument import InstrumentId
+from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar, Quote
 from mats.model.orders import AccountId, OrderIntent
 from mats.model.timestamp import SECOND
@@ -44,29 +46,15 @@ class VenueLine(msgspec.Struct, frozen=True):
 
 
 class Arrive(msgspec.Struct, frozen=True):
-    """What was sent is at the broker now."""
+    """What was sent is at the broker now: let it act."""
 
-    request: object
+    act: Callable[[], object]
 
 
 class Hear(msgspec.Struct, frozen=True):
     """A packet of the broker is here now; none is the end of the line."""
 
     news: tuple[News, ...] | None
-
-
-class Ask(msgspec.Struct, frozen=True):
-    epoch: int
-    asked_at: float
-
-
-class Modify(msgspec.Struct, frozen=True):
-    order_id: int
-    intent: OrderIntent
-
-
-class Cancel(msgspec.Struct, frozen=True):
-    order_id: int
 
 
 class ValueAccounts(msgspec.Struct, frozen=True):
@@ -90,8 +78,8 @@ class BacktestBroker(Connection):
 
     def on_receive(self, message: object) -> object:
         match message:
-            case Arrive(request=request):
-                self._serve(request)
+            case Arrive(act=act):
+                act()
             case Hear(news=news):
                 self._hear(news)
             case Replayed():
@@ -105,8 +93,12 @@ class BacktestBroker(Connection):
                 self._bars.add(instrument.id)
                 if quotes:
                     self._quotes.add(instrument.id)
-            case TakePositions() | ResolveInstrument() | RequestHistory():
-                self._send(message)
+            case TakePositions(reply_to=reply_to):
+                self._send(lambda: reply_to.tell(PositionsTaken(self._broker.positions())))
+            case ResolveInstrument(instrument=instrument, reply_to=reply_to):
+                self._send(lambda: reply_to.tell(self._resolve(instrument)))
+            case RequestHistory():
+                self._send(lambda: message.reply_to.tell(self._history(message)))
             case _:
                 return super().on_receive(message)
         return None
@@ -123,19 +115,20 @@ class BacktestBroker(Connection):
             self._broker.connect(self.client_id, self._listen)
             self._open = True
             self.up(self._broker.accounts, self._broker.next_order_id(self.client_id))
-        self._send(Ask(epoch, self.clock.monotonic()))
+        asked_at = self.clock.monotonic()
+        self._send(lambda: self._answer(epoch, asked_at))
 
     def place(self, order: SubmitOrder) -> None:
-        self._send(order)
+        self._send(lambda: self._broker.place(self.client_id, order.order_id, order.intent))
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
-        self._send(Modify(order_id, intent))
+        self._send(lambda: self._broker.modify(self.client_id, order_id, intent))
 
     def cancel(self, order_id: int) -> None:
-        self._send(Cancel(order_id))
+        self._send(lambda: self._broker.cancel(self.client_id, order_id))
 
-    def _send(self, request: object) -> None:
-        self.after(self._latency, Arrive(request))
+    def _send(self, act: Callable[[], object]) -> None:
+        self.after(self._latency, Arrive(act))
 
     def _listen(self, news: tuple[News, ...] | None) -> None:
         """Called by the broker, in whosever turn it is: nothing happens here before the packet has travelled."""
@@ -145,27 +138,16 @@ class BacktestBroker(Connection):
         for account in sorted(self._accounts_followed):
             self._listen(self._broker.account_values(account))
 
-    # The far end of the line: what a request is to the broker, in this actor's turn
+    # The far end of the line: what the broker answers, in this actor's turn
 
-    def _serve(self, request: object) -> None:
-        broker, client_id = self._broker, self.client_id
-        match request:
-            case SubmitOrder(order_id=order_id, intent=intent):
-                broker.place(client_id, order_id, intent)
-            case Modify(order_id=order_id, intent=intent):
-                broker.modify(client_id, order_id, intent)
-            case Cancel(order_id=order_id):
-                broker.cancel(client_id, order_id)
-            case Ask(epoch=epoch, asked_at=asked_at):
-                self.after(self._latency, Replayed(broker.replay(client_id), epoch, asked_at))
-            case TakePositions(reply_to=reply_to):
-                reply_to.tell(PositionsTaken(broker.positions()))
-            case ResolveInstrument(instrument=asked, reply_to=reply_to):
-                found = broker.resolve(asked)
-                unknown = Unresolved(asked.id, f"the simulated broker does not list {asked.id}; list it or drop it")
-                reply_to.tell(unknown if found is None else InstrumentResolved(asked.id, found))
-            case RequestHistory():
-                request.reply_to.tell(self._history(request))
+    def _answer(self, epoch: int, asked_at: float) -> None:
+        self.after(self._latency, Replayed(self._broker.replay(self.client_id), epoch, asked_at))
+
+    def _resolve(self, asked: Instrument) -> InstrumentResolved | Unresolved:
+        found = self._broker.resolve(asked)
+        if found is None:
+            return Unresolved(asked.id, f"the simulated broker does not list {asked.id}; list it or drop it")
+        return InstrumentResolved(asked.id, found)
 
     def _history(self, request: RequestHistory) -> HistoryLoaded:
         """As many whole bars before now as there are."""

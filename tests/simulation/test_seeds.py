@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.checks import verdict
 
-BLOCKS = 10
+BLOCKS = 8
 SEEDS_A_BLOCK = 8
 
 
