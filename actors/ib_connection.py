@@ -166,7 +166,7 @@ class IbConnection(Connection):
                 packet.executions.append(execution)
             case ib.CommissionReported(commission=commission):
                 packet.commissions.append(commission)
-            case ib.OrderReported(order=order):
+            case ib.OrderReported(order=order) if not order.completed:
                 packet.orders.append(order)
             case ib.OrderStatusReported(status=status):
                 packet.orders.append(status)
@@ -190,7 +190,7 @@ class IbConnection(Connection):
             case ib.DecodeFailed(text=text):
                 self.log.error("a message of the broker could not be understood; asking for everything", text=text)
                 self.ref.tell(Resync())
-            case ib.ExecutionReported():
+            case ib.ExecutionReported() | ib.OrderReported():
                 return  # part of a replay, which is merged as a whole
 
     def _hear_error(self, event: ib.ErrorReported, error: BrokerError) -> None:
