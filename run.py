@@ -24,7 +24,7 @@ from actors.report import report
 from actors.screen import draw
 from actors.strategy_manager import StrategyTable
 from actors.tree import Names, Plan, build
-from mats.gateway.serve import serve
+from mats.gateway.command import gateway
 from mats.gateway.server import GatewayError
 from mats.logs import configure_logging
 from mats.risk.limits import Limits
@@ -99,32 +99,7 @@ def daemon(
     sys.exit(run_daemon(settings, for_, as_json=json))
 
 
-@app.command()
-def gateway(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one")] = 4002,
-    seed: Annotated[int, typer.Option(min=0, help="seed of the random market")] = 1,
-    state: Annotated[Path | None, typer.Option(help="file that its account survives in; none: memory")] = None,
-    replay: Annotated[Path | None, typer.Option(help="folder of bar files to replay")] = None,
-    bar_seconds: Annotated[float, typer.Option(min=0.001, help="wall seconds that one stored minute takes")] = 1.0,
-    hold_seconds: Annotated[
-        float, typer.Option(min=0.0, help="a replay begins so long after the last new subscription")
-    ] = 0.5,
-    accounts: Annotated[str, typer.Option(help="comma-separated accounts")] = "DU1000001",
-    instruments: Annotated[Path | None, typer.Option(help="TOML file with more instruments")] = None,
-    with_parent: Annotated[int | None, typer.Option(help="end when this process has gone")] = None,
-) -> None:
-    """Run the paper gateway alone: a TCP server that speaks the TWS API protocol."""
-    serve(
-        port=port,
-        seed=seed,
-        state=state,
-        replay=replay,
-        bar_seconds=bar_seconds,
-        hold_seconds=hold_seconds,
-        accounts=account_names(accounts),
-        instruments=instruments,
-        with_parent=with_parent,
-    )
+app.command()(gateway)
 
 
 @app.command()
@@ -151,14 +126,6 @@ def default_config() -> Path:
     """The settings that ship with the program."""
     beside = Path(__file__).resolve().parent
     return next((p for p in (beside / "config/mats.toml", beside / "mats/config/mats.toml") if p.is_file()), beside)
-
-
-def account_names(text: str) -> tuple[str, ...]:
-    """The accounts of a comma-separated list."""
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise CannotStart(f"--accounts {text!r} has an empty name; write them as DU1000001,DU1000002")
-    return names
 
 
 def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> int:

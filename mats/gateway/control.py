@@ -20,13 +20,15 @@ LONGEST_LINE = 1 << 16
 class Control:
     """The port, beside a gateway that runs: an async context manager. Raises OSError where it cannot listen."""
 
+    host = "127.0.0.1"
+
     def __init__(self, gateway: PaperGateway, port: int = 0) -> None:
         self.port = port
         self._gateway = gateway
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> "Control":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=LONGEST_LINE)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=LONGEST_LINE)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

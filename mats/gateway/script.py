@@ -63,6 +63,10 @@ class ScriptedGateway:
         self.surprises: list[str] = []
 
     @property
+    def host(self) -> str:
+        return self._listener.host
+
+    @property
     def port(self) -> int:
         return self._listener.port
 
@@ -98,9 +102,7 @@ class ScriptedGateway:
         if part and part.asked(str(number)):
             self._play(session)
         else:
-            self._surprise(
-                f"client {session.client_id} sends request {number}, and the record has no such request left"
-            )
+            self._surprise(f"client {session.client_id} sends request {number}, which the record has no more of")
 
     def _play(self, session: Session) -> None:
         for line in self._playing[session].due():

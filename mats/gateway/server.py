@@ -158,6 +158,7 @@ class PaperGateway:
         for session in self._hub:
             session.close()
         await asyncio.sleep(0)
+        self.faults.stop_recording()
         self._state.close()
 
     @property

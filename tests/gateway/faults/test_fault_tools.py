@@ -1,0 +1,254 @@
+"""The raw tools of a fault plan, each on the wire, and the plan itself."""
+
+import asyncio
+
+import pytest
+
+from mats.gateway import PaperGateway
+from mats.gateway.faults_plan import (
+    Checkpoint,
+    Delay,
+    Drop,
+    Duplicate,
+    Edit,
+    Push,
+    Refuse,
+    Release,
+    Reorder,
+    Restart,
+    Split,
+    StopReading,
+    Swallow,
+)
+from mats.gateway.faults_rows import PlanError, load_plan, parse_plan
+from mats.model.timestamp import SECOND
+from mats.venue.clock import AcceleratedClock, SteppedClock, wait_until
+
+
+def with_wire(scenario):
+    def test(wires):
+        async def run():
+            async with PaperGateway() as gateway, wires.client(gateway) as wire:
+                await scenario(gateway, wire, wires)
+
+        wires.run(run())
+
+    test.__name__ = scenario.__name__
+    return test
+
+
+@with_wire
+async def test_any_message_is_pushed_as_it_stands(gateway, wire, wires):
+    gateway.faults.arm(Push(messages=((4, 2, -1, 2110, "hello", ""), ("anything", 1.5, "ünïcode"))))
+    await wire.until(lambda: wire.messages("anything"))
+    assert wire.seen[-2:] == [["4", "2", "-1", "2110", "hello", ""], ["anything", "1.5", "ünïcode"]]
+
+
+@with_wire
+async def test_requests_and_messages_are_swallowed_so_many_times(gateway, wire, wires):
+    gateway.faults.arm(Swallow(request=(49,), skip=1, times=2))
+    for _ in range(4):
+        wire.call("reqCurrentTime")
+    wire.call("reqIds", 1)
+    await wire.until(lambda: len(wire.messages("9")) == 2)
+    assert len(wire.messages("49")) == 2
+
+
+@with_wire
+async def test_delayed_messages_come_later_and_others_pass_them(gateway, wire, wires):
+    gateway.faults.arm(Delay(message=(49,), seconds=0.05), Delay(request=(8,)))
+    wire.call("reqCurrentTime")
+    wire.call("reqIds", 1)
+    wire.call("reqPositions")
+    await wire.until(lambda: wire.messages("49"))
+    assert wire.kinds("49", "62", "9") == ["9", "62", "49"]
+    gateway.faults.arm(Release())
+    await wire.until(lambda: len(wire.messages("9")) == 2)
+
+
+@with_wire
+async def test_requests_are_reordered_as_told_and_let_go_where_too_few_come(gateway, wire, wires):
+    gateway.faults.arm(Reorder(request=(49, 61, 8), count=3, order=(2, 0, 1), seconds=0.05))
+    for name in ("reqCurrentTime", "reqPositions"):
+        wire.call(name)
+    wire.call("reqIds", 1)
+    await wire.until(lambda: len(wire.kinds("49", "62", "9")) == 4)
+    assert wire.kinds("49", "62", "9")[1:] == ["9", "49", "62"]
+    wire.call("reqCurrentTime")
+    await wire.until(lambda: len(wire.messages("49")) == 2)
+
+
+@with_wire
+async def test_messages_are_duplicated_and_edited_in_the_order_of_the_plan(gateway, wire, wires):
+    gateway.faults.arm(Duplicate(message=(49,), copies=2), Edit(message=(49,), set={2: "$2$2"}, times=1))
+    wire.call("reqCurrentTime")
+    await wire.until(lambda: len(wire.messages("49")) == 3)
+    times = [f[2] for f in wire.messages("49")]
+    assert times == [times[1] * 2, times[1], times[1]]
+
+
+@pytest.mark.parametrize(("hard", "end"), [(False, "closed"), (True, "reset")])
+def test_a_connection_is_dropped_softly_or_hard(wires, hard, end):
+    async def run():
+        async with PaperGateway() as gateway, wires.client(gateway, 1) as one, wires.client(gateway, 2) as two:
+            gateway.faults.arm(Drop(client=1, hard=hard))
+            await one.until(lambda: one.ended)
+            assert one.ended == end
+            await two.settled()
+            assert two.ended is None
+
+    wires.run(run())
+
+
+@with_wire
+async def test_the_gateway_stops_reading_for_a_while(gateway, wire, wires):
+    gateway.faults.arm(StopReading(seconds=0.1))
+    wire.call("reqCurrentTime")
+    async with wires.client(gateway, 2) as other:
+        await other.settled()
+    assert wire.messages("49") == []
+    await wire.until(lambda: wire.messages("49"))
+
+
+@with_wire
+async def test_frames_arrive_split_and_whole_again(gateway, wire, wires):
+    received, take = [], wire._take
+    wire._take = lambda data: (received.append(len(data)), take(data))
+    gateway.faults.arm(Split(size=3, pause=0.001, lasting=0.2))
+    wire.call("reqPositions")
+    wire.call("reqCurrentTime")
+    await wire.until(lambda: wire.messages("49"))
+    assert len(received) > 5
+    assert wire.kinds("62", "49") == ["62", "49"]
+
+
+@with_wire
+async def test_new_connections_are_refused_and_the_old_ones_stay(gateway, wire, wires):
+    gateway.faults.arm(Refuse(seconds=0.1))
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", gateway.port)
+    await wire.settled()
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                async with wires.client(gateway, 2):
+                    return
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_restart_goes_back_to_the_checkpoint_and_stays_there(wires, tmp_path, durable):
+    path = tmp_path / "gateway.db" if durable else None
+
+    async def look(gateway, orders):
+        async with wires.client(gateway) as wire:
+            wire.call("reqPositions")
+            wire.call("reqOpenOrders")
+            await wire.until(lambda: wire.messages("62") and wire.messages("53"))
+            assert [f[1] for f in wire.messages("5")] == orders
+            assert wire.messages("61") == []
+            assert wire.messages("9")[0][2] == "2"
+
+    async def run():
+        async with PaperGateway(state=path) as gateway:
+            async with wires.client(gateway) as wire:
+                wire.place(1)
+                await wire.until(lambda: "Submitted" in wire.statuses())
+                gateway.faults.arm(Checkpoint())
+                wire.place(2, wires.MarketOrder("BUY", 5))
+                wire.place(3)
+                wire.call("cancelOrder", 1)
+                await wire.until(lambda: wire.messages("59") and "Cancelled" in wire.statuses())
+                exec_id = wire.messages("11")[0][14]
+                gateway.faults.arm(Restart(checkpoint=True))
+                await wire.until(lambda: wire.ended)
+            await look(gateway, ["1"])
+            assert gateway.faults.fills() == []
+            async with wires.client(gateway) as wire:
+                wire.place(2, wires.MarketOrder("BUY", 5))
+                await wire.until(lambda: wire.messages("59"))
+                assert wire.messages("11")[0][14] != exec_id
+                wire.place(3, wires.MarketOrder("SELL", 5))
+                await wire.until(lambda: len(wire.messages("59")) == 2)
+        if durable:
+            async with PaperGateway(state=path) as gateway, wires.client(gateway) as wire:
+                wire.call("reqOpenOrders")
+                await wire.until(lambda: wire.messages("53"))
+                assert [f[1] for f in wire.messages("5")] == ["1"]
+                assert wire.messages("9")[0][2] == "4"
+
+    wires.run(run())
+
+
+def test_chances_follow_the_seed_and_not_each_other(wires):
+    async def run(seed, before):
+        async with PaperGateway() as gateway, wires.client(gateway) as wire:
+            gateway.faults.arm(
+                Swallow(request=(61,), chance=0.5), *before, Swallow(message=(49,), chance=0.5), seed=seed
+            )
+            for _ in range(40):
+                wire.call("reqCurrentTime")
+            wire.call("reqIds", 1)
+            await wire.until(lambda: len(wire.messages("9")) == 2)
+            return len(wire.messages("49"))
+
+    async def all_runs():
+        same = Swallow(request=(61,), chance=0.1)
+        return [await run(1, [same]), await run(1, [same]), *[await run(seed, [same]) for seed in range(2, 8)]]
+
+    counts = asyncio.run(all_runs())
+    assert counts[0] == counts[1]
+    assert 0 < counts[0] < 40
+    assert len(set(counts)) > 2
+
+
+def test_a_plan_is_read_from_a_file(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text('seed = 9\nrows = [34, 36]\n[[fault]]\ndo = "swallow"\nmessage = [62]\nwhere = { 1 = "x+" }\n')
+    plan = load_plan(path)
+    assert plan.seed == 9
+    assert [type(fault).__name__ for fault in plan.faults] == ["Correct", "RollDay", "Swallow"]
+    assert plan.faults[2] == Swallow(message=(62,), where={1: "x+"})
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"faults": []}, "nothing else"),
+        ({"fault": [{"do": "swallow", "time": 1}]}, "time"),
+        ({"fault": [{"do": "vanish"}]}, "vanish"),
+        ({"rows": [0]}, "1 to 47"),
+        ({"seed": "x"}, "int"),
+        ([], "nothing else"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_says_why(document, words):
+    with pytest.raises(PlanError, match=words):
+        parse_plan(document, "plan")
+
+
+def test_a_stepped_clock_shows_every_step_of_the_market(wires):
+    async def run():
+        clock = SteppedClock(1_700_000_000 * SECOND)
+        async with PaperGateway(clock=clock) as gateway, wires.client(gateway) as wire:
+            wire.call("reqTickByTickData", 5, wires.SPY, "BidAsk", 0, False)
+            await wire.settled()
+            before = len(wire.messages("99"))
+            await clock.advance(5 * SECOND)
+            await wire.settled()
+            assert len(wire.messages("99")) - before == 20
+            assert wire.messages("49")[-1][2] == "1700000005"
+
+    wires.run(run())
+
+
+def test_an_accelerated_clock_runs_ahead_of_the_wall():
+    async def run():
+        clock = AcceleratedClock(1000.0, start=5 * SECOND)
+        await wait_until(clock, 25 * SECOND)
+        return clock.now()
+
+    assert 25 * SECOND <= asyncio.run(run()) < 2000 * SECOND
+    with pytest.raises(ValueError, match="positive"):
+        AcceleratedClock(0)
