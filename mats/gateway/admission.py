@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.gateway.advisors import is_advisor
 from mats.gateway.order_terms import off_grid, order_terms, trouble
 from mats.gateway.requests import PlaceOrder
 from mats.model.instrument import Instrument, SecType
@@ -28,10 +29,9 @@ def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collectio
         return Refusal(201, f"Order rejected - reason:{instrument.id} is an index; indices cannot be traded")
     if request.action not in set(Side):
         return _invalid(f"action {request.action!r} is neither BUY nor SELL")
-    if not request.account and len(accounts) > 1:
-        return Refusal(435, "You must specify an account.")
-    if request.account and request.account not in accounts:
-        return _invalid(f"Invalid account code {request.account!r}")
+    refusal = _check_account(request, accounts)
+    if refusal:
+        return refusal
     words = trouble(request)
     if words:
         return _invalid(words)
@@ -42,6 +42,21 @@ def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collectio
         return Refusal(10243, f"{words}: sizes of {instrument.id} are multiples of {instrument.size_increment}.")
     if off_grid(order_terms(request), instrument):
         return Refusal(110, "The price does not conform to the minimum price variation for this contract.")
+    return None
+
+
+def _check_account(request: PlaceOrder, accounts: Collection[str]) -> Refusal | None:
+    """Whose order it is: one of several accounts has to be named."""
+    if request.account and request.advisor_group:
+        return Refusal(201, "Order rejected - reason:Account and group must not be given together")
+    if request.advisor_group:
+        return _invalid(f"Invalid group {request.advisor_group!r}")
+    if not request.account and len(accounts) > 1:
+        if is_advisor(accounts):
+            return Refusal(436, "You must specify an allocation (either a single account, group, or profile).")
+        return Refusal(435, "You must specify an account.")
+    if request.account and request.account not in accounts:
+        return _invalid(f"Invalid account code {request.account!r}")
     return None
 
 

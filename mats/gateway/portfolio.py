@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mats.gateway import responses
 from mats.gateway.hub import Hub
@@ -11,7 +11,7 @@ from mats.gateway.state import State
 from mats.gateway.wire import Fields, Message
 from mats.model.instrument import Instrument, InstrumentId
 from mats.model.orders import AccountId
-from mats.venue.account import Account, Mark, Worth, account_values
+from mats.venue.account import BASE, Account, Mark, Worth, account_values
 from mats.venue.clock import Clock
 from mats.venue.margin import MarginModel
 from mats.venue.universe import Universe
@@ -21,6 +21,17 @@ SUMMARY_LIMIT = 2
 
 
 LEDGER_TAGS = frozenset({"CashBalance", "TotalCashBalance", "ExchangeRate"})
+
+UNKNOWN_ACCOUNT = "Error validating request.-'bN' : cause - Invalid account code {!r}"
+
+
+class MultiWish(NamedTuple):
+    """Whose values, of which model, and whether only cash and net liquidation."""
+
+    account: str
+    model: str
+    ledger: bool
+
 
 T = TypeVar("T")
 Table = dict[tuple[int, int], T]
@@ -40,9 +51,9 @@ class Portfolio:
         self.accounts: dict[AccountId, Account] = {}
         self._positions: set[int] = set()
         self._updates: dict[int, AccountId] = {}
-        self._multi: Table[tuple[AccountId, str]] = {}
+        self._multi: Table[MultiWish] = {}
         self._summaries: Table[tuple[str, str]] = {}
-        self._profits: Table[tuple[AccountId, int]] = {}
+        self._position_lines: Table[tuple[AccountId, str]] = {}
         self._news: dict[tuple[AccountId, InstrumentId], None] = {}
         hub.at_end_of_turn(self._tell_news)
 
@@ -65,14 +76,12 @@ class Portfolio:
             6: self._account_updates,
             61: self._request_positions,
             62: self._request_summary,
-            63: lambda session, fields: _cancel_versioned(self._summaries, session, fields),
+            63: lambda session, fields: _cancel(self._summaries, session, fields),
             64: lambda session, fields: self._positions.discard(session.client_id),
+            74: self._request_positions_multi,
+            75: lambda session, fields: _cancel(self._position_lines, session, fields),
             76: self._request_multi,
-            77: lambda session, fields: _cancel_versioned(self._multi, session, fields),
-            92: self._request_profit,
-            93: lambda session, fields: _cancel(self._profits, session, fields),
-            94: self._request_profit_single,
-            95: lambda session, fields: _cancel(self._profits, session, fields),
+            77: lambda session, fields: _cancel(self._multi, session, fields),
         }
 
     def forget(self, client_id: int) -> None:
@@ -81,7 +90,7 @@ class Portfolio:
         self._updates.pop(client_id, None)
         _drop(self._multi, client_id)
         _drop(self._summaries, client_id)
-        _drop(self._profits, client_id)
+        _drop(self._position_lines, client_id)
 
     def worth(self, account: Account) -> Worth:
         return account.worth(self._universe, self._mark, self._margin)
@@ -112,6 +121,31 @@ class Portfolio:
         instrument, holding = self._universe.instrument(name), account.holdings[name]
         return responses.position(account.id, instrument, holding.quantity, holding.price * instrument.multiplier)
 
+    def _request_positions_multi(self, session: Session, fields: Fields) -> None:
+        fields.skip(1)
+        request_id, name, model = fields.integer(), fields.text(), fields.text()
+        accounts = self._named(name)
+        if not accounts:
+            session.send(responses.error(request_id, 321, UNKNOWN_ACCOUNT.format(name)))
+            return
+        self._position_lines[session.client_id, request_id] = (name, model)
+        for account in accounts:
+            for instrument, holding in account.holdings.items():
+                if holding.quantity:
+                    session.send(self._position_multi(request_id, account, instrument, model))
+        session.send(responses.position_multi_end(request_id))
+
+    def _position_multi(self, request_id: int, account: Account, name: InstrumentId, model: str) -> Message:
+        _, _, account_id, *rest = self._position(account, name)
+        return responses.position_multi(request_id, str(account_id), tuple(rest), model)
+
+    def _named(self, name: str) -> list[Account]:
+        """The account of a name; all of them where it says so or nothing; none where it is unknown."""
+        if name in ("", "All"):
+            return list(self.accounts.values())
+        account = self.accounts.get(name)
+        return [account] if account else []
+
     # account values
 
     def _account_updates(self, session: Session, fields: Fields) -> None:
@@ -122,7 +156,14 @@ class Portfolio:
             return
         account = self.accounts.get(name or next(iter(self.accounts)))
         if account is None:
-            session.send(responses.error(-1, 321, f"Error validating request: account {name} is unknown"))
+            session.send(responses.error(-1, 321, UNKNOWN_ACCOUNT.format(name)))
+            return
+        others = [
+            client for client, other in self._updates.items() if (client, other) != (session.client_id, account.id)
+        ]
+        if any(self._updates[client] != account.id and client != session.client_id for client in others):
+            words = "Unable to subscribe to account as the following clients are subscribed to a different account:"
+            session.send(responses.error(-1, 2101, f"{words} {','.join(map(str, others))}"))
             return
         self._updates[session.client_id] = account.id
         self._send_account(session.client_id, account)
@@ -152,67 +193,47 @@ class Portfolio:
 
     def _request_multi(self, session: Session, fields: Fields) -> None:
         fields.skip(1)
-        request_id, name, model = fields.integer(), fields.text(), fields.text()
-        account = self.accounts.get(name or next(iter(self.accounts)))
-        if account is None:
-            session.send(responses.error(request_id, 321, f"Error validating request: account {name} is unknown"))
+        request_id, name, model, ledger = fields.integer(), fields.text(), fields.text(), fields.flag()
+        accounts = self._named(name)
+        if not accounts:
+            session.send(responses.error(request_id, 321, UNKNOWN_ACCOUNT.format(name)))
             return
-        self._multi[session.client_id, request_id] = (account.id, model)
-        self._send_multi(session.client_id, request_id, account, model)
+        self._multi[session.client_id, request_id] = MultiWish(name, model, ledger)
+        self._send_multi(session.client_id, request_id, accounts)
         session.send(responses.account_update_multi_end(request_id))
 
-    def _send_multi(self, client_id: int, request_id: int, account: Account, model: str) -> None:
-        for value in self.values(account):
-            self._hub.tell(client_id, responses.account_update_multi(request_id, account.id, model, *value))
+    def _send_multi(self, client_id: int, request_id: int, accounts: list[Account]) -> None:
+        wish = self._multi[client_id, request_id]
+        for account in accounts:
+            for tag, value, currency in self.values(account):
+                if not wish.ledger or tag in LEDGER_TAGS or tag == "NetLiquidation":
+                    message = responses.account_update_multi(request_id, account.id, wish.model, tag, value, currency)
+                    self._hub.tell(client_id, message)
 
     def _request_summary(self, session: Session, fields: Fields) -> None:
         fields.skip(1)
         request_id, group, tags = fields.integer(), fields.text(), fields.text()
+        if not self._named(group):
+            session.send(responses.error(request_id, 321, UNKNOWN_ACCOUNT.format(group)))
+            return
         if sum(client_id == session.client_id for client_id, _ in self._summaries) >= SUMMARY_LIMIT:
             text = "Error processing request.-'bP' : cause - Maximum number of account summary requests exceeded"
             session.send(responses.error(request_id, 322, text))
             return
         self._summaries[session.client_id, request_id] = (group, tags)
-        self._send_summary(session.client_id, request_id, tags, set(self.accounts))
+        self._send_summary(session.client_id, request_id, set(self.accounts))
         session.send(responses.account_summary_end(request_id))
 
-    def _send_summary(self, client_id: int, request_id: int, tags: str, names: set[AccountId]) -> None:
-        wanted = {tag.partition(":")[0] for tag in tags.split(",")}
-        for name in sorted(names):
-            for tag, value, currency in self.values(self.accounts[name]):
-                if tag in wanted or "All" in wanted or ("$LEDGER" in wanted and tag in LEDGER_TAGS):
-                    self._hub.tell(client_id, responses.account_summary(request_id, name, tag, value, currency))
-
-    # profit and loss
-
-    def _request_profit(self, session: Session, fields: Fields) -> None:
-        self._add_profit(session, fields.integer(), fields.text(), 0)
-
-    def _request_profit_single(self, session: Session, fields: Fields) -> None:
-        request_id, name = fields.integer(), fields.text()
-        fields.skip(1)
-        self._add_profit(session, request_id, name, fields.integer())
-
-    def _add_profit(self, session: Session, request_id: int, name: AccountId, con_id: int) -> None:
-        if name not in self.accounts:
-            session.send(responses.error(request_id, 321, f"Error validating request: account {name} is unknown"))
-            return
-        self._profits[session.client_id, request_id] = (name, con_id)
-        self._send_profit(session.client_id, request_id, self.accounts[name], con_id)
-
-    def _send_profit(self, client_id: int, request_id: int, account: Account, con_id: int) -> None:
-        if not con_id:
-            worth = self.worth(account)
-            self._hub.tell(client_id, responses.profit(request_id, worth.unrealized, worth.realized))
-            return
-        for name, holding in account.holdings.items():
-            instrument = self._universe.instrument(name)
-            if instrument.con_id == con_id:
-                price = self._mark(name) or holding.price
-                value = holding.quantity * price * instrument.multiplier
-                unrealized = holding.quantity * (price - holding.price) * instrument.multiplier
-                message = responses.profit_single(request_id, holding.quantity, unrealized, holding.realized, value)
-                self._hub.tell(client_id, message)
+    def _send_summary(self, client_id: int, request_id: int, touched: set[AccountId]) -> None:
+        group, tags = self._summaries[client_id, request_id]
+        wanted = {tag.strip() for tag in tags.split(",")}
+        ledgers = {tag.partition(":")[2] or BASE for tag in wanted if tag.startswith("$LEDGER")}
+        for account in self._named(group):
+            for tag, value, currency in self.values(account) if account.id in touched else ():
+                in_ledger = tag in LEDGER_TAGS and ("ALL" in ledgers or currency in ledgers)
+                if tag in wanted or "All" in wanted or in_ledger:
+                    message = responses.account_summary(request_id, account.id, tag, value, currency)
+                    self._hub.tell(client_id, message)
 
     # news
 
@@ -225,6 +246,9 @@ class Portfolio:
             account = self.accounts[account_id]
             for client_id in self._positions:
                 self._hub.tell(client_id, self._position(account, instrument))
+            for (client_id, request_id), (name, model) in self._position_lines.items():
+                if account in self._named(name):
+                    self._hub.tell(client_id, self._position_multi(request_id, account, instrument, model))
             for client_id, name in self._updates.items():
                 if name == account_id:
                     self._hub.tell(client_id, self._portfolio_value(account, instrument))
@@ -235,22 +259,15 @@ class Portfolio:
         self._send_subscriptions(touched)
 
     def _send_subscriptions(self, touched: set[AccountId]) -> None:
-        for (client_id, request_id), (name, model) in self._multi.items():
-            if name in touched:
-                self._send_multi(client_id, request_id, self.accounts[name], model)
-        for (client_id, request_id), (_, tags) in self._summaries.items():
-            self._send_summary(client_id, request_id, tags, touched)
-        for (client_id, request_id), (name, con_id) in self._profits.items():
-            if name in touched:
-                self._send_profit(client_id, request_id, self.accounts[name], con_id)
-
-
-def _cancel_versioned(table: Table[T], session: Session, fields: Fields) -> None:
-    fields.skip(1)
-    _cancel(table, session, fields)
+        for (client_id, request_id), wish in self._multi.items():
+            accounts = [account for account in self._named(wish.account) if account.id in touched]
+            self._send_multi(client_id, request_id, accounts)
+        for client_id, request_id in self._summaries:
+            self._send_summary(client_id, request_id, touched)
 
 
 def _cancel(table: Table[T], session: Session, fields: Fields) -> None:
+    fields.skip(1)
     table.pop((session.client_id, fields.integer()), None)
 
 

@@ -40,6 +40,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
     outside_rth: bool
     good_after: str
     good_till: str
+    advisor_group: str
     all_or_none: bool
     trail_stop: Decimal | None
     trail_percent: Decimal | None
@@ -118,6 +119,7 @@ class _Rest(NamedTuple):
     oca_type: int = 3
     good_after: str = ""
     good_till: str = ""
+    advisor_group: str = ""
     all_or_none: bool = False
     trail_stop: Decimal | None = None
     trail_percent: Decimal | None = None
@@ -128,8 +130,8 @@ class _Rest(NamedTuple):
 
 def _rest(fields: Fields, version: int, order_type: str) -> _Rest:
     fields.skip(2)  # retired, discretionaryAmt
-    good_after, good_till = fields.text(), fields.text()
-    fields.skip(3 + (version < PROFILE_DROPPED) + 4)  # advisor's groups, model, short sale
+    good_after, good_till, advisor_group = fields.text(), fields.text(), fields.text()
+    fields.skip(2 + (version < PROFILE_DROPPED) + 4)  # the group's method and share, model, short sale
     oca_type = fields.integer()
     fields.skip(2)
     all_or_none = fields.flag()
@@ -158,7 +160,16 @@ def _rest(fields: Fields, version: int, order_type: str) -> _Rest:
         fields.skip(2)
         limit_offset = fields.optional()
     return _Rest(
-        oca_type or 3, good_after, good_till, all_or_none, trail_stop, trail_percent, limit_offset, conditions, what_if
+        oca_type=oca_type or 3,
+        good_after=good_after,
+        good_till=good_till,
+        advisor_group=advisor_group,
+        all_or_none=all_or_none,
+        trail_stop=trail_stop,
+        trail_percent=trail_percent,
+        limit_offset=limit_offset,
+        conditions=conditions,
+        what_if=what_if,
     )
 
 

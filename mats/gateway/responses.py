@@ -112,15 +112,23 @@ def account_summary_end(request_id: int) -> Message:
     return (64, 1, request_id)
 
 
-def profit(request_id: int, unrealized: Decimal, realized: Decimal) -> Message:
-    return (94, request_id, number(unrealized + realized), number(unrealized), number(realized))
+def position_multi(request_id: int, account: str, position: Message, model: str) -> Message:
+    """`position` is the contract, the quantity and the average cost."""
+    return (71, 1, request_id, account, *position, model)
+
+
+def position_multi_end(request_id: int) -> Message:
+    return (72, 1, request_id)
+
+
+def profit(request_id: int, daily: Decimal, unrealized: Decimal, realized: Decimal) -> Message:
+    return (94, request_id, number(daily), number(unrealized), number(realized))
 
 
 def profit_single(
-    request_id: int, quantity: Decimal, unrealized: Decimal, realized: Decimal, value: Decimal
+    request_id: int, quantity: Decimal, daily: Decimal, unrealized: Decimal, realized: Decimal, value: Decimal
 ) -> Message:
-    total = number(unrealized + realized)
-    return (95, request_id, quantity, total, number(unrealized), number(realized), number(value))
+    return (95, request_id, quantity, number(daily), number(unrealized), number(realized), number(value))
 
 
 def open_order_end() -> Message:

@@ -9,7 +9,8 @@ from types import TracebackType
 
 import structlog
 
-from mats.gateway import responses
+from mats.gateway import responses, sidelines
+from mats.gateway.advisors import Advisors
 from mats.gateway.blotter import Blotter, era_of
 from mats.gateway.contracts import Contracts
 from mats.gateway.desk import Desk
@@ -26,6 +27,7 @@ from mats.gateway.lobby import MAX_CLIENTS, Lobby
 from mats.gateway.market_data import MarketData
 from mats.gateway.order_queries import OrderQueries
 from mats.gateway.portfolio import Handler, Portfolio
+from mats.gateway.profits import PULSE_SECONDS, Profits
 from mats.gateway.session import Session
 from mats.gateway.state import State
 from mats.gateway.wire import Fields
@@ -98,6 +100,7 @@ class PaperGateway:
         self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
         self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark, models.margin)
         self.portfolio.open(accounts, cash)
+        self._profits = Profits(self._hub, self._state, self.clock, self.universe, self.portfolio, self.exchange.mark)
         blotter = Blotter(self._state, era_of(SystemClock().now()))
         self._desk = Desk(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio, models)
         for order in self.exchange.working():
@@ -122,6 +125,9 @@ class PaperGateway:
             **contracts.requests(),
             **self._data.requests(),
             **past.requests(),
+            **self._profits.requests(),
+            **Advisors(accounts).requests(),
+            **sidelines.requests(),
         }
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -141,7 +147,11 @@ class PaperGateway:
             self._state.close()
             where = f"{self.host}:{self.port}"
             raise GatewayError(f"cannot listen on {where} ({error.strerror}); free it or choose another") from error
-        self._tasks = [loop.create_task(self._feed.run()), loop.create_task(self._refresh())]
+        self._tasks = [
+            loop.create_task(self._feed.run()),
+            loop.create_task(self._refresh()),
+            loop.create_task(self._pulse()),
+        ]
         for task in self._tasks:
             task.add_done_callback(_report)
         return self
@@ -173,6 +183,11 @@ class PaperGateway:
     def connected(self) -> frozenset[int]:
         """The client ids that are connected."""
         return frozenset(session.client_id for session in self._hub)
+
+    async def _pulse(self) -> None:
+        while True:
+            await asyncio.sleep(PULSE_SECONDS)
+            self._profits.pulse()
 
     async def _refresh(self) -> None:
         while True:
@@ -215,6 +230,7 @@ class PaperGateway:
         self._lobby.leave(session)
         if self._hub.leave(session):
             self.portfolio.forget(session.client_id)
+            self._profits.forget(session.client_id)
             self._data.forget(session.client_id)
             self.faults.actions.left(session.client_id)
 
