@@ -113,10 +113,12 @@ class Book:
         return stop or self._touches[side].first(price * side.sign) or self._reached_trail(side, price)
 
     def _reached_trail(self, side: Side, price: Decimal) -> Order | None:
-        for order in self._trails.values():
-            if order.side is side and order.stop_price is not None and (price - order.stop_price) * side.sign >= 0:
-                return order
-        return None
+        reached = (
+            order
+            for order in self._trails.values()
+            if order.side is side and order.stop_price is not None and (price - order.stop_price) * side.sign >= 0
+        )
+        return min(reached, key=lambda order: order.priority, default=None)
 
     def trail(self) -> Iterator[Order]:
         """Moves the trailing stops after the quote; yields those that moved."""

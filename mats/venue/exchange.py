@@ -318,7 +318,7 @@ class Exchange:
             self._fill(book, order, quantity, price)
 
     def _fill(self, book: Book, order: Order, quantity: Decimal, price: Decimal) -> None:
-        share = quantity / order.remaining
+        before = order.remaining
         order.fill(quantity, price)
         self._events.append(Trade(order, quantity, price, order.filled, order.value))
         others = self._groups.others(order)
@@ -330,10 +330,10 @@ class Exchange:
             if not order.remaining or order.oca_type == CANCEL_OTHERS:
                 self._end(other, "another order of its group was filled")
             else:
-                self._reduce(other, share)
+                self._reduce(other, order.remaining, before)
 
-    def _reduce(self, order: Order, share: Decimal) -> None:
-        quantity = reduced(order, share, self._book(order).instrument.size_increment)
+    def _reduce(self, order: Order, left: Decimal, before: Decimal) -> None:
+        quantity = reduced(order, left, before, self._book(order).instrument.size_increment)
         if quantity == order.filled:
             self._end(order, "another order of its group was filled")
         elif quantity != order.quantity:

@@ -68,9 +68,9 @@ class Groups:
         return [child for child in children.values() if child.awaits == CHILD]
 
 
-def reduced(order: Order, share: Decimal, step: Decimal) -> Decimal:
-    """The order's quantity when what remains of it shrinks by a share, in whole steps; never less than is filled."""
-    return order.filled + floor_to(order.remaining * (1 - share), step)
+def reduced(order: Order, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
+    """The order's quantity when what remains of it shrinks in whole steps as another did, `before` to `left`."""
+    return order.filled + floor_to(order.remaining * left / before, step)
 
 
 def _group(order: Order) -> Group:
