@@ -25,6 +25,7 @@ from mats.gateway.limits import LENIENT, Limits
 from mats.gateway.listener import Listener
 from mats.gateway.lobby import MAX_CLIENTS, Lobby
 from mats.gateway.market_data import MarketData
+from mats.gateway.message_pacing import MessagePacing
 from mats.gateway.order_queries import OrderQueries
 from mats.gateway.portfolio import Handler, Portfolio
 from mats.gateway.profits import PULSE_SECONDS, Profits
@@ -85,6 +86,7 @@ class PaperGateway:
     ) -> None:
         models = models or Models()
         self._traffic = Traffic()
+        self._pacing = MessagePacing(limits, self._answer)
         self._lobby = Lobby()
         self._listener = Listener(host, port, lambda: Session(self, self._traffic))
         try:
@@ -219,6 +221,9 @@ class PaperGateway:
             self._hub.wake()
 
     def request(self, session: Session, number: int, fields: Fields) -> None:
+        self._pacing.take(session, number, fields)
+
+    def _answer(self, session: Session, number: int, fields: Fields) -> None:
         handler = self._handlers.get(number)
         if handler is None:
             session.send(responses.error(-1, 321, f"Error validating request: request {number} is not supported"))
@@ -231,6 +236,7 @@ class PaperGateway:
         if self._hub.leave(session):
             self.portfolio.forget(session.client_id)
             self._profits.forget(session.client_id)
+            self._pacing.forget(session)
             self._data.forget(session.client_id)
             self.faults.actions.left(session.client_id)
 
