@@ -114,9 +114,9 @@ class System:
 
     def wait_for_fills(self, more: int, *strategies: str, seconds: float = 20.0) -> None:
         """Until each of the strategies (or all together) has so many more executions at the gateway."""
-        for strategy in strategies or ("",):
-            target = self.fills(strategy) + more
-            until(lambda s=strategy, t=target: self.fills(s) >= t, seconds, f"{more} more fills of {strategy or 'all'}")
+        targets = {strategy: self.fills(strategy) + more for strategy in strategies or ("",)}
+        for name, target in targets.items():
+            until(lambda n=name, t=target: self.fills(n) >= t, seconds, f"{more} more fills of {name or 'all'}")
 
     def wait_for_agreement(self, seconds: float = 20.0) -> None:
         """Until a comparison with the broker that begins after now finds no difference."""
@@ -196,7 +196,7 @@ def write_strategies(folder: Path, table: str, **files: str) -> None:
 
 
 @contextmanager
-def lively_gateway(folder: Path, bar_seconds: float = 2.0, seed: int = 3) -> Iterator[GatewayThread]:
+def lively_gateway(folder: Path, bar_seconds: float = 1.5, seed: int = 3) -> Iterator[GatewayThread]:
     """A gateway in a thread that replays lively bars."""
     gateway = GatewayThread(replay=write_bars(folder / "bars", seed), bar_seconds=bar_seconds, hold_seconds=0.2)
     try:
