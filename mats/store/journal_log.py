@@ -26,18 +26,23 @@ _commission = msgspec.msgpack.Decoder(Commission)
 class LogTables(JournalFile):
     """Entries, the keys that keep them unique, and commissions that came before their execution."""
 
+    _newest: int | None = None
+    """The seq of the last entry that this instance appended; the primary key refuses what another one has taken."""
+
     def append(self, entries: Sequence[Entry]) -> None:
         """Write `entries`, whose seq continues the log, in one flushed transaction: all of them or none.
 
         Raises sqlite3.IntegrityError when an execution (account, family, revision) or the commission of an exec_id is
         in the log already, JournalError when a seq is not the next one. A held commission leaves with its entry.
         """
+        last = self.last_seq() if self._newest is None else self._newest
+        self._newest = None
         with self._transaction() as db:
-            expected = self.last_seq() + 1
-            for seq, entry in enumerate(entries, expected):
+            for seq, entry in enumerate(entries, last + 1):
                 if entry.seq != seq:
                     raise JournalError(f"entry {entry.seq} does not continue the log; the next seq is {seq}")
                 _insert(db, entry)
+        self._newest = last + len(entries)
 
     def last_seq(self) -> int:
         """The seq of the newest entry ever appended, 0 before the first."""

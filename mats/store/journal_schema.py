@@ -18,7 +18,6 @@ CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, recorded INTEGER NOT NULL,
     account TEXT NOT NULL, strategy TEXT NOT NULL, instrument TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE INDEX entries_by_book ON entries (account, strategy, instrument, seq);
-CREATE INDEX entries_by_time ON entries (recorded);
 CREATE TABLE executions (
     account TEXT NOT NULL, family TEXT NOT NULL, revision INTEGER NOT NULL, exec_id TEXT NOT NULL,
     seq INTEGER NOT NULL, PRIMARY KEY (account, family, revision)) WITHOUT ROWID;

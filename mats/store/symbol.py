@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
-from arcticdb import QueryBuilder
+from arcticdb import QueryBuilder, VersionedItem
 from arcticdb.version_store.library import Library
 
 from mats.model.timestamp import SECOND, Nanos
@@ -22,6 +22,9 @@ from mats.store.tables import Schema
 
 RUN_ROWS = 256
 """Changes to cached rows with at most this many unchanged rows between them go out in one call."""
+
+CHECK_COMMITS = 32
+"""The rows of a symbol are counted at least once in so many commits."""
 
 Key = tuple[Value, ...]
 _Run = tuple[Nanos, Nanos]
@@ -55,6 +58,8 @@ class Symbol:
     _last: Nanos | None
     _stored_last: Nanos | None
     _seq: int
+    _version: int | None
+    _unchecked: int
 
     def __init__(self, library: Library, name: str, schema: Schema) -> None:
         self._library, self.name, self._schema = library, name, schema
@@ -172,7 +177,7 @@ class Symbol:
             self._write_run(last, seq)
         else:
             self._create(seq)
-        self._check_count()
+        self._check_rows()
         self._seq = seq
         self._forget_old()
 
@@ -180,17 +185,20 @@ class Symbol:
         """Fold small segments together; see `mats.store.compaction`."""
         if self._exists:
             compaction.compact(self._library, self.name)
+            self._version = None
         self._loose = 0
 
     # How it is done
 
     def _load(self) -> None:
         self._pending, self._window, self._rows = {}, None, {}
-        self._count = self._seq = self._loose = 0
+        self._count = self._seq = self._loose = self._unchecked = 0
+        self._version = None
         if self._exists:
             self._count = self._row_count()
             stored = self._library.tail(self.name, self._schema.cached)
             self._rows = from_frame(stored.data, self._schema) if self._count else {}
+            self._version = int(stored.version)
             metadata = stored.metadata or {}
             self._seq, self._loose = metadata.get("seq", 0), metadata.get("loose", compaction.DUE)
         self._index = list(self._rows)
@@ -252,7 +260,7 @@ class Symbol:
         if not rows:
             return
         self._loose = compaction.APPEND_WEIGHT
-        self._library.write(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq))
+        self._expect(self._library.write(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
         self._exists = True
         self._stored_last = max(rows)
 
@@ -267,7 +275,7 @@ class Symbol:
         if not rows:
             return
         self._loose += compaction.APPEND_WEIGHT
-        self._library.append(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq))
+        self._expect(self._library.append(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
         self._stored_last = max(rows)
 
     def _update(self, first: Nanos, last: Nanos, seq: int) -> None:
@@ -282,15 +290,30 @@ class Symbol:
         rows = self._with_pending(stored, first, last)
         if rows:
             frame = to_frame(rows, self._schema)
-            self._library.update(self.name, frame, metadata=self._metadata(seq), date_range=span)
+            self._expect(self._library.update(self.name, frame, metadata=self._metadata(seq), date_range=span))
             self._stored_last = max(self._stored_last or first, max(rows))
         else:
             self._library.delete_data_in_range(self.name, span)
+            self._version = None
 
     def _metadata(self, seq: int) -> dict[str, int]:
         return {"seq": seq, "loose": self._loose}
 
-    def _check_count(self) -> None:
+    def _expect(self, written: VersionedItem) -> None:
+        """Versions follow one another; one that somebody else made between ours would hide its rows or ours."""
+        if self._version is not None and written.version != self._version + 1:
+            raise StoreError(
+                f"symbol {self.name} is at version {written.version} where its writer expects {self._version + 1};"
+                " look for a second writer"
+            )
+        self._version = int(written.version)
+
+    def _check_rows(self) -> None:
+        """Count what is stored: always where versions prove nothing, else now and then, because it costs a read."""
+        self._unchecked += 1
+        if self._version is not None and self._unchecked < CHECK_COMMITS:
+            return
+        self._unchecked = 0
         stored = self._row_count() if self._exists else 0
         if stored != self._count:
             raise StoreError(
