@@ -16,8 +16,11 @@ MAX_FIELDS = 20_000
 INTEGERS = 1 << 32
 """Integers of the protocol are smaller than this."""
 
-MAX_DIGITS = 308
-"""A number beyond ten to this power is none: it is the range of a double."""
+MAX_DIGITS = 18
+"""Digits before the point, and zeros behind it, that a number may have: nothing that trades needs more."""
+
+UNSET = range(300, 309)
+"""Some clients write a number that is not given as the largest double: one of so many digits."""
 
 PREAMBLE = b"API\0"
 
@@ -125,12 +128,14 @@ class Fields:
         return self.text() not in ("", "0", "false")
 
     def decimal(self) -> Decimal:
-        """Empty counts as 0."""
+        """Empty counts as 0, and so does the largest double."""
         raw = self.text()
         try:
             number = Decimal(raw) if raw else Decimal(0)
         except ArithmeticError as error:
             raise WireError(f"request {self._fields[0]} has {raw[:40]!r} where a number belongs") from error
+        if number.is_finite() and number.adjusted() in UNSET:
+            return Decimal(0)
         if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
             raise WireError(f"request {self._fields[0]} has {raw[:40]!r} where a finite number belongs")
         return number
@@ -138,4 +143,4 @@ class Fields:
     def optional(self) -> Decimal | None:
         """A price: empty, zero (by both conventions of clients) and the largest double all mean not given."""
         number = self.decimal()
-        return None if number == 0 or abs(number) > Decimal("1e300") else number
+        return None if number == 0 else number
