@@ -25,11 +25,15 @@ class Place(NamedTuple):
 
 
 class Book:
-    """`orders` are all that work, by permanent id; only those that `enter` are looked at."""
+    """`orders` are all that work, by permanent id; only those that `enter` are looked at.
+
+    `live` says that the quote can be traded at: one from before the market closed cannot.
+    """
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.quote: Quote | None = None
+        self.live = False
         self.orders: dict[int, Order] = {}
         self._left: dict[Side, Decimal] = {}
         self._resting = {side: Ladder() for side in Side}
@@ -40,7 +44,7 @@ class Book:
 
     def show(self, quote: Quote) -> None:
         """A new quote with fresh sizes."""
-        self.quote = quote
+        self.quote, self.live = quote, True
         self._left.clear()
 
     def price(self, side: Side) -> Decimal:

@@ -224,7 +224,7 @@ class Exchange:
 
     def _take(self, book: Book, order: Order) -> None:
         """One look for an order that does not wait: what it can take, and the end of the rest."""
-        if self._may_trade(order) and not self.held:
+        if self._may_trade(order) and book.live and not self.held:
             book.enter(order)
             self._trigger(book)
             size = floor_to(book.left(order.side), book.instrument.size_increment)
@@ -284,7 +284,7 @@ class Exchange:
 
     def _look(self, book: Book) -> None:
         """Lets the orders of a book meet its quote, until nothing happens any more."""
-        if self.held or book.quote is None:
+        if self.held or not book.live:
             return
         self._events += [Moved(order) for order in book.trail()]
         seen = -1
@@ -355,6 +355,8 @@ class Exchange:
         for book in self._of(sec_type):
             if closes:
                 self._close_book(book)
+            if self._timetable.phase(sec_type, self._now) is Phase.CLOSED:
+                book.live = False
         if ends:
             self._groups.forget_spent()
         self._enter_all(sec_type)

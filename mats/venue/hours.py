@@ -69,7 +69,8 @@ class ExchangeHours:
         import pandas as pd
 
         try:
-            schedule = exchange_calendars.get_calendar(calendar, start=FIRST_SESSION).schedule
+            first = FIRST_SESSION if calendar in EXTENDED else None  # others begin twenty years ago
+            schedule = exchange_calendars.get_calendar(calendar, start=first).schedule
         except exchange_calendars.errors.InvalidCalendarName as error:
             raise ValueError(f"calendar {calendar!r} is unknown; write {ALWAYS}, XNYS or XLON") from error
         before, after = EXTENDED.get(calendar, (0, 0))
