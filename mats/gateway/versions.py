@@ -25,6 +25,8 @@ def adapt(message: Message, version: int) -> Message:
             return (10, 8, *head, "", *rest, *sizes)
         case 11 if version < NEWEST:  # execDetails
             return message[:-1]
+        case 79 if version < 176:  # symbolSamples
+            return _without_descriptions(message)
     return message
 
 
@@ -34,7 +36,17 @@ def _with_profile(message: Message, version: int) -> Message:
     return (*message[:at], "", *message[at:]) if version < 177 else message
 
 
+def _without_descriptions(message: Message) -> Message:
+    """Drops the description and the issuer behind the derivatives of each symbol."""
+    kept, at = list(message[:3]), 3
+    while at < len(message):
+        derivatives = int(str(message[at + 5]))
+        kept += message[at : at + 6 + derivatives]
+        at += 8 + derivatives
+    return tuple(kept)
+
+
 def _older_open_order(message: Message, version: int) -> Message:
     """Drops, from the end, the pegged sizes and offsets, autoCancelParent, postToAts and duration."""
-    dropped = 5 * (version < 170) + (version < 162) + (version < 160) + (version < 159)
+    dropped = 5 * (version < 170) + (version < 162) + (version < 160) + (version < 158)
     return message[: len(message) - dropped]
