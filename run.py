@@ -19,10 +19,10 @@ from rich.live import Live
 
 from actors.gateway_process import GatewayCommand, GatewayUnusable
 from actors.ib_connection import Timing
+from actors.messages.strategy_manager import StrategyTable
 from actors.operator import Operator
 from actors.report import report
 from actors.screen import draw
-from actors.strategy_manager import StrategyTable
 from actors.tree import Names, Plan, build
 from mats.gateway.command import gateway
 from mats.gateway.server import GatewayError

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.broker import (
+from actors.connection import Connection, Desks, Replayed
+from actors.messages.broker import (
     FollowAccount,
     HistoryLoaded,
     InstrumentResolved,
@@ -21,7 +22,6 @@ from actors.broker import (
     TakePositions,
     Unresolved,
 )
-from actors.connection import Connection, Desks, Replayed
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId

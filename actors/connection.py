@@ -7,7 +7,7 @@ the same line.
 
 import msgspec
 
-from actors.broker import (
+from actors.messages.broker import (
     AccountChanged,
     AmendOrder,
     CancelOrder,
@@ -19,7 +19,7 @@ from actors.broker import (
     Resync,
     SubmitOrder,
 )
-from actors.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
 from mats.model.executions import Commission, Execution
 from mats.model.market import Bar, Quote

@@ -6,18 +6,31 @@ acknowledgements are mended by a tick.
 
 from collections import deque
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from actors.messages.fill_log import (
+    Acknowledge,
+    Adjust,
+    Apply,
+    EpochOpened,
+    Hello,
+    LogMarked,
+    MarkLog,
+    OpenEpoch,
+    Progress,
+    ReadProgress,
+    ReplayMerged,
+    ReportExecutions,
+    ReportReplay,
+    SayHello,
+    StagesBehind,
+)
 from mats.ledger.booking import book, in_broker_order
 from mats.ledger.gate import Gate
 from mats.ledger.tail import Tail
-from mats.model.executions import AdjustmentRecorded, Commission, Entry, Execution
-from mats.model.instrument import InstrumentId
-from mats.model.money import Currency
-from mats.model.orders import AccountId, StrategyName
+from mats.model.executions import AdjustmentRecorded, Entry
 from mats.model.timestamp import Nanos
 from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
@@ -28,107 +41,8 @@ TICK_SECONDS = 1.0
 BEHIND_TICKS = 2
 
 
-class OpenEpoch(msgspec.Struct, frozen=True):
-    """A connection is about to be made: executions it reported earlier are void from here on."""
-
-    connection: str
-    reply_to: Ref
-
-
-class EpochOpened(msgspec.Struct, frozen=True):
-    connection: str
-    epoch: int
-
-
-class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
-    """What one packet, or one replay, of a connection brought; in the broker's order."""
-
-    connection: str
-    epoch: int
-    executions: tuple[Execution, ...] = ()
-    commissions: tuple[Commission, ...] = ()
-
-
-class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
-
-    report: ReportExecutions
-    reply_to: Ref
-
-
-class ReplayMerged(msgspec.Struct, frozen=True):
-    """Everything of the replay is in the log, at `through` or before."""
-
-    epoch: int
-    through: int
-
-
-class Adjust(msgspec.Struct, frozen=True, kw_only=True):
-    """Book a signed quantity to a strategy without an execution, for a stated reason."""
-
-    strategy: StrategyName
-    account: AccountId
-    instrument: InstrumentId
-    quantity: Decimal
-    price: Decimal
-    currency: Currency
-    multiplier: Decimal
-    reason: str
-
-
-class Hello(msgspec.Struct, frozen=True):
-    """A stage (re)started, or found a gap: it holds entries up to `cursor`."""
-
-    stage: str
-    cursor: int
-
-
-class Apply(msgspec.Struct, frozen=True):
-    """The next entries of the log, in order and without a gap between them."""
-
-    entries: tuple[Entry, ...]
-
-
-class Acknowledge(msgspec.Struct, frozen=True):
-    """A stage has applied everything up to `seq`."""
-
-    stage: str
-    seq: int
-
-
-class StagesBehind(msgspec.Struct, frozen=True):
-    """The stages that are down or have been behind for too long; none when all is well."""
-
-    stages: tuple[str, ...]
-
-
-class MarkLog(msgspec.Struct, frozen=True):
-    """Asks how far the log is, to compare with something else of this moment; answered by `LogMarked`."""
-
-    reply_to: Ref
-
-
-class LogMarked(msgspec.Struct, frozen=True):
-    """The last entry of the log when it was asked."""
-
-    seq: int
-
-
-class ReadProgress(msgspec.Struct, frozen=True):
-    """Asks for `Progress`."""
-
-
-class Progress(msgspec.Struct, frozen=True):
-    last_seq: int
-    cursors: dict[str, int | None]
-
-
 class Tick(msgspec.Struct, frozen=True):
     pass
-
-
-class SayHello(msgspec.Struct, frozen=True):
-    """Asks a stage for its `Hello`."""
 
 
 class FillLog(Actor):

@@ -5,13 +5,15 @@ A lost or silent gateway is a failure: the supervisor makes the next incarnation
 
 import msgspec
 
-from actors.broker import (
+from actors.connection import Connection, Desks, Replayed
+from actors.messages.broker import (
     FollowAccount,
     HistoryLoaded,
     InstrumentResolved,
     LinkChanged,
     NotSent,
     PositionsTaken,
+    ReadBroker,
     RequestHistory,
     ResolveInstrument,
     Resync,
@@ -20,16 +22,19 @@ from actors.broker import (
     TakePositions,
     Unresolved,
 )
-from actors.connection import Connection, Desks, Replayed
 from mats.ib import events as ib
 from mats.ib.errors import ConnectionLost, RequestFailed
 from mats.ib.handshake import Opened
+from mats.ib.pending import FIRST_REQUEST_ID
 from mats.ib.replaying import ExecutionsEnd
 from mats.ib.session import Session
 from mats.model.broker import BrokerError, Replay
 from mats.model.instrument import Instrument
 from mats.model.orders import OrderIntent
 from mats.runtime import Ref, Reply
+
+UNSENT_AT_MOST = 10_000
+"""So many orders may wait for the pacing limit; only they can turn out not to have been sent."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +45,6 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float
     replay_timeout: float
     heartbeat: float
-
-
-class ReadBroker(msgspec.Struct, frozen=True):
-    """Asks for the broker's complete answer, as a `Replay`."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -145,6 +146,8 @@ class IbConnection(Connection):
 
     def place(self, order: SubmitOrder) -> None:
         self._orders[order.order_id] = order
+        if len(self._orders) > UNSENT_AT_MOST:
+            del self._orders[next(iter(self._orders))]
         self._session.place(order.order_id, order.intent)
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
@@ -194,7 +197,8 @@ class IbConnection(Connection):
                 return  # part of a replay, which is merged as a whole
 
     def _hear_error(self, event: ib.ErrorReported, error: BrokerError) -> None:
-        if error.request_id in self._orders:
+        """Order ids and request ids come from disjoint ranges, so an error says by its id what it is about."""
+        if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.orders.append(error)
         else:
             self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from actors.broker import Resync
 from actors.connection import Connection
-from mats.model.orders import StrategyName
+from actors.messages.broker import Resync
+from actors.messages.ib_pool import LeaseConnection, ResyncAll
 from mats.runtime import Actor, Backoff, ChildSpec, Ref, StartChild
 from mats.store.journal import Journal
 
@@ -16,16 +16,6 @@ MASTER_CLIENT = 0
 """Sees everybody's executions, positions and account values; places nothing."""
 DATA_CLIENT = 99
 """History, contracts and market data: bulk requests never share a socket or a pacing lane with orders."""
-
-
-class LeaseConnection(msgspec.Struct, frozen=True):
-    """Make sure that the strategy's own connection is there; its orders and only they travel on it."""
-
-    strategy: StrategyName
-
-
-class ResyncAll(msgspec.Struct, frozen=True):
-    """Let every connection that carries orders announce itself again."""
 
 
 def connection_name(client_id: int) -> str:

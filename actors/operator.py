@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.fill_log import Progress, ReadProgress
-from actors.ib_connection import ReadBroker
-from actors.order_manager import CancelAll, ReadOrders
-from actors.persistence_writer import ReadStored
-from actors.portfolio_manager import Portfolio, ReadPortfolio, Reconcile
-from actors.risk_manager import Halt, ReadHalts, Resume
-from actors.strategy_manager import ReadStrategies, StartStrategy, StopStrategy, StrategyTable
+from actors.messages.broker import ReadBroker
+from actors.messages.fill_log import Progress, ReadProgress
+from actors.messages.order_manager import CancelAll, ReadOrders
+from actors.messages.persistence_writer import ReadStored
+from actors.messages.portfolio_manager import Portfolio, ReadPortfolio, Reconcile
+from actors.messages.risk_manager import Halt, ReadHalts, Resume
+from actors.messages.strategy_manager import ReadStrategies, StartStrategy, StopStrategy, StrategyTable
 from actors.tree import Names
 from mats.model.broker import Replay
 from mats.model.orders import OrderState, OrderView, StrategyName

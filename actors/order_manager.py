@@ -4,12 +4,26 @@ from pathlib import Path
 
 import msgspec
 
-from actors.broker import AmendOrder, CancelOrder, NotSent, OrderNews, Ready, Resync, SubmitOrder
-from actors.fill_log import Apply, SayHello
-from actors.following import Leave, Left, call_followers
-from actors.ib_pool import LeaseConnection, ResyncAll
+from actors.followers import FollowerDown, Followers, call_followers
+from actors.messages.broker import AmendOrder, CancelOrder, NotSent, OrderNews, Ready, Resync, SubmitOrder
+from actors.messages.fill_log import Apply, SayHello
+from actors.messages.following import Leave
+from actors.messages.ib_pool import LeaseConnection, ResyncAll
+from actors.messages.order_manager import (
+    AllOrders,
+    AmendIntent,
+    CancelAll,
+    FollowAllOrders,
+    FollowOrders,
+    OrderChanged,
+    ReadOrders,
+    RouteChanged,
+    SubmitIntent,
+    WorkingOrders,
+)
 from actors.stage import Republish, Stage
 from mats.ledger import order_events as ev
+from mats.ledger.inquiries import Inquiries
 from mats.ledger.order_state import Transition
 from mats.ledger.orders import (
     Order,
@@ -29,80 +43,17 @@ from mats.model.orders import (
     OrderModification,
     OrderState,
     OrderView,
-    StrategyName,
 )
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
 SWEEP_SECONDS = 1.0
-ANSWER_SECONDS = 10.0
-"""How long an order may stay unanswered before the broker is asked about it."""
-RESYNC_SECONDS = 5.0
-"""Least time between two questions to one connection."""
 REPUBLISHED = 1_000
 """How many orders the store is told again when it (re)starts."""
 SETTLE_SECONDS = 2.0
 """An order younger than this may have passed the question on its way; its absence in the answer says nothing."""
 IDS_RESERVED = 100
 """Order ids are reserved in the journal in blocks, so that most orders cost one durable write and not two."""
-
-
-class SubmitIntent(msgspec.Struct, frozen=True):
-    """Journal an approved intent and send it."""
-
-    intent: OrderIntent
-
-
-class AmendIntent(msgspec.Struct, frozen=True):
-    """Carry out an approved change of a working order."""
-
-    modification: OrderModification
-
-
-class CancelAll(msgspec.Struct, frozen=True):
-    """Cancel every working order of `strategy`, or of all when it is empty."""
-
-    strategy: StrategyName = ""
-
-
-class FollowOrders(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `WorkingOrders` now, and `OrderChanged` from then on."""
-
-    strategy: StrategyName
-    follower: Ref
-
-
-class FollowAllOrders(msgspec.Struct, frozen=True):
-    """The risk manager (re)started: it gets `AllOrders` and every open route now, and all changes from then on."""
-
-    follower: Ref
-
-
-class AllOrders(msgspec.Struct, frozen=True):
-    """Every order that is not final; replaces what was known before."""
-
-    orders: tuple[OrderView, ...]
-
-
-class WorkingOrders(msgspec.Struct, frozen=True):
-    orders: tuple[OrderView, ...]
-
-
-class ReadOrders(msgspec.Struct, frozen=True):
-    """Asks for every order that is not final, as a tuple of views."""
-
-
-class OrderChanged(msgspec.Struct, frozen=True):
-    """An order is not what it was."""
-
-    order: OrderView
-
-
-class RouteChanged(msgspec.Struct, frozen=True):
-    """Whether orders of the client can be sent: its connection has merged the broker's complete answer."""
-
-    client_id: int
-    open: bool
 
 
 class Sweep(msgspec.Struct, frozen=True):
@@ -131,11 +82,10 @@ class OrderManager(Stage):
         self._journal = Journal(self._path)
         self._routes: dict[int, Route] = {}
         self._waiting: list[Ready] = []
-        self._asked: dict[int, float] = {}
-        self._questions: dict[IntentId, int] = {}
+        self._inquiries = Inquiries()
         self._dirty: set[IntentId] = set()
         self._flushed = -1
-        self._followers: dict[StrategyName, Ref] = {}
+        self._followers = Followers(self)
         self._orders = Orders()
         self._recover()
         self._risk.tell(AllOrders(self._views()))
@@ -168,17 +118,17 @@ class OrderManager(Stage):
                 self._merge_ready()
             case Down(tag=int(client_id)):
                 self._lose(client_id)
-            case Down(tag=str(strategy)):
-                self._followers.pop(strategy, None)
-            case Leave(follower=follower):
-                self._followers = {name: ref for name, ref in self._followers.items() if ref != follower}
-                follower.tell(Left(self.name))
+            case Down(tag=FollowerDown(strategy=strategy)):
+                self._followers.drop(strategy)
+            case Leave():
+                self._followers.leave(message)
             case FollowAllOrders(follower=follower):
                 follower.tell(AllOrders(self._views()))
                 for client_id in self._routes:
                     follower.tell(RouteChanged(client_id, True))
             case FollowOrders(strategy=strategy, follower=follower):
-                self._follow(strategy, follower)
+                self._followers.add(strategy, follower)
+                follower.tell(WorkingOrders(tuple(view for view in self._views() if view.strategy == strategy)))
             case ReadOrders():
                 return self._views()
             case Republish():
@@ -205,7 +155,8 @@ class OrderManager(Stage):
             self.log.error("intent is in the journal already; not sent again", intent=intent.intent_id)
             return
         chaos.point("orders: after the intent is durable, before it is sent")
-        order = Order(intent, view, session, self.clock.monotonic())
+        now = self.clock.monotonic()
+        order = Order(intent, view, session, sent_at=now, waits_since=now)
         self._orders.add(order)
         if route is None:
             self._change(order, ev.OrderRefused(time=self.clock.now(), reason="its connection is not ready"))
@@ -226,6 +177,7 @@ class OrderManager(Stage):
         if order is None or order.view.state.final:
             self.log.info("nothing to cancel", intent=intent_id)
             return
+        order.waits_since = self.clock.monotonic()
         self._change(order, ev.CancelRequested(time=self.clock.now()))
         self._send_cancel(order)
 
@@ -235,19 +187,26 @@ class OrderManager(Stage):
             route.ref.tell(CancelOrder(session=route.session, order_id=order.view.order_id))
 
     def _amend(self, change: OrderModification) -> None:
-        """Send the order again under its own id; the books change when the broker has echoed it."""
+        """Send the order again under its own id; the books change when the broker has echoed it.
+
+        Until then risk counts the larger of both. A change that cannot be sent leaves the order as it is, and says so.
+        """
         order = self._orders.get(change.intent_id)
         route = self._routes.get(order.view.client_id) if order else None
-        if order is None or order.view.state is not OrderState.WORKING:
-            self.log.warning("only a working order can be changed", intent=change.intent_id)
+        if order is None:
+            self.log.warning("no such order to change", intent=change.intent_id)
+        elif order.view.state is not OrderState.WORKING:
+            self._refuse_change(order, f"a {order.view.state} order cannot be changed")
         elif route is None or order.session != route.session:
-            self.log.warning("its connection is not ready; nothing was changed", intent=change.intent_id)
+            self._refuse_change(order, "its connection is not ready")
         else:
             wanted = amended(order.intent, order.view, change)
             route.ref.tell(AmendOrder(session=route.session, order_id=order.view.order_id, intent=wanted))
-            return  # risk counts the larger of both until the echo
-        if order is not None:
-            self._risk.tell(OrderChanged(order.view))
+
+    def _refuse_change(self, order: Order, reason: str) -> None:
+        told = OrderChanged(msgspec.structs.replace(order.view, note=f"not changed: {reason}"))
+        self._risk.tell(told)
+        self._followers.offer(order.view.strategy, told)
 
     # What the broker says
 
@@ -323,25 +282,19 @@ class OrderManager(Stage):
 
     def _publish(self, order: Order, before: OrderView, result: Transition) -> None:
         if result.query:
-            self._questions[order.view.intent_id] = order.view.client_id
-        elif order.view.state is OrderState.FILLED is not before.state:  # what was asked for has come
-            self._questions.pop(order.view.intent_id, None)
+            self._inquiries.ask(order.view)
+        elif order.view.state is OrderState.FILLED is not before.state:
+            self._inquiries.answered(order.view)
         if order.view == before:
             return
         self._dirty.add(order.view.intent_id)
         changed = OrderChanged(order.view)
         self._risk.tell(changed)
         self._store.tell(changed)
-        if (follower := self._followers.get(order.view.strategy)) is not None:
-            follower.offer(changed)
+        self._followers.offer(order.view.strategy, changed)
 
     def _views(self) -> tuple[OrderView, ...]:
         return tuple(order.view for order in self._orders.live())
-
-    def _follow(self, strategy: StrategyName, follower: Ref) -> None:
-        self._followers[strategy] = follower
-        self.watch(follower, tag=strategy)
-        follower.tell(WorkingOrders(tuple(o.view for o in self._orders.live() if o.view.strategy == strategy)))
 
     # What a crash must not lose
 
@@ -365,15 +318,9 @@ class OrderManager(Stage):
 
     def _sweep(self) -> None:
         now = self.clock.monotonic()
-        for order in self._orders.live():
-            unanswered = order.view.state is OrderState.SENT and now - order.sent_at > ANSWER_SECONDS
-            if unanswered or order.view.state is OrderState.UNKNOWN:
-                self._questions[order.view.intent_id] = order.view.client_id
-        for client_id in set(self._questions.values()) & self._routes.keys():
-            if now - self._asked.get(client_id, -RESYNC_SECONDS) >= RESYNC_SECONDS:
-                self._asked[client_id] = now
-                self._questions = {order: asked for order, asked in self._questions.items() if asked != client_id}
-                self._routes[client_id].ref.tell(Resync())
+        self._inquiries.review(self._orders.live(), now)
+        for client_id in self._inquiries.take_due(self._routes, now):
+            self._routes[client_id].ref.tell(Resync())
         self._flush()
 
     def _flush(self) -> None:

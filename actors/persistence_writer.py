@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.fill_log import Apply, SayHello
-from actors.order_manager import OrderChanged
-from actors.portfolio_manager import AccountValued, BooksChanged
+from actors.messages.fill_log import Apply, SayHello
+from actors.messages.order_manager import OrderChanged
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities, ReadStored, SeedStrategies, StrategiesRead
+from actors.messages.portfolio_manager import AccountValued, BooksChanged
 from actors.stage import Republish, Stage
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import key_of
@@ -31,23 +32,6 @@ DERIVED_SECONDS = 1.0
 """How often what follows from the fills is committed: orders, books, accounts."""
 HISTORY_SECONDS = 3600.0
 ACCOUNT_SECONDS = 60.0
-
-
-class SeedStrategies(msgspec.Struct, frozen=True):
-    """Add the records that `general/strategies` lacks; answered by `StrategiesRead` with the whole table."""
-
-    records: tuple[StrategyRecord, ...]
-    reply_to: Ref
-
-
-class StrategiesRead(msgspec.Struct, frozen=True):
-    """The strategy table as it is stored."""
-
-    records: tuple[StrategyRecord, ...]
-
-
-class ReadStored(msgspec.Struct, frozen=True):
-    """Asks how many executions are in the library `fills`, over all accounts."""
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -114,6 +98,9 @@ class PersistenceWriter(Stage):
                 self._keep_history()
             case SeedStrategies(records=records, reply_to=reply_to):
                 self._seed(records, reply_to)
+            case ReadEquities(places=places, reply_to=reply_to):
+                found = ((strategy, self._store.strategy_equity(account, strategy)) for account, strategy in places)
+                reply_to.tell(EquitiesRead({strategy: equity for strategy, equity in found if equity is not None}))
             case ReadStored():
                 self._commit()
                 self._commit_derived()

@@ -1,117 +1,54 @@
 """The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
 
-from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
-from actors.broker import AccountChanged, FollowAccount, PositionsChanged, PositionsTaken, Ready, Resync, TakePositions
-from actors.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
-from actors.following import Inform, Leave, Left, call_followers
-from actors.market_data import PriceMarked
+from actors.followers import FollowerDown, Followers, call_followers
+from actors.messages.broker import (
+    AccountChanged,
+    FollowAccount,
+    PositionsChanged,
+    PositionsTaken,
+    Ready,
+    Resync,
+    TakePositions,
+)
+from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
+from actors.messages.following import Inform, Leave
+from actors.messages.market_data import PriceMarked
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities
+from actors.messages.portfolio_manager import (
+    AccountValued,
+    BooksChanged,
+    BookState,
+    BreaksChanged,
+    EquityChanged,
+    FillBooked,
+    FollowBook,
+    Portfolio,
+    RatesChanged,
+    ReadPortfolio,
+    Reconcile,
+    SetWeights,
+)
 from actors.stage import Republish, Stage
 from mats.ledger.account import AccountFigures
+from mats.ledger.allocation import Allocation, Share
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
-from mats.ledger.equity import Rates, Unknown, strategy_equity
 from mats.ledger.position_watch import PositionWatch
-from mats.ledger.reconcile import Break, Place
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import Entry, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import exact
-from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
+from mats.model.orders import DISCRETIONARY, StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 from mats.strategy.host import Position
-from mats.strategy.record import StrategyRecord
 
 TICK_SECONDS = 0.5
 SNAPSHOT_SECONDS = 5.0
-
-
-class FollowBook(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `BookState` now, `FillBooked` and `EquityChanged` from then on."""
-
-    strategy: StrategyName
-    follower: Ref
-
-
-class BookState(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy's positions after entry `seq`, and its equity in the base currency if that is known."""
-
-    positions: tuple[Position, ...]
-    equity: Decimal | None
-    seq: int
-
-
-class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
-    """Entry `seq` is in the strategy's book; `fill` is the execution, None for corrections, costs and adjustments."""
-
-    seq: int
-    position: Position
-    fill: FillRecorded | None
-
-
-class EquityChanged(msgspec.Struct, frozen=True):
-    """What the strategy may work with, in the base currency; None when it is not known."""
-
-    strategy: StrategyName
-    equity: Decimal | None
-
-
-class RatesChanged(msgspec.Struct, frozen=True):
-    rates: Rates
-
-
-class BreaksChanged(msgspec.Struct, frozen=True):
-    """Where books and broker differ now; replaces the list sent before."""
-
-    places: frozenset[Place]
-
-
-class BooksChanged(msgspec.Struct, frozen=True):
-    """Books as they are after their last entry, for the store."""
-
-    books: tuple[Book, ...]
-    prices: Mapping[InstrumentId, float | None]
-
-
-class AccountValued(msgspec.Struct, frozen=True):
-    """Everything the broker says about an account, for the store."""
-
-    account: AccountId
-    values: tuple[AccountValue, ...]
-
-
-class SetWeights(msgspec.Struct, frozen=True):
-    """Which strategies there are, their weights, and the explicit equities that win over weights."""
-
-    records: tuple[StrategyRecord, ...]
-    explicit: Mapping[StrategyName, Decimal]
-
-
-class Reconcile(msgspec.Struct, frozen=True):
-    """Compare with the broker now."""
-
-
-class ReadPortfolio(msgspec.Struct, frozen=True):
-    """Asks for `Portfolio`."""
-
-
-class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
-    books: tuple[Book, ...]
-    broker: tuple[BrokerPosition, ...]
-    breaks: tuple[Break, ...]
-    prices: Mapping[InstrumentId, float]
-    equity: Mapping[StrategyName, Decimal | None]
-    totals: Mapping[AccountId, Decimal | None]
-    reconciled_seconds_ago: float | None
-
-
-class StrategyDown(msgspec.Struct, frozen=True):
-    strategy: StrategyName
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -158,9 +95,8 @@ class PortfolioManager(Stage):
         self._waiting: list[tuple[int, tuple[BrokerPosition, ...]]] = []
         self._taken: tuple[BrokerPosition, ...] = ()
         self._prices: dict[InstrumentId, float] = {}
-        self._followers: dict[StrategyName, Ref] = {}
-        self._weights = SetWeights((), {})
-        self._equities: dict[StrategyName, Decimal | None] = {}
+        self._followers = Followers(self)
+        self._allocation = Allocation()
         self.say_hello()
         self._broker.tell(Resync())
         self._strategy_manager.tell(Inform())
@@ -188,8 +124,12 @@ class PortfolioManager(Stage):
             case LogMarked(seq=seq):
                 self._waiting.append((seq, self._taken))
                 self._merge()
-            case SetWeights():
-                self._weights = message
+            case SetWeights(records=records):
+                self._allocation.share_out([Share(r.name, r.account, exact(r.target_weight)) for r in records])
+                self._ask_equities()
+                self._share_equity()
+            case EquitiesRead(equities=equities):
+                self._allocation.set_explicit(equities)
                 self._share_equity()
             case Tick():
                 self._tick()
@@ -203,11 +143,10 @@ class PortfolioManager(Stage):
                 self._inform_risk()
             case SayHello():
                 self.say_hello()
-            case Down(tag=StrategyDown(strategy=strategy)):
-                self._followers.pop(strategy, None)
-            case Leave(follower=follower):
-                self._followers = {name: ref for name, ref in self._followers.items() if ref != follower}
-                follower.tell(Left(self.name))
+            case Down(tag=FollowerDown(strategy=strategy)):
+                self._followers.drop(strategy)
+            case Leave():
+                self._followers.leave(message)
             case Down():
                 self._master = None
                 self._watch.lost()
@@ -228,9 +167,8 @@ class PortfolioManager(Stage):
         self._publish(tuple(touched.values()))
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
-        if (follower := self._followers.get(book.strategy)) is not None:
-            fill = entry if isinstance(entry, FillRecorded) else None
-            follower.offer(FillBooked(seq=entry.seq, position=_position(book), fill=fill))
+        fill = entry if isinstance(entry, FillRecorded) else None
+        self._followers.offer(book.strategy, FillBooked(seq=entry.seq, position=_position(book), fill=fill))
 
     def _publish(self, books: tuple[Book, ...]) -> None:
         if books:
@@ -238,10 +176,9 @@ class PortfolioManager(Stage):
             self._store.tell(BooksChanged(books, prices))
 
     def _follow(self, strategy: StrategyName, follower: Ref) -> None:
-        self._followers[strategy] = follower
-        self.watch(follower, tag=StrategyDown(strategy))
+        self._followers.add(strategy, follower)
         positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
-        follower.tell(BookState(positions=positions, equity=self._equities.get(strategy), seq=self.cursor))
+        follower.tell(BookState(positions=positions, equity=self._allocation.equities.get(strategy), seq=self.cursor))
 
     # The broker's positions
 
@@ -252,7 +189,8 @@ class PortfolioManager(Stage):
             self.watch(ready.ref, tag=ready.connection)
             for account in ready.accounts:
                 ready.ref.tell(FollowAccount(account))
-        self._watch.accounts = ready.accounts
+        self._watch.accounts = self._allocation.accounts = ready.accounts
+        self._ask_equities()
         self._waiting.append((ready.through, ready.replay.positions))
         self._merge()
 
@@ -284,28 +222,20 @@ class PortfolioManager(Stage):
             self._store.tell(AccountValued(account, self._figures.values(account)))
         self._share_equity()
 
+    def _ask_equities(self) -> None:
+        self._store.tell(ReadEquities(self._allocation.places(), self.ref))
+
     def _share_equity(self) -> None:
         """Tell risk and each strategy what it may work with, when that has changed."""
-        for record in self._weights.records:
-            equity = self._equity_of(record)
-            if record.name not in self._equities or self._equities[record.name] != equity:
-                self._equities[record.name] = equity
-                changed = EquityChanged(record.name, equity)
-                self._risk.tell(changed)
-                if (follower := self._followers.get(record.name)) is not None:
-                    follower.offer(changed)
+        for strategy, equity in self._allocation.changes(self._figures).items():
+            self._risk.tell(EquityChanged(strategy, equity))
+            self._followers.offer(strategy, EquityChanged(strategy, equity))
 
     def _inform_risk(self) -> None:
         self._risk.tell(RatesChanged(self._figures.rates))
         self._risk.tell(BreaksChanged(self._watch.places))
-        for strategy, equity in self._equities.items():
+        for strategy, equity in self._allocation.equities.items():
             self._risk.tell(EquityChanged(strategy, equity))
-
-    def _equity_of(self, record: StrategyRecord) -> Decimal | None:
-        account = record.account or next(iter(self._watch.accounts), "")
-        total = self._figures.total_equity(account)
-        equity = strategy_equity(self._weights.explicit.get(record.name), exact(record.target_weight), total)
-        return None if isinstance(equity, Unknown) else equity
 
     # Time, and what a crash must not lose
 
@@ -313,6 +243,7 @@ class PortfolioManager(Stage):
         now = self.clock.monotonic()
         if self._master is not None and self._watch.take_due(now):
             self._master.tell(TakePositions(self.ref))
+            self._ask_equities()
         if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:
             self._save()
 
@@ -331,7 +262,7 @@ class PortfolioManager(Stage):
             broker=tuple(self._watch.broker.values()),
             breaks=self._watch.breaks,
             prices=dict(self._prices),
-            equity=dict(self._equities),
+            equity=dict(self._allocation.equities),
             totals={account: self._figures.total_equity(account) for account in self._watch.accounts},
             reconciled_seconds_ago=None if looked_at is None else self.clock.monotonic() - looked_at,
         )

@@ -5,12 +5,20 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from actors.broker import LinkChanged, Ready, Resync
-from actors.fill_log import Apply, SayHello, StagesBehind
-from actors.following import Inform, Leave, Left
-from actors.market_data import DataStale, InstrumentKnown, PriceMarked
-from actors.order_manager import AllOrders, AmendIntent, FollowAllOrders, OrderChanged, RouteChanged, SubmitIntent
-from actors.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
+from actors.messages.broker import LinkChanged, Ready, Resync
+from actors.messages.fill_log import Apply, SayHello, StagesBehind
+from actors.messages.following import Inform, Leave, Left
+from actors.messages.market_data import DataStale, InstrumentKnown, PriceMarked
+from actors.messages.order_manager import (
+    AllOrders,
+    AmendIntent,
+    FollowAllOrders,
+    OrderChanged,
+    RouteChanged,
+    SubmitIntent,
+)
+from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
+from actors.messages.risk_manager import Halt, OrderDenied, ReadHalts, Resume
 from actors.stage import Stage
 from mats.ledger.orders import changed_view, opening_view, refused_view
 from mats.model.executions import Entry
@@ -36,30 +44,6 @@ from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
 SNAPSHOT_SECONDS = 5.0
-
-
-class OrderDenied(msgspec.Struct, frozen=True):
-    """What the strategy asked for does not happen; the order's note says why, beginning with the code."""
-
-    order: OrderView
-    denial: Denial
-
-
-class Halt(msgspec.Struct, frozen=True):
-    """Take no new risk in `scope`: a strategy, or all of them when empty. It holds over restarts."""
-
-    scope: StrategyName
-    reason: str
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """Lift the halt of `scope`."""
-
-    scope: StrategyName
-
-
-class ReadHalts(msgspec.Struct, frozen=True):
-    """Asks for the halts in force: a dict of scope to reason."""
 
 
 class Save(msgspec.Struct, frozen=True):

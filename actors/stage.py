@@ -4,9 +4,10 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.fill_log import Acknowledge, Apply, Hello
+from actors.messages.fill_log import Acknowledge, Apply, Hello
 from mats.model.executions import Entry
 from mats.runtime import Actor, Ref, chaos
+from mats.store.journal import Journal
 
 
 class Republish(msgspec.Struct, frozen=True):
@@ -14,11 +15,16 @@ class Republish(msgspec.Struct, frozen=True):
 
 
 class Stage(Actor):
-    """Base of the actors that fills pass through. A subclass sets `fill_log`, and `cursor` in `on_start`."""
+    """Base of the actors that fills pass through. A subclass sets `fill_log`, its journal and `cursor`."""
 
     stage: ClassVar[str]
     fill_log: Ref
     cursor: int
+    _journal: Journal
+
+    def on_failure(self, error: BaseException) -> None:
+        """What was not saved is folded again by the next incarnation."""
+        self._journal.close()
 
     def say_hello(self) -> None:
         """Tell the log how far this stage has got; the log sends the rest."""

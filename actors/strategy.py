@@ -4,12 +4,13 @@ from pathlib import Path
 
 import msgspec
 
-from actors.broker import HistoryLoaded
-from actors.following import CallFollowers, Leave, Left
-from actors.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
-from actors.order_manager import FollowOrders, OrderChanged, WorkingOrders
-from actors.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
-from actors.risk_manager import OrderDenied
+from actors.messages.broker import HistoryLoaded
+from actors.messages.following import CallFollowers, Leave, Left
+from actors.messages.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
+from actors.messages.order_manager import FollowOrders, OrderChanged, WorkingOrders
+from actors.messages.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
+from actors.messages.risk_manager import OrderDenied
+from actors.messages.strategy import StopTrading, StrategyStarted
 from mats.ledger.orders import refused_view
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar
@@ -32,16 +33,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     risk: Ref
     orders: Ref
     portfolio: Ref
-
-
-class StrategyStarted(msgspec.Struct, frozen=True):
-    """The strategy has its book, its orders and its history, and gets bars from here on."""
-
-    strategy: str
-
-
-class StopTrading(msgspec.Struct, frozen=True):
-    """End in order: the strategy's own last word, then farewell to every service, then the end."""
 
 
 class LookAtClock(msgspec.Struct, frozen=True):

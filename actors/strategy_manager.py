@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-import msgspec
-
-from actors.following import Inform, call_followers
-from actors.ib_pool import LeaseConnection
-from actors.persistence_writer import SeedStrategies, StrategiesRead
-from actors.portfolio_manager import SetWeights
-from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarted
+from actors.followers import call_followers
+from actors.messages.following import Inform
+from actors.messages.ib_pool import LeaseConnection
+from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
+from actors.messages.portfolio_manager import SetWeights
+from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
+from actors.strategy import Services, StrategyActor
 from mats.ledger.equity import check_weights
 from mats.model.money import exact
 from mats.model.orders import StrategyName
@@ -19,38 +20,6 @@ from mats.strategy.record import StrategyRecord
 
 LIMIT = Limit(restarts=3, seconds=300.0)
 BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
-
-
-class StartStrategy(msgspec.Struct, frozen=True):
-    """Start a strategy of the table, or one that was stopped or parked."""
-
-    strategy: StrategyName
-
-
-class StopStrategy(msgspec.Struct, frozen=True):
-    """Stop a strategy in order; its orders and positions stay as they are."""
-
-    strategy: StrategyName
-
-
-class ParkStrategy(msgspec.Struct, frozen=True):
-    """Take a strategy down until somebody starts it again."""
-
-    strategy: StrategyName
-    reason: str
-
-
-class ReadStrategies(msgspec.Struct, frozen=True):
-    """Asks for `StrategyTable`."""
-
-
-class StrategyTable(msgspec.Struct, frozen=True):
-    """The records, which of them run, and why those that cannot do not; `loaded` once the store has handed them out."""
-
-    records: tuple[StrategyRecord, ...]
-    running: frozenset[StrategyName]
-    faults: dict[StrategyName, str]
-    loaded: bool
 
 
 class StrategyManager(Actor):
@@ -138,7 +107,7 @@ class StrategyManager(Actor):
     def _share_weights(self) -> None:
         """Of all that may run or hold something: those of the table, and those that an operator has started."""
         shared = tuple(r for r in self._records.values() if r.active or r.name in self._wanted)
-        weights = SetWeights(shared, {})
+        weights = SetWeights(shared)
         self._services.portfolio.tell(weights)
         self._services.risk.tell(weights)
 

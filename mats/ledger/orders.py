@@ -31,12 +31,16 @@ CLOSED_ORDERS_KEPT = 2_000
 
 
 class Order(msgspec.Struct):
-    """An order with what only its owner needs: the intent that goes to the broker, and how often it was not found."""
+    """An order with what only its owner needs: the intent that goes to the broker, and how often it was not found.
+
+    `sent_at` and `waits_since` are monotonic seconds: when it was sent, and since when the broker owes an answer.
+    """
 
     intent: OrderIntent
     view: OrderView
     session: str = ""
     sent_at: float = 0.0
+    waits_since: float = 0.0
     looks: int = 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.broker import Ready
+from actors.messages.broker import Ready
 from mats.model.broker import Replay
 from mats.model.executions import Commission, Execution
 from mats.model.market import Bar

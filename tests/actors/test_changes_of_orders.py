@@ -5,18 +5,19 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from actors.broker import AmendOrder, OrderNews, SubmitOrder
-from actors.market_data import InstrumentKnown
-from actors.order_manager import (
+from actors.messages.broker import AmendOrder, OrderNews, SubmitOrder
+from actors.messages.market_data import InstrumentKnown
+from actors.messages.order_manager import (
     AllOrders,
     AmendIntent,
     FollowOrders,
     OrderChanged,
-    OrderManager,
     SubmitIntent,
     WorkingOrders,
 )
-from actors.risk_manager import Halt, OrderDenied, RiskManager
+from actors.messages.risk_manager import Halt, OrderDenied
+from actors.order_manager import OrderManager
+from actors.risk_manager import RiskManager
 from mats.ledger.orders import opening_view
 from mats.model.broker import BrokerOrder
 from mats.model.instrument import parse_instrument

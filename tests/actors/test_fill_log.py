@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from actors.fill_log import (
+from actors.fill_log import FillLog
+from actors.messages.fill_log import (
     Acknowledge,
     Adjust,
     Apply,
     EpochOpened,
-    FillLog,
     Hello,
     LogMarked,
     MarkLog,

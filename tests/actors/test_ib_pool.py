@@ -2,17 +2,10 @@
 
 import pytest
 
-from actors.broker import Resync
 from actors.connection import Connection
-from actors.ib_pool import (
-    DATA_CLIENT,
-    MASTER_CLIENT,
-    Connector,
-    IbPool,
-    LeaseConnection,
-    ResyncAll,
-    connection_name,
-)
+from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, Connector, IbPool, connection_name
+from actors.messages.broker import Resync
+from actors.messages.ib_pool import LeaseConnection, ResyncAll
 from mats.runtime import Actor, Crash, StartChild
 
 

@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from actors.broker import (
+from actors.market_data import RETRY_SECONDS, MarketData
+from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
     MarketNews,
@@ -13,15 +14,13 @@ from actors.broker import (
     SubscribeMarket,
     Unresolved,
 )
-from actors.following import CallFollowers, Inform, Leave, Left
-from actors.market_data import (
-    RETRY_SECONDS,
+from actors.messages.following import CallFollowers, Inform, Leave, Left
+from actors.messages.market_data import (
     BarArrived,
     DataStale,
     FollowMarket,
     InstrumentKnown,
     LoadHistory,
-    MarketData,
     PriceMarked,
     QuoteArrived,
 )

@@ -5,9 +5,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from actors.broker import PositionsTaken, TakePositions
-from actors.fill_log import Adjust, Apply, LogMarked, MarkLog
-from actors.portfolio_manager import BreaksChanged, PortfolioManager
+from actors.messages.broker import PositionsTaken, TakePositions
+from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog
+from actors.messages.portfolio_manager import BreaksChanged
+from actors.portfolio_manager import PortfolioManager
 from mats.model.broker import BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.runtime import Actor

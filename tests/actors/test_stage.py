@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from actors.fill_log import Acknowledge, Apply, Hello
+from actors.messages.fill_log import Acknowledge, Apply, Hello
 from actors.stage import Stage
 from mats.model.executions import FillRecorded
 

@@ -6,13 +6,14 @@ from textwrap import dedent
 import pytest
 from msgspec.structs import replace
 
-from actors.broker import HistoryLoaded
-from actors.following import CallFollowers, Leave, Left
-from actors.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
-from actors.order_manager import FollowOrders, OrderChanged, WorkingOrders
-from actors.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
-from actors.risk_manager import OrderDenied
-from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarted
+from actors.messages.broker import HistoryLoaded
+from actors.messages.following import CallFollowers, Leave, Left
+from actors.messages.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
+from actors.messages.order_manager import FollowOrders, OrderChanged, WorkingOrders
+from actors.messages.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
+from actors.messages.risk_manager import OrderDenied
+from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.strategy import Services, StrategyActor
 from mats.model.executions import FillRecorded
 from mats.model.market import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal

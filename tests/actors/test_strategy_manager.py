@@ -4,18 +4,14 @@ from textwrap import dedent
 
 import pytest
 
-from actors.following import Inform
-from actors.ib_pool import LeaseConnection
-from actors.persistence_writer import SeedStrategies, StrategiesRead
-from actors.portfolio_manager import SetWeights
-from actors.strategy import Services, StopTrading, StrategyActor, StrategyStarted
-from actors.strategy_manager import (
-    ParkStrategy,
-    ReadStrategies,
-    StartStrategy,
-    StopStrategy,
-    StrategyManager,
-)
+from actors.messages.following import Inform
+from actors.messages.ib_pool import LeaseConnection
+from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
+from actors.messages.portfolio_manager import SetWeights
+from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy
+from actors.strategy import Services, StrategyActor
+from actors.strategy_manager import StrategyManager
 from mats.runtime import Actor, Crash, Park, StartChild, StopChild, Unpark
 from mats.strategy.record import StrategyRecord
 
@@ -119,7 +115,7 @@ def test_every_active_strategy_gets_a_connection_and_is_started(world):
 
 def test_weights_are_shared_before_anything_is_started(world):
     world.table(record("a"), record("b", active=False))
-    weights = SetWeights((record("a"),), {})
+    weights = SetWeights((record("a"),))
     world.pool.expect(LeaseConnection)
     for informed in (world.portfolio, world.risk):
         informed.expect_message(weights)

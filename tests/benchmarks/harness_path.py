@@ -19,9 +19,9 @@ from pathlib import Path
 import msgspec
 
 from actors.ib_connection import Timing
-from actors.market_data import QuoteArrived
+from actors.messages.market_data import QuoteArrived
+from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from actors.operator import Operator
-from actors.strategy_manager import ReadStrategies, StrategyTable
 from actors.tree import Names, Plan, build
 from mats.gateway.server import PaperGateway
 from mats.gateway.session import Session

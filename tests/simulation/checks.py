@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from actors.order_manager import OrderManager, ReadOrders
-from actors.portfolio_manager import Portfolio, PortfolioManager, ReadPortfolio
+from actors.messages.order_manager import ReadOrders
+from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
+from actors.order_manager import OrderManager
+from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from actors.strategy import StrategyActor
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Execution, FillCorrected, FillRecorded

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from actors.fill_log import Apply, SayHello
-from actors.order_manager import OrderChanged
-from actors.persistence_writer import SeedStrategies, StrategiesRead
-from actors.portfolio_manager import BooksChanged
+from actors.messages.fill_log import Apply, SayHello
+from actors.messages.order_manager import OrderChanged
+from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
+from actors.messages.portfolio_manager import BooksChanged
 from actors.stage import Republish, Stage
 from mats.ledger.book import Book, BookKey
 from mats.model.executions import Entry

@@ -6,9 +6,9 @@ from typing import TypeVar
 import pytest
 
 from actors.backtest_broker import BacktestBroker, VenueLine
-from actors.broker import NotSent, Ready, SubmitOrder
 from actors.connection import LOG_PATIENCE, Desks
-from actors.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.messages.broker import NotSent, Ready, SubmitOrder
+from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.instrument import parse_instrument
 from mats.model.market import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side

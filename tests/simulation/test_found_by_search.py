@@ -5,7 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 
-from actors.order_manager import OrderChanged, OrderManager, SubmitIntent
+from actors.messages.order_manager import OrderChanged, SubmitIntent
+from actors.order_manager import OrderManager
 from actors.stage import Republish
 from mats.ledger import order_events as ev
 from mats.ledger.order_state import apply

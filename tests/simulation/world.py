@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.backtest_broker import VenueLine
-from actors.fill_log import Apply
+from actors.messages.fill_log import Apply
+from actors.messages.strategy_manager import StartStrategy
 from actors.persistence_writer import PersistenceWriter
 from actors.stage import Stage
-from actors.strategy_manager import StartStrategy
 from actors.tree import Names, Plan, build
 from mats.model.orders import OrderIntent
 from mats.model.timestamp import SECOND, Nanos

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from actors.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
 from actors.ib_connection import Timing
+from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
+from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
 from actors.operator import Operator
-from actors.portfolio_manager import Portfolio, ReadPortfolio
 from actors.tree import Names, Plan, build
 from mats.gateway import PaperGateway
 from mats.gateway.faults import Faults

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.order_manager import ReadOrders
+from actors.messages.order_manager import ReadOrders
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderView, order_ref
 from mats.runtime import Crash
 from tests.system.harness import Daemon, GatewayProcess, killed_at_end, look, until, write_bars, write_settings

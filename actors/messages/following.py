@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mats.runtime import Actor, Ref
+from mats.runtime import Ref
 
 
 class Leave(msgspec.Struct, frozen=True):
@@ -25,10 +25,3 @@ class CallFollowers(msgspec.Struct, frozen=True):
 
 class Inform(msgspec.Struct, frozen=True):
     """Somebody whom you keep informed (re)started and knows nothing: tell again what holds now."""
-
-
-def call_followers(service: Actor) -> None:
-    """Ask every strategy that is up to follow `service` again; one that comes up follows by itself."""
-    for actor in service.runtime.status():
-        if actor.name.startswith("strategies/") and actor.state in ("starting", "running"):
-            service.runtime.ref(actor.name).offer(CallFollowers(service.name))

@@ -43,6 +43,10 @@ class TakePositions(msgspec.Struct, frozen=True):
     reply_to: Ref
 
 
+class ReadBroker(msgspec.Struct, frozen=True):
+    """Asks for the broker's complete answer, as a `Replay`."""
+
+
 class FollowAccount(msgspec.Struct, frozen=True):
     """Stream the account's values to the portfolio manager, beginning with all of them."""
 

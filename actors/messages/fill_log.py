@@ -1,0 +1,110 @@
+"""What the fill log understands and says."""
+
+from decimal import Decimal
+
+import msgspec
+
+from mats.model.executions import Commission, Entry, Execution
+from mats.model.instrument import InstrumentId
+from mats.model.money import Currency
+from mats.model.orders import AccountId, StrategyName
+from mats.runtime import Ref
+
+
+class OpenEpoch(msgspec.Struct, frozen=True):
+    """A connection is about to be made: executions it reported earlier are void from here on."""
+
+    connection: str
+    reply_to: Ref
+
+
+class EpochOpened(msgspec.Struct, frozen=True):
+    connection: str
+    epoch: int
+
+
+class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one packet, or one replay, of a connection brought; in the broker's order."""
+
+    connection: str
+    epoch: int
+    executions: tuple[Execution, ...] = ()
+    commissions: tuple[Commission, ...] = ()
+
+
+class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
+
+    report: ReportExecutions
+    reply_to: Ref
+
+
+class ReplayMerged(msgspec.Struct, frozen=True):
+    """Everything of the replay is in the log, at `through` or before."""
+
+    epoch: int
+    through: int
+
+
+class Adjust(msgspec.Struct, frozen=True, kw_only=True):
+    """Book a signed quantity to a strategy without an execution, for a stated reason."""
+
+    strategy: StrategyName
+    account: AccountId
+    instrument: InstrumentId
+    quantity: Decimal
+    price: Decimal
+    currency: Currency
+    multiplier: Decimal
+    reason: str
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """A stage (re)started, or found a gap: it holds entries up to `cursor`."""
+
+    stage: str
+    cursor: int
+
+
+class Apply(msgspec.Struct, frozen=True):
+    """The next entries of the log, in order and without a gap between them."""
+
+    entries: tuple[Entry, ...]
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """A stage has applied everything up to `seq`."""
+
+    stage: str
+    seq: int
+
+
+class StagesBehind(msgspec.Struct, frozen=True):
+    """The stages that are down or have been behind for too long; none when all is well."""
+
+    stages: tuple[str, ...]
+
+
+class MarkLog(msgspec.Struct, frozen=True):
+    """Asks how far the log is, to compare with something else of this moment; answered by `LogMarked`."""
+
+    reply_to: Ref
+
+
+class LogMarked(msgspec.Struct, frozen=True):
+    """The last entry of the log when it was asked."""
+
+    seq: int
+
+
+class ReadProgress(msgspec.Struct, frozen=True):
+    """Asks for `Progress`."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    last_seq: int
+    cursors: dict[str, int | None]
+
+
+class SayHello(msgspec.Struct, frozen=True):
+    """Asks a stage for its `Hello`."""

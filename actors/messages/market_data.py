@@ -1,0 +1,55 @@
+"""What market data understands and says."""
+
+import msgspec
+
+from mats.model.instrument import Instrument, InstrumentId
+from mats.model.market import Bar, Quote
+from mats.runtime import Ref
+
+
+class FollowMarket(msgspec.Struct, frozen=True, kw_only=True):
+    """Send `BarArrived` (and `QuoteArrived` where `quotes`) of the instruments to `follower` until it is gone."""
+
+    instruments: tuple[InstrumentId, ...]
+    quotes: bool
+    follower: Ref
+
+
+class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """The last `count` bars; answered by the connection's `HistoryLoaded`."""
+
+    instrument: InstrumentId
+    bar_seconds: int
+    count: int
+    reply_to: Ref
+
+
+class BarArrived(msgspec.Struct, frozen=True, gc=False):
+    """A finished five-second bar."""
+
+    bar: Bar
+
+
+class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
+    """The newest quote; where they come too fast, the newest only."""
+
+    quote: Quote
+
+
+class PriceMarked(msgspec.Struct, frozen=True, gc=False):
+    """What one unit is worth now, in the instrument's currency."""
+
+    instrument: InstrumentId
+    price: float
+
+
+class InstrumentKnown(msgspec.Struct, frozen=True):
+    """The broker has completed an instrument; risk works with nothing less."""
+
+    instrument: Instrument
+
+
+class DataStale(msgspec.Struct, frozen=True):
+    """Instruments from which nothing has come for too long; replaces the list sent before."""
+
+    instruments: frozenset[InstrumentId]

@@ -1,0 +1,95 @@
+"""What the portfolio manager understands and says."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from mats.ledger.book import Book
+from mats.ledger.equity import Rates
+from mats.ledger.reconcile import Break, Place
+from mats.model.broker import AccountValue, BrokerPosition
+from mats.model.executions import FillRecorded
+from mats.model.instrument import InstrumentId
+from mats.model.orders import AccountId, StrategyName
+from mats.runtime import Ref
+from mats.strategy.host import Position
+from mats.strategy.record import StrategyRecord
+
+
+class FollowBook(msgspec.Struct, frozen=True):
+    """A strategy (re)started: it gets `BookState` now, `FillBooked` and `EquityChanged` from then on."""
+
+    strategy: StrategyName
+    follower: Ref
+
+
+class BookState(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy's positions after entry `seq`, and its equity in the base currency if that is known."""
+
+    positions: tuple[Position, ...]
+    equity: Decimal | None
+    seq: int
+
+
+class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
+    """Entry `seq` is in the strategy's book; `fill` is the execution, None for corrections, costs and adjustments."""
+
+    seq: int
+    position: Position
+    fill: FillRecorded | None
+
+
+class EquityChanged(msgspec.Struct, frozen=True):
+    """What the strategy may work with, in the base currency; None when it is not known."""
+
+    strategy: StrategyName
+    equity: Decimal | None
+
+
+class RatesChanged(msgspec.Struct, frozen=True):
+    rates: Rates
+
+
+class BreaksChanged(msgspec.Struct, frozen=True):
+    """Where books and broker differ now; replaces the list sent before."""
+
+    places: frozenset[Place]
+
+
+class BooksChanged(msgspec.Struct, frozen=True):
+    """Books as they are after their last entry, for the store."""
+
+    books: tuple[Book, ...]
+    prices: Mapping[InstrumentId, float | None]
+
+
+class AccountValued(msgspec.Struct, frozen=True):
+    """Everything the broker says about an account, for the store."""
+
+    account: AccountId
+    values: tuple[AccountValue, ...]
+
+
+class SetWeights(msgspec.Struct, frozen=True):
+    """Which strategies take part, their accounts and their weights."""
+
+    records: tuple[StrategyRecord, ...]
+
+
+class Reconcile(msgspec.Struct, frozen=True):
+    """Compare with the broker now."""
+
+
+class ReadPortfolio(msgspec.Struct, frozen=True):
+    """Asks for `Portfolio`."""
+
+
+class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+    books: tuple[Book, ...]
+    broker: tuple[BrokerPosition, ...]
+    breaks: tuple[Break, ...]
+    prices: Mapping[InstrumentId, float]
+    equity: Mapping[StrategyName, Decimal | None]
+    totals: Mapping[AccountId, Decimal | None]
+    reconciled_seconds_ago: float | None
