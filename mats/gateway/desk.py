@@ -25,7 +25,7 @@ from mats.venue.events import Changed, Ended, Event, Moved, Trade
 from mats.venue.exchange import Exchange
 from mats.venue.groups import CHILD
 from mats.venue.models import Models
-from mats.venue.orders import LIMITED, ON_CLOSE, SUBMITTED, Order
+from mats.venue.orders import CANCELLED, LIMITED, ON_CLOSE, SUBMITTED, Order
 from mats.venue.universe import Universe
 
 MASTER = 0
@@ -159,6 +159,8 @@ class Desk:
     def _objection(self, order: Order, instrument: Instrument) -> Refusal | None:
         """What the state of the account and of other orders has against a new one."""
         account, model = self._portfolio.accounts[order.account], self._models.margin
+        if order.good_till and order.good_till <= self.now():
+            return Refusal(201, "Order rejected - reason:The good till date of this order has passed.")
         if order.parent_id:
             parent = self._blotter.order(order.client_id, order.parent_id)
             if parent is None or not (parent.working or parent.filled):
@@ -280,7 +282,7 @@ class Desk:
                     self._blotter.keep_order(order)
         for order in states.values():
             self._blotter.keep_order(order)
-            if order is not told and order.status != "Cancelled":
+            if order is not told and order.status != CANCELLED:
                 self._tell_order(order)
         for event in ended:
             self._tell_end(event.order, event.reason)

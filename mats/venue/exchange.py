@@ -91,8 +91,9 @@ class Exchange:
 
     def restore(self, order: Order) -> None:
         """Takes an order back in after a restart, without a look at the quote; give them by priority."""
-        if not order.working:
+        if order.filled:
             self._groups.spend(order)
+        if not order.working:
             return
         self._priorities = count(max(order.priority, next(self._priorities) - 1) + 1)
         self._know(order)

@@ -357,6 +357,7 @@ def test_a_cancel_on_its_way_comes_too_late_for_an_order_that_fills(bench):
         ({"orderType": "REL", "auxPrice": 1.0}, 321),
         ({"orderType": "LMT", "lmtPrice": 99.0, "tif": "GTD"}, 321),
         ({"orderType": "LMT", "lmtPrice": 99.0, "tif": "GTD", "goodTillDate": "tomorrow"}, 321),
+        ({"orderType": "LMT", "lmtPrice": 99.0, "tif": "GTD", "goodTillDate": "20260301 09:00:00 UTC"}, 201),
         ({"orderType": "LMT", "lmtPrice": 99.0, "goodAfterTime": "20270101 09:00:00 UTC"}, 321),
         ({"orderType": "LMT", "lmtPrice": 99.0, "allOrNone": True}, 321),
         ({"orderType": "LMT", "lmtPrice": 99.0, "ocaGroup": "x", "ocaType": 7}, 321),
@@ -369,6 +370,35 @@ def test_terms_that_cannot_be_had_are_refused(bench, terms, code):
         async with stage(bench) as s:
             s.place(Order(**({"action": "SELL", "totalQuantity": 10} | terms)))
             await bench.until(lambda: s.codes == [code])
+
+    bench.run(scenario())
+
+
+FRACTIONS = """
+[[instrument]]
+symbol = "VTI"
+sec_type = "STK"
+currency = "USD"
+con_id = 12340041
+primary_exchange = "ARCA"
+size_increment = "0.0001"
+min_size = "0.0001"
+price = 250.0
+volatility = 0.16
+"""
+
+
+def test_fractions_trade_where_the_instrument_allows_them(bench, tmp_path):
+    path = tmp_path / "more.toml"
+    path.write_text(FRACTIONS)
+
+    async def scenario():
+        async with PaperGateway(instruments=path) as gateway, bench.client(gateway, 1) as ib:
+            trade = ib.placeOrder(await bench.contract(ib, "VTI"), MarketOrder("BUY", 0.3217))
+            await bench.until(lambda: trade.fills)
+            assert (trade.fills[0].execution.shares, status(trade)) == (0.3217, "Filled")
+            await bench.until(ib.positions)
+            assert ib.positions()[0].position == 0.3217
 
     bench.run(scenario())
 
