@@ -21,7 +21,8 @@ from actors.messages.order_manager import (
     SubmitIntent,
     WorkingOrders,
 )
-from actors.stage import Republish, Stage
+from actors.messages.persistence_writer import Republish
+from actors.stage import Stage
 from mats.ledger import order_events as ev
 from mats.ledger.inquiries import Inquiries
 from mats.ledger.order_state import Transition

@@ -12,9 +12,16 @@ import msgspec
 
 from actors.messages.fill_log import Apply, SayHello
 from actors.messages.order_manager import OrderChanged
-from actors.messages.persistence_writer import EquitiesRead, ReadEquities, ReadStored, SeedStrategies, StrategiesRead
+from actors.messages.persistence_writer import (
+    EquitiesRead,
+    ReadEquities,
+    ReadStored,
+    Republish,
+    SeedStrategies,
+    StrategiesRead,
+)
 from actors.messages.portfolio_manager import AccountValued, BooksChanged
-from actors.stage import Republish, Stage
+from actors.stage import Stage
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import key_of
 from mats.model.executions import Entry

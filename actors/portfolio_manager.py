@@ -17,7 +17,7 @@ from actors.messages.broker import (
 from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
 from actors.messages.following import Inform, Leave
 from actors.messages.market_data import PriceMarked
-from actors.messages.persistence_writer import EquitiesRead, ReadEquities
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
 from actors.messages.portfolio_manager import (
     AccountValued,
     BooksChanged,
@@ -32,7 +32,7 @@ from actors.messages.portfolio_manager import (
     Reconcile,
     SetWeights,
 )
-from actors.stage import Republish, Stage
+from actors.stage import Stage
 from mats.ledger.account import AccountFigures
 from mats.ledger.allocation import Allocation, Share
 from mats.ledger.book import Book, BookKey

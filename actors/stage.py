@@ -2,16 +2,10 @@
 
 from typing import ClassVar
 
-import msgspec
-
 from actors.messages.fill_log import Acknowledge, Apply, Hello
 from mats.model.executions import Entry
 from mats.runtime import Actor, Ref, chaos
 from mats.store.journal import Journal
-
-
-class Republish(msgspec.Struct, frozen=True):
-    """The store (re)started and may lack what was on its way to it: tell it again."""
 
 
 class Stage(Actor):

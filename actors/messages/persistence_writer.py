@@ -36,5 +36,9 @@ class EquitiesRead(msgspec.Struct, frozen=True):
     equities: Mapping[StrategyName, Decimal]
 
 
+class Republish(msgspec.Struct, frozen=True):
+    """The store (re)started and may lack what was on its way to it: tell it again."""
+
+
 class ReadStored(msgspec.Struct, frozen=True):
     """Asks how many executions are in the library `fills`, over all accounts."""

@@ -4,9 +4,9 @@ import msgspec
 
 from actors.messages.fill_log import Apply, SayHello
 from actors.messages.order_manager import OrderChanged
-from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
+from actors.messages.persistence_writer import Republish, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import BooksChanged
-from actors.stage import Republish, Stage
+from actors.stage import Stage
 from mats.ledger.book import Book, BookKey
 from mats.model.executions import Entry
 from mats.model.orders import IntentId, OrderView

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from actors.messages.order_manager import OrderChanged, SubmitIntent
+from actors.messages.persistence_writer import Republish
 from actors.order_manager import OrderManager
-from actors.stage import Republish
 from mats.ledger import order_events as ev
 from mats.ledger.order_state import apply
 from mats.ledger.orders import opening_view

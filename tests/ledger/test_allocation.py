@@ -1,0 +1,55 @@
+"""Equity in two tiers: what was given outright wins, else the weight of the account's total."""
+
+from decimal import Decimal
+
+from mats.ledger.account import AccountFigures
+from mats.ledger.allocation import Allocation, Share
+from mats.model.broker import AccountValue
+
+
+def figures(**totals: str) -> AccountFigures:
+    known = AccountFigures("USD")
+    values = [
+        AccountValue(account=account, tag="NetLiquidation", value=total, currency="USD")
+        for account, total in totals.items()
+    ]
+    known.take(values, 1)
+    return known
+
+
+def allocation(*shares: Share, accounts: tuple[str, ...] = ("DU1", "DU2")) -> Allocation:
+    made = Allocation()
+    made.accounts = accounts
+    made.share_out(shares)
+    return made
+
+
+def test_a_weight_shares_the_total_of_the_first_account_or_of_the_one_named() -> None:
+    shared = allocation(Share("a", "", Decimal("0.25")), Share("b", "DU2", Decimal("0.5")))
+    assert shared.changes(figures(DU1="1000", DU2="300")) == {"a": Decimal(250), "b": Decimal(150)}
+
+
+def test_an_explicit_equity_wins_and_its_end_gives_the_weight_back() -> None:
+    shared = allocation(Share("a", "", Decimal("0.25")))
+    assert shared.places() == (("DU1", "a"),)
+    shared.set_explicit({"a": Decimal(777)})
+    assert shared.changes(figures(DU1="1000")) == {"a": Decimal(777)}
+    shared.set_explicit({})
+    assert shared.changes(figures(DU1="1000")) == {"a": Decimal(250)}
+
+
+def test_an_equity_is_told_once_and_again_only_when_it_changed() -> None:
+    shared = allocation(Share("a", "", Decimal("0.25")))
+    assert shared.changes(figures(DU1="1000")) == {"a": Decimal(250)}
+    assert shared.changes(figures(DU1="1000")) == {}
+    assert shared.changes(figures(DU1="1200")) == {"a": Decimal(300)}
+    assert shared.equities == {"a": Decimal(300)}
+
+
+def test_an_unknown_total_is_an_unknown_equity_and_not_zero() -> None:
+    shared = allocation(Share("a", "", Decimal("0.25")))
+    assert shared.changes(figures()) == {"a": None}
+
+
+def test_no_account_is_asked_about_before_one_is_known() -> None:
+    assert allocation(Share("a", "", Decimal(1)), accounts=()).places() == ()
