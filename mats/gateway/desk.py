@@ -8,6 +8,7 @@ from mats.gateway import admission, notices, order_messages, responses
 from mats.gateway.admission import Refusal
 from mats.gateway.back_office import BackOffice
 from mats.gateway.blotter import Blotter, Fill
+from mats.gateway.gatekeeper import Gatekeeper
 from mats.gateway.hub import Hub
 from mats.gateway.order_terms import order_terms
 from mats.gateway.parked import Parked
@@ -15,7 +16,7 @@ from mats.gateway.portfolio import Handler, Portfolio
 from mats.gateway.requests import PlaceOrder, place_order
 from mats.gateway.session import Session
 from mats.gateway.wire import Fields, Message
-from mats.model.instrument import Instrument, SecType
+from mats.model.instrument import Instrument
 from mats.model.orders import Side
 from mats.model.timestamp import DAY, Nanos
 from mats.venue.account import rate
@@ -55,6 +56,7 @@ class Desk:
         clearing = Clearing(universe, exchange.mark, models.fees)
         self._back_office = BackOffice(clock, universe, clearing, blotter, portfolio)
         self._parked = Parked()
+        self._gatekeeper = Gatekeeper(clock, universe, exchange, blotter, portfolio, models, self._parked)
         self._unlocated: dict[int, Order] = {}
         self._day: Nanos = -1
         for order in sorted(blotter.orders(), key=lambda order: order.priority):
@@ -96,7 +98,7 @@ class Desk:
             return
         instrument = found[0]
         known = self._blotter.order(session.client_id, request.order_id)
-        refusal = self._refusal(request, instrument, known, session.client_id)
+        refusal = self._gatekeeper.refusal(request, instrument, known, session.client_id)
         if refusal:
             session.send(responses.error(request.order_id, refusal.code, refusal.text))
         elif request.what_if:
@@ -109,21 +111,6 @@ class Desk:
         else:
             for member in (*self._parked.family(session.client_id, request), request):
                 self._accept(session, member, self._universe.find(member.contract)[0])
-
-    def _refusal(
-        self, request: PlaceOrder, instrument: Instrument, known: Order | None, client_id: int
-    ) -> Refusal | None:
-        refusal = admission.check_terms(request, instrument, self._portfolio.accounts)
-        if refusal or request.what_if:
-            return refusal
-        if known:
-            return admission.check_change(request, known, instrument)
-        parent = (client_id, request.parent_id)
-        if request.parent_id and parent not in self._parked and self._blotter.order(*parent) is None:
-            return Refusal(10006, "Missing parent order.")
-        if (client_id, request.order_id) in self._parked:
-            return None
-        return admission.check_new(request, self._blotter.next_order_id(client_id))
 
     def _new_order(self, client_id: int, request: PlaceOrder, instrument: Instrument, *, perm_id: int) -> Order:
         parent = self._blotter.order(client_id, request.parent_id) if request.parent_id else None
@@ -146,7 +133,7 @@ class Desk:
 
     def _accept(self, session: Session, request: PlaceOrder, instrument: Instrument) -> None:
         order = self._new_order(session.client_id, request, instrument, perm_id=self._blotter.new_perm_id())
-        refusal = self._objection(order, instrument)
+        refusal = self._gatekeeper.objection(order, instrument)
         if refusal:
             self._reject(order, refusal)
             return
@@ -156,24 +143,9 @@ class Desk:
             self._tell(order.client_id, notices.outside_ignored(order))
         self.submit(order)
 
-    def _objection(self, order: Order, instrument: Instrument) -> Refusal | None:
-        """What the state of the account and of other orders has against a new one."""
-        account, model = self._portfolio.accounts[order.account], self._models.margin
-        if order.good_till and order.good_till <= self.now():
-            return Refusal(201, "Order rejected - reason:The good till date of this order has passed.")
-        if order.parent_id:
-            parent = self._blotter.order(order.client_id, order.parent_id)
-            if parent is None or not (parent.working or parent.filled):
-                return Refusal(201, "Order rejected - reason:Parent order is being cancelled.")
-            return None
-        if self._exchange.spent(order.account, order.oca_group):
-            return Refusal(201, "Order rejected - reason:OCA group is already filled.")
-        margins = admission.margins(account, order, self._universe, self._exchange.mark, model)
-        return admission.check_margin(*margins) or admission.check_short(account, order, instrument, model)
-
     def submit(self, order: Order) -> None:
         """Takes an order in that is fit to trade."""
-        if self._lacks_shares(order):
+        if not order.awaits and self._gatekeeper.lacks_shares(order):
             order.awaits = LOCATE
             self._unlocated[order.perm_id] = order
         self._exchange.register(order)
@@ -209,16 +181,6 @@ class Desk:
         margin = order_messages.what_if_margin(before, after, equity, fee)
         session.send(order_messages.open_order(order, instrument, margin))
 
-    # what may hold an order back
-
-    def _lacks_shares(self, order: Order) -> bool:
-        """Whether the order sells short what cannot be borrowed now."""
-        instrument = self._instrument(order)
-        if order.side is Side.BUY or instrument.sec_type is not SecType.STOCK:
-            return False
-        short = order.remaining - self._portfolio.accounts[order.account].quantity(instrument.id)
-        return short > 0 and not self._models.locate.available(instrument.id, short)
-
     # cancels
 
     def _cancel_request(self, session: Session, fields: Fields) -> None:
@@ -251,7 +213,7 @@ class Desk:
         """Lets everything happen that is due: sessions, ends of orders, arrivals; forgets once a day what is old."""
         self.book(self._exchange.advance(now))
         for order in tuple(self._unlocated.values()):
-            if not order.working or not self._lacks_shares(order):
+            if not order.working or not self._gatekeeper.lacks_shares(order):
                 del self._unlocated[order.perm_id]
                 self.book(self._exchange.free(order))
                 self._blotter.keep_order(order)

@@ -2,6 +2,9 @@
 
 from mats.gateway.requests import PlaceOrder
 
+MOST = 1000
+"""Orders of one client that may wait to be transmitted."""
+
 
 class Parked:
     """Requests with `transmit` off, by client id and order id, in the order of their arrival."""
@@ -11,6 +14,10 @@ class Parked:
 
     def __contains__(self, key: tuple[int, int]) -> bool:
         return key[1] in self._requests.get(key[0], {})
+
+    def full(self, client_id: int) -> bool:
+        """Whether the client has as many orders waiting as it may."""
+        return len(self._requests.get(client_id, {})) >= MOST
 
     def put(self, client_id: int, request: PlaceOrder) -> None:
         self._requests.setdefault(client_id, {})[request.order_id] = request

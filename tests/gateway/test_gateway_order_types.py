@@ -173,6 +173,21 @@ def test_nothing_is_said_of_a_bracket_before_its_last_order_and_its_cancel_ends_
     bench.run(scenario())
 
 
+def test_only_so_many_orders_wait_to_be_transmitted(bench, monkeypatch):
+    async def scenario():
+        monkeypatch.setattr("mats.gateway.parked.MOST", 3)
+        async with stage(bench) as s:
+            trades = [s.place(LimitOrder("BUY", 10, 90.0, transmit=False)) for _ in range(5)]
+            await bench.until(lambda: s.codes == [201, 201])
+            s.ib.cancelOrder(trades[0].order)
+            await bench.until(lambda: s.codes == [201, 201, 202])
+            s.place(LimitOrder("BUY", 10, 90.0, transmit=False))
+            await s.settled()
+            assert s.codes == [201, 201, 202]
+
+    bench.run(scenario())
+
+
 def test_a_child_without_a_parent_is_refused(bench):
     async def scenario():
         async with stage(bench) as s:
