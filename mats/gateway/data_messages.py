@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mats.gateway.wire import Message
+from mats.gateway.wire import Message, text
 from mats.model.instrument import Instrument, SecType
 from mats.model.market import Bar, Quote
 from mats.model.timestamp import SECOND
@@ -62,11 +62,11 @@ def tick_changes(quote: Quote, before: Quote | None, types: TickTypes = LIVE_TIC
     changes = []
     for price_kind, size_kind, price, size, old_price, old_size in sides:
         if price != old_price:
-            changes.append(("1\x006\0", f"\0{price_kind}\0{price}\0{size}\x000\0"))
+            changes.append(("1\x006\0", f"\0{price_kind}\0{price}\0{text(size)}\x000\0"))
         elif size != old_size:
-            changes.append(("2\x006\0", f"\0{size_kind}\0{size}\0"))
+            changes.append(("2\x006\0", f"\0{size_kind}\0{text(size)}\0"))
     if quote.last:
-        changes.append(("1\x006\0", f"\0{types.last}\0{quote.last}\0{last_size(quote)}\x000\0"))
+        changes.append(("1\x006\0", f"\0{types.last}\0{quote.last}\0{text(last_size(quote))}\x000\0"))
     return changes
 
 

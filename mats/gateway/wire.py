@@ -22,6 +22,9 @@ MAX_DIGITS = 18
 UNSET = range(300, 309)
 """Some clients write a number that is not given as the largest double: one of so many digits."""
 
+EXACT_FLOATS = 2.0**53
+"""Whole numbers below this are exact as floats."""
+
 PREAMBLE = b"API\0"
 
 Field = str | int | float | bool | Decimal | None
@@ -44,9 +47,11 @@ def encode_text(fields: str) -> bytes:
 
 
 def text(field: Field) -> str:
-    """A field as the protocol writes it."""
+    """A field as the protocol writes it; whole numbers without a point, as clients before version 163 need sizes."""
     if type(field) is str:
         return field
+    if type(field) is float:
+        return str(int(field)) if field.is_integer() and abs(field) < EXACT_FLOATS else str(field)
     if field is None:
         return ""
     if isinstance(field, bool):
