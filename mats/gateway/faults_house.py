@@ -19,6 +19,9 @@ from mats.venue.account import Account
 from mats.venue.clock import ShiftedClock
 from mats.venue.exchange import Exchange
 
+EARLIEST, LATEST = 946_771_200 * SECOND, 4_102_444_800 * SECOND
+"""The second day of 2000, and the first of 2100."""
+
 
 class House(msgspec.Struct, frozen=True):
     """The parts of a gateway."""
@@ -76,7 +79,10 @@ class House(msgspec.Struct, frozen=True):
                 self.exchange.restore(order)
 
     def shift_clock(self, seconds: float) -> None:
-        """Moves the clock, forth or back."""
+        """Moves the clock, forth or back. Raises ValueError where that leaves the years that the market knows."""
+        moved = self.clock.now() + seconds * SECOND
+        if not EARLIEST <= moved <= LATEST:
+            raise ValueError(f"a shift by {seconds:g} s leaves the years 2000 to 2100; shift less")
         self.clock.shift += round(seconds * SECOND)
 
     def roll_day(self) -> None:

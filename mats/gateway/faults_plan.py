@@ -17,6 +17,8 @@ Text = str | int | float
 """A field of a message. In answers to traffic `$3` stands for field 3 of what was matched, `$id` for the id of the
 request, and `$order` and `$perm` for the ids of the order concerned."""
 
+Number = int | float
+
 Place = Literal["before", "after"]
 """Whether it happens before a request is processed, or after that and before its answer leaves."""
 
@@ -200,16 +202,16 @@ class ReleaseOrders(Fault, frozen=True):
 class Fill(Fault, frozen=True):
     """Fills the order concerned `times` over; quantity 0 is all that remains, price 0 its limit or the market."""
 
-    quantity: float = 0
-    price: float = 0
+    quantity: Number = 0
+    price: Number = 0
     count: int = 1
 
 
 class Correct(Fault, frozen=True):
     """Corrects the last execution: the next revision of its id; quantity 0 is a bust, price 0 leaves it."""
 
-    quantity: float
-    price: float = 0
+    quantity: Number
+    price: Number = 0
 
 
 class Twin(Fault, frozen=True):
@@ -221,8 +223,8 @@ class ManualOrder(Fault, frozen=True):
 
     instrument: InstrumentId
     side: Side
-    quantity: float
-    price: float | None = None
+    quantity: Number
+    price: Number | None = None
     account: AccountId = ""
     order_id: int | None = None
 

@@ -82,6 +82,7 @@ def test_faults_are_armed_shown_and_disarmed(wires):
         ({"do": "correct", "quantity": 5}, "no execution"),
         ({"do": "fill"}, "no order"),
         ({"do": "restart", "checkpoint": True}, "no checkpoint"),
+        ({"do": "shift_clock", "seconds": 1e30}, "2000 to 2100"),
         ({"do": "manual_order", "instrument": "NOPE", "side": "BUY", "quantity": 1}, "NOPE"),
         ({"do": "manual_order", "instrument": "SPY", "side": "HOLD", "quantity": 1}, "HOLD"),
         ({"do": "manual_order", "instrument": "SPY", "side": "BUY", "quantity": 1, "account": "DU9"}, "DU9"),
