@@ -55,7 +55,8 @@ class Exchange:
         slippage: SlippageModel | None = None,
         latency: LatencyModel | None = None,
     ) -> None:
-        self._books = {listing.instrument.id: Book(listing.instrument) for listing in universe}
+        self._universe = universe
+        self._books: dict[InstrumentId, Book] = {}
         self._slippage, self._latency = slippage or NoSlippage(), latency or NoLatency()
         self._agenda, self._groups = Agenda(), Groups()
         self._timetable = Timetable(hours or AlwaysOpen(), self._agenda, self._turn)
@@ -68,11 +69,12 @@ class Exchange:
     # questions
 
     def quote(self, name: InstrumentId) -> Quote | None:
-        return self._books[name].quote
+        book = self._books.get(name)
+        return book.quote if book else None
 
     def mark(self, name: InstrumentId) -> Decimal:
         """The last trade, or the middle of the quote; 0 before the first."""
-        quote = self._books[name].quote
+        quote = self.quote(name)
         return exact(round(quote.last or quote.mid, 8)) if quote else ZERO
 
     def working(self) -> Iterator[Order]:
@@ -85,7 +87,7 @@ class Exchange:
 
     def session(self, name: InstrumentId, now: Nanos) -> Session:
         """The session of an instrument that is going on, or else its next one."""
-        return self._timetable.session(self._books[name].instrument.sec_type, now)
+        return self._timetable.session(self._universe.instrument(name).sec_type, now)
 
     # orders
 
@@ -155,7 +157,7 @@ class Exchange:
 
     def on_quote(self, quote: Quote) -> list[Event]:
         """A new quote with fresh sizes."""
-        book = self._books[quote.instrument]
+        book = self._open(quote.instrument)
         first = book.quote is None
         book.show(quote)
         if book.orders:
@@ -169,7 +171,14 @@ class Exchange:
     # inside: orders
 
     def _book(self, order: Order) -> Book:
-        return self._books[order.instrument]
+        return self._open(order.instrument)
+
+    def _open(self, name: InstrumentId) -> Book:
+        """The book of an instrument; it is opened when it is first needed."""
+        book = self._books.get(name)
+        if book is None:
+            book = self._books[name] = Book(self._universe.instrument(name))
+        return book
 
     def _flush(self) -> list[Event]:
         events, self._events = self._events, []
