@@ -1,0 +1,46 @@
+"""What a strategy may work with: asked of the store, shared by weight, told to risk."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.messages.broker import AccountChanged, FollowAccount
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities
+from actors.messages.portfolio_manager import EquityChanged, SetWeights
+from actors.portfolio_manager import PortfolioManager
+from mats.model.broker import AccountValue
+from mats.strategy.record import StrategyRecord
+
+
+@pytest.fixture
+def world(runtime, journal_path, a_ready):
+    log, risk, store, line, manager = map(runtime.probe, ("fill-log", "risk", "store", "ib-0", "manager"))
+    args = (journal_path, log.ref, risk.ref, store.ref, line.ref, manager.ref, "USD", 60.0, 1.0)
+    portfolio = runtime.spawn(PortfolioManager, *args, name="portfolio")
+    portfolio.tell(a_ready(line.ref))
+    record = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0.25)
+    portfolio.tell(SetWeights((record,)))
+    portfolio.tell(AccountChanged((AccountValue(account="DU1", tag="NetLiquidation", value="1000", currency="USD"),)))
+    line.fish(lambda message: isinstance(message, FollowAccount))
+    return portfolio, risk, store
+
+
+def equities(risk, count):
+    told = [risk.fish(lambda message: isinstance(message, EquityChanged)) for _ in range(count)]
+    return [(message.strategy, message.equity) for message in told]
+
+
+def test_a_weight_is_told_to_risk_when_the_total_is_known(world):
+    _, risk, _ = world
+    assert equities(risk, 2) == [("trend", None), ("trend", Decimal(250))]
+
+
+def test_an_explicit_equity_of_the_store_wins_over_the_weight(world):
+    portfolio, risk, store = world
+    asked = store.fish(lambda message: isinstance(message, ReadEquities) and message.places)
+    assert asked.places == (("DU1", "trend"),)
+    assert equities(risk, 2)[-1] == ("trend", Decimal(250))
+    asked.reply_to.tell(EquitiesRead({"trend": Decimal(777)}))
+    assert equities(risk, 1) == [("trend", Decimal(777))]
+    portfolio.tell(EquitiesRead({}))
+    assert equities(risk, 1) == [("trend", Decimal(250))]
