@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from ib_async import Client, Contract, LimitOrder, MarketOrder, Order
 from ib_async.wrapper import Wrapper
+
+from mats.gateway import PaperGateway
 
 SPY = Contract(conId=756733, symbol="SPY", secType="STK", exchange="SMART", currency="USD")
 MODIFIABLE = 178
@@ -64,6 +67,21 @@ class Wire:
         for name, value in terms.items():
             setattr(order, name, value)
         self.call("placeOrder", order_id, contract, order)
+
+    async def filled(self, order_id=1):
+        """Buys ten at the market and waits for the cost."""
+        before = len(self.messages("59"))
+        self.place(order_id, MarketOrder("BUY", 10))
+        await self.until(lambda: len(self.messages("59")) > before)
+
+    async def working(self, order_id=1):
+        """Places a limit order far from the market; returns its permanent id."""
+        self.place(order_id)
+        await self.until(lambda: "Submitted" in [f[2] for f in self.messages("3") if f[1] == str(order_id)])
+        return self.messages("3")[-1][6]
+
+    def ask_bars(self, request, end=""):
+        self.call("reqHistoricalData", request, SPY, end, "600 S", "1 min", "TRADES", False, 1, False, [])
 
     async def _read(self):
         try:
@@ -151,3 +169,36 @@ class Wires:
 @pytest.fixture
 def wires() -> Wires:
     return Wires()
+
+
+@pytest.fixture
+def gateway() -> PaperGateway:
+    """Open while a coroutine test runs."""
+    return PaperGateway()
+
+
+@pytest.fixture
+def wire(gateway) -> Wire:
+    """Client 1 of that gateway, connected while a coroutine test runs."""
+    return Wire(gateway.port)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a coroutine test in a loop of its own, with its gateway and its client."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    Wires.run(_connected(pyfuncitem.obj, arguments))
+    return True
+
+
+async def _connected(test, arguments):
+    async with arguments["gateway"] as gateway:
+        wire = arguments["wire"]
+        wire.port = gateway.port
+        await wire.greet()
+        try:
+            await test(**arguments)
+        finally:
+            await wire.close()

@@ -25,26 +25,12 @@ from mats.model.timestamp import SECOND
 from mats.venue.clock import AcceleratedClock, SteppedClock, wait_until
 
 
-def with_wire(scenario):
-    def test(wires):
-        async def run():
-            async with PaperGateway() as gateway, wires.client(gateway) as wire:
-                await scenario(gateway, wire, wires)
-
-        wires.run(run())
-
-    test.__name__ = scenario.__name__
-    return test
-
-
-@with_wire
 async def test_any_message_is_pushed_as_it_stands(gateway, wire, wires):
     gateway.faults.arm(Push(messages=((4, 2, -1, 2110, "hello", ""), ("anything", 1.5, "ünïcode"))))
     await wire.until(lambda: wire.messages("anything"))
     assert wire.seen[-2:] == [["4", "2", "-1", "2110", "hello", ""], ["anything", "1.5", "ünïcode"]]
 
 
-@with_wire
 async def test_requests_and_messages_are_swallowed_so_many_times(gateway, wire, wires):
     gateway.faults.arm(Swallow(request=(49,), skip=1, times=2))
     for _ in range(4):
@@ -54,7 +40,6 @@ async def test_requests_and_messages_are_swallowed_so_many_times(gateway, wire, 
     assert len(wire.messages("49")) == 2
 
 
-@with_wire
 async def test_delayed_messages_come_later_and_others_pass_them(gateway, wire, wires):
     gateway.faults.arm(Delay(message=(49,), seconds=0.05), Delay(request=(8,)))
     wire.call("reqCurrentTime")
@@ -66,7 +51,6 @@ async def test_delayed_messages_come_later_and_others_pass_them(gateway, wire, w
     await wire.until(lambda: len(wire.messages("9")) == 2)
 
 
-@with_wire
 async def test_requests_are_reordered_as_told_and_let_go_where_too_few_come(gateway, wire, wires):
     gateway.faults.arm(Reorder(request=(49, 61, 8), count=3, order=(2, 0, 1), seconds=0.05))
     for name in ("reqCurrentTime", "reqPositions"):
@@ -78,7 +62,6 @@ async def test_requests_are_reordered_as_told_and_let_go_where_too_few_come(gate
     await wire.until(lambda: len(wire.messages("49")) == 2)
 
 
-@with_wire
 async def test_messages_are_duplicated_and_edited_in_the_order_of_the_plan(gateway, wire, wires):
     gateway.faults.arm(Duplicate(message=(49,), copies=2), Edit(message=(49,), set={2: "$2$2"}, times=1))
     wire.call("reqCurrentTime")
@@ -100,7 +83,6 @@ def test_a_connection_is_dropped_softly_or_hard(wires, hard, end):
     wires.run(run())
 
 
-@with_wire
 async def test_the_gateway_stops_reading_for_a_while(gateway, wire, wires):
     gateway.faults.arm(StopReading(seconds=0.1))
     wire.call("reqCurrentTime")
@@ -110,7 +92,6 @@ async def test_the_gateway_stops_reading_for_a_while(gateway, wire, wires):
     await wire.until(lambda: wire.messages("49"))
 
 
-@with_wire
 async def test_frames_arrive_split_and_whole_again(gateway, wire, wires):
     received, take = [], wire._take
     wire._take = lambda data: (received.append(len(data)), take(data))
@@ -122,7 +103,6 @@ async def test_frames_arrive_split_and_whole_again(gateway, wire, wires):
     assert wire.kinds("62", "49") == ["62", "49"]
 
 
-@with_wire
 async def test_new_connections_are_refused_and_the_old_ones_stay(gateway, wire, wires):
     gateway.faults.arm(Refuse(seconds=0.1))
     with pytest.raises(ConnectionRefusedError):
