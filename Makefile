@@ -10,7 +10,7 @@ run: $(READY)
 	@$(VENV)/bin/python run.py $(ARGS)
 
 test: $(READY)
-	$(VENV)/bin/pytest -n auto $(ARGS)
+	$(VENV)/bin/pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
