@@ -136,6 +136,11 @@ def order_status(order: Order, status: str = "") -> Message:
     )
 
 
+def order_bound(order: Order) -> Message:
+    """The ids by which a client may name an order that a person has entered."""
+    return (100, order.perm_id, order.client_id, order.order_id)
+
+
 def execution(request_id: int, fill: Fill, instrument: Instrument) -> Message:
     """An execution; `request_id` is -1 for one that happens now."""
     return (

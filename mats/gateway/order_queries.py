@@ -24,10 +24,18 @@ class OrderQueries:
         return {
             5: self._own_open,
             7: self._executions,
-            15: lambda session, fields: None,
+            15: self._bind,
             16: self._all_open,
             99: self._completed_orders,
         }
+
+    def _bind(self, session: Session, fields: Fields) -> None:
+        """Orders of a person belong to client 0 already; that one is told their ids."""
+        fields.skip(1)
+        if fields.flag() and session.client_id == MASTER:
+            for order in self._exchange.working():
+                if order.order_id < 0:
+                    session.send(order_messages.order_bound(order))
 
     def _own_open(self, session: Session, fields: Fields) -> None:
         self._send_open(session, (o for o in self._exchange.working() if o.client_id == session.client_id))

@@ -36,6 +36,7 @@ from mats.model.timestamp import Nanos
 from mats.venue.clock import Clock, DataClock, ShiftedClock, SystemClock
 from mats.venue.exchange import Exchange
 from mats.venue.history import History
+from mats.venue.hours import Hours
 from mats.venue.market import RandomMarket
 from mats.venue.models import Models
 from mats.venue.replay import Replay
@@ -108,13 +109,7 @@ class PaperGateway:
         for order in self.exchange.working():
             self.universe.wake(order.instrument)
         market = RandomMarket(self.universe, seed)
-        history: History = played or market
-        contracts = Contracts(self.clock, self.universe, models.hours)
-        self._data = MarketData(
-            self._hub, self.clock, self.universe, contracts, self.exchange, history, limits, self._subscribed
-        )
-        pacing = HistoricalPacing(time.monotonic) if limits.historical else None
-        past = Historical(self.clock, contracts, history, models.hours, self._data.growing, pacing, self._subscribed)
+        self._data, on_data = self._new_data(played or market, models.hours, limits)
         self._feed = self._new_feed(base, played, market, bar_seconds, hold_seconds)
         parts = (self.exchange, self.portfolio, blotter, self._desk, self._data)
         house = House(self._hub, self._listener, self._lobby, self.clock, *parts, [])
@@ -124,14 +119,22 @@ class PaperGateway:
             **self.portfolio.requests(),
             **self._desk.requests(),
             **OrderQueries(self.universe, self.exchange, blotter).requests(),
-            **contracts.requests(),
-            **self._data.requests(),
-            **past.requests(),
+            **on_data,
             **self._profits.requests(),
             **Advisors(accounts).requests(),
             **sidelines.requests(),
         }
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _new_data(self, history: History, hours: Hours, limits: Limits) -> tuple[MarketData, dict[int, Handler]]:
+        """Live data, and the handlers of requests for data of any kind."""
+        contracts = Contracts(self.clock, self.universe, hours)
+        data = MarketData(
+            self._hub, self.clock, self.universe, contracts, self.exchange, history, limits, self._subscribed
+        )
+        pacing = HistoricalPacing(time.monotonic) if limits.historical else None
+        past = Historical(self.clock, contracts, history, hours, data.growing, pacing, self._subscribed)
+        return data, {**contracts.requests(), **data.requests(), **past.requests()}
 
     def _new_feed(
         self, clock: Clock, played: Replay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float

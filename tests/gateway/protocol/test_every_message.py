@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from decimal import Decimal
 
 from ib_async import Contract, ExecutionFilter, Forex, Future, Index, LimitOrder, MarketOrder, Option, StopOrder
 
@@ -10,13 +11,14 @@ from mats.gateway.limits import Limits
 from mats.gateway.session import MIN_VERSION
 from mats.gateway.versions import adapt
 from mats.gateway.wire import text
+from mats.model.orders import Side
 from mats.model.timestamp import SECOND
 
 NOW = 1_795_000_000 * SECOND
 
 MESSAGES = frozenset(
     "1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 19 21 45 46 49 50 52 53 54 55 57 58 59 61 62 63 64 67 68 71 72 73 74 75"
-    " 76 77 78 79 80 81 82 85 87 88 89 90 93 94 95 96 97 98 99 101 102 106 107".split()
+    " 76 77 78 79 80 81 82 85 87 88 89 90 93 94 95 96 97 98 99 100 101 102 106 107".split()
 )
 """What the gateway can say."""
 
@@ -63,7 +65,7 @@ async def everything(ib, clock, bench, gateway):
     client.reqHistogramData(5045, spy, False, "1 days")
     for request, kind in enumerate(("TRADES", "BID_ASK", "MIDPOINT"), 5046):
         client.reqHistoricalTicks(request, spy, "", "20261101 12:00:00 UTC", 20, kind, False, False, [])
-    await orders(ib, bench, spy, eur, option)
+    await orders(ib, gateway, bench, spy, eur, option)
     for _ in range(8):
         clock.time += 2 * SECOND
         await asyncio.sleep(0.26)
@@ -114,7 +116,7 @@ async def contract_questions(ib, spy):
     client.send(199, 1)
 
 
-async def orders(ib, bench, spy, eur, option):
+async def orders(ib, gateway, bench, spy, eur, option):
     """Filled, resting, changed, cancelled and refused ones."""
     done = [
         ib.placeOrder(contract, MarketOrder("BUY", size, account="DU2", orderRef="alpha:1"))
@@ -129,7 +131,9 @@ async def orders(ib, bench, spy, eur, option):
     resting.order.lmtPrice = 1.5
     ib.placeOrder(spy, resting.order)
     await ib.whatIfOrderAsync(spy, MarketOrder("BUY", 10, account="DU2"))
-    ib.cancelOrder(stop.order)
+    gateway.faults.manual_order("IBM", Side.BUY, 10, price=Decimal(1), account="DU2")
+    async with bench.client(gateway, 0):
+        ib.cancelOrder(stop.order)
     await bench.until(lambda: stop.isDone())
     await ib.reqExecutionsAsync(ExecutionFilter())
     await ib.reqAllOpenOrdersAsync()
