@@ -18,28 +18,26 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from itertools import count
 
 import msgspec
 
 from mats.model.instrument import InstrumentId, SecType
 from mats.model.market import Quote
-from mats.model.money import ZERO, exact, floor_to
-from mats.model.orders import AccountId, Side
+from mats.model.money import floor_to
+from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
 from mats.venue.agenda import Agenda, Rank
 from mats.venue.book import Book
-from mats.venue.events import Changed, Ended, Event, Moved, Trade
-from mats.venue.groups import CANCEL_OTHERS, Groups, reduced
+from mats.venue.events import Changed, Event
+from mats.venue.floor import Floor
 from mats.venue.hours import AlwaysOpen, Hours, Phase, Session
 from mats.venue.latency import LatencyModel, NoLatency
-from mats.venue.orders import CANCELLED, IMMEDIATE, ON_CLOSE, PRE_SUBMITTED, SUBMITTED, TRAILING, Order, Terms
+from mats.venue.orders import IMMEDIATE, ON_CLOSE, TRAILING, Order, Terms
 from mats.venue.slippage import NoSlippage, SlippageModel
 from mats.venue.timetable import Timetable
 from mats.venue.universe import Universe
 
 NOT_KEPT = "the part that did not trade at once is not kept"
-
 
 Act = Callable[[], None]
 
@@ -55,35 +53,38 @@ class Exchange:
         slippage: SlippageModel | None = None,
         latency: LatencyModel | None = None,
     ) -> None:
-        self._universe = universe
-        self._books: dict[InstrumentId, Book] = {}
-        self._slippage, self._latency = slippage or NoSlippage(), latency or NoLatency()
-        self._agenda, self._groups = Agenda(), Groups()
+        self._universe, self._latency = universe, latency or NoLatency()
+        self._floor = Floor(universe, slippage or NoSlippage())
+        self._agenda = Agenda()
         self._timetable = Timetable(hours or AlwaysOpen(), self._agenda, self._turn)
         self._now: Nanos = 0
-        self._events: list[Event] = []
-        self._freed: list[Order] = []
-        self._priorities = count(1)
-        self.held = False
 
     # questions
 
+    @property
+    def held(self) -> bool:
+        """While it is set, orders are accepted and rest, and nothing trades but what is forced."""
+        return self._floor.held
+
+    @held.setter
+    def held(self, held: bool) -> None:
+        self._floor.held = held
+
     def quote(self, name: InstrumentId) -> Quote | None:
-        book = self._books.get(name)
+        book = self._floor.books.get(name)
         return book.quote if book else None
 
     def mark(self, name: InstrumentId) -> Decimal:
         """The last trade, or the middle of the quote; 0 before the first."""
-        quote = self.quote(name)
-        return exact(round(quote.last or quote.mid, 8)) if quote else ZERO
+        return self._floor.mark(name)
 
     def working(self) -> Iterator[Order]:
-        for book in self._books.values():
+        for book in self._floor.books.values():
             yield from book.orders.values()
 
     def spent(self, account: AccountId, group: str) -> bool:
         """Whether an order of this one-cancels-all group was filled in the present session."""
-        return self._groups.spent(account, group)
+        return self._floor.groups.spent(account, group)
 
     def session(self, name: InstrumentId, now: Nanos) -> Session:
         """The session of an instrument that is going on, or else its next one."""
@@ -94,23 +95,23 @@ class Exchange:
     def restore(self, order: Order) -> None:
         """Takes an order back in after a restart, without a look at the quote; give them by priority."""
         if order.filled:
-            self._groups.spend(order)
+            self._floor.groups.spend(order)
         if not order.working:
             return
-        self._priorities = count(max(order.priority, next(self._priorities) - 1) + 1)
+        self._floor.keep_priority(order)
         self._know(order)
         if self._may_trade(order):
-            self._book(order).enter(order)
+            self._floor.book(order).enter(order)
 
     def register(self, order: Order) -> None:
         """Takes note of a new order before it is sent: its place in time, its end, its group and family."""
-        order.priority = next(self._priorities)
+        order.priority = self._floor.next_priority()
         order.expires = self._end_of(order, max(self._now, order.submitted))
         self._know(order)
 
     def submit(self, order: Order) -> list[Event]:
         """Sends an order to the market; one that is there already is looked at again."""
-        if order.perm_id not in self._book(order).orders:
+        if order.perm_id not in self._floor.book(order).orders:
             self.register(order)
         self._send(lambda: self._arrive(order))
         return self._flush()
@@ -133,14 +134,13 @@ class Exchange:
 
     def force(self, order: Order, quantity: Decimal, price: Decimal) -> list[Event]:
         """Fills a working order, whatever the quote and the hours say."""
-        self._fill(self._book(order), order, quantity, price)
+        self._floor.fill(self._floor.book(order), order, quantity, price)
         self._settle()
         return self._flush()
 
     def withdraw(self, order: Order) -> None:
         """Takes an order out and does nothing else; one that is not there is out already."""
-        self._book(order).drop(order)
-        self._groups.leave(order)
+        self._floor.withdraw(order)
 
     # time and quotes
 
@@ -157,31 +157,21 @@ class Exchange:
 
     def on_quote(self, quote: Quote) -> list[Event]:
         """A new quote with fresh sizes."""
-        book = self._open(quote.instrument)
+        book = self._floor.open(quote.instrument)
         first = book.quote is None
         book.show(quote)
         if book.orders:
-            self._look(book)
+            self._floor.look(book)
             self._settle()
             if first:
                 for order in tuple(book.orders.values()):
-                    self._acknowledge(order)
+                    self._floor.acknowledge(order)
         return self._flush()
 
     # inside: orders
 
-    def _book(self, order: Order) -> Book:
-        return self._open(order.instrument)
-
-    def _open(self, name: InstrumentId) -> Book:
-        """The book of an instrument; it is opened when it is first needed."""
-        book = self._books.get(name)
-        if book is None:
-            book = self._books[name] = Book(self._universe.instrument(name))
-        return book
-
     def _flush(self) -> list[Event]:
-        events, self._events = self._events, []
+        events, self._floor.events = self._floor.events, []
         return events
 
     def _send(self, act: Act) -> None:
@@ -192,8 +182,8 @@ class Exchange:
             act()
 
     def _know(self, order: Order) -> None:
-        self._book(order).orders[order.perm_id] = order
-        self._groups.join(order)
+        self._floor.book(order).orders[order.perm_id] = order
+        self._floor.groups.join(order)
         if order.expires:
             self._agenda.enter(order.expires, Rank.EXPIRY, lambda instant: self._expire(order, instant))
 
@@ -210,12 +200,12 @@ class Exchange:
 
     def _may_trade(self, order: Order) -> bool:
         """Whether the order belongs in line now."""
-        phase = self._timetable.phase(self._book(order).instrument.sec_type, self._now)
+        phase = self._timetable.phase(self._floor.book(order).instrument.sec_type, self._now)
         here = phase is Phase.REGULAR or (phase is Phase.EXTENDED and order.outside_rth)
         return here and not order.awaits and order.order_type not in ON_CLOSE
 
     def _arrive(self, order: Order) -> None:
-        book = self._book(order)
+        book = self._floor.book(order)
         book.leave(order)
         if not order.working or order.awaits or order.perm_id not in book.orders:
             return
@@ -223,31 +213,26 @@ class Exchange:
             self._take(book, order)
         elif self._may_trade(order):
             book.enter(order)
-            self._look(book)
-            self._acknowledge(order)
+            self._floor.look(book)
+            self._floor.acknowledge(order)
         self._settle()
-
-    def _acknowledge(self, order: Order) -> None:
-        if order.status == PRE_SUBMITTED and self._book(order).rests(order):
-            order.status = SUBMITTED
-            self._events.append(Changed(order))
 
     def _take(self, book: Book, order: Order) -> None:
         """One look for an order that does not wait: what it can take, and the end of the rest."""
-        if self._may_trade(order) and book.live and not self.held:
+        if self._may_trade(order) and book.live and not self._floor.held:
             book.enter(order)
-            self._trigger(book)
+            self._floor.trigger(book)
             size = floor_to(book.left(order.side), book.instrument.size_increment)
             if order.tif == "FOK" and size < order.remaining:
                 book.leave(order)
-            self._match(book, order.side)
+            self._floor.match(book, order.side)
         if order.working:
-            self._end(order, NOT_KEPT)
+            self._floor.end(order, NOT_KEPT)
 
     def _amend(self, order: Order, terms: Terms) -> None:
         if not order.working or terms.quantity <= order.filled:
             return
-        before, book = order.terms, self._book(order)
+        before, book = order.terms, self._floor.book(order)
         book.leave(order)
         order.change(terms)
         same = msgspec.structs.replace(before, quantity=terms.quantity, tif=terms.tif, good_till=terms.good_till)
@@ -255,107 +240,33 @@ class Exchange:
             order.stop_price = before.stop_price
             same = msgspec.structs.replace(same, stop_price=None)
         if terms != same or terms.quantity > before.quantity:
-            order.priority = next(self._priorities)
+            order.priority = self._floor.next_priority()
         order.elected = order.elected and terms.order_type == before.order_type
         if (terms.tif, terms.good_till) != (before.tif, before.good_till):
             order.expires = self._end_of(order, self._now)
             self._know(order)
-        self._events.append(Changed(order))
+        self._floor.events.append(Changed(order))
         self._arrive(order)
 
     def _cancel(self, order: Order, reason: str) -> None:
         if order.working:
-            others = self._groups.others(order)
-            self._end(order, reason)
+            others = self._floor.groups.others(order)
+            self._floor.end(order, reason)
             for other in others:
-                self._end(other, reason or "another order of its group was cancelled")
+                self._floor.end(other, reason or "another order of its group was cancelled")
             self._settle()
 
     def _expire(self, order: Order, instant: Nanos) -> None:
         if order.working and order.expires == instant:
-            self._end(order, "the day is over" if order.tif == "DAY" else "its time is over")
+            self._floor.end(order, "the day is over" if order.tif == "DAY" else "its time is over")
             self._settle()
-
-    def _end(self, order: Order, reason: str) -> None:
-        """Takes an order out; its waiting children end with it, or come in for what it has filled."""
-        if not order.working:
-            return
-        self.withdraw(order)
-        order.status = CANCELLED
-        self._events.append(Ended(order, reason))
-        for child in self._groups.waiting_children(order):
-            if order.filled:
-                child.quantity = min(child.quantity, order.filled)
-                self._freed.append(child)
-            else:
-                self._end(child, "its parent is no more")
-
-    # inside: matching
-
-    def _look(self, book: Book) -> None:
-        """Lets the orders of a book meet its quote, until nothing happens any more."""
-        if self.held or not book.live:
-            return
-        self._events += [Moved(order) for order in book.trail()]
-        seen = -1
-        while seen != len(self._events):
-            seen = len(self._events)
-            self._trigger(book)
-            for side in Side:
-                self._match(book, side)
-
-    def _trigger(self, book: Book) -> None:
-        for side in Side:
-            while order := book.triggered(side):
-                book.leave(order)
-                order.elected, order.priority = True, next(self._priorities)
-                if order.tif not in IMMEDIATE:
-                    order.status = SUBMITTED
-                    self._events.append(Changed(order))
-                book.enter(order)
-
-    def _match(self, book: Book, side: Side) -> None:
-        while order := book.crossing(side):
-            size = book.left(side)
-            quantity = min(order.remaining, floor_to(size, book.instrument.size_increment))
-            if quantity <= 0:
-                return
-            quoted = book.price(side)
-            price = self._slippage.price(book.instrument, side, quantity, quoted, size)
-            if order.limit is not None and (order.limit - price) * side.sign < 0:
-                price = order.limit
-            book.use(side, quantity)
-            self._fill(book, order, quantity, price)
-
-    def _fill(self, book: Book, order: Order, quantity: Decimal, price: Decimal) -> None:
-        before = order.remaining
-        order.fill(quantity, price)
-        self._events.append(Trade(order, quantity, price, order.filled, order.value))
-        others = self._groups.others(order)
-        self._groups.spend(order)
-        if not order.remaining:
-            self._freed += self._groups.waiting_children(order)
-            self.withdraw(order)
-        for other in others:
-            if not order.remaining or order.oca_type == CANCEL_OTHERS:
-                self._end(other, "another order of its group was filled")
-            else:
-                self._reduce(other, order.remaining, before)
-
-    def _reduce(self, order: Order, left: Decimal, before: Decimal) -> None:
-        quantity = reduced(order, left, before, self._book(order).instrument.size_increment)
-        if quantity == order.filled:
-            self._end(order, "another order of its group was filled")
-        elif quantity != order.quantity:
-            order.quantity = quantity
-            self._events.append(Changed(order))
 
     def _settle(self) -> None:
         """Lets the children of filled parents come in."""
-        while self._freed:
-            child = self._freed.pop(0)
+        while self._floor.freed:
+            child = self._floor.freed.pop(0)
             child.awaits = ""
-            self._events.append(Changed(child))
+            self._floor.events.append(Changed(child))
             self._arrive(child)
 
     # inside: sessions
@@ -364,15 +275,16 @@ class Exchange:
         """A phase begins: auctions where it is the close, and every order goes where it belongs in it."""
         for book in self._of(sec_type):
             if closes:
-                self._close_book(book)
+                self._floor.close_book(book)
+                self._settle()
             if self._timetable.phase(sec_type, self._now) is Phase.CLOSED:
                 book.live = False
         if ends:
-            self._groups.forget_spent()
+            self._floor.groups.forget_spent()
         self._enter_all(sec_type)
 
     def _of(self, sec_type: SecType) -> Iterable[Book]:
-        return (book for book in self._books.values() if book.instrument.sec_type is sec_type)
+        return (book for book in self._floor.books.values() if book.instrument.sec_type is sec_type)
 
     def _enter_all(self, sec_type: SecType) -> None:
         """Puts every order of a kind of instrument where it belongs in the phase that begins."""
@@ -380,17 +292,6 @@ class Exchange:
             for order in tuple(book.orders.values()):
                 if self._may_trade(order):
                     book.enter(order)
-                    self._acknowledge(order)
+                    self._floor.acknowledge(order)
                 else:
                     book.leave(order)
-
-    def _close_book(self, book: Book) -> None:
-        """The closing auction: one price, the last one, for everybody whose limit allows it, in any size."""
-        price = self.mark(book.instrument.id)
-        orders = [o for o in book.orders.values() if o.order_type in ON_CLOSE and not o.awaits]
-        for order in sorted(orders, key=lambda order: order.priority):
-            if not price or (order.limit is not None and (order.limit - price) * order.side.sign < 0):
-                self._end(order, "the closing price is beyond its limit" if price else "there is no closing price")
-            elif order.working:
-                self._fill(book, order, order.remaining, price)
-        self._settle()
