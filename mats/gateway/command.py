@@ -33,6 +33,9 @@ def gateway(
     margin: Annotated[str, typer.Option(help="intraday, regt or cash")] = "intraday",
     slippage_ticks: Annotated[int, typer.Option(min=0, help="ticks that every fill is worse than the quote")] = 0,
     latency_ms: Annotated[float, typer.Option(min=0.0, help="milliseconds from an order to the market")] = 0.0,
+    borrow: Annotated[
+        list[str] | None, typer.Option(help="shares of a stock that can be sold short, as GME=1000; again for others")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="refuse more than 50 messages a second, as IB can")] = False,
     faults: Annotated[Path | None, typer.Option(help="TOML file with a fault plan")] = None,
     log: Annotated[Path | None, typer.Option(help="file for everything sent and received, as JSON lines")] = None,
@@ -48,7 +51,12 @@ def gateway(
         return
     try:
         models = choose_models(
-            calendar=calendar, fees=fees, margin=margin, slippage_ticks=slippage_ticks, latency_ms=latency_ms
+            calendar=calendar,
+            fees=fees,
+            margin=margin,
+            slippage_ticks=slippage_ticks,
+            latency_ms=latency_ms,
+            borrow=borrow or (),
         )
     except ValueError as error:
         raise GatewayError(str(error)) from error

@@ -1,5 +1,6 @@
 """The models of a venue, chosen by name or given as objects."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -35,9 +36,12 @@ def choose_models(
     margin: str = "intraday",
     slippage_ticks: int = 0,
     latency_ms: float = 0.0,
-    borrow: dict[str, int] | None = None,
+    borrow: Iterable[str] = (),
 ) -> Models:
-    """The models that go by these names; raises ValueError for a name that is unknown."""
+    """The models that go by these names; `borrow` lists what is hard to borrow as `GME=1000`, in shares.
+
+    Raises ValueError for a name that is unknown or a number that is none.
+    """
     if fees not in FEES:
         raise ValueError(f"fees {fees!r} are unknown; write one of {', '.join(FEES)}")
     if margin not in MARGINS:
@@ -50,5 +54,15 @@ def choose_models(
         margin=MARGINS[margin](),
         slippage=FixedSlippage(slippage_ticks) if slippage_ticks else NoSlippage(),
         latency=FixedLatency(round(latency_ms * MILLISECOND)) if latency_ms else NoLatency(),
-        locate=Inventory({name: Decimal(shares) for name, shares in borrow.items()}) if borrow else EasyToBorrow(),
+        locate=_inventory(borrow) if borrow else EasyToBorrow(),
     )
+
+
+def _inventory(borrow: Iterable[str]) -> Inventory:
+    shares: dict[str, Decimal] = {}
+    for entry in borrow:
+        name, _, number = entry.partition("=")
+        if not name or not number.isdecimal():
+            raise ValueError(f"borrow {entry!r} is not a name and a number of shares; write it as GME=1000")
+        shares[name] = Decimal(number)
+    return Inventory(shares)

@@ -176,7 +176,7 @@ def test_models_are_chosen_by_name_and_the_defaults_are_the_simple_ones():
     assert [type(chosen.fees), type(chosen.margin)] == [TieredFees, CashMargin]
     assert [type(chosen.slippage), type(chosen.latency)] == [FixedSlippage, FixedLatency]
     assert chosen.latency.delay() == 5_000_000
-    assert not choose_models(borrow={"SPY": 10}).locate.available("SPY", Decimal(11))
+    assert not choose_models(borrow=["SPY=10"]).locate.available("SPY", Decimal(11))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,7 @@ def test_models_are_chosen_by_name_and_the_defaults_are_the_simple_ones():
         ({"calendar": "XNOWHERE"}, "calendar 'XNOWHERE' is unknown"),
         ({"fees": "free"}, "fees 'free' are unknown; write one of fixed, tiered, none"),
         ({"margin": "lots"}, "margin 'lots' is unknown"),
+        ({"borrow": ["SPY"]}, "borrow 'SPY' is not a name and a number of shares; write it as GME=1000"),
         ({"latency_ms": -1}, "must not be negative"),
     ],
 )
