@@ -31,7 +31,7 @@ from mats.model.market import Bar
 from mats.model.timestamp import DAY, SECOND, Nanos, to_datetime
 from mats.venue.clock import Clock
 from mats.venue.history import History, join_bars
-from mats.venue.hours import Hours
+from mats.venue.hours import Hours, Phase
 
 MOST_TICKS = 1000
 """Ticks in one answer. Source: IB's documentation of reqHistoricalTicks."""
@@ -116,15 +116,18 @@ class Historical:
         return calendar_bars(days, by_week=request.seconds == WEEK)
 
     def _inside(self, request: BarRequest, bars: list[Bar]) -> list[Bar]:
-        """The bars that begin in regular hours, where only those are wanted."""
-        if not request.regular or request.seconds >= DAY // SECOND or not bars:
-            return bars
-        kept = []
-        session = self._hours.session(request.instrument.sec_type, bars[0].start)
+        """The bars that begin while it trades, or in regular hours alone; days on which there is a session."""
+        daily, kept = request.seconds >= DAY // SECOND, []
+        session = self._hours.session(request.instrument.sec_type, bars[0].start) if bars else None
         for bar in bars:
-            if bar.start >= session.late:
+            if session is None or bar.start >= session.late:
                 session = self._hours.session(request.instrument.sec_type, bar.start)
-            if session.opens <= bar.start < session.closes:
+            phase = session.phase(bar.start)
+            if daily:
+                fits = session.opens < bar.end
+            else:
+                fits = phase is Phase.REGULAR or (phase is Phase.EXTENDED and not request.regular)
+            if fits:
                 kept.append(bar)
         return kept
 

@@ -17,9 +17,11 @@ from mats.gateway.top_of_book import TopOfBook
 from mats.gateway.wire import Fields
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar, Quote
+from mats.model.timestamp import Nanos
 from mats.venue.clock import Clock
 from mats.venue.exchange import Exchange
 from mats.venue.history import History
+from mats.venue.hours import Phase
 from mats.venue.universe import Universe
 
 SMART_COMPONENTS = ((1, "ARCA", "P"), (2, "NASDAQ", "Q"), (3, "NYSE", "N"), (4, "BATS", "Z"), (5, "IEX", "V"))
@@ -40,7 +42,7 @@ class MarketData:
         limits: Limits,
         on_subscribe: Callable[[], None],
     ) -> None:
-        self._limits, self._on_subscribe = limits, on_subscribe
+        self._exchange, self._limits, self._on_subscribe = exchange, limits, on_subscribe
         self.paused = False
         self._top = TopOfBook(hub, clock, universe, contracts, exchange, history)
         self._single = TickByTick(hub, contracts, limits.tick_by_tick)
@@ -84,8 +86,8 @@ class MarketData:
     # news
 
     def on_quote(self, quote: Quote, before: Quote | None) -> None:
-        """Sends what changed since the quote before it."""
-        if self.paused:
+        """Sends what changed since the quote before it; a market that is closed is silent."""
+        if self.paused or self._closed(quote.instrument, quote.time):
             return
         self._top.on_quote(quote, before)
         self._single.on_quote(quote, before)
@@ -97,8 +99,13 @@ class MarketData:
             return
         for kind, of_kind in bars.items():
             for bar in of_kind:
+                if self._closed(bar.instrument, bar.start):
+                    continue
                 self._bars.on_bar(kind, bar)
                 self.growing.on_bar(kind, bar)
+
+    def _closed(self, name: InstrumentId, instant: Nanos) -> bool:
+        return self._exchange.session(name, instant).phase(instant) is Phase.CLOSED
 
     def bar_lines(self) -> dict[str, list[InstrumentId]]:
         """The instruments with bars open at some client, by kind of price."""

@@ -18,6 +18,7 @@ from mats.model.timestamp import DAY, MINUTE, SECOND, Nanos
 from mats.venue.clock import Clock
 from mats.venue.exchange import Exchange
 from mats.venue.history import History
+from mats.venue.hours import Phase
 from mats.venue.options import greeks
 from mats.venue.universe import Listing, Universe
 
@@ -129,7 +130,7 @@ class TopOfBook:
             words = "Requested market data is not subscribed. Displaying delayed market data."
             session.send(responses.error(request_id, 10167, words))
         session.send(wire.tick_parameters(request_id, instrument))
-        session.send(wire.market_data_type(request_id, wire.DELAYED if wish.delayed else wire.LIVE))
+        session.send(wire.market_data_type(request_id, self._type(session.client_id, instrument, wish)))
         quote = self._late_quote(instrument.id) if wish.delayed else self._exchange.quote(instrument.id)
         types = wire.DELAYED_TICKS if wish.delayed else wire.LIVE_TICKS
         if quote:
@@ -141,6 +142,15 @@ class TopOfBook:
         if SHORTABLE_TICK in wish.generic and instrument.sec_type is SecType.STOCK:
             session.send(wire.tick_generic(request_id, wire.SHORTABLE, 3.0))
             session.send(wire.tick_size(request_id, wire.SHORTABLE_SHARES, 10_000_000))
+
+    def _type(self, client_id: int, instrument: Instrument, wish: Wish) -> int:
+        """What the client gets: frozen where it wants that and the market is closed."""
+        now = self._clock.now()
+        closed = self._exchange.session(instrument.id, now).phase(now) is Phase.CLOSED
+        frozen = closed and self._types.get(client_id) in (wire.FROZEN, wire.DELAYED_FROZEN)
+        if wish.delayed:
+            return wire.DELAYED_FROZEN if frozen else wire.DELAYED
+        return wire.FROZEN if frozen else wire.LIVE
 
     def _last_close(self, instrument: Instrument) -> float:
         today = self._clock.now() // DAY * DAY

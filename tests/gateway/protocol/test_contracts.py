@@ -125,7 +125,7 @@ def test_hours_are_those_of_the_calendar(connected):
         stock = details.contract
         bars = await ib.reqHistoricalDataAsync(stock, "", "2 D", "30 mins", "TRADES", True, 1)
         assert {bar.date.astimezone().minute % 30 for bar in bars} == {0}
-        assert len(await ib.reqHistoricalDataAsync(stock, "", "2 D", "30 mins", "TRADES", False)) == 95 > 3 * len(bars)
+        assert len(await ib.reqHistoricalDataAsync(stock, "", "2 D", "30 mins", "TRADES", False)) == 63 > 2 * len(bars)
         plan = await ib.reqHistoricalScheduleAsync(stock, 6)
         assert [session.refDate for session in plan.sessions] == SESSIONS
 

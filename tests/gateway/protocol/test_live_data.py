@@ -5,14 +5,18 @@ from ib_async import Forex, Index, Option, Stock
 
 from mats.gateway import PaperGateway
 from mats.gateway.limits import STRICT, Limits
-from mats.model.timestamp import SECOND
+from mats.model.timestamp import DAY, SECOND
+from mats.venue.models import Models, hours
+
+WEDNESDAY = 1_795_000_003 * SECOND
+SUNDAY = WEDNESDAY + 4 * DAY
 
 
 class MovingClock:
     """A clock that the test moves."""
 
-    def __init__(self):
-        self.time = 1_795_000_003 * SECOND
+    def __init__(self, start):
+        self.time = start
 
     def now(self):
         return self.time
@@ -22,9 +26,9 @@ class MovingClock:
 def connected(bench):
     """Runs a scenario with gateway, client, clock and the codes of errors."""
 
-    def run(scenario, **options):
+    def run(scenario, start=WEDNESDAY, **options):
         async def inside():
-            clock = MovingClock()
+            clock = MovingClock(start)
             async with PaperGateway(clock=clock, **options) as gateway, bench.client(gateway, 1) as ib:
                 codes = []
                 ib.errorEvent += lambda request, code, text, contract: codes.append(code)
@@ -153,6 +157,23 @@ def test_data_without_a_subscription_is_refused_or_fifteen_minutes_old(connected
         assert live.marketDataType == 1
 
     connected(scenario, instruments=path)
+
+
+def test_a_closed_market_is_silent_and_shows_its_last_quote_frozen(connected, bench):
+    async def scenario(gateway, ib, clock, codes):
+        stock, pair = await ib.qualifyContractsAsync(Stock("SPY", "SMART", "USD"), Forex("EURUSD"))
+        ib.reqMarketDataType(2)
+        frozen, live = ib.reqMktData(stock), ib.reqMktData(pair)
+        await bench.until(lambda: frozen.bid > 0 and live.bid > 0)
+        assert (frozen.marketDataType, live.marketDataType) == (2, 1)
+        seen = (frozen.bid, frozen.ask, live.time)
+        for _ in range(3):
+            clock.time += SECOND
+            await bench.until(lambda: gateway.exchange.quote("SPY").time > clock.time - SECOND)
+        await bench.until(lambda: live.time > seen[2])
+        assert (frozen.bid, frozen.ask) == seen[:2]
+
+    connected(scenario, start=SUNDAY, models=Models(hours=hours("XNYS")))
 
 
 def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that_does_not_is_ended(bench):
