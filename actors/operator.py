@@ -25,6 +25,8 @@ from mats.summary import Summary, position_lines
 ASK_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 COMPARE_SECONDS = 3.0
+LOOK_AGAIN_SECONDS = 2.0
+"""How long a summary waits for counts of one moment before it says what it has."""
 BROKER_SECONDS = 3.0
 """A broker that does not answer must not hold up the end; its figures are unknown then."""
 
@@ -41,6 +43,25 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     halts: dict[str, str] | None
     progress: Progress | None
     dead_letters: int
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """One round of questions about fills; what was not answered is None."""
+
+    broker: Replay | None
+    portfolio: Portfolio | None
+    stored: int | None
+    orders: int
+    fills: int
+
+    @property
+    def executions(self) -> int | None:
+        """Executions at the broker, corrections not counted apart."""
+        return None if self.broker is None else len({(e.account, e.family) for e in self.broker.executions})
+
+    @property
+    def of_one_moment(self) -> bool:
+        return self.executions == self.fills == self.stored
 
 
 class Operator:
@@ -67,7 +88,30 @@ class Operator:
         )
 
     def summary(self, abandoned: tuple[str, ...] = ()) -> Summary:
-        """What the run came to. The broker is asked afresh; nothing may be traded meanwhile."""
+        """What the run came to. Resting orders may fill while it looks: it looks again, till all counts are of a moment."""
+        enough = self._runtime.monotonic() + LOOK_AGAIN_SECONDS
+        look = self._look()
+        while not look.of_one_moment and look.broker is not None and self._runtime.monotonic() < enough:
+            look = self._look()
+        manager, status = self._names.strategy_manager, self._runtime.status()
+        table = _answer(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
+        portfolio, broker = look.portfolio, look.broker
+        return Summary(
+            orders=look.orders,
+            fills=look.fills,
+            fills_stored=look.stored,
+            gateway_executions=look.executions,
+            positions=position_lines(portfolio.books if portfolio else (), broker.positions if broker else None),
+            breaks=len(portfolio.breaks) if portfolio else 0,
+            dead_letters=len(self._runtime.dead_letters),
+            restarts=sum(actor.restarts for actor in status),
+            parked={actor.name: actor.parked for actor in status if actor.state == "parked"},
+            faults=dict(table.faults) if table else {},
+            abandoned=abandoned,
+        )
+
+    def _look(self) -> Look:
+        """The broker first, then what follows it on the way of a fill: the log, the books, the store."""
         names = self._names
         broker = self._broker()
         if broker is not None:
@@ -78,21 +122,7 @@ class Operator:
         journal = Journal(self._journal)
         orders, fills = journal.totals()
         journal.close()
-        status = self._runtime.status()
-        table = _answer(lambda: names.strategy_manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
-        return Summary(
-            orders=orders,
-            fills=fills,
-            fills_stored=stored,
-            gateway_executions=None if broker is None else len({(e.account, e.family) for e in broker.executions}),
-            positions=position_lines(portfolio.books if portfolio else (), broker.positions if broker else None),
-            breaks=len(portfolio.breaks) if portfolio else 0,
-            dead_letters=len(self._runtime.dead_letters),
-            restarts=sum(actor.restarts for actor in status),
-            parked={actor.name: actor.parked for actor in status if actor.state == "parked"},
-            faults=dict(table.faults) if table else {},
-            abandoned=abandoned,
-        )
+        return Look(broker=broker, portfolio=portfolio, stored=stored, orders=orders, fills=fills)
 
     def _broker(self) -> Replay | None:
         """The broker's own answer. A connection that is down is not asked: the question would be lost with it."""
