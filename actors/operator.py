@@ -88,7 +88,7 @@ class Operator:
         )
 
     def summary(self, abandoned: tuple[str, ...] = ()) -> Summary:
-        """What the run came to. Resting orders may fill while it looks: it looks again, till all counts are of a moment."""
+        """What the run came to. Resting orders may fill while it looks: it looks again, till the counts agree."""
         enough = self._runtime.monotonic() + LOOK_AGAIN_SECONDS
         look = self._look()
         while not look.of_one_moment and look.broker is not None and self._runtime.monotonic() < enough:
