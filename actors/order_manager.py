@@ -271,7 +271,7 @@ class OrderManager(Stage):
 
     def _lose(self, client_id: int) -> None:
         self._routes.pop(client_id, None)
-        self._risk.tell(RouteChanged(client_id, False))
+        self._risk.offer(RouteChanged(client_id, False))
         for order in [o for o in self._orders.live() if o.view.client_id == client_id]:
             self._change(order, ev.ConnectionLost(time=self.clock.now()))
 
@@ -290,7 +290,7 @@ class OrderManager(Stage):
             return
         self._dirty.add(order.view.intent_id)
         changed = OrderChanged(order.view)
-        self._risk.tell(changed)
+        self._risk.offer(changed)  # one that is down for good needs no news; one that comes back asks for all
         self._store.tell(changed)
         self._followers.offer(order.view.strategy, changed)
 
