@@ -11,6 +11,7 @@ import msgspec
 
 from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
+from actors.messages.order_manager import OrderChanged, RouteChanged
 from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
 from actors.operator import Operator
 from actors.tree import Names, Plan, build
@@ -27,8 +28,9 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 
 T = TypeVar("T")
 
-VOID_AT_THE_END = (ReplayMerged, StagesBehind)
-"""Answers and news, from the fill log, that matter to nobody once the reader has stopped: nothing is booked by them."""
+VOID_AT_THE_END = (ReplayMerged, StagesBehind, RouteChanged, OrderChanged)
+"""Answers and news that matter to nobody once the reader has stopped, nothing is booked by them: of the fill log, and of
+the order manager, which sees the connections end after risk has."""
 
 
 class GatewayThread:
