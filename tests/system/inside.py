@@ -29,7 +29,7 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 T = TypeVar("T")
 
 VOID_AT_THE_END = (ReplayMerged, StagesBehind, RouteChanged, OrderChanged)
-"""Answers and news that matter to nobody once the reader has stopped, for nothing is booked by them: of the fill log and
+"""Answers and news that matter to nobody once the reader has stopped: of the fill log and
 of the order manager, which sees the connections end after risk has."""
 
 
