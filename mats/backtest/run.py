@@ -1,0 +1,80 @@
+"""What a backtest gave, before anything is measured, stored or drawn."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from mats.backtest.spec import BacktestSpec
+from mats.data.columns import Floats, Instants
+from mats.ledger.trades import Trade
+from mats.model.executions import FillRecorded
+from mats.model.instrument import InstrumentId
+from mats.model.money import ZERO, Currency
+from mats.model.orders import OrderView, Signal, StrategyName
+from mats.model.timestamp import Nanos
+
+RunState = Literal["complete", "failed"]
+
+
+class RuledFill(msgspec.Struct, frozen=True):
+    """A fill, what it cost, and the rule of the simulated market that made it, for example `open` or `limit-touch`."""
+
+    fill: FillRecorded
+    commission: Decimal
+    commission_currency: Currency
+    rule: str
+
+
+class Curve(msgspec.Struct, frozen=True, eq=False):
+    """At each close of the run's timeline, in the base currency, commissions and borrow already paid.
+
+    `equity` is cash plus the value of all positions; of one strategy it is its share of the capital plus its result.
+    """
+
+    time: Instants
+    equity: Floats
+    cash: Floats
+    gross: Floats
+    net: Floats
+
+
+class CashEvent(msgspec.Struct, frozen=True):
+    """Money that moved without a fill: a dividend, the cost of borrowed shares, cash in place of a fraction."""
+
+    time: Nanos
+    strategy: StrategyName
+    instrument: InstrumentId
+    kind: Literal["dividend", "borrow", "split-cash"]
+    amount: Decimal
+    currency: Currency
+
+
+class BacktestRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A run that came to its end, or to the failure that `failure` describes: then everything up to there is kept."""
+
+    spec: BacktestSpec
+    state: RunState
+    failure: str = ""
+    bars: int
+    total: Curve
+    by_strategy: Mapping[StrategyName, Curve]
+    signals: tuple[Signal, ...]
+    orders: tuple[OrderView, ...]
+    fills: tuple[RuledFill, ...]
+    trades: tuple[Trade, ...]
+    cash_events: tuple[CashEvent, ...] = ()
+    data_fingerprint: str
+    seconds: Mapping[str, float] = {}
+    """Where the time went, by part of the run; wall seconds, no part of the result."""
+
+    @property
+    def final_equity(self) -> float:
+        """Equity at the last close; the capital where there was none."""
+        return float(self.total.equity[-1]) if len(self.total.equity) else float(self.spec.capital)
+
+    @property
+    def commissions(self) -> Decimal:
+        """What trading cost in all, as far as it was charged in the base currency."""
+        return sum((f.commission for f in self.fills if f.commission_currency == self.spec.currency), ZERO)
