@@ -1,11 +1,13 @@
 """What a backtest is asked to do: everything besides the bars that determines its result."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from mats.model.money import Currency
+from mats.model.orders import StrategyName
 from mats.model.timestamp import Nanos
 from mats.risk.limits import Limits
 from mats.strategy.record import StrategyRecord
@@ -43,6 +45,8 @@ class BacktestSpec(msgspec.Struct, frozen=True, kw_only=True):
     start: Nanos
     end: Nanos
     capital: Decimal = Decimal(1_000_000)
+    equities: Mapping[StrategyName, Decimal] = {}
+    """What a strategy may work with whatever happens; one that is not named has its weight of the total equity."""
     currency: Currency = "USD"
     description: str = "run"
     models: Models = Models()
