@@ -25,6 +25,7 @@ from actors.messages.market_data import (
     LoadHistory,
     PriceMarked,
     QuoteArrived,
+    WatchPrices,
 )
 from mats.model.instrument import Instrument, InstrumentId, parse_instrument
 from mats.runtime import Actor, Down, MailboxSpec, Ref
@@ -77,6 +78,7 @@ class MarketData(Actor):
         self._up = False
         self._stale: frozenset[InstrumentId] = frozenset()
         self._connection.tell(Resync())
+        self._portfolio.tell(Inform())
         call_followers(self)
         self.every(WATCH_SECONDS, Watch())
 
@@ -86,6 +88,9 @@ class MarketData(Actor):
                 self._spread(message)
             case FollowMarket():
                 self._follow(message)
+            case WatchPrices(instruments=names):
+                for name in sorted(names):
+                    self._want(name)
             case LoadHistory():
                 self._load(message)
             case InstrumentResolved(asked=asked, instrument=instrument):
@@ -98,7 +103,7 @@ class MarketData(Actor):
                 self._welcome(message)
             case Inform():
                 for known in [feed.instrument for feed in self._feeds.values() if feed.instrument is not None]:
-                    self._risk.tell(InstrumentKnown(known))
+                    self._make_known(known)
             case Leave(follower=follower):
                 self._forget(follower)
                 follower.tell(Left(self.name))
@@ -139,15 +144,20 @@ class MarketData(Actor):
     def _follow(self, message: FollowMarket) -> None:
         self.watch(message.follower, tag=message.follower)
         for name in message.instruments:
-            feed = self._feed(name)
+            feed = self._want(name)
             feed.bars[message.follower] = None
             if message.quotes:
                 first = not feed.quotes
                 feed.quotes[message.follower] = None
                 if first:
                     self._subscribe(feed)
-            if feed.instrument is None:
-                self._resolve(name, feed)
+
+    def _want(self, name: InstrumentId) -> Feed:
+        """The feed of an instrument; the broker is asked for what it does not have yet."""
+        feed = self._feed(name)
+        if feed.instrument is None:
+            self._resolve(name, feed)
+        return feed
 
     def _forget(self, follower: Ref) -> None:
         for feed in self._feeds.values():
@@ -157,9 +167,13 @@ class MarketData(Actor):
     def _resolved(self, name: InstrumentId, instrument: Instrument) -> None:
         feed = self._feed(name)
         feed.instrument = instrument
-        self._risk.tell(InstrumentKnown(instrument))
+        self._make_known(instrument)
         self._request(feed)
         self._subscribe(feed)
+
+    def _make_known(self, instrument: Instrument) -> None:
+        self._risk.tell(InstrumentKnown(instrument))
+        self._portfolio.tell(InstrumentKnown(instrument))
 
     def _unresolved(self, name: InstrumentId, reason: str) -> None:
         """It may be the fault of the moment: whoever waits is told, and the broker is asked again later."""

@@ -16,7 +16,7 @@ from actors.messages.broker import (
 )
 from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
 from actors.messages.following import Inform, Leave
-from actors.messages.market_data import PriceMarked
+from actors.messages.market_data import InstrumentKnown, PriceMarked, WatchPrices
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
 from actors.messages.portfolio_manager import (
     AccountValued,
@@ -37,11 +37,12 @@ from mats.ledger.account import AccountFigures
 from mats.ledger.allocation import Allocation, Share
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
+from mats.ledger.fx import conversion_pairs
 from mats.ledger.position_watch import PositionWatch
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import Entry, FillRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import exact
+from mats.model.money import Currency, exact
 from mats.model.orders import DISCRETIONARY, StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
@@ -73,13 +74,14 @@ class PortfolioManager(Stage):
         store: Ref,
         broker: Ref,
         strategy_manager: Ref,
+        market_data: Ref,
         base_currency: str,
         every: float,
         grace: float,
     ) -> None:
         self.fill_log = fill_log
         self._path, self._risk, self._store = journal_path, risk, store
-        self._broker, self._strategy_manager = broker, strategy_manager
+        self._broker, self._strategy_manager, self._market_data = broker, strategy_manager, market_data
         self._base, self._interval, self._grace = base_currency, every, grace
 
     def on_start(self) -> None:
@@ -97,9 +99,11 @@ class PortfolioManager(Stage):
         self._prices: dict[InstrumentId, float] = {}
         self._followers = Followers(self)
         self._allocation = Allocation()
+        self._currencies = {book.currency for book in self._books}
         self.say_hello()
         self._broker.tell(Resync())
         self._strategy_manager.tell(Inform())
+        self._market_data.tell(Inform())
         call_followers(self)
         self.every(TICK_SECONDS, Tick())
 
@@ -110,6 +114,10 @@ class PortfolioManager(Stage):
                 self._merge()
             case PriceMarked(instrument=instrument, price=price):
                 self._prices[instrument] = price
+                if self._figures.mark(instrument, price, self.clock.now()):
+                    self._risk.tell(RatesChanged(self._figures.rates))
+            case InstrumentKnown(instrument=instrument):
+                self._need_rates({instrument.currency})
             case PositionsChanged(positions=positions):
                 self._watch.hear(positions, self._books, self.clock.monotonic())
             case AccountChanged(values=values):
@@ -141,6 +149,7 @@ class PortfolioManager(Stage):
                 self._publish(tuple(self._books))
             case Inform():
                 self._inform_risk()
+                self._ask_rates()
             case SayHello():
                 self.say_hello()
             case Down(tag=FollowerDown(strategy=strategy)):
@@ -164,6 +173,7 @@ class PortfolioManager(Stage):
                 touched[change.after.key] = change.after
                 chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
+        self._need_rates({currency for book in touched.values() for currency in (book.currency, *book.commissions)})
         self._publish(tuple(touched.values()))
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
@@ -220,7 +230,19 @@ class PortfolioManager(Stage):
         self._risk.tell(RatesChanged(self._figures.rates))
         for account in {value.account for value in values}:
             self._store.tell(AccountValued(account, self._figures.values(account)))
+            self._need_rates(set(self._figures.cash(account)))
         self._share_equity()
+
+    def _need_rates(self, currencies: set[Currency]) -> None:
+        """A currency that turns up, held, booked or about to be traded: market data is asked for its pair."""
+        if not currencies <= self._currencies:
+            self._currencies |= currencies
+            self._ask_rates()
+
+    def _ask_rates(self) -> None:
+        """Market data that is down asks by itself when it is up again."""
+        if pairs := conversion_pairs(self._currencies, self._base):
+            self._market_data.offer(WatchPrices(pairs))
 
     def _ask_equities(self) -> None:
         self._store.tell(ReadEquities(self._allocation.places(), self.ref))

@@ -127,6 +127,7 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
         "store": names.store,
         "broker": names.master,
         "strategy_manager": names.strategy_manager,
+        "market_data": names.market_data,
         "base_currency": plan.base_currency,
         "every": plan.reconcile_every,
         "grace": plan.grace,

@@ -15,6 +15,12 @@ class FollowMarket(msgspec.Struct, frozen=True, kw_only=True):
     follower: Ref
 
 
+class WatchPrices(msgspec.Struct, frozen=True):
+    """Ask the broker for these instruments too, so that `PriceMarked` comes, though nobody follows their bars."""
+
+    instruments: frozenset[InstrumentId]
+
+
 class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The last `count` bars; answered by the connection's `HistoryLoaded`."""
 
@@ -44,7 +50,7 @@ class PriceMarked(msgspec.Struct, frozen=True, gc=False):
 
 
 class InstrumentKnown(msgspec.Struct, frozen=True):
-    """The broker has completed an instrument; risk works with nothing less."""
+    """The broker has completed an instrument: risk works with nothing less, and its currency needs a rate."""
 
     instrument: Instrument
 

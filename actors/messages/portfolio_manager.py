@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.book import Book
-from mats.ledger.equity import Rates
+from mats.ledger.fx import FxRates
 from mats.ledger.reconcile import Break, Place
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import FillRecorded
@@ -48,7 +48,9 @@ class EquityChanged(msgspec.Struct, frozen=True):
 
 
 class RatesChanged(msgspec.Struct, frozen=True):
-    rates: Rates
+    """The newest exchange rates; replaces those sent before."""
+
+    rates: FxRates
 
 
 class BreaksChanged(msgspec.Struct, frozen=True):

@@ -1,11 +1,13 @@
 """What the broker says an account is worth, and at which rates: the slow figures, versioned by arrival."""
 
+import math
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
-from mats.ledger.equity import Rates
+from mats.ledger.fx import FxRates, pair_of
 from mats.model.broker import AccountValue
-from mats.model.money import Currency
+from mats.model.instrument import InstrumentId
+from mats.model.money import Currency, exact
 from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
 
@@ -14,7 +16,7 @@ class AccountFigures:
     """Account values by account and tag, and the rates among them. Unknown until the broker has said them."""
 
     def __init__(self, base: Currency) -> None:
-        self.rates = Rates(base)
+        self.rates = FxRates(base)
         self._values: dict[AccountId, dict[tuple[str, Currency], AccountValue]] = {}
 
     def take(self, values: Iterable[AccountValue], now: Nanos) -> None:
@@ -42,7 +44,14 @@ class AccountFigures:
         }
         if (ours := quoted.pop(self.rates.base, None)) is not None:
             for currency, rate in quoted.items():
-                self.rates = self.rates.with_rate(currency, rate / ours, now)
+                self.rates = self.rates.with_rate(currency, self.rates.base, rate / ours, now, f"values of {account}")
+
+    def mark(self, instrument: InstrumentId, mid: float, now: Nanos) -> bool:
+        """Take the mid of a currency pair as its rate; whether it was one. Other instruments, and no price, are not."""
+        if (pair := pair_of(instrument)) is None or not math.isfinite(mid) or mid <= 0:
+            return False
+        self.rates = self.rates.with_rate(*pair, exact(mid), now, f"mid of {instrument}")
+        return True
 
     def accounts(self) -> tuple[AccountId, ...]:
         return tuple(self._values)
@@ -58,11 +67,21 @@ class AccountFigures:
 
     def total_equity(self, account: AccountId) -> Decimal | None:
         """Net liquidation value in the base currency, None while it is not known."""
-        if not self.ready(account):
-            return None
-        known = self._values.get(account, {})
-        value = known.get(("NetLiquidation", self.rates.base))
-        return _number(value.value) if value else None
+        return self.figure(account, "NetLiquidation", self.rates.base)
+
+    def figure(self, account: AccountId, tag: str, currency: Currency) -> Decimal | None:
+        """One value of the account, None while it is not known."""
+        value = self._values.get(account, {}).get((tag, currency))
+        return _number(value.value) if value and self.ready(account) else None
+
+    def cash(self, account: AccountId) -> dict[Currency, Decimal]:
+        """Balances by currency, without what open futures have earned since their last settlement.
+
+        Source: IB's account values: `CashBalance` by currency; the one in `BASE` is their sum.
+        """
+        tags = self._values.get(account, {})
+        balances = {currency: self.figure(account, tag, currency) for tag, currency in tags if tag == "CashBalance"}
+        return {c: balance for c, balance in balances.items() if balance is not None and c != "BASE"}
 
 
 def _number(text: str) -> Decimal | None:

@@ -6,7 +6,8 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.account import AccountFigures
-from mats.ledger.equity import Unknown, strategy_equity
+from mats.ledger.equity import strategy_equity
+from mats.ledger.figures import Unknown
 from mats.model.orders import AccountId, StrategyName
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.equity import Unknown
+from mats.ledger.figures import Unknown
 from mats.model.money import floor_to
 from mats.model.orders import OrderIntent, OrderType
 from mats.risk.denial import Denial, DenialCode, deny

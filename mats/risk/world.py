@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from decimal import Decimal
 
-from mats.ledger.equity import Rates, Unknown
+from mats.ledger.figures import Unknown
+from mats.ledger.fx import FxRates
 from mats.ledger.reconcile import Place
 from mats.model.instrument import Instrument, InstrumentId, parse_instrument
 from mats.model.money import Currency, exact
@@ -25,7 +26,7 @@ class World:
         self._limits, self._live = limits, frozenset(live_accounts)
         self._instruments: dict[InstrumentId, Instrument] = {}
         self._prices: dict[InstrumentId, tuple[float, float]] = {}
-        self.rates = Rates(base)
+        self.rates = FxRates(base)
         self.equities: dict[StrategyName, Decimal | None] = {}
         self.homes: dict[StrategyName, AccountId] = {}
         self.accounts: tuple[AccountId, ...] = ()

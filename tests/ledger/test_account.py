@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger.account import AccountFigures
-from mats.ledger.equity import Unknown
+from mats.ledger.figures import Unknown
 from mats.model.broker import AccountValue
 from mats.model.timestamp import SECOND
 

@@ -1,11 +1,11 @@
-"""Equity in two tiers, weights, and rates that may be missing."""
+"""Equity in two tiers, and weights."""
 
 from decimal import Decimal
 
 import pytest
 
-from mats.ledger.equity import Rates, Unknown, check_weights, strategy_equity
-from mats.model.timestamp import SECOND
+from mats.ledger.equity import check_weights, strategy_equity
+from mats.ledger.figures import Unknown
 
 D = Decimal
 
@@ -25,31 +25,6 @@ def test_otherwise_it_is_the_weight_of_the_total():
 def test_a_missing_total_or_weight_is_unknown_not_zero():
     assert isinstance(strategy_equity(None, D("0.25"), None), Unknown)
     assert isinstance(strategy_equity(None, None, D(100_000)), Unknown)
-
-
-def test_the_base_currency_needs_no_rate():
-    assert Rates("USD").rate("USD", 0, 1.0) == 1
-
-
-def test_a_missing_rate_is_unknown_and_never_one():
-    missing = Rates("USD").convert(D(100), "EUR", 0, 60.0)
-    assert missing == Unknown("no rate from EUR to USD is known")
-
-
-def test_an_old_rate_is_unknown():
-    rates = Rates("USD").with_rate("EUR", D("1.1"), 0)
-    assert rates.convert(D(100), "EUR", 60 * SECOND, 60.0) == D("110.0")
-    assert rates.rate("EUR", 61 * SECOND, 60.0) == Unknown("the rate from EUR to USD is 61 s old, more than 60 s")
-
-
-def test_an_older_rate_does_not_replace_a_newer_one():
-    rates = Rates("USD").with_rate("EUR", D("1.1"), 9).with_rate("EUR", D("1.2"), 5)
-    assert rates.rate("EUR", 9, 60.0) == D("1.1")
-
-
-def test_a_rate_that_is_not_positive_is_refused():
-    with pytest.raises(ValueError, match="rate 0 of EUR is not positive"):
-        Rates("USD").with_rate("EUR", D(0), 0)
 
 
 def test_weights_above_one_are_refused_unless_leverage_is_allowed():

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.equity import Unknown
+from mats.ledger.figures import Unknown
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 from mats.risk.checks import Circumstances, check_order

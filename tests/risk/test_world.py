@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.equity import Unknown
+from mats.ledger.figures import Unknown
 from mats.ledger.orders import opening_view
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side
@@ -77,7 +77,7 @@ def test_a_price_grows_old_and_a_silent_instrument_is_older_than_allowed_at_once
 def test_rates_are_known_until_they_are_too_old(world):
     intent = an_intent(instrument=parse_instrument("SAP.EUR"))
     assert isinstance(meet(world, intent).rate, Unknown)
-    world.rates = world.rates.with_rate("EUR", D("1.1"), 0)
+    world.rates = world.rates.with_rate("EUR", "USD", D("1.1"), 0, "test")
     assert meet(world, intent, now=60 * SECOND).rate == D("1.1")
     assert isinstance(meet(world, intent, now=61 * SECOND).rate, Unknown)
 
