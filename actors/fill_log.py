@@ -14,6 +14,9 @@ from actors.messages.fill_log import (
     Acknowledge,
     Adjust,
     Apply,
+    AssignmentBooked,
+    AssignmentStale,
+    BookAssignment,
     EpochOpened,
     Hello,
     LogMarked,
@@ -27,6 +30,7 @@ from actors.messages.fill_log import (
     SayHello,
     StagesBehind,
 )
+from mats.ledger.assignment import Assignment
 from mats.ledger.booking import book, in_broker_order
 from mats.ledger.gate import Gate
 from mats.ledger.tail import Tail
@@ -90,6 +94,8 @@ class FillLog(Actor):
                     self._judge_stages()
             case Adjust():
                 self._append((_entry(message, self._last_seq + 1, self.clock.now()),))
+            case BookAssignment(assignment=assignment):
+                return self._assign(assignment)
             case Tick():
                 self._seq_at_ticks.append(self._last_seq)
                 self._judge_stages()
@@ -115,6 +121,17 @@ class FillLog(Actor):
             self.log.warning(note)
         self._append(booked.entries)
         return True
+
+    def _assign(self, assignment: Assignment) -> AssignmentBooked | AssignmentStale:
+        """Both legs in one transaction, if no entry has touched either book since the legs were made."""
+        for held, seq in zip(assignment.before, assignment.as_of, strict=True):
+            if self._journal.touched_since(*held.key, seq):
+                return AssignmentStale()
+        if assignment.reverses and self._journal.reversal_of(assignment.reverses):
+            return AssignmentStale()
+        legs = assignment.entries(self._last_seq + 1, self.clock.now())
+        self._append(legs)
+        return AssignmentBooked(legs[0].assignment)
 
     def _append(self, entries: tuple[Entry, ...]) -> None:
         if entries:

@@ -20,6 +20,7 @@ from actors.messages.market_data import InstrumentKnown, PriceMarked, WatchPrice
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
 from actors.messages.portfolio_manager import (
     AccountValued,
+    AssignmentRefused,
     BooksChanged,
     BookState,
     BreaksChanged,
@@ -27,6 +28,8 @@ from actors.messages.portfolio_manager import (
     FillBooked,
     FollowBook,
     Portfolio,
+    ProposeAssignment,
+    ProposeReversal,
     RatesChanged,
     ReadPortfolio,
     Reconcile,
@@ -35,6 +38,8 @@ from actors.messages.portfolio_manager import (
 from actors.stage import Stage
 from mats.ledger.account import AccountFigures
 from mats.ledger.allocation import Allocation, Share
+from mats.ledger.assigning import propose, propose_reversal
+from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
 from mats.ledger.fx import conversion_pairs
@@ -145,6 +150,8 @@ class PortfolioManager(Stage):
                 self._watch.look_within(0.0, self.clock.monotonic())
             case ReadPortfolio():
                 return self._view()
+            case ProposeAssignment() | ProposeReversal():
+                return self._propose(message)
             case Republish():
                 self._publish(tuple(self._books))
             case Inform():
@@ -222,6 +229,15 @@ class PortfolioManager(Stage):
             self.log.warning("booked to Discretionary", instrument=adjustment.instrument, reason=adjustment.reason)
             self.fill_log.tell(Adjust(strategy=DISCRETIONARY, **msgspec.structs.asdict(adjustment)))
         self._risk.tell(BreaksChanged(self._watch.places))
+
+    def _propose(self, wish: ProposeAssignment | ProposeReversal) -> Assignment | AssignmentRefused:
+        """Made for the books of this moment: the fill log refuses it where they have changed since."""
+        try:
+            if isinstance(wish, ProposeAssignment):
+                return propose(wish.move, self._books, self._watch.breaks)
+            return propose_reversal(wish.id, wish.reason, self._books, self._watch.breaks, self._journal)
+        except AssignmentError as error:
+            return AssignmentRefused(str(error))
 
     # Equity
 

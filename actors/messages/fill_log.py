@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.assignment import Assignment
 from mats.model.executions import Commission, Entry, Execution
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
@@ -57,6 +58,22 @@ class Adjust(msgspec.Struct, frozen=True, kw_only=True):
     currency: Currency
     multiplier: Decimal
     reason: str
+
+
+class BookAssignment(msgspec.Struct, frozen=True):
+    """Asks to book both legs at once; answered by `AssignmentBooked`, or by `AssignmentStale` and nothing is booked."""
+
+    assignment: Assignment
+
+
+class AssignmentBooked(msgspec.Struct, frozen=True):
+    """Both legs are in the journal, under this id."""
+
+    id: str
+
+
+class AssignmentStale(msgspec.Struct, frozen=True):
+    """A book has got an entry since the legs were made for it, or another command took the assignment back."""
 
 
 class Hello(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.assigning import Move
 from mats.ledger.book import Book
 from mats.ledger.fx import FxRates
 from mats.ledger.reconcile import Break, Place
@@ -81,6 +82,25 @@ class SetWeights(msgspec.Struct, frozen=True):
 
 class Reconcile(msgspec.Struct, frozen=True):
     """Compare with the broker now."""
+
+
+class ProposeAssignment(msgspec.Struct, frozen=True):
+    """Asks what moving quantity between two books would make of them: an `Assignment`, or `AssignmentRefused`."""
+
+    move: Move
+
+
+class ProposeReversal(msgspec.Struct, frozen=True):
+    """Asks what taking an assignment back would do: an `Assignment`, or `AssignmentRefused`."""
+
+    id: str
+    reason: str
+
+
+class AssignmentRefused(msgspec.Struct, frozen=True):
+    """One sentence: why it cannot be, and the mend."""
+
+    reason: str
 
 
 class ReadPortfolio(msgspec.Struct, frozen=True):

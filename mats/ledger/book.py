@@ -85,8 +85,8 @@ def unrealized(book: Book, price: Decimal) -> Decimal:
 
 def trade(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Book:
     """The book after buying (positive) or selling (negative) at `price`; through zero it closes, then opens."""
-    closed = _closed(book, quantity)
-    released = _released(book, closed)
+    closed = closed_part(book, quantity)
+    released = released_cost(book, closed)
     opened = quantity - closed
     return replace(
         book,
@@ -99,24 +99,33 @@ def trade(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) ->
 
 def adjust(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Book:
     """The book after an adjustment: what leaves takes its cost along, for nothing was sold that we know of."""
-    closed = _closed(book, quantity)
+    closed = closed_part(book, quantity)
     opened = (quantity - closed) * price * multiplier
     return replace(
         book,
         multiplier=multiplier,
         quantity=book.quantity + quantity,
-        cost=book.cost - _released(book, closed) + opened,
+        cost=book.cost - released_cost(book, closed) + opened,
     )
 
 
-def _closed(book: Book, quantity: Decimal) -> Decimal:
+def move(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal) -> Book:
+    """The book after exactly these amounts were added to it. They keep `cost − realized` summed over the books.
+
+    Where a later correction of the past leaves a flat book with a cost, that cost has become its result.
+    """
+    held, left, earned = book.quantity + quantity, book.cost + cost, book.realized + realized
+    return replace(book, quantity=held, cost=left if held else ZERO, realized=earned if held else earned - left)
+
+
+def closed_part(book: Book, quantity: Decimal) -> Decimal:
     """The part of the signed `quantity` that goes towards flat."""
     if book.quantity * quantity >= 0:
         return ZERO
     return quantity if abs(quantity) <= abs(book.quantity) else -book.quantity
 
 
-def _released(book: Book, closed: Decimal) -> Decimal:
+def released_cost(book: Book, closed: Decimal) -> Decimal:
     """The cost that goes with `closed`: all of it at flat, else its share, rounded to the quantum."""
     if closed == -book.quantity:
         return book.cost

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.book import Book, BookChange, BookKey, adjust, trade
+from mats.ledger.book import Book, BookChange, BookKey, adjust, move, trade
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO, Currency
@@ -46,7 +46,7 @@ def refold(entries: Sequence[Entry]) -> Book:
     book = empty_book(entries[0])
     for entry in entries:
         if isinstance(entry, AdjustmentRecorded):
-            book = adjust(book, entry.quantity, entry.price, entry.multiplier)
+            book = _adjusted(book, entry)
         elif entry.execution.family in executions and not isinstance(entry, CommissionRecorded):
             book = _traded(book, executions.pop(entry.execution.family))
     for recorded in commissions.values():
@@ -72,6 +72,12 @@ def _traded(book: Book, execution: Execution) -> Book:
     return trade(book, execution.signed_quantity, execution.price, execution.multiplier)
 
 
+def _adjusted(book: Book, entry: AdjustmentRecorded) -> Book:
+    if entry.cost is not None:
+        return move(book, entry.quantity, entry.cost, entry.realized)
+    return adjust(book, entry.quantity, entry.price, entry.multiplier)
+
+
 def _charged(book: Book, currency: Currency, amount: Decimal) -> Book:
     total = book.commissions.get(currency, ZERO) + amount
     return replace(book, commissions={**book.commissions, currency: total})
@@ -85,7 +91,7 @@ def _folded(book: Book, entry: Entry) -> Book:
         case CommissionRecorded():
             return _charged(book, entry.commission.currency, entry.commission.amount)
         case AdjustmentRecorded():
-            return adjust(book, entry.quantity, entry.price, entry.multiplier)
+            return _adjusted(book, entry)
         case FillCorrected():
             previous = entry.previous
             undone = trade(book, -previous.signed_quantity, previous.price, previous.multiplier)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, Currency
+from mats.model.money import ONE, ZERO, Currency
 from mats.model.orders import AccountId, IntentId, Side, StrategyName
 from mats.model.timestamp import Nanos
 
@@ -91,7 +91,12 @@ class CommissionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="commiss
 
 
 class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
-    """Entry `seq`: a signed quantity booked to a strategy (as a rule `Discretionary`) with no execution, and why."""
+    """Entry `seq`: a signed quantity booked to a strategy (as a rule `Discretionary`) with no execution, and why.
+
+    Where `cost` is stated, the book's cost and realised result change by exactly `cost` and `realized`, `price` only
+    tells the average; else the cost follows from `price`. `assignment` is common to the two legs of an assignment, and
+    `reverses` names the assignment that they undo.
+    """
 
     seq: int
     strategy: StrategyName
@@ -103,6 +108,10 @@ class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustm
     multiplier: Decimal
     reason: str
     recorded: Nanos
+    cost: Decimal | None = None
+    realized: Decimal = ZERO
+    assignment: str = ""
+    reverses: str = ""
 
 
 Entry = FillRecorded | FillCorrected | CommissionRecorded | AdjustmentRecorded

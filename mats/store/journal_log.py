@@ -94,6 +94,26 @@ class LogTables(JournalFile):
         row = self._db.execute("SELECT payload FROM early_commissions WHERE exec_id = ?", (exec_id,)).fetchone()
         return _commission.decode(row[0]) if row else None
 
+    def touched_since(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, seq: int) -> bool:
+        """Whether a book has an entry beyond `seq`."""
+        query = "SELECT 1 FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ? LIMIT 1"
+        return self._db.execute(query, (account, strategy, instrument, seq)).fetchone() is not None
+
+    def assignment(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None:
+        """Both legs of an assignment, None where there is none of this name or it has been pruned."""
+        row = self._db.execute("SELECT seq FROM assignments WHERE id = ?", (name,)).fetchone()
+        query = "SELECT payload FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        legs = [_entry.decode(leg[0]) for leg in self._db.execute(query, (row[0], row[0] + 1))] if row else []
+        match legs:
+            case [AdjustmentRecorded() as first, AdjustmentRecorded() as second]:
+                return first, second
+        return None
+
+    def reversal_of(self, name: str) -> str | None:
+        """The assignment that took this one back, if one did."""
+        row = self._db.execute("SELECT id FROM assignments WHERE reverses = ?", (name,)).fetchone()
+        return row[0] if row else None
+
     def prune(self, before: Nanos, keep_after_seq: int) -> int:
         """Drop the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`; return how many.
 
@@ -123,6 +143,9 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
     match entry:
         case AdjustmentRecorded():
             account, instrument = entry.account, entry.instrument
+            if entry.assignment:
+                named = (entry.assignment, entry.seq, entry.reverses or None)
+                db.execute("INSERT INTO assignments VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", named)
         case CommissionRecorded():
             account, instrument = entry.execution.account, entry.execution.instrument
             db.execute("INSERT INTO commissions VALUES (?, ?)", (entry.commission.exec_id, entry.seq))

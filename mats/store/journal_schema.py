@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_SECONDS = 10.0
 
 TABLES = """
@@ -44,6 +44,18 @@ CREATE TABLE clients (strategy TEXT PRIMARY KEY, client_id INTEGER NOT NULL UNIQ
 CREATE TABLE snapshots (stage TEXT PRIMARY KEY, seq INTEGER NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE halts (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+ADDED = {
+    2: """
+-- What operators did. `outcome` is empty while a command is under way, and for ever where it was cut short.
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL,
+    outcome TEXT NOT NULL);
+-- Quantity moved between two books: the seq of its first leg, and the assignment that it takes back, once each.
+CREATE TABLE assignments (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, reverses TEXT UNIQUE) WITHOUT ROWID;
+"""
+}
+"""What each later schema version added; a journal of an older one gets it when it is opened."""
 
 
 class JournalError(Exception):
@@ -92,6 +104,9 @@ class JournalFile:
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
             self._create()
         version = self._meta("schema_version")
+        for newer in range(version + 1, SCHEMA_VERSION + 1):
+            self._execute(ADDED[newer])
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (newer,))
         if version > SCHEMA_VERSION:
             raise JournalError(
                 f"the journal {self.path} has schema version {version} and this program knows up to "
@@ -99,9 +114,12 @@ class JournalFile:
             )
 
     def _create(self) -> None:
-        for statement in TABLES.split(";"):
-            self._db.execute(statement)
+        self._execute(TABLES)
         alphabet = string.ascii_lowercase + string.digits
         tag = "".join(secrets.choice(alphabet) for _ in range(4))
-        values = [("schema_version", SCHEMA_VERSION), ("tag", tag), ("boots", 0), ("pruned_to", 0)]
+        values = [("schema_version", 1), ("tag", tag), ("boots", 0), ("pruned_to", 0)]
         self._db.executemany("INSERT INTO meta VALUES (?, ?)", values)
+
+    def _execute(self, statements: str) -> None:
+        for statement in statements.split(";"):
+            self._db.execute(statement)

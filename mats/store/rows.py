@@ -150,6 +150,9 @@ def adjustment_row(entry: AdjustmentRecorded) -> Raw:
         "price_exact": str(entry.price),
         "currency": entry.currency,
         "multiplier": entry.multiplier,
+        "cost_exact": "" if entry.cost is None else str(entry.cost),
+        "realized_exact": str(entry.realized),
+        "assignment": entry.assignment,
         "reason": entry.reason,
         "event_time_utc": entry.recorded,
     }

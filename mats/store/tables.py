@@ -59,7 +59,8 @@ FILL_CORRECTIONS = Schema(columns=_FILL | {"superseded_by": TEXT})
 ADJUSTMENTS = Schema(
     columns={
         "seq": INT, "strategy": TEXT, "symbol": TEXT, "quantity": FLOAT, "quantity_exact": TEXT, "price": FLOAT,
-        "price_exact": TEXT, "currency": TEXT, "multiplier": FLOAT, "reason": TEXT, "event_time_utc": TIME,
+        "price_exact": TEXT, "currency": TEXT, "multiplier": FLOAT, "cost_exact": TEXT, "realized_exact": TEXT,
+        "assignment": TEXT, "reason": TEXT, "event_time_utc": TIME,
     }
 )  # fmt: skip
 """`adjustments`/account: append of what was booked without an execution."""

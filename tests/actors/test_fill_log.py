@@ -3,12 +3,16 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from actors.fill_log import FillLog
 from actors.messages.fill_log import (
     Acknowledge,
     Adjust,
     Apply,
+    AssignmentBooked,
+    AssignmentStale,
+    BookAssignment,
     EpochOpened,
     Hello,
     LogMarked,
@@ -21,6 +25,8 @@ from actors.messages.fill_log import (
     SayHello,
     StagesBehind,
 )
+from mats.ledger.assignment import assign, empty_taker
+from mats.ledger.books import refold
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
 from mats.runtime import Actor, Crash
 from mats.store.journal import Journal
@@ -308,3 +314,29 @@ def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next
     log.tell(Hello("mortal", 0))
     assert seqs(heard) == [1]
     assert risk.fish(lambda said: said != StagesBehind(("mortal",))) == StagesBehind(())
+
+
+def an_assignment(journal_path, reverses=""):
+    """Two of Discretionary's units for `trend`, made for the books as the journal has them."""
+    journal = Journal(journal_path)
+    given, taken = (journal.entries_of("DU1", name, "SPY") for name in ("Discretionary", "trend"))
+    journal.close()
+    giver = refold(given)
+    made = assign(giver, refold(taken) if taken else empty_taker(giver, "trend"), Decimal(2), None, "mine")
+    return replace(made, reverses=reverses)
+
+
+def test_both_legs_of_an_assignment_are_booked_at_once_or_not_at_all(world, journal_path, an_execution):
+    world.report(an_execution("a.01", order_ref=""))
+    good, stale = an_assignment(journal_path), an_assignment(journal_path)
+    assert world.log.ask(BookAssignment(good), timeout=1.0) == AssignmentBooked("A2")
+    assert world.log.ask(BookAssignment(stale), timeout=1.0) == AssignmentStale()
+    back = an_assignment(journal_path, reverses="A2")
+    assert world.log.ask(BookAssignment(back), timeout=1.0) == AssignmentBooked("A4")
+    assert world.log.ask(BookAssignment(an_assignment(journal_path, reverses="A2")), timeout=1.0) == AssignmentStale()
+    assert [(e.seq, e.strategy, e.quantity, e.assignment, e.reverses) for e in world.journaled()[1:]] == [
+        (2, "Discretionary", -2, "A2", ""),
+        (3, "trend", 2, "A2", ""),
+        (4, "Discretionary", -2, "A4", "A2"),
+        (5, "trend", 2, "A4", "A2"),
+    ]

@@ -223,9 +223,9 @@ def test_a_journal_of_a_newer_program_is_refused(tmp_path):
     path = tmp_path / "journal.sqlite"
     Journal(path).close()
     with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE meta SET value = 2 WHERE key = 'schema_version'")
+        raw.execute("UPDATE meta SET value = 99 WHERE key = 'schema_version'")
     raw.close()
-    with pytest.raises(JournalError, match="has schema version 2 and this program knows up to 1"):
+    with pytest.raises(JournalError, match=r"has schema version 99 and this program knows up to \d+"):
         Journal(path)
 
 
