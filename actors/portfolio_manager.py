@@ -31,17 +31,20 @@ from actors.messages.portfolio_manager import (
     ProposeAssignment,
     ProposeReversal,
     RatesChanged,
+    ReadAccount,
     ReadPortfolio,
     Reconcile,
     SetWeights,
 )
 from actors.stage import Stage
 from mats.ledger.account import AccountFigures
+from mats.ledger.account_view import AccountView, account_view
 from mats.ledger.allocation import Allocation, Share
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
+from mats.ledger.exposure import Marks
 from mats.ledger.fx import conversion_pairs
 from mats.ledger.position_watch import PositionWatch
 from mats.model.broker import AccountValue, BrokerPosition
@@ -81,13 +84,14 @@ class PortfolioManager(Stage):
         strategy_manager: Ref,
         market_data: Ref,
         base_currency: str,
+        rate_stale_after: float,
         every: float,
         grace: float,
     ) -> None:
         self.fill_log = fill_log
         self._path, self._risk, self._store = journal_path, risk, store
         self._broker, self._strategy_manager, self._market_data = broker, strategy_manager, market_data
-        self._base, self._interval, self._grace = base_currency, every, grace
+        self._base, self._rate_age, self._interval, self._grace = base_currency, rate_stale_after, every, grace
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -148,6 +152,8 @@ class PortfolioManager(Stage):
                 self._tick()
             case Reconcile():
                 self._watch.look_within(0.0, self.clock.monotonic())
+            case ReadAccount():
+                return self._account_views()
             case ReadPortfolio():
                 return self._view()
             case ProposeAssignment() | ProposeReversal():
@@ -268,6 +274,13 @@ class PortfolioManager(Stage):
         for strategy, equity in self._allocation.changes(self._figures).items():
             self._risk.tell(EquityChanged(strategy, equity))
             self._followers.offer(strategy, EquityChanged(strategy, equity))
+
+    def _account_views(self) -> tuple[AccountView, ...]:
+        marks = Marks(self._prices, self._figures.rates, self.clock.now(), self._rate_age)
+        return tuple(
+            account_view(account, self._books, self._figures, marks, self._allocation.of_account(account))
+            for account in self._allocation.accounts
+        )
 
     def _inform_risk(self) -> None:
         self._risk.tell(RatesChanged(self._figures.rates))

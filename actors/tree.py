@@ -129,6 +129,7 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
         "strategy_manager": names.strategy_manager,
         "market_data": names.market_data,
         "base_currency": plan.base_currency,
+        "rate_stale_after": plan.limits.rate_stale_after,
         "every": plan.reconcile_every,
         "grace": plan.grace,
     }

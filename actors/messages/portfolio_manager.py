@@ -103,6 +103,10 @@ class AssignmentRefused(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ReadAccount(msgspec.Struct, frozen=True):
+    """Asks for the `AccountView` of each account: a tuple, empty while the broker has not named any."""
+
+
 class ReadPortfolio(msgspec.Struct, frozen=True):
     """Asks for `Portfolio`."""
 

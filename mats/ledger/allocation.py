@@ -41,6 +41,10 @@ class Allocation:
         places = ((self._account(share), share.strategy) for share in self._shares)
         return tuple((account, strategy) for account, strategy in places if account)
 
+    def of_account(self, account: AccountId) -> dict[StrategyName, Decimal | None]:
+        """The equities of the strategies that trade in an account."""
+        return {s.strategy: self.equities.get(s.strategy) for s in self._shares if self._account(s) == account}
+
     def changes(self, figures: AccountFigures) -> dict[StrategyName, Decimal | None]:
         """The equities that are not what they were, None where one is not known."""
         changed = {}
