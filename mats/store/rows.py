@@ -246,7 +246,8 @@ def strategy_row(record: StrategyRecord, time: Nanos) -> Raw:
 
 
 def bar_row(bar: Bar) -> Raw:
-    return {name: getattr(bar, name) for name in ("open", "high", "low", "close", "volume", "wap", "count")}
+    columns = ("open", "high", "low", "close", "volume", "wap", "count")
+    return {**{name: getattr(bar, name) for name in columns}, "spread": None}
 
 
 def strategy_of(row: Row) -> StrategyRecord:

@@ -123,13 +123,19 @@ STRATEGIES = Schema(
 """`general`/`strategies`: one row per strategy at a fixed index; `params` is JSON."""
 
 BARS = Schema(
-    columns={"open": FLOAT, "high": FLOAT, "low": FLOAT, "close": FLOAT, "volume": FLOAT, "wap": FLOAT, "count": INT},
+    columns={
+        "open": FLOAT, "high": FLOAT, "low": FLOAT, "close": FLOAT, "volume": FLOAT, "wap": FLOAT, "count": INT,
+        "spread": FLOAT,
+    },
     cached=64, run_gap=3_660 * DAY,
 )  # fmt: skip
-"""`bars/SIZE`/instrument: the index is the bar's start; append, overlap by update."""
+"""`bars/SIZE`/instrument: the index is the bar's start; append, overlap by update. `spread` is quoted at the close."""
+
+ACTIONS = Schema(columns={"kind": TEXT, "value_exact": TEXT, "currency": TEXT})
+"""`actions`/instrument: splits (ratio) and dividends (amount a unit) from the instant on that is the index."""
 
 LIBRARIES = frozenset(
     "fills fill_corrections adjustments orders trades portfolio portfolio_history"
-    " positions general backtests bars".split()
+    " positions general backtests bars actions".split()
 )
 """Names no account library may take."""

@@ -1,0 +1,148 @@
+"""What is wrong with the rows of a table, which of them are bars, and where bars are missing."""
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from mats.data.columns import BarColumns, Instants
+from mats.data.errors import DataError
+from mats.data.tables import PRICES, Table
+from mats.model.timestamp import SECOND, Nanos, iso
+
+Mask = npt.NDArray[np.bool_]
+
+GAPS_KEPT = 5
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Rows of one fault: how many, and the first one, counted from 1 without the header."""
+
+    count: int
+    row: int
+    time: Nanos
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """No bar between the end of one and the start of the next."""
+
+    after: Nanos
+    before: Nanos
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in a table: faults by name, and the longest of its gaps."""
+
+    rows: int
+    faults: Mapping[str, Fault]
+    gaps: int
+    longest: tuple[Gap, ...]
+
+
+MENDS = {
+    "no number": "fill or remove it",
+    "negative price": "mend or remove it",
+    "price of zero": "mend or remove it",
+    "high below low": "mend or remove it",
+    "price outside its low and high": "mend or remove it",
+    "negative volume": "mend or remove it",
+    "repeated time": "remove one of the two",
+    "time before the row above": "sort by time",
+    "time within the bar above": "give the right --seconds",
+}
+"""The faults that a table can have, in the order in which they are looked for, and what to do about each."""
+
+USELESS = frozenset(MENDS) - {"repeated time", "time before the row above", "time within the bar above"}
+"""The faults of rows that are no bars."""
+
+
+def faults(table: Table) -> dict[str, Mask]:
+    """For each kind of fault the rows that have it; kinds without a row are left out."""
+    numbers = [getattr(table, name) for name in PRICES] + [table.volume]
+    with np.errstate(invalid="ignore"):
+        nan = ~np.isfinite(np.vstack(numbers)).all(axis=0)
+        top = np.maximum(table.open, table.close)
+        bottom = np.minimum(table.open, table.close)
+        steps = np.diff(table.start, prepend=table.start[:1] - table.seconds * SECOND)
+        found = {
+            "no number": nan,
+            "negative price": np.minimum(table.low, bottom) < 0,
+            "price of zero": np.minimum(table.low, bottom) == 0,
+            "high below low": table.high < table.low,
+            "price outside its low and high": (table.high >= table.low) & ((table.high < top) | (table.low > bottom)),
+            "negative volume": table.volume < 0,
+            "repeated time": steps == 0,
+            "time before the row above": steps < 0,
+            "time within the bar above": (steps > 0) & (steps < table.seconds * SECOND),
+        }
+    return {name: mask for name, mask in found.items() if mask.any()}
+
+
+def checked(table: Table) -> BarColumns:
+    """The bars of a table that has no fault; DataError names the first fault of one that has."""
+    for name, mask in faults(table).items():
+        row = int(mask.argmax())
+        raise DataError(
+            f"{table.place}: row {row + 1} ({iso(int(table.start[row]))}) of {table.instrument}: {name}; "
+            f"{MENDS[name]}, or let `mats data import` leave it out"
+        )
+    if not len(table):
+        raise DataError(f"{table.place} has no bars of {table.instrument}; import some, or name another period")
+    return _bars(table, slice(None))
+
+
+def cleaned(table: Table) -> tuple[BarColumns, Findings]:
+    """The rows that are bars, in order of time, the later of two rows of one time; and what else there was."""
+    found = faults(table)
+    bad = np.zeros(len(table), dtype=np.bool_)
+    for name in USELESS & found.keys():
+        bad |= found[name]
+    order = np.argsort(table.start, kind="stable")
+    order = order[~bad[order]]
+    newest = np.append(np.diff(table.start[order]) != 0, True) if len(order) else np.zeros(0, dtype=np.bool_)
+    bars = _bars(table, order[newest])
+    _refuse_overlap(table, bars)
+    holes = gaps(bars.start, table.seconds)
+    longest = sorted(holes, key=_length, reverse=True)[:GAPS_KEPT]
+    kept = {name: _fault(table, mask) for name, mask in found.items()}
+    return bars, Findings(rows=len(table), faults=kept, gaps=len(holes), longest=tuple(longest))
+
+
+def gaps(start: Instants, seconds: int) -> list[Gap]:
+    """Where the next bar does not start at the end of the one before; nights and weekends are gaps too."""
+    holes = np.flatnonzero(np.diff(start) > seconds * SECOND)
+    return [Gap(int(start[i]) + seconds * SECOND, int(start[i + 1])) for i in holes.tolist()]
+
+
+def _bars(table: Table, rows: npt.NDArray[np.int64] | slice) -> BarColumns:
+    spread = table.spread
+    return BarColumns(
+        table.instrument,
+        table.seconds,
+        table.start[rows],
+        table.open[rows],
+        table.high[rows],
+        table.low[rows],
+        table.close[rows],
+        table.volume[rows],
+        None if spread is None or np.isnan(spread).all() else np.maximum(np.nan_to_num(spread[rows], nan=0.0), 0.0),
+    )
+
+
+def _refuse_overlap(table: Table, bars: BarColumns) -> None:
+    early = np.flatnonzero(np.diff(bars.start) < table.seconds * SECOND)
+    if len(early):
+        raise DataError(
+            f"{table.place}: the bar of {table.instrument} at {iso(int(bars.start[early[0] + 1]))} begins within the "
+            f"{table.seconds} s of the one before; {MENDS['time within the bar above']}"
+        )
+
+
+def _fault(table: Table, mask: Mask) -> Fault:
+    row = int(mask.argmax())
+    return Fault(int(mask.sum()), row + 1, int(table.start[row]))
+
+
+def _length(gap: Gap) -> Nanos:
+    return gap.before - gap.after

@@ -1,0 +1,114 @@
+"""Which column of somebody's table is what, and which instant a value of its time column means."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from mats.data.columns import Instants
+from mats.data.errors import DataError
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "time": ("timestamp", "time", "datetime", "date_time", "date", "ts", "ts_event", "open_time", "index"),
+    "open": ("open", "o", "first"),
+    "high": ("high", "h", "max"),
+    "low": ("low", "l", "min"),
+    "close": ("close", "c", "last", "price"),
+    "volume": ("volume", "vol", "v", "tick_volume", "size"),
+    "bid": ("bid", "bid_close", "bidclose"),
+    "ask": ("ask", "ask_close", "askclose", "offer"),
+    "spread": ("spread",),
+    "split": ("split", "splits", "stock splits", "split_ratio"),
+    "dividend": ("dividend", "dividends", "div"),
+}
+"""What the columns are called in the files of the world, in order of preference; case does not matter."""
+
+NEEDED = ("time", "open", "high", "low", "close")
+
+_EPOCHS = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (np.inf, "ns"))
+"""A number below the bound counts that unit since 1970; the bounds lie between the years 1973 and 5138."""
+
+_ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
+_DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
+
+
+def recognise(frame: pd.DataFrame, place: str) -> pd.DataFrame:
+    """The columns that are known, under our names; a time index becomes a column, `date` and `time` become one."""
+    if isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.reset_index(names="timestamp")
+    present = {str(column).strip().lower(): column for column in frame.columns}
+    found = {ours: next((present[n] for n in names if n in present), None) for ours, names in NAMES.items()}
+    known = pd.DataFrame({ours: frame[theirs] for ours, theirs in found.items() if theirs is not None})
+    if {"date", "time"} <= present.keys() and "timestamp" not in present:
+        known["time"] = frame[present["date"]].astype(str) + " " + frame[present["time"]].astype(str)
+    for name in NEEDED:
+        if name not in known:
+            columns = ", ".join(map(str, frame.columns)) or "none"
+            raise DataError(
+                f"{place} has no column for {name} (it has {columns}); name one {' or '.join(NAMES[name][:3])}"
+            )
+    return known
+
+
+def instants(values: "pd.Series[object]", zone: str | None, place: str) -> Instants:
+    """Nanoseconds UTC. `zone` is where times without one were written down.
+
+    Where all times are midnights of their own zone they are dates: the bar of a day is known when that day of UTC is
+    over, which is after the close of every exchange. Texts are ISO 8601, numbers are counts since 1970 in seconds,
+    milliseconds, microseconds or nanoseconds, or dates like 20131004. A value that is missing or cannot be read
+    raises DataError with its row, as a naive time does where `zone` is None.
+    """
+    if pd.api.types.is_numeric_dtype(values):
+        _refuse(values, values.isna(), place, "has no time", "fill or remove it")
+        if values.between(19_000_101, 21_001_231).all() and (values % 1 == 0).all():
+            return _parsed(values.astype("int64").astype(str), None, place)
+        largest = float(values.abs().max()) if len(values) else 0.0
+        unit = next(unit for bound, unit in _EPOCHS if largest < bound)
+        return _nanos(pd.to_datetime(values, unit=unit, utc=True))
+    if pd.api.types.is_datetime64_any_dtype(values):
+        _refuse(values, values.isna(), place, "has no time", "fill or remove it")
+        return _nanos(_localised(values, zone, place))
+    return _parsed(values.astype(str).str.strip(), zone, place)
+
+
+def _parsed(texts: "pd.Series[str]", zone: str | None, place: str) -> Instants:
+    if texts.str.fullmatch(_DATE).all():
+        texts = texts.str.replace("-", "").str[:8]
+    times = pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601")
+    example = "write it like 2013-10-04T13:30:00Z"
+    _refuse(texts, times.isna(), place, "has a time that cannot be read", example)
+    if texts.str.fullmatch(r"\d{8}").all():
+        return _nanos(times)
+    zoned = texts.str.contains(_ZONED)
+    if zoned.all():
+        return _nanos(times)
+    _refuse(texts, zoned & (zone is not None), place, "has a time with a zone among others without", example)
+    _refuse(texts, ~zoned & (zone is None), place, "has a time without zone", "say which with --zone, e.g. UTC")
+    return _nanos(_localised(times.dt.tz_localize(None), zone, place))
+
+
+def _localised(times: "pd.Series[pd.Timestamp]", zone: str | None, place: str) -> "pd.Series[pd.Timestamp]":
+    if (times == times.dt.normalize()).all():
+        return times.dt.tz_localize(None).dt.tz_localize("UTC")
+    if times.dt.tz is not None:
+        return times
+    if zone is None:
+        raise DataError(f"{place} has times without zone ({times.iloc[0]}); say which with --zone, e.g. UTC")
+    try:
+        return times.dt.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise DataError(
+            f"{place} has times that cannot be read in zone {zone!r} ({error}); name the zone they were written in"
+        ) from error
+
+
+def _nanos(times: "pd.Series[pd.Timestamp]") -> Instants:
+    converted: Instants = times.dt.as_unit("ns").astype("int64").to_numpy()
+    return converted
+
+
+def _refuse(values: "pd.Series[object]", wrong: "pd.Series[bool]", place: str, fault: str, mend: str) -> None:
+    """Name the first row for which `wrong` holds, counted from 1 without the header."""
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise DataError(f"{place}, row {row + 1} {fault} ({values.iloc[row]}); {mend}")
