@@ -16,10 +16,12 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as Unparsable
 
+from mats.errors import UserError
+
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting that cannot be used; the text is one sentence with the setting, its value and the mend."""
 
 
@@ -134,6 +136,24 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
         update={"seed_file": folder / settings.strategies.seed_file, "folder": folder / settings.strategies.folder}
     )
     return settings.model_copy(update={"strategies": strategies})
+
+
+def default_config() -> Path:
+    """The settings that ship with the program."""
+    root = Path(__file__).resolve().parents[1]
+    return next((p for p in (root / "config/mats.toml", root / "mats/config/mats.toml") if p.is_file()), root)
+
+
+def command_line(**given: object) -> dict[str, JsonValue]:
+    """What the command line said, as the settings file would say it; None was not said. Paths become texts."""
+    said: dict[str, JsonValue] = {}
+    for name, value in given.items():
+        if isinstance(value, dict):
+            below = command_line(**value)
+            said |= {name: below} if below else {}
+        elif value is not None:
+            said[name] = value if isinstance(value, bool | int | float) else str(value)
+    return said
 
 
 def merged(base: dict[str, JsonValue], over: dict[str, JsonValue]) -> dict[str, JsonValue]:

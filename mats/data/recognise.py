@@ -25,8 +25,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 NEEDED = ("time", "open", "high", "low", "close")
 
-_EPOCHS = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (np.inf, "ns"))
-"""A number below the bound counts that unit since 1970; the bounds lie between the years 1973 and 5138."""
+_EPOCHS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
+"""A number below the bound counts units of so many nanoseconds since 1970; the bounds lie in the years 1973 and 5138."""
 
 _ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
@@ -50,7 +50,7 @@ def recognise(frame: pd.DataFrame, place: str) -> pd.DataFrame:
     return known
 
 
-def instants(values: "pd.Series[object]", zone: str | None, place: str) -> Instants:
+def instants(values: pd.Series, zone: str | None, place: str) -> Instants:
     """Nanoseconds UTC. `zone` is where times without one were written down.
 
     Where all times are midnights of their own zone they are dates: the bar of a day is known when that day of UTC is
@@ -64,14 +64,15 @@ def instants(values: "pd.Series[object]", zone: str | None, place: str) -> Insta
             return _parsed(values.astype("int64").astype(str), None, place)
         largest = float(values.abs().max()) if len(values) else 0.0
         unit = next(unit for bound, unit in _EPOCHS if largest < bound)
-        return _nanos(pd.to_datetime(values, unit=unit, utc=True))
+        counted: Instants = (values * unit).round().to_numpy(dtype=np.int64)
+        return counted
     if pd.api.types.is_datetime64_any_dtype(values):
         _refuse(values, values.isna(), place, "has no time", "fill or remove it")
         return _nanos(_localised(values, zone, place))
     return _parsed(values.astype(str).str.strip(), zone, place)
 
 
-def _parsed(texts: "pd.Series[str]", zone: str | None, place: str) -> Instants:
+def _parsed(texts: pd.Series, zone: str | None, place: str) -> Instants:
     if texts.str.fullmatch(_DATE).all():
         texts = texts.str.replace("-", "").str[:8]
     times = pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601")
@@ -87,27 +88,29 @@ def _parsed(texts: "pd.Series[str]", zone: str | None, place: str) -> Instants:
     return _nanos(_localised(times.dt.tz_localize(None), zone, place))
 
 
-def _localised(times: "pd.Series[pd.Timestamp]", zone: str | None, place: str) -> "pd.Series[pd.Timestamp]":
+def _localised(times: pd.Series, zone: str | None, place: str) -> pd.Series:
     if (times == times.dt.normalize()).all():
-        return times.dt.tz_localize(None).dt.tz_localize("UTC")
+        days: pd.Series = times.dt.tz_localize(None).dt.tz_localize("UTC")
+        return days
     if times.dt.tz is not None:
         return times
     if zone is None:
         raise DataError(f"{place} has times without zone ({times.iloc[0]}); say which with --zone, e.g. UTC")
     try:
-        return times.dt.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
+        local: pd.Series = times.dt.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise DataError(
             f"{place} has times that cannot be read in zone {zone!r} ({error}); name the zone they were written in"
         ) from error
+    return local
 
 
-def _nanos(times: "pd.Series[pd.Timestamp]") -> Instants:
-    converted: Instants = times.dt.as_unit("ns").astype("int64").to_numpy()
+def _nanos(times: pd.Series) -> Instants:
+    converted: Instants = times.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]").view(np.int64)
     return converted
 
 
-def _refuse(values: "pd.Series[object]", wrong: "pd.Series[bool]", place: str, fault: str, mend: str) -> None:
+def _refuse(values: pd.Series, wrong: pd.Series, place: str, fault: str, mend: str) -> None:
     """Name the first row for which `wrong` holds, counted from 1 without the header."""
     if wrong.any():
         row = int(wrong.to_numpy().argmax())

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import structlog
 
+from mats.errors import UserError
 from mats.gateway import responses, sidelines
 from mats.gateway.advisors import Advisors
 from mats.gateway.blotter import Blotter, era_of
@@ -54,7 +55,7 @@ REFRESH_SECONDS = 180.0
 log = structlog.get_logger("mats.gateway")
 
 
-class GatewayError(Exception):
+class GatewayError(UserError):
     """The gateway cannot run as asked; the message says why and what to change."""
 
 

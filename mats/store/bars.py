@@ -73,11 +73,9 @@ class BarStore:
         if library is None or not library.has_symbol(instrument):
             return None
         frame = library.read(instrument, columns=NUMBERS).data
-        start = frame.index.asi8
-        columns = [frame[name].to_numpy() for name in NUMBERS]
-        spread = columns.pop()
-        quoted = None if np.isnan(spread).all() else spread
-        return BarColumns(instrument, seconds, start, *columns, quoted)
+        opens, highs, lows, closes, volumes, spreads = (frame[name].to_numpy() for name in NUMBERS)
+        quoted = None if np.isnan(spreads).all() else spreads
+        return BarColumns(instrument, seconds, frame.index.asi8, opens, highs, lows, closes, volumes, quoted)
 
     def actions(self, instrument: InstrumentId) -> tuple[Action, ...]:
         """The splits and dividends of an instrument, in order of time."""

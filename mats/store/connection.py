@@ -14,6 +14,8 @@ from arcticdb.config import set_config_int, set_log_level
 from arcticdb.exceptions import ArcticException
 from arcticdb.version_store.library import Library
 
+from mats.errors import UserError
+
 MAP_SIZE = "16GB"
 """LMDB's address space per library. Daemon, web and notebooks must agree: a smaller map aborts the process."""
 
@@ -22,13 +24,18 @@ _CREDENTIALS = re.compile(r"://[^/@]*@")
 _arctics: WeakValueDictionary[str, Arctic] = WeakValueDictionary()
 
 
-class StoreUnreachableError(Exception):
+class StoreUnreachableError(UserError):
     """The store cannot be opened; the message names its address, secrets masked, and the reason."""
 
 
 def lmdb_uri(directory: Path) -> str:
     """The address of a store on the local disk."""
     return f"lmdb://{directory}?map_size={MAP_SIZE}"
+
+
+def store_uri(uri: str, data_dir: Path) -> str:
+    """The address that the settings mean: `uri`, or the local store of the data directory where that is empty."""
+    return uri or lmdb_uri(data_dir / "arctic")
 
 
 def safe_uri(uri: str) -> str:

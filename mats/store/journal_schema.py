@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mats.errors import UserError
+
 SCHEMA_VERSION = 2
 BUSY_TIMEOUT_SECONDS = 10.0
 
@@ -58,7 +60,7 @@ CREATE TABLE assignments (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, reverses TE
 """What each later schema version added; a journal of an older one gets it when it is opened."""
 
 
-class JournalError(Exception):
+class JournalError(UserError):
     """The journal cannot do what was asked; the message is one sentence that says why and what to do."""
 
 

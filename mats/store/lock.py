@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from mats.errors import UserError
 
-class LockHeldError(Exception):
+
+class LockHeldError(UserError):
     """Another process holds the data directory; the message names it and the mend."""
 
 
-class DirectoryError(Exception):
+class DirectoryError(UserError):
     """The data directory cannot be written; the message says why, and the mend."""
 
 

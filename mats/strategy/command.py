@@ -1,0 +1,34 @@
+"""The command line of the strategy table: `mats strategies`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mats.errors import UserError
+from mats.runtime import SystemClock
+from mats.settings import command_line, default_config, load_settings
+from mats.store.arctic import Store
+from mats.store.connection import store_uri
+from mats.store.lock import data_directory
+from mats.strategy.record import read_records
+
+
+def strategies(
+    load: Annotated[
+        Path | None, typer.Option(help="TOML file whose [[strategy]] rows replace those of their name")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="settings file, as for the daemon")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="data directory, as for the daemon")] = None,
+) -> None:
+    """Show the strategy table, one JSON line a row, and change it. The daemon must not run meanwhile."""
+    settings = load_settings(config or default_config(), command_line(data_dir=data_dir))
+    changed = read_records(load) if load is not None else ()
+    with data_directory(settings.data_dir):
+        store = Store(store_uri(settings.store.uri, settings.data_dir))
+        if rejects := store.write_strategies(changed, SystemClock().now()):
+            raise UserError(*(f"a row could not be stored: {reject}; correct it" for reject in rejects))
+        for record in store.read_strategies():
+            print(msgspec.json.encode(record).decode())
+        store.close()
