@@ -23,7 +23,7 @@ from actors.messages.persistence_writer import (
 from actors.messages.portfolio_manager import AccountValued, BooksChanged
 from actors.stage import Stage
 from mats.ledger.book import Book, BookKey
-from mats.ledger.books import key_of
+from mats.ledger.history import key_of
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId, IntentId, OrderView, StrategyName

@@ -10,11 +10,11 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.book import COST_QUANTUM, Book, closed_part, move, released_cost
+from mats.ledger.book import Book, closed_part, move, released_cost
 from mats.ledger.books import refold
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, FillRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, ZERO, Currency
+from mats.model.money import ONE, ZERO, Currency, share
 from mats.model.orders import AccountId, StrategyName
 from mats.model.timestamp import Nanos
 
@@ -147,7 +147,7 @@ def assign(giver: Book, taker: Book, quantity: Decimal, price: Decimal | None, r
 def _taken(taker: Book, moved: Decimal, amount: Decimal) -> Leg:
     """What `moved` units for `amount` make of the taker's book: closing first, opening with the rest."""
     closed = closed_part(taker, moved)
-    paid = amount if closed == moved else (amount * closed / moved).quantize(COST_QUANTUM)
+    paid = amount if closed == moved else share(amount, closed, moved)
     released = released_cost(taker, closed) if closed else ZERO
     return Leg(strategy=taker.strategy, quantity=moved, cost=amount - paid - released, realized=ZERO - paid - released)
 

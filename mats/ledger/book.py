@@ -1,10 +1,10 @@
 """One book: what a strategy holds of one instrument, what it cost and what it earned; and the arithmetic of a trade.
 
 The cost of a position is kept as an exact signed total, not as an average: opening adds to it without rounding, and
-the average is derived where somebody asks. Closing a part releases `cost × closed / quantity`, rounded to
-`COST_QUANTUM`; what is released leaves the cost and enters the realised result in the same amount. Hence for every
+the average is derived where somebody asks. Closing a part releases `cost × closed / quantity`, rounded once to
+`QUANTUM`; what is released leaves the cost and enters the realised result in the same amount. Hence for every
 history of fills `cost − realized` = Σ signed quantity × price × multiplier exactly, and the result of a position
-closed to flat is exact.
+closed to flat is exact. The one rounding is part of the rule, so the rule has exactly one result for each history.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, ZERO, Currency
+from mats.model.money import EXACT, ONE, ZERO, Currency, converted, share
 from mats.model.orders import AccountId, StrategyName
-
-COST_QUANTUM = Decimal("1e-12")
-"""Released cost is rounded to this part of one unit of currency; with 28 digits, totals up to 10^16 stay exact."""
+from mats.model.timestamp import Nanos
 
 BookKey = tuple[AccountId, StrategyName, InstrumentId]
 
@@ -28,8 +26,10 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
     `quantity` is signed. `cost` is signed too, in `currency`, multiplier included: what the position cost (long) or
     brought in (short), without commissions. `realized` is the result of what was closed, before commissions.
-    `commissions` are totals by their own currency. `entries` counts the log entries folded, `seq` is the last of them.
-    `corrected` names the execution families that a correction has touched.
+    `commissions` are totals by their own currency. `realized_base` and `commissions_base` are the same in the base
+    currency, each amount at the rate of its booking; `unrated` has results less commissions that were booked while no
+    rate was known. `entries` counts the log entries folded, `seq` is the last of them, `time` the newest place among
+    them. `corrected` names the execution families that a correction has touched.
     """
 
     account: AccountId
@@ -40,9 +40,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realized: Decimal = ZERO
+    realized_base: Decimal = ZERO
     commissions: Mapping[Currency, Decimal] = {}
+    commissions_base: Decimal = ZERO
+    unrated: Mapping[Currency, Decimal] = {}
     entries: int = 0
     seq: int = 0
+    time: Nanos = 0
     corrected: frozenset[str] = frozenset()
 
     @property
@@ -51,8 +55,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def average_cost(self) -> Decimal:
-        """Cost of one unit, multiplier included, as IB reports it; 0 when flat."""
+        """Cost of one unit, multiplier included, as IB reports it, to 28 digits; 0 when flat."""
         return self.cost / self.quantity if self.quantity else ZERO
+
+    @property
+    def net_base(self) -> Decimal | None:
+        """Results less commissions in the base currency, None where a part was booked without a rate."""
+        return None if self.unrated else EXACT.subtract(self.realized_base, self.commissions_base)
 
     @property
     def average_price(self) -> Decimal:
@@ -70,42 +79,76 @@ class BookChange(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def realized(self) -> Decimal:
         """What the entry added to the realised result, before commissions."""
-        return self.after.realized - (self.before.realized if self.before else ZERO)
+        return EXACT.subtract(self.after.realized, self.before.realized if self.before else ZERO)
 
 
 def market_value(book: Book, price: Decimal) -> Decimal:
     """Signed value of the position at `price`, in the book's currency."""
-    return book.quantity * price * book.multiplier
+    return EXACT.multiply(EXACT.multiply(book.quantity, price), book.multiplier)
 
 
 def unrealized(book: Book, price: Decimal) -> Decimal:
     """What closing at `price` would realise, in the book's currency, before commissions."""
-    return market_value(book, price) - book.cost
+    return EXACT.subtract(market_value(book, price), book.cost)
 
 
 def trade(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Book:
     """The book after buying (positive) or selling (negative) at `price`; through zero it closes, then opens."""
+    value = EXACT.multiply(price, multiplier)
     closed = closed_part(book, quantity)
+    if not closed:
+        return _opened(book, quantity, value, multiplier)
     released = released_cost(book, closed)
-    opened = quantity - closed
+    opened = EXACT.subtract(quantity, closed)
     return replace(
         book,
         multiplier=multiplier,
-        quantity=book.quantity + quantity,
-        cost=book.cost - released + opened * price * multiplier,
-        realized=book.realized - closed * price * multiplier - released,
+        quantity=EXACT.add(book.quantity, quantity),
+        cost=EXACT.add(EXACT.subtract(book.cost, released), EXACT.multiply(opened, value)),
+        realized=EXACT.subtract(EXACT.subtract(book.realized, EXACT.multiply(closed, value)), released),
     )
 
 
 def adjust(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Book:
     """The book after an adjustment: what leaves takes its cost along, for nothing was sold that we know of."""
+    value = EXACT.multiply(price, multiplier)
     closed = closed_part(book, quantity)
-    opened = (quantity - closed) * price * multiplier
+    left = replace(
+        book, quantity=EXACT.add(book.quantity, closed), cost=EXACT.subtract(book.cost, released_cost(book, closed))
+    )
+    return _opened(left, EXACT.subtract(quantity, closed), value, multiplier)
+
+
+def charge(book: Book, amount: Decimal, currency: Currency, rate: Decimal | None) -> Book:
+    """The book after a commission of `amount`, converted at `rate` (base currency for one unit, None: unknown)."""
+    total = EXACT.add(book.commissions.get(currency, ZERO), amount)
+    charged = replace(book, commissions={**book.commissions, currency: total})
+    if rate is None:
+        return _unrated(charged, amount.copy_negate(), currency)
+    return replace(charged, commissions_base=EXACT.add(book.commissions_base, converted(amount, rate)))
+
+
+def rated(before: Book, after: Book, rate: Decimal | None) -> Book:
+    """`after` with what it earned since `before` converted at `rate` (base currency for one unit, None: unknown)."""
+    if after.realized == before.realized:
+        return after
+    result = EXACT.subtract(after.realized, before.realized)
+    if rate is None:
+        return _unrated(after, result, after.currency)
+    return replace(after, realized_base=EXACT.add(after.realized_base, converted(result, rate)))
+
+
+def _unrated(book: Book, amount: Decimal, currency: Currency) -> Book:
+    total = EXACT.add(book.unrated.get(currency, ZERO), amount)
+    return replace(book, unrated={**book.unrated, currency: total})
+
+
+def _opened(book: Book, quantity: Decimal, value: Decimal, multiplier: Decimal) -> Book:
     return replace(
         book,
         multiplier=multiplier,
-        quantity=book.quantity + quantity,
-        cost=book.cost - released_cost(book, closed) + opened,
+        quantity=EXACT.add(book.quantity, quantity),
+        cost=EXACT.add(book.cost, EXACT.multiply(quantity, value)),
     )
 
 
@@ -114,19 +157,26 @@ def move(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal) -> Boo
 
     Where a later correction of the past leaves a flat book with a cost, that cost has become its result.
     """
-    held, left, earned = book.quantity + quantity, book.cost + cost, book.realized + realized
-    return replace(book, quantity=held, cost=left if held else ZERO, realized=earned if held else earned - left)
+    held, left, earned = (
+        EXACT.add(before, more)
+        for before, more in ((book.quantity, quantity), (book.cost, cost), (book.realized, realized))
+    )
+    if held:
+        return replace(book, quantity=held, cost=left, realized=earned)
+    return replace(book, quantity=held, cost=ZERO, realized=EXACT.subtract(earned, left))
 
 
 def closed_part(book: Book, quantity: Decimal) -> Decimal:
     """The part of the signed `quantity` that goes towards flat."""
-    if book.quantity * quantity >= 0:
+    if not book.quantity or not quantity or book.quantity.is_signed() == quantity.is_signed():
         return ZERO
-    return quantity if abs(quantity) <= abs(book.quantity) else -book.quantity
+    return quantity if quantity.copy_abs() <= book.quantity.copy_abs() else book.quantity.copy_negate()
 
 
 def released_cost(book: Book, closed: Decimal) -> Decimal:
-    """The cost that goes with `closed`: all of it at flat, else its share, rounded to the quantum."""
-    if closed == -book.quantity:
+    """The cost that goes with `closed`: all of it at flat, else its share."""
+    if not closed:
+        return ZERO
+    if closed == book.quantity.copy_negate():
         return book.cost
-    return (book.cost * -closed / book.quantity).quantize(COST_QUANTUM)
+    return share(book.cost, closed.copy_negate(), book.quantity)

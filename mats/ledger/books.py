@@ -1,58 +1,31 @@
 """All books: the fold of the fill log into what each strategy holds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.book import Book, BookChange, BookKey, adjust, move, trade
+from mats.ledger.book import Book, BookChange, BookKey, adjust, charge, move, rated, trade
+from mats.ledger.history import Charge, History, charge_of, key_of, settled
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO, Currency
+from mats.model.money import ZERO
 from mats.model.orders import AccountId, StrategyName
-
-History = Callable[[AccountId, StrategyName, InstrumentId], Sequence[Entry]]
-"""All entries of one book in the order of the log, up to the one being applied at least."""
-
-
-def key_of(entry: Entry) -> BookKey:
-    """The book that an entry belongs to."""
-    if isinstance(entry, AdjustmentRecorded):
-        return entry.account, entry.strategy, entry.instrument
-    return entry.execution.account, entry.strategy, entry.execution.instrument
-
-
-def latest(entries: Sequence[Entry]) -> tuple[dict[str, Execution], dict[str, CommissionRecorded]]:
-    """By execution family, in the order of their first reports: the latest revision, and the commission that holds.
-
-    The commission of a later revision replaces that of an earlier one.
-    """
-    executions: dict[str, Execution] = {}
-    commissions: dict[str, CommissionRecorded] = {}
-    for entry in entries:
-        if isinstance(entry, FillRecorded | FillCorrected):
-            executions[entry.execution.family] = entry.execution
-        elif isinstance(entry, CommissionRecorded):
-            known = commissions.get(entry.execution.family)
-            if known is None or entry.execution.revision >= known.execution.revision:
-                commissions[entry.execution.family] = entry
-    return executions, commissions
 
 
 def refold(entries: Sequence[Entry]) -> Book:
-    """The book of `entries`, all of one book: each execution at its latest revision, in the place of its first one."""
-    executions, commissions = latest(entries)
+    """The book of `entries`, all of one book: what happened, settled and in the order of execution."""
+    steps, newest = settled(entries)
     book = empty_book(entries[0])
-    for entry in entries:
-        if isinstance(entry, AdjustmentRecorded):
-            book = _adjusted(book, entry)
-        elif entry.execution.family in executions and not isinstance(entry, CommissionRecorded):
-            book = _traded(book, executions.pop(entry.execution.family))
-    for recorded in commissions.values():
-        book = _charged(book, recorded.commission.currency, recorded.commission.amount)
+    for step in steps:
+        if isinstance(step, AdjustmentRecorded):
+            book = _adjusted(book, step)
+        else:
+            book = _traded(book, step.execution, step.rate)
+            book = _charged(book, step.charge) if step.charge else book
     corrected = frozenset(e.execution.family for e in entries if isinstance(e, FillCorrected))
-    return replace(book, entries=len(entries), seq=entries[-1].seq, corrected=corrected)
+    return replace(book, entries=len(entries), seq=entries[-1].seq, time=newest, corrected=corrected)
 
 
 def empty_book(entry: Entry) -> Book:
@@ -68,34 +41,41 @@ def empty_book(entry: Entry) -> Book:
     )
 
 
-def _traded(book: Book, execution: Execution) -> Book:
-    return trade(book, execution.signed_quantity, execution.price, execution.multiplier)
+def _traded(book: Book, execution: Execution, rate: Decimal | None) -> Book:
+    return rated(book, trade(book, execution.signed_quantity, execution.price, execution.multiplier), rate)
 
 
 def _adjusted(book: Book, entry: AdjustmentRecorded) -> Book:
     if entry.cost is not None:
-        return move(book, entry.quantity, entry.cost, entry.realized)
+        return rated(book, move(book, entry.quantity, entry.cost, entry.realized), entry.rate)
     return adjust(book, entry.quantity, entry.price, entry.multiplier)
 
 
-def _charged(book: Book, currency: Currency, amount: Decimal) -> Book:
-    total = book.commissions.get(currency, ZERO) + amount
-    return replace(book, commissions={**book.commissions, currency: total})
+def _charged(book: Book, cost: Charge) -> Book:
+    return charge(book, cost.amount, cost.currency, cost.rate)
 
 
 def _folded(book: Book, entry: Entry) -> Book:
-    """The book after `entry` alone. A correction without its history is undone at its old price and booked anew."""
+    """The book after `entry` alone, as if nothing had happened later than it."""
     match entry:
         case FillRecorded():
-            return _traded(book, entry.execution)
+            return _traded(book, entry.execution, entry.rate)
         case CommissionRecorded():
-            return _charged(book, entry.commission.currency, entry.commission.amount)
+            return _charged(_uncharged(book, entry), charge_of(entry))
         case AdjustmentRecorded():
             return _adjusted(book, entry)
         case FillCorrected():
-            previous = entry.previous
-            undone = trade(book, -previous.signed_quantity, previous.price, previous.multiplier)
-            return replace(_traded(undone, entry.execution), corrected=book.corrected | {entry.execution.family})
+            old = entry.previous
+            undone = rated(book, trade(book, old.signed_quantity.copy_negate(), old.price, old.multiplier), entry.rate)
+            fixed = _traded(undone, entry.execution, entry.rate)
+            return replace(fixed, corrected=book.corrected | {entry.execution.family})
+
+
+def _uncharged(book: Book, entry: CommissionRecorded) -> Book:
+    """The book without the commission that `entry` replaces."""
+    if entry.previous is None:
+        return book
+    return charge(book, entry.previous.amount.copy_negate(), entry.previous.currency, entry.rate)
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -106,7 +86,9 @@ class _Snapshot(msgspec.Struct, frozen=True):
 class Books:
     """Every book, up to entry `seq` of the log.
 
-    `history` serves corrections, which are rare: it must include the correction itself, and may reach beyond it.
+    `history` serves what changes the past, which is rare: corrections and late fills. It must include the entry itself,
+    and may reach beyond it. Without the whole past they are booked at the end: a correction as its undoing and what
+    replaces it. Then quantity and `cost − realized` are the same, only their split differs.
     """
 
     def __init__(self, history: History, books: Sequence[Book] = (), seq: int = 0) -> None:
@@ -125,8 +107,9 @@ class Books:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
         before = self._books.get(key_of(entry))
         book = before or empty_book(entry)
-        after = self._corrected(book, entry) or _folded(book, entry)
-        after = replace(after, entries=book.entries + 1, seq=entry.seq)
+        after = (self._refolded(book, entry) if _changes_past(book, entry) else None) or _folded(book, entry)
+        newest = max(book.time, entry.execution.time) if isinstance(entry, FillRecorded) else book.time
+        after = replace(after, entries=book.entries + 1, seq=entry.seq, time=newest)
         self._put(after)
         self.seq = entry.seq
         return (BookChange(seq=entry.seq, before=before, after=after),)
@@ -172,12 +155,20 @@ class Books:
         self._books[book.key] = book
         self._strategies.setdefault((book.account, book.instrument), set()).add(book.strategy)
 
-    def _corrected(self, book: Book, entry: Entry) -> Book | None:
-        """The refolded book where an entry changes the past, and the whole past is still there to refold."""
-        changes_past = isinstance(entry, FillCorrected) or (
-            isinstance(entry, CommissionRecorded) and entry.execution.family in book.corrected
-        )
-        if not changes_past:
-            return None
+    def _refolded(self, book: Book, entry: Entry) -> Book | None:
+        """The book folded again, where its whole past is still there."""
         past = [known for known in self._history(*book.key) if known.seq <= entry.seq]
         return refold(past) if len(past) == book.entries + 1 else None
+
+
+def _changes_past(book: Book, entry: Entry) -> bool:
+    """Whether an entry stands elsewhere than at the end, or replaces another one."""
+    match entry:
+        case FillRecorded():
+            return entry.execution.time < book.time
+        case FillCorrected():
+            return True
+        case CommissionRecorded():
+            return entry.previous is not None or entry.execution.family in book.corrected
+        case AdjustmentRecorded():
+            return False

@@ -6,8 +6,8 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.books import key_of, latest
-from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, Execution
+from mats.ledger.history import Charge, Executed, Step, key_of, settled
+from mats.model.executions import AdjustmentRecorded, Entry
 from mats.model.instrument import InstrumentId
 from mats.model.money import ONE, ZERO, Currency
 from mats.model.orders import AccountId, Side, StrategyName
@@ -90,16 +90,16 @@ def round_trips(entries: Sequence[Entry]) -> tuple[Trade, ...]:
 
     An adjustment opens and closes like a trade at its price, for no better one is known.
     """
-    executions, charges = latest(entries)
-    waiting = dict(executions)
-    lots: Lots | None = None
+    if not entries:
+        return ()
+    steps, _ = settled(entries)
+    executed = {step.execution.family: step for step in steps if isinstance(step, Executed)}
+    lots = _lots_of(entries[0])
     trades: list[Trade] = []
-    for entry in entries:
-        incoming = _incoming(entry, waiting)
-        if incoming is not None:
-            lots, closed = match(lots or _lots_of(entry), incoming)
-            trades.extend(closed)
-    return tuple(_charged(trade, executions, charges) for trade in trades)
+    for step in steps:
+        lots, closed = match(lots, _incoming(step))
+        trades.extend(closed)
+    return tuple(_charged(trade, executed) for trade in trades)
 
 
 def _lots_of(entry: Entry) -> Lots:
@@ -114,13 +114,11 @@ def _lots_of(entry: Entry) -> Lots:
     )
 
 
-def _incoming(entry: Entry, waiting: dict[str, Execution]) -> Lot | None:
-    """The lot that an entry brings; an execution is taken once, at the place of its first report."""
-    if isinstance(entry, AdjustmentRecorded):
-        return Lot(id=f"adjustment-{entry.seq}", time=entry.recorded, price=entry.price, quantity=entry.quantity)
-    if isinstance(entry, CommissionRecorded) or entry.execution.family not in waiting:
-        return None
-    execution = waiting.pop(entry.execution.family)
+def _incoming(step: Step) -> Lot:
+    """The lot that a step brings."""
+    if isinstance(step, AdjustmentRecorded):
+        return Lot(id=f"adjustment-{step.seq}", time=step.recorded, price=step.price, quantity=step.quantity)
+    execution = step.execution
     return Lot(id=execution.family, time=execution.time, price=execution.price, quantity=execution.signed_quantity)
 
 
@@ -142,12 +140,13 @@ def _trade(lots: Lots, opened: Lot, closed: Lot, size: Decimal) -> Trade:
     )
 
 
-def _charged(trade: Trade, executions: dict[str, Execution], charges: dict[str, CommissionRecorded]) -> Trade:
+def _charged(trade: Trade, executed: dict[str, Executed]) -> Trade:
     """The trade with its share, by quantity, of what its two executions cost."""
     shares: dict[Currency, Decimal] = {}
     for family in (trade.entry_id, trade.exit_id):
-        if family in charges and family in executions:
-            cost = charges[family].commission
-            share = cost.amount * trade.quantity / executions[family].quantity
+        step = executed.get(family)
+        cost: Charge | None = step.charge if step else None
+        if step and cost:
+            share = cost.amount * trade.quantity / step.execution.quantity
             shares[cost.currency] = shares.get(cost.currency, ZERO) + share
     return replace(trade, commissions=shares)

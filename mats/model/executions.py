@@ -1,4 +1,8 @@
-"""Executions, the broker's facts; and the entries of the fill log, those facts in the order of their booking."""
+"""Executions, the broker's facts; and the entries of the fill log, those facts in the order of their booking.
+
+`rate` of an entry is base currency for one unit of the currency of its amounts, as known at booking: 1 for the base
+currency alone, None where it was not known. Whoever reads the log needs no other source for results in base currency.
+"""
 
 from decimal import Decimal
 
@@ -47,7 +51,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signed_quantity(self) -> Decimal:
-        return self.quantity * self.side.sign
+        return self.quantity if self.side is Side.BUY else self.quantity.copy_negate()
 
 
 class Commission(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,10 +70,14 @@ class FillRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
     intent_id: IntentId
     execution: Execution
     recorded: Nanos
+    rate: Decimal | None = None
 
 
 class FillCorrected(msgspec.Struct, frozen=True, kw_only=True, tag="correction"):
-    """Entry `seq`: `execution` replaces `previous` of the same family; a bust is a correction to zero quantity."""
+    """Entry `seq`: `execution` replaces `previous` of the same family; a bust is a correction to zero quantity.
+
+    It keeps the rate of the report that it corrects, where that was known.
+    """
 
     seq: int
     strategy: StrategyName
@@ -77,10 +85,11 @@ class FillCorrected(msgspec.Struct, frozen=True, kw_only=True, tag="correction")
     execution: Execution
     previous: Execution
     recorded: Nanos
+    rate: Decimal | None = None
 
 
 class CommissionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="commission"):
-    """Entry `seq`: what the fill of `execution` cost."""
+    """Entry `seq`: what the fill of `execution` cost; `previous` is what was booked for this very report before."""
 
     seq: int
     strategy: StrategyName
@@ -88,6 +97,8 @@ class CommissionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="commiss
     execution: Execution
     commission: Commission
     recorded: Nanos
+    rate: Decimal | None = None
+    previous: Commission | None = None
 
 
 class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
@@ -108,6 +119,7 @@ class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustm
     multiplier: Decimal
     reason: str
     recorded: Nanos
+    rate: Decimal | None = None
     cost: Decimal | None = None
     realized: Decimal = ZERO
     assignment: str = ""

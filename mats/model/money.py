@@ -1,10 +1,35 @@
 """Exact numbers. Quantities, prices of orders and fills, costs and cash are decimals; market data is float."""
 
 import operator
-from decimal import Decimal, InvalidOperation
+from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
+    ROUND_05UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
+
+QUANTUM = Decimal("1e-12")
+"""What has to be rounded is rounded to this part of one unit of currency."""
+
+EXACT = Context(prec=2_000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
+"""Arithmetic that is exact or raises. The product of any three finite doubles has fewer digits than it holds.
+
+Digits that are not there cost nothing: it is as fast as the operators, which round to 28 digits without a word.
+"""
+
+_DIVIDING = Context(prec=100, rounding=ROUND_05UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
+"""Rounds so that rounding its result again, to fewer digits, is the same as rounding once. Source: the General Decimal
+Arithmetic specification, `round-05up`."""
+
+_ROUNDING = Context(prec=2_000, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 Currency = str
 """ISO 4217 code, for example `USD`."""
@@ -35,6 +60,17 @@ def _parsed(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{text!r} is not a number") from None
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """`amount × part / whole`, rounded once, to `QUANTUM`, halves to even; amounts have up to 80 digits before that."""
+    quotient = _DIVIDING.divide(EXACT.multiply(amount, part), whole)
+    return quotient.quantize(QUANTUM, context=_ROUNDING)
+
+
+def converted(amount: Decimal, rate: Decimal) -> Decimal:
+    """`amount` at `rate`, rounded to `QUANTUM`, halves to even."""
+    return EXACT.multiply(amount, rate).quantize(QUANTUM, context=_ROUNDING)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.books import key_of
+from mats.ledger.history import key_of
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, FillCorrected
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO

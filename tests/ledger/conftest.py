@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.books import Books, key_of
+from mats.ledger.books import Books
+from mats.ledger.history import key_of
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,
