@@ -1,17 +1,13 @@
 """How tables and lines look on a terminal: one style for the live screen and for the last report."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mats.ledger.book import Book, unrealized
-from mats.model.instrument import InstrumentId
-from mats.model.money import Currency, exact
+from mats.ledger.exposure import Result
+from mats.ledger.figures import Figure, Unknown
 
 T = TypeVar("T")
 
@@ -31,7 +27,7 @@ def new_table(title: str, *columns: str) -> Table:
     return table
 
 
-def line(*parts: str | tuple[str, str]) -> Text:
+def line(*parts: str | Text | tuple[str, str]) -> Text:
     """One line of styled parts, cut with an ellipsis where the terminal ends."""
     text = Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
     text.plain = text.plain.replace("\n", " ")
@@ -46,30 +42,26 @@ def fitting(table: Table, rows: Sequence[T], room: int) -> Iterator[T]:
         table.add_row(Text(f"… {len(rows) - shown} more", style="dim"))
 
 
-def gain(amounts: Mapping[Currency, Decimal] | None) -> RenderableType:
-    """Profit green, loss red, each currency by itself; `?` when it is not known."""
-    if amounts is None:
+def amount(figure: Figure | None, form: str = ",.0f") -> Text:
+    """A figure of the base currency; `?` when it is not known."""
+    return unknown() if figure is None or isinstance(figure, Unknown) else Text(format(figure, form))
+
+
+def gain(figure: Figure | None) -> Text:
+    """Profit green, loss red; `?` when it is not known."""
+    if figure is None or isinstance(figure, Unknown):
         return unknown()
-    told = {currency: amount for currency, amount in amounts.items() if amount}
-    parts = [(f"{amount:+,.2f} {currency}", "green" if amount > 0 else "red") for currency, amount in told.items()]
-    return Text("  ").join(Text(*part) for part in parts) if parts else Text("0", style="dim")
+    return Text(f"{figure:+,.2f}", style="green" if figure > 0 else "red") if figure else Text("0", style="dim")
 
 
-def realized(books: Iterable[Book]) -> Mapping[Currency, Decimal]:
-    """What was earned by closing, less commissions, by currency."""
-    totals: dict[Currency, Decimal] = defaultdict(Decimal)
-    for book in books:
-        totals[book.currency] += book.realized
-        for currency, commission in book.commissions.items():
-            totals[currency] -= commission
-    return totals
+def gains(result: Result | None) -> tuple[Text, Text]:
+    """Realised less commissions, and unrealised."""
+    return (unknown(), unknown()) if result is None else (gain(result.booked), gain(result.unrealized))
 
 
-def unrealized_gain(books: Iterable[Book], prices: Mapping[InstrumentId, float]) -> Mapping[Currency, Decimal] | None:
-    """What the open positions would earn at these prices; None where one has no price."""
-    totals: dict[Currency, Decimal] = defaultdict(Decimal)
-    for book in (book for book in books if book.quantity):
-        if (price := prices.get(book.instrument)) is None:
-            return None
-        totals[book.currency] += unrealized(book, exact(price))
-    return totals
+def exposure(result: Result | None) -> Text:
+    """The signed value of what is held; where long and short positions stand beside each other, its size too."""
+    if result is None or isinstance(result.net, Unknown) or isinstance(result.gross, Unknown):
+        return unknown()
+    beside = f" of {result.gross:,.0f}" if result.gross != abs(result.net) else ""
+    return Text(f"{result.net:+,.0f}{beside}") if result.gross else Text("0", style="dim")

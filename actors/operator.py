@@ -11,16 +11,17 @@ from actors.messages.broker import ReadBroker
 from actors.messages.fill_log import Progress, ReadProgress
 from actors.messages.order_manager import CancelAll, ReadOrders
 from actors.messages.persistence_writer import ReadStored
-from actors.messages.portfolio_manager import Portfolio, ReadPortfolio, Reconcile
+from actors.messages.portfolio_manager import Portfolio, ReadAccount, ReadPortfolio, Reconcile
 from actors.messages.risk_manager import Halt, ReadHalts, Resume
 from actors.messages.strategy_manager import ReadStrategies, StartStrategy, StopStrategy, StrategyTable
 from actors.tree import Names
+from mats.ledger.account_view import AccountView
 from mats.model.broker import Replay
 from mats.model.orders import OrderState, OrderView, StrategyName
 from mats.runtime import ActorStatus, AskTimeout, Runtime
 from mats.runtime.errors import ActorDeadError, ActorFailed
 from mats.store.journal import Journal
-from mats.summary import Summary, position_lines
+from mats.summary import Summary, position_lines, strategy_lines
 
 ASK_SECONDS = 2.0
 LOOK_SECONDS = 0.1
@@ -38,6 +39,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     actors: tuple[ActorStatus, ...]
     portfolio: Portfolio | None
+    accounts: tuple[AccountView, ...] | None
     orders: tuple[OrderView, ...] | None
     strategies: StrategyTable | None
     halts: dict[str, str] | None
@@ -78,6 +80,7 @@ class Operator:
         return View(
             actors=self._runtime.status(),
             portfolio=_answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio),
+            accounts=self.accounts(),
             orders=_answer(lambda: names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple),
             strategies=_answer(
                 lambda: names.strategy_manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable
@@ -86,6 +89,10 @@ class Operator:
             progress=_answer(lambda: names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress),
             dead_letters=len(self._runtime.dead_letters),
         )
+
+    def accounts(self) -> tuple[AccountView, ...] | None:
+        """Cash, equity, exposure and results of each account."""
+        return _answer(lambda: self._names.portfolio.ask(ReadAccount(), timeout=ASK_SECONDS), tuple)
 
     def summary(self, abandoned: tuple[str, ...] = ()) -> Summary:
         """What the run came to. Resting orders may fill while it looks: it looks again, till the counts agree."""
@@ -102,6 +109,7 @@ class Operator:
             fills_stored=look.stored,
             gateway_executions=look.executions,
             positions=position_lines(portfolio.books if portfolio else (), broker.positions if broker else None),
+            strategies=strategy_lines(self.accounts() or ()),
             breaks=len(portfolio.breaks) if portfolio else 0,
             dead_letters=len(self._runtime.dead_letters),
             restarts=sum(actor.restarts for actor in status),

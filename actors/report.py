@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.layout import new_table, unknown
-from mats.summary import PositionLine, Summary
+from mats.summary import Number, PositionLine, StrategyLine, Summary
 
 
 def report(summary: Summary) -> RenderableType:
@@ -13,7 +13,8 @@ def report(summary: Summary) -> RenderableType:
     trouble = [Text(f"parked  {name}: {why}", "bold red") for name, why in summary.parked.items()]
     trouble += [Text(f"fault   {name}: {why}", "red") for name, why in summary.faults.items()]
     trouble += [Text(f"{name} did not end in time and was abandoned", "bold red") for name in summary.abandoned]
-    return Group(_totals(summary), Text(), _positions(summary.positions), *trouble)
+    tables = (_totals(summary), Text(), _strategies(summary.strategies), Text(), _positions(summary.positions))
+    return Group(*tables, *trouble)
 
 
 def _totals(summary: Summary) -> Table:
@@ -35,6 +36,23 @@ def _match(count: int | None, expected: int, where: str) -> Text:
     if count is None:
         return Text(f"unknown {where}", style="bold yellow")
     return Text(f"{count} {where}", style="green" if count == expected else "bold red")
+
+
+def _strategies(lines: tuple[StrategyLine, ...]) -> Table:
+    """In the base currency; realised is before commissions."""
+    columns = (">equity", ">net", ">gross", ">realised", ">unrealised", ">commissions", "")
+    table = new_table("Strategies", "account", *columns)
+    for found in lines:
+        exposure = (_figure(found.equity), _figure(found.net), _figure(found.gross))
+        came_to = (_figure(found.realized, 2), _figure(found.unrealized, 2), _figure(found.commissions, 2))
+        table.add_row(found.strategy, found.account, *exposure, *came_to)
+    if not lines:
+        table.add_row(Text("none", style="dim"))
+    return table
+
+
+def _figure(number: Number | None, digits: int = 0) -> Text:
+    return unknown() if number is None else Text(f"{number:,.{digits}f}")
 
 
 def _positions(lines: tuple[PositionLine, ...]) -> Table:

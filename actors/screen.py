@@ -10,8 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from actors.layout import fitting, gain, line, new_table, realized, unknown, unrealized_gain
+from actors.layout import amount, exposure, fitting, gain, gains, line, new_table, unknown
 from actors.operator import View
+from mats.ledger.account_view import AccountView, results_of
+from mats.ledger.exposure import Result
 from mats.model.orders import DISCRETIONARY, OrderState
 from mats.model.timestamp import Nanos, to_datetime
 from mats.runtime import ActorStatus
@@ -72,10 +74,20 @@ def _health(view: View) -> list[Text]:
     books = (
         ("books = broker", "bold green") if not portfolio.breaks else (f"{len(portfolio.breaks)} breaks", "bold red")
     )
-    equity = "   ".join(f"{a} {'?' if t is None else f'{t:,.2f}'}" for a, t in portfolio.totals.items())
     entries = f"log {'?' if progress is None else progress.last_seq}   "
     shown = ("books unknown", "bold yellow") if looked is None else books
-    return [line((equity, "bold"), "   " if equity else "", entries, shown, f" ({agreed})", letters), *halted]
+    return [*_accounts(view.accounts or ()), line(entries, shown, f" ({agreed})", letters), *halted]
+
+
+def _accounts(views: Iterable[AccountView]) -> list[Text]:
+    """Equity, what is at risk and what was earned; and what is missing where something is."""
+    lines = []
+    for seen in views:
+        money = Text.assemble((f"{seen.account} ", "bold"), amount(seen.equity, ",.2f"), f" {seen.base}")
+        risk = Text.assemble("   exposure ", exposure(seen.result), "   earned ", gain(seen.result.earned))
+        missing = Text("".join(f"   {reason}" for reason in seen.missing[:1]), "yellow")
+        lines.append(line(money, risk, missing))
+    return lines
 
 
 def _trouble(view: View, now: Nanos) -> list[Text]:
@@ -96,21 +108,24 @@ def _trouble(view: View, now: Nanos) -> list[Text]:
 
 
 def _strategies(view: View, room: int) -> Table:
-    table = new_table("Strategies", "state", ">weight", ">equity", ">realised", ">unrealised", "positions")
+    columns = ("state", ">weight", ">equity", ">exposure", ">realised", ">unrealised", "positions")
+    table = new_table("Strategies", *columns)
+    results = results_of(view.accounts or ())
     actors = {actor.name: actor for actor in view.actors}
     records = view.strategies.records if view.strategies else ()
     for record in fitting(table, records, room):
         state = "fault" if view.strategies and record.name in view.strategies.faults else _state(actors, record.name)
         restarts = actors[f"strategies/{record.name}"].restarts if f"strategies/{record.name}" in actors else 0
         shown = Text(f"{state} ↻{restarts}" if restarts else state, style=COLOURS.get(state, "red"))
-        money: tuple[RenderableType, ...] = (unknown(), unknown(), unknown(), unknown())
+        came_to = results.get(record.name, Result()) if view.accounts else None
+        money = exposure(came_to), *gains(came_to)
+        equity, held = unknown(), unknown()
         if (portfolio := view.portfolio) is not None:
             books = [book for book in portfolio.books if book.strategy == record.name]
-            equity = portfolio.equity.get(record.name)
-            held = "  ".join(f"{book.instrument} {book.quantity:+f}" for book in books if book.quantity)
-            whole = unknown() if equity is None else Text(f"{equity:,.0f}")
-            money = whole, gain(realized(books)), gain(unrealized_gain(books, portfolio.prices)), Text(held or "flat")
-        table.add_row(record.name, shown, f"{record.target_weight:.0%}", *money)
+            equity = amount(portfolio.equity.get(record.name))
+            listed = "  ".join(f"{book.instrument} {book.quantity:+f}" for book in books if book.quantity)
+            held = Text(listed or "flat")
+        table.add_row(record.name, shown, f"{record.target_weight:.0%}", equity, *money, held)
     if not records:
         table.add_row(Text("unknown" if view.strategies is None or not view.strategies.loaded else "none", style="dim"))
     return table

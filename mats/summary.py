@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.account_view import AccountView
 from mats.ledger.book import Book
+from mats.ledger.figures import Figure, Unknown
 from mats.model.broker import BrokerPosition
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO, exact
@@ -29,6 +31,19 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
         return self.broker is not None and held == exact(self.broker)
 
 
+class StrategyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy in an account, in the base currency; null is not known. `realized` is before commissions."""
+
+    account: AccountId
+    strategy: StrategyName
+    equity: Number | None
+    gross: Number | None
+    net: Number | None
+    realized: Number | None
+    unrealized: Number | None
+    commissions: Number | None
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Totals of the data directory, and what this run saw. A figure that could not be had is null, never 0.
 
@@ -40,6 +55,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     fills_stored: int | None
     gateway_executions: int | None
     positions: tuple[PositionLine, ...]
+    strategies: tuple[StrategyLine, ...] = ()
     breaks: int
     dead_letters: int
     restarts: int
@@ -60,6 +76,28 @@ def position_lines(books: Iterable[Book], broker: Iterable[BrokerPosition] | Non
         _line(account, symbol, shares[account, symbol], None if held is None else held.get((account, symbol), ZERO))
         for account, symbol in sorted(shares)
     )
+
+
+def strategy_lines(views: Iterable[AccountView]) -> tuple[StrategyLine, ...]:
+    """Every strategy of every account."""
+    return tuple(
+        StrategyLine(
+            account=view.account,
+            strategy=line.strategy,
+            equity=_known(line.equity),
+            gross=_known(line.result.gross),
+            net=_known(line.result.net),
+            realized=_known(line.result.realized),
+            unrealized=_known(line.result.unrealized),
+            commissions=_known(line.result.commissions),
+        )
+        for view in views
+        for line in view.strategies
+    )
+
+
+def _known(figure: Figure | None) -> Number | None:
+    return None if figure is None or isinstance(figure, Unknown) else _number(figure)
 
 
 def _line(

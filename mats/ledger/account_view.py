@@ -7,7 +7,7 @@ import msgspec
 
 from mats.ledger.account import AccountFigures
 from mats.ledger.book import Book
-from mats.ledger.exposure import Marks, Payment, Result, cash_flow, payment, result
+from mats.ledger.exposure import Marks, Payment, Result, cash_flow, combined, payment, result
 from mats.ledger.figures import Figure, Unknown, difference, total
 from mats.model.money import Currency
 from mats.model.orders import AccountId, StrategyName
@@ -81,6 +81,14 @@ def account_view(
             for name in sorted({book.strategy for book in own} | equities.keys())
         ),
     )
+
+
+def results_of(views: Iterable[AccountView]) -> dict[StrategyName, Result]:
+    """What each strategy came to, over all accounts."""
+    found: dict[StrategyName, list[Result]] = {}
+    for line in (line for view in views for line in view.strategies):
+        found.setdefault(line.strategy, []).append(line.result)
+    return {strategy: combined(results) for strategy, results in found.items()}
 
 
 def _unexplained(cash: Mapping[Currency, Decimal], books: Iterable[Book]) -> dict[Currency, Decimal]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from mats.ledger.book import Book, unrealized
-from mats.ledger.figures import Figure, Unknown, total
+from mats.ledger.figures import Figure, Unknown, difference, total
 from mats.ledger.fx import FxRates, pair_of
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO, Currency, exact
@@ -110,17 +110,32 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     strategy has earned is `realized + unrealized − commissions`.
     """
 
-    gross: Figure
-    net: Figure
-    realized: Figure
-    unrealized: Figure
-    commissions: Figure
+    gross: Figure = ZERO
+    net: Figure = ZERO
+    realized: Figure = ZERO
+    unrealized: Figure = ZERO
+    commissions: Figure = ZERO
 
     @property
     def earned(self) -> Figure:
         """The whole result: realised and unrealised, less commissions."""
-        cost = self.commissions if isinstance(self.commissions, Unknown) else -self.commissions
-        return total((self.realized, self.unrealized, cost))
+        return total((self.booked, self.unrealized))
+
+    @property
+    def booked(self) -> Figure:
+        """What was realised, less commissions."""
+        return difference(self.realized, self.commissions)
+
+
+def combined(results: Sequence[Result]) -> Result:
+    """Several results added up, exposures of different accounts among them: they do not net each other."""
+    return Result(
+        gross=total(part.gross for part in results),
+        net=total(part.net for part in results),
+        realized=total(part.realized for part in results),
+        unrealized=total(part.unrealized for part in results),
+        commissions=total(part.commissions for part in results),
+    )
 
 
 def result(books: Iterable[Book], marks: Marks) -> Result:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger.account import AccountFigures
-from mats.ledger.account_view import AccountView, account_view
+from mats.ledger.account_view import AccountView, account_view, results_of
 from mats.ledger.book import Book
 from mats.ledger.exposure import Marks, Payment, Result, cash_flow, payment, result
 from mats.ledger.figures import Unknown
@@ -186,3 +186,12 @@ def test_books_of_other_accounts_are_none_of_its_business_and_discretionary_has_
     seen = view(told(CashBalance_USD="10"), (own, other))
     assert seen.result.net == D(5100)
     assert [(line.strategy, line.equity) for line in seen.strategies] == [(DISCRETIONARY, None), ("trend", D(5000))]
+
+
+def test_a_strategy_of_two_accounts_adds_up_and_its_positions_there_do_not_net():
+    here = view(told(CashBalance_USD="10"), (SPY,))
+    there = Book(account="DU2", strategy="trend", instrument="SPY", currency="USD", quantity=D(-10), cost=D(-5200))
+    other = account_view("DU2", (there,), AccountFigures("USD"), marks(), {})
+    whole = results_of((here, other))["trend"]
+    assert (whole.gross, whole.net, whole.unrealized) == (D(56100), D(45900), D(1100))
+    assert (whole.booked, whole.earned) == (D("117.5"), D("1217.5"))

@@ -5,9 +5,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from mats.ledger.account_view import AccountView, StrategyView
 from mats.ledger.book import Book
+from mats.ledger.exposure import Result
+from mats.ledger.figures import Unknown
 from mats.model.broker import BrokerPosition
-from mats.summary import PositionLine, Summary, position_lines
+from mats.summary import PositionLine, StrategyLine, Summary, position_lines, strategy_lines
 
 
 def book(strategy, quantity, instrument="SPY", account="DU1"):
@@ -60,3 +63,24 @@ def test_whole_numbers_are_written_as_such_and_unknown_figures_as_null():
     text = msgspec.json.encode(summary).decode()
     assert '"strategies":{"a":10,"b":0.5},"discretionary":0,"broker":10.5' in text
     assert '"fills_stored":null' in text
+
+
+def test_a_strategy_has_a_line_with_its_figures_and_null_for_what_is_unknown():
+    missing = Unknown("no price of SPY is known")
+    result = Result(gross=missing, net=missing, realized=Decimal("12.50"), unrealized=missing, commissions=Decimal(2))
+    view = AccountView(
+        account="DU1",
+        base="USD",
+        cash={},
+        unexplained={},
+        equity=missing,
+        own_equity=missing,
+        result=result,
+        strategies=(StrategyView(strategy="trend", equity=Decimal(5000), result=result),),
+    )
+    assert strategy_lines([view]) == (
+        StrategyLine(
+            account="DU1", strategy="trend", equity=5000, gross=None, net=None, realized=12.5, unrealized=None,
+            commissions=2,
+        ),
+    )  # fmt: skip
