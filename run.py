@@ -13,6 +13,7 @@ from mats.errors import UserError
 CANNOT_GO_ON = 2
 
 COMMANDS = {
+    "data": "mats.data.command:data",
     "gateway": "mats.gateway.command:gateway",
     "strategies": "mats.strategy.command:strategies",
 }

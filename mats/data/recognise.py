@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+from pytz.exceptions import InvalidTimeError
 
 from mats.data.columns import Instants
 from mats.data.errors import DataError
@@ -26,7 +27,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 NEEDED = ("time", "open", "high", "low", "close")
 
 _EPOCHS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
-"""A number below the bound counts units of so many nanoseconds since 1970; the bounds lie in the years 1973 and 5138."""
+"""A number below the bound counts units of so many nanoseconds since 1970; bounds lie in 1973 and 5138."""
 
 _ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
@@ -98,7 +99,7 @@ def _localised(times: pd.Series, zone: str | None, place: str) -> pd.Series:
         raise DataError(f"{place} has times without zone ({times.iloc[0]}); say which with --zone, e.g. UTC")
     try:
         local: pd.Series = times.dt.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, InvalidTimeError, ValueError) as error:
         raise DataError(
             f"{place} has times that cannot be read in zone {zone!r} ({error}); name the zone they were written in"
         ) from error
