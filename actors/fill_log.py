@@ -6,6 +6,7 @@ acknowledgements are mended by a tick.
 
 from collections import deque
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -30,12 +31,15 @@ from actors.messages.fill_log import (
     SayHello,
     StagesBehind,
 )
+from actors.messages.portfolio_manager import RatesChanged
 from mats.ledger.assignment import Assignment
 from mats.ledger.booking import book, in_broker_order
+from mats.ledger.figures import Unknown
+from mats.ledger.fx import FxRates
 from mats.ledger.gate import Gate
 from mats.ledger.tail import Tail
 from mats.model.executions import AdjustmentRecorded, Entry
-from mats.model.timestamp import Nanos
+from mats.model.money import Currency
 from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
@@ -52,12 +56,24 @@ class Tick(msgspec.Struct, frozen=True):
 class FillLog(Actor):
     """Owns the journal of executions and the gate of the stages."""
 
-    mailbox = MailboxSpec(capacity=50_000, never_full=(ReportExecutions, ReportReplay, Hello, Acknowledge, Adjust))
+    mailbox = MailboxSpec(
+        capacity=50_000,
+        never_full=(ReportExecutions, ReportReplay, Hello, Acknowledge, Adjust),
+        conflate=lambda message: RatesChanged if isinstance(message, RatesChanged) else None,
+    )
 
-    def __init__(self, journal_path: Path, stages: Mapping[str, Ref], gatekeeper: Ref) -> None:
+    def __init__(
+        self,
+        journal_path: Path,
+        stages: Mapping[str, Ref],
+        gatekeeper: Ref,
+        base_currency: Currency,
+        rate_stale_after: float,
+    ) -> None:
         self._path = journal_path
         self._stages = dict(stages)
         self._gatekeeper = gatekeeper
+        self._rates, self._rate_age = FxRates(base_currency), rate_stale_after
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -93,9 +109,11 @@ class FillLog(Actor):
                 if reason != "normal":
                     self._judge_stages()
             case Adjust():
-                self._append((_entry(message, self._last_seq + 1, self.clock.now()),))
+                self._append((self._adjusted(message),))
             case BookAssignment(assignment=assignment):
                 return self._assign(assignment)
+            case RatesChanged(rates=rates):
+                self._rates = rates
             case Tick():
                 self._seq_at_ticks.append(self._last_seq)
                 self._judge_stages()
@@ -114,7 +132,9 @@ class FillLog(Actor):
         if report.epoch != epoch:
             self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
             return False
-        booked = book(report.executions, report.commissions, self._journal, self._last_seq + 1, self.clock.now())
+        booked = book(
+            report.executions, report.commissions, self._journal, self._last_seq + 1, self.clock.now(), self._rate
+        )
         for commission in booked.held:
             self._journal.hold_commission(commission)
         for note in booked.notes:
@@ -129,9 +149,22 @@ class FillLog(Actor):
                 return AssignmentStale()
         if assignment.reverses and self._journal.reversal_of(assignment.reverses):
             return AssignmentStale()
-        legs = assignment.entries(self._last_seq + 1, self.clock.now())
+        legs = assignment.entries(self._last_seq + 1, self.clock.now(), self._rate(assignment.currency))
         self._append(legs)
         return AssignmentBooked(legs[0].assignment)
+
+    def _adjusted(self, adjust: Adjust) -> AdjustmentRecorded:
+        return AdjustmentRecorded(
+            seq=self._last_seq + 1,
+            recorded=self.clock.now(),
+            rate=self._rate(adjust.currency),
+            **msgspec.structs.asdict(adjust),
+        )
+
+    def _rate(self, currency: Currency) -> Decimal | None:
+        """Base currency for one unit as it is known now; what is not known is booked as not known."""
+        rate = self._rates.rate(currency, self.clock.now(), self._rate_age)
+        return None if isinstance(rate, Unknown) else rate
 
     def _append(self, entries: tuple[Entry, ...]) -> None:
         if entries:
@@ -162,18 +195,3 @@ class FillLog(Actor):
 
     def on_stop(self) -> None:
         self._journal.close()
-
-
-def _entry(adjust: Adjust, seq: int, now: Nanos) -> AdjustmentRecorded:
-    return AdjustmentRecorded(
-        seq=seq,
-        strategy=adjust.strategy,
-        account=adjust.account,
-        instrument=adjust.instrument,
-        quantity=adjust.quantity,
-        price=adjust.price,
-        currency=adjust.currency,
-        multiplier=adjust.multiplier,
-        reason=adjust.reason,
-        recorded=now,
-    )

@@ -124,7 +124,7 @@ class PortfolioManager(Stage):
             case PriceMarked(instrument=instrument, price=price):
                 self._prices[instrument] = price
                 if self._figures.mark(instrument, price, self.clock.now()):
-                    self._risk.tell(RatesChanged(self._figures.rates))
+                    self._tell_rates()
             case InstrumentKnown(instrument=instrument):
                 self._need_rates({instrument.currency})
             case PositionsChanged(positions=positions):
@@ -165,6 +165,7 @@ class PortfolioManager(Stage):
                 self._ask_rates()
             case SayHello():
                 self.say_hello()
+                self._tell_rates()
             case Down(tag=FollowerDown(strategy=strategy)):
                 self._followers.drop(strategy)
             case Leave():
@@ -249,11 +250,16 @@ class PortfolioManager(Stage):
 
     def _value_accounts(self, values: tuple[AccountValue, ...]) -> None:
         self._figures.take(values, self.clock.now())
-        self._risk.tell(RatesChanged(self._figures.rates))
+        self._tell_rates()
         for account in {value.account for value in values}:
             self._store.tell(AccountValued(account, self._figures.values(account)))
             self._need_rates(set(self._figures.cash(account)))
         self._share_equity()
+
+    def _tell_rates(self) -> None:
+        """Risk measures with them, and the fill log books with them."""
+        self._risk.tell(RatesChanged(self._figures.rates))
+        self.fill_log.tell(RatesChanged(self._figures.rates))
 
     def _need_rates(self, currencies: set[Currency]) -> None:
         """A currency that turns up, held, booked or about to be traded: market data is asked for its pair."""

@@ -111,7 +111,12 @@ def _store(plan: Plan, names: Names) -> SupervisorSpec:
 
 def _core(plan: Plan, names: Names) -> SupervisorSpec:
     common: dict[str, object] = {"journal_path": plan.journal}
-    fill_log = common | {"stages": names.stages, "gatekeeper": names.risk}
+    fill_log = common | {
+        "stages": names.stages,
+        "gatekeeper": names.risk,
+        "base_currency": plan.base_currency,
+        "rate_stale_after": plan.limits.rate_stale_after,
+    }
     stage = common | {"fill_log": names.fill_log}
     orders = stage | {"risk": names.risk, "store": names.store, "pool": names.pool}
     risk = stage | {

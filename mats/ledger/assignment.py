@@ -66,7 +66,9 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         """The last log entries of both books: the legs hold as long as no entry follows."""
         return self.before[0].seq, self.before[1].seq
 
-    def entries(self, first_seq: int, now: Nanos) -> tuple[AdjustmentRecorded, AdjustmentRecorded]:
+    def entries(
+        self, first_seq: int, now: Nanos, rate: Decimal | None
+    ) -> tuple[AdjustmentRecorded, AdjustmentRecorded]:
         """The two entries to book in one transaction; their common id names the first of them."""
         first, second = (
             AdjustmentRecorded(
@@ -80,6 +82,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
                 multiplier=self.multiplier,
                 reason=self.reason,
                 recorded=now,
+                rate=rate,
                 cost=leg.cost,
                 realized=leg.realized,
                 assignment=assignment_id(first_seq),

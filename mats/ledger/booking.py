@@ -1,6 +1,6 @@
 """From what a connection reports to entries of the fill log: each fact once, attributed, in one order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -8,8 +8,12 @@ import msgspec
 
 from mats.ledger.attribution import Correction, Duplicate, New, Stale, attribute
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
+from mats.model.money import Currency
 from mats.model.orders import AccountId, IntentId, StrategyName
 from mats.model.timestamp import Nanos
+
+RateOf = Callable[[Currency], Decimal | None]
+"""Base currency for one unit of a currency as known now, None where it is not known."""
 
 
 class Known(Protocol):
@@ -18,6 +22,11 @@ class Known(Protocol):
     def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None: ...
     def find_execution(self, exec_id: str) -> FillRecorded | FillCorrected | None: ...
     def has_commission(self, exec_id: str) -> bool: ...
+
+    def booked_commission(self, exec_id: str) -> Commission | None:
+        """The last one booked; None where there is none, or where its entry has been pruned."""
+        ...
+
     def take_commission(self, exec_id: str) -> Commission | None: ...
     def strategy_of(self, intent_id: IntentId) -> StrategyName | None: ...
     def by_perm_id(self, perm_id: int) -> IntentId | None: ...
@@ -43,10 +52,15 @@ def in_broker_order(executions: Sequence[Execution]) -> list[Execution]:
 
 
 def book(
-    executions: Sequence[Execution], commissions: Sequence[Commission], known: Known, next_seq: int, now: Nanos
+    executions: Sequence[Execution],
+    commissions: Sequence[Commission],
+    known: Known,
+    next_seq: int,
+    now: Nanos,
+    rate_of: RateOf,
 ) -> Booked:
     """Entries from `next_seq` on for every execution and commission that the log does not have yet."""
-    batch = _Batch(known, next_seq, now)
+    batch = _Batch(known, next_seq, now, rate_of)
     for execution in executions:
         batch.execution(execution)
     for commission in commissions:
@@ -57,11 +71,11 @@ def book(
 class _Batch:
     """One batch in the making: the log as it will be, over the log as it is."""
 
-    def __init__(self, known: Known, next_seq: int, now: Nanos) -> None:
-        self._known, self._seq, self._now = known, next_seq, now
+    def __init__(self, known: Known, next_seq: int, now: Nanos, rate_of: RateOf) -> None:
+        self._known, self._seq, self._now, self._rate_of = known, next_seq, now, rate_of
         self._families: dict[tuple[AccountId, str], FillRecorded | FillCorrected] = {}
         self._fills: dict[str, FillRecorded | FillCorrected] = {}
-        self._charged: set[str] = set()
+        self._charged: dict[str, Commission] = {}
         self.entries: list[Entry] = []
         self.held: dict[str, Commission] = {}
         self.notes: list[str] = []
@@ -69,13 +83,19 @@ class _Batch:
     def execution(self, execution: Execution) -> None:
         key = (execution.account, execution.family)
         booked = self._families.get(key) or self._known.latest_execution(*key)
+        rate = self._rate_of(execution.currency)
         match attribute(execution, booked, self._known.strategy_of, self._known.by_perm_id):
             case New(strategy=strategy, intent_id=intent_id, reason=reason):
                 if reason:
                     self.notes.append(f"execution {execution.exec_id} is booked to {strategy}: {reason}")
                 self._add(
                     FillRecorded(
-                        seq=self._seq, strategy=strategy, intent_id=intent_id, execution=execution, recorded=self._now
+                        seq=self._seq,
+                        strategy=strategy,
+                        intent_id=intent_id,
+                        execution=execution,
+                        recorded=self._now,
+                        rate=rate,
                     )
                 )
             case Correction(strategy=strategy, intent_id=intent_id, previous=previous):
@@ -88,6 +108,7 @@ class _Batch:
                         execution=execution,
                         previous=previous,
                         recorded=self._now,
+                        rate=booked.rate if booked and booked.rate is not None else rate,
                     )
                 )
             case Duplicate(conflict=conflict) if conflict:
@@ -96,13 +117,19 @@ class _Batch:
                 return
 
     def commission(self, commission: Commission) -> None:
-        if commission.exec_id in self._charged or self._known.has_commission(commission.exec_id):
+        """The first report of an exec_id is booked, and each later one that says something else."""
+        exec_id = commission.exec_id
+        booked = self._charged.get(exec_id) or self._known.booked_commission(exec_id)
+        if booked == commission or (booked is None and self._known.has_commission(exec_id)):
             return
-        fill = self._fills.get(commission.exec_id) or self._known.find_execution(commission.exec_id)
+        fill = self._fills.get(exec_id) or self._known.find_execution(exec_id)
         if fill is None:
-            self.held[commission.exec_id] = commission
-        else:
-            self._charge(fill, commission)
+            self.held[exec_id] = commission
+            return
+        if booked:
+            words = f"{commission.amount} {commission.currency} in place of {booked.amount} {booked.currency}"
+            self.notes.append(f"the commission of execution {exec_id} came again: {words} is booked")
+        self._charge(fill, commission, booked)
 
     def _add(self, entry: FillRecorded | FillCorrected) -> None:
         execution = entry.execution
@@ -112,10 +139,10 @@ class _Batch:
         self._seq += 1
         early = self._known.take_commission(execution.exec_id)
         if early is not None:
-            self._charge(entry, early)
+            self._charge(entry, early, None)
 
-    def _charge(self, fill: FillRecorded | FillCorrected, commission: Commission) -> None:
-        self._charged.add(commission.exec_id)
+    def _charge(self, fill: FillRecorded | FillCorrected, commission: Commission, previous: Commission | None) -> None:
+        self._charged[commission.exec_id] = commission
         self.entries.append(
             CommissionRecorded(
                 seq=self._seq,
@@ -124,6 +151,8 @@ class _Batch:
                 execution=fill.execution,
                 commission=commission,
                 recorded=self._now,
+                rate=self._rate_of(commission.currency),
+                previous=previous,
             )
         )
         self._seq += 1

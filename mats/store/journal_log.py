@@ -32,8 +32,9 @@ class LogTables(JournalFile):
     def append(self, entries: Sequence[Entry]) -> None:
         """Write `entries`, whose seq continues the log, in one flushed transaction: all of them or none.
 
-        Raises sqlite3.IntegrityError when an execution (account, family, revision) or the commission of an exec_id is
-        in the log already, JournalError when a seq is not the next one. A held commission leaves with its entry.
+        Raises sqlite3.IntegrityError when an execution (account, family, revision) is in the log already, or a first
+        commission of an exec_id that has one; JournalError when a seq is not the next one. A held commission leaves
+        with its entry.
         """
         last = self.last_seq() if self._newest is None else self._newest
         self._newest = None
@@ -82,6 +83,16 @@ class LogTables(JournalFile):
 
     def has_commission(self, exec_id: str) -> bool:
         return self._db.execute("SELECT 1 FROM commissions WHERE exec_id = ?", (exec_id,)).fetchone() is not None
+
+    def booked_commission(self, exec_id: str) -> Commission | None:
+        """The commission booked last for an exec_id; None where there is none, or where its entry has been pruned."""
+        query = "SELECT payload FROM commissions JOIN entries USING (seq) WHERE exec_id = ?"
+        row = self._db.execute(query, (exec_id,)).fetchone()
+        if row is None:
+            return None
+        entry = _entry.decode(row[0])
+        assert isinstance(entry, CommissionRecorded), f"entry {entry.seq} is no commission"
+        return entry.commission
 
     def hold_commission(self, commission: Commission) -> None:
         """Keep a commission whose execution has not come yet; a repeated one replaces the first."""
@@ -148,7 +159,8 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
                 db.execute("INSERT INTO assignments VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", named)
         case CommissionRecorded():
             account, instrument = entry.execution.account, entry.execution.instrument
-            db.execute("INSERT INTO commissions VALUES (?, ?)", (entry.commission.exec_id, entry.seq))
+            kept = "INSERT INTO" if entry.previous is None else "REPLACE INTO"
+            db.execute(f"{kept} commissions VALUES (?, ?)", (entry.commission.exec_id, entry.seq))
             db.execute("DELETE FROM early_commissions WHERE exec_id = ?", (entry.commission.exec_id,))
         case FillRecorded() | FillCorrected():
             execution = entry.execution

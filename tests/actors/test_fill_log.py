@@ -25,8 +25,10 @@ from actors.messages.fill_log import (
     SayHello,
     StagesBehind,
 )
+from actors.messages.portfolio_manager import RatesChanged
 from mats.ledger.assignment import assign, empty_taker
 from mats.ledger.books import refold
+from mats.ledger.fx import FxRates
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
 from mats.runtime import Actor, Crash
 from mats.store.journal import Journal
@@ -46,7 +48,9 @@ class World:
         self.start()
 
     def start(self):
-        self.runtime.launch("fill-log", FillLog, (self.path, self.stages, self.gatekeeper.ref), supervised=True)
+        self.runtime.launch(
+            "fill-log", FillLog, (self.path, self.stages, self.gatekeeper.ref, "USD", 60.0), supervised=True
+        )
         self.log = self.runtime.ref("fill-log")
         self.runtime.run_until_idle()
 
@@ -300,7 +304,7 @@ def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next
     heard, risk, connection = (runtime.probe(name) for name in ("heard", "risk", CONNECTION))
     stage = runtime.ref("mortal")
     runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
-    log = runtime.spawn(FillLog, journal_path, {"mortal": stage}, risk.ref, name="fill-log")
+    log = runtime.spawn(FillLog, journal_path, {"mortal": stage}, risk.ref, "USD", 60.0, name="fill-log")
     log.tell(Hello("mortal", 0))
     assert risk.receive(2) == [StagesBehind(("mortal",)), StagesBehind(())]
     heard.expect_message(SayHello())
@@ -340,3 +344,13 @@ def test_both_legs_of_an_assignment_are_booked_at_once_or_not_at_all(world, jour
         (4, "Discretionary", -2, "A4", "A2"),
         (5, "trend", 2, "A4", "A2"),
     ]
+
+
+def test_entries_are_journalled_with_the_rates_that_were_told_last(world, an_execution):
+    world.report(an_execution())
+    rates = FxRates("EUR").with_rate("USD", "EUR", Decimal("0.9"), world.runtime.clock.now(), "test")
+    world.log.tell(RatesChanged(rates))
+    world.report(an_execution("b.01"))
+    world.runtime.advance(61)
+    world.report(an_execution("c.01"))
+    assert [entry.rate for entry in world.journaled()] == [1, Decimal("0.9"), None]

@@ -25,7 +25,7 @@ def proposed(log, quantity="100", **more):
 
 def book_it(log, assignment):
     """Both legs in the log, under the id that they share."""
-    legs = assignment.entries(log.next, 0)
+    legs = assignment.entries(log.next, 0, None)
     log.entries.extend(legs)
     return legs[0].assignment
 

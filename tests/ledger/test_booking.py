@@ -29,6 +29,7 @@ class Known:
         self.entries, self.early = [], {}
         self.intents = dict(intents)
         self.perms = {}
+        self.rates = {"USD": D(1)}
 
     def latest_execution(self, account, family):
         revisions = [e for e in self._fills() if (e.execution.account, e.execution.family) == (account, family)]
@@ -39,6 +40,10 @@ class Known:
 
     def has_commission(self, exec_id):
         return any(isinstance(e, CommissionRecorded) and e.commission.exec_id == exec_id for e in self.entries)
+
+    def booked_commission(self, exec_id):
+        booked = [e.commission for e in self.entries if isinstance(e, CommissionRecorded)]
+        return next((c for c in reversed(booked) if c.exec_id == exec_id), None)
 
     def take_commission(self, exec_id):
         return self.early.get(exec_id)
@@ -51,7 +56,7 @@ class Known:
 
     def report(self, executions=(), commissions=()):
         """Book, and take in what was booked, as the fill log does."""
-        booked = book(executions, commissions, self, len(self.entries) + 1, NOW)
+        booked = book(executions, commissions, self, len(self.entries) + 1, NOW, self.rates.get)
         for commission in booked.held:
             self.early[commission.exec_id] = commission
         self.entries += booked.entries
@@ -83,7 +88,7 @@ def fill(execution):
 
 def test_a_fill_is_booked_to_the_strategy_of_its_intent(known, fill):
     booked = known.report([fill("a.01")])
-    expected = FillRecorded(seq=1, strategy="trend", intent_id="i1", execution=fill("a.01"), recorded=NOW)
+    expected = FillRecorded(seq=1, strategy="trend", intent_id="i1", execution=fill("a.01"), recorded=NOW, rate=D(1))
     assert booked.entries == (expected,)
     assert booked.notes == ()
 
@@ -100,7 +105,7 @@ def test_a_blank_reference_is_found_again_by_its_perm_id(known, fill):
 
 
 def test_entries_are_numbered_without_a_gap_from_the_next_one(known, fill):
-    booked = book([fill("a.01"), fill("b.01")], [cost("a.01"), cost("b.01")], known, 41, NOW)
+    booked = book([fill("a.01"), fill("b.01")], [cost("a.01"), cost("b.01")], known, 41, NOW, known.rates.get)
     assert [entry.seq for entry in booked.entries] == [41, 42, 43, 44]
 
 
@@ -221,3 +226,38 @@ def test_however_a_day_is_reported_the_newest_revisions_and_each_cost_are_booked
         assert known.latest_execution("DU1", family).execution.exec_id == exec_id
     charged = [e.commission.exec_id for e in known.entries if isinstance(e, CommissionRecorded)]
     assert sorted(charged) == sorted(e.exec_id for e in booked)
+
+
+def test_every_entry_keeps_the_rate_of_its_currency_at_booking(known, fill):
+    known.rates["EUR"] = D("1.08")
+    known.report([fill("a.01", currency="EUR")], [cost("a.01")])
+    known.rates["EUR"] = D("1.09")
+    known.report([fill("b.01", currency="EUR"), fill("c.01")])
+    assert [entry.rate for entry in known.entries] == [D("1.08"), D(1), D("1.09"), D(1)]
+
+
+def test_a_rate_that_is_not_known_is_booked_as_not_known(known, fill):
+    (entry,) = known.report([fill("a.01", currency="CHF")]).entries
+    assert entry.rate is None
+
+
+def test_a_correction_keeps_the_rate_of_what_it_corrects_unless_that_was_unknown(known, fill):
+    known.report([fill("a.01", currency="EUR"), fill("b.01")])
+    known.rates |= {"EUR": D("1.08"), "USD": D("0.99")}
+    corrected = known.report([fill("a.02", "9", currency="EUR"), fill("b.02", "9")]).entries
+    assert [entry.rate for entry in corrected] == [D("1.08"), D(1)]
+
+
+def test_a_commission_that_comes_again_with_another_amount_is_booked_as_what_holds(known, fill):
+    known.report([fill("a.01")], [cost("a.01", "1.00")])
+    booked = known.report(commissions=[cost("a.01", "1.25")])
+    (entry,) = booked.entries
+    assert (entry.commission.amount, entry.previous.amount) == (D("1.25"), D("1.00"))
+    assert booked.notes == ("the commission of execution a.01 came again: 1.25 USD in place of 1.00 USD is booked",)
+    assert known.report(commissions=[cost("a.01", "1.25")]).entries == ()
+
+
+def test_a_commission_whose_entry_has_left_the_log_is_not_booked_again(known, fill):
+    known.report([fill("a.01")], [cost("a.01", "1.00")])
+    known.booked_commission = lambda exec_id: None
+    assert known.report(commissions=[cost("a.01", "1.25")]).entries == ()

@@ -72,6 +72,15 @@ def test_a_book_reads_its_own_entries_only(journal, make):
     assert journal.entries_of("DU2", "TREND", "SPY") == []
 
 
+def test_a_commission_that_replaces_another_is_the_one_that_is_found(journal, make):
+    first = make.commission(2, make.execution(1))
+    journal.append([make.fill(1, make.execution(1)), first])
+    second = make.commission(3, make.execution(1), "9.99")
+    journal.append([replace(second, previous=first.commission)])
+    assert journal.booked_commission("0000.000001.01") == second.commission
+    assert journal.booked_commission("0000.000001.02") is None
+
+
 def test_an_early_commission_is_kept_until_its_entry_is_in_the_log(journal, open_journal, make):
     held = Commission(exec_id=make.execution(1).exec_id, amount=Decimal("1.2500"), currency="USD")
     journal.hold_commission(held)
