@@ -109,7 +109,7 @@ class FillLog(Actor):
                 if reason != "normal":
                     self._judge_stages()
             case Adjust():
-                self._append((self._adjusted(message),))
+                self._adjust(message)
             case BookAssignment(assignment=assignment):
                 return self._assign(assignment)
             case RatesChanged(rates=rates):
@@ -142,6 +142,23 @@ class FillLog(Actor):
         self._append(booked.entries)
         return True
 
+    def _adjust(self, wish: Adjust) -> None:
+        """All of it or nothing: made for books that have changed since, it is asked for anew where it is still due."""
+        if any(self._journal.moved_since((a.account, a.instrument), wish.as_of) for a in wish.adjustments):
+            self.log.info("adjustments for books of yesterday are void", as_of=wish.as_of)
+            return
+        self._append(
+            tuple(
+                AdjustmentRecorded(
+                    seq=seq,
+                    recorded=self.clock.now(),
+                    rate=self._rate(adjustment.currency),
+                    **msgspec.structs.asdict(adjustment),
+                )
+                for seq, adjustment in enumerate(wish.adjustments, self._last_seq + 1)
+            )
+        )
+
     def _assign(self, assignment: Assignment) -> AssignmentBooked | AssignmentStale:
         """Both legs in one transaction, if no entry has touched either book since the legs were made."""
         for held, seq in zip(assignment.before, assignment.as_of, strict=True):
@@ -152,14 +169,6 @@ class FillLog(Actor):
         legs = assignment.entries(self._last_seq + 1, self.clock.now(), self._rate(assignment.currency))
         self._append(legs)
         return AssignmentBooked(legs[0].assignment)
-
-    def _adjusted(self, adjust: Adjust) -> AdjustmentRecorded:
-        return AdjustmentRecorded(
-            seq=self._last_seq + 1,
-            recorded=self.clock.now(),
-            rate=self._rate(adjust.currency),
-            **msgspec.structs.asdict(adjust),
-        )
 
     def _rate(self, currency: Currency) -> Decimal | None:
         """Base currency for one unit as it is known now; what is not known is booked as not known."""

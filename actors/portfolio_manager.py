@@ -20,9 +20,13 @@ from actors.messages.market_data import InstrumentKnown, PriceMarked, WatchPrice
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
 from actors.messages.portfolio_manager import (
     AccountValued,
+    AnswerBreak,
+    AnswerDenied,
     AssignmentRefused,
     BooksChanged,
     BookState,
+    BreakAnswered,
+    Breaks,
     BreaksChanged,
     EquityChanged,
     FillBooked,
@@ -32,6 +36,7 @@ from actors.messages.portfolio_manager import (
     ProposeReversal,
     RatesChanged,
     ReadAccount,
+    ReadBreaks,
     ReadPortfolio,
     Reconcile,
     SetWeights,
@@ -39,19 +44,22 @@ from actors.messages.portfolio_manager import (
 from actors.stage import Stage
 from mats.ledger.account import AccountFigures
 from mats.ledger.account_view import AccountView, account_view
+from mats.ledger.actions import Action
 from mats.ledger.allocation import Allocation, Share
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
+from mats.ledger.breaks import describe
 from mats.ledger.exposure import Marks
 from mats.ledger.fx import conversion_pairs
 from mats.ledger.position_watch import PositionWatch
+from mats.ledger.reconcile import AnswerRefused
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import Entry, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency, exact
-from mats.model.orders import DISCRETIONARY, StrategyName
+from mats.model.orders import StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 from mats.strategy.host import Position
@@ -101,9 +109,8 @@ class PortfolioManager(Stage):
         self.cursor = self._saved = self._books.seq
         self._saved_at = self.clock.monotonic()
         self._figures = AccountFigures(self._base)
-        self._watch = PositionWatch(self._interval, self._grace)
+        self._watch = PositionWatch(self._interval, self._grace, self._journal)
         self._master: Ref | None = None
-        self._waiting: list[tuple[int, tuple[BrokerPosition, ...]]] = []
         self._taken: tuple[BrokerPosition, ...] = ()
         self._prices: dict[InstrumentId, float] = {}
         self._followers = Followers(self)
@@ -139,7 +146,7 @@ class PortfolioManager(Stage):
                 self._taken = positions
                 self.fill_log.tell(MarkLog(self.ref))
             case LogMarked(seq=seq):
-                self._waiting.append((seq, self._taken))
+                self._watch.expect(seq, self._taken)
                 self._merge()
             case SetWeights(records=records):
                 self._allocation.share_out([Share(r.name, r.account, exact(r.target_weight)) for r in records])
@@ -156,13 +163,17 @@ class PortfolioManager(Stage):
                 return self._account_views()
             case ReadPortfolio():
                 return self._view()
+            case ReadBreaks(past=past):
+                return Breaks(self._watch.open, tuple(self._journal.past_breaks(past)))
+            case AnswerBreak(break_id=name, action=action):
+                return self._answer(name, action)
             case ProposeAssignment() | ProposeReversal():
                 return self._propose(message)
             case Republish():
                 self._publish(tuple(self._books))
             case Inform():
                 self._inform_risk()
-                self._ask_rates()
+                self._ask_prices()
             case SayHello():
                 self.say_hello()
                 self._tell_rates()
@@ -215,27 +226,27 @@ class PortfolioManager(Stage):
                 ready.ref.tell(FollowAccount(account))
         self._watch.accounts = self._allocation.accounts = ready.accounts
         self._ask_equities()
-        self._waiting.append((ready.through, ready.replay.positions))
+        self._watch.expect(ready.through, ready.replay.positions)
         self._merge()
 
     def _merge(self) -> None:
-        """A snapshot is compared only when every execution that the log had by then is in the books.
-
-        Only the newest one: two old snapshots compared at one moment would confirm each other's lack of later fills.
-        """
-        ripe = [positions for through, positions in self._waiting if through <= self.cursor]
-        self._waiting = [(through, positions) for through, positions in self._waiting if through > self.cursor]
-        if ripe:
-            self._look(ripe[-1])
-
-    def _look(self, positions: tuple[BrokerPosition, ...]) -> None:
+        """Compare the newest snapshot as soon as the books have every entry that the log had when it came."""
+        if (positions := self._watch.take_ripe(self.cursor)) is None:
+            return
         outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())
-        for found in outcome.settled:
-            self.log.info("books and broker agree again", difference=found.id)
-        for adjustment in outcome.adjustments:
-            self.log.warning("booked to Discretionary", instrument=adjustment.instrument, reason=adjustment.reason)
-            self.fill_log.tell(Adjust(strategy=DISCRETIONARY, **msgspec.structs.asdict(adjustment)))
+        for found in (*outcome.changed, *outcome.closed):
+            self.log.warning("books and broker", found=describe(found, self.clock.now()))
+        for adjustments in outcome.adjustments:
+            self.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
         self._risk.tell(BreaksChanged(self._watch.places))
+        self._ask_prices()
+
+    def _answer(self, name: str, action: Action) -> BreakAnswered | AnswerDenied:
+        """What an operator says a break is; booked when the next look shows the same."""
+        try:
+            return BreakAnswered(self._watch.answer(name, action, self._books, self.clock.monotonic()))
+        except AnswerRefused as error:
+            return AnswerDenied(str(error))
 
     def _propose(self, wish: ProposeAssignment | ProposeReversal) -> Assignment | AssignmentRefused:
         """Made for the books of this moment: the fill log refuses it where they have changed since."""
@@ -265,12 +276,13 @@ class PortfolioManager(Stage):
         """A currency that turns up, held, booked or about to be traded: market data is asked for its pair."""
         if not currencies <= self._currencies:
             self._currencies |= currencies
-            self._ask_rates()
+            self._ask_prices()
 
-    def _ask_rates(self) -> None:
-        """Market data that is down asks by itself when it is up again."""
-        if pairs := conversion_pairs(self._currencies, self._base):
-            self._market_data.offer(WatchPrices(pairs))
+    def _ask_prices(self) -> None:
+        """What is held has a price, whoever follows it. Market data that is down asks by itself when it is up again."""
+        wanted = conversion_pairs(self._currencies, self._base) | self._watch.held(self._books)
+        if wanted:
+            self._market_data.offer(WatchPrices(wanted))
 
     def _ask_equities(self) -> None:
         self._store.tell(ReadEquities(self._allocation.places(), self.ref))
@@ -298,7 +310,7 @@ class PortfolioManager(Stage):
 
     def _tick(self) -> None:
         now = self.clock.monotonic()
-        if self._master is not None and self._watch.take_due(now):
+        if self._master is not None and self._watch.take_due(self._books, now):
             self._master.tell(TakePositions(self.ref))
             self._ask_equities()
         if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:

@@ -1,14 +1,10 @@
 """What the fill log understands and says."""
 
-from decimal import Decimal
-
 import msgspec
 
+from mats.ledger.adjustments import Adjustment
 from mats.ledger.assignment import Assignment
 from mats.model.executions import Commission, Entry, Execution
-from mats.model.instrument import InstrumentId
-from mats.model.money import Currency
-from mats.model.orders import AccountId, StrategyName
 from mats.runtime import Ref
 
 
@@ -47,17 +43,11 @@ class ReplayMerged(msgspec.Struct, frozen=True):
     through: int
 
 
-class Adjust(msgspec.Struct, frozen=True, kw_only=True):
-    """Book a signed quantity to a strategy without an execution, for a stated reason."""
+class Adjust(msgspec.Struct, frozen=True):
+    """Book all of these in one transaction; void when an entry beyond `as_of` has touched one of their instruments."""
 
-    strategy: StrategyName
-    account: AccountId
-    instrument: InstrumentId
-    quantity: Decimal
-    price: Decimal
-    currency: Currency
-    multiplier: Decimal
-    reason: str
+    adjustments: tuple[Adjustment, ...]
+    as_of: int
 
 
 class BookAssignment(msgspec.Struct, frozen=True):

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.actions import Action
 from mats.ledger.assigning import Move
 from mats.ledger.book import Book
+from mats.ledger.breaks import Break, Place
 from mats.ledger.fx import FxRates
-from mats.ledger.reconcile import Break, Place
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
@@ -82,6 +83,41 @@ class SetWeights(msgspec.Struct, frozen=True):
 
 class Reconcile(msgspec.Struct, frozen=True):
     """Compare with the broker now."""
+
+
+class ReadBreaks(msgspec.Struct, frozen=True):
+    """Asks for `Breaks`: the open ones, and at most `past` of those that ended, the newest first."""
+
+    past: int = 0
+
+
+class Breaks(msgspec.Struct, frozen=True):
+    """`open` includes candidates, which one look alone has shown."""
+
+    open: tuple[Break, ...]
+    past: tuple[Break, ...]
+
+
+class AnswerBreak(msgspec.Struct, frozen=True):
+    """An operator says what a break is: a `Split`, a `SymbolChange`, or none of it, a `Residual` for `Discretionary`.
+
+    Asked; the answer is `BreakAnswered` or `AnswerDenied`.
+    """
+
+    break_id: str
+    action: Action
+
+
+class BreakAnswered(msgspec.Struct, frozen=True):
+    """These breaks are settled by the next comparison that shows them unchanged."""
+
+    breaks: tuple[Break, ...]
+
+
+class AnswerDenied(msgspec.Struct, frozen=True):
+    """One sentence: why it cannot be, and the mend."""
+
+    reason: str
 
 
 class ProposeAssignment(msgspec.Struct, frozen=True):

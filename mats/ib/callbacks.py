@@ -197,6 +197,7 @@ class Callbacks:
             average_cost=required(average_cost),
             currency=contract.currency,
             multiplier=multiplier_of(contract),
+            con_id=contract.conId,
         )
         self._pending.add(Snapshot.POSITIONS, reported)
         self._tell(PositionReported(reported))

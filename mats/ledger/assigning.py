@@ -9,7 +9,7 @@ import msgspec
 from mats.ledger.assignment import Assignment, AssignmentError, assign, empty_taker, reverse
 from mats.ledger.book import Book
 from mats.ledger.books import Books
-from mats.ledger.reconcile import Break
+from mats.ledger.breaks import Break
 from mats.model.executions import AdjustmentRecorded, Entry
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId, StrategyName

@@ -1,68 +1,145 @@
 """When to ask the broker for its positions again, and what each complete answer means for the books."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Protocol
 
+from mats.ledger.actions import Action
+from mats.ledger.book import BookKey
 from mats.ledger.books import Books
-from mats.ledger.reconcile import Break, Outcome, Place, Reconciliation
+from mats.ledger.breaks import Break, Place
+from mats.ledger.comparison import aggregate
+from mats.ledger.contract_terms import meant_by
+from mats.ledger.reconcile import Outcome, Reconciliation
 from mats.model.broker import BrokerPosition
+from mats.model.executions import Entry
+from mats.model.instrument import InstrumentId
+from mats.model.money import ZERO
 from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
 
 ANSWER_SECONDS = 30.0
 """How long to wait for positions that were asked for before asking again."""
+NEWS_SECONDS = 0.5
+"""How long a position may run ahead of its fill before it is worth a look."""
+MEMORY = "reconciliation"
+
+
+class Records(Protocol):
+    """What outlives a crash; the journal is one."""
+
+    def newest_entries(self, key: BookKey, after: int) -> Sequence[Entry]: ...
+    def save_break(self, found: Break) -> None: ...
+    def open_breaks(self) -> Sequence[Break]: ...
+    def save_snapshot(self, stage: str, seq: int, payload: bytes) -> None: ...
+    def load_snapshot(self, stage: str) -> tuple[int, bytes] | None: ...
 
 
 class PositionWatch:
-    """Asks every `every` seconds, and `grace` seconds after anything looked different. Spans are monotonic seconds.
+    """Asks every `every` seconds, soon after a position differs, and `grace` seconds after a look that found something.
 
-    Only a complete snapshot is a look; single updates are hints that one is worth taking.
+    Spans are monotonic seconds. Only a complete snapshot is a look; single updates are hints that one is worth taking.
+    What was found is in the records before anybody acts on it.
     """
 
-    def __init__(self, every: float, grace: float) -> None:
-        self._every, self._grace = every, grace
-        self._reconciliation = Reconciliation(grace)
+    def __init__(self, every: float, grace: float, records: Records) -> None:
+        self._every, self._grace, self._records = every, grace, records
+        self._reconciliation = Reconciliation(grace, records.newest_entries)
+        memory = records.load_snapshot(MEMORY)
+        self._reconciliation.restore(memory[1] if memory else None, records.open_breaks())
         self._due: float | None = None
+        self._waiting: list[tuple[int, tuple[BrokerPosition, ...]]] = []
+        self._hints: dict[Place, tuple[float, Decimal]] = {}
         self.accounts: tuple[AccountId, ...] = ()
         self.broker: dict[Place, BrokerPosition] = {}
         self.looked_at: float | None = None
 
     @property
+    def open(self) -> tuple[Break, ...]:
+        """All differences, those too that were seen once only."""
+        return self._reconciliation.open
+
+    @property
     def breaks(self) -> tuple[Break, ...]:
         """Differences that a second look has confirmed; a first one may be news on its way."""
-        return tuple(found for found in self._reconciliation.open if found.looks > 1)
+        return tuple(found for found in self.open if found.confirmed)
 
     @property
     def places(self) -> frozenset[Place]:
         """Where books and broker differ: no new risk is taken there."""
-        return frozenset((found.account, found.instrument) for found in self.breaks)
+        return frozenset(found.place for found in self.breaks)
+
+    def held(self, books: Books) -> frozenset[InstrumentId]:
+        """Every instrument that anybody holds, in the books or at the broker, of the types that can be asked for."""
+        booked = {book.instrument for book in books if book.quantity}
+        names = booked | {position.instrument for position in self.broker.values() if position.quantity}
+        return frozenset(name for name in names if meant_by(name) is not None)
+
+    # When to ask
 
     def hear(self, positions: Iterable[BrokerPosition], books: Books, now: float) -> None:
         """A position changed at the broker; as a rule its fill is being booked at this moment."""
         for position in positions:
-            self.broker[position.account, position.instrument] = position
-            if position.quantity != books.net(position.account, position.instrument):
-                self.look_within(self._grace, now)
+            place = (position.account, position.instrument)
+            self.broker[place] = position
+            if self._due is not None and position.quantity != books.net(*place):
+                due, _ = self._hints.get(place, (now + NEWS_SECONDS, ZERO))
+                self._hints[place] = (due, position.quantity)
 
     def look_within(self, seconds: float, now: float) -> None:
         """Ask not later than `seconds` from now."""
         if self._due is not None:
             self._due = min(self._due, now + seconds)
 
-    def take_due(self, now: float) -> bool:
-        """Whether to ask now; the next time to ask is set."""
-        if self._due is None or now < self._due:
+    def take_due(self, books: Books, now: float) -> bool:
+        """Whether to ask now; the next time to ask is set. Hints that have come true by now are none."""
+        if self._due is None:
+            return False
+        ripe = {place: quantity for place, (due, quantity) in self._hints.items() if now >= due}
+        differing = any(quantity != books.net(*place) for place, quantity in ripe.items())
+        self._hints = {place: hint for place, hint in self._hints.items() if place not in ripe}
+        if now < self._due and not differing:
             return False
         self._due = now + ANSWER_SECONDS
         return True
 
+    def lost(self) -> None:
+        """No link: nothing is asked until a new connection has brought a snapshot."""
+        self._due = None
+        self._hints.clear()
+
+    # What the answers mean
+
+    def expect(self, through: int, positions: tuple[BrokerPosition, ...]) -> None:
+        """A complete snapshot came when the log was at entry `through`."""
+        self._waiting.append((through, positions))
+
+    def take_ripe(self, cursor: int) -> tuple[BrokerPosition, ...] | None:
+        """The snapshot to compare: every execution that the log had by then is in the books.
+
+        Only the newest one: two old snapshots compared at one moment would confirm each other's lack of later fills.
+        """
+        ripe = [positions for through, positions in self._waiting if through <= cursor]
+        self._waiting = [(through, positions) for through, positions in self._waiting if through > cursor]
+        return ripe[-1] if ripe else None
+
     def look(self, books: Books, positions: tuple[BrokerPosition, ...], instant: Nanos, now: float) -> Outcome:
         """Hold a complete snapshot against the books."""
-        self.broker = {(position.account, position.instrument): position for position in positions}
-        outcome = self._reconciliation.look(books, positions, self.accounts, instant)
+        snapshot = aggregate(positions)
+        self.broker = {(position.account, position.instrument): position for position in snapshot}
+        outcome = self._reconciliation.look(books, snapshot, self.accounts, instant, now)
+        for found in (*outcome.changed, *outcome.closed):
+            if found.confirmed_at is not None:
+                self._records.save_break(found)
+        self._records.save_snapshot(MEMORY, books.seq, self._reconciliation.dump())
         self.looked_at = now
         self._due = now + (min(self._grace, self._every) if outcome.open else self._every)
         return outcome
 
-    def lost(self) -> None:
-        """No link: nothing is asked until a new connection has brought a snapshot."""
-        self._due = None
+    def answer(self, name: str, action: Action, books: Books, now: float) -> tuple[Break, ...]:
+        """An operator says what a break is; the breaks that this explains. Raises AnswerRefused."""
+        answered = self._reconciliation.answer(name, action, books, self.broker)
+        for found in answered:
+            self._records.save_break(found)
+        self.look_within(0.0, now)
+        return answered

@@ -1,182 +1,262 @@
 """Books against the broker's positions: Σ strategies + `Discretionary` must equal what the broker holds.
 
-A difference is first a candidate, because news may be on its way. It is booked to `Discretionary` only when a second
-complete look, `grace` seconds later, shows the same difference and no entry of the log touched the instrument between.
+A difference is first a candidate, because news may be on its way. It is acted on only when a second complete look,
+`grace` seconds later, shows the same difference and no entry of the log touched the instrument between. What looks like
+a corporate action is a question then; anything else is booked to `Discretionary`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
+from mats.ledger.actions import Action, Exercise, Expiry, Residual, instruments_of
+from mats.ledger.adjustments import Adjustment, DoesNotFit, adjustments_for
+from mats.ledger.book import BookKey
 from mats.ledger.books import Books
+from mats.ledger.breaks import Agreement, Break, BreakState, Holder, Place, Proof, ProofLine, lines_of
+from mats.ledger.comparison import compare
+from mats.ledger.recognition import Scene, recognise
 from mats.model.broker import BrokerPosition
-from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, ZERO, Currency
-from mats.model.orders import DISCRETIONARY, AccountId
-from mats.model.timestamp import SECOND, Nanos, iso
+from mats.model.executions import Entry
+from mats.model.money import ZERO
+from mats.model.orders import AccountId
+from mats.model.timestamp import Nanos
 
 PATIENCE = 10
-"""An adjustment that does not arrive is asked for again at 10, 100, … times the grace."""
+"""Entries that do not arrive are asked for again at 10, 100, … times the grace."""
 
-Place = tuple[AccountId, InstrumentId]
-
-
-class Break(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where books and broker differ: `difference` = `broker` − `expected`, signed units.
-
-    `seq` is the last log entry that touched the instrument, `books` how many strategy books `expected` sums:
-    the proof of what was compared. `looks` counts complete looks that showed the same difference, `asked` how
-    often its adjustment was asked for.
-    """
-
-    account: AccountId
-    instrument: InstrumentId
-    expected: Decimal
-    broker: Decimal
-    first_seen: Nanos
-    seq: int
-    books: int
-    looks: int = 1
-    asked: int = 0
-
-    @property
-    def id(self) -> str:
-        return f"{self.account}/{self.instrument}@{iso(self.first_seen)}"
-
-    @property
-    def difference(self) -> Decimal:
-        return self.broker - self.expected
-
-    def age(self, now: Nanos) -> float:
-        """Seconds since the difference was first seen."""
-        return (now - self.first_seen) / SECOND
-
-
-class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
-    """What to book to `Discretionary` to settle a break: signed units at `price`, and why."""
-
-    account: AccountId
-    instrument: InstrumentId
-    quantity: Decimal
-    price: Decimal
-    currency: Currency
-    multiplier: Decimal
-    reason: str
+History = Callable[[BookKey, int], Sequence[Entry]]
+"""The entries of a book beyond a seq, in the order of the log; at least the newest ones where they are many."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look found: breaks still open, breaks that went away by themselves, and adjustments now due."""
+    """What one look found.
+
+    `open` are all breaks, `changed` those of them that stand otherwise than before, candidates left out; `closed` went
+    away. `adjustments` are due now, each group to be booked as a whole.
+    """
 
     open: tuple[Break, ...]
-    settled: tuple[Break, ...]
-    adjustments: tuple[Adjustment, ...]
+    changed: tuple[Break, ...]
+    closed: tuple[Break, ...]
+    adjustments: tuple[tuple[Adjustment, ...], ...]
 
 
-def compare(
-    books: Books,
-    positions: Iterable[BrokerPosition],
-    accounts: Collection[AccountId],
-    now: Nanos,
-    in_flight: Collection[Place] = (),
-) -> tuple[Break, ...]:
-    """Every difference in `accounts` between the books and a complete snapshot of the broker's positions.
-
-    An instrument that the snapshot does not name is held in quantity 0. Places `in_flight`, whose fills are logged but
-    not folded yet, cannot be judged and are left out.
-    """
-    held = {(p.account, p.instrument): p.quantity for p in positions}
-    places = {place for place in (*held, *books.instruments()) if place[0] in accounts} - set(in_flight)
-    return tuple(
-        found
-        for place in sorted(places)
-        if (found := _looked_at(books, place, held.get(place, ZERO), now)).difference != 0
-    )
+class AnswerRefused(Exception):
+    """The answer cannot be taken; one sentence with the mend."""
 
 
-def _looked_at(books: Books, place: Place, broker: Decimal, now: Nanos) -> Break:
-    folded = books.of_instrument(*place)
-    return Break(
-        account=place[0],
-        instrument=place[1],
-        expected=books.net(*place),
-        broker=broker,
-        first_seen=now,
-        seq=max((book.seq for book in folded), default=0),
-        books=len(folded),
-    )
+class _Memory(msgspec.Struct, frozen=True):
+    agreed: tuple[tuple[Place, Agreement], ...]
 
 
 class Reconciliation:
     """The open breaks, from look to look. `grace` is in seconds."""
 
-    def __init__(self, grace: float) -> None:
-        self._grace = grace
+    def __init__(self, grace: float, history: History) -> None:
+        self._grace, self._history = grace, history
         self._open: dict[Place, Break] = {}
+        self._since: dict[Place, float] = {}
+        self._agreed: dict[Place, Agreement] = {}
 
     @property
     def open(self) -> tuple[Break, ...]:
         """Breaks that are not settled, by account and instrument."""
         return tuple(self._open[place] for place in sorted(self._open))
 
-    def disagrees(self, account: AccountId, instrument: InstrumentId) -> Break | None:
-        """The open break of an instrument, if there is one: no new risk is taken there."""
-        return self._open.get((account, instrument))
+    def find(self, name: str) -> Break | None:
+        """The open break of an id."""
+        return next((found for found in self._open.values() if found.id == name), None)
 
     def look(
         self,
         books: Books,
-        positions: Collection[BrokerPosition],
+        snapshot: Collection[BrokerPosition],
         accounts: Collection[AccountId],
         now: Nanos,
-        in_flight: Collection[Place] = (),
+        at: float,
     ) -> Outcome:
-        """Compare again. Breaks of places in flight keep their standing until they can be judged.
+        """Compare again; `now` is the time for people, `at` measures spans (monotonic seconds).
 
-        An adjustment that was asked for is on its way; one that does not arrive is asked for again after `PATIENCE`
-        times the wait before. Should both arrive, the next looks find the surplus and take it back.
+        What was asked for is on its way; it is asked for again after `PATIENCE` times the wait before.
         """
-        found = {(b.account, b.instrument): self._aged(b) for b in compare(books, positions, accounts, now, in_flight)}
-        judged = {place for place in self._open if place[0] in accounts} - set(in_flight)
-        settled = tuple(self._open[place] for place in sorted(judged - found.keys()))
-        due = [b for b in found.values() if b.looks > 1 and b.age(now) >= self._wait(b)]
-        kept = {place: b for place, b in self._open.items() if place not in judged}
-        asked = {(b.account, b.instrument): msgspec.structs.replace(b, asked=b.asked + 1) for b in due}
-        self._open = {**kept, **found, **asked}
-        by_place = {(p.account, p.instrument): p for p in positions}
-        adjustments = tuple(_adjustment(b, books, by_place.get((b.account, b.instrument)), now) for b in due)
-        return Outcome(open=self.open, settled=settled, adjustments=adjustments)
+        positions = {(position.account, position.instrument): position for position in snapshot}
+        before = dict(self._open)
+        judged = {place for place in before if place[0] in accounts}
+        found = {b.place: self._aged(b, at) for b in compare(books, positions, accounts, now)}
+        closed = tuple(self._closed(before[place], books, now) for place in sorted(judged - found.keys()))
+        self._open = {place: b for place, b in before.items() if place not in judged} | found
+        self._agree(books, positions, accounts, now)
+        suspects = recognise(Scene(self._open, books, positions, self._agreed, now))
+        for place in found:
+            self._open[place] = self._judged(self._open[place], suspects.get(place, ()), books, positions, now)
+        adjustments = self._due(books, positions, at)
+        changed = tuple(b for b in self.open if b.confirmed_at and _standing(b) != _standing(before.get(b.place)))
+        return Outcome(open=self.open, changed=changed, closed=closed, adjustments=adjustments)
 
-    def _wait(self, found: Break) -> float:
-        """The age in seconds at which the break is due."""
-        return self._grace if not found.asked else max(self._grace, 1.0) * PATIENCE**found.asked
+    def answer(
+        self, name: str, action: Action, books: Books, positions: Mapping[Place, BrokerPosition]
+    ) -> tuple[Break, ...]:
+        """Take an operator's word for what a break is, and each other one that it explains.
 
-    def _aged(self, found: Break) -> Break:
-        """The same difference over the same entries is one break that grows older; anything else is a new one."""
-        known = self._open.get((found.account, found.instrument))
-        if known is None or (known.expected, known.broker, known.seq) != (found.expected, found.broker, found.seq):
+        It is booked at the next look that shows them unchanged. Raises AnswerRefused where there is no such break, it
+        is not confirmed or is being settled already, or the action would not settle it.
+        """
+        found = self.find(name)
+        if found is None:
+            raise AnswerRefused(f"no break {name} is open; `mats breaks` shows those that are")
+        if not found.confirmed or found.asked:
+            stands = "is being settled" if found.asked else "was seen once only"
+            raise AnswerRefused(f"break {name} {stands}; wait for the next comparison, or ask for one")
+        places = _places(found, action)
+        if found.place not in places or not all(place in self._open for place in places):
+            raise AnswerRefused(
+                f"break {name} is not {action.text}: books and broker do not differ in both; look again"
+            )
+        try:
+            adjustments_for(self._open[places[0]], action, books, positions)
+        except DoesNotFit as error:
+            raise AnswerRefused(str(error)) from None
+        for place in places:
+            self._open[place] = replace(self._open[place], answer=action, state=BreakState.CONFIRMED)
+        return tuple(self._open[place] for place in places)
+
+    # What a restart must find again
+
+    def dump(self) -> bytes:
+        """When each place last agreed, as bytes."""
+        return msgspec.msgpack.encode(_Memory(tuple(self._agreed.items())))
+
+    def restore(self, payload: bytes | None, open_breaks: Iterable[Break]) -> None:
+        """Begin where an earlier run ended: its breaks stay what they are, and wait for the grace of this run."""
+        if payload is not None:
+            self._agreed = dict(msgspec.msgpack.decode(payload, type=_Memory).agreed)
+        self._open = {found.place: found for found in open_breaks}
+
+    # One look
+
+    def _aged(self, found: Break, at: float) -> Break:
+        """The same difference over the same entries has been seen once more; other figures begin their proof anew."""
+        known = self._open.get(found.place)
+        if known is not None and _figures(known) == _figures(found):
+            self._since.setdefault(found.place, at)
+            return replace(known, looks=known.looks + 1)
+        self._since[found.place] = at
+        if known is None:
             return found
-        return msgspec.structs.replace(found, first_seen=known.first_seen, looks=known.looks + 1, asked=known.asked)
+        return replace(
+            found,
+            first_seen=known.first_seen,
+            first_seq=known.first_seq,
+            confirmed_at=known.confirmed_at,
+            attempts=known.attempts,
+        )
+
+    def _agree(
+        self, books: Books, positions: Mapping[Place, BrokerPosition], accounts: Collection[AccountId], now: Nanos
+    ) -> None:
+        """Every place without a break is proved equal as of now."""
+        for place in books.instruments() | positions.keys():
+            if place not in self._open and place[0] in accounts:
+                position = positions.get(place)
+                quantity, cost = (position.quantity, position.average_cost) if position else (ZERO, ZERO)
+                self._agreed[place] = Agreement(now, books.seq, quantity, cost)
+
+    def _judged(
+        self,
+        found: Break,
+        suspects: tuple[Action, ...],
+        books: Books,
+        positions: Mapping[Place, BrokerPosition],
+        now: Nanos,
+    ) -> Break:
+        """The break with its suspects and its state; with its proof when a second look has confirmed it."""
+        if not found.asked:
+            found = replace(found, suspects=suspects)
+        if not found.confirmed:
+            return found
+        asks = found.answer is None and bool(found.suspects) and _plain(found) is None
+        return replace(
+            found,
+            state=BreakState.QUESTION if asks else BreakState.CONFIRMED,
+            confirmed_at=found.confirmed_at or now,
+            proof=found.proof or self._prove(found, books, positions.get(found.place), now),
+        )
+
+    def _prove(self, found: Break, books: Books, position: BrokerPosition | None, now: Nanos) -> Proof:
+        agreed = self._agreed.get(found.place)
+        lines = self._lines(found, books, agreed.seq if agreed else 0)
+        return Proof(
+            time=now,
+            start=found.expected - sum((line.quantity for line in lines), ZERO),
+            lines=lines,
+            holders=tuple(Holder(book.strategy, book.quantity, book.seq) for book in books.of_instrument(*found.place)),
+            average_cost=position.average_cost if position else ZERO,
+            agreed=agreed,
+        )
+
+    def _lines(self, found: Break, books: Books, after: int) -> tuple[ProofLine, ...]:
+        """What moved the books of a place beyond entry `after`; the log may be ahead of the books."""
+        entries = (entry for book in books.of_instrument(*found.place) for entry in self._history(book.key, after))
+        return lines_of([entry for entry in entries if entry.seq <= books.seq])
+
+    def _due(
+        self, books: Books, positions: Mapping[Place, BrokerPosition], at: float
+    ) -> tuple[tuple[Adjustment, ...], ...]:
+        """The entries to book now. An action that moves two instruments waits until both are proved."""
+        ripe = {place for place, found in self._open.items() if self._ripe(found, at)}
+        groups = []
+        for place in sorted(ripe):
+            found = self._open[place]
+            action = found.answer or _plain(found) or Residual()
+            places = _places(found, action)
+            if not ripe.issuperset(places):
+                continue
+            attempt = f"{found.difference:+f} to Discretionary" if isinstance(action, Residual) else action.text
+            self._open[place] = replace(
+                found, asked=found.asked + 1, attempts=tuple(dict.fromkeys((*found.attempts, f"booked as {attempt}")))
+            )
+            if place == places[0]:
+                groups.append(adjustments_for(found, action, books, positions))
+        return tuple(groups)
+
+    def _ripe(self, found: Break, at: float) -> bool:
+        if found.state is not BreakState.CONFIRMED:
+            return False
+        wait = self._grace if not found.asked else max(self._grace, 1.0) * PATIENCE**found.asked
+        return at - self._since[found.place] >= wait
+
+    def _closed(self, known: Break, books: Books, now: Nanos) -> Break:
+        """How a break ended: by what was booked for it, or by itself."""
+        self._since.pop(known.place, None)
+        lines = self._lines(known, books, known.first_seq)
+        adjusted = any(line.what == "adjustment" for line in lines)
+        why = "; ".join(known.attempts) if adjusted else "its fills arrived" if lines else "the broker's figure changed"
+        return replace(
+            known,
+            state=BreakState.ADJUSTED if adjusted else BreakState.SETTLED,
+            resolved=now,
+            resolution=why,
+            settled_by=lines,
+        )
 
 
-def _adjustment(found: Break, books: Books, position: BrokerPosition | None, now: Nanos) -> Adjustment:
-    """The break as an entry to book. Its price is the broker's average where the broker still holds something."""
-    own = books.get(found.account, DISCRETIONARY, found.instrument)
-    known = own or next(iter(books.of_instrument(found.account, found.instrument)), None)
-    multiplier = position.multiplier if position else known.multiplier if known else ONE
-    if position and position.quantity:
-        price = position.average_cost / multiplier
-    else:
-        price = known.average_price if known else ZERO
-    return Adjustment(
-        account=found.account,
-        instrument=found.instrument,
-        quantity=found.difference,
-        price=price,
-        currency=position.currency if position else known.currency if known else "USD",
-        multiplier=multiplier,
-        reason=(
-            f"the broker holds {found.broker}, the books say {found.expected}; the same on {found.looks} looks over"
-            f" {found.age(now):.1f} s with no fill after entry {found.seq}"
-        ),
-    )
+def _figures(found: Break) -> tuple[Decimal, Decimal, int]:
+    return found.expected, found.broker, found.seq
+
+
+def _standing(found: Break | None) -> tuple[object, ...] | None:
+    """What of a break is worth writing down when it changes."""
+    return None if found is None else (found.state, _figures(found), found.asked, found.answer, found.suspects)
+
+
+def _plain(found: Break) -> Action | None:
+    """What the terms of the contract say, so that nobody need be asked."""
+    return next((action for action in found.suspects if isinstance(action, Exercise | Expiry)), None)
+
+
+def _places(found: Break, action: Action) -> tuple[Place, ...]:
+    """Every place that an action settles; the first one carries its entries."""
+    return tuple((found.account, name) for name in instruments_of(action)) or (found.place,)

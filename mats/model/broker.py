@@ -52,7 +52,10 @@ class BrokerError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's net position; `average_cost` is per unit, times the multiplier, as IB reports it."""
+    """The broker's net position; `average_cost` is per unit, times the multiplier, as IB reports it.
+
+    `con_id` is IB's contract id, 0 where it was not said.
+    """
 
     account: AccountId
     instrument: InstrumentId
@@ -60,6 +63,7 @@ class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
     average_cost: Decimal
     currency: Currency = "USD"
     multiplier: Decimal = Decimal(1)
+    con_id: int = 0
 
 
 class AccountValue(msgspec.Struct, frozen=True, kw_only=True):

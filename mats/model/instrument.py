@@ -1,5 +1,6 @@
 """Instruments: what can be traded, and how each is named everywhere in the system."""
 
+import re
 from decimal import Decimal
 from enum import StrEnum
 
@@ -17,6 +18,8 @@ CURRENCIES = frozenset(
     "USD EUR GBP JPY CHF CAD AUD NZD SEK NOK DKK HKD SGD CNH MXN ZAR PLN CZK HUF ILS KRW INR TRY".split()
 )
 """ISO 4217 codes that IB trades as pairs."""
+
+_OPTION = re.compile(r"(?P<root>[A-Z0-9_ ]{6})(?P<date>\d{6})(?P<right>[CP])(?P<strike>\d{8})")
 
 
 class SecType(StrEnum):
@@ -77,7 +80,20 @@ def parse_instrument(name: InstrumentId) -> Instrument:
 
     Six letters whose halves are both currencies are a pair; `SYMBOL.CUR` is a stock in that currency; anything else
     without a colon is a US stock. A second name for one instrument (`SPY.USD`) is refused: fills come under the first.
+    An option has the symbol of the OCC: root in six places, yymmdd, C or P, strike in thousandths.
     """
+    if option := _OPTION.fullmatch(name):
+        return Instrument(
+            id=name,
+            symbol=option["root"].strip(" _"),
+            sec_type=SecType.OPTION,
+            currency="USD",
+            local_symbol=name,
+            expiry="20" + option["date"],
+            strike=Decimal(option["strike"]) / 1000,
+            right=option["right"],
+            multiplier=Decimal(100),
+        )
     if not name.isascii() or not name or any(c.isspace() for c in name) or name[0] in ".:":
         raise ValueError(f"instrument {name!r} is not a name; write SPY, SAP.EUR, EURUSD or ES:20241220")
     if len(name) == 6 and name[:3] in CURRENCIES and name[3:] in CURRENCIES:

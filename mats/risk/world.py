@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from decimal import Decimal
 
+from mats.ledger.breaks import Place
 from mats.ledger.figures import Unknown
 from mats.ledger.fx import FxRates
-from mats.ledger.reconcile import Place
 from mats.model.instrument import Instrument, InstrumentId, parse_instrument
 from mats.model.money import Currency, exact
 from mats.model.orders import AccountId, OrderIntent, StrategyName

@@ -9,6 +9,7 @@ import msgspec
 from mats.model.orders import StrategyName
 from mats.model.timestamp import Nanos
 from mats.store.journal_audit import AuditTable
+from mats.store.journal_breaks import BreakTable
 from mats.store.journal_log import LogTables
 from mats.store.journal_orders import OrderTables
 from mats.store.journal_schema import JournalError
@@ -31,7 +32,7 @@ class Halt(msgspec.Struct, frozen=True):
     time: Nanos
 
 
-class Journal(LogTables, OrderTables, AuditTable):
+class Journal(LogTables, OrderTables, AuditTable, BreakTable):
     """The fill log and the orders, and the marks, cursors and halts that a restart must find again."""
 
     def open_boot(self) -> Boot:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mats.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_SECONDS = 10.0
 
 TABLES = """
@@ -55,7 +55,14 @@ CREATE TABLE audit (
     outcome TEXT NOT NULL);
 -- Quantity moved between two books: the seq of its first leg, and the assignment that it takes back, once each.
 CREATE TABLE assignments (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, reverses TEXT UNIQUE) WITHOUT ROWID;
-"""
+""",
+    3: """
+-- Where books and broker differed: open ones have resolved = 0.
+CREATE TABLE breaks (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, instrument TEXT NOT NULL, first_seen INTEGER NOT NULL,
+    resolved INTEGER NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX breaks_by_end ON breaks (resolved);
+""",
 }
 """What each later schema version added; a journal of an older one gets it when it is opened."""
 

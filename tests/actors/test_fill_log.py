@@ -26,6 +26,7 @@ from actors.messages.fill_log import (
     StagesBehind,
 )
 from actors.messages.portfolio_manager import RatesChanged
+from mats.ledger.adjustments import Adjustment
 from mats.ledger.assignment import assign, empty_taker
 from mats.ledger.books import refold
 from mats.ledger.fx import FxRates
@@ -176,16 +177,29 @@ def test_a_commission_that_comes_with_every_report_is_booked_once(world, an_exec
     assert [type(entry) for entry in world.journaled()] == [FillRecorded, CommissionRecorded]
 
 
-def test_an_adjustment_is_booked_in_its_place_in_the_log(world, an_execution):
-    world.report(an_execution())
-    adjust = Adjust(
-        strategy="Discretionary", account="DU1", instrument="SPY", quantity=Decimal(-3), price=Decimal(9),
-        currency="USD", multiplier=Decimal(1), reason="split",
+def adjusting(quantity, reason, as_of):
+    one = Adjustment(
+        strategy="Discretionary", account="DU1", instrument="SPY", quantity=Decimal(quantity), price=Decimal(9),
+        currency="USD", multiplier=Decimal(1), reason=reason,
     )  # fmt: skip
-    world.log.tell(adjust)
+    return Adjust((one, replace(one, strategy="trend", quantity=-one.quantity)), as_of)
+
+
+def test_adjustments_are_booked_together_in_their_place_in_the_log(world, an_execution):
+    world.report(an_execution())
+    world.log.tell(adjusting(-3, "split", as_of=1))
     world.runtime.run_until_idle()
-    entry = world.journaled()[1]
-    assert (entry.seq, entry.strategy, entry.quantity, entry.reason) == (2, "Discretionary", -3, "split")
+    booked = [(entry.seq, entry.strategy, entry.quantity, entry.reason) for entry in world.journaled()[1:]]
+    assert booked == [(2, "Discretionary", -3, "split"), (3, "trend", 3, "split")]
+
+
+def test_adjustments_for_a_book_that_has_moved_on_are_void(world, an_execution):
+    world.report(an_execution())
+    world.log.tell(adjusting(-3, "made before the fill", as_of=0))
+    world.log.tell(adjusting(-3, "made after it", as_of=1))
+    world.log.tell(adjusting(-3, "the same again", as_of=1))
+    world.runtime.run_until_idle()
+    assert [entry.reason for entry in world.journaled()[1:]] == ["made after it"] * 2
 
 
 # Epochs and replays

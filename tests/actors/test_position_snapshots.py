@@ -7,8 +7,10 @@ from msgspec.structs import replace
 
 from actors.messages.broker import PositionsTaken, TakePositions
 from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog
-from actors.messages.portfolio_manager import BreaksChanged
+from actors.messages.market_data import WatchPrices
+from actors.messages.portfolio_manager import AnswerBreak, AnswerDenied, BreaksChanged, ReadBreaks
 from actors.portfolio_manager import PortfolioManager
+from mats.ledger.actions import Residual
 from mats.model.broker import BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.runtime import Actor
@@ -33,10 +35,11 @@ class World:
 
     def __init__(self, runtime, journal_path, a_ready):
         self.runtime = runtime
-        names = ("fill-log", "risk", "store", "heard", "manager")
-        self.log, self.risk, self.store, self.heard, manager = map(runtime.probe, names)
+        names = ("fill-log", "risk", "store", "heard", "manager", "market-data")
+        self.log, self.risk, self.store, self.heard, manager, self.market_data = map(runtime.probe, names)
         line = runtime.spawn(Line, self.heard.ref, name="ib-0")
-        args = (journal_path, self.log.ref, self.risk.ref, self.store.ref, line, manager.ref, "USD", 60.0, 0.0)
+        others = (self.log.ref, self.risk.ref, self.store.ref, line, manager.ref, self.market_data.ref)
+        args = (journal_path, *others, "USD", 86_400.0, 60.0, 0.0)
         self.ref = runtime.spawn(PortfolioManager, *args, name="portfolio")
         self.ref.tell(a_ready(line))
         runtime.run_until_idle()
@@ -56,7 +59,10 @@ class World:
         return said
 
     def adjustments(self):
-        return [message.quantity for message in self.log_said() if isinstance(message, Adjust)]
+        return [m.quantity for said in self.log_said() if isinstance(said, Adjust) for m in said.adjustments]
+
+    def ask(self, question):
+        return self.ref.ask(question, timeout=1.0)
 
     def broken(self):
         """The last word to risk about where books and broker differ."""
@@ -117,3 +123,26 @@ def test_positions_are_asked_for_regularly_and_again_when_they_do_not_come(world
     world.heard.expect_nothing(0.0)
     world.runtime.advance(3.0)
     world.heard.expect_message(TakePositions(world.ref))
+
+
+def test_what_is_held_is_to_have_a_price_whoever_follows_it(world):
+    world.taken(*held(10), mark=0)
+    world.market_data.fish(lambda message: message == WatchPrices(frozenset({"SPY"})), 1.0)
+
+
+def test_open_and_past_breaks_can_be_read_with_their_proof(world, fill, journal_path):
+    world.taken(*held(10), mark=0)
+    world.taken(*held(10), mark=0)
+    (found,) = world.ask(ReadBreaks()).open
+    assert (found.state, found.proof.expected, found.broker, found.attempts) == (
+        "confirmed", 0, 10, ("booked as +10 to Discretionary",),
+    )  # fmt: skip
+    world.ref.tell(Apply((fill(1),)))
+    world.taken(*held(10), mark=1)
+    answer = world.ask(ReadBreaks(past=5))
+    assert (answer.open, [past.id for past in answer.past]) == ((), [found.id])
+
+
+def test_an_answer_to_a_break_that_is_not_there_is_denied_in_one_sentence(world):
+    denied = world.ask(AnswerBreak("DU1/SPY@never", Residual()))
+    assert denied == AnswerDenied("no break DU1/SPY@never is open; `mats breaks` shows those that are")

@@ -1,10 +1,13 @@
 """Builders of the ledger's tests: fills with short arguments, and a history that is the log of a test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from mats.ledger.adjustments import Adjustment
+from mats.ledger.book import BookKey
 from mats.ledger.books import Books
 from mats.ledger.history import key_of
 from mats.model.executions import (
@@ -103,6 +106,15 @@ class Log:
         )
         self.entries.append(entry)
         return entry
+
+    def settle(self, adjustments: Iterable[Adjustment]) -> None:
+        """Book what a reconciliation asks for."""
+        for wanted in adjustments:
+            self.entries.append(AdjustmentRecorded(seq=self.next, recorded=0, **msgspec.structs.asdict(wanted)))
+
+    def newest(self, key: BookKey, after: int) -> list[Entry]:
+        """The entries of a book beyond a seq."""
+        return [entry for entry in self.history(*key) if entry.seq > after]
 
     def books(self) -> Books:
         """The books of everything logged so far."""

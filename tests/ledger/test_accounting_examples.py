@@ -88,14 +88,14 @@ def test_the_future_example(log):
 def test_the_reconciliation_table(log):
     log.fill("100", "10", "trend")
     log.fill("-100", "10", "revert")
-    reconciliation = Reconciliation(grace=3.0)
+    reconciliation = Reconciliation(3.0, log.newest)
 
     def look(seconds, broker):
         positions = [BrokerPosition(account="DU1", instrument="SPY", quantity=D(broker), average_cost=D(10))]
-        outcome = reconciliation.look(log.books(), positions, ["DU1"], seconds * SECOND)
-        for wanted in outcome.adjustments:
-            log.adjust(str(wanted.quantity), str(wanted.price))
-        return len(outcome.open), [a.quantity for a in outcome.adjustments], len(outcome.settled)
+        outcome = reconciliation.look(log.books(), positions, ["DU1"], seconds * SECOND, seconds)
+        wanted = [adjustment for group in outcome.adjustments for adjustment in group]
+        log.settle(wanted)
+        return len(outcome.open), [adjustment.quantity for adjustment in wanted], len(outcome.closed)
 
     assert [look(second, 30) for second in (0, 2, 4, 5)] == [(1, [], 0), (1, [], 0), (1, [30], 0), (0, [], 1)]
     held = {book.strategy: book.quantity for book in log.books().of_instrument("DU1", "SPY")}

@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(log, move, sentence):
 
 def test_an_instrument_with_an_open_break_is_left_alone(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
-    found = Break(account="DU1", instrument="SPY", expected=D(100), broker=D(90), first_seen=0, seq=1, books=1)
+    found = Break(account="DU1", instrument="SPY", expected=D(100), broker=D(90), first_seen=0, first_seq=1, seq=1)
     with pytest.raises(AssignmentError, match=r"books and broker differ on SPY in DU1 \(100 and 90\)"):
         propose(a_move(), log.books(), (found,))
 

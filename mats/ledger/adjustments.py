@@ -1,0 +1,182 @@
+"""Entries that settle a break: what each action makes of the books of its holders, and of nobody else's.
+
+Each adjustment states the change of quantity, cost and realised result exactly: no average is rounded on the way.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from mats.ledger.actions import Action, Exercise, Expiry, Residual, Split, SymbolChange
+from mats.ledger.book import Book, trade
+from mats.ledger.books import Books
+from mats.ledger.breaks import Break, Place
+from mats.ledger.recognition import FRACTION
+from mats.model.broker import BrokerPosition
+from mats.model.instrument import InstrumentId
+from mats.model.money import EXACT, ONE, ZERO, Currency
+from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
+
+PART = Decimal("1e-8")
+"""Units after a split are rounded to this; what is lost goes to `Discretionary`."""
+
+
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """What to book to a strategy without an execution: signed units, and why.
+
+    Where `cost` is stated, cost and realised result change by exactly `cost` and `realized`, in `currency`, and `price`
+    is for people. Where it is None, the units come and go at `price`, and realise nothing.
+    """
+
+    strategy: StrategyName
+    account: AccountId
+    instrument: InstrumentId
+    quantity: Decimal
+    price: Decimal
+    currency: Currency
+    multiplier: Decimal
+    reason: str
+    cost: Decimal | None = None
+    realized: Decimal = ZERO
+
+
+class DoesNotFit(Exception):
+    """The action does not explain the break; one sentence with the mend."""
+
+
+def adjustments_for(
+    found: Break, action: Action, books: Books, positions: Mapping[Place, BrokerPosition]
+) -> tuple[Adjustment, ...]:
+    """What to book where `found` is `action`. Raises DoesNotFit where that would not make the numbers equal."""
+    match action:
+        case Residual():
+            return (_residual(found, found.difference, _reason(found), books, positions.get(found.place)),)
+        case Split():
+            return _split(found, action, books, positions.get(found.place))
+        case SymbolChange():
+            return tuple(
+                adjustment for book in _holders(found, books) for adjustment in _renamed(book, action, found.id)
+            )
+        case Expiry():
+            return tuple(_expired(book, action, found.id) for book in _holders(found, books))
+        case Exercise():
+            return tuple(
+                adjustment
+                for book in _holders(found, books)
+                for adjustment in _exercised(book, action, books, positions, found.id)
+            )
+
+
+def _holders(found: Break, books: Books) -> tuple[Book, ...]:
+    return tuple(book for book in books.of_instrument(*found.place) if book.quantity)
+
+
+def _reason(found: Break) -> str:
+    return (
+        f"break {found.id}: the broker holds {found.broker:f}, the books say {found.expected:f}; the same on"
+        f" {found.looks} looks with no fill after entry {found.seq}"
+    )
+
+
+def _residual(
+    found: Break, quantity: Decimal, reason: str, books: Books, position: BrokerPosition | None
+) -> Adjustment:
+    """Units for `Discretionary`, at the broker's average where the broker still holds something."""
+    own = books.get(found.account, DISCRETIONARY, found.instrument)
+    known = own or next(iter(books.of_instrument(*found.place)), None)
+    multiplier = position.multiplier if position else known.multiplier if known else ONE
+    if position and position.quantity:
+        price = position.average_cost / multiplier
+    else:
+        price = known.average_price if known else ZERO
+    return Adjustment(
+        strategy=DISCRETIONARY,
+        account=found.account,
+        instrument=found.instrument,
+        quantity=quantity,
+        price=price,
+        currency=position.currency if position else known.currency if known else "USD",
+        multiplier=multiplier,
+        reason=reason,
+    )
+
+
+def _split(found: Break, split: Split, books: Books, position: BrokerPosition | None) -> tuple[Adjustment, ...]:
+    """Each holder's units times new / old, at the cost they had; a fraction that was paid out is `Discretionary`'s."""
+    if split.new <= 0 or split.old <= 0 or split.new == split.old:
+        raise DoesNotFit(f"a {split.new}:{split.old} split is none; give two different numbers above zero")
+    reason = f"break {found.id}: {split.text}"
+    adjustments, after = [], ZERO
+    for book in _holders(found, books):
+        held = (book.quantity * split.new / split.old).quantize(PART)
+        after += held
+        adjustments.append(_stated(book, held - book.quantity, ZERO, ZERO, reason))
+    left = found.broker - after
+    if abs(left) >= FRACTION:
+        raise DoesNotFit(
+            f"after {split.text} the books would hold {after:f} and the broker holds {found.broker:f}; give the ratio"
+            " that leads there, or book the difference as a residual"
+        )
+    if left:
+        paid = f"break {found.id}: what {split.text} left over, as a rule paid out in cash"
+        adjustments.append(_residual(found, left, paid, books, position))
+    return tuple(adjustments)
+
+
+def _renamed(book: Book, change: SymbolChange, source: str) -> tuple[Adjustment, Adjustment]:
+    """Out of the old name and into the new one, with quantity and cost."""
+    reason = f"break {source}: {change.text}"
+    leaving = _stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
+    coming = _stated(book, book.quantity, book.cost, ZERO, reason)
+    return leaving, msgspec.structs.replace(coming, instrument=change.successor)
+
+
+def _expired(book: Book, expiry: Expiry, source: str) -> Adjustment:
+    """Closed at the settlement price; where that is not known, the cost leaves and nothing is realised."""
+    if expiry.price is None:
+        reason = f"break {source}: {expiry.text}; settlement price unknown, no result is booked"
+        return _stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
+    reason = f"break {source}: {expiry.text}, settled at {expiry.price:f}"
+    return _traded(book, -book.quantity, expiry.price, reason)
+
+
+def _exercised(
+    book: Book, exercise: Exercise, books: Books, positions: Mapping[Place, BrokerPosition], source: str
+) -> tuple[Adjustment, Adjustment]:
+    """The option closes at nothing, the underlying trades at the strike: what the option cost is its result."""
+    reason = f"break {source}: {exercise.text}"
+    units = book.quantity * (exercise.units / exercise.contracts)
+    at = positions.get((book.account, exercise.underlying))
+    empty = Book(
+        account=book.account,
+        strategy=book.strategy,
+        instrument=exercise.underlying,
+        currency=at.currency if at else book.currency,
+        multiplier=at.multiplier if at else ONE,
+    )
+    underlying = books.get(book.account, book.strategy, exercise.underlying) or empty
+    return _traded(book, -book.quantity, ZERO, reason), _traded(underlying, units, exercise.strike, reason)
+
+
+def _traded(book: Book, quantity: Decimal, price: Decimal, reason: str) -> Adjustment:
+    """What a trade at `price` would have made of the book."""
+    after = trade(book, quantity, price, book.multiplier)
+    cost, realized = EXACT.subtract(after.cost, book.cost), EXACT.subtract(after.realized, book.realized)
+    stated = _stated(book, quantity, cost, realized, reason)
+    return msgspec.structs.replace(stated, price=price)
+
+
+def _stated(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal, reason: str) -> Adjustment:
+    return Adjustment(
+        strategy=book.strategy,
+        account=book.account,
+        instrument=book.instrument,
+        quantity=quantity,
+        price=book.average_price,
+        currency=book.currency,
+        multiplier=book.multiplier,
+        reason=reason,
+        cost=cost,
+        realized=realized,
+    )

@@ -1,0 +1,135 @@
+"""What the broker's figures say that a difference may be. Pure: open breaks and books in, suspects by place out."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import combinations
+
+from mats.ledger.actions import Action, Exercise, Expiry, Split, SymbolChange
+from mats.ledger.books import Books
+from mats.ledger.breaks import Agreement, Break, Place
+from mats.ledger.contract_terms import is_stock, terms_of
+from mats.model.broker import BrokerPosition
+from mats.model.money import ZERO
+from mats.model.timestamp import Nanos
+
+RATIOS = (
+    *((new, 1) for new in range(2, 101)),
+    *((1, old) for old in range(2, 101)),
+    (3, 2), (2, 3), (4, 3), (3, 4), (5, 2), (2, 5), (5, 3), (3, 5), (5, 4), (4, 5), (6, 5), (5, 6),
+)  # fmt: skip
+"""Splits that companies make: new units for old ones."""
+COST_TOLERANCE = Decimal("0.02")
+"""How far the broker's average cost may be from what the action makes of it: commissions are in it or not."""
+FRACTION = Decimal(1)
+"""A reverse split leaves fractions of a unit, which are paid out in cash."""
+MOST_OPTIONS = 8
+"""Among so many vanished options of one underlying it is tried which ones explain what came in."""
+
+
+class Scene:
+    """What is known at one look."""
+
+    def __init__(
+        self,
+        breaks: Mapping[Place, Break],
+        books: Books,
+        positions: Mapping[Place, BrokerPosition],
+        agreed: Mapping[Place, Agreement],
+        now: Nanos,
+    ) -> None:
+        self.breaks, self.books, self.positions, self.agreed, self.now = breaks, books, positions, agreed, now
+
+    def cost_before(self, found: Break) -> Decimal:
+        """What one unit cost when both last agreed, by the broker; else by the books; 0 where nothing is known."""
+        known = self.agreed.get(found.place)
+        if known is not None and known.average_cost:
+            return known.average_cost
+        cost = sum((book.cost for book in self.books.of_instrument(*found.place)), ZERO)
+        return cost / found.expected if found.expected else ZERO
+
+    def cost_now(self, found: Break) -> Decimal:
+        position = self.positions.get(found.place)
+        return position.average_cost if position else ZERO
+
+
+def recognise(scene: Scene) -> dict[Place, tuple[Action, ...]]:
+    """What each open break may be, the likeliest first; a break that is like nothing is left out.
+
+    One that belongs to two places, such as a change of symbol, stands at both.
+    """
+    suspects: dict[Place, list[Action]] = {}
+    for found in scene.breaks.values():
+        for action, places in _suspected(scene, found):
+            for place in places:
+                suspects.setdefault(place, []).append(action)
+    for exercise, places in _exercises(scene):
+        for place in places:
+            suspects[place] = [exercise]
+    return {place: tuple(dict.fromkeys(actions)) for place, actions in suspects.items()}
+
+
+def _suspected(scene: Scene, found: Break) -> Iterator[tuple[Action, tuple[Place, ...]]]:
+    if found.expected and found.broker:
+        if split := _split(found, scene.cost_before(found), scene.cost_now(found)):
+            yield split, (found.place,)
+    elif found.expected:
+        terms = terms_of(found.instrument)
+        if terms is not None and terms.ended(scene.now):
+            yield Expiry(found.instrument), (found.place,)
+        for other in scene.breaks.values():
+            if _is_successor(scene, found, other):
+                yield SymbolChange(found.instrument, other.instrument), (found.place, other.place)
+
+
+def _split(found: Break, before: Decimal, after: Decimal) -> Split | None:
+    """The split that explains quantity and cost best: the one must grow as the other shrinks."""
+    if found.expected * found.broker < 0 or before * after <= 0:
+        return None
+    fits: list[tuple[Decimal, int, Split]] = []
+    for new, old in RATIOS:
+        missing = abs(found.expected * new / old - found.broker)
+        drift = abs(after * new / (before * old) - 1)
+        if missing < FRACTION and drift <= COST_TOLERANCE:
+            fits.append((missing + drift, new + old, Split(found.instrument, new, old)))
+    return min(fits, key=lambda fit: fit[:2])[2] if fits else None
+
+
+def _is_successor(scene: Scene, gone: Break, other: Break) -> bool:
+    """The same number of shares came in under a name that nobody held, at the same cost."""
+    if other.account != gone.account or other.expected or other.broker != gone.expected:
+        return False
+    if not is_stock(gone.instrument) or not is_stock(other.instrument):
+        return False
+    position = scene.positions[other.place]
+    held = scene.books.of_instrument(*gone.place)
+    if any((book.currency, book.multiplier) != (position.currency, position.multiplier) for book in held):
+        return False
+    before = scene.cost_before(gone)
+    return bool(before) and abs(position.average_cost / before - 1) <= COST_TOLERANCE
+
+
+def _exercises(scene: Scene) -> Iterator[tuple[Exercise, tuple[Place, ...]]]:
+    """Vanished options whose deliveries add up to what came in of their underlying."""
+    delivered: dict[Place, list[tuple[Break, Exercise]]] = {}
+    for found in scene.breaks.values():
+        terms = terms_of(found.instrument)
+        held = scene.books.of_instrument(*found.place)
+        if terms is None or not terms.right or found.broker or not held:
+            continue
+        units = terms.delivered(found.expected, held[0].multiplier)
+        exercise = Exercise(found.instrument, terms.underlying, found.expected, units, terms.strike)
+        delivered.setdefault((found.account, terms.underlying), []).append((found, exercise))
+    for place, options in delivered.items():
+        underlying = scene.breaks.get(place)
+        chosen = _adding_up(options[:MOST_OPTIONS], underlying.difference) if underlying else ()
+        for found, exercise in chosen:
+            yield exercise, (found.place, place)
+
+
+def _adding_up(options: list[tuple[Break, Exercise]], units: Decimal) -> tuple[tuple[Break, Exercise], ...]:
+    """The most options whose deliveries come to `units`."""
+    for size in range(len(options), 0, -1):
+        for chosen in combinations(options, size):
+            if sum(exercise.units for _, exercise in chosen) == units:
+                return chosen
+    return ()
