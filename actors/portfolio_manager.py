@@ -23,7 +23,7 @@ from actors.messages.portfolio_manager import (
     AnswerBreak,
     AnswerDenied,
     AssignmentRefused,
-    BooksChanged,
+    BooksAgreed,
     BookState,
     BreakAnswered,
     Breaks,
@@ -32,6 +32,7 @@ from actors.messages.portfolio_manager import (
     FillBooked,
     FollowBook,
     Portfolio,
+    PricesMarked,
     ProposeAssignment,
     ProposeReversal,
     RatesChanged,
@@ -48,7 +49,7 @@ from mats.ledger.actions import Action
 from mats.ledger.allocation import Allocation, Share
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
-from mats.ledger.book import Book, BookKey
+from mats.ledger.book import Book
 from mats.ledger.books import Books
 from mats.ledger.breaks import describe
 from mats.ledger.exposure import Marks
@@ -66,6 +67,8 @@ from mats.strategy.host import Position
 
 TICK_SECONDS = 0.5
 SNAPSHOT_SECONDS = 5.0
+MARK_SECONDS = 1.0
+"""How often prices are told to the store."""
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -113,6 +116,8 @@ class PortfolioManager(Stage):
         self._master: Ref | None = None
         self._taken: tuple[BrokerPosition, ...] = ()
         self._prices: dict[InstrumentId, float] = {}
+        self._moved: dict[InstrumentId, float] = {}
+        self._marked_at = self._saved_at
         self._followers = Followers(self)
         self._allocation = Allocation()
         self._currencies = {book.currency for book in self._books}
@@ -129,7 +134,8 @@ class PortfolioManager(Stage):
                 self.receive_entries(message)
                 self._merge()
             case PriceMarked(instrument=instrument, price=price):
-                self._prices[instrument] = price
+                if self._prices.get(instrument) != price:
+                    self._prices[instrument] = self._moved[instrument] = price
                 if self._figures.mark(instrument, price, self.clock.now()):
                     self._tell_rates()
             case InstrumentKnown(instrument=instrument):
@@ -170,7 +176,7 @@ class PortfolioManager(Stage):
             case ProposeAssignment() | ProposeReversal():
                 return self._propose(message)
             case Republish():
-                self._publish(tuple(self._books))
+                self._republish()
             case Inform():
                 self._inform_risk()
                 self._ask_prices()
@@ -191,24 +197,26 @@ class PortfolioManager(Stage):
     # Fills
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
-        """Fold, tell the strategies, and hand the books to the store."""
-        touched: dict[BookKey, Book] = {}
+        """Fold, and tell the strategies."""
         for entry in entries:
             for change in self._books.apply(entry):
-                touched[change.after.key] = change.after
                 chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
-        self._need_rates({currency for book in touched.values() for currency in (book.currency, *book.commissions)})
-        self._publish(tuple(touched.values()))
+                self._need_rates({change.after.currency, *change.after.commissions})
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None
         self._followers.offer(book.strategy, FillBooked(seq=entry.seq, position=_position(book), fill=fill))
 
-    def _publish(self, books: tuple[Book, ...]) -> None:
-        if books:
-            prices = {book.instrument: self._prices.get(book.instrument) for book in books}
-            self._store.tell(BooksChanged(books, prices))
+    def _mark(self) -> None:
+        """The store values what is held; it folds the books itself."""
+        self._store.tell(PricesMarked(self._moved, self.clock.now()))
+        self._moved, self._marked_at = {}, self.clock.monotonic()
+
+    def _republish(self) -> None:
+        self._moved = dict(self._prices)
+        for account in self._figures.accounts():
+            self._store.tell(AccountValued(account, self._figures.values(account)))
 
     def _follow(self, strategy: StrategyName, follower: Ref) -> None:
         self._followers.add(strategy, follower)
@@ -239,6 +247,9 @@ class PortfolioManager(Stage):
         for adjustments in outcome.adjustments:
             self.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
         self._risk.tell(BreaksChanged(self._watch.places))
+        differing = {found.account for found in outcome.open}
+        agreed = tuple(account for account in self._watch.accounts if account not in differing)
+        self._store.tell(BooksAgreed(self._books.seq, agreed))
         self._ask_prices()
 
     def _answer(self, name: str, action: Action) -> BreakAnswered | AnswerDenied:
@@ -313,6 +324,8 @@ class PortfolioManager(Stage):
         if self._master is not None and self._watch.take_due(self._books, now):
             self._master.tell(TakePositions(self.ref))
             self._ask_equities()
+        if self._moved and now - self._marked_at >= MARK_SECONDS:
+            self._mark()
         if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:
             self._save()
 

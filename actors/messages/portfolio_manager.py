@@ -14,6 +14,7 @@ from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId, StrategyName
+from mats.model.timestamp import Nanos
 from mats.runtime import Ref
 from mats.strategy.host import Position
 from mats.strategy.record import StrategyRecord
@@ -61,11 +62,18 @@ class BreaksChanged(msgspec.Struct, frozen=True):
     places: frozenset[Place]
 
 
-class BooksChanged(msgspec.Struct, frozen=True):
-    """Books as they are after their last entry, for the store."""
+class PricesMarked(msgspec.Struct, frozen=True):
+    """Prices that moved since they were last told, for the store."""
 
-    books: tuple[Book, ...]
-    prices: Mapping[InstrumentId, float | None]
+    prices: Mapping[InstrumentId, float]
+    time: Nanos
+
+
+class BooksAgreed(msgspec.Struct, frozen=True):
+    """After entry `seq` the books of `accounts` were found equal to the broker's positions, for the store."""
+
+    seq: int
+    accounts: tuple[AccountId, ...]
 
 
 class AccountValued(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
 """The store of the tables that people read. One process writes it, through one actor, with one `Store`.
 
-Every method is synchronous and makes one commit per symbol as a rule. It may be repeated, but for the snapshots of
-`_extend`: rows that are stored already change nothing. A method that raises has an unknown outcome; call it again. Rows
-that do not fit their table come back as rejects, and the rest of the batch is stored.
+Every method is synchronous and makes one commit per symbol as a rule. It may be repeated, but for equities: rows that
+are stored already change nothing. A method that raises has an unknown outcome; call it again. Rows that do not fit
+their table come back as rejects, and the rest of the batch is stored.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pandas as pd
 from arcticdb import LibraryOptions
+from arcticdb.exceptions import StorageException
 from arcticdb.version_store.library import Library
 
 from mats.model.broker import AccountValue
@@ -26,11 +27,16 @@ from mats.store import compaction, tables
 from mats.store.connection import connect, open_library
 from mats.store.fills import FillTables
 from mats.store.frames import ROW_ERRORS, Raw, Reject, conform
+from mats.store.keeping import Kept, gap_over, says_new
 from mats.store.names import check_distinct, library_part, symbol_name
 from mats.store.rows import (
+    Mark,
     PositionRow,
     TradeRow,
     bar_row,
+    history_row,
+    kept_of,
+    mark_of,
     order_row,
     position_row,
     strategy_of,
@@ -43,6 +49,9 @@ from mats.store.tables import Schema
 from mats.strategy.record import StrategyRecord
 
 Rejects = list[Reject]
+
+STORE_FAULTS = (StorageException, OSError)
+"""What a store raises that may take the same rows later: a full disk or map, a network that is away."""
 
 
 class Store:
@@ -93,6 +102,11 @@ class Store:
                 symbol.remove_key(key)
             return _put_all("portfolio", symbol, tables.PORTFOLIO, held, _position)
 
+    def marks(self, account: AccountId) -> dict[InstrumentId, Mark]:
+        """The prices at which the stored portfolio of an account is valued."""
+        rows = self._symbol("portfolio", account, tables.PORTFOLIO).rows()
+        return {instrument: mark for instrument, mark in map(mark_of, rows) if mark is not None}
+
     def seed_strategies(self, records: Sequence[StrategyRecord], time: Nanos) -> Rejects:
         """Store the records whose name the table does not have yet; what an operator changed there stays."""
         return self.write_strategies([r for r in records if r.name not in self._strategies], time)
@@ -129,22 +143,44 @@ class Store:
             except ValueError as error:
                 rejects += [Reject(library, instrument, repr(row), str(error)) for row in group]
                 continue
-            rejects += _upsert(library, symbol, tables.POSITIONS, group, _position)
+            rejects += _add(library, symbol, tables.POSITIONS, group, _position)
         return rejects
 
-    def append_portfolio_history(self, account: AccountId, rows: Sequence[PositionRow], time: Nanos) -> Rejects:
-        """Store a whole snapshot; its rows follow each other from `time` on, one nanosecond apart."""
+    def last_snapshot(self, account: AccountId) -> Kept | None:
+        """The newest snapshot in the history of an account's portfolio."""
+        row = self._symbol("portfolio_history", account, tables.PORTFOLIO_HISTORY).last_row()
+        return kept_of(row) if row else None
+
+    def append_portfolio_history(
+        self, account: AccountId, rows: Sequence[PositionRow], kept: Kept, reason: str
+    ) -> Rejects:
+        """Store a whole snapshot; its rows follow each other from `kept.time` on, one nanosecond apart.
+
+        One that is stored already (the outcome of the call before was unknown) is not stored again.
+        """
         symbol = self._symbol("portfolio_history", account, tables.PORTFOLIO_HISTORY)
-        return _extend("portfolio_history", symbol, tables.PORTFOLIO_HISTORY, time, rows, position_row)
+        if self.last_snapshot(account) == kept:
+            return []
+        raw = partial(history_row, kept=kept, reason=reason)
+        return _extend("portfolio_history", symbol, tables.PORTFOLIO_HISTORY, kept.time, rows, raw)
+
+    def summary_due(self, account: AccountId, now: Nanos) -> bool:
+        """Whether the last figures of an account were stored long enough ago to look at newer ones."""
+        return gap_over(self._summary(account).last_row(), now)
 
     def append_account_summary(
         self, account: AccountId, values: Sequence[AccountValue], currency: Currency, time: Nanos
     ) -> Rejects:
-        """Store the account's figures of `time` in its base currency."""
-        library = _account_library(account)
-        symbol = self._symbol(library, "account_summary", tables.ACCOUNT_SUMMARY)
-        row = partial(summary_row, currency=currency, time=time)
-        return _extend(library, symbol, tables.ACCOUNT_SUMMARY, time, [values], row)
+        """Store the account's figures of `time` in its base currency, if they say something new."""
+        symbol = self._summary(account)
+
+        def put(values: Sequence[AccountValue]) -> None:
+            row = conform(summary_row(values, currency, time), tables.ACCOUNT_SUMMARY)
+            if says_new(symbol.last_row(), row):
+                symbol.put(symbol.after_last(time), row)
+
+        with symbol.batch():
+            return _each(_account_library(account), symbol, [values], put)
 
     def append_strategy_equity(
         self, account: AccountId, strategy: StrategyName, equity: Decimal, currency: Currency, time: Nanos
@@ -215,6 +251,9 @@ class Store:
             self._symbol("adjustments", account, tables.ADJUSTMENTS),
         )
 
+    def _summary(self, account: AccountId) -> Symbol:
+        return self._symbol(_account_library(account), "account_summary", tables.ACCOUNT_SUMMARY)
+
     def _equity_symbol(self, account: AccountId, strategy: StrategyName) -> tuple[str, Symbol]:
         library = _account_library(account)
         return library, self._symbol(library, f"strategy_{strategy}_equity", tables.EQUITY)
@@ -241,6 +280,21 @@ def _put_all(
         symbol.put(symbol.slot(time) if at is None else at, row)
 
     return _each(library, symbol, items, put)
+
+
+def _add(
+    library: str, symbol: Symbol, schema: Schema, items: Iterable[T], row_of: Callable[[T], tuple[Nanos, Raw]]
+) -> Rejects:
+    """Put the row of each item whose key is not there yet; one commit."""
+
+    def put(item: T) -> None:
+        time, raw = row_of(item)
+        row = conform(raw, schema)
+        if symbol.find(tuple(row[name] for name in schema.key), time) is None:
+            symbol.put(symbol.slot(time), row)
+
+    with symbol.batch():
+        return _each(library, symbol, items, put)
 
 
 def _extend(

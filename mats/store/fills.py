@@ -10,7 +10,7 @@ from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry,
 from mats.model.timestamp import Nanos
 from mats.store import tables
 from mats.store.frames import ROW_ERRORS, Raw, Reject, Row, conform
-from mats.store.rows import adjustment_row, commission_columns, execution_row
+from mats.store.rows import NO_COMMISSION, adjustment_row, commission_columns, execution_row
 from mats.store.symbol import Symbol
 
 
@@ -44,9 +44,6 @@ class FillTables:
                 if entry.seq > self.fills.seq:
                     self._put(entry.execution, execution_row(entry, entry.execution))
             case FillCorrected():
-                if entry.seq > self.corrections.seq:
-                    old = {**execution_row(entry, entry.previous), "superseded_by": entry.execution.exec_id}
-                    _log(self.corrections, entry.recorded, conform(old, tables.FILL_CORRECTIONS))
                 if entry.seq > self.fills.seq:
                     self._correct(entry)
             case CommissionRecorded():
@@ -65,17 +62,28 @@ class FillTables:
             self._put(entry.execution, execution_row(entry, entry.execution))
             return
         stored = self._row(at)
-        charged = {name: stored[name] for name in _COMMISSION}
-        raw = {**execution_row(entry, entry.execution), **charged}
-        self.fills.put(at, conform(raw, tables.FILLS))
+        self._supersede(stored, entry, entry.execution.exec_id)
+        charged = {name: stored[name] for name in NO_COMMISSION}
+        self.fills.put(at, conform({**execution_row(entry, entry.execution), **charged}, tables.FILLS))
 
     def _charge(self, entry: CommissionRecorded) -> None:
+        """The commission of the highest revision holds, and of one revision the last that came."""
         at = self._where(entry.execution)
         if at is None:
             raise ValueError(f"the execution {entry.execution.exec_id} of this commission is not in the table")
-        row = self._row(at)
-        if _revision(row["commission_id"]) <= entry.execution.revision:
-            self.fills.put(at, conform({**row, **commission_columns(entry.commission)}, tables.FILLS))
+        row, charge = self._row(at), commission_columns(entry)
+        if _revision(row["commission_id"]) > entry.execution.revision:
+            self._supersede({**row, **charge, "seq": 0}, entry, str(row["commission_id"]))
+            return
+        if row["commission_seq"] not in (0, entry.seq):  # its own seq: this comes again after a crash
+            self._supersede(row, entry, entry.commission.exec_id)
+        self.fills.put(at, conform({**row, **charge}, tables.FILLS))
+
+    def _supersede(self, row: Raw, entry: FillCorrected | CommissionRecorded, by: str) -> None:
+        """Keep the row that `entry` replaces, once."""
+        if entry.seq > self.corrections.seq:
+            old = {**row, "superseded_by": by, "superseded_seq": entry.seq}
+            _log(self.corrections, entry.recorded, conform(old, tables.FILL_CORRECTIONS))
 
     def _where(self, execution: Execution) -> Nanos | None:
         key = (execution.family,)
@@ -86,9 +94,6 @@ class FillTables:
         row = self.fills.row(at)
         assert row is not None, f"no row at {at}"
         return row
-
-
-_COMMISSION = ("commission", "commission_exact", "commission_currency", "commission_id")
 
 
 def _log(table: Symbol, time: Nanos, row: Row) -> None:

@@ -11,7 +11,7 @@ from mats.ledger.book import Book, market_value, unrealized
 from mats.model.broker import AccountValue
 from mats.model.executions import (
     AdjustmentRecorded,
-    Commission,
+    CommissionRecorded,
     Execution,
     FillCorrected,
     FillRecorded,
@@ -22,8 +22,15 @@ from mats.model.money import ZERO, Currency, exact
 from mats.model.orders import AccountId, OrderView, Side, StrategyName, order_ref
 from mats.model.timestamp import Nanos
 from mats.store.frames import Raw, Row
+from mats.store.keeping import Kept
 from mats.store.tables import SUMMARY_TAGS
 from mats.strategy.record import StrategyRecord
+
+NO_COMMISSION: Raw = {
+    "commission": None, "commission_exact": None, "commission_currency": None, "commission_id": None,
+    "commission_seq": 0, "commission_recorded_utc": None,
+}  # fmt: skip
+"""What stands in the row of an execution whose commission has not come."""
 
 _OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
 
@@ -31,8 +38,8 @@ _OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy's position in one instrument after entry `fills_seq` of the log.
 
-    `average_cost` is per unit, multiplier included. Results are in `currency`; `unrealized_pnl` and the market figures
-    are None where no price is known.
+    `average_cost` is per unit, multiplier included, `cost` of the whole. Results are in `currency`; `unrealized_pnl`
+    and the market figures are None where no price is known. `time` is when that entry was booked, `marked` the price's.
     """
 
     account: AccountId
@@ -49,6 +56,15 @@ class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
     unrealized_pnl: float | None = None
     commission: Decimal = Decimal(0)
     fills_seq: int = 0
+    cost: Decimal = Decimal(0)
+    marked: Nanos | None = None
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A price, and when it was heard."""
+
+    price: float
+    time: Nanos
 
 
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,25 +86,28 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: Decimal = Decimal(1)
 
 
-def book_row(book: Book, price: float | None, time: Nanos) -> PositionRow:
-    """A book as it stands, marked at `price` where one is known. Costs in other currencies are not in `commission`."""
-    value = None if price is None else float(market_value(book, exact(price)))
-    gain = None if price is None else float(unrealized(book, exact(price)))
+def book_row(book: Book, time: Nanos, mark: Mark | None) -> PositionRow:
+    """A book as it stands since `time`, valued where a price is known. Costs in other currencies are not in
+    `commission`."""
+    value = None if mark is None else float(market_value(book, exact(mark.price)))
+    gain = None if mark is None else float(unrealized(book, exact(mark.price)))
     return PositionRow(
         account=book.account,
         strategy=book.strategy,
         instrument=book.instrument,
         quantity=book.quantity,
         average_cost=book.average_cost,
+        cost=book.cost,
         currency=book.currency,
         time=time,
         multiplier=book.multiplier,
-        market_price=price,
+        market_price=None if mark is None else mark.price,
         market_value=value,
         realized_pnl=book.realized,
         unrealized_pnl=gain,
         commission=book.commissions.get(book.currency, ZERO),
         fills_seq=book.seq,
+        marked=None if mark is None else mark.time,
     )
 
 
@@ -116,10 +135,7 @@ def execution_row(entry: FillRecorded | FillCorrected, execution: Execution) -> 
         "price_exact": str(execution.price),
         "multiplier": execution.multiplier,
         "currency": execution.currency,
-        "commission": None,
-        "commission_exact": None,
-        "commission_currency": None,
-        "commission_id": None,
+        **NO_COMMISSION,
         "perm_id": execution.perm_id,
         "client_id": execution.client_id,
         "order_id": execution.order_id,
@@ -129,13 +145,15 @@ def execution_row(entry: FillRecorded | FillCorrected, execution: Execution) -> 
     }
 
 
-def commission_columns(commission: Commission) -> Raw:
+def commission_columns(entry: CommissionRecorded) -> Raw:
     """What a commission changes in the row of its execution."""
     return {
-        "commission": commission.amount,
-        "commission_exact": str(commission.amount),
-        "commission_currency": commission.currency,
-        "commission_id": commission.exec_id,
+        "commission": entry.commission.amount,
+        "commission_exact": str(entry.commission.amount),
+        "commission_currency": entry.commission.currency,
+        "commission_id": entry.commission.exec_id,
+        "commission_seq": entry.seq,
+        "commission_recorded_utc": entry.recorded,
     }
 
 
@@ -192,15 +210,29 @@ def position_row(row: PositionRow) -> Raw:
         "quantity": row.quantity,
         "quantity_exact": str(row.quantity),
         "average_cost": row.average_cost,
+        "cost_exact": str(row.cost),
         "multiplier": row.multiplier,
         "currency": row.currency,
         "market_price": row.market_price,
         "market_value": row.market_value,
         "realized_pnl": row.realized_pnl,
+        "realized_exact": str(row.realized_pnl),
         "unrealized_pnl": row.unrealized_pnl,
         "commission": row.commission,
+        "commission_exact": str(row.commission),
         "fills_seq": row.fills_seq,
         "event_time_utc": row.time,
+        "marked_utc": row.marked,
+    }
+
+
+def history_row(row: PositionRow, kept: Kept, reason: str) -> Raw:
+    return {
+        **position_row(row),
+        "reason": reason,
+        "snapshot_utc": kept.time,
+        "snapshot_seq": kept.snapshot_seq,
+        "reconciled_seq": kept.reconciled_seq,
     }
 
 
@@ -248,6 +280,18 @@ def strategy_row(record: StrategyRecord, time: Nanos) -> Raw:
 def bar_row(bar: Bar) -> Raw:
     columns = ("open", "high", "low", "close", "volume", "wap", "count")
     return {**{name: getattr(bar, name) for name in columns}, "spread": None}
+
+
+def kept_of(row: Row) -> Kept:
+    """The snapshot that a stored row of the portfolio's history belongs to."""
+    time, snapshot, reconciled = row["snapshot_utc"], row["snapshot_seq"], row["reconciled_seq"]
+    return Kept(int(time or 0), int(snapshot or 0), int(reconciled or 0))
+
+
+def mark_of(row: Row) -> tuple[InstrumentId, Mark | None]:
+    """The price at which a stored position is valued."""
+    price, time = row["market_price"], row["marked_utc"]
+    return str(row["symbol"]), None if price is None or time is None else Mark(float(price), int(time))
 
 
 def strategy_of(row: Row) -> StrategyRecord:

@@ -40,21 +40,26 @@ _FILL: dict[str, Kind] = {
     "strategy": TEXT, "symbol": TEXT, "sec_type": TEXT, "side": TEXT,
     "quantity": FLOAT, "quantity_exact": TEXT, "price": FLOAT, "price_exact": TEXT, "multiplier": FLOAT,
     "currency": TEXT, "commission": FLOAT, "commission_exact": TEXT, "commission_currency": TEXT,
-    "commission_id": TEXT, "perm_id": INT, "client_id": INT, "order_id": INT, "exchange": TEXT,
+    "commission_id": TEXT, "commission_seq": INT, "commission_recorded_utc": TIME,
+    "perm_id": INT, "client_id": INT, "order_id": INT, "exchange": TEXT,
     "event_time_utc": TIME, "recorded_utc": TIME,
 }  # fmt: skip
 
 _POSITION: dict[str, Kind] = {
     "account": TEXT, "strategy": TEXT, "symbol": TEXT, "sec_type": TEXT, "quantity": FLOAT, "quantity_exact": TEXT,
-    "average_cost": FLOAT, "multiplier": FLOAT, "currency": TEXT, "market_price": FLOAT, "market_value": FLOAT,
-    "realized_pnl": FLOAT, "unrealized_pnl": FLOAT, "commission": FLOAT, "fills_seq": INT, "event_time_utc": TIME,
+    "average_cost": FLOAT, "cost_exact": TEXT, "multiplier": FLOAT, "currency": TEXT,
+    "market_price": FLOAT, "market_value": FLOAT, "realized_pnl": FLOAT, "realized_exact": TEXT,
+    "unrealized_pnl": FLOAT, "commission": FLOAT, "commission_exact": TEXT, "fills_seq": INT,
+    "event_time_utc": TIME, "marked_utc": TIME,
 }  # fmt: skip
 
 FILLS = Schema(columns=_FILL, key=("family",), rows_per_segment=10_000, cached=2_048)
 """`fills`/account: append; a late row, a correction or a commission is an update of exactly that row."""
 
-FILL_CORRECTIONS = Schema(columns=_FILL | {"superseded_by": TEXT})
-"""`fill_corrections`/account: append of the execution that a correction replaced, as it had been reported."""
+FILL_CORRECTIONS = Schema(columns=_FILL | {"superseded_by": TEXT, "superseded_seq": INT})
+"""`fill_corrections`/account: append of a row of `fills` as it was before entry `superseded_seq` replaced its execution
+or its commission, so that every entry of the log is in one of the two. `seq` is 0 where only the commission counts: one
+that came when a later one held already."""
 
 ADJUSTMENTS = Schema(
     columns={
@@ -89,8 +94,11 @@ TRADES = Schema(
 PORTFOLIO = Schema(columns=_POSITION, key=("strategy", "symbol"), rows_per_segment=5_000, cached=1_000_000)
 """`portfolio`/account: one row per position now held, at an index fixed for as long as it is held; all rows cached."""
 
-PORTFOLIO_HISTORY = Schema(columns=_POSITION)
-"""`portfolio_history`/account: append of whole snapshots."""
+PORTFOLIO_HISTORY = Schema(
+    columns=_POSITION | {"reason": TEXT, "snapshot_utc": TIME, "snapshot_seq": INT, "reconciled_seq": INT}
+)
+"""`portfolio_history`/account: append of whole snapshots after entry `snapshot_seq`; `reconciled_seq` is the last entry
+after which the books were found equal to the broker's positions."""
 
 POSITIONS = Schema(columns=_POSITION, key=("fills_seq",), cached=64)
 """`positions/STRATEGY`/instrument: append at every change; the last row is the position now."""

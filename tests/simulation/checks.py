@@ -16,7 +16,16 @@ from actors.order_manager import OrderManager
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from actors.strategy import StrategyActor
-from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Execution, FillCorrected, FillRecorded
+from mats.ledger.book import BookKey
+from mats.ledger.books import key_of, refold
+from mats.model.executions import (
+    AdjustmentRecorded,
+    CommissionRecorded,
+    Entry,
+    Execution,
+    FillCorrected,
+    FillRecorded,
+)
 from mats.model.orders import DISCRETIONARY, OrderState, OrderView, StrategyName, parse_order_ref
 from mats.runtime import Actor
 from mats.venue.orders import FILLED, Order
@@ -85,7 +94,10 @@ def books_equal_the_broker(world: World) -> Complaints:
             yield f"the broker holds {position.quantity} {position.instrument}, the books do not"
     yield from (f"the books hold {quantity} {name}, the broker none" for name, quantity in net.items() if quantity)
     yield from (f"break {found.id}" for found in portfolio.breaks)
-    stored = {(book.strategy, book.instrument): book.quantity for book in world.disk.books.values()}
+    by_book: dict[BookKey, list[Entry]] = defaultdict(list)
+    for entry in world.disk.entries:
+        by_book[key_of(entry)].append(entry)
+    stored = {(book.strategy, book.instrument): book.quantity for book in map(refold, by_book.values())}
     if stored != books:
         yield f"the store's books {stored} are not the portfolio's {books}"
 

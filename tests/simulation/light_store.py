@@ -5,27 +5,24 @@ import msgspec
 from actors.messages.fill_log import Apply, SayHello
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import Republish, SeedStrategies, StrategiesRead
-from actors.messages.portfolio_manager import BooksChanged
 from actors.stage import Stage
-from mats.ledger.book import Book, BookKey
 from mats.model.executions import Entry
 from mats.model.orders import IntentId, OrderView
 from mats.runtime import MailboxSpec, Ref, chaos
 
 
 class Disk(msgspec.Struct):
-    """What was stored: entries as often as they were written, and the newest order and book of each key."""
+    """What was stored: entries as often as they were written, and the newest view of each order."""
 
     entries: list[Entry] = []
     orders: dict[IntentId, OrderView] = {}
-    books: dict[BookKey, Book] = {}
 
 
 class LightStore(Stage):
     """Fourth stage. The cursor is what is on the disk, so that a crash between commit and acknowledgement shows."""
 
     stage = "store"
-    mailbox = MailboxSpec(capacity=50_000, never_full=(Apply, OrderChanged, BooksChanged))
+    mailbox = MailboxSpec(capacity=50_000, never_full=(Apply, OrderChanged))
 
     def __init__(self, disk: Disk, fill_log: Ref, sources: tuple[Ref, ...]) -> None:
         self._disk, self.fill_log, self._sources = disk, fill_log, sources
@@ -42,8 +39,6 @@ class LightStore(Stage):
                 self.receive_entries(message)
             case OrderChanged(order=order):
                 self._disk.orders[order.intent_id] = order
-            case BooksChanged(books=books):
-                self._disk.books.update({book.key: book for book in books})
             case SeedStrategies(records=records, reply_to=reply_to):
                 reply_to.tell(StrategiesRead(records))
             case SayHello():

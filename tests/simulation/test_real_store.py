@@ -11,7 +11,7 @@ from tests.simulation.faulty_broker import ACCOUNT
 from tests.simulation.world import Dials, World
 
 POINTS = {
-    "store: after the commit, before the acknowledgement": 0.2,
+    "store: after the commit, before the acknowledgement": 0.4,
     "fill log: after the journal, before dispatch": 0.05,
     "portfolio: before the acknowledgement": 0.05,
 }

@@ -108,7 +108,7 @@ class World:
         self.dials = dials or drawn(seed)
         self.random = Random(f"world/{seed}")
         self.journal = Journal(folder / "journal.db")
-        self.disk = Disk([], {}, {})
+        self.disk = Disk([], {})
         self.faults: list[str] = []
         self.letters: list[DeadLetter] = []
         self.failures: list[ChildFailed] = []

@@ -59,10 +59,23 @@ def check(uri, account, log):
     expected = {family: {k: v for k, v in row.items() if k != "charged"} for family, row in oracle(log).items()}
     assert found == expected
     assert len(frame) == len(expected), "no family twice"
-    for library, kind in (("fill_corrections", FillCorrected), ("adjustments", AdjustmentRecorded)):
-        entries = [entry for entry in log if isinstance(entry, kind)]
-        if entries:
-            assert stored(uri, library, account)["seq"].tolist() == [entry.seq for entry in entries]
+    adjusted = [entry.seq for entry in log if isinstance(entry, AdjustmentRecorded)]
+    if adjusted:
+        assert stored(uri, "adjustments", account)["seq"].tolist() == adjusted
+    if replaced := replacing(log):
+        assert stored(uri, "fill_corrections", account)["superseded_seq"].tolist() == replaced
+
+
+def replacing(log):
+    """The entries that replace an execution or a commission, and the commissions that come too late to hold."""
+    charged = set()
+    return [
+        entry.seq
+        for entry in log
+        if isinstance(entry, FillCorrected)
+        or (isinstance(entry, CommissionRecorded) and entry.execution.family in charged)
+        or (isinstance(entry, CommissionRecorded) and charged.add(entry.execution.family))
+    ]
 
 
 def history(draw, make):

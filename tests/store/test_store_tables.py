@@ -18,6 +18,7 @@ from mats.model.timestamp import MINUTE, SECOND
 from mats.store import tables
 from mats.store.arctic import Store
 from mats.store.connection import connect
+from mats.store.keeping import Kept
 from mats.store.reader import ATTEMPTS, Reader
 from mats.store.rows import PositionRow, TradeRow
 from mats.strategy.record import StrategyRecord
@@ -130,12 +131,15 @@ def test_a_portfolio_may_be_emptied_and_filled_again(store, store_uri, reader, a
     assert reader.portfolio(account)["quantity"].tolist() == [5.0]
 
 
-def test_a_snapshot_of_the_portfolio_is_one_stretch_of_rows(store, reader, account, make):
+def test_a_snapshot_of_the_portfolio_is_one_stretch_of_rows(store, store_uri, reader, account, make):
     rows = [position(make, instrument=name) for name in ("SPY", "QQQ", "IWM")]
-    store.append_portfolio_history(account, rows, make.opening)
-    store.append_portfolio_history(account, rows, make.opening)
-    times = reader.portfolio_history(account).index.asi8.tolist()
-    assert times == list(range(make.opening, make.opening + 6))
+    first, second = Kept(make.opening, 1, 0), Kept(make.opening + 1, 2, 2)
+    for kept in (first, first, second):
+        store.append_portfolio_history(account, rows, kept, "hourly")
+    history = reader.portfolio_history(account)
+    assert history.index.asi8.tolist() == list(range(make.opening, make.opening + 6)), "one sent twice is stored once"
+    assert history["snapshot_seq"].tolist() == [1, 1, 1, 2, 2, 2]
+    assert Store(store_uri).last_snapshot(account) == second
 
 
 def test_the_last_row_of_a_position_is_the_position_now(store, reader, make):
