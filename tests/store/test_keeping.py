@@ -1,0 +1,55 @@
+"""When snapshots of a portfolio and figures of an account are worth a row."""
+
+import pytest
+
+from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
+from mats.store.keeping import Kept, agreed_due, gap_over, hour_due, says_new
+
+NOON = 1_700_000_000 * SECOND // DAY * DAY + 12 * HOUR
+
+
+def summary(time=NOON, **figures):
+    return {"currency": "USD", "net_liquidation": 1_000_000.0, "total_cash": 5_000.0, "leverage": 1.0,
+            "gross_position_value": None, "event_time_utc": time} | figures  # fmt: skip
+
+
+def test_every_hour_has_one_snapshot():
+    assert hour_due(None, NOON)
+    assert not hour_due(Kept(NOON, 1, 0), NOON + HOUR - 1)
+    assert hour_due(Kept(NOON, 1, 0), NOON + HOUR)
+
+
+def test_an_agreement_is_kept_when_the_books_changed_since_the_last_one():
+    last = Kept(NOON, 7, 5)
+    assert agreed_due(None, 0, NOON)
+    assert agreed_due(last, 6, NOON + MINUTE)
+    assert not agreed_due(last, 5, NOON + MINUTE), "nothing has changed since"
+    assert not agreed_due(last, 6, NOON + SECOND), "too soon after the last one"
+
+
+def test_figures_of_an_account_are_looked_at_once_a_minute():
+    assert gap_over(None, NOON)
+    assert not gap_over(summary(), NOON + MINUTE - 1)
+    assert gap_over(summary(), NOON + MINUTE)
+
+
+def test_the_first_figures_of_a_day_are_stored_whatever_they_say():
+    assert says_new(None, summary())
+    assert says_new(summary(NOON), summary(NOON + DAY))
+    assert not says_new(summary(NOON), summary(NOON + HOUR))
+
+
+@pytest.mark.parametrize(
+    ("figures", "new"),
+    [
+        ({"total_cash": 5_000.01}, True),
+        ({"net_liquidation": 1_000_500.0}, False),
+        ({"net_liquidation": 1_002_000.0}, True),
+        ({"leverage": 1.0005}, False),
+        ({"leverage": 1.01}, True),
+        ({"gross_position_value": 0.0}, True),
+        ({"currency": "EUR"}, True),
+    ],
+)
+def test_figures_say_something_new_when_cash_moved_or_another_one_by_a_thousandth(figures, new):
+    assert says_new(summary(), summary(NOON + MINUTE, **figures)) is new
