@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import TypeVar
 
-from mats.ledger.books import History
+from mats.ledger.history import History
 from mats.model.broker import AccountValue
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from mats.ledger.book import Book, BookKey
-from mats.ledger.books import Books, History
+from mats.ledger.books import Books
+from mats.ledger.history import History
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId
