@@ -159,6 +159,8 @@ class Actions:
                 self._reserve_for[fault.client] = fault.seconds
             case plan.Refuse():
                 self._house.listener.shut_for(fault.seconds)
+            case plan.Liquidate() | plan.Transfer() | plan.StockSplit():
+                self._act_on_positions(fault)
             case plan.Restart():
                 self._house.restart(fault.seconds, fault.rewind, checkpoint=fault.checkpoint)
             case plan.Checkpoint():
@@ -171,6 +173,23 @@ class Actions:
                 raise ValueError(
                     f"{type(fault).__name__} acts on traffic; name the requests or messages it is to match"
                 )
+
+    def _act_on_positions(self, fault: plan.Liquidate | plan.Transfer | plan.StockSplit) -> None:
+        account = "" if isinstance(fault, plan.StockSplit) else fault.account
+        self._house.check(fault.instrument, account)
+        match fault:
+            case plan.Liquidate():
+                held = self._house.quantity(fault.instrument, account)
+                if not held:
+                    raise ValueError(f"nobody holds {fault.instrument}; choose what is held")
+                self._hooks.manual_order(
+                    fault.instrument, Side.of(-held), abs(held), price=None, account=account, order_id=None
+                )
+            case plan.Transfer():
+                price = None if fault.price is None else exact(fault.price)
+                self._house.transfer(fault.instrument, exact(fault.quantity), price, account)
+            case plan.StockSplit():
+                self._house.split(fault.instrument, fault.new, fault.old)
 
     def _sessions(self, fault: plan.AnyFault, event: Event | None) -> list[Session]:
         if event:

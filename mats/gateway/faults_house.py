@@ -1,6 +1,7 @@
 """The gateway as a whole, as faults treat it: its port, its connections, its clock, its memory."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import msgspec
 
@@ -60,6 +61,29 @@ class House(msgspec.Struct, frozen=True):
             raise LookupError(f"instrument {instrument!r} is not listed; list it or choose another") from error
         if account and account not in self.portfolio.accounts:
             raise LookupError(f"account {account!r} is unknown; there are {', '.join(self.portfolio.accounts)}")
+
+    def quantity(self, instrument: InstrumentId, account: AccountId) -> Decimal:
+        """What an account holds, signed; of the first account where none is named."""
+        return self._account(account).quantity(instrument)
+
+    def transfer(self, instrument: InstrumentId, quantity: Decimal, price: Decimal | None, account: AccountId) -> None:
+        """A position comes in or leaves without an execution; everybody is told of it."""
+        paid = self.exchange.mark(instrument) if price is None else price
+        held = self._account(account)
+        held.transfer(instrument, quantity, paid)
+        self.portfolio.moved(held, instrument)
+
+    def split(self, instrument: InstrumentId, new: int, old: int) -> None:
+        """Every `old` units become `new`, in all accounts. Raises ValueError where that is no split."""
+        if new <= 0 or old <= 0:
+            raise ValueError(f"a {new}:{old} split is none; give two numbers above zero")
+        for account in self.portfolio.accounts.values():
+            if account.quantity(instrument):
+                account.split(instrument, new, old)
+                self.portfolio.moved(account, instrument)
+
+    def _account(self, name: AccountId) -> Account:
+        return self.portfolio.accounts[name or next(iter(self.portfolio.accounts))]
 
     def take_checkpoint(self) -> None:
         accounts = msgspec.json.encode(list(self.portfolio.accounts.values()))

@@ -235,6 +235,30 @@ class CancelOrder(Fault, frozen=True):
     perm_id: int = 0
 
 
+class Liquidate(Fault, frozen=True):
+    """The broker closes a position itself, at the market: client 0, no reference."""
+
+    instrument: InstrumentId
+    account: AccountId = ""
+
+
+class Transfer(Fault, frozen=True):
+    """A signed quantity comes in (or leaves) without an execution or cash, at `price` for one unit or the mark."""
+
+    instrument: InstrumentId
+    quantity: Number
+    price: Number | None = None
+    account: AccountId = ""
+
+
+class StockSplit(Fault, frozen=True):
+    """Every `old` units that anybody holds become `new`, at old / new of their average price."""
+
+    instrument: InstrumentId
+    new: int
+    old: int
+
+
 class ShiftClock(Fault, frozen=True):
     """The gateway's clock jumps by so many seconds."""
 
@@ -248,5 +272,5 @@ class RollDay(Fault, frozen=True):
 AnyFault = (
     Swallow | Delay | Reorder | Duplicate | Edit | Answer | Drop | StopReading | Split | Truncate | Refuse | Reserve
     | Restart | Checkpoint | Connectivity | Push | Error | Status | Release | HoldOrders | ReleaseOrders | Fill
-    | Correct | Twin | ManualOrder | CancelOrder | ShiftClock | RollDay
+    | Correct | Twin | ManualOrder | CancelOrder | Liquidate | Transfer | StockSplit | ShiftClock | RollDay
 )  # fmt: skip

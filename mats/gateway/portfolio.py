@@ -100,6 +100,12 @@ class Portfolio:
         self._state.put("account", account.id, account)
         self._news[account.id, instrument.id] = None
 
+    def moved(self, account: Account, instrument: InstrumentId) -> None:
+        """Notes what came, left or was split without a trade; subscribers hear of it at the end of the turn."""
+        self._universe.wake(instrument)
+        self.changed(account, self._universe.instrument(instrument))
+        self._hub.wake()
+
     def refresh(self) -> None:
         """Sends account values and portfolio to their subscribers, as a gateway does every three minutes."""
         for client_id, name in self._updates.items():

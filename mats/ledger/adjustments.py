@@ -109,7 +109,9 @@ def _split(found: Break, split: Split, books: Books, position: BrokerPosition | 
     reason = f"break {found.id}: {split.text}"
     adjustments, after = [], ZERO
     for book in _holders(found, books):
-        held = (book.quantity * split.new / split.old).quantize(PART)
+        exact = book.quantity * split.new / split.old
+        rounded = exact.quantize(PART)
+        held = exact if exact == rounded else rounded
         after += held
         adjustments.append(_stated(book, held - book.quantity, ZERO, ZERO, reason))
     left = found.broker - after

@@ -47,7 +47,7 @@ class Worth(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct):
-    """The account and its books; every change goes through `book`.
+    """The account and its books; every trade goes through `book`.
 
     `volume` is what it traded in the calendar month `month` (UTC, counted from year 0): units, of pairs their value.
     """
@@ -78,6 +78,16 @@ class Account(msgspec.Struct):
         if instrument.sec_type is SecType.CASH:
             self.pay(instrument.symbol, quantity)
         return realized
+
+    def transfer(self, name: InstrumentId, quantity: Decimal, price: Decimal) -> None:
+        """Takes a signed quantity in without a trade: no cash moves and nothing is realised."""
+        _close(self.holdings.setdefault(name, Holding()), quantity, price)
+
+    def split(self, name: InstrumentId, new: int, old: int) -> None:
+        """Every `old` units become `new`, at the cost they had."""
+        holding = self.holdings[name]
+        holding.quantity = holding.quantity * new / old
+        holding.price = holding.price * old / new
 
     def pay(self, currency: Currency, amount: Decimal) -> None:
         """Adds a signed amount to the cash of a currency."""

@@ -51,6 +51,27 @@ def test_a_person_orders_and_cancels_at_the_gateway_and_the_master_sees_it(wires
     wires.run(run())
 
 
+def test_positions_come_split_and_are_liquidated_and_a_client_hears_of_each(wires):
+    async def run():
+        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway, 0) as master:
+            master.call("reqPositions")
+            await master.until(lambda: master.messages("62"))
+            await ask(control.port, {"do": "transfer", "instrument": "SPY", "quantity": 5, "price": 210})
+            await master.until(lambda: len(master.messages("61")) == 1)
+            await ask(control.port, {"do": "stock_split", "instrument": "SPY", "new": 7, "old": 1})
+            await master.until(lambda: len(master.messages("61")) == 2)
+            _, accounts = await ask(control.port, {"do": "liquidate", "instrument": "SPY"}, {"show": "accounts"})
+            await master.until(lambda: master.messages("11"))
+            await master.until(lambda: len(master.messages("61")) == 3)
+            held = [(float(f[14]), float(f[15])) for f in master.messages("61")]
+            assert held == [(5, 210), (35, 30), (0, 0)]
+            (execution,) = master.messages("11")
+            assert (execution[18], float(execution[19])) == ("SLD", 35)
+            assert float(accounts["result"][0]["cash"]["USD"]) > 1_000_000
+
+    wires.run(run())
+
+
 def test_faults_are_armed_shown_and_disarmed(wires):
     async def run():
         async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway) as wire:
@@ -83,6 +104,9 @@ def test_faults_are_armed_shown_and_disarmed(wires):
         ({"do": "fill"}, "no order"),
         ({"do": "restart", "checkpoint": True}, "no checkpoint"),
         ({"do": "shift_clock", "seconds": 1e30}, "2000 to 2100"),
+        ({"do": "liquidate", "instrument": "SPY"}, "nobody holds SPY"),
+        ({"do": "transfer", "instrument": "NOPE", "quantity": 1}, "NOPE"),
+        ({"do": "stock_split", "instrument": "SPY", "new": 0, "old": 1}, "0:1"),
         ({"do": "manual_order", "instrument": "NOPE", "side": "BUY", "quantity": 1}, "NOPE"),
         ({"do": "manual_order", "instrument": "SPY", "side": "HOLD", "quantity": 1}, "HOLD"),
         ({"do": "manual_order", "instrument": "SPY", "side": "BUY", "quantity": 1, "account": "DU9"}, "DU9"),

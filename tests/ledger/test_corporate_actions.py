@@ -1,0 +1,303 @@
+"""Splits, new symbols, expiries and exercises: recognised as what they are, asked where a person must say, and booked
+to those who held them."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mats.ledger.actions import Exercise, Expiry, Residual, Split, SymbolChange
+from mats.ledger.breaks import BreakState, describe
+from mats.ledger.comparison import aggregate
+from mats.ledger.reconcile import AnswerRefused, Reconciliation
+from mats.model.broker import BrokerPosition
+from mats.model.timestamp import DAY, SECOND
+
+D = Decimal
+CALL = "AAPL  140613C00645000"
+PUT = "AAPL  140613P00645000"
+BEFORE_EXPIRY, AFTER_EXPIRY = 16_233 * DAY, 16_235 * DAY  # 2014-06-12 and 2014-06-14
+
+
+def held(quantity, instrument="AAPL", cost="10", multiplier="1", con_id=0):
+    return BrokerPosition(
+        account="DU1",
+        instrument=instrument,
+        quantity=D(quantity),
+        average_cost=D(cost),
+        multiplier=D(multiplier),
+        con_id=con_id,
+    )
+
+
+class Office:
+    """A reconciliation over a log, looking every ten seconds, with a grace of one."""
+
+    def __init__(self, log, start=0):
+        self.log, self.start, self.seconds = log, start, 0
+        self.reconciliation = Reconciliation(1.0, log.newest)
+
+    def look(self, *positions):
+        self.seconds += 10
+        self.positions = {(p.account, p.instrument): p for p in aggregate(positions)}
+        now = self.start + self.seconds * SECOND
+        books = self.log.books()
+        self.outcome = self.reconciliation.look(books, self.positions.values(), ["DU1"], now, self.seconds)
+        for group in self.outcome.adjustments:
+            self.log.settle(group)
+        return self.outcome.open
+
+    def look_twice(self, *positions):
+        self.look(*positions)
+        return self.look(*positions)
+
+    def answer(self, found, action):
+        return self.reconciliation.answer(found.id, action, self.log.books(), self.positions)
+
+    def holds(self, instrument="AAPL"):
+        books = self.log.books().of_instrument("DU1", instrument)
+        return {book.strategy: (book.quantity, book.cost) for book in books if book.quantity}
+
+    def realized(self):
+        return sum(book.realized for book in self.log.books())
+
+
+@pytest.fixture
+def office(log):
+    return Office(log)
+
+
+@pytest.fixture
+def late(log):
+    return Office(log, AFTER_EXPIRY)
+
+
+# Splits
+
+
+def test_a_split_is_a_question_and_takes_no_blind_adjustment(office, log):
+    log.fill("100", "645", instrument="AAPL")
+    office.look(held(100, cost="645"))
+    for _ in range(5):
+        (found,) = office.look(held(700, cost="92.14"))
+    assert (found.state, found.suspects) == (BreakState.QUESTION, (Split("AAPL", 7, 1),))
+    assert len(log.entries) == 1
+    assert "may be a 7:1 split of AAPL" in describe(found, 60 * SECOND)
+
+
+def test_an_answered_split_multiplies_each_holder_and_keeps_what_each_paid(office, log):
+    log.fill("100", "645", "trend", instrument="AAPL")
+    log.fill("-30", "650", "revert", instrument="AAPL")
+    office.look(held(70, cost="645"))
+    (found,) = office.look_twice(held(490, cost="92.14"))
+    office.answer(found, Split("AAPL", 7, 1))
+    office.look(held(490, cost="92.14"))
+    assert office.holds() == {"trend": (D(700), D(64500)), "revert": (D(-210), D(-19500))}
+    assert office.realized() == 0
+    assert office.look(held(490, cost="92.14")) == ()
+    (closed,) = office.outcome.closed
+    assert (closed.state, closed.resolution) == (BreakState.ADJUSTED, "booked as a 7:1 split of AAPL")
+    assert [(line.strategy, line.quantity) for line in closed.settled_by] == [("revert", D(-180)), ("trend", D(600))]
+
+
+def test_a_reverse_split_leaves_the_fraction_that_was_paid_out_to_discretionary(office, log):
+    log.fill("105", "2", instrument="AAPL")
+    office.look(held(105, cost="2"))
+    (found,) = office.look_twice(held(10, cost="20"))
+    assert found.suspects == (Split("AAPL", 1, 10),)
+    office.answer(found, Split("AAPL", 1, 10))
+    office.look(held(10, cost="20"))
+    assert office.holds() == {"trend": (D("10.5"), D(210)), "Discretionary": (D("-0.5"), D(-10))}
+    assert office.look(held(10, cost="20")) == ()
+
+
+def test_a_split_is_known_by_the_brokers_cost_even_where_strategies_hold_both_sides(office, log):
+    """Σ cost / Σ quantity of the books is 8 here, the broker's average is 10."""
+    log.fill("100", "10", "trend", instrument="AAPL")
+    log.fill("-50", "12", "revert", instrument="AAPL")
+    office.look(held(50, cost="10"))
+    (found,) = office.look_twice(held(100, cost="5"))
+    assert found.suspects == (Split("AAPL", 2, 1),)
+
+
+def test_without_an_earlier_look_the_books_say_what_it_cost(office, log):
+    log.fill("100", "10", instrument="AAPL")
+    (found,) = office.look_twice(held(300, cost="3.34"))
+    assert found.suspects == (Split("AAPL", 3, 1),)
+
+
+@pytest.mark.parametrize(
+    "position", [held(200, cost="10"), held(200, cost="9"), held(-100, cost="10"), held(137, cost="7.3")]
+)
+def test_a_purchase_elsewhere_is_no_split(office, log, quantity, cost):
+    log.fill("100", "10", instrument="AAPL")
+    office.look(held(100, cost="10"))
+    (found,) = office.look_twice(held(quantity, cost=cost))
+    assert (found.state, found.suspects) == (BreakState.CONFIRMED, ())
+    assert len(office.outcome.adjustments) == 1
+
+
+def test_an_operator_may_say_that_a_question_is_none(office, log):
+    log.fill("100", "10", instrument="AAPL")
+    office.look(held(100))
+    (found,) = office.look_twice(held(200, cost="5"))
+    office.answer(found, Residual())
+    office.look(held(200, cost="5"))
+    assert office.holds() == {"trend": (D(100), D(1000)), "Discretionary": (D(100), D(500))}
+
+
+def test_an_answer_that_would_not_make_the_numbers_equal_is_refused(office, log):
+    log.fill("100", "10", instrument="AAPL")
+    office.look(held(100))
+    (found,) = office.look_twice(held(200, cost="5"))
+    with pytest.raises(AnswerRefused, match="would hold 300 and the broker holds 200"):
+        office.answer(found, Split("AAPL", 3, 1))
+    with pytest.raises(AnswerRefused, match="two different numbers above zero"):
+        office.answer(found, Split("AAPL", 0, 1))
+    with pytest.raises(AnswerRefused, match="do not differ"):
+        office.answer(found, SymbolChange("AAPL", "APPL"))
+    assert office.look(held(200, cost="5"))[0].state is BreakState.QUESTION
+
+
+def test_an_answer_to_figures_that_have_changed_since_is_not_booked(office, log):
+    log.fill("100", "10", instrument="AAPL")
+    office.look(held(100))
+    (found,) = office.look_twice(held(200, cost="5"))
+    office.answer(found, Split("AAPL", 2, 1))
+    (changed,) = office.look(held(210, cost="5.1"))
+    assert (changed.state, changed.answer, changed.id) == (BreakState.CANDIDATE, None, found.id)
+    assert len(log.entries) == 1
+
+
+HOLDINGS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(-50, 50), st.integers(1, 500)), max_size=6)
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(HOLDINGS, st.sampled_from([(2, 1), (7, 1), (3, 2), (1, 10), (1, 3)]))
+def test_whatever_was_held_a_split_changes_no_cost_and_no_result(new_log, holdings, ratio):
+    log = new_log()
+    for strategy, quantity, price in holdings:
+        log.fill(str(quantity), str(price), strategy, instrument="AAPL")
+    new, old = ratio
+    net = log.books().net("DU1", "AAPL")
+    position = held(net * new / old, cost=D(123) * old / new)
+    office = Office(log)
+    office.look(held(net, cost="123"))
+    before = {book.key: book for book in log.books()}
+    if open_breaks := office.look_twice(position):
+        office.answer(open_breaks[0], Split("AAPL", new, old))
+        office.look(position)
+        assert office.look(position) == ()
+    else:
+        assert net == 0
+        return
+    for book in log.books():
+        known = before.get(book.key)
+        if known is not None:
+            assert (book.cost, book.realized) == (known.cost, known.realized)
+            assert abs(book.quantity - known.quantity * new / old) < D("1e-7")
+
+
+# New symbols
+
+
+def test_a_new_symbol_is_a_question_at_both_places_and_one_answer_moves_every_holder(office, log):
+    log.fill("100", "30", "trend", instrument="FB")
+    log.fill("-40", "31", "revert", instrument="FB")
+    office.look(held(60, "FB", "30"))
+    gone, come = office.look_twice(held(60, "META", "30"))
+    assert gone.suspects == come.suspects == (SymbolChange("FB", "META"),)
+    assert gone.state is come.state is BreakState.QUESTION
+    office.answer(come, SymbolChange("FB", "META"))
+    office.look(held(60, "META", "30"))
+    assert office.holds("FB") == {}
+    assert office.holds("META") == {"trend": (D(100), D(3000)), "revert": (D(-40), D(-1240))}
+    assert office.realized() == 0
+    assert office.look(held(60, "META", "30")) == ()
+
+
+@pytest.mark.parametrize("other", [held(60, "META", "44"), held(61, "META", "30"), held(60, "EURUSD", "30")])
+def test_another_quantity_cost_or_kind_is_no_new_symbol(office, log, other):
+    log.fill("60", "30", instrument="FB")
+    office.look(held(60, "FB", "30"))
+    assert all(found.suspects == () for found in office.look_twice(other))
+
+
+# What the terms of a contract say
+
+
+def test_an_option_that_expired_leaves_its_holders_and_says_that_no_price_is_known(late, log):
+    log.fill("2", "5", "trend", instrument=CALL, multiplier="100")
+    log.fill("1", "6", "revert", instrument=CALL, multiplier="100")
+    (found,) = late.look_twice()
+    assert found.suspects == (Expiry(CALL),)
+    assert late.holds(CALL) == {}
+    assert late.realized() == 0
+    assert {entry.strategy for entry in log.entries[2:]} == {"trend", "revert"}
+    assert "settlement price unknown, no result is booked" in log.entries[2].reason
+
+
+def test_a_future_that_expired_is_closed_at_its_settlement_price_where_an_operator_says_it(late, log):
+    log.fill("2", "5000", instrument="ES:20140613", multiplier="50")
+    late.reconciliation = Reconciliation(60.0, log.newest)
+    (found,) = late.look_twice()
+    late.answer(found, Expiry("ES:20140613", D(5010)))
+    for _ in range(6):
+        late.look()
+    assert (late.holds("ES:20140613"), late.realized()) == ({}, D(1000))
+
+
+def test_a_contract_that_vanishes_before_its_last_day_is_no_expiry(log):
+    early = Office(log, BEFORE_EXPIRY)
+    log.fill("2", "5", instrument=CALL, multiplier="100")
+    (found,) = early.look_twice()
+    assert found.suspects == ()
+    assert early.holds(CALL) == {"trend": (D(2), D(1000)), "Discretionary": (D(-2), D(-1000))}
+
+
+def test_a_short_call_that_is_assigned_delivers_at_the_strike_to_who_was_short(office, log):
+    log.fill("-1", "5", "writer", instrument=CALL, multiplier="100")
+    log.fill("100", "640", "writer", instrument="AAPL")
+    log.fill("10", "640", "trend", instrument="AAPL")
+    office.look(held(110, cost="640"), held(-1, CALL, "500", "100"))
+    (found, _) = office.look_twice(held(10, cost="640"))
+    assert found.suspects == (Exercise(CALL, "AAPL", D(-1), D(-100), D(645)),)
+    assert office.holds(CALL) == {}
+    assert office.holds("AAPL") == {"trend": (D(10), D(6400))}
+    assert office.realized() == 500 + 500
+    assert office.look(held(10, cost="640")) == ()
+
+
+def test_long_options_of_two_strategies_are_exercised_for_each(office, log):
+    log.fill("2", "5", "a", instrument=PUT, multiplier="100")
+    log.fill("-1", "6", "b", instrument=PUT, multiplier="100")
+    office.look(held(1, PUT, "500", "100"))
+    office.look_twice(held(-100, cost="645"))
+    assert office.holds(PUT) == {}
+    assert office.holds("AAPL") == {"a": (D(-200), D(-129000)), "b": (D(100), D(64500))}
+
+
+def test_of_a_spread_only_the_leg_that_was_assigned_delivers(late, log):
+    log.fill("1", "5", "a", instrument=PUT, multiplier="100")
+    log.fill("-1", "7", "a", instrument="AAPL  140613P00650000", multiplier="100")
+    found = late.look_twice(held(100, cost="650"))
+    by_place = {b.instrument: b.suspects for b in found}
+    assert by_place["AAPL  140613P00650000"] == (Exercise("AAPL  140613P00650000", "AAPL", D(-1), D(100), D(650)),)
+    assert by_place[PUT] == (Expiry(PUT),)
+    assert late.holds("AAPL") == {"a": (D(100), D(65000))}
+
+
+# Snapshots
+
+
+def test_rows_of_one_contract_are_its_changes_and_rows_of_several_add_up():
+    rows = [held(10, cost="10", con_id=1), held(20, cost="11", con_id=1), held(30, cost="16", con_id=2), held(1, "SPY")]
+    apple, spy = aggregate(rows)
+    assert (apple.quantity, apple.average_cost) == (D(50), D(14))
+    assert spy == held(1, "SPY")
+
+
+def test_contracts_of_one_name_that_cancel_out_are_flat():
+    (apple,) = aggregate([held(10, con_id=1), held(-10, con_id=2)])
+    assert (apple.quantity, apple.average_cost) == (D(0), D(0))
