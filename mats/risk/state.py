@@ -1,7 +1,7 @@
 """What the risk manager keeps: positions by the log, the rest of every working order, and how fast orders came."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -100,6 +100,11 @@ class RiskState:
         self._ahead.clear()
         for view in views:
             self.observe(view)
+
+    @property
+    def working(self) -> Mapping[IntentId, OrderView]:
+        """Orders that were not final at entry `seq`; the mapping goes on showing them as they change."""
+        return self._orders
 
     def order(self, intent_id: IntentId) -> OrderView | None:
         """The newest view of an order that was not final at entry `seq`."""

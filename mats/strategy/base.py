@@ -4,19 +4,22 @@ import math
 from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from mats.data.bars import to_frame
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar, Quote
-from mats.model.orders import IntentId, OrderTicket, OrderView, Signal
+from mats.model.orders import IntentId, OrderState, OrderTicket, OrderView, Signal
 from mats.model.timestamp import Nanos
 from mats.strategy.broker import Broker
 from mats.strategy.context import StrategyContext
+from mats.strategy.declared import Columns
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import LogLevel
 from mats.strategy.schedule import daily, every
+from mats.strategy.window import Window
 
 
 class Strategy:
@@ -47,6 +50,7 @@ class Strategy:
         self.name = context.name
         self.params = params
         self.broker = Broker(context)
+        self._targets: dict[InstrumentId, float] = {}
         for setting in self.SETTINGS:
             if hasattr(params, setting):
                 setattr(self, setting, getattr(params, setting))
@@ -62,7 +66,10 @@ class Strategy:
         """Called once, when history is loaded and before the first bar; also after a restart."""
 
     def on_bar(self, bar: Bar) -> None:
-        """Called with each completed bar; `history` already ends with it."""
+        """Called with each completed bar; `history` already ends with it. Unless overridden it follows `signals`."""
+        targets = np.asarray(self.signals(self.frame(bar.instrument)), dtype=float)
+        if len(targets):
+            self.follow(bar.instrument, float(targets[-1]))
 
     def on_tick(self, quote: Quote) -> None:
         """Called with each new quote where `ticks` is true; quotes may be conflated to the newest."""
@@ -71,7 +78,12 @@ class Strategy:
         """Called with each own fill, after it has been booked: positions already contain it."""
 
     def on_order_status(self, order: OrderView) -> None:
-        """Called when an own order changes state, also when it was denied before it was sent (`order.note`)."""
+        """Called when an own order changes state, also when it was denied before it was sent (`order.note`).
+
+        Unless overridden it lets a target of `signals` whose order was refused be asked for again at the next bar.
+        """
+        if order.state is OrderState.REJECTED:
+            self._targets.pop(order.instrument, None)
 
     def on_timer(self, name: str) -> None:
         """Called when a timer of `schedule` or `every` is due, before the bar that ends at that instant."""
@@ -79,7 +91,37 @@ class Strategy:
     def on_stop(self) -> None:
         """Called once at an orderly stop; orders and positions are left as they are unless you act."""
 
+    # What a strategy may declare in place of doing it bar by bar
+
+    def indicators(self, frame: pd.DataFrame) -> Columns:
+        """Indicators by name over a whole frame of bars (open, high, low, close, volume), one number for each row.
+
+        They must be causal: a row may depend on itself and on rows before it, and on nothing else. `indicator` reads
+        them at the newest bar. A backtest calls this once for each instrument, from its first warm-up bar on; live it
+        is called over the kept history at each bar. Both agree exactly where an indicator looks back over no more than
+        `history_length` bars, or that many have not passed yet; one that never forgets differs by what it still holds
+        of older bars.
+        """
+        return {}
+
+    def signals(self, frame: pd.DataFrame) -> npt.ArrayLike:
+        """Target strengths over a whole frame of bars, one for each row; NaN leaves things as they are. Causal too.
+
+        A strategy with `signals` and without `on_bar` asks for a target when it changes, and for nothing in between.
+        """
+        return np.full(len(frame), np.nan)
+
     # What a strategy can do
+
+    def follow(self, instrument: InstrumentId, target: float) -> None:
+        """Ask for a target that differs from the one last asked for; NaN asks for nothing."""
+        if target == target and target != self._targets.get(instrument):
+            self._targets[instrument] = target
+            self.signal(instrument, target)
+
+    def indicator(self, name: str, instrument: InstrumentId) -> float | None:
+        """A declared indicator at the newest completed bar; None where it is not a number, and before the first bar."""
+        return self._context.indicators.value(name, instrument)
 
     def signal(
         self, instrument: InstrumentId, strength: float, *, ticket: OrderTicket | None = None, reason: str = ""
@@ -114,14 +156,16 @@ class Strategy:
 
     def history(self, instrument: InstrumentId, n: int | None = None) -> list[Bar]:
         """The newest `n` completed bars (all that are kept when None), oldest first; fewer where there are fewer."""
-        window = self._context.window(instrument)
-        if n is not None and n < 0:
-            raise StrategyError(f"strategy {self.name}: history of {n} bars was asked for; give 0 or more")
-        return list(window) if n is None else list(window)[max(len(window) - n, 0) :]
+        return self._window(instrument, n).newest(n)
 
     def frame(self, instrument: InstrumentId, n: int | None = None) -> pd.DataFrame:
         """The same as `history`, as a frame: open, high, low, close, volume by the bars' starts, UTC."""
-        return to_frame(self.history(instrument, n))
+        return self._window(instrument, n).frame(n)
+
+    def _window(self, instrument: InstrumentId, n: int | None) -> Window:
+        if n is not None and n < 0:
+            raise StrategyError(f"strategy {self.name}: history of {n} bars was asked for; give 0 or more")
+        return self._context.window(instrument)
 
     def quote(self, instrument: InstrumentId) -> Quote | None:
         """The newest quote, or None: before the first one, and always where `ticks` is false."""

@@ -1,69 +1,63 @@
 """What a running strategy knows: its name, its host, the time, its rolling history, the last quotes, its timers."""
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from mats.model.instrument import InstrumentId
-from mats.model.market import Bar, Quote
+from mats.model.market import Quote
 from mats.model.orders import StrategyName
 from mats.model.timestamp import Nanos
+from mats.strategy.declared import Indicators
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import StrategyHost
 from mats.strategy.schedule import Timers
+from mats.strategy.window import Window
 
 
 class StrategyContext:
-    """The surroundings of one strategy. The runner moves them forward; the strategy and its broker read them."""
+    """The surroundings of one strategy. The runner moves them forward; the strategy and its broker read them.
+
+    `time` is strategy time, None while nothing has told it. `windows` are the bars that may be looked back at,
+    `indicators` what was declared of them; both are set before the strategy starts.
+    """
+
+    indicators: Indicators
 
     def __init__(self, name: StrategyName, host: StrategyHost) -> None:
         self.name = name
         self.host = host
         self.timers = Timers()
         self.quotes: dict[InstrumentId, Quote] = {}
-        self._time: Nanos | None = None
-        self._windows: dict[InstrumentId, deque[Bar]] = {}
+        self.time: Nanos | None = None
+        self.windows: Mapping[InstrumentId, Window] = {}
 
     @property
     def now(self) -> Nanos:
         """Strategy time: the newest instant of bars and clock messages; the host's clock until there is one."""
-        return self.host.now() if self._time is None else self._time
-
-    @property
-    def time(self) -> Nanos | None:
-        """Strategy time, or None while nothing has told it."""
-        return self._time
+        return self.host.now() if self.time is None else self.time
 
     def advance(self, instant: Nanos) -> None:
         """Move strategy time forward; an earlier instant changes nothing."""
-        self._time = instant if self._time is None else max(self._time, instant)
+        self.time = instant if self.time is None else max(self.time, instant)
 
     def restart_time(self) -> None:
         """Forget the time that a clock told before there was data; timers count anew."""
-        self._time = None
+        self.time = None
         self.timers.restart()
-
-    def open_windows(self, instruments: Iterable[InstrumentId], length: int) -> None:
-        """Make room for `length` bars of each instrument."""
-        self._windows = {instrument: deque(maxlen=length) for instrument in instruments}
 
     @property
     def instruments(self) -> tuple[InstrumentId, ...]:
         """What the strategy watches and may trade."""
-        return tuple(self._windows)
+        return tuple(self.windows)
 
-    def remember(self, bar: Bar) -> None:
-        """Put a completed bar at the end of its window."""
-        self._windows[bar.instrument].append(bar)
-
-    def window(self, instrument: InstrumentId) -> deque[Bar]:
-        """The remembered bars of an instrument, oldest first."""
+    def window(self, instrument: InstrumentId) -> Window:
+        """The window of one of the strategy's instruments."""
         self.require(instrument)
-        return self._windows[instrument]
+        return self.windows[instrument]
 
     def require(self, instrument: InstrumentId) -> None:
         """Refuse an instrument that the strategy did not name in `instruments()`."""
-        if instrument not in self._windows:
+        if instrument not in self.windows:
             raise StrategyError(
                 f"strategy {self.name}: {instrument!r} is not one of its instruments "
-                f"({', '.join(self._windows) or 'none'}); return it from instruments()"
+                f"({', '.join(self.windows) or 'none'}); return it from instruments()"
             )

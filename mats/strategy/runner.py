@@ -12,10 +12,13 @@ from mats.model.timestamp import SECOND, Nanos
 from mats.strategy.base import Strategy
 from mats.strategy.context import StrategyContext
 from mats.strategy.data_clock import DataClock
+from mats.strategy.declared import Indicators, WindowIndicators
 from mats.strategy.errors import StrategyError
 from mats.strategy.host import StrategyHost
 from mats.strategy.order_gate import OrderGate
 from mats.strategy.params import convert_params
+from mats.strategy.schedule import Schedule
+from mats.strategy.window import RollingWindow, Window
 
 PATIENCE: Nanos = 10 * SECOND
 """How long after a bar's end the clock waits for its last part before it closes the bar without it."""
@@ -35,7 +38,9 @@ class StrategyRunner:
         self._context = StrategyContext(name, host)
         self.strategy = strategy_class(self._context, convert_params(strategy_class.Params, name, params))
         self.instruments = self.strategy.instruments()
-        self._context.open_windows(self.instruments, self.strategy.history_length)
+        self._rolling = {name: RollingWindow(self.strategy.history_length) for name in self.instruments}
+        self._context.windows = self._rolling
+        self._context.indicators = WindowIndicators(self.strategy.indicators, self._context.window)
         self._builders: dict[InstrumentId, BarBuilder] = {}
         self._clock = DataClock()
         self._gate = OrderGate()
@@ -67,9 +72,40 @@ class StrategyRunner:
                         f"but it works on {self.bar_seconds}; load bars of {self.bar_seconds} seconds"
                     )
                 if bar.end <= now:
-                    self._context.remember(bar)
+                    self._rolling[instrument].add(bar)
         self._gate.let_pass(set(self._context.host.working_orders()))
         self.strategy.on_start()
+
+    def begin(self, windows: Mapping[InstrumentId, Window], indicators: Indicators, now: Nanos) -> None:
+        """Begin at `now` where the host keeps the history itself, as a backtest does; then call `on_start`."""
+        self._context.windows, self._context.indicators = windows, indicators
+        self._context.advance(now)
+        self.strategy.on_start()
+
+    def take(self, bars: Sequence[Bar], end: Nanos) -> None:
+        """Take whole bars of `bar_seconds` that end at `end`; the windows given to `begin` show them already."""
+        self._context.time = end
+        for bar in bars:
+            self.strategy.on_bar(bar)
+
+    def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
+        """Let the strategy follow a target that it declared in `signals`, as its `on_bar` would at `now`."""
+        self._context.time = now
+        self.strategy.follow(instrument, target)
+
+    @property
+    def timers(self) -> Mapping[str, Schedule]:
+        """The timers that the strategy has set; the mapping goes on showing them as they change."""
+        return self._context.timers.schedules
+
+    def pass_time(self, now: Nanos) -> None:
+        """Let strategy time pass: fire what is due up to `now`."""
+        self._context.timers.anchor(self._since(now))
+        self._fire_timers(now)
+
+    def tell_time(self, now: Nanos) -> None:
+        """Strategy time is `now`; nothing is due."""
+        self._context.advance(now)
 
     def bar(self, part: Bar) -> None:
         """Take a live bar, as a rule of 5 seconds, or any that divides `bar_seconds`."""
@@ -123,8 +159,8 @@ class StrategyRunner:
         """The builder of the part's instrument. It begins at a full bar, and after the history: no bar is partial."""
         builder = self._builders.get(part.instrument)
         if builder is None:
-            window = self._context.window(part.instrument)
-            begin = max(ceil_time(part.start, self.bar_seconds), window[-1].end if window else 0)
+            newest = self._rolling[part.instrument].newest(1)
+            begin = max(ceil_time(part.start, self.bar_seconds), newest[-1].end if newest else 0)
             builder = self._builders[part.instrument] = BarBuilder(part.instrument, self.bar_seconds, begin)
         return builder
 
@@ -134,7 +170,7 @@ class StrategyRunner:
 
     def _deliver(self, bar: Bar) -> None:
         self._fire_timers(bar.end)
-        self._context.remember(bar)
+        self._rolling[bar.instrument].add(bar)
         self.strategy.on_bar(bar)
 
     def _fire_timers(self, until: Nanos) -> None:

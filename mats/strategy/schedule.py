@@ -92,17 +92,17 @@ class Timers:
     """
 
     def __init__(self) -> None:
-        self._schedules: dict[str, Schedule] = {}
+        self.schedules: dict[str, Schedule] = {}
         self._due: dict[str, Nanos] = {}
 
     def add(self, name: str, schedule: Schedule) -> None:
         """Set a timer; one of the same name is replaced."""
-        self._schedules[name] = schedule
+        self.schedules[name] = schedule
         self._due.pop(name, None)
 
     def remove(self, name: str) -> None:
         """Forget a timer, if there is one of that name."""
-        self._schedules.pop(name, None)
+        self.schedules.pop(name, None)
         self._due.pop(name, None)
 
     def restart(self) -> None:
@@ -111,7 +111,7 @@ class Timers:
 
     def anchor(self, instant: Nanos) -> None:
         """Let every timer that has not begun to count begin at `instant`."""
-        for name, schedule in self._schedules.items():
+        for name, schedule in self.schedules.items():
             if name not in self._due:
                 self._due[name] = schedule.next_after(instant)
 
@@ -120,5 +120,5 @@ class Timers:
         due, name = min(((due, name) for name, due in self._due.items()), default=(until + 1, ""))
         if due > until:
             return None
-        self._due[name] = self._schedules[name].next_after(until)
+        self._due[name] = self.schedules[name].next_after(until)
         return due, name

@@ -54,6 +54,16 @@ class NoFees:
         return ZERO
 
 
+class PerUnitFees:
+    """The same for every unit, with neither a least nor a most."""
+
+    def __init__(self, rate: Decimal) -> None:
+        self._rate = rate
+
+    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month: Decimal) -> Decimal:
+        return quantity * self._rate
+
+
 class FixedFees:
     """IB's fixed schedule; the default."""
 

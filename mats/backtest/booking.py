@@ -1,0 +1,210 @@
+"""What the market does to orders and holdings in a backtest: fills and what they cost, splits, dividends, borrowing."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from mats.backtest.pipe import Pipe
+from mats.backtest.portfolio import Portfolio
+from mats.backtest.run import CashEvent, RuledFill
+from mats.backtest.speaker import Speaker
+from mats.backtest.tape import Clock, Tape
+from mats.data.columns import Action, Dividend, Split
+from mats.ledger import order_events as ev
+from mats.ledger.book import Book
+from mats.ledger.order_state import apply
+from mats.model.executions import AdjustmentRecorded, Execution, FillRecorded
+from mats.model.instrument import Instrument, InstrumentId, SecType
+from mats.model.money import ONE, ZERO, floor_to, round_to
+from mats.model.orders import AccountId, OrderTicket, StrategyName, order_ref
+from mats.strategy.host import Position
+from mats.venue.account import Account
+from mats.venue.bar_market import BarMarket, Lapsed, Met, Traded, Working
+from mats.venue.fees import FeeModel
+
+CENT = Decimal("0.01")
+YEAR = Decimal(365)
+"""Days in a year of borrowing, as IB counts short stock fees: the rate divided by 365 for each calendar day."""
+
+
+class Booking:
+    """Takes one thing at a time: orders first, then risk, then the books, then the strategy."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        pipe: Pipe,
+        speakers: Mapping[StrategyName, Speaker],
+        tapes: Mapping[InstrumentId, Tape],
+        markets: Mapping[InstrumentId, BarMarket],
+        portfolio: Portfolio,
+        fees: FeeModel,
+        clock: Clock,
+    ) -> None:
+        self._account, self._pipe, self._speakers, self._tapes = account, pipe, speakers, tapes
+        self._markets, self._portfolio, self._fees, self._clock = markets, portfolio, fees, clock
+        self._month = Account(account, {})
+        self._entries = 0
+        self.fills: list[RuledFill] = []
+        self.cash_events: list[CashEvent] = []
+        self.splits: list[AdjustmentRecorded] = []
+
+    # Orders
+
+    def take(self, met: Met) -> None:
+        """What happened to an order at the market."""
+        view = self._pipe.views[met.order.intent_id]
+        if isinstance(met, Lapsed):
+            ended = apply(view, ev.StatusReported(time=met.time, status="Cancelled", filled=view.filled))
+            self._pipe.put(replace(ended, note=met.reason))
+        else:
+            self._fill(met, view.strategy)
+
+    def _fill(self, traded: Traded, strategy: StrategyName) -> None:
+        order, portfolio, pipe = traded.order, self._portfolio, self._pipe
+        fill = self._recorded(traded, strategy)
+        booked = apply(
+            pipe.views[order.intent_id],
+            ev.FillBooked(time=traded.time, quantity=traded.quantity, price=traded.price),
+        )
+        view = pipe.views[order.intent_id] = replace(booked, applied=fill.seq)
+        pipe.state.apply(fill)
+        pipe.state.observe(view)
+        book = portfolio.trade(strategy, order.instrument, traded.quantity * order.side.sign, traded.price)
+        fee = self._charge(traded)
+        portfolio.pay(strategy, portfolio.base, -fee)
+        self.fills.append(RuledFill(fill, fee, portfolio.base, traded.rule))
+        self._speakers[strategy].fill(fill, _position(book), view)
+
+    def _recorded(self, traded: Traded, strategy: StrategyName) -> FillRecorded:
+        order = traded.order
+        self._entries += 1
+        execution = Execution(
+            account=self._account,
+            exec_id=f"{self._entries:08d}.01",
+            instrument=order.instrument.id,
+            side=order.side,
+            quantity=traded.quantity,
+            price=traded.price,
+            time=traded.time,
+            currency=order.instrument.currency,
+            multiplier=order.instrument.multiplier,
+            order_ref=order_ref(strategy, order.intent_id),
+            perm_id=order.place,
+            cumulative_quantity=order.filled,
+            average_price=order.value / order.filled,
+        )
+        return FillRecorded(
+            seq=self._entries,
+            strategy=strategy,
+            intent_id=order.intent_id,
+            execution=execution,
+            recorded=traded.time,
+        )
+
+    def _charge(self, traded: Traded) -> Decimal:
+        """What the fill adds to the cost of its order."""
+        order = traded.order
+        rate = self._portfolio.rate(order.instrument.currency)
+        unit = order.instrument.multiplier * (ONE if rate is None else rate)
+        value = order.value * unit
+        pair = order.instrument.sec_type is SecType.CASH
+        amount = traded.quantity * traded.price * unit if pair else traded.quantity
+        month = self._month.add_volume(order.instrument.sec_type, amount, traded.time)
+        before = max(month - (value if pair else order.filled), ZERO)
+        total = self._fees.order_fee(order.instrument, order.filled, value, before)
+        fee, order.fee = total - order.fee, total
+        return fee
+
+    # Holdings
+
+    def act(self, instrument: Instrument, action: Action) -> None:
+        """What the company did to its shares."""
+        if isinstance(action, Split):
+            self.split(instrument, action)
+        else:
+            self.dividend(instrument, action)
+
+    def split(self, instrument: Instrument, split: Split) -> None:
+        """Positions, average costs and working orders in new units; what is less than a lot is paid out."""
+        tape, mark = self._tapes[instrument.id], self._tapes[instrument.id].mark()
+        tape.split(split.ratio)
+        for strategy in self._holders(instrument.id):
+            before = self._portfolio.book(strategy, instrument)
+            after, rest = self._portfolio.split(strategy, instrument, split.ratio)
+            self._adjust(before, after, f"split {split.ratio}:1")
+            if rest and mark is not None:
+                self._pay(strategy, instrument, "split-cash", rest * mark / split.ratio * instrument.multiplier)
+        for order in list(self._markets[instrument.id].orders.values()):
+            self._resize(order, split.ratio)
+
+    def _adjust(self, before: Book, after: Book, reason: str) -> None:
+        self._entries += 1
+        entry = AdjustmentRecorded(
+            seq=self._entries,
+            strategy=after.strategy,
+            account=self._account,
+            instrument=after.instrument,
+            quantity=after.quantity - before.quantity,
+            price=ZERO,
+            currency=after.currency,
+            multiplier=after.multiplier,
+            reason=reason,
+            recorded=self._clock.now,
+        )
+        self._pipe.state.apply(entry)
+        self.splits.append(entry)
+        self._speakers[after.strategy].desk.take_position(_position(after), entry.seq)
+
+    def _resize(self, order: Working, ratio: Decimal) -> None:
+        """The order in new units: more of them, at lower prices."""
+        step, tick = order.instrument.size_increment, order.instrument.tick_size
+        order.quantity, order.filled = floor_to(order.quantity * ratio, step), floor_to(order.filled * ratio, step)
+        order.ticket = _split_ticket(order.ticket, ratio, tick)
+        view = self._pipe.views[order.intent_id]
+        average = order.value / order.filled if order.filled else ZERO
+        changed = replace(
+            view, quantity=order.quantity, filled=order.filled, average_price=average, ticket=order.ticket
+        )
+        self._pipe.put(changed)
+        if order.remaining <= 0:
+            self._markets[order.instrument.id].remove(order)
+            self.take(Lapsed(order, "nothing of it is left after the split", self._clock.now))
+
+    def dividend(self, instrument: Instrument, dividend: Dividend) -> None:
+        """Who is long gets it, who is short pays it."""
+        for strategy in self._holders(instrument.id):
+            quantity = self._portfolio.book(strategy, instrument).quantity
+            self._pay(strategy, instrument, "dividend", quantity * dividend.amount, dividend.currency)
+
+    def borrow(self, rate: Decimal, days: int) -> None:
+        """Who was short over the last `days` nights pays for what was borrowed, at the newest closes."""
+        for (strategy, name), book in sorted(self._portfolio.books.items()):
+            instrument = self._tapes[name].instrument
+            mark = self._tapes[name].mark()
+            if book.quantity < 0 and mark is not None and instrument.sec_type is SecType.STOCK:
+                cost = book.quantity * mark * instrument.multiplier * rate * days / YEAR
+                self._pay(strategy, instrument, "borrow", cost.quantize(CENT))
+
+    def _pay(
+        self, strategy: StrategyName, instrument: Instrument, kind: str, amount: Decimal, currency: str = ""
+    ) -> None:
+        currency = currency or instrument.currency
+        self._portfolio.pay(strategy, currency, amount)
+        event = CashEvent(self._clock.now, strategy, instrument.id, kind, amount, currency)  # type: ignore[arg-type]
+        self.cash_events.append(event)
+
+    def _holders(self, instrument: InstrumentId) -> list[StrategyName]:
+        books = self._portfolio.books.items()
+        return sorted(strategy for (strategy, held), book in books if held == instrument and book.quantity)
+
+
+def _position(book: Book) -> Position:
+    return Position(instrument=book.instrument, quantity=book.quantity, average_price=book.average_price)
+
+
+def _split_ticket(ticket: OrderTicket, ratio: Decimal, tick: Decimal) -> OrderTicket:
+    prices = (ticket.limit_price, ticket.stop_price)
+    limit, stop = (None if price is None else round_to(price / ratio, tick) for price in prices)
+    return replace(ticket, limit_price=limit, stop_price=stop)

@@ -1,0 +1,97 @@
+"""Equity curves from what moved, at once: between two moves holdings are constant and only prices change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import numpy as np
+
+from mats.backtest.portfolio import Moved, Portfolio
+from mats.backtest.run import Curve
+from mats.backtest.tape import Tape
+from mats.data.columns import Floats, Instants
+from mats.model.instrument import InstrumentId
+from mats.model.money import Currency
+from mats.model.orders import StrategyName
+
+
+def curves(
+    closes: Instants, portfolio: Portfolio, shares: Mapping[StrategyName, Decimal], capital: Decimal
+) -> tuple[Curve, dict[StrategyName, Curve]]:
+    """The curve of the account and of each strategy; the account's is the sum and what no strategy was given."""
+    prices = _Prices(closes, portfolio.tapes, portfolio.base)
+    by_strategy = {
+        name: _curve(prices, float(share), _of(portfolio.positions, name), _of(portfolio.money, name))
+        for name, share in sorted(shares.items())
+    }
+    spare = float(capital - sum(shares.values()))
+    zero = np.zeros(len(closes))
+    summed = {
+        part: sum((getattr(curve, part) for curve in by_strategy.values()), zero)
+        for part in ("equity", "cash", "gross", "net")
+    }
+    total = Curve(closes, summed["equity"] + spare, summed["cash"] + spare, summed["gross"], summed["net"])
+    return total, by_strategy
+
+
+class _Prices:
+    """Closes as of the timeline in the base currency; made once for each instrument that anybody holds."""
+
+    def __init__(self, closes: Instants, tapes: Mapping[InstrumentId, Tape], base: Currency) -> None:
+        self.closes, self._tapes, self._base = closes, tapes, base
+        self._values: dict[InstrumentId, Floats] = {}
+
+    def value(self, name: InstrumentId) -> Floats:
+        """What one unit is worth at each close."""
+        if name not in self._values:
+            instrument = self._tapes[name].instrument
+            self._values[name] = self._level(name) * float(instrument.multiplier) * self.rate(instrument.currency)
+        return self._values[name]
+
+    def rate(self, currency: Currency) -> Floats | float:
+        """Base currency for one unit of a currency, 1 where it is the base or no pair tells."""
+        if currency == self._base:
+            return 1.0
+        if currency + self._base in self._tapes:
+            return self._level(currency + self._base)
+        if self._base + currency in self._tapes:
+            level = self._level(self._base + currency)
+            return np.divide(1.0, level, out=np.zeros_like(level), where=level > 0)
+        return 1.0
+
+    def _level(self, name: InstrumentId) -> Floats:
+        tape = self._tapes[name]
+        rows = np.asarray(tape.rows[: len(self.closes)])
+        level: Floats = np.where(rows >= 0, tape.columns.close[np.maximum(rows, 0)], 0.0)
+        return level
+
+
+def _curve(prices: _Prices, share: float, positions: Iterable[Moved], money: Iterable[Moved]) -> Curve:
+    count = len(prices.closes)
+    gross, net, cash = np.zeros(count), np.zeros(count), np.full(count, share)
+    for name, moves in _by_what(positions).items():
+        value = _balance(moves, count) * prices.value(name)
+        net += value
+        gross += np.abs(value)
+    for currency, moves in _by_what(money).items():
+        cash += _balance(moves, count) * prices.rate(currency)
+    return Curve(prices.closes, cash + net, cash, gross, net)
+
+
+def _balance(moves: Sequence[Moved], count: int) -> Floats:
+    """The balance at each close: that of the last move up to it, 0 before the first."""
+    steps = np.fromiter((move.step for move in moves), np.int64, len(moves))
+    balances = np.fromiter((float(move.balance) for move in moves), np.float64, len(moves))
+    last = np.searchsorted(steps, np.arange(count), side="right")
+    held: Floats = np.concatenate(([0.0], balances))[last]
+    return held
+
+
+def _of(moves: Iterable[Moved], strategy: StrategyName) -> list[Moved]:
+    return [move for move in moves if move.strategy == strategy]
+
+
+def _by_what(moves: Iterable[Moved]) -> dict[str, list[Moved]]:
+    sorted_out: dict[str, list[Moved]] = {}
+    for move in moves:
+        sorted_out.setdefault(move.what, []).append(move)
+    return sorted_out

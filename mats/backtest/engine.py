@@ -1,0 +1,287 @@
+"""The backtest engine: strategies, risk, orders, market and books in one thread, run until nothing is left to say.
+
+A step is one close of the timeline. In the order of time: what the calendar brings (splits, dividends, the cost of
+borrowed shares) and timers that are due; the opens, where working orders meet the bars that begin; the path through
+those bars; the close, where the newest bars become known and strategies hear of them, by name, and each of its bars in
+the order of instruments. After each of these everything that was said is heard, in the order in which it was said.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from time import perf_counter
+
+import numpy as np
+
+from mats.backtest.curves import curves
+from mats.backtest.parts import Parts
+from mats.backtest.run import BacktestRun, RunState
+from mats.backtest.speaker import StrategyFailed
+from mats.backtest.spec import BacktestSpec
+from mats.backtest.tape import Tape
+from mats.backtest.targets import Wakes
+from mats.backtest.trades import completed_trades
+from mats.data.columns import MarketData
+from mats.model.market import Bar
+from mats.model.timestamp import Nanos
+from mats.venue.bar_market import Visit
+
+REPORTS = 200
+"""How often the progress of a run is told."""
+
+Progress = Callable[[int, int], None]
+"""Is told how many closes are over, and of how many."""
+
+
+def run_backtest(spec: BacktestSpec, data: MarketData, progress: Progress | None = None) -> BacktestRun:
+    """The run of a spec over the bars that it names; it changes nothing outside of itself.
+
+    Bars before `spec.start` are history for warm-up. Raises BacktestError, StrategyError or ValueError where it cannot
+    begin; what a strategy raises later ends the run as failed.
+    """
+    return Engine(spec, data).run(progress)
+
+
+class Engine:
+    """One run from its first step to its last."""
+
+    def __init__(self, spec: BacktestSpec, data: MarketData) -> None:
+        begun = perf_counter()
+        self._spec, self._data = spec, data
+        self._parts = parts = Parts(spec, data)
+        self._clock, self._queue, self._pipe, self._booking = parts.clock, parts.queue, parts.pipe, parts.booking
+        self._ends: list[Nanos] = parts.closes.tolist()
+        self._visits: list[tuple[Nanos, Visit]] = []
+        self._due = list(reversed(parts.due))
+        self._wakes = Wakes(parts.closes)
+        self._seconds = {"prepare": perf_counter() - begun}
+
+    def run(self, progress: Progress | None) -> BacktestRun:
+        begun, failure, told = perf_counter(), "", progress or _nobody
+        with _quiet_collector():
+            try:
+                self._start()
+                self._seconds["start"], begun = perf_counter() - begun, perf_counter()
+                (self._every_step if self._listeners else self._declared_steps)(told)
+                self._stop()
+            except StrategyFailed as error:
+                failure = str(error)
+        self._seconds["steps"] = perf_counter() - begun
+        return self._result("failed" if failure else "complete", failure)
+
+    # The whole run
+
+    def _start(self) -> None:
+        parts, first = (
+            self._parts,
+            min(t.columns.start[t.first] for t in self._parts.tapes.values() if t.first < t.last),
+        )
+        self._clock.now = int(first)
+        for speaker in parts.speakers.values():
+            speaker.start(parts.tapes)
+            self._drain()
+        declared = [s for s in parts.speakers.values() if s.declares(self._spec.style)]
+        self._listeners = [s for s in parts.speakers.values() if s not in declared]
+        for speaker in declared:
+            self._wakes.add(speaker, parts.tapes)
+            speaker.on_denial = lambda view: self._wakes.ask_again(view, self._clock.step)
+
+    def _stop(self) -> None:
+        for speaker in self._parts.speakers.values():
+            speaker.stop()
+            self._drain()
+
+    def _every_step(self, progress: Progress) -> None:
+        """Strategies hear of every bar."""
+        clock, queue, listeners, wakes = self._clock, self._queue, self._listeners, self._wakes
+        busy, timed = self._pipe.state.working, [s.runner.timers for s in self._parts.speakers.values()]
+        report, every = 0, max(1, len(self._ends) // REPORTS)
+        for step, (end, bars) in enumerate(self._closing()):
+            if busy or step == self._next_due or any(timed):
+                self._between(step, end)
+            clock.step, clock.now = step, end
+            for listener in listeners:
+                listener.take(bars, end)
+            if step == wakes.next_step:
+                self._wake(step, end)
+            while queue:
+                act, message = queue.popleft()
+                act(message)
+            if step == report:
+                report += every
+                progress(step, len(self._ends))
+
+    def _declared_steps(self, progress: Progress) -> None:
+        """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
+        step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
+        busy, timed = self._pipe.state.working, [s.runner.timers for s in self._parts.speakers.values()]
+        while True:
+            step = step + 1 if busy or any(timed) else min(self._wakes.next_step, self._next_due)
+            if step >= last:
+                break
+            end = self._ends[step]
+            self._clock.step = step - 1
+            if busy or step == self._next_due or any(timed):
+                self._between(step, end)
+            self._clock.step, self._clock.now = step, end
+            self._wake(step, end)
+            self._drain()
+            if step >= report:
+                report = step + every
+                progress(step, last)
+        self._clock.step, self._clock.now = last - 1, self._ends[-1]
+
+    def _drain(self) -> None:
+        """Hear everything that was said, and what that brings."""
+        while self._queue:
+            act, message = self._queue.popleft()
+            act(message)
+
+    # One step
+
+    def _between(self, step: int, end: Nanos) -> None:
+        """Everything from the close before to just before this one."""
+        clock, pipe = self._clock, self._pipe
+        for start, opening in self._openings(step, end):
+            clock.now = max(clock.now, start)
+            while self._next_due == step:
+                self._due.pop()[1]()
+                self._drain()
+            self._pass_time(clock.now)
+            self._drain()
+            pipe.arrivals(clock.now)
+            self._drain()
+            pipe.not_before = start + 1
+            for tape, row in opening:
+                self._open(tape, row)
+        self._walk(end)
+        pipe.arrivals(end)
+        self._drain()
+        clock.now = max(clock.now, end)
+        self._pass_time(end)
+
+    def _openings(self, step: int, end: Nanos) -> list[tuple[Nanos, list[tuple[Tape, int]]]]:
+        """The bars that begin since the close before, by the time of their start; at least one entry."""
+        found: dict[Nanos, list[tuple[Tape, int]]] = {}
+        for tape in self._parts.tapes.values():
+            for row in tape.opening(step):
+                found.setdefault(int(tape.columns.start[row]), []).append((tape, row))
+        return sorted(found.items(), key=lambda item: item[0]) or [(self._clock.now, [])]
+
+    def _pass_time(self, now: Nanos) -> None:
+        for speaker in self._parts.speakers.values():
+            if speaker.runner.timers:
+                speaker.pass_time(now)
+            else:
+                speaker.runner.tell_time(now)
+
+    def _open(self, tape: Tape, row: int) -> None:
+        """Working orders meet a bar that begins."""
+        market = self._parts.markets[tape.instrument.id]
+        if not market.orders:
+            return
+        visit = Visit(market, tape.market_bar(row))
+        self._visits.append((int(tape.columns.end[row]), visit))
+        for met in visit.at_open():
+            self._booking.take(met)
+            self._drain()
+
+    def _walk(self, end: Nanos) -> None:
+        """The paths of the bars that end now, side by side, from one order that is reached to the next."""
+        walking = [visit for until, visit in self._visits if until <= end]
+        self._visits = [(until, visit) for until, visit in self._visits if until > end]
+        while walking:
+            times = [time for visit in walking if (time := visit.next_time()) is not None]
+            if not times:
+                return
+            now = min(times)
+            arrival = self._pipe.next_arrival
+            self._clock.now = max(self._clock.now, now if arrival is None else min(now, arrival))
+            if arrival is not None and arrival <= now:
+                self._pipe.arrivals(now)
+            else:
+                traded = next(visit for visit in walking if visit.next_time() == now).step()
+                if traded is not None:
+                    self._tell_time()
+                    self._booking.take(traded)
+            self._drain()
+
+    def _tell_time(self) -> None:
+        for speaker in self._parts.speakers.values():
+            speaker.runner.tell_time(self._clock.now)
+
+    def _wake(self, step: int, end: Nanos) -> None:
+        for wake in self._wakes.take(step):
+            self._parts.speakers[wake.speaker].follow(wake.instrument, wake.target, end)
+
+    @property
+    def _next_due(self) -> int:
+        """The step before which the calendar brings something next."""
+        return self._due[-1][0] if self._due else len(self._ends)
+
+    # Bars
+
+    def _closing(self) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
+        """Each close with the bars that end there, in the order of instruments."""
+        tapes = list(self._parts.tapes.values())
+        bars = [tape.bars(tape.first, tape.last) for tape in tapes]
+        if all(tape.last - tape.first == len(self._ends) for tape in tapes):
+            return zip(self._ends, zip(*bars, strict=True), strict=True)
+        return self._closing_in_part(tapes, bars)
+
+    def _closing_in_part(
+        self, tapes: Sequence[Tape], bars: Sequence[Iterator[Bar]]
+    ) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
+        """The same where not every instrument has a bar at each close."""
+        steps = [np.searchsorted(self._parts.closes, tape.columns.end[tape.first : tape.last]) for tape in tapes]
+        places = [np.full(len(found), number) for number, found in enumerate(steps)]
+        order = np.argsort(np.concatenate(steps), kind="stable")
+        who = iter(np.concatenate(places)[order].tolist())
+        counts = np.bincount(np.concatenate(steps), minlength=len(self._ends)).tolist()
+        for end, count in zip(self._ends, counts, strict=True):
+            yield end, [next(bars[number]) for number in islice(who, count)]
+
+    # The result
+
+    def _result(self, state: RunState, failure: str) -> BacktestRun:
+        parts, booking, begun = self._parts, self._booking, perf_counter()
+        steps = self._clock.step + 1
+        closes = parts.closes[:steps]
+        total, by_strategy = curves(closes, parts.portfolio, parts.shares, self._spec.capital)
+        self._seconds["curves"], begun = perf_counter() - begun, perf_counter()
+        trades = completed_trades(booking.fills, booking.splits)
+        self._seconds["trades"], begun = perf_counter() - begun, perf_counter()
+        fingerprint = self._data.fingerprint()
+        self._seconds["fingerprint"] = perf_counter() - begun
+        return BacktestRun(
+            spec=self._spec,
+            state=state,
+            failure=failure,
+            bars=sum(max(0, tape.row + 1 - tape.first) for tape in parts.tapes.values()),
+            total=total,
+            by_strategy=by_strategy,
+            signals=tuple(self._pipe.signals),
+            orders=tuple(self._pipe.views.values()),
+            fills=tuple(booking.fills),
+            trades=trades,
+            cash_events=tuple(booking.cash_events),
+            data_fingerprint=fingerprint,
+            seconds=self._seconds,
+        )
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """No collection of cycles while the run makes and drops millions of objects that have none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _nobody(done: int, of: int) -> None:
+    """Progress that nobody asked for."""

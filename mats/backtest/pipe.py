@@ -1,0 +1,198 @@
+"""An order's way to the market in a backtest: risk, order manager, exchange. The decisions are those of the actors."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from mats.backtest.portfolio import Portfolio
+from mats.backtest.speaker import Speaker
+from mats.backtest.tape import Clock, Tape
+from mats.ledger import order_events as ev
+from mats.ledger.order_state import apply
+from mats.ledger.orders import changed_view, opening_view
+from mats.model.instrument import InstrumentId
+from mats.model.orders import (
+    AccountId,
+    CancelRequest,
+    IntentId,
+    OrderIntent,
+    OrderModification,
+    OrderRequest,
+    OrderState,
+    OrderView,
+    Signal,
+    StrategyName,
+)
+from mats.model.timestamp import SECOND, Nanos
+from mats.risk.desk import Denied, RiskDesk
+from mats.risk.limits import Limits
+from mats.risk.state import RiskState
+from mats.risk.world import World
+from mats.venue.bar_market import BarMarket, Working
+
+ROUTE = 1
+Post = Callable[[Callable[..., None], object], None]
+"""Puts a message into the queue, together with the one who takes it."""
+
+
+class Pipe:
+    """Takes one message at a time and posts what follows from it.
+
+    `not_before` is the earliest start of a bar that an order may meet: one made while a bar is under way meets the
+    next. What is on its way to the market for `latency` arrives when `arrivals` is told that it is time.
+    """
+
+    def __init__(
+        self,
+        account: AccountId,
+        speakers: Mapping[StrategyName, Speaker],
+        tapes: Mapping[InstrumentId, Tape],
+        markets: Mapping[InstrumentId, BarMarket],
+        portfolio: Portfolio,
+        limits: Limits,
+        latency: Nanos,
+        clock: Clock,
+        post: Post,
+    ) -> None:
+        self._speakers, self._tapes, self._markets, self._portfolio = speakers, tapes, markets, portfolio
+        self._latency, self._clock, self._post = latency, clock, post
+        self.state = RiskState()
+        self._world = World(limits, portfolio.base, (account,))
+        self._world.accounts, self._world.behind, self._world.routes = (account,), (), {ROUTE}
+        for tape in tapes.values():
+            self._world.know(tape.instrument)
+        self._desk = RiskDesk(self.state, self._world, limits, lambda strategy: ROUTE)
+        self._on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
+        self._sent = 0
+        self.not_before: Nanos = 0
+        self.signals: list[Signal] = []
+        self.views: dict[IntentId, OrderView] = {}
+
+    # Risk
+
+    def ask(self, wish: Signal | OrderRequest | OrderModification | CancelRequest) -> None:
+        """What a strategy asks for comes to whom it concerns in its turn."""
+        if isinstance(wish, Signal):
+            self.signals.append(wish)
+        if isinstance(wish, CancelRequest):
+            self._post(self.cancel, wish)
+        else:
+            self._post(self.change if isinstance(wish, OrderModification) else self.decide, wish)
+
+    def decide(self, wish: Signal | OrderRequest) -> None:
+        """The risk manager's turn."""
+        self._look_around(wish.strategy, wish.instrument)
+        now = self._clock.now
+        decision = self._desk.decide(wish, now, now / SECOND)
+        if isinstance(decision, Denied):
+            order = self.views[decision.order.intent_id] = decision.order
+            self._post(self._speakers[order.strategy].denied, order)
+        elif decision is not None:
+            self._post(self.submit, decision)
+
+    def change(self, change: OrderModification) -> None:
+        """The risk manager's turn, and the order manager's where nothing speaks against the change."""
+        view = self.views.get(change.intent_id)
+        if view is None or view.state.final:
+            return
+        self._look_around(view.strategy, view.instrument)
+        now = self._clock.now
+        decision = self._desk.decide_change(change, now, now / SECOND)
+        if isinstance(decision, Denied):
+            self._post(self._speakers[view.strategy].denied, decision.order)
+        elif decision is not None:
+            self._send(lambda: self._amend(change))
+
+    def _look_around(self, strategy: StrategyName, instrument: InstrumentId) -> None:
+        """Tell risk the price as of the clock, the equity and the rate.
+
+        Between two closes a price cannot be younger than the last close: it grows old when the next one is overdue.
+        """
+        tape, world, portfolio, now = self._tapes[instrument], self._world, self._portfolio, self._clock.now
+        mark = tape.mark()
+        if mark is not None:
+            span = tape.columns.seconds * SECOND
+            due = int(tape.columns.start[tape.row]) + 2 * span
+            world.mark(instrument, float(mark), min(due, now) / SECOND)
+        world.equities[strategy] = self._speakers[strategy].desk.equity()
+        currency = tape.instrument.currency
+        if currency != portfolio.base and (rate := portfolio.rate(currency)) is not None:
+            world.rates = world.rates.with_rate(currency, portfolio.base, rate, now, "the newest close")
+
+    # Orders
+
+    def submit(self, intent: OrderIntent) -> None:
+        """The order manager's turn: an approved intent goes to the market."""
+        self._sent += 1
+        view = apply(opening_view(intent), ev.OrderSent(time=self._clock.now, client_id=ROUTE, order_id=self._sent))
+        self.put(view)
+        working = Working(
+            intent_id=intent.intent_id,
+            instrument=intent.instrument,
+            side=intent.side,
+            quantity=intent.quantity,
+            ticket=intent.ticket,
+            since=max(self._clock.now + self._latency, self.not_before),
+            place=self._sent,
+        )
+        self._send(lambda: self._arrive(working))
+
+    def cancel(self, request: CancelRequest) -> None:
+        """The order manager's turn."""
+        view = self.views.get(request.intent_id)
+        if view is None or view.state.final:
+            return
+        self.put(apply(view, ev.CancelRequested(time=self._clock.now)))
+        self._send(lambda: self._cancelled(request.intent_id))
+
+    def put(self, view: OrderView) -> OrderView:
+        """Keep how an order stands now, and tell risk and its strategy."""
+        if view is not self.views.get(view.intent_id):
+            self.views[view.intent_id] = view
+            self.state.observe(view)
+            self._post(self._speakers[view.strategy].order, view)
+        return view
+
+    # At the market
+
+    def _send(self, act: Callable[[], None]) -> None:
+        if self._latency:
+            self._on_the_way.append((self._clock.now + self._latency, act))
+        else:
+            act()
+
+    def arrivals(self, now: Nanos) -> None:
+        """Let what has reached the market by now take effect."""
+        while self._on_the_way and self._on_the_way[0][0] <= now:
+            self._on_the_way.popleft()[1]()
+
+    @property
+    def next_arrival(self) -> Nanos | None:
+        """When the next thing reaches the market; None where nothing is on its way."""
+        return self._on_the_way[0][0] if self._on_the_way else None
+
+    def _arrive(self, working: Working) -> None:
+        self._markets[working.instrument.id].add(working)
+        view = self.views[working.intent_id]
+        self.put(apply(view, ev.StatusReported(time=self._clock.now, status="Submitted", perm_id=working.place)))
+
+    def _cancelled(self, intent_id: IntentId) -> None:
+        view = self.views[intent_id]
+        market = self._markets[view.instrument]
+        if (working := market.orders.get(intent_id)) is not None:
+            market.remove(working)
+            self.put(apply(view, ev.StatusReported(time=self._clock.now, status="Cancelled", filled=view.filled)))
+
+    def _amend(self, change: OrderModification) -> None:
+        """New prices and more units lose the place in line. What is filled beyond the new quantity stays filled."""
+        view = self.views[change.intent_id]
+        working = self._markets[view.instrument].orders.get(change.intent_id)
+        if working is None or view.state is not OrderState.WORKING:
+            return
+        changed = changed_view(view, change)
+        if changed.quantity <= working.filled:
+            return
+        if changed.ticket != working.ticket or changed.quantity > working.quantity:
+            self._sent += 1
+            working.place = self._sent
+        working.quantity, working.ticket = changed.quantity, changed.ticket
+        self.put(apply(view, ev.OrderModified(time=self._clock.now, quantity=changed.quantity, ticket=changed.ticket)))

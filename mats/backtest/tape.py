@@ -1,0 +1,171 @@
+"""The bars of a run as they become known: a clock that counts closes, and for each instrument what it shows by then."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import chain, repeat
+
+import numpy as np
+import pandas as pd
+
+from mats.data.columns import BarColumns, Instants
+from mats.model.instrument import Instrument, InstrumentId
+from mats.model.market import Bar
+from mats.model.money import exact
+from mats.model.timestamp import Nanos
+from mats.strategy.declared import Declaration, as_columns, not_declared
+from mats.strategy.errors import StrategyError
+from mats.venue.bar_market import MarketBar
+
+BLOCK = 4_096
+"""Rows that are turned into bars at once."""
+
+
+class Clock:
+    """`step` is the number of the last close of the timeline, -1 before the first; `now` is nanoseconds UTC."""
+
+    __slots__ = ("now", "step")
+
+    def __init__(self, now: Nanos) -> None:
+        self.now, self.step = now, -1
+
+
+class Tape:
+    """The bars of one instrument: rows before `first` are history, rows from `first` to before `last` are the run's.
+
+    Everything it tells is as of the clock, but for `bars` and `opening`, which are for the engine alone.
+    """
+
+    def __init__(self, instrument: Instrument, columns: BarColumns, first: int, last: int, clock: Clock) -> None:
+        self.instrument, self.columns, self.first, self.last, self._clock = instrument, columns, first, last, clock
+        self._close = np.ascontiguousarray(columns.close, dtype=np.float64).data
+        self._marked: tuple[int, Decimal] = (-1, Decimal(0))
+        self._split: tuple[int, Decimal] = (-2, Decimal(1))
+        self._rows: Sequence[int] = ()
+        self._opened: Sequence[int] = ()
+
+    def lay_out(self, closes: Instants) -> None:
+        """Find the newest row at each close of the timeline, and how many bars have begun before it."""
+        run = slice(self.first, self.last)
+        starts, ends = self.columns.start[run], self.columns.end[run]
+        if len(ends) == len(closes) and bool((starts[1:] >= ends[:-1]).all()):
+            self._rows, self._opened = range(self.first, self.last), range(self.first + 1, self.last + 1)
+        else:
+            self._rows = (np.searchsorted(ends, closes, side="right") + (self.first - 1)).tolist()
+            self._opened = (np.searchsorted(starts, closes, side="left") + self.first).tolist()
+
+    @property
+    def row(self) -> int:
+        """The newest completed bar; -1 where there is none."""
+        step = self._clock.step
+        return self._rows[step] if step >= 0 else self.first - 1
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """The newest row at each close of the timeline."""
+        return self._rows
+
+    def close(self) -> float:
+        """The newest close."""
+        return self._close[self.row]
+
+    def mark(self) -> Decimal | None:
+        """The newest close, exactly; None before the first bar. After a split it is in new units at once."""
+        row = self.row
+        if row < 0:
+            return None
+        if self._marked[0] != row:
+            self._marked = row, exact(self._close[row])
+        return self._marked[1] if self._split[0] != row else self._marked[1] / self._split[1]
+
+    def split(self, ratio: Decimal) -> None:
+        """From here on a unit is what a part of one was at the newest close."""
+        self._split = self.row, ratio
+
+    def closes_at(self, step: int) -> bool:
+        """Whether a bar ends at this very close of the timeline."""
+        return self._rows[step] != (self._rows[step - 1] if step else self.first - 1)
+
+    def row_at(self, step: int) -> int:
+        """The newest row at a close of the timeline."""
+        return self._rows[step]
+
+    def opening(self, step: int) -> range:
+        """The rows whose bars begin at or after the close before `step` and before its own."""
+        return range(self._opened[step - 1] if step else self.first, self._opened[step])
+
+    def market_bar(self, row: int) -> MarketBar:
+        """A bar as the exchange sees it from its beginning."""
+        c = self.columns
+        spread = None if c.spread is None else float(c.spread[row])
+        opened, high, low, close, volume = (float(col[row]) for col in (c.open, c.high, c.low, c.close, c.volume))
+        return MarketBar(int(c.start[row]), c.seconds, opened, high, low, close, volume, spread)
+
+    def bars(self, first: int, last: int) -> Iterator[Bar]:
+        """The bars of some rows, oldest first, made as they are asked for."""
+        return chain.from_iterable(self._block(low, min(low + BLOCK, last)) for low in range(first, last, BLOCK))
+
+    def _block(self, low: int, high: int) -> Iterator[Bar]:
+        c = self.columns
+        lists = (column[low:high].tolist() for column in (c.open, c.high, c.low, c.close, c.volume))
+        return map(Bar, repeat(c.instrument), c.start[low:high].tolist(), repeat(c.seconds), *lists)
+
+    def frame(self, first: int, last: int) -> pd.DataFrame:
+        """Some rows as a frame, a copy."""
+        part = slice(first, last)
+        index = pd.DatetimeIndex(pd.to_datetime(self.columns.start[part], utc=True), name="time")
+        names = ("open", "high", "low", "close", "volume")
+        return pd.DataFrame({name: getattr(self.columns, name)[part] for name in names}, index=index)
+
+
+class TapeWindow:
+    """A strategy's view of a tape: from row `begin` on, at most `length` bars, never beyond the clock."""
+
+    def __init__(self, tape: Tape, begin: int, length: int) -> None:
+        self.tape, self.begin, self._length = tape, begin, length
+
+    def newest(self, n: int | None) -> list[Bar]:
+        return list(self.tape.bars(*self._span(n)))
+
+    def frame(self, n: int | None) -> pd.DataFrame:
+        return self.tape.frame(*self._span(n))
+
+    def whole(self) -> pd.DataFrame:
+        """All rows to the end of the run: for what is declared causal, and for nobody else."""
+        return self.tape.frame(self.begin, self.tape.last)
+
+    def _span(self, n: int | None) -> tuple[int, int]:
+        last = self.tape.row + 1
+        count = self._length if n is None else min(n, self._length)
+        return max(self.begin, last - count), max(last, self.begin)
+
+
+class TapeIndicators:
+    """Declared indicators, computed once over all rows from each instrument's first warm-up bar on."""
+
+    def __init__(self, declare: Declaration, windows: Mapping[InstrumentId, TapeWindow]) -> None:
+        self._declare, self._windows = declare, windows
+        self._columns: dict[InstrumentId, dict[str, memoryview]] = {}
+
+    def value(self, name: str, instrument: InstrumentId) -> float | None:
+        window = self._windows[instrument]
+        columns = self._columns.get(instrument)
+        if columns is None:
+            columns = self._columns[instrument] = self._made(window)
+        if name not in columns:
+            raise StrategyError(not_declared(name, columns))
+        row = window.tape.row - window.begin
+        value = columns[name][row] if row >= 0 else math.nan
+        return value if value == value else None
+
+    def _made(self, window: TapeWindow) -> dict[str, memoryview]:
+        columns = as_columns(self._declare(window.whole()))
+        return {name: column.data for name, column in columns.items()}
+
+
+def timeline(tapes: Sequence[Tape]) -> Instants:
+    """All instants at which a bar of the run ends, ascending; the tapes are laid out along it."""
+    closes: Instants = np.unique(np.concatenate([tape.columns.end[tape.first : tape.last] for tape in tapes]))
+    for tape in tapes:
+        tape.lay_out(closes)
+    return closes

@@ -1,0 +1,281 @@
+"""How working orders meet a bar: at its open, and then along a stated path through it.
+
+The path is that of `mats.venue.replay`: from the open to one extreme, to the other, to the close, each leg a third of
+the bar's span. A bar that closes above its open visits the low first, any other the high first. Prices are the middle
+of a quote that is `spread` wide: buys trade half a spread above the path, sells half a spread below.
+
+- A market order trades at the open of the first bar that begins when it is there or later (`open`).
+- A limit order trades at the open where that is at its limit or better (`limit-open`), else at its limit when the path
+  reaches it (`limit-touch`). It is never slipped.
+- A stop is elected at the open where the market opens at its trigger or beyond (`stop-open`), else when the path
+  reaches its trigger (`stop-touch`), and trades there as a market order; a stop-limit as a limit order.
+- Market and stop orders trade `slippage` worse than the quote; a stop-limit never beyond its limit.
+- Orders together take at most `participation` of a bar's volume, in whole increments; the rest waits for the next bar.
+  A bar without volume sets no bound.
+- `IOC` and `FOK` orders look at one open only. `DAY` orders end with the UTC day of the first bar that they met.
+- An order that is made while a bar is under way meets the next one.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from mats.model.instrument import Instrument
+from mats.model.money import ZERO, exact, floor_to
+from mats.model.orders import IntentId, OrderTicket, OrderType, Side, TimeInForce
+from mats.model.timestamp import DAY, SECOND, Nanos
+
+LEGS = 3
+NOT_KEPT = "the part that did not trade at once is not kept"
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
+IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
+WORDS = {OrderType.LIMIT: "limit", OrderType.STOP: "stop", OrderType.STOP_LIMIT: "stop-limit"}
+
+
+class Friction(msgspec.Struct, frozen=True, kw_only=True):
+    """What trading costs besides fees. `participation` 0 sets no bound to the share of a bar's volume."""
+
+    spread_ticks: Decimal = ZERO
+    slippage_ticks: int = 0
+    participation: float = 0.0
+
+
+class MarketBar(msgspec.Struct, frozen=True, gc=False):
+    """The bar that orders meet; `spread` is the quoted one in units of price, None where the data has none."""
+
+    start: Nanos
+    seconds: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    spread: float | None = None
+
+
+class Working(msgspec.Struct):
+    """An order at the exchange; it meets bars that start at `since` or later, in the order of `place`.
+
+    `value` is Σ quantity × price of its fills, `fee` what they cost, `day` the UTC day of the first bar that it met.
+    """
+
+    intent_id: IntentId
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    ticket: OrderTicket
+    since: Nanos
+    place: int
+    filled: Decimal = ZERO
+    value: Decimal = ZERO
+    fee: Decimal = ZERO
+    elected: bool = False
+    day: int = -1
+    over: bool = False
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    @property
+    def trigger(self) -> tuple[int, Decimal] | None:
+        """Which way the quote must come (+1 from below, -1 from above), and how far; None where any price will do."""
+        ticket = self.ticket
+        if ticket.order_type in STOPS and not self.elected:
+            assert ticket.stop_price is not None
+            return self.side.sign, ticket.stop_price
+        if ticket.limit_price is not None and ticket.order_type is not OrderType.MARKET:
+            return -self.side.sign, ticket.limit_price
+        return None
+
+
+class Traded(msgspec.Struct, frozen=True):
+    """A fill of `order`, which has it booked already, at `time`; `rule` says how the price came about."""
+
+    order: Working
+    quantity: Decimal
+    price: Decimal
+    time: Nanos
+    rule: str
+
+
+class Lapsed(msgspec.Struct, frozen=True):
+    """The order ended by itself."""
+
+    order: Working
+    reason: str
+    time: Nanos
+
+
+Met = Traded | Lapsed
+
+
+class BarMarket:
+    """The working orders of one instrument, in the order of their arrival."""
+
+    def __init__(self, instrument: Instrument, friction: Friction) -> None:
+        self.instrument, self.friction = instrument, friction
+        self.orders: dict[IntentId, Working] = {}
+        self.half_spread = friction.spread_ticks * instrument.tick_size / 2
+        self.slippage = friction.slippage_ticks * instrument.tick_size
+
+    def add(self, order: Working) -> None:
+        self.orders[order.intent_id] = order
+
+    def remove(self, order: Working) -> None:
+        """The order works no more, whatever is under way."""
+        order.over = True
+        self.orders.pop(order.intent_id, None)
+
+    def capacity(self, volume: float) -> Decimal | None:
+        """What all orders together may trade of a bar with this volume, None where there is no bound."""
+        share = self.friction.participation
+        if share <= 0 or volume <= 0:
+            return None
+        return floor_to(exact(volume) * exact(share), self.instrument.size_increment)
+
+
+class Visit:
+    """One bar's way through a market: ask `at_open` once, then `next_time` and `step` until nothing is reached.
+
+    Orders may go, come and change between any two answers; those that came after the bar began are left alone.
+    """
+
+    def __init__(self, market: BarMarket, bar: MarketBar) -> None:
+        self._market, self._bar = market, bar
+        self._half = market.half_spread if bar.spread is None else exact(bar.spread) / 2
+        self._left = market.capacity(bar.volume)
+        self._price = exact(bar.open)
+        self._corners: tuple[Decimal, ...] = ()
+        self._leg = 0
+        self._time = bar.start
+
+    def at_open(self) -> Iterator[Met]:
+        """What happens at the open, one thing after the other."""
+        for order in [order for order in self._market.orders.values() if order.since <= self._bar.start]:
+            if order.over:
+                continue
+            if (lapsed := self._lapsed(order)) is not None:
+                yield lapsed
+                continue
+            if self._reached(order) and (traded := self._trade(order, "open")) is not None:
+                yield traded
+            if order.ticket.tif in IMMEDIATE and not order.over:
+                self._market.remove(order)
+                yield Lapsed(order, NOT_KEPT, self._bar.start)
+
+    def next_time(self) -> Nanos | None:
+        """When the path reaches an order next, None when it reaches none any more."""
+        if not self._could_reach():
+            return None
+        if not self._corners:
+            self._corners = _corners(self._bar)
+        while self._leg < LEGS:
+            found = self._first_on_leg()
+            if found is not None:
+                self._found, self._price_found, self._time = found
+                return self._time
+            self._leg += 1
+            self._price = self._corners[self._leg]
+        return None
+
+    def step(self) -> Traded | None:
+        """Lets the path reach the order of `next_time`; None where it was only elected, or found no volume left."""
+        self._price = self._price_found
+        return self._trade(self._found, "touch") if self._reached(self._found) else None
+
+    # one order
+
+    def _lapsed(self, order: Working) -> Lapsed | None:
+        """A `DAY` order that meets another day than its first one is over."""
+        day = self._bar.start // DAY
+        if order.day < 0:
+            order.day = day
+        if order.day == day or order.ticket.tif is not TimeInForce.DAY:
+            return None
+        self._market.remove(order)
+        return Lapsed(order, "the day is over", self._bar.start)
+
+    def _reached(self, order: Working) -> bool:
+        """Whether the order can trade at the present price; one whose stop is reached is elected."""
+        level = self._level(order)
+        if level is not None and (self._price - level[1]) * level[0] < 0:
+            return False
+        if order.ticket.order_type not in STOPS or order.elected:
+            return True
+        order.elected = True
+        return self._reached(order)
+
+    def _level(self, order: Working) -> tuple[int, Decimal] | None:
+        """The price of the path at which the order is reached: from below (+1) or above (-1)."""
+        trigger = order.trigger
+        return None if trigger is None else (trigger[0], trigger[1] - order.side.sign * self._half)
+
+    def _trade(self, order: Working, where: str) -> Traded | None:
+        quantity = order.remaining if self._left is None else min(order.remaining, self._left)
+        if quantity <= 0 or (order.ticket.tif is TimeInForce.FOK and quantity < order.remaining):
+            return None
+        if self._left is not None:
+            self._left -= quantity
+        price = self._quote(order)
+        order.filled += quantity
+        order.value += quantity * price
+        if not order.remaining:
+            self._market.remove(order)
+        word = WORDS.get(order.ticket.order_type)
+        return Traded(order, quantity, price, self._time, f"{word}-{where}" if word else where)
+
+    def _quote(self, order: Working) -> Decimal:
+        """Half a spread beyond the path; slipped, but never beyond a limit."""
+        sign, kind, limit = order.side.sign, order.ticket.order_type, order.ticket.limit_price
+        price = self._price + sign * self._half
+        if kind is not OrderType.LIMIT:
+            price += sign * self._market.slippage
+        if kind is OrderType.STOP_LIMIT and limit is not None and (price - limit) * sign > 0:
+            price = limit
+        return max(price, self._market.instrument.tick_size)
+
+    # the path
+
+    def _could_reach(self) -> bool:
+        """Without exact arithmetic: whether the path from low to high can reach any order at all."""
+        if self._left is not None and self._left <= 0:
+            return False
+        low, high, slack = self._bar.low, self._bar.high, float(self._half + self._market.instrument.tick_size)
+        for order in self._market.orders.values():
+            trigger = order.trigger
+            if order.since > self._bar.start:
+                continue
+            if trigger is None or trigger[0] * (float(trigger[1]) - (high if trigger[0] > 0 else low)) <= slack:
+                return True
+        return False
+
+    def _first_on_leg(self) -> tuple[Working, Decimal, Nanos] | None:
+        """The order that the rest of the present leg reaches first, with price and time."""
+        goal, best = self._corners[self._leg + 1], None
+        for order in self._market.orders.values():
+            level = self._level(order)
+            if order.since > self._bar.start or level is None:
+                continue
+            here = (self._price - level[1]) * level[0] >= 0
+            if not here and (goal - level[1]) * level[0] < 0:
+                continue
+            price = self._price if here else level[1]
+            rank = (abs(price - self._price), order.place)
+            if best is None or rank < best[0]:
+                best = rank, order, price
+        return None if best is None else (best[1], best[2], self._time_of(best[2]))
+
+    def _time_of(self, price: Decimal) -> Nanos:
+        """When the present leg is at a price: its legs are straight lines of equal duration."""
+        begin, end = self._corners[self._leg], self._corners[self._leg + 1]
+        share = (price - begin) / (end - begin) if end != begin else ZERO
+        span = self._bar.seconds * SECOND
+        return max(self._time, self._bar.start + int((self._leg + share) * span / LEGS))
+
+
+def _corners(bar: MarketBar) -> tuple[Decimal, ...]:
+    """Open, both extremes in the order of the path, close."""
+    extremes = (bar.low, bar.high) if bar.close > bar.open else (bar.high, bar.low)
+    return tuple(exact(price) for price in (bar.open, *extremes, bar.close))
