@@ -127,9 +127,7 @@ def test_without_an_earlier_look_the_books_say_what_it_cost(office, log):
     assert found.suspects == (Split("AAPL", 3, 1),)
 
 
-@pytest.mark.parametrize(
-    "position", [held(200, cost="10"), held(200, cost="9"), held(-100, cost="10"), held(137, cost="7.3")]
-)
+@pytest.mark.parametrize(("quantity", "cost"), [(200, "10"), (200, "9"), (-100, "10"), (137, "7.3")])
 def test_a_purchase_elsewhere_is_no_split(office, log, quantity, cost):
     log.fill("100", "10", instrument="AAPL")
     office.look(held(100, cost="10"))
