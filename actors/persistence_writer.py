@@ -5,6 +5,7 @@ nothing (a full disk) is tried again every second; until then nothing is acknowl
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from actors.messages.persistence_writer import (
     EquitiesRead,
     ReadEquities,
     ReadStored,
+    ReadTable,
     Republish,
     SeedStrategies,
     StrategiesRead,
@@ -24,9 +26,9 @@ from actors.messages.portfolio_manager import AccountValued, BooksAgreed, Prices
 from actors.stage import Stage
 from mats.ledger.history import key_of
 from mats.model.executions import Entry
-from mats.model.orders import AccountId
+from mats.model.orders import AccountId, StrategyName
 from mats.runtime import MailboxSpec, Ref, chaos
-from mats.store.arctic import STORE_FAULTS, Rejects, Store
+from mats.store.arctic import STORE_FAULTS, Rejects, Store, UnreadableTableError
 from mats.store.derived import Derived
 from mats.store.journal import Journal
 from mats.store.rejects import RejectFile
@@ -95,8 +97,9 @@ class PersistenceWriter(Stage):
             case SeedStrategies(records=records, reply_to=reply_to):
                 self._seed(records, reply_to)
             case ReadEquities(places=places, reply_to=reply_to):
-                found = ((strategy, self._store.strategy_equity(account, strategy)) for account, strategy in places)
-                reply_to.tell(EquitiesRead({strategy: equity for strategy, equity in found if equity is not None}))
+                reply_to.tell(self._equities(places))
+            case ReadTable(reply_to=reply_to):
+                reply_to.tell(self._table())
             case ReadStored():
                 self._try(self._commit_all)
                 return self._store.fills_stored()
@@ -160,8 +163,25 @@ class PersistenceWriter(Stage):
     def _seed(self, records: tuple[StrategyRecord, ...], reply_to: Ref) -> None:
         self._keep(self._store.seed_strategies(records, self.clock.now()))
         self._rejects.write()
-        table = tuple(self._store.read_strategies())
-        reply_to.tell(StrategiesRead(table))
+        reply_to.tell(self._table())
+
+    def _table(self) -> StrategiesRead:
+        try:
+            return StrategiesRead(tuple(self._store.read_strategies()))
+        except UnreadableTableError as error:
+            return StrategiesRead((), str(error))
+
+    def _equities(self, places: tuple[tuple[AccountId, StrategyName], ...]) -> EquitiesRead:
+        equities, faults = dict[StrategyName, Decimal](), dict[StrategyName, str]()
+        for account, strategy in places:
+            try:
+                equity = self._store.strategy_equity(account, strategy)
+            except UnreadableTableError as error:
+                faults[strategy] = str(error)
+            else:
+                if equity is not None:
+                    equities[strategy] = equity
+        return EquitiesRead(equities, faults)
 
     def _keep(self, rejects: Rejects) -> None:
         """Rows that fit no table are said out loud, and kept."""

@@ -1,5 +1,6 @@
 """The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from actors.messages.following import Inform, Leave
 from actors.messages.market_data import InstrumentKnown, PriceMarked, WatchPrices
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
 from actors.messages.portfolio_manager import (
+    AccountsNamed,
     AccountValued,
     AnswerBreak,
     AnswerDenied,
@@ -46,7 +48,7 @@ from actors.stage import Stage
 from mats.ledger.account import AccountFigures
 from mats.ledger.account_view import AccountView, account_view
 from mats.ledger.actions import Action
-from mats.ledger.allocation import Allocation, Share
+from mats.ledger.allocation import Allocation
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book
@@ -59,19 +61,26 @@ from mats.ledger.reconcile import AnswerRefused
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import Entry, FillRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import Currency, exact
+from mats.model.money import Currency
 from mats.model.orders import StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 from mats.strategy.host import Position
+from mats.strategy.table import shares
 
 TICK_SECONDS = 0.5
 SNAPSHOT_SECONDS = 5.0
 MARK_SECONDS = 1.0
 """How often prices are told to the store."""
+EQUITY_SECONDS = 4.0
+"""How soon an explicit equity that somebody wrote to the store is noticed."""
 
 
 class Tick(msgspec.Struct, frozen=True):
+    pass
+
+
+class AskEquities(msgspec.Struct, frozen=True):
     pass
 
 
@@ -120,6 +129,7 @@ class PortfolioManager(Stage):
         self._marked_at = self._saved_at
         self._followers = Followers(self)
         self._allocation = Allocation()
+        self._unread: Mapping[StrategyName, str] = {}
         self._currencies = {book.currency for book in self._books}
         self.say_hello()
         self._broker.tell(Resync())
@@ -127,6 +137,7 @@ class PortfolioManager(Stage):
         self._market_data.tell(Inform())
         call_followers(self)
         self.every(TICK_SECONDS, Tick())
+        self.every(EQUITY_SECONDS, AskEquities())
 
     def on_receive(self, message: object) -> object:
         match message:
@@ -155,12 +166,13 @@ class PortfolioManager(Stage):
                 self._watch.expect(seq, self._taken)
                 self._merge()
             case SetWeights(records=records):
-                self._allocation.share_out([Share(r.name, r.account, exact(r.target_weight)) for r in records])
+                self._allocation.share_out(shares(records))
                 self._ask_equities()
                 self._share_equity()
-            case EquitiesRead(equities=equities):
-                self._allocation.set_explicit(equities)
-                self._share_equity()
+            case EquitiesRead():
+                self._take_equities(message)
+            case AskEquities():
+                self._ask_equities()
             case Tick():
                 self._tick()
             case Reconcile():
@@ -233,6 +245,7 @@ class PortfolioManager(Stage):
             for account in ready.accounts:
                 ready.ref.tell(FollowAccount(account))
         self._watch.accounts = self._allocation.accounts = ready.accounts
+        self._strategy_manager.tell(AccountsNamed(ready.accounts))
         self._ask_equities()
         self._watch.expect(ready.through, ready.replay.positions)
         self._merge()
@@ -296,7 +309,16 @@ class PortfolioManager(Stage):
             self._market_data.offer(WatchPrices(wanted))
 
     def _ask_equities(self) -> None:
-        self._store.tell(ReadEquities(self._allocation.places(), self.ref))
+        self._store.offer(ReadEquities(self._allocation.places(), self.ref))
+
+    def _take_equities(self, read: EquitiesRead) -> None:
+        """One that cannot be read leaves the strategy what it had."""
+        for strategy, fault in read.faults.items():
+            if self._unread.get(strategy) != fault:
+                self.log.error("an explicit equity is refused; what held before holds", strategy=strategy, reason=fault)
+        self._unread = read.faults
+        self._allocation.set_explicit(read.equities, read.faults.keys())
+        self._share_equity()
 
     def _share_equity(self) -> None:
         """Tell risk and each strategy what it may work with, when that has changed."""
@@ -323,7 +345,6 @@ class PortfolioManager(Stage):
         now = self.clock.monotonic()
         if self._master is not None and self._watch.take_due(self._books, now):
             self._master.tell(TakePositions(self.ref))
-            self._ask_equities()
         if self._moved and now - self._marked_at >= MARK_SECONDS:
             self._mark()
         if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:

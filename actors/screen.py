@@ -96,6 +96,8 @@ def _trouble(view: View, now: Nanos) -> list[Text]:
     for found in view.portfolio.breaks if view.portfolio else ():
         what = f"{found.account} {found.instrument}: broker {found.broker:f}, books {found.expected:f}"
         lines.append(line((f"break   {what}, for {found.age(now):.0f} s", "bold red")))
+    if view.strategies is not None and view.strategies.refused:
+        lines.append(line((f"table   refused: {view.strategies.refused}", "bold red")))
     for name, fault in (view.strategies.faults if view.strategies else {}).items():
         lines.append(line((f"fault   {name}: {fault}", "red")))
     failing = [actor for actor in view.actors if actor.state not in ("running", "parked") and actor.last_failure]

@@ -2,24 +2,32 @@
 
 from pathlib import Path
 
+import msgspec
+
 from actors.followers import call_followers
 from actors.messages.following import Inform
 from actors.messages.ib_pool import LeaseConnection
-from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
-from actors.messages.portfolio_manager import SetWeights
+from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
+from actors.messages.portfolio_manager import AccountsNamed, SetWeights
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
 from actors.strategy import Services, StrategyActor
-from mats.ledger.equity import check_weights
-from mats.model.money import exact
-from mats.model.orders import StrategyName
+from mats.ledger.allocation import check_weights
+from mats.model.orders import AccountId, StrategyName
 from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild, Unpark
 from mats.strategy.errors import StrategyError
 from mats.strategy.loader import check_record
 from mats.strategy.record import StrategyRecord
+from mats.strategy.table import check_change, differing, shares
 
 LIMIT = Limit(restarts=3, seconds=300.0)
 BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
+TABLE_SECONDS = 4.0
+"""How soon a change that somebody made to the strategy table is noticed."""
+
+
+class LookAtTable(msgspec.Struct, frozen=True):
+    pass
 
 
 class StrategyManager(Actor):
@@ -42,18 +50,24 @@ class StrategyManager(Actor):
 
     def on_start(self) -> None:
         self._records: dict[StrategyName, StrategyRecord] = {}
-        self._loaded = False
+        self._loaded, self._refused = False, ""
+        self._accounts: tuple[AccountId, ...] = ()
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
         self._wanted: set[StrategyName] = set()
         self._stopping: set[StrategyName] = set()
         self._store.tell(SeedStrategies(self._seeds, self.ref))
         call_followers(self)
+        self.every(TABLE_SECONDS, LookAtTable())
 
     def on_receive(self, message: object) -> object:
         match message:
-            case StrategiesRead(records=records):
-                self._take_table(records)
+            case StrategiesRead():
+                self._read(message)
+            case LookAtTable():
+                self._store.offer(ReadTable(self.ref))
+            case AccountsNamed(accounts=accounts):
+                self._accounts = accounts
             case StartStrategy(strategy=strategy):
                 self._start(strategy)
             case StopStrategy(strategy=strategy):
@@ -71,10 +85,34 @@ class StrategyManager(Actor):
                 self.log.info("strategy runs", strategy=strategy)
             case ReadStrategies():
                 records = tuple(self._records.values())
-                return StrategyTable(records, frozenset(self._running), dict(self._faults), self._loaded)
+                return StrategyTable(records, frozenset(self._running), dict(self._faults), self._loaded, self._refused)
             case _:
                 return super().on_receive(message)
         return None
+
+    # The table
+
+    def _read(self, table: StrategiesRead) -> None:
+        """The first one is what the daemon starts with; one that has changed since holds from now on, or is refused."""
+        refused = table.fault
+        if not refused and not self._loaded:
+            self._take_table(table.records)
+        elif not refused and (records := {r.name: r for r in table.records}) != self._records:
+            refused = self._change_table(records)
+        if refused and refused != self._refused:
+            self.log.error("the strategy table is refused; what held before holds", reason=refused)
+        self._refused = refused
+
+    def _change_table(self, records: dict[StrategyName, StrategyRecord]) -> str:
+        """Take the changed table; or say why it cannot hold while these strategies run."""
+        try:
+            check_change(self._records, records, self._wanted, self._allow_leverage, next(iter(self._accounts), ""))
+        except ValueError as error:
+            return str(error)
+        self.log.info("the strategy table has changed", strategies=differing(self._records, records))
+        self._records = records
+        self._share_weights()
+        return ""
 
     def _take_table(self, records: tuple[StrategyRecord, ...]) -> None:
         self._records = {record.name: record for record in records}
@@ -94,8 +132,8 @@ class StrategyManager(Actor):
                 self._start(record.name)
 
     def _check_weights(self, strategies: set[StrategyName]) -> None:
-        weights = {name: exact(record.target_weight) for name, record in self._records.items() if name in strategies}
-        check_weights(weights, self._allow_leverage)
+        taking_part = shares(record for name, record in self._records.items() if name in strategies)
+        check_weights(taking_part, self._allow_leverage, next(iter(self._accounts), ""))
 
     def _child(self, strategy: StrategyName) -> Ref:
         return self.runtime.ref(f"{self._supervisor.name}/{strategy}")

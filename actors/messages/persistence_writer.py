@@ -17,10 +17,17 @@ class SeedStrategies(msgspec.Struct, frozen=True):
     reply_to: Ref
 
 
+class ReadTable(msgspec.Struct, frozen=True):
+    """Asks for the strategy table as it is now; answered by `StrategiesRead`."""
+
+    reply_to: Ref
+
+
 class StrategiesRead(msgspec.Struct, frozen=True):
-    """The strategy table as it is stored."""
+    """The strategy table as it is stored; with a `fault` it could not be read, and there are no records."""
 
     records: tuple[StrategyRecord, ...]
+    fault: str = ""
 
 
 class ReadEquities(msgspec.Struct, frozen=True):
@@ -31,9 +38,13 @@ class ReadEquities(msgspec.Struct, frozen=True):
 
 
 class EquitiesRead(msgspec.Struct, frozen=True):
-    """The explicit equities, in the base currency; a strategy that has none is left out."""
+    """The explicit equities, in the base currency; a strategy that has none is left out.
+
+    `faults` say by strategy why one could not be read.
+    """
 
     equities: Mapping[StrategyName, Decimal]
+    faults: Mapping[StrategyName, str] = {}
 
 
 class Republish(msgspec.Struct, frozen=True):

@@ -83,6 +83,12 @@ class AccountValued(msgspec.Struct, frozen=True):
     values: tuple[AccountValue, ...]
 
 
+class AccountsNamed(msgspec.Struct, frozen=True):
+    """The broker's accounts; the first one is where strategies trade whose record names none."""
+
+    accounts: tuple[AccountId, ...]
+
+
 class SetWeights(msgspec.Struct, frozen=True):
     """Which strategies take part, their accounts and their weights."""
 

@@ -30,9 +30,13 @@ class ReadStrategies(msgspec.Struct, frozen=True):
 
 
 class StrategyTable(msgspec.Struct, frozen=True):
-    """The records, which of them run, and why those that cannot do not; `loaded` once the store has handed them out."""
+    """The records, which of them run, and why those that cannot do not; `loaded` once the store has handed them out.
+
+    `refused` says why the table as it is stored now is not the one that holds.
+    """
 
     records: tuple[StrategyRecord, ...]
     running: frozenset[StrategyName]
     faults: dict[StrategyName, str]
     loaded: bool
+    refused: str = ""

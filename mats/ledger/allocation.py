@@ -1,6 +1,6 @@
 """Which strategy may work with how much of which account, and what of that has changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from mats.ledger.account import AccountFigures
 from mats.ledger.equity import strategy_equity
 from mats.ledger.figures import Unknown
+from mats.model.money import ZERO
 from mats.model.orders import AccountId, StrategyName
 
 
@@ -17,6 +18,28 @@ class Share(msgspec.Struct, frozen=True):
     strategy: StrategyName
     account: AccountId
     weight: Decimal
+
+
+def check_weights(shares: Iterable[Share], allow_leverage: bool, first: AccountId = "") -> None:
+    """Target weights that are to hold together: none negative; in each account at most 1 unless leverage is allowed.
+
+    `first` is the account of the shares that name none. Raises ValueError with one sentence.
+    """
+    accounts: dict[AccountId, list[Share]] = {}
+    for share in shares:
+        if not share.weight.is_finite() or share.weight < 0:
+            raise ValueError(
+                f"target_weight {share.weight} of {share.strategy} is not a share; give a number from 0 to 1"
+            )
+        accounts.setdefault(share.account or first, []).append(share)
+    for account, held in accounts.items():
+        whole = sum((share.weight for share in held), ZERO)
+        if whole > 1 and not allow_leverage:
+            named = ", ".join(f"{share.strategy} {share.weight}" for share in held)
+            raise ValueError(
+                f"target weights of {account or 'the first account'} sum to {whole} ({named}); "
+                "lower them to at most 1 or set portfolio.allow_leverage"
+            )
 
 
 class Allocation:
@@ -32,9 +55,10 @@ class Allocation:
         """The strategies that take part, instead of those before."""
         self._shares = tuple(shares)
 
-    def set_explicit(self, equities: Mapping[StrategyName, Decimal]) -> None:
-        """The equities that were given to strategies outright, instead of those before."""
-        self._explicit = dict(equities)
+    def set_explicit(self, equities: Mapping[StrategyName, Decimal], unread: Collection[StrategyName] = ()) -> None:
+        """The equities that were given to strategies outright, instead of those before; `unread` ones stay."""
+        kept = {strategy: equity for strategy, equity in self._explicit.items() if strategy in unread}
+        self._explicit = {**equities, **kept}
 
     def places(self) -> tuple[tuple[AccountId, StrategyName], ...]:
         """In which account each strategy may have an explicit equity; none while no account is known."""

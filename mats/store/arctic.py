@@ -5,7 +5,8 @@ are stored already change nothing. A method that raises has an unknown outcome; 
 their table come back as rejects, and the rest of the batch is stored.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from itertools import count, groupby
@@ -20,7 +21,7 @@ from mats.model.broker import AccountValue
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar
-from mats.model.money import Currency
+from mats.model.money import Currency, exact
 from mats.model.orders import AccountId, OrderView, StrategyName
 from mats.model.timestamp import Nanos
 from mats.store import compaction, tables
@@ -54,6 +55,10 @@ STORE_FAULTS = (StorageException, OSError)
 """What a store raises that may take the same rows later: a full disk or map, a network that is away."""
 
 
+class UnreadableTableError(Exception):
+    """An operator's table holds what it cannot mean; the message names the table, the fault and the mend."""
+
+
 class Store:
     """Opens each library when it is first used, and reads each symbol's tail once."""
 
@@ -62,7 +67,8 @@ class Store:
         self._arctic = connect(uri)
         self._libraries: dict[str, Library] = {}
         self._symbols: dict[tuple[str, str], Symbol] = {}
-        self._strategies = {record.name for record in self.read_strategies()}
+        rows = self._symbol("general", "strategies", tables.STRATEGIES).rows()
+        self._strategies = {str(row["name"]) for row in rows}
 
     def close(self) -> None:
         """Let go of the connection; the last one to do so closes the files."""
@@ -123,8 +129,11 @@ class Store:
         return rejects
 
     def read_strategies(self) -> list[StrategyRecord]:
-        """The strategy table, oldest first."""
-        return [strategy_of(row) for row in self._symbol("general", "strategies", tables.STRATEGIES).rows()]
+        """The strategy table as it is now, whoever wrote it, oldest first; UnreadableTableError names the fault."""
+        with _readable("general/strategies"):
+            symbol = self._symbol("general", "strategies", tables.STRATEGIES)
+            symbol.refresh()
+            return [strategy_of(row) for row in symbol.rows()]
 
     # What only grows
 
@@ -191,10 +200,21 @@ class Store:
         return _extend(library, symbol, tables.EQUITY, time, [row], dict)
 
     def strategy_equity(self, account: AccountId, strategy: StrategyName) -> Decimal | None:
-        """The explicit equity of a strategy in an account, None where its target weight rules."""
-        _, symbol = self._equity_symbol(account, strategy)
-        row = symbol.last_row()
-        return Decimal(str(row["equity_exact"])) if row else None
+        """The explicit equity of a strategy in an account now, whoever wrote it; None where its target weight rules.
+
+        A row that has the amount in `equity` alone counts too. UnreadableTableError names what is no amount.
+        """
+        library = _account_library(account)
+        with _readable(f"{library}/strategy_{strategy}_equity"):
+            _, symbol = self._equity_symbol(account, strategy)
+            symbol.refresh()
+            row = symbol.last_row()
+            if row is None:
+                return None
+            equity = exact(str(row["equity_exact"] or row["equity"]))
+            if equity < 0:
+                raise ValueError(f"an equity of {equity} is below 0")
+            return equity
 
     def append_bars(self, size: str, instrument: InstrumentId, bars: Sequence[Bar]) -> Rejects:
         """Store bars of one size (`1min`, `1d`) at their start; bars that are there already are replaced."""
@@ -260,6 +280,14 @@ class Store:
 
 
 T = TypeVar("T")
+
+
+@contextmanager
+def _readable(table: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, *ROW_ERRORS) as error:
+        raise UnreadableTableError(f"{table} cannot be read: {error}; mend the row that was written last") from error
 
 
 def _upsert(

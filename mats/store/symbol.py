@@ -128,6 +128,16 @@ class Symbol:
         """An index for a new row of a log that is only appended to: `time`, or just behind the newest row."""
         return check_time(time) if self._last is None else max(check_time(time), self._last + 1)
 
+    def refresh(self) -> None:
+        """Take in what somebody else has written, for tables that an operator may write too."""
+        exists = self._library.has_symbol(self.name)
+        version = int(self._library.read_metadata(self.name).version) if exists else None
+        if (exists, version) != (self._exists, self._version):
+            self.usable = False
+            self._exists = exists
+            self._load()
+            self.usable = True
+
     # Changes
 
     def put(self, time: Nanos, row: Row) -> None:

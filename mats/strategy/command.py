@@ -7,12 +7,14 @@ import msgspec
 import typer
 
 from mats.errors import UserError
+from mats.ledger.allocation import check_weights
 from mats.runtime import SystemClock
 from mats.settings import command_line, default_config, load_settings
 from mats.store.arctic import Store
 from mats.store.connection import store_uri
 from mats.store.lock import data_directory
-from mats.strategy.record import read_records
+from mats.strategy.record import StrategyRecord, read_records
+from mats.strategy.table import shares
 
 
 def strategies(
@@ -27,8 +29,18 @@ def strategies(
     changed = read_records(load) if load is not None else ()
     with data_directory(settings.data_dir):
         store = Store(store_uri(settings.store.uri, settings.data_dir))
+        _check_weights(store, changed, settings.portfolio.allow_leverage)
         if rejects := store.write_strategies(changed, SystemClock().now()):
             raise UserError(*(f"a row could not be stored: {reject}; correct it" for reject in rejects))
         for record in store.read_strategies():
             print(msgspec.json.encode(record).decode())
         store.close()
+
+
+def _check_weights(store: Store, changed: tuple[StrategyRecord, ...], allow_leverage: bool) -> None:
+    """The table as it would be: the weights of its active strategies must hold together."""
+    table = {record.name: record for record in (*store.read_strategies(), *changed)}
+    try:
+        check_weights(shares(record for record in table.values() if record.active), allow_leverage)
+    except ValueError as error:
+        raise UserError(f"nothing is stored: {error}") from None

@@ -173,6 +173,15 @@ def test_the_strategy_table_is_shown_and_changed_while_the_daemon_does_not_run(t
     assert _rows(run("strategies", *options)) == shown
 
 
+def test_weights_above_one_are_not_stored(tmp_path: Path) -> None:
+    path = configure(tmp_path, strategies=row("one") + row("two", weight=0.9))
+    options = ("--config", path, "--data-dir", tmp_path / "data")
+    ran = run("strategies", *options, "--load", tmp_path / "strategies.toml")
+    assert ran.code != 0 and ran.out == ""
+    assert "nothing is stored: target weights of the first account sum to 1.1 (one 0.2, two 0.9)" in ran.err
+    assert run("strategies", *options).out == ""
+
+
 def _rows(ran: Ran) -> list[dict[str, object]]:
     assert (ran.code, ran.err) == (0, "")
     return [json.loads(line) for line in ran.out.splitlines()]

@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+import pytest
+
 from mats.ledger.account import AccountFigures
-from mats.ledger.allocation import Allocation, Share
+from mats.ledger.allocation import Allocation, Share, check_weights
 from mats.model.broker import AccountValue
 
 
@@ -53,3 +55,32 @@ def test_an_unknown_total_is_an_unknown_equity_and_not_zero() -> None:
 
 def test_no_account_is_asked_about_before_one_is_known() -> None:
     assert allocation(Share("a", "", Decimal(1)), accounts=()).places() == ()
+
+
+def test_an_equity_that_cannot_be_read_now_stays_what_it_was() -> None:
+    shared = allocation(Share("a", "", Decimal("0.25")), Share("b", "", Decimal("0.25")))
+    shared.set_explicit({"a": Decimal(777), "b": Decimal(5)})
+    shared.set_explicit({}, unread=("a",))
+    assert shared.changes(figures(DU1="1000")) == {"a": Decimal(777), "b": Decimal(250)}
+
+
+def test_weights_above_one_are_refused_unless_leverage_is_allowed() -> None:
+    weights = (Share("a", "", Decimal("0.7")), Share("b", "", Decimal("0.4")))
+    with pytest.raises(ValueError, match=r"weights of the first account sum to 1\.1 \(a 0\.7, b 0\.4\); lower them"):
+        check_weights(weights, allow_leverage=False)
+    check_weights(weights, allow_leverage=True)
+    check_weights((Share("a", "", Decimal("0.7")), Share("b", "", Decimal("0.3"))), allow_leverage=False)
+
+
+def test_weights_add_up_in_each_account_by_itself() -> None:
+    weights = (Share("a", "", Decimal("0.7")), Share("b", "DU2", Decimal("0.7")))
+    check_weights(weights, allow_leverage=False)
+    check_weights(weights, allow_leverage=False, first="DU1")
+    with pytest.raises(ValueError, match=r"weights of DU2 sum to 1\.4"):
+        check_weights(weights, allow_leverage=False, first="DU2")
+
+
+@pytest.mark.parametrize("weight", ["-0.1", "NaN"])
+def test_a_weight_that_is_no_share_is_refused_with_leverage_too(weight: str) -> None:
+    with pytest.raises(ValueError, match=f"target_weight {weight} of a is not a share"):
+        check_weights((Share("a", "", Decimal(weight)),), allow_leverage=True)

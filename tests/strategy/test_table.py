@@ -1,0 +1,44 @@
+"""A strategy table that changes while strategies run: taken as it is, or refused with one sentence."""
+
+import pytest
+from msgspec.structs import replace
+
+from mats.strategy.record import StrategyRecord
+from mats.strategy.table import check_change, differing
+
+OLD = {
+    name: StrategyRecord(name=name, file="x.py", class_name="X", target_weight=0.4, active=name != "idle")
+    for name in ("one", "two", "idle")
+}
+
+
+def change(allow_leverage: bool = False, **rows: StrategyRecord | None) -> list[str]:
+    """What changes when rows are replaced or (None) removed, while `one` runs."""
+    new = {name: record for name, record in {**OLD, **rows}.items() if record is not None}
+    check_change(OLD, new, {"one"}, allow_leverage, "DU1")
+    return differing(OLD, new)
+
+
+def test_weights_may_change_and_strategies_come_and_go() -> None:
+    assert change(one=replace(OLD["one"], target_weight=0.6)) == ["one"]
+    assert change(two=None, three=replace(OLD["two"], name="three")) == ["three", "two"]
+    assert change() == []
+
+
+def test_weights_above_one_are_refused_but_those_that_take_no_part_do_not_count() -> None:
+    assert change(idle=replace(OLD["idle"], target_weight=1.0)) == ["idle"]
+    with pytest.raises(ValueError, match=r"target weights of DU1 sum to 1\.1 \(one 0\.7, two 0\.4\)"):
+        change(one=replace(OLD["one"], target_weight=0.7))
+    assert change(allow_leverage=True, one=replace(OLD["one"], target_weight=0.7)) == ["one"]
+
+
+def test_one_that_runs_counts_even_if_it_is_not_active() -> None:
+    with pytest.raises(ValueError, match=r"sum to 1\.1"):
+        change(one=replace(OLD["one"], target_weight=0.7, active=False))
+
+
+def test_one_that_runs_can_neither_vanish_nor_move_to_another_account() -> None:
+    with pytest.raises(ValueError, match="one runs and is not in the table; stop it first"):
+        change(one=None)
+    with pytest.raises(ValueError, match="one runs in another account than the table says; stop it first"):
+        change(one=replace(OLD["one"], account="DU2"))

@@ -1,0 +1,106 @@
+"""Money in the running system: other currencies, what an account is worth, and equities that change while it trades."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from actors.messages.portfolio_manager import ReadAccount
+from actors.messages.strategy_manager import ReadStrategies, StrategyTable
+from mats.ledger.account_view import AccountView
+from mats.store.connection import lmdb_uri
+from tests.system.harness import ACCOUNT, ROOT, until
+from tests.system.inside import GatewayThread, System, running_system, write_strategies
+
+EURO = """
+from mats.strategy import Bar, Strategy
+
+
+class Euro(Strategy):
+    '''Holds a third of its equity in a share that is paid in euros.'''
+
+    class Params(Strategy.Params, frozen=True):
+        instrument: str = "SAP.EUR"
+        bar_seconds: int = 5
+
+    params: Params
+
+    def on_bar(self, bar: Bar) -> None:
+        if not self.broker.positions():
+            self.signal(bar.instrument, 1 / 3)
+"""
+
+TABLE = "\n".join(
+    f'[[strategy]]\nname = "{name}"\nfile = "euro.py"\nclass_name = "Euro"\ntarget_weight = {weight}\nactive = true\n'
+    for name, weight in (("euro", 0.5), ("calm", 0.25))
+)
+
+
+@contextmanager
+def trading(folder: Path) -> Iterator[System]:
+    """A system at a random market, in which one strategy trades in euros."""
+    write_strategies(folder, TABLE, euro=EURO)
+    gateway = GatewayThread(seed=4)
+    try:
+        with running_system(folder, gateway) as system:
+            yield system
+    finally:
+        gateway.stop()
+
+
+def account(system: System) -> AccountView:
+    views = system.names.portfolio.ask(ReadAccount(), timeout=10)
+    assert isinstance(views, tuple) and len(views) == 1
+    return views[0]
+
+
+def equity(system: System, strategy: str) -> Decimal | None:
+    return system.portfolio().equity.get(strategy)
+
+
+def table(system: System) -> StrategyTable:
+    answer = system.names.strategy_manager.ask(ReadStrategies(), timeout=10)
+    assert isinstance(answer, StrategyTable)
+    return answer
+
+
+def write(system: System, what: str, strategy: str, amount: str) -> None:
+    """Another process writes to the store that the daemon has open."""
+    uri = lmdb_uri(system.data / "arctic")
+    command = [sys.executable, str(Path(__file__).with_name("write_tables.py")), uri, what, strategy, amount, ACCOUNT]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60)
+
+
+def test_a_share_in_euros_is_sized_at_the_quoted_rate_and_equities_change_while_it_trades(tmp_path: Path) -> None:
+    with trading(tmp_path) as system:
+        until(lambda: account(system).result.gross, 30, "a position in euros")
+        seen = account(system)
+        assert seen.missing == ()
+        line = next(line for line in seen.strategies if line.strategy == "euro")
+        assert isinstance(line.result.net, Decimal) and line.equity is not None
+        assert abs(line.result.net / line.equity - Decimal(1) / 3) < Decimal("0.01"), line
+        assert {"USD", "EUR"} <= seen.cash.keys()
+        until(lambda: abs(account(system).deviation) < 50, 10, "own equity beside the broker's")  # type: ignore[arg-type]
+
+        assert equity(system, "calm") != 4321
+        write(system, "equity", "calm", "4321")
+        until(lambda: equity(system, "calm") == 4321, 8, "the explicit equity")
+
+        half = equity(system, "euro")
+        write(system, "weight", "euro", "0.1")
+        until(lambda: equity(system, "euro") not in (half, None), 8, "the equity of the changed weight")
+        changed = equity(system, "euro")
+        assert changed is not None and half is not None and abs(changed * 5 - half) < half / 50
+
+        write(system, "weight", "calm", "0.95")
+        until(lambda: table(system).refused, 8, "the refusal")
+        assert f"target weights of {ACCOUNT} sum to 1.05" in table(system).refused
+        assert {record.name: record.target_weight for record in table(system).records} == {"euro": 0.1, "calm": 0.25}
+        write(system, "weight", "calm", "0.9")
+        until(lambda: not table(system).refused, 8, "the end of the refusal")
+        summary, _ = system.finish()
+        assert (summary.breaks, system.lost()) == (0, [])
+        assert all(place.agrees for place in summary.positions) and summary.positions
