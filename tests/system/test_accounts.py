@@ -52,9 +52,17 @@ def trading(folder: Path) -> Iterator[System]:
 
 
 def account(system: System) -> AccountView:
-    views = system.names.portfolio.ask(ReadAccount(), timeout=10)
-    assert isinstance(views, tuple) and len(views) == 1
-    return views[0]
+    (view,) = system.names.portfolio.ask(ReadAccount(), timeout=10)
+    assert isinstance(view, AccountView)
+    return view
+
+
+def share(system: System, strategy: str) -> Decimal:
+    """The net exposure of a strategy as a part of its equity; 0 while either is not known."""
+    for line in account(system).strategies:
+        if line.strategy == strategy and isinstance(line.result.net, Decimal) and line.equity:
+            return line.result.net / line.equity
+    return Decimal()
 
 
 def equity(system: System, strategy: str) -> Decimal | None:
@@ -76,12 +84,9 @@ def write(system: System, what: str, strategy: str, amount: str) -> None:
 
 def test_a_share_in_euros_is_sized_at_the_quoted_rate_and_equities_change_while_it_trades(tmp_path: Path) -> None:
     with trading(tmp_path) as system:
-        until(lambda: account(system).result.gross, 30, "a position in euros")
+        until(lambda: abs(share(system, "euro") - Decimal(1) / 3) < Decimal("0.01"), 30, "a third in euros")
         seen = account(system)
         assert seen.missing == ()
-        line = next(line for line in seen.strategies if line.strategy == "euro")
-        assert isinstance(line.result.net, Decimal) and line.equity is not None
-        assert abs(line.result.net / line.equity - Decimal(1) / 3) < Decimal("0.01"), line
         assert {"USD", "EUR"} <= seen.cash.keys()
         until(lambda: abs(account(system).deviation) < 50, 10, "own equity beside the broker's")  # type: ignore[arg-type]
 
