@@ -16,13 +16,14 @@ from mats.backtest.speaker import BacktestDesk, Speaker
 from mats.backtest.spec import BacktestSpec, Models
 from mats.backtest.tape import Clock, Tape, timeline
 from mats.data.columns import MarketData, Split
-from mats.ledger.equity import check_weights
+from mats.ledger.allocation import check_weights
 from mats.model.instrument import InstrumentId
 from mats.model.money import exact
 from mats.model.orders import StrategyName
 from mats.model.timestamp import DAY, SECOND, iso
 from mats.strategy.host import LogLevel
 from mats.strategy.record import StrategyRecord, check_table
+from mats.strategy.table import shares
 from mats.venue.bar_market import BarMarket, Friction
 from mats.venue.fees import FeeModel, FixedFees, NoFees, PerUnitFees, TieredFees
 
@@ -47,7 +48,7 @@ class Parts:
         self.log: deque[str] = deque(maxlen=LINES_KEPT)
         self._spec, self._data, self._minted = spec, data, 0
         self._weights = {record.name: exact(record.target_weight) for record in spec.strategies}
-        check_weights(self._weights, allow_leverage=False)
+        check_weights(shares(spec.strategies), allow_leverage=False)
         self.speakers = {record.name: self._speaker(record) for record in sorted(spec.strategies, key=_name)}
         self.tapes = self._watched()
         self.closes = timeline(tuple(self.tapes.values()))
