@@ -1,38 +1,13 @@
-"""Round trips: what one execution opened and another closed is one trade with its result. Of one book at a time.
+"""A completed round trip: what one execution opened and another closed, with its result."""
 
-Each opening is a lot, a position transaction, named by its execution. What comes in closes lots of the other side,
-first in, first out (or last in); what is left of it opens a lot of its own. A lot that is closed in parts makes a trade
-for each part. An adjustment opens at its price; what it takes away leaves without a trade, for nothing was sold that we
-know of.
-
-Commissions are shared by quantity: units `a` to `b` of an execution of `size` units bear `cost × b / size` less
-`cost × a / size`, each rounded to `QUANTUM`. So the shares of one execution add up to its commission exactly.
-"""
-
-from collections import deque
-from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
-from msgspec.structs import replace
 
-from mats.ledger.history import Charge, Executed, Step
-from mats.model.executions import AdjustmentRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import EXACT, ONE, ZERO, Currency, converted, share
+from mats.model.money import EXACT, ZERO, Currency, converted
 from mats.model.orders import AccountId, IntentId, Side, StrategyName
 from mats.model.timestamp import SECOND, Nanos
-
-WAITING = 256
-"""So many executions of a book are remembered while their commission is missing; later ones are folded again."""
-
-
-class Matching(StrEnum):
-    """Which lots a closing execution takes first."""
-
-    FIFO = "fifo"
-    LIFO = "lifo"
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +57,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net(self) -> Decimal | None:
-        """The result after commissions, in `currency`; None while one is missing, or where one is in another currency."""
+        """The result after commissions, in `currency`; None while one is missing, or in another currency."""
         if self.uncharged or self.commissions.keys() - {self.currency}:
             return None
         return EXACT.subtract(self.gross, self.commissions.get(self.currency, ZERO))
@@ -98,46 +73,3 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     def seconds(self) -> float:
         """How long the piece was held."""
         return (self.exit_time - self.entry_time) / SECOND
-
-
-class Lot(msgspec.Struct, frozen=True, kw_only=True):
-    """What is still open of one execution or adjustment: `quantity`, signed, of `size` units.
-
-    `value` is its unsigned cost, multiplier included, where a split has changed the units; `price` is then the quotient.
-    """
-
-    id: str
-    time: Nanos
-    price: Decimal
-    quantity: Decimal
-    size: Decimal
-    intent_id: IntentId = ""
-    rate: Decimal | None = None
-    charge: Charge | None = None
-    free: bool = False
-    value: Decimal | None = None
-
-
-class OpenLots(msgspec.Struct, kw_only=True):
-    """The open lots of one book, oldest first, and the trades that wait for a commission. It changes in place.
-
-    `waiting` has, by execution family, the ids of its trades in the order of its units.
-    """
-
-    account: AccountId
-    strategy: StrategyName
-    instrument: InstrumentId
-    currency: Currency
-    multiplier: Decimal = ONE
-    matching: Matching = Matching.FIFO
-    lots: deque[Lot] = msgspec.field(default_factory=deque)
-    waiting: dict[str, list[str]] = msgspec.field(default_factory=dict)
-    unfinished: dict[str, Trade] = msgspec.field(default_factory=dict)
-
-    @property
-    def quantity(self) -> Decimal:
-        """Signed units in all open lots."""
-        total = ZERO
-        for lot in self.lots:
-            total = EXACT.add(total, lot.quantity)
-        return total
