@@ -125,7 +125,9 @@ class OpenLots:
             left = EXACT.subtract(left, units)
             value = self._value(lot) if lot.value is None else lot.value
             price = value / (units.copy_abs() * self.multiplier)
-            self._forget(lot.id)
+            if lot.charge is None:
+                self._forget(lot.id)
+                self.waiting[lot.id] = Waiting(units.copy_abs(), [FORGOTTEN])
             self.lots[lot.id] = replace(
                 lot, quantity=units, size=units.copy_abs(), price=price, value=value, charge=_rest(lot)
             )
