@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mats.backtest import report_data as data
+from mats.backtest.metrics import net, starting_equity
 from mats.backtest.run import BacktestRun, Curve
 from mats.data.columns import BarColumns
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
-from mats.model.orders import StrategyName
 
 Figure = dict[str, Any]
 """Plotly's own form: `data` is a list of traces, `layout` the axes."""
@@ -42,14 +42,14 @@ def array(values: npt.NDArray[Any]) -> dict[str, str]:
 def equity(run: BacktestRun, benchmark: Mapping[str, data.Line]) -> Chart:
     """Equity and the benchmarks above, how far equity is below its highest underneath."""
     currency, total = run.spec.currency, run.total
-    line = data.thin(total.time, total.equity)
+    thinned = data.thin(total.time, total.equity)
     below = data.thin(total.time, data.drawdown(total.equity))
     money = f"%{{y:,.0f}} {currency}"
-    traces = [_line(line, "Equity", "$accent", money, width=1.8)]
-    traces += [_line(other, name, "$quiet", money, width=1.2, dash="dot") for name, other in benchmark.items()]
+    traces = [line(thinned, "Equity", "$accent", money, width=1.8)]
+    traces += [line(other, name, "$quiet", money, width=1.2, dash="dot") for name, other in benchmark.items()]
     traces.append(
         {
-            **_line(below, "Drawdown", "$loss", "%{y:.2%}", width=1),
+            **line(below, "Drawdown", "$loss", "%{y:.2%}", width=1),
             "yaxis": "y2",
             "fill": "tozeroy",
             "fillcolor": "$lossfill",
@@ -70,11 +70,10 @@ def equity(run: BacktestRun, benchmark: Mapping[str, data.Line]) -> Chart:
 
 def strategies(run: BacktestRun) -> Chart:
     """What each strategy added, over time."""
-    weights = {record.name: record.target_weight for record in run.spec.strategies}
     traces = []
     for colour, (name, curve) in zip(_colours(len(run.by_strategy)), run.by_strategy.items(), strict=True):
-        result = curve.equity - data.share(weights.get(name, 0.0), run)
-        traces.append(_line(data.thin(curve.time, result), name, colour, f"%{{y:+,.0f}} {run.spec.currency}"))
+        result = curve.equity - starting_equity(run, name)
+        traces.append(line(data.thin(curve.time, result), name, colour, f"%{{y:+,.0f}} {run.spec.currency}"))
     layout: Figure = {
         "hovermode": "x unified",
         "xaxis": {"type": "date"},
@@ -94,17 +93,17 @@ def returns(run: BacktestRun) -> Chart | None:
     if len(days) < 2 or (found := data.bins(days)) is None:
         return None
     alt = f"Distribution of {len(days):,} daily returns, {found.mean:+.3%} on average."
-    return Chart(id="returns", alt=alt, figure=_histogram(found, "Daily return", ".1%", "days"))
+    return Chart(id="returns", alt=alt, figure=histogram(found, "Daily return", ".1%", "days"))
 
 
 def trade_results(run: BacktestRun) -> Chart | None:
     """How often which result of a trade occurred; None where there was no trade."""
-    nets = [data.net(trade, run.spec.currency) for trade in run.trades]
+    nets = [net(trade) for trade in run.trades]
     if (found := data.bins(nets)) is None:
         return None
     alt = f"Distribution of the results of {len(nets):,} trades, {found.mean:+,.2f} {run.spec.currency} on average."
     title = f"Result of a trade after commissions, {run.spec.currency}"
-    return Chart(id="trades", alt=alt, figure=_histogram(found, title, ",.4~s", "trades"))
+    return Chart(id="trades", alt=alt, figure=histogram(found, title, ",.4~s", "trades"))
 
 
 def costs(rows: Sequence[data.CostRow], currency: Currency) -> Chart:
@@ -142,11 +141,11 @@ def exposure(curve: Curve) -> Chart:
     gross, net = data.exposure(curve)
     traces = [
         {
-            **_line(data.thin(curve.time, gross), "Gross", "$quiet", "%{y:.0%}", width=1),
+            **line(data.thin(curve.time, gross), "Gross", "$quiet", "%{y:.0%}", width=1),
             "fill": "tozeroy",
             "fillcolor": "$quietfill",
         },
-        _line(data.thin(curve.time, net), "Net", "$accent", "%{y:.0%}"),
+        line(data.thin(curve.time, net), "Net", "$accent", "%{y:.0%}"),
     ]
     layout: Figure = {
         "hovermode": "x unified",
@@ -187,7 +186,7 @@ def comparison(runs: Mapping[str, BacktestRun]) -> Chart:
     traces = []
     for colour, (name, run) in zip(_colours(len(runs)), runs.items(), strict=True):
         grown = run.total.equity / float(run.spec.capital) * 100
-        traces.append(_line(data.thin(run.total.time, grown), name, colour, "%{y:,.2f}"))
+        traces.append(line(data.thin(run.total.time, grown), name, colour, "%{y:,.2f}"))
     layout: Figure = {
         "hovermode": "x unified",
         "xaxis": {"type": "date"},
@@ -197,21 +196,19 @@ def comparison(runs: Mapping[str, BacktestRun]) -> Chart:
     return Chart(id="comparison", alt=f"Growth of 100: {told}.", figure={"data": traces, "layout": layout}, height=420)
 
 
-def _line(
-    line: data.Line, name: StrategyName, colour: str, hover: str, width: float = 1.4, dash: str = "solid"
-) -> Figure:
+def line(values: data.Line, name: str, colour: str, hover: str, width: float = 1.4, dash: str = "solid") -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": array(line.time),
-        "y": array(line.value),
+        "x": array(values.time),
+        "y": array(values.value),
         "line": {"color": colour, "width": width, "dash": dash},
         "hovertemplate": hover,
     }
 
 
-def _histogram(found: data.Bins, title: str, tick: str, counted: str) -> Figure:
+def histogram(found: data.Bins, title: str, tick: str, counted: str) -> Figure:
     middle = (found.edge[:-1] + found.edge[1:]) / 2
     bar = {
         "type": "bar",

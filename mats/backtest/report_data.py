@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mats.backtest.metrics import net, starting_equity
 from mats.backtest.run import BacktestRun, Curve
 from mats.data.columns import BarColumns, Floats, Instants
 from mats.ledger.trades import Trade
-from mats.model.money import Currency
 from mats.model.orders import Side, StrategyName
 
 LINE_POINTS = 4_000
@@ -154,14 +154,9 @@ def bins(values: Floats | Sequence[float], most: int = 60) -> Bins | None:
     return Bins(edge, count.astype(np.int64), float(numbers.mean()))
 
 
-def net(trade: Trade, currency: Currency) -> float:
-    """The trade's result after commissions, as far as they are in the same currency."""
-    return float(trade.gross - trade.commissions.get(currency, 0))
-
-
 def markers(trades: Sequence[Trade], most: int = MARKED_TRADES) -> Markers:
     """Where trades began and ended; of more than `most` those with the largest results, in order of time."""
-    nets = np.array([net(trade, trade.currency) for trade in trades], dtype=np.float64)
+    nets = np.array([net(trade) for trade in trades], dtype=np.float64)
     kept = np.sort(np.argsort(-np.abs(nets), kind="stable")[:most])
     chosen = [trades[at] for at in kept]
     return Markers(
@@ -192,16 +187,10 @@ def costs(run: BacktestRun) -> tuple[CostRow, ...]:
 
 def results(run: BacktestRun) -> Mapping[StrategyName, float]:
     """What each strategy added to the account, all costs paid."""
-    weights = {record.name: record.target_weight for record in run.spec.strategies}
     return {
-        name: float(curve.equity[-1]) - share(weights.get(name, 0.0), run) if len(curve.equity) else 0.0
+        name: float(curve.equity[-1]) - starting_equity(run, name) if len(curve.equity) else 0.0
         for name, curve in run.by_strategy.items()
     }
-
-
-def share(weight: float, run: BacktestRun) -> float:
-    """The part of the capital that a strategy of `weight` starts with."""
-    return weight * float(run.spec.capital)
 
 
 def exposure(curve: Curve) -> tuple[Floats, Floats]:

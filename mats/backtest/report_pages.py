@@ -8,6 +8,7 @@ import msgspec
 from mats.backtest import report_charts as charts
 from mats.backtest import report_data as data
 from mats.backtest import report_words as words
+from mats.backtest.metrics import net
 from mats.backtest.report_charts import Chart
 from mats.backtest.report_words import Figure, Row, Value
 from mats.backtest.run import BacktestRun
@@ -165,7 +166,7 @@ def compare(results: Sequence[Reported]) -> Table:
 
 def extremes(trades: Sequence[Trade], most: int = EXTREMES) -> tuple[Trade, ...]:
     """The best trades, best first, and then the worst, worst last; no trade twice."""
-    ranked = sorted(trades, key=lambda trade: -data.net(trade, trade.currency))
+    ranked = sorted(trades, key=lambda trade: -net(trade))
     return tuple(ranked if len(ranked) <= 2 * most else (*ranked[:most], *ranked[-most:]))
 
 
@@ -246,7 +247,7 @@ def _trade_line(trade: Trade) -> TradeLine:
         entry=f"{trade.entry_price:,f}",
         left=words.minute(trade.exit_time),
         exit=f"{trade.exit_price:,f}",
-        net=words.value(data.net(trade, trade.currency), words.amount),
+        net=words.value(net(trade), words.amount),
     )
 
 

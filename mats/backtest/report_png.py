@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from mats.backtest import report_data as data
+from mats.backtest.metrics import net
 from mats.backtest.report_pages import Reported
 from mats.backtest.run import BacktestRun
 from mats.data.columns import BarColumns, Floats
@@ -41,7 +42,7 @@ def _figures(result: Reported) -> Iterator[tuple[str, Figure]]:
     if len(days) > 1:
         yield "returns", _histogram(data.bins(days), "Daily return", PercentFormatter(1))
     if run.trades:
-        nets = data.bins([data.net(trade, run.spec.currency) for trade in run.trades])
+        nets = data.bins([net(trade) for trade in run.trades])
         yield "trades", _histogram(nets, f"Result of a trade, {run.spec.currency}", _thousands())
     yield "exposure", _exposure(run)
     for name in sorted(result.prices):
@@ -61,8 +62,8 @@ def _equity(result: Reported) -> Figure:
     below = data.thin(run.total.time, data.drawdown(run.total.equity))
     lower.fill_between(_dates(below.time), below.value, color=LOSS, alpha=0.2, linewidth=0)
     lower.plot(_dates(below.time), below.value, color=LOSS, linewidth=0.8)
-    _dress(upper, result.name, f"Equity, {run.spec.currency}")
-    _dress(lower, "", "Drawdown")
+    dress(upper, result.name, f"Equity, {run.spec.currency}")
+    dress(lower, "", "Drawdown")
     upper.yaxis.set_major_formatter(_thousands())
     lower.yaxis.set_major_formatter(PercentFormatter(1))
     upper.legend(frameon=False, loc="upper left")
@@ -83,7 +84,7 @@ def _months(run: BacktestRun) -> Figure:
     for (y, x), share in np.ndenumerate(cells):
         if np.isfinite(share):
             axes.text(x, y, f"{share:.1%}", ha="center", va="center", fontsize=9, color=INK)
-    _dress(axes, "Monthly returns", "")
+    dress(axes, "Monthly returns", "")
     axes.grid(visible=False)
     return figure
 
@@ -97,7 +98,7 @@ def _histogram(found: data.Bins | None, label: str, form: FuncFormatter | Percen
         axes.axvline(found.mean, color=INK, linewidth=1, linestyle=":")
     axes.xaxis.set_major_formatter(form)
     axes.set_xlabel(label, color=SOFT)
-    _dress(axes, "", "Count")
+    dress(axes, "", "Count")
     return figure
 
 
@@ -109,7 +110,7 @@ def _exposure(run: BacktestRun) -> Figure:
     axes.plot(_dates(net.time), net.value, color=ACCENT, linewidth=1, label="Net")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(frameon=False, loc="upper left")
-    _dress(axes, "Exposure", "Share of equity")
+    dress(axes, "Exposure", "Share of equity")
     _date_axis(axes)
     return figure
 
@@ -128,12 +129,12 @@ def _price(bars: BarColumns, trades: list[Trade]) -> Figure:
     for chosen, symbol in ((marked.long, "^"), (~marked.long, "v")):
         times, level = _dates(marked.entry_time[chosen]), marked.entry_price[chosen]
         axes.plot(times, level, symbol, color=ACCENT, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
-    _dress(axes, f"{bars.instrument}, {len(marked.net):,} of {marked.of:,} trades", "Price")
+    dress(axes, f"{bars.instrument}, {len(marked.net):,} of {marked.of:,} trades", "Price")
     _date_axis(axes)
     return figure
 
 
-def _dress(axes: Axes, title: str, label: str) -> None:
+def dress(axes: Axes, title: str, label: str) -> None:
     axes.set_title(title, loc="left", color=INK, fontweight="bold")
     axes.set_ylabel(label, color=SOFT)
     axes.tick_params(colors=SOFT, length=0)

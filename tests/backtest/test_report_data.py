@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.backtest import report_data as data
+from mats.backtest.metrics import net
 from mats.backtest.run import Curve
 from mats.data.columns import BarColumns, Floats, Instants
 from mats.model.timestamp import DAY, HOUR
@@ -82,7 +83,7 @@ def test_nothing_at_all_is_no_reason_to_fail() -> None:
 def test_of_too_many_trades_those_with_the_largest_results_are_marked_in_order_of_time() -> None:
     trades = result(400, ("one",)).trades
     marked = data.markers(trades, 5)
-    nets = [data.net(trade, "USD") for trade in trades]
+    nets = [net(trade) for trade in trades]
     assert sorted(np.abs(marked.net)) == sorted(sorted(map(abs, nets))[-5:])
     assert (np.diff(marked.entry_time) > 0).all()
     assert marked.of == len(trades) > 5
@@ -95,7 +96,7 @@ def test_what_was_earned_is_taken_apart_without_a_remainder() -> None:
         own = [trade for trade in run.trades if trade.strategy == name]
         assert row.commissions == -30 * len(own)
         assert row.trading + row.commissions + row.borrow + row.dividends == pytest.approx(row.net)
-        assert row.net == pytest.approx(sum(data.net(trade, "USD") for trade in own))
+        assert row.net == pytest.approx(sum(net(trade) for trade in own))
     assert rows["trend"].dividends == 4_000
     assert sum(row.net for row in rows.values()) == pytest.approx(run.final_equity - CAPITAL)
 

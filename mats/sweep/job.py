@@ -1,0 +1,32 @@
+"""What a worker does for one task: a backtest, of which only its figures go back."""
+
+import msgspec
+
+from mats.backtest.engine import run_backtest
+from mats.backtest.metrics import measure_curve
+from mats.backtest.run import BacktestRun
+from mats.data.columns import MarketData
+from mats.sweep.outcomes import Outcome, Task
+from mats.sweep.plan import Plan
+
+
+class Job(msgspec.Struct, frozen=True, eq=False):
+    """What all tasks of a sweep have in common; it is sent to each worker once."""
+
+    plan: Plan
+    data: MarketData
+
+
+def run_task(job: Job, task: Task) -> Outcome:
+    """Run the task's backtest. What a strategy does wrong is the outcome `failed`, with its sentence."""
+    run = run_backtest(job.plan.run_of(task), job.data)
+    if run.state == "failed":
+        return Outcome(task=task, state="failed", reason=run.failure)
+    curve = (run.total.time, run.total.equity) if task.curve else None
+    return Outcome(task=task, state="complete", metrics=_figures(run), curve=curve)
+
+
+def _figures(run: BacktestRun) -> dict[str, float | None]:
+    """Those of the account; of its only strategy they are the same."""
+    capital = float(run.spec.capital)
+    return measure_curve(run, run.total, capital, run.fills, run.trades, run.cash_events, None).figures()

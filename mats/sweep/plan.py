@@ -1,0 +1,94 @@
+"""What a sweep is asked to do, and the tasks that follow from it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from mats.backtest.spec import BacktestSpec
+from mats.strategy.errors import StrategyError
+from mats.strategy.loader import check_record
+from mats.strategy.record import StrategyRecord
+from mats.sweep.grid import Axis, Parameters, combinations
+from mats.sweep.outcomes import Outcome, Task
+from mats.sweep.walk_forward import Window, windows
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a grid, or `trials` of it; over the whole period, or walking forward through it by `walk` nanoseconds."""
+
+    spec: BacktestSpec
+    axes: tuple[Axis, ...]
+    metric: str
+    trials: int = 0
+    walk: tuple[int, int] | None = None
+
+    def windows(self) -> tuple[Window, ...]:
+        """The windows of a walk-forward; none for a plain sweep."""
+        return windows(self.spec.start, self.spec.end, *self.walk) if self.walk else ()
+
+    def record(self, parameters: Parameters) -> StrategyRecord:
+        """The strategy with these of its parameters replaced."""
+        first = self.spec.strategies[0]
+        return replace(first, params={**first.params, **parameters})
+
+    def run_of(self, task: Task) -> BacktestSpec:
+        """The backtest that a task stands for."""
+        return replace(self.spec, strategies=(self.record(task.parameters),), start=task.start, end=task.end)
+
+
+def grid_tasks(plan: Plan) -> list[Task]:
+    """A task for each combination, and for each window of a walk-forward its training."""
+    made = combinations(plan.axes)
+    whole = [Window(0, plan.spec.start, plan.spec.end, plan.spec.end)]
+    return [
+        Task(
+            number=at + len(made) * place,
+            parameters=parameters,
+            start=window.start,
+            end=window.turn,
+            window=window.number,
+            leg="train" if plan.walk else "",
+        )
+        for place, window in enumerate(plan.windows() or whole)
+        for at, parameters in enumerate(made)
+    ]
+
+
+def refused(plan: Plan, tasks: Iterable[Task]) -> dict[int, Outcome]:
+    """Tasks whose parameters the strategy does not take, by number, each with its reason; nothing of them is run."""
+    told: dict[tuple[object, ...], str] = {}
+    found = {}
+    for task in tasks:
+        key = tuple(task.parameters.items())
+        if key not in told:
+            told[key] = _fault(plan, task.parameters)
+        if told[key]:
+            found[task.number] = Outcome(task=task, state="refused", reason=told[key])
+    return found
+
+
+def check(plan: Plan) -> None:
+    """Refuse a sweep of several strategies, and names of parameters that the strategy does not have."""
+    if len(plan.spec.strategies) != 1:
+        raise StrategyError(f"a sweep is of one strategy, not of {len(plan.spec.strategies)}; name one")
+    if plan.trials and plan.walk:
+        raise StrategyError("--trials and --walk-forward do not go together; leave one of them out")
+    faults = [_fault(plan, parameters) for parameters in _corners(plan.axes)]
+    if faults and all(faults):
+        raise StrategyError(faults[0])
+
+
+def _corners(axes: Sequence[Axis]) -> list[Parameters]:
+    """Combinations from all over the grid, a few thousand at most."""
+    made = combinations(axes)
+    return made[:: max(1, len(made) // 2_000)]
+
+
+def _fault(plan: Plan, parameters: Parameters) -> str:
+    try:
+        check_record(plan.record(parameters), Path(plan.spec.folder))
+    except StrategyError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,56 @@
+"""Where a grid is too large to try all of it: optuna chooses what to try next. The optional extra `search`.
+
+Trials are asked for in rounds of as many as there are workers, and told in their order: the same seed and number of
+workers choose the same trials everywhere, and an interrupted search that is resumed goes on as if it had not been.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mats.strategy.errors import StrategyError
+from mats.sweep.grid import Axis, Parameters
+from mats.sweep.outcomes import Outcome, score
+
+try:
+    import optuna
+except ImportError as error:
+    raise StrategyError("--trials needs optuna; run `pip install 'mats[search]'`, or sweep the whole grid") from error
+
+
+class Search:
+    """A study of the axes; `rounds` hands out parameters, `tell` what became of them."""
+
+    def __init__(self, axes: Sequence[Axis], metric: str, seed: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._metric = metric
+        self._study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        self._distributions = {axis.name: _distribution(axis) for axis in axes}
+        self._asked: dict[int, optuna.trial.Trial] = {}
+
+    def rounds(self, trials: int, width: int) -> Iterator[list[tuple[int, Parameters]]]:
+        """Number and parameters of each trial, `width` at a time; tell all of a round before the next one is taken."""
+        for first in range(0, trials, width):
+            asked = [self._study.ask(self._distributions) for _ in range(first, min(first + width, trials))]
+            self._asked = {trial.number: trial for trial in asked}
+            yield [(trial.number, dict(trial.params)) for trial in asked]
+
+    def tell(self, outcomes: Sequence[Outcome]) -> None:
+        """What became of the round's trials; one that cannot be ranked is a failure, which is not tried again."""
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.task.number):
+            value = score(outcome, self._metric)
+            trial = self._asked.pop(outcome.task.number)
+            if value is None:
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                self._study.tell(trial, value)
+
+
+def _distribution(axis: Axis) -> Any:
+    """A range keeps its order, so that a search can go towards its better end; a list is a choice."""
+    if not axis.ranged or len(axis.values) < 2:
+        return optuna.distributions.CategoricalDistribution(axis.values)
+    numbers = [value for value in axis.values if isinstance(value, int | float)]
+    low, step, high = numbers[0], numbers[1] - numbers[0], numbers[-1]
+    if all(isinstance(number, int) for number in numbers):
+        return optuna.distributions.IntDistribution(int(low), int(high), step=int(step))
+    return optuna.distributions.FloatDistribution(low, high, step=step)
