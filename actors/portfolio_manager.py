@@ -53,7 +53,7 @@ from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book
 from mats.ledger.books import Books
-from mats.ledger.breaks import describe
+from mats.ledger.breaks import summary
 from mats.ledger.exposure import Marks
 from mats.ledger.fx import conversion_pairs
 from mats.ledger.position_watch import PositionWatch
@@ -68,7 +68,7 @@ from mats.store.journal import Journal
 from mats.strategy.host import Position
 from mats.strategy.table import shares
 
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.25
 SNAPSHOT_SECONDS = 5.0
 MARK_SECONDS = 1.0
 """How often prices are told to the store."""
@@ -256,7 +256,7 @@ class PortfolioManager(Stage):
             return
         outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())
         for found in (*outcome.changed, *outcome.closed):
-            self.log.warning("books and broker", found=describe(found, self.clock.now()))
+            self.log.warning(summary(found))
         for adjustments in outcome.adjustments:
             self.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
         self._risk.tell(BreaksChanged(self._watch.places))

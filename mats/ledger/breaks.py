@@ -71,7 +71,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     Books: `start` units before the first of `lines`, and what each of these added; `holders` is who holds the sum.
     Broker: the figure of a complete snapshot that arrived at `time`, at `average_cost` for one unit, multiplier
-    included. `agreed` is the last look at which both were the same.
+    included.
     """
 
     time: Nanos
@@ -79,7 +79,6 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[ProofLine, ...]
     holders: tuple[Holder, ...]
     average_cost: Decimal
-    agreed: Agreement | None
 
     @property
     def expected(self) -> Decimal:
@@ -91,7 +90,8 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     """A difference of `broker` − `expected` signed units.
 
     `first_seen` is when books and broker began to differ there, `first_seq` the last log entry that had touched the
-    instrument by then; the figures may have changed since, and `seq` is that entry of the present ones. `looks` counts
+    instrument by then, `agreed` the look before; the figures may have changed since, and `seq` is that entry of the
+    present ones. `looks` counts
     complete looks that showed these figures, `asked` how often entries were asked for to settle them. `suspects` are
     the actions that it may be, `answer` what an operator said it is, `attempts` what was booked or asked for.
     `resolution` says how it ended, `settled_by` lists the entries from its beginning to its end.
@@ -104,6 +104,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: Nanos
     first_seq: int
     seq: int
+    agreed: Agreement | None = None
     looks: int = 1
     asked: int = 0
     state: BreakState = BreakState.CANDIDATE
@@ -175,6 +176,15 @@ def lines_of(entries: Sequence[Entry]) -> tuple[ProofLine, ...]:
     return tuple(line_of(entry) for entry in moved[-PROOF_LINES:])
 
 
+def summary(found: Break) -> str:
+    """A break in one line, for logs and tables."""
+    why = found.resolution or "; ".join([*(action.text for action in found.suspects), *found.attempts])
+    return (
+        f"break {found.id} {found.state.value}: broker {found.broker:f}, books {found.expected:f},"
+        f" difference {found.difference:+f}{': ' if why else ''}{why}"
+    )
+
+
 def describe(found: Break, now: Nanos) -> str:
     """Everything about a break, for a person to read."""
     head = f"{found.state.value}, open for {found.age(now):.1f} s"
@@ -185,7 +195,10 @@ def describe(found: Break, now: Nanos) -> str:
         f"  {head}",
         f"  broker {found.broker:f}, books {found.expected:f}, difference {found.difference:+f}",
     ]
-    lines += _proved(found.proof) if found.proof else ["  seen once; a second look will confirm it or not"]
+    if found.agreed is not None:
+        known = found.agreed
+        lines.append(f"  agreed on {known.quantity:f} at {iso(known.time)}, entry {known.seq}")
+    lines += _proved(found, found.proof) if found.proof else ["  seen once; a second look will confirm it or not"]
     for suspect in found.suspects:
         lines.append(f"  may be {suspect.text}")
     if found.answer is not None:
@@ -197,21 +210,15 @@ def describe(found: Break, now: Nanos) -> str:
     return "\n".join(lines)
 
 
-def _proved(proof: Proof) -> list[str]:
-    held = " ".join(f"{holder.strategy} {holder.quantity:f}" for holder in proof.holders) or "nobody holds any"
-    lines = [
-        f"  broker: snapshot of {iso(proof.time)}, {proof.average_cost:f} a unit",
+def _proved(found: Break, proof: Proof) -> list[str]:
+    held = ", ".join(f"{holder.strategy} {holder.quantity:f}" for holder in proof.holders) or "nobody holds any"
+    return [
+        f"  broker: {found.broker:f} at {proof.average_cost:f}, in the snapshot of {iso(proof.time)}",
         f"  books: {held}",
+        f"    {proof.start:f} before",
+        *(f"    {_shown(line)}" for line in proof.lines),
+        f"    = {proof.expected:f}",
     ]
-    if proof.agreed is None:
-        lines.append("  no earlier look at which both agreed is known")
-    else:
-        known = proof.agreed
-        lines.append(f"  agreed on {known.quantity:f} at {iso(known.time)}, entry {known.seq}")
-    lines.append(f"    {proof.start:f} before")
-    lines += [f"    {_shown(line)}" for line in proof.lines]
-    lines.append(f"    = {proof.expected:f}")
-    return lines
 
 
 def _shown(line: ProofLine) -> str:

@@ -5,7 +5,7 @@ its book is a position like any other, with a cost, a result and an exposure, bu
 balances that it moved already, so it adds nothing to equity beside them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -106,8 +106,9 @@ class Marks(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What a set of books has at risk and has come to, in the base currency.
 
-    `gross` adds the sizes of positions up, `net` their signed values. `realized` is before commissions; what a
-    strategy has earned is `realized + unrealized − commissions`.
+    `gross` adds the sizes of positions up, `net` their signed values, both at the newest prices and rates, as is
+    `unrealized`. `realized` is before commissions, and both are at the rates of their booking; what was booked while no
+    rate was known is in `realized` at the newest one, costs included.
     """
 
     gross: Figure = ZERO
@@ -148,7 +149,12 @@ def result(books: Iterable[Book], marks: Marks) -> Result:
     return Result(
         gross=total(value if isinstance(value, Unknown) else abs(value) for value in values),
         net=total(values),
-        realized=total(marks.in_base(book.realized, book.currency) for book in books),
+        realized=total(part for book in books for part in (book.realized_base, *_unrated(book, marks))),
         unrealized=total(marks.gain(book) for book in books),
-        commissions=total(marks.in_base(a, c) for book in books for c, a in book.commissions.items()),
+        commissions=total(book.commissions_base for book in books),
     )
+
+
+def _unrated(book: Book, marks: Marks) -> Iterator[Figure]:
+    """What was booked while no rate was known, at the newest one."""
+    return (marks.in_base(amount, currency) for currency, amount in book.unrated.items())

@@ -78,11 +78,13 @@ class PositionWatch:
     # When to ask
 
     def hear(self, positions: Iterable[BrokerPosition], books: Books, now: float) -> None:
-        """A position changed at the broker; as a rule its fill is being booked at this moment."""
+        """The broker tells of positions. One that has changed is as a rule the trace of a fill that is being booked."""
         for position in positions:
             place = (position.account, position.instrument)
+            known = self.broker.get(place)
             self.broker[place] = position
-            if self._due is not None and position.quantity != books.net(*place):
+            changed = position.quantity != (known.quantity if known else ZERO)
+            if changed and self._due is not None and position.quantity != books.net(*place):
                 due, _ = self._hints.get(place, (now + NEWS_SECONDS, ZERO))
                 self._hints[place] = (due, position.quantity)
 
@@ -133,8 +135,14 @@ class PositionWatch:
                 self._records.save_break(found)
         self._records.save_snapshot(MEMORY, books.seq, self._reconciliation.dump())
         self.looked_at = now
-        self._due = now + (min(self._grace, self._every) if outcome.open else self._every)
+        self._due = now + self._pause(outcome)
         return outcome
+
+    def _pause(self, outcome: Outcome) -> float:
+        """Seconds to the next look: soon after something was booked, to see that it was right."""
+        if outcome.adjustments:
+            return min(NEWS_SECONDS, self._every)
+        return min(self._grace, self._every) if outcome.open else self._every
 
     def answer(self, name: str, action: Action, books: Books, now: float) -> tuple[Break, ...]:
         """An operator says what a break is; the breaks that this explains. Raises AnswerRefused."""

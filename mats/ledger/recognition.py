@@ -6,7 +6,7 @@ from itertools import combinations
 
 from mats.ledger.actions import Action, Exercise, Expiry, Split, SymbolChange
 from mats.ledger.books import Books
-from mats.ledger.breaks import Agreement, Break, Place
+from mats.ledger.breaks import Break, Place
 from mats.ledger.contract_terms import is_stock, terms_of
 from mats.model.broker import BrokerPosition
 from mats.model.money import ZERO
@@ -34,16 +34,14 @@ class Scene:
         breaks: Mapping[Place, Break],
         books: Books,
         positions: Mapping[Place, BrokerPosition],
-        agreed: Mapping[Place, Agreement],
         now: Nanos,
     ) -> None:
-        self.breaks, self.books, self.positions, self.agreed, self.now = breaks, books, positions, agreed, now
+        self.breaks, self.books, self.positions, self.now = breaks, books, positions, now
 
     def cost_before(self, found: Break) -> Decimal:
         """What one unit cost when both last agreed, by the broker; else by the books; 0 where nothing is known."""
-        known = self.agreed.get(found.place)
-        if known is not None and known.average_cost:
-            return known.average_cost
+        if found.agreed is not None and found.agreed.average_cost:
+            return found.agreed.average_cost
         cost = sum((book.cost for book in self.books.of_instrument(*found.place)), ZERO)
         return cost / found.expected if found.expected else ZERO
 

@@ -49,7 +49,8 @@ class AnswerRefused(Exception):
 
 
 class _Memory(msgspec.Struct, frozen=True):
-    agreed: tuple[tuple[Place, Agreement], ...]
+    agreed: tuple[tuple[Place, Agreement], ...] = ()
+    elsewhere: Agreement | None = None
 
 
 class Reconciliation:
@@ -60,6 +61,7 @@ class Reconciliation:
         self._open: dict[Place, Break] = {}
         self._since: dict[Place, float] = {}
         self._agreed: dict[Place, Agreement] = {}
+        self._elsewhere: Agreement | None = None
 
     @property
     def open(self) -> tuple[Break, ...]:
@@ -89,7 +91,7 @@ class Reconciliation:
         closed = tuple(self._closed(before[place], books, now) for place in sorted(judged - found.keys()))
         self._open = {place: b for place, b in before.items() if place not in judged} | found
         self._agree(books, positions, accounts, now)
-        suspects = recognise(Scene(self._open, books, positions, self._agreed, now))
+        suspects = recognise(Scene(self._open, books, positions, now))
         for place in found:
             self._open[place] = self._judged(self._open[place], suspects.get(place, ()), books, positions, now)
         adjustments = self._due(books, positions, at)
@@ -127,12 +129,13 @@ class Reconciliation:
 
     def dump(self) -> bytes:
         """When each place last agreed, as bytes."""
-        return msgspec.msgpack.encode(_Memory(tuple(self._agreed.items())))
+        return msgspec.msgpack.encode(_Memory(tuple(self._agreed.items()), self._elsewhere))
 
     def restore(self, payload: bytes | None, open_breaks: Iterable[Break]) -> None:
         """Begin where an earlier run ended: its breaks stay what they are, and wait for the grace of this run."""
         if payload is not None:
-            self._agreed = dict(msgspec.msgpack.decode(payload, type=_Memory).agreed)
+            memory = msgspec.msgpack.decode(payload, type=_Memory)
+            self._agreed, self._elsewhere = dict(memory.agreed), memory.elsewhere
         self._open = {found.place: found for found in open_breaks}
 
     # One look
@@ -145,9 +148,10 @@ class Reconciliation:
             return replace(known, looks=known.looks + 1)
         self._since[found.place] = at
         if known is None:
-            return found
+            return replace(found, agreed=self._agreed.get(found.place, self._elsewhere))
         return replace(
             found,
+            agreed=known.agreed,
             first_seen=known.first_seen,
             first_seq=known.first_seq,
             confirmed_at=known.confirmed_at,
@@ -157,7 +161,8 @@ class Reconciliation:
     def _agree(
         self, books: Books, positions: Mapping[Place, BrokerPosition], accounts: Collection[AccountId], now: Nanos
     ) -> None:
-        """Every place without a break is proved equal as of now."""
+        """Every place without a break is proved equal as of now; where nothing is known of, both hold nothing."""
+        self._elsewhere = Agreement(now, books.seq, ZERO, ZERO)
         for place in books.instruments() | positions.keys():
             if place not in self._open and place[0] in accounts:
                 position = positions.get(place)
@@ -186,15 +191,13 @@ class Reconciliation:
         )
 
     def _prove(self, found: Break, books: Books, position: BrokerPosition | None, now: Nanos) -> Proof:
-        agreed = self._agreed.get(found.place)
-        lines = self._lines(found, books, agreed.seq if agreed else 0)
+        lines = self._lines(found, books, found.agreed.seq if found.agreed else 0)
         return Proof(
             time=now,
             start=found.expected - sum((line.quantity for line in lines), ZERO),
             lines=lines,
             holders=tuple(Holder(book.strategy, book.quantity, book.seq) for book in books.of_instrument(*found.place)),
             average_cost=position.average_cost if position else ZERO,
-            agreed=agreed,
         )
 
     def _lines(self, found: Break, books: Books, after: int) -> tuple[ProofLine, ...]:

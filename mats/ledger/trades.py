@@ -1,24 +1,24 @@
-"""Round trips: what was opened first is closed first, and each closed piece is one trade with its result."""
+"""A completed round trip: what one execution opened and another closed, with its result."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-from msgspec.structs import replace
 
-from mats.ledger.history import Charge, Executed, Step, key_of, settled
-from mats.model.executions import AdjustmentRecorded, Entry
 from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, ZERO, Currency
-from mats.model.orders import AccountId, Side, StrategyName
-from mats.model.timestamp import Nanos
+from mats.model.money import EXACT, ZERO, Currency, converted
+from mats.model.orders import AccountId, IntentId, Side, StrategyName
+from mats.model.timestamp import SECOND, Nanos
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
     """A piece that one execution opened and another closed; `quantity` is unsigned, `side` the one that opened it.
 
-    `gross` is the result before commissions in `currency`. `commissions` are the shares of both executions, by their
-    own currency, as far as they are known.
+    `entry_id` is the position transaction, the family of the opening execution; the intents are the ids of the signals
+    that caused both ends, empty where none of ours did. `entry_value` is what the piece cost (long) or brought in
+    (short), unsigned and with multiplier, where a split has changed it; else it follows from the price. `commissions`
+    are the shares of both executions, by their own currency, as far as they are known: `uncharged` names the
+    executions whose commission is missing. `rate` is base currency for one unit of `currency` when the exit was
+    booked, `commissions_base` the commissions at the rates of their booking; None where a rate was not known.
     """
 
     account: AccountId
@@ -34,7 +34,13 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     exit_id: str
     exit_time: Nanos
     exit_price: Decimal
+    entry_intent: IntentId = ""
+    exit_intent: IntentId = ""
+    entry_value: Decimal | None = None
     commissions: dict[Currency, Decimal] = {}
+    uncharged: tuple[str, ...] = ()
+    rate: Decimal | None = None
+    commissions_base: Decimal | None = ZERO
 
     @property
     def id(self) -> str:
@@ -43,110 +49,27 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gross(self) -> Decimal:
-        return (self.exit_price - self.entry_price) * self.quantity * self.multiplier * self.side.sign
-
-
-class Lot(msgspec.Struct, frozen=True, kw_only=True):
-    """What is still open of one execution or adjustment; `quantity` is signed."""
-
-    id: str
-    time: Nanos
-    price: Decimal
-    quantity: Decimal
-
-
-class Lots(msgspec.Struct, frozen=True, kw_only=True):
-    """The open lots of one book, oldest first."""
-
-    account: AccountId
-    strategy: StrategyName
-    instrument: InstrumentId
-    currency: Currency = "USD"
-    multiplier: Decimal = ONE
-    lots: tuple[Lot, ...] = ()
+        """The result before commissions, in `currency`."""
+        size = EXACT.multiply(self.quantity, self.multiplier)
+        paid = EXACT.multiply(self.entry_price, size) if self.entry_value is None else self.entry_value
+        gain = EXACT.subtract(EXACT.multiply(self.exit_price, size), paid)
+        return gain if self.side is Side.BUY else gain.copy_negate()
 
     @property
-    def quantity(self) -> Decimal:
-        return sum((lot.quantity for lot in self.lots), ZERO)
+    def net(self) -> Decimal | None:
+        """The result after commissions, in `currency`; None while one is missing, or in another currency."""
+        if self.uncharged or self.commissions.keys() - {self.currency}:
+            return None
+        return EXACT.subtract(self.gross, self.commissions.get(self.currency, ZERO))
 
+    @property
+    def net_base(self) -> Decimal | None:
+        """The result after commissions in the base currency, at the rates of booking; None while a part is missing."""
+        if self.uncharged or self.rate is None or self.commissions_base is None:
+            return None
+        return EXACT.subtract(converted(self.gross, self.rate), self.commissions_base)
 
-def match(lots: Lots, incoming: Lot) -> tuple[Lots, tuple[Trade, ...]]:
-    """Close the oldest lots of the other side with `incoming`; what is left of it opens a lot."""
-    trades, open_lots, left = [], list(lots.lots), incoming.quantity
-    while open_lots and left and open_lots[0].quantity * left < 0:
-        oldest = open_lots[0]
-        size = min(abs(oldest.quantity), abs(left))
-        trades.append(_trade(lots, oldest, incoming, size))
-        left += size if left < 0 else -size
-        rest = oldest.quantity + (size if oldest.quantity < 0 else -size)
-        open_lots[:1] = [replace(oldest, quantity=rest)] if rest else []
-    if left:
-        open_lots.append(replace(incoming, quantity=left))
-    return replace(lots, lots=tuple(open_lots)), tuple(trades)
-
-
-def round_trips(entries: Sequence[Entry]) -> tuple[Trade, ...]:
-    """The completed trades of one book, each execution at its latest revision and with its share of commissions.
-
-    An adjustment opens and closes like a trade at its price, for no better one is known.
-    """
-    if not entries:
-        return ()
-    steps, _ = settled(entries)
-    executed = {step.execution.family: step for step in steps if isinstance(step, Executed)}
-    lots = _lots_of(entries[0])
-    trades: list[Trade] = []
-    for step in steps:
-        lots, closed = match(lots, _incoming(step))
-        trades.extend(closed)
-    return tuple(_charged(trade, executed) for trade in trades)
-
-
-def _lots_of(entry: Entry) -> Lots:
-    account, strategy, instrument = key_of(entry)
-    source = entry if isinstance(entry, AdjustmentRecorded) else entry.execution
-    return Lots(
-        account=account,
-        strategy=strategy,
-        instrument=instrument,
-        currency=source.currency,
-        multiplier=source.multiplier,
-    )
-
-
-def _incoming(step: Step) -> Lot:
-    """The lot that a step brings."""
-    if isinstance(step, AdjustmentRecorded):
-        return Lot(id=f"adjustment-{step.seq}", time=step.recorded, price=step.price, quantity=step.quantity)
-    execution = step.execution
-    return Lot(id=execution.family, time=execution.time, price=execution.price, quantity=execution.signed_quantity)
-
-
-def _trade(lots: Lots, opened: Lot, closed: Lot, size: Decimal) -> Trade:
-    return Trade(
-        account=lots.account,
-        strategy=lots.strategy,
-        instrument=lots.instrument,
-        currency=lots.currency,
-        multiplier=lots.multiplier,
-        side=Side.of(opened.quantity),
-        quantity=size,
-        entry_id=opened.id,
-        entry_time=opened.time,
-        entry_price=opened.price,
-        exit_id=closed.id,
-        exit_time=closed.time,
-        exit_price=closed.price,
-    )
-
-
-def _charged(trade: Trade, executed: dict[str, Executed]) -> Trade:
-    """The trade with its share, by quantity, of what its two executions cost."""
-    shares: dict[Currency, Decimal] = {}
-    for family in (trade.entry_id, trade.exit_id):
-        step = executed.get(family)
-        cost: Charge | None = step.charge if step else None
-        if step and cost:
-            share = cost.amount * trade.quantity / step.execution.quantity
-            shares[cost.currency] = shares.get(cost.currency, ZERO) + share
-    return replace(trade, commissions=shares)
+    @property
+    def seconds(self) -> float:
+        """How long the piece was held."""
+        return (self.exit_time - self.entry_time) / SECOND

@@ -25,7 +25,7 @@ CONTRACTS = [
     ("SPY   241220C00500000", "USD", "100", 0, 2),
     ("TINY.CHF", "CHF", "0.1", 8, 8),
 ]
-KINDS = ["fill"] * 9 + ["close", "close", "flip", "late", "late", "correct", "bust", "adjust", "again"] + ["charge"] * 7
+KINDS = ["fill"] * 9 + "close close flip late late correct bust adjust state split again".split() + ["charge"] * 7
 RATES = {"USD": "1", "EUR": "1.0834", "CHF": "1.13207547169811320754716981"}
 
 
@@ -117,22 +117,39 @@ class History:
         row = {"family": execution.family, "revision": execution.revision, "amount": Fraction(cost.amount)}
         return self._log(entry, {**self._fact("charge", entry), **row, "currency": currency})
 
-    def _adjust(self):
-        instrument, currency, multiplier, digits, decimals = self._contract(None)
+    def _adjust(self, book=None, quantity=None, stated=None):
+        instrument, currency, multiplier, digits, decimals = self._contract(book)
+        cost, realized = stated or (None, Decimal(0))
         entry = AdjustmentRecorded(
-            **self._head(self.random.choice(["trend", DISCRETIONARY]), currency),
+            **self._head(book[1] if book else self.random.choice(["trend", DISCRETIONARY]), currency),
             account="DU1",
             instrument=instrument,
-            quantity=self._quantity(digits),
+            quantity=quantity or self._quantity(digits),
             price=self._price(decimals),
             currency=currency,
             multiplier=Decimal(multiplier),
             reason="random",
+            cost=cost,
+            realized=realized,
         )
-        row = {"kind": "adjust", "quantity": entry.quantity, "price": entry.price, "multiplier": entry.multiplier}
-        row = {name: value if name == "kind" else Fraction(value) for name, value in row.items()}
-        book = ("DU1", entry.strategy, instrument)
-        return self._log(entry, {**row, "book": book, "rate": None, "time": entry.recorded, "intent": ""})
+        row = {"quantity": entry.quantity, "price": entry.price, "multiplier": entry.multiplier}
+        row = {name: Fraction(value) for name, value in row.items()} | {"kind": "adjust", "intent": ""}
+        row["rate"] = None if entry.rate is None else Fraction(entry.rate)
+        row["stated"] = None if stated is None else (Fraction(cost), Fraction(realized))
+        return self._log(entry, {**row, "book": ("DU1", entry.strategy, instrument), "time": entry.recorded})
+
+    def _state(self):
+        """As an assignment or an expiry does: quantity, cost and result are given."""
+        result = self.random.choice([Decimal(0), self._price(2)])
+        return self._adjust(stated=(self._price(2) * self.random.choice([1, -1]), result))
+
+    def _split(self):
+        held = self._held()
+        if held is None:
+            return self._fill()
+        key, quantity = held
+        ratio = self.random.choice([Decimal(7), Decimal(2), Decimal("1.5"), Decimal("0.1"), Decimal("0.125")])
+        return self._adjust(key, quantity * (ratio - 1), (Decimal(0), Decimal(0)))
 
     def _again(self):
         return self.random.choice(self.entries)

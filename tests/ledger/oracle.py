@@ -42,7 +42,12 @@ def book(rows, currency):
     for fact in facts(rows):
         value = fact["price"] * fact["multiplier"]
         traded, result = fact["quantity"], Fraction(0)
-        if quantity * traded < 0:
+        if fact.get("stated"):
+            cost, earned = cost + fact["stated"][0], fact["stated"][1]
+            quantity, traded, result = quantity + traded, Fraction(0), earned
+            if quantity == 0:
+                cost, result = Fraction(0), earned - cost
+        elif quantity * traded < 0:
             closed = min(abs(traded), abs(quantity)) * (1 if traded > 0 else -1)
             released = cost if closed == -quantity else rounded(cost * -closed / quantity)
             quantity, cost, traded = quantity + closed, cost - released, traded - closed
@@ -69,4 +74,97 @@ def book(rows, currency):
         "commissions": commissions,
         "commissions_base": commissions_base,
         "unrated": unrated,
+    }
+
+
+def trades(rows, newest_first=False):
+    """The completed round trips of one book by id, as dicts; what closes takes the oldest lots first, or the newest."""
+    lots, done = [], {}
+    for fact in facts(rows):
+        size = abs(fact["quantity"])
+        held = sum(lot["quantity"] for lot in lots)
+        stated = fact.get("stated")
+        if stated and stated == (0, 0) and held * (held + fact["quantity"]) > 0:
+            split(lots, held, held + fact["quantity"])
+            continue
+        makes_trades = fact["kind"] == "fill" or (stated and stated[1])
+        value = abs(stated[0]) if stated and not makes_trades else None
+        if value is not None and stated[0] * fact["quantity"] < 0:
+            value = -value
+        new = {**fact, "size": size, "used": 0, "value": value}
+        while new["quantity"] and lots and lots[-1 if newest_first else 0]["quantity"] * new["quantity"] < 0:
+            lot = lots[-1 if newest_first else 0]
+            units = min(abs(lot["quantity"]), abs(new["quantity"]))
+            if makes_trades:
+                trade = round_trip(lot, new, units)
+                done[trade["id"]] = trade
+            for end in (lot, new):
+                take(end, units)
+            if not lot["quantity"]:
+                lots.remove(lot)
+        if new["quantity"]:
+            lots.append(new)
+    return done
+
+
+def take(lot, units):
+    """`units` of a lot are used; where a split gave it a value of its own, its share leaves with them."""
+    if lot["value"] is not None:
+        lot["value"] -= value_of(lot, units)
+    lot["quantity"] -= units if lot["quantity"] > 0 else -units
+    lot["used"] += units
+
+
+def value_of(lot, units):
+    whole = abs(lot["quantity"])
+    return lot["value"] if units == whole else rounded(lot["value"] * units / whole)
+
+
+def split(lots, held, after):
+    """All lots together become `after` units and cost what they cost; open units keep their part of a commission."""
+    left = after
+    for lot in lots:
+        units = left if lot is lots[-1] else rounded(after * lot["quantity"] / held)
+        left -= units
+        if lot["value"] is None:
+            lot["value"] = lot["price"] * lot["multiplier"] * abs(lot["quantity"])
+        if lot["cost"]:
+            amount, currency, rate = lot["cost"]
+            lot["cost"] = (piece(amount, lot, lot["size"] - lot["used"]), currency, rate)
+        lot.update(quantity=units, size=abs(units), used=0)
+
+
+def piece(amount, lot, units):
+    """What the next `units` of a lot bear of an amount: the rounded running total behind them less that before them."""
+    return rounded(amount * (lot["used"] + units) / lot["size"]) - rounded(amount * lot["used"] / lot["size"])
+
+
+def round_trip(lot, new, units):
+    side = 1 if lot["quantity"] > 0 else -1
+    proceeds = new["price"] * new["multiplier"] * units
+    paid = lot["price"] * lot["multiplier"] * units if lot["value"] is None else value_of(lot, units)
+    commissions, base, uncharged = {}, Fraction(0), []
+    for end in (lot, new):
+        if end["kind"] != "fill":
+            continue
+        if end["cost"] is None:
+            uncharged.append(end["id"])
+            continue
+        amount, currency, rate = end["cost"]
+        commissions[currency] = commissions.get(currency, 0) + piece(amount, end, units)
+        if rate is None:
+            base = None
+        elif base is not None:
+            base += piece(rounded(amount * rate), end, units)
+    return {
+        "id": f"{lot['id']}/{new['id']}",
+        "side": side,
+        "quantity": units,
+        "gross": side * (proceeds - paid),
+        "entry": (lot["id"], lot["time"], lot["price"] if lot["value"] is None else None, lot["intent"]),
+        "exit": (new["id"], new["time"], new["price"], new["intent"]),
+        "commissions": commissions,
+        "commissions_base": base,
+        "uncharged": uncharged,
+        "rate": new["rate"],
     }

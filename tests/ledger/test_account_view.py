@@ -20,7 +20,14 @@ NO_GBP = "no rate from GBP to USD is known"
 
 
 def book(strategy: str, instrument: str, quantity: str, cost: str, realized: str = "0", **more: object) -> Book:
+    """Euros were booked at 1.2 dollars; now they are at 1.1."""
     terms: dict[str, object] = {"currency": "USD", "multiplier": D(1), "commissions": {}} | more
+    rates = {"USD": D(1), "EUR": D("1.2")}
+    if (rate := rates.get(str(terms["currency"]))) is None:
+        terms["unrated"] = {str(terms["currency"]): D(realized)} if D(realized) else {}
+    else:
+        terms["realized_base"] = D(realized) * rate
+        terms["commissions_base"] = sum((terms["commissions"].values()), D(0)) * rate  # type: ignore[attr-defined]
     return Book(
         account="DU1",
         strategy=strategy,
@@ -98,7 +105,7 @@ def test_trades_move_cash_in_full_by_their_gains_or_as_an_exchange(held, flow):
     [
         (SPY, ("51000", "51000", "120", "1000", "2.5")),
         (SHORT_SPY, ("20400", "-20400", "-10", "0", "0")),
-        (SAP, ("11550", "11550", "88", "550", "4.4")),
+        (SAP, ("11550", "11550", "96", "550", "4.8")),
         (FUTURE, ("251000", "251000", "500", "1000", "2.25")),
         (CALL, ("1500", "-1500", "0", "-300", "0")),
         (EURUSD, ("22000", "22000", "30", "200", "2")),
@@ -124,13 +131,13 @@ def test_the_account_adds_its_strategies_up():
     assert seen.result == Result(
         gross=D(30600 + 11550 + 251000 + 1500 + 22000),
         net=D(30600 + 11550 + 251000 - 1500 + 22000),
-        realized=D(120 - 10 + 88 + 500 + 0 + 30),
+        realized=D(120 - 10 + 96 + 500 + 0 + 30),
         unrealized=D(1000 + 0 + 550 + 1000 - 300 + 200),
-        commissions=D("2.5") + D("4.4") + D("2.25") + D(2),
+        commissions=D("2.5") + D("4.8") + D("2.25") + D(2),
     )
     assert [line.strategy for line in seen.strategies] == ["carry", "macro", "revert", "trend"]
     trend = seen.strategies[-1]
-    assert (trend.equity, trend.result.gross, trend.result.realized) == (D(5000), D(62550), D(208))
+    assert (trend.equity, trend.result.gross, trend.result.realized) == (D(5000), D(62550), D(216))
     assert seen.missing == ()
 
 
@@ -143,7 +150,8 @@ def test_own_equity_is_cash_and_positions_and_a_pair_counts_only_as_the_cash_it_
     assert seen.cash == {"USD": cash_usd, "EUR": cash_eur}
     assert seen.unexplained == {"USD": D(400000), "EUR": D(0)}
     assert seen.own_equity == own
-    assert own - 400000 == seen.result.earned, "all that was earned is there, and nothing twice"
+    lost_on_euros = (D(80) - D(4)) * (D("1.2") - D("1.1"))
+    assert own - 400000 == seen.result.earned - lost_on_euros, "all that was earned is there, and nothing twice"
     assert seen.deviation == D(-5)
 
 
@@ -164,6 +172,14 @@ def test_what_is_not_known_is_named_and_every_sum_with_it_is_unknown():
     assert seen.equity == Unknown("the broker has not said the equity of DU1")
     assert isinstance(seen.deviation, Unknown)
     assert set(seen.missing) == {"the broker has not said the equity of DU1", "no price of SPY is known", NO_GBP}
+
+
+def test_what_was_booked_without_a_rate_counts_at_the_newest_one():
+    early = Book(
+        account="DU1", strategy="trend", instrument="SAP.EUR", currency="EUR", realized=D(100),
+        realized_base=D(48), commissions_base=D("1.2"), unrated={"EUR": D(58)}, commissions={"EUR": D(3)},
+    )  # fmt: skip
+    assert result([early], marks()).booked == D(48) + D(58) * D("1.1") - D("1.2")
 
 
 def test_a_rate_that_is_too_old_makes_figures_unknown_and_what_is_flat_needs_none():

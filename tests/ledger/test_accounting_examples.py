@@ -10,7 +10,7 @@ from mats.ledger.books import Books
 from mats.ledger.equity import strategy_equity
 from mats.ledger.order_state import transition
 from mats.ledger.reconcile import Reconciliation
-from mats.ledger.trades import round_trips
+from mats.ledger.round_trips import round_trips
 from mats.model.broker import BrokerPosition
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side

@@ -8,7 +8,9 @@ from fractions import Fraction
 
 import pytest
 
+from mats.ledger import lots
 from mats.ledger.books import Books, refold
+from mats.ledger.round_trips import NOTHING, RoundTrips, round_trips
 from tests.ledger import oracle
 from tests.ledger.histories import History
 
@@ -41,6 +43,37 @@ def rows_of(history, key):
     return [(seq, row) for seq, row in enumerate(history.rows, 1) if row["book"] == key]
 
 
+def trade_figures(trade):
+    """A trade as the oracle says it; the price of an entry that was split is a rounded quotient and left out."""
+    price = Fraction(trade.entry_price) if trade.entry_value is None else None
+    return {
+        "id": trade.id,
+        "side": trade.side.sign,
+        "quantity": Fraction(trade.quantity),
+        "gross": Fraction(trade.gross),
+        "entry": (trade.entry_id, trade.entry_time, price, trade.entry_intent),
+        "exit": (trade.exit_id, trade.exit_time, Fraction(trade.exit_price), trade.exit_intent),
+        "commissions": {unit: Fraction(amount) for unit, amount in trade.commissions.items()},
+        "commissions_base": None if trade.commissions_base is None else Fraction(trade.commissions_base),
+        "uncharged": list(trade.uncharged),
+        "rate": None if trade.rate is None else Fraction(trade.rate),
+    }
+
+
+def traded(history, matching):
+    """The trades of a history that was told entry by entry, as a store keeps them: by id, at their closing time."""
+    fold, kept = RoundTrips(lambda *key: history.of(key), matching), {}
+    for number, entry in enumerate(history.entries):
+        if number == len(history.entries) // 2:
+            fold = RoundTrips.load(fold.dump(), lambda *key: history.of(key), matching)
+        change = fold.apply(entry)
+        assert fold.apply(entry) == NOTHING
+        for trade in change.removed:
+            assert kept.pop((trade.id, trade.exit_time)) == trade
+        kept.update(((trade.id, trade.exit_time), trade) for trade in change.kept)
+    return list(kept.values())
+
+
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.timeout(600)
 def test_every_figure_of_every_book_equals_the_oracles(chunk):
@@ -50,3 +83,17 @@ def test_every_figure_of_every_book_equals_the_oracles(chunk):
         for book in books:
             assert figures(book) == oracle.book(rows_of(history, book.key), book.currency), (seed, book.key)
             assert refold(history.of(book.key)) == book, (seed, book.key)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.timeout(600)
+def test_every_trade_equals_the_oracles_and_stands_where_it_was_told(chunk, monkeypatch):
+    monkeypatch.setattr(lots, "WAITING", (1, 2, 1_024)[chunk % 3])
+    for seed in range(chunk * HISTORIES, (chunk + 1) * HISTORIES):
+        history, books = played(seed)
+        matching = "lifo" if seed % 4 == 0 else "fifo"
+        trades = traded(history, matching)
+        for book in books:
+            own = {t.id: trade_figures(t) for t in trades if (t.account, t.strategy, t.instrument) == book.key}
+            assert own == oracle.trades(rows_of(history, book.key), matching == "lifo"), (seed, book.key)
+            assert sorted(own) == sorted(t.id for t in round_trips(history.of(book.key), matching)), (seed, book.key)

@@ -26,7 +26,10 @@ def _points() -> list[str]:
 @pytest.mark.parametrize("point", _points())
 def test_a_crash_here_does_no_harm(point: str) -> None:
     dials = Dials(points={point: 0.1}, corrections=1, manual_trades=1, steps_between_events=1000)
-    found = verdict(1, dials)
-    assert not found.complaints
-    assert found.crashes[point] > 0
-    assert set(found.crashes) == {point}
+    for seed in range(1, 6):  # a crash comes by chance: a run without one shows nothing
+        found = verdict(seed, dials)
+        assert not found.complaints
+        assert set(found.crashes) <= {point}
+        if found.crashes[point]:
+            return
+    pytest.fail(f"no run came to {point!r}")

@@ -77,7 +77,8 @@ class GatewayThread:
 class System:
     """A running tree over `data`, and what tests ask of it."""
 
-    def __init__(self, folder: Path, gateway: GatewayThread) -> None:
+    def __init__(self, folder: Path, gateway: GatewayThread, **settings: Any) -> None:
+        """`settings` are those of the `Plan` that are to differ."""
         self.data, self.gateway = folder / "data", gateway
         self.data.mkdir(exist_ok=True)
         journal = Journal(self.data / "journal.db")
@@ -90,6 +91,7 @@ class System:
         self.runtime.dead_letters.subscribe(self.letters.append)
         self.operator = Operator(self.runtime, self.names, self.data / "journal.db")
         plan = _plan(folder, self.data, gateway.gateway.port, f"{boot.tag}{boot.number}")
+        plan = msgspec.structs.replace(plan, **settings)
         self.runtime.start(build(plan, self.names))
         assert self.operator.wait_for_broker(20), [actor for actor in self.runtime.status() if actor.last_failure]
         assert self.operator.wait_for_strategies(20)
@@ -208,9 +210,9 @@ def lively_gateway(folder: Path, bar_seconds: float = 1.5, seed: int = 3) -> Ite
 
 
 @contextmanager
-def running_system(folder: Path, gateway: GatewayThread) -> Iterator[System]:
-    """A running tree that is gone afterwards, however the test ends."""
-    system = System(folder, gateway)
+def running_system(folder: Path, gateway: GatewayThread, **settings: Any) -> Iterator[System]:
+    """A running tree that is gone afterwards, however the test ends; `settings` of the `Plan` may differ."""
+    system = System(folder, gateway, **settings)
     try:
         yield system
     finally:

@@ -1,0 +1,214 @@
+"""Books against a real gateway over TCP (G3): attribution over restarts, what comes from elsewhere, and a split."""
+
+import gzip
+import os
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from actors.messages.portfolio_manager import AnswerBreak, BreakAnswered, Breaks, ReadBreaks
+from mats.gateway import faults_plan as plan
+from mats.ledger.actions import Split
+from mats.ledger.book import Book, BookKey
+from mats.ledger.breaks import Break, BreakState, describe
+from mats.model.orders import DISCRETIONARY, Side
+from mats.store.journal import Journal
+from tests.system.harness import ACCOUNT, ROOT, until, write_bars
+from tests.system.inside import GatewayThread, System, running_system, write_strategies
+
+HOLDER = '''
+from mats.strategy import Bar, OrderTicket, Side, Strategy
+
+
+class Holder(Strategy):
+    """Takes its position once, and keeps it."""
+
+    class Params(Strategy.Params, frozen=True):
+        instrument: str = "SPY"
+        quantity: int = 100
+        bar_seconds: int = 5
+
+    params: Params
+
+    def on_start(self) -> None:
+        self.asked = False
+
+    def on_bar(self, bar: Bar) -> None:
+        held = self.broker.position(bar.instrument).quantity
+        if not self.asked and not held:
+            self.asked = True
+            side = Side.BUY if self.params.quantity > 0 else Side.SELL
+            self.broker.place_order(bar.instrument, OrderTicket(), side, quantity=abs(self.params.quantity))
+'''
+SECONDS = 5.0
+"""So long after the gateway's message everything from elsewhere is in `Discretionary`, with the default settings."""
+DEFAULTS = {"reconcile_every": 60.0, "grace": 3.0}
+
+
+def holders(instrument: str = "SPY", **quantities: int) -> str:
+    """A strategy table of holders, each with its quantity."""
+    return "\n".join(
+        f'[[strategy]]\nname = "{name}"\nfile = "holder.py"\nclass_name = "Holder"\ntarget_weight = 0.2\n'
+        f'params = {{ instrument = "{instrument}", quantity = {quantity} }}\n'
+        for name, quantity in quantities.items()
+    )
+
+
+def held(system: System, instrument: str = "SPY") -> dict[str, Decimal]:
+    """Who holds how much."""
+    return {
+        book.strategy: book.quantity
+        for book in system.portfolio().books
+        if book.instrument == instrument and book.quantity
+    }
+
+
+def breaks(system: System) -> Breaks:
+    answer = system.names.portfolio.ask(ReadBreaks(past=20), timeout=10)
+    assert isinstance(answer, Breaks)
+    return answer
+
+
+def wait_until_held(system: System, seconds: float = 20.0, **quantities: int) -> None:
+    until(lambda: held(system) == quantities, seconds, f"the books {quantities}")
+
+
+class Stopwatch:
+    """Seconds from the gateway's message to the book of `Discretionary`; then waits until books and broker agree."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def time(self, *faults: plan.AnyFault, discretionary: int) -> float:
+        begun = self._system.runtime.monotonic()
+        self._system.gateway.fault(lambda hooks: hooks.arm(*faults))
+        until(lambda: held(self._system).get(DISCRETIONARY, 0) == discretionary, 15.0, f"{discretionary} unattributed")
+        took = self._system.runtime.monotonic() - begun
+        until(lambda: not breaks(self._system).open, 10, "agreement again")
+        return took
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayThread]:
+    gateway = GatewayThread(replay=write_bars(tmp_path / "bars", 3), bar_seconds=1.5, hold_seconds=0.2)
+    yield gateway
+    gateway.stop()
+
+
+def test_attribution_at_a_net_of_zero_outlives_daemon_and_gateway(tmp_path: Path) -> None:
+    write_strategies(tmp_path, holders(long=100, short=-100), holder=HOLDER)
+    options = {"replay": write_bars(tmp_path / "bars", 3), "bar_seconds": 1.5, "state": tmp_path / "gateway.db"}
+    gateway = GatewayThread(**options)
+    port = gateway.gateway.port
+    with running_system(tmp_path, gateway) as system:
+        wait_until_held(system, long=100, short=-100)
+        system.wait_until_booked()
+        system.wait_for_agreement()
+        before = {book.key: book for book in system.portfolio().books}
+        lines = system.incarnations()["brokers/ib-0"]
+        gateway.stop()
+        gateway = system.gateway = GatewayThread(port=port, **options)
+        until(lambda: system.incarnations()["brokers/ib-0"] > lines, 20, "a new connection")
+        system.wait_for_agreement()
+        assert attributed(system.portfolio().books) == attributed(before.values())
+        summary, _ = system.finish()
+        assert summary.breaks == 0
+    with running_system(tmp_path, gateway) as system:
+        system.wait_for_agreement()
+        portfolio = system.portfolio()
+        assert attributed(portfolio.books) == attributed(before.values())
+        assert [p.quantity for p in portfolio.broker if p.instrument == "SPY" and p.quantity] == []
+        assert breaks(system) == Breaks((), ())
+    gateway.stop()
+
+
+def attributed(books: Iterable[Book]) -> dict[BookKey, tuple[Decimal, Decimal, Decimal]]:
+    """What every book holds, what that cost, and what it earned."""
+    return {book.key: (book.quantity, book.cost, book.realized) for book in books}
+
+
+def test_what_comes_from_elsewhere_is_discretionary_within_five_seconds_with_its_proof(
+    tmp_path: Path, gateway: GatewayThread
+) -> None:
+    write_strategies(tmp_path, holders(one=100), holder=HOLDER)
+    with running_system(tmp_path, gateway, **DEFAULTS) as system:
+        wait_until_held(system, one=100)
+        system.wait_until_booked()
+        watch = Stopwatch(system)
+        took = {
+            "manual trade": watch.time(
+                plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30), discretionary=30
+            ),
+            "transfer in": watch.time(plan.Transfer(instrument="SPY", quantity=50, price=590), discretionary=80),
+            "transfer out": watch.time(plan.Transfer(instrument="SPY", quantity=-20), discretionary=60),
+            "liquidation": watch.time(plan.Liquidate(instrument="SPY"), discretionary=-100),
+        }
+        print(took)
+        assert max(took.values()) <= SECONDS, took
+        assert held(system)["one"] == 100
+        proved(breaks(system).past)
+    journal = Journal(system.data / "journal.db")
+    fills = [entry for entry in journal.entries_of(ACCOUNT, DISCRETIONARY, "SPY") if hasattr(entry, "execution")]
+    by_hand = {entry.execution.exec_id: entry.execution.signed_quantity for entry in fills}
+    journal.close()
+    assert sorted(by_hand.values()) == [-160, 30], "the executions that nobody of us caused"
+
+
+def proved(past: tuple[Break, ...]) -> None:
+    """Each transfer has a break whose proof adds up, and whose end names the entry that made the numbers equal."""
+    out, come = (found for found in past if found.state is BreakState.ADJUSTED)
+    for found, quantity in ((come, 50), (out, -20)):
+        assert found.difference == quantity
+        assert found.proof is not None
+        assert found.proof.expected == found.expected
+        assert found.resolution == f"booked as {quantity:+} to Discretionary"
+        assert [line.quantity for line in found.settled_by if line.what == "adjustment"] == [quantity]
+        assert found.agreed is not None
+        assert found.agreed.quantity + sum(line.quantity for line in found.proof.lines) == found.expected
+        assert "agreed on" in describe(found, found.first_seen)
+    assert come.proof is not None and come.proof.average_cost
+
+
+def test_a_split_over_which_a_share_was_held_is_asked_and_costs_nobody_anything(tmp_path: Path) -> None:
+    """Apple, 7 for 1, on the morning of 2014-06-09."""
+    write_strategies(tmp_path, holders("AAPL", trend=70, revert=-20), holder=HOLDER)
+    gateway = GatewayThread(replay=apple(tmp_path / "bars"), bar_seconds=0.3, hold_seconds=0.2)
+    try:
+        with running_system(tmp_path, gateway, grace=0.5) as system:
+            until(lambda: held(system, "AAPL") == {"trend": 70, "revert": -20}, 30, "positions before the split")
+            system.wait_for_agreement()
+            before = {book.strategy: book for book in system.portfolio().books}
+            until(lambda: system.portfolio().prices.get("AAPL", 999) < 100, 60, "the price after the split")
+            gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="AAPL", new=7, old=1)))
+            until(lambda: [b.state for b in breaks(system).open] == [BreakState.QUESTION], 10, "the question")
+            (found,) = breaks(system).open
+            assert (found.expected, found.broker, found.suspects) == (50, 350, (Split("AAPL", 7, 1),))
+            assert held(system, "AAPL") == {"trend": 70, "revert": -20}, "nothing is booked while nobody has answered"
+            answer = system.names.portfolio.ask(AnswerBreak(found.id, found.suspects[0]), timeout=10)
+            assert isinstance(answer, BreakAnswered)
+            until(lambda: held(system, "AAPL") == {"trend": 490, "revert": -140}, 10, "the positions after the split")
+            until(lambda: not breaks(system).open, 10, "agreement")
+            after = {book.strategy: book for book in system.portfolio().books}
+            for name, book in before.items():
+                assert (after[name].cost, after[name].realized) == (book.cost, book.realized)
+            assert abs(after["trend"].average_price * 7 / before["trend"].average_price - 1) < Decimal("1e-12")
+            assert breaks(system).past[0].resolution == "booked as a 7:1 split of AAPL"
+    finally:
+        gateway.stop()
+
+
+def apple(folder: Path) -> Path:
+    """The last half hour before the split and the first day after it, as they were traded."""
+    shared = Path(os.environ.get("MATS_DATA", ROOT.parent / "shared" / "data"))
+    source = shared / "bars_1min" / "aapl_2014-06" / "AAPL.csv.gz"
+    if not source.is_file():
+        pytest.skip("no real market data here; set MATS_DATA to its folder")
+    with gzip.open(source, "rt") as file:
+        head, *lines = file.read().splitlines()
+    friday = [line for line in lines if line.startswith("2014-06-06")][-30:]
+    monday = [line for line in lines if line.startswith("2014-06-09")]
+    folder.mkdir()
+    (folder / "AAPL.csv").write_text("\n".join([head, *friday, *monday]) + "\n")
+    return folder
