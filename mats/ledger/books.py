@@ -1,6 +1,6 @@
 """All books: the fold of the fill log into what each strategy holds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -10,7 +10,7 @@ from mats.ledger.book import Book, BookChange, BookKey, adjust, charge, move, ra
 from mats.ledger.history import Charge, History, charge_of, key_of, settled
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO
+from mats.model.money import EXACT, ZERO
 from mats.model.orders import AccountId, StrategyName
 
 
@@ -96,6 +96,7 @@ class Books:
         self._history = history
         self._books: dict[BookKey, Book] = {}
         self._strategies: dict[tuple[AccountId, InstrumentId], set[StrategyName]] = {}
+        self._nets: dict[tuple[AccountId, InstrumentId], Decimal] = {}
         for book in books:
             self._put(book)
 
@@ -129,11 +130,12 @@ class Books:
 
     def net(self, account: AccountId, instrument: InstrumentId) -> Decimal:
         """Σ strategies + `Discretionary`: what the broker must hold."""
-        return sum((book.quantity for book in self.of_instrument(account, instrument)), ZERO)
+        return self._nets.get((account, instrument), ZERO)
 
-    def instruments(self) -> frozenset[tuple[AccountId, InstrumentId]]:
-        """Every account and instrument that has a book."""
-        return frozenset(self._strategies)
+    @property
+    def nets(self) -> Mapping[tuple[AccountId, InstrumentId], Decimal]:
+        """`net` of every account and instrument that has a book, kept up with each entry."""
+        return self._nets
 
     def __iter__(self) -> Iterator[Book]:
         return iter(self._books.values())
@@ -152,8 +154,13 @@ class Books:
         return cls(history, snapshot.books, snapshot.seq)
 
     def _put(self, book: Book) -> None:
+        place = (book.account, book.instrument)
+        known = self._books.get(book.key)
+        held = known.quantity if known else ZERO
+        if known is None or book.quantity is not held:
+            self._nets[place] = EXACT.add(self._nets.get(place, ZERO), EXACT.subtract(book.quantity, held))
         self._books[book.key] = book
-        self._strategies.setdefault((book.account, book.instrument), set()).add(book.strategy)
+        self._strategies.setdefault(place, set()).add(book.strategy)
 
     def _refolded(self, book: Book, entry: Entry) -> Book | None:
         """The book folded again, where its whole past is still there."""

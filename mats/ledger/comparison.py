@@ -41,12 +41,10 @@ def compare(
 ) -> tuple[Break, ...]:
     """Every difference in `accounts` between the books and a complete snapshot of the broker's positions, by place.
 
-    An instrument that the snapshot does not name is held in quantity 0. One pass over all books.
+    An instrument that the snapshot does not name is held in quantity 0. Costs what the instruments are, however many
+    strategies hold each.
     """
-    nets: dict[Place, Decimal] = {}
-    for book in books:
-        place = (book.account, book.instrument)
-        nets[place] = nets.get(place, ZERO) + book.quantity
+    nets = books.nets
     differing = []
     for place in nets.keys() | positions.keys():
         expected, position = nets.get(place, ZERO), positions.get(place)

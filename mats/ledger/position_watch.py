@@ -72,8 +72,8 @@ class PositionWatch:
     def held(self, books: Books) -> frozenset[InstrumentId]:
         """Every instrument that anybody holds, in the books or at the broker, of the types that can be asked for."""
         booked = {book.instrument for book in books if book.quantity}
-        names = booked | {position.instrument for position in self.broker.values() if position.quantity}
-        return frozenset(name for name in names if meant_by(name) is not None)
+        known = {position.instrument for position in self.broker.values() if position.quantity}
+        return frozenset(name for name in booked | known if meant_by(name) is not None)
 
     # When to ask
 

@@ -1,6 +1,6 @@
 """What the broker's figures say that a difference may be. Pure: open breaks and books in, suspects by place out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 
@@ -10,6 +10,7 @@ from mats.ledger.breaks import Break, Place
 from mats.ledger.contract_terms import is_stock, terms_of
 from mats.model.broker import BrokerPosition
 from mats.model.money import ZERO
+from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
 
 RATIOS = (
@@ -56,8 +57,12 @@ def recognise(scene: Scene) -> dict[Place, tuple[Action, ...]]:
     One that belongs to two places, such as a change of symbol, stands at both.
     """
     suspects: dict[Place, list[Action]] = {}
+    newcomers: dict[tuple[AccountId, Decimal], list[Break]] = {}
     for found in scene.breaks.values():
-        for action, places in _suspected(scene, found):
+        if not found.expected and is_stock(found.instrument):
+            newcomers.setdefault((found.account, found.broker), []).append(found)
+    for found in scene.breaks.values():
+        for action, places in _suspected(scene, found, newcomers):
             for place in places:
                 suspects.setdefault(place, []).append(action)
     for exercise, places in _exercises(scene):
@@ -66,7 +71,9 @@ def recognise(scene: Scene) -> dict[Place, tuple[Action, ...]]:
     return {place: tuple(dict.fromkeys(actions)) for place, actions in suspects.items()}
 
 
-def _suspected(scene: Scene, found: Break) -> Iterator[tuple[Action, tuple[Place, ...]]]:
+def _suspected(
+    scene: Scene, found: Break, newcomers: Mapping[tuple[AccountId, Decimal], Sequence[Break]]
+) -> Iterator[tuple[Action, tuple[Place, ...]]]:
     if found.expected and found.broker:
         if split := _split(found, scene.cost_before(found), scene.cost_now(found)):
             yield split, (found.place,)
@@ -74,8 +81,9 @@ def _suspected(scene: Scene, found: Break) -> Iterator[tuple[Action, tuple[Place
         terms = terms_of(found.instrument)
         if terms is not None and terms.ended(scene.now):
             yield Expiry(found.instrument), (found.place,)
-        for other in scene.breaks.values():
-            if _is_successor(scene, found, other):
+        same = newcomers.get((found.account, found.expected), ()) if is_stock(found.instrument) else ()
+        for other in same:
+            if _same_cost(scene, found, other):
                 yield SymbolChange(found.instrument, other.instrument), (found.place, other.place)
 
 
@@ -92,12 +100,8 @@ def _split(found: Break, before: Decimal, after: Decimal) -> Split | None:
     return min(fits, key=lambda fit: fit[:2])[2] if fits else None
 
 
-def _is_successor(scene: Scene, gone: Break, other: Break) -> bool:
-    """The same number of shares came in under a name that nobody held, at the same cost."""
-    if other.account != gone.account or other.expected or other.broker != gone.expected:
-        return False
-    if not is_stock(gone.instrument) or not is_stock(other.instrument):
-        return False
+def _same_cost(scene: Scene, gone: Break, other: Break) -> bool:
+    """The same number of shares came in under a name that nobody held: did they cost the same?"""
     position = scene.positions[other.place]
     held = scene.books.of_instrument(*gone.place)
     if any((book.currency, book.multiplier) != (position.currency, position.multiplier) for book in held):

@@ -163,7 +163,7 @@ class Reconciliation:
     ) -> None:
         """Every place without a break is proved equal as of now; where nothing is known of, both hold nothing."""
         self._elsewhere = Agreement(now, books.seq, ZERO, ZERO)
-        for place in books.instruments() | positions.keys():
+        for place in books.nets.keys() | positions.keys():
             if place not in self._open and place[0] in accounts:
                 position = positions.get(place)
                 quantity, cost = (position.quantity, position.average_cost) if position else (ZERO, ZERO)

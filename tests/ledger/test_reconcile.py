@@ -183,6 +183,7 @@ def test_after_reconciliation_books_and_discretionary_equal_the_broker(new_log, 
     book(log, look(reconciliation, log, positions, 4))
     book(log, look(reconciliation, log, positions, 6))
     books = log.books()
+    assert all(net == sum(book.quantity for book in books.of_instrument(*at)) for at, net in books.nets.items())
     for instrument in {"SPY", "EURUSD", "QQQ"}:
         assert books.net("DU1", instrument) == broker.get(instrument, 0)
     assert all(books.get(*key).quantity == quantity for key, quantity in before.items())
