@@ -15,6 +15,7 @@ CANNOT_GO_ON = 2
 COMMANDS = {
     "data": "mats.data.command:data",
     "gateway": "mats.gateway.command:gateway",
+    "store": "mats.store.command:store",
     "strategies": "mats.strategy.command:strategies",
 }
 """Each command, and the function or group of commands that it is."""

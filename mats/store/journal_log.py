@@ -125,6 +125,10 @@ class LogTables(JournalFile):
         row = self._db.execute("SELECT id FROM assignments WHERE reverses = ?", (name,)).fetchone()
         return row[0] if row else None
 
+    def pruned_to(self) -> int:
+        """The last entry of the head that has been dropped, 0 while the log is whole."""
+        return self._meta("pruned_to")
+
     def prune(self, before: Nanos, keep_after_seq: int) -> int:
         """Drop the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`; return how many.
 

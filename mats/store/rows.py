@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.book import Book, market_value, unrealized
+from mats.ledger.book import Book
 from mats.model.broker import AccountValue
 from mats.model.executions import (
     AdjustmentRecorded,
@@ -27,8 +27,8 @@ from mats.store.tables import SUMMARY_TAGS
 from mats.strategy.record import StrategyRecord
 
 NO_COMMISSION: Raw = {
-    "commission": None, "commission_exact": None, "commission_currency": None, "commission_id": None,
-    "commission_seq": 0, "commission_recorded_utc": None,
+    "commission": None, "commission_exact": None, "commission_currency": None,
+    "commission_rate_exact": None, "commission_id": None, "commission_seq": 0, "commission_recorded_utc": None,
 }  # fmt: skip
 """What stands in the row of an execution whose commission has not come."""
 
@@ -87,11 +87,8 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def book_row(book: Book, time: Nanos, mark: Mark | None) -> PositionRow:
-    """A book as it stands since `time`, valued where a price is known. Costs in other currencies are not in
-    `commission`."""
-    value = None if mark is None else float(market_value(book, exact(mark.price)))
-    gain = None if mark is None else float(unrealized(book, exact(mark.price)))
-    return PositionRow(
+    """A book as it stands since `time`, valued at `mark`. Costs in other currencies are not in `commission`."""
+    row = PositionRow(
         account=book.account,
         strategy=book.strategy,
         instrument=book.instrument,
@@ -101,12 +98,21 @@ def book_row(book: Book, time: Nanos, mark: Mark | None) -> PositionRow:
         currency=book.currency,
         time=time,
         multiplier=book.multiplier,
-        market_price=None if mark is None else mark.price,
-        market_value=value,
         realized_pnl=book.realized,
-        unrealized_pnl=gain,
         commission=book.commissions.get(book.currency, ZERO),
         fills_seq=book.seq,
+    )
+    return revalued(row, mark)
+
+
+def revalued(row: PositionRow, mark: Mark | None) -> PositionRow:
+    """The position at another price; None leaves its value unknown."""
+    value = None if mark is None else row.quantity * exact(mark.price) * row.multiplier
+    return msgspec.structs.replace(
+        row,
+        market_price=None if mark is None else mark.price,
+        market_value=None if value is None else float(value),
+        unrealized_pnl=None if value is None else float(value - row.cost),
         marked=None if mark is None else mark.time,
     )
 
@@ -135,6 +141,7 @@ def execution_row(entry: FillRecorded | FillCorrected, execution: Execution) -> 
         "price_exact": str(execution.price),
         "multiplier": execution.multiplier,
         "currency": execution.currency,
+        "rate_exact": _known(entry.rate),
         **NO_COMMISSION,
         "perm_id": execution.perm_id,
         "client_id": execution.client_id,
@@ -151,10 +158,15 @@ def commission_columns(entry: CommissionRecorded) -> Raw:
         "commission": entry.commission.amount,
         "commission_exact": str(entry.commission.amount),
         "commission_currency": entry.commission.currency,
+        "commission_rate_exact": _known(entry.rate),
         "commission_id": entry.commission.exec_id,
         "commission_seq": entry.seq,
         "commission_recorded_utc": entry.recorded,
     }
+
+
+def _known(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def adjustment_row(entry: AdjustmentRecorded) -> Raw:
@@ -168,9 +180,11 @@ def adjustment_row(entry: AdjustmentRecorded) -> Raw:
         "price_exact": str(entry.price),
         "currency": entry.currency,
         "multiplier": entry.multiplier,
-        "cost_exact": "" if entry.cost is None else str(entry.cost),
+        "rate_exact": _known(entry.rate),
+        "cost_exact": _known(entry.cost),
         "realized_exact": str(entry.realized),
         "assignment": entry.assignment,
+        "reverses": entry.reverses,
         "reason": entry.reason,
         "event_time_utc": entry.recorded,
     }

@@ -5,7 +5,7 @@ word, and `append` drops metadata it is not given. This class is the only place 
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
@@ -197,6 +197,15 @@ class Symbol:
             compaction.compact(self._library, self.name)
             self._version = None
         self._loose = 0
+
+    def replace(self, rows: Mapping[Nanos, Row], seq: int) -> None:
+        """Write the whole table anew, `rows` ascending, in one commit; for repairs. The object ends with it."""
+        self.usable = False
+        if not rows:
+            self._library.delete(self.name)
+            return
+        self._loose, frame = compaction.APPEND_WEIGHT, to_frame(rows, self._schema)
+        self._library.write(self.name, frame, metadata=self._metadata(seq), prune_previous_versions=True)
 
     # How it is done
 

@@ -39,8 +39,8 @@ _FILL: dict[str, Kind] = {
     "seq": INT, "fill_id": TEXT, "family": TEXT, "revision": INT, "order_ref": TEXT, "intent_id": TEXT,
     "strategy": TEXT, "symbol": TEXT, "sec_type": TEXT, "side": TEXT,
     "quantity": FLOAT, "quantity_exact": TEXT, "price": FLOAT, "price_exact": TEXT, "multiplier": FLOAT,
-    "currency": TEXT, "commission": FLOAT, "commission_exact": TEXT, "commission_currency": TEXT,
-    "commission_id": TEXT, "commission_seq": INT, "commission_recorded_utc": TIME,
+    "currency": TEXT, "rate_exact": TEXT, "commission": FLOAT, "commission_exact": TEXT, "commission_currency": TEXT,
+    "commission_rate_exact": TEXT, "commission_id": TEXT, "commission_seq": INT, "commission_recorded_utc": TIME,
     "perm_id": INT, "client_id": INT, "order_id": INT, "exchange": TEXT,
     "event_time_utc": TIME, "recorded_utc": TIME,
 }  # fmt: skip
@@ -64,8 +64,8 @@ that came when a later one held already."""
 ADJUSTMENTS = Schema(
     columns={
         "seq": INT, "strategy": TEXT, "symbol": TEXT, "quantity": FLOAT, "quantity_exact": TEXT, "price": FLOAT,
-        "price_exact": TEXT, "currency": TEXT, "multiplier": FLOAT, "cost_exact": TEXT, "realized_exact": TEXT,
-        "assignment": TEXT, "reason": TEXT, "event_time_utc": TIME,
+        "price_exact": TEXT, "currency": TEXT, "multiplier": FLOAT, "rate_exact": TEXT, "cost_exact": TEXT,
+        "realized_exact": TEXT, "assignment": TEXT, "reverses": TEXT, "reason": TEXT, "event_time_utc": TIME,
     }
 )  # fmt: skip
 """`adjustments`/account: append of what was booked without an execution."""

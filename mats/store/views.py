@@ -56,6 +56,10 @@ class Views:
         """The last entry that touched the account's books, 0 where none has."""
         return self._changed_at.get(account, 0)
 
+    def skip(self, seq: int) -> None:
+        """Go on behind entry `seq`, which is known to no one."""
+        self._books.seq = seq
+
     def apply(self, entry: Entry) -> None:
         """Fold the next entry; one that is folded already changes nothing."""
         for change in self._books.apply(entry):
