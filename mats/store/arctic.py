@@ -25,7 +25,7 @@ from mats.model.money import Currency, exact
 from mats.model.orders import AccountId, OrderView, StrategyName
 from mats.model.timestamp import Nanos
 from mats.store import compaction, tables
-from mats.store.connection import connect, open_library
+from mats.store.connection import connect, open_library, symbols
 from mats.store.fills import FillTables
 from mats.store.frames import ROW_ERRORS, Raw, Reject, conform
 from mats.store.keeping import Kept, gap_over, says_new
@@ -87,9 +87,9 @@ class Store:
         return self._fill_tables(account).fills.seq
 
     def fills_stored(self) -> int:
-        """How many executions are stored, over all accounts; it lists the library, so not for hot paths."""
+        """How many executions are stored, over all accounts; it lists the library, so it is not for hot paths."""
         library = self._library("fills", LibraryOptions(rows_per_segment=tables.FILLS.rows_per_segment))
-        return sum(int(library.get_description(symbol).row_count) for symbol in library.list_symbols())
+        return sum(int(library.get_description(symbol).row_count) for symbol in symbols(library))
 
     # The state of things: one row each, replaced when it changes
 

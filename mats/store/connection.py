@@ -94,6 +94,12 @@ def open_library(arctic: Arctic, name: str, options: LibraryOptions) -> Library:
     return arctic.get_library(name)
 
 
+def symbols(library: Library) -> list[str]:
+    """The names in a library, sorted. The plain listing writes an index of them, for which it may wait a second."""
+    names: list[str] = library._nvs.list_symbols(use_symbol_list=False)
+    return sorted(names)
+
+
 def _flush_directories(root: Path, leaf: Path) -> None:
     for directory in (leaf, *leaf.parents):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

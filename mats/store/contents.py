@@ -9,7 +9,7 @@ from mats.model.executions import Entry
 from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
 from mats.store import tables
-from mats.store.connection import connect
+from mats.store.connection import connect, symbols
 from mats.store.frames import Row, from_frame
 from mats.store.log import logged
 from mats.store.reader import Reader
@@ -56,7 +56,7 @@ class Contents:
         return logged(account, fills.values(), corrections.values(), adjustments.values())
 
     def _symbols(self, library: str) -> list[str]:
-        return sorted(self._arctic.get_library(library).list_symbols())
+        return symbols(self._arctic.get_library(library))
 
     def _rows(self, library: str, symbol: str, schema: Schema) -> dict[Nanos, Row]:
         self._told(f"{library}/{symbol}")

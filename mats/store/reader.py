@@ -14,7 +14,7 @@ import pandas as pd
 from arcticdb.exceptions import KeyNotFoundException, NoDataFoundException, StorageException
 from arcticdb.version_store.library import Library
 
-from mats.store.connection import connect
+from mats.store.connection import connect, symbols
 from mats.store.names import library_part
 
 ATTEMPTS = 4
@@ -60,8 +60,8 @@ class Reader:
     def positions(self, strategy: str) -> pd.DataFrame:
         """The last known position of a strategy in every instrument it ever traded, flat ones included."""
         name = f"positions/{library_part(strategy)}"
-        symbols = self._try(lambda: self._library(name).list_symbols()) if self._arctic.has_library(name) else []
-        rows = [self._try(partial(self._tail, name, symbol)) for symbol in sorted(symbols)]
+        found = self._try(lambda: symbols(self._library(name))) if self._arctic.has_library(name) else []
+        rows = [self._try(partial(self._tail, name, symbol)) for symbol in found]
         return pd.concat(rows) if rows else pd.DataFrame()
 
     def position_history(self, strategy: str, instrument: str, span: Span = ALL) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The real persistence writer under crashes in virtual time: each fill is a row once, and each view follows from them."""
+"""The real persistence writer under crashes in virtual time: each fill is a row once, each view follows from them."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ POINTS = {
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_execution_is_a_row_once_and_every_view_follows_from_them(seed: int, folder: Path) -> None:
     uri = lmdb_uri(folder / "arctic")
-    dials = Dials(strategies=2, points=POINTS, corrections=2, manual_trades=1, kills=1, news_faults=0.05)
+    dials = Dials(strategies=1, points=POINTS, corrections=2, manual_trades=1, kills=1, news_faults=0.05)
     world = World(seed, folder, dials, store_uri=uri)
     world.run()
     for point in POINTS:
@@ -34,7 +34,7 @@ def test_every_execution_is_a_row_once_and_every_view_follows_from_them(seed: in
     newest = {execution.family: execution for execution in world.broker.executions}
     assert len(rows) == len(newest)
     contents = Contents(uri)
-    assert [("portfolio", ACCOUNT), ("portfolio_history", ACCOUNT)] == [n for n in contents.views if "port" in n[0]]
+    assert contents.views.keys() >= {("portfolio", ACCOUNT), ("portfolio_history", ACCOUNT), ("orders", ACCOUNT)}
     assert not missing(contents.entries)
     assert not list(against_journal(contents.entries, world.journal.entries(0, 1_000_000)))
     assert not list(differences(contents.views, recompute(contents.entries, contents.views)))

@@ -13,9 +13,12 @@ from mats.model.timestamp import SECOND
 from mats.store import tables
 from mats.store.arctic import Store
 from mats.store.connection import connect
+from mats.store.frames import from_frame
 from mats.store.index import second_of
+from mats.store.log import as_stored, logged
 
 FRESH = count()
+LOG = {"fills": tables.FILLS, "fill_corrections": tables.FILL_CORRECTIONS, "adjustments": tables.ADJUSTMENTS}
 
 
 def stored(uri, library, account):
@@ -64,6 +67,24 @@ def check(uri, account, log):
         assert stored(uri, "adjustments", account)["seq"].tolist() == adjusted
     if replaced := replacing(log):
         assert stored(uri, "fill_corrections", account)["superseded_seq"].tolist() == replaced
+
+    assert [plain(entry) for entry in rows_as_log(uri, account)] == [plain(entry) for entry in log]
+
+
+def rows_as_log(uri, account):
+    """The entries that the three tables hold."""
+    return logged("DU1", *(rows(uri, library, account) for library in LOG))
+
+
+def rows(uri, library, account):
+    opened = connect(uri).get_library(library)
+    return from_frame(opened.read(account).data, LOG[library]).values() if opened.has_symbol(account) else ()
+
+
+def plain(entry):
+    """Without the report that a commission replaces: the logs made here do not name it."""
+    stored = as_stored(entry)
+    return msgspec.structs.replace(stored, previous=None) if isinstance(stored, CommissionRecorded) else stored
 
 
 def replacing(log):
