@@ -56,6 +56,7 @@ class StrategyManager(Actor):
         self._running: set[StrategyName] = set()
         self._wanted: set[StrategyName] = set()
         self._stopping: set[StrategyName] = set()
+        self._early: list[StrategyName] = []
         self._store.tell(SeedStrategies(self._seeds, self.ref))
         call_followers(self)
         self.every(TABLE_SECONDS, LookAtTable())
@@ -69,7 +70,10 @@ class StrategyManager(Actor):
             case AccountsNamed(accounts=accounts):
                 self._accounts = accounts
             case StartStrategy(strategy=strategy):
-                self._start(strategy)
+                if self._loaded:
+                    self._start(strategy)
+                else:
+                    self._early.append(strategy)
             case StopStrategy(strategy=strategy):
                 self._stop(strategy)
             case Down(tag=str(strategy)):
@@ -97,6 +101,8 @@ class StrategyManager(Actor):
         refused = table.fault
         if not refused and not self._loaded:
             self._take_table(table.records)
+            while self._early:
+                self._start(self._early.pop())
         elif not refused and (records := {r.name: r for r in table.records}) != self._records:
             refused = self._change_table(records)
         if refused and refused != self._refused:

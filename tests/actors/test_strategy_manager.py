@@ -247,3 +247,10 @@ def test_a_mended_fault_is_forgotten_when_the_strategy_starts(world):
     world.tell(StartStrategy("a"))
     assert world.started() == ["a"]
     assert world.read().faults == {}
+
+
+def test_a_start_by_hand_before_the_table_is_there_waits_for_it(world):
+    world.tell(StartStrategy("resting"))
+    assert world.started() == []
+    world.table(record("resting", active=False))
+    assert world.started() == ["resting"]
