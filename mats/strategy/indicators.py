@@ -6,28 +6,49 @@
 import math
 from collections import deque
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
 from mats.model.market import Bar
 
 
 class Ema:
     """Exponential moving average, weight 2 / (span + 1), begun at the first value; ready after `span` values.
 
-    The same as pandas `ewm(span=span, adjust=False).mean()`.
+    `ema` gives the same numbers to the last bit for a whole column.
     """
 
     def __init__(self, span: int) -> None:
-        self._weight = 2 / (_length(span) + 1)
+        weight = 1 / (1 + (_length(span) - 1) / 2)
+        self._old, self._new, self._sum = 1 - weight, weight, (1 - weight) + weight
         self._wanted = span
         self._mean: float | None = None
-
-    @property
-    def value(self) -> float | None:
-        return self._mean if self._wanted <= 0 else None
+        self.value: float | None = None
 
     def update(self, value: float) -> float | None:
-        self._mean = value if self._mean is None else self._mean + self._weight * (value - self._mean)
-        self._wanted -= 1
-        return self.value
+        mean = self._mean
+        if mean is None:
+            mean = value
+        elif mean != value:
+            mean = (self._old * mean + self._new * value) / self._sum
+        self._mean = mean
+        if self._wanted > 1:
+            self._wanted -= 1
+            return None
+        self.value = mean
+        return mean
+
+
+def ema(values: npt.ArrayLike, span: int) -> npt.NDArray[np.float64]:
+    """`Ema` over a whole column, NaN until it is ready.
+
+    Bit for bit what `Ema` gives, which is why that works in the order of operations of pandas `ewm(adjust=False)`.
+    """
+    column = pd.Series(np.asarray(values, dtype=np.float64))
+    means: npt.NDArray[np.float64] = column.ewm(span=_length(span), adjust=False).mean().to_numpy(copy=True)
+    means[: span - 1] = np.nan
+    return means
 
 
 class Sma:
