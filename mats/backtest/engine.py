@@ -55,6 +55,7 @@ class Engine:
         self._visits: list[tuple[Nanos, Visit]] = []
         self._due = list(reversed(parts.due))
         self._wakes = Wakes(parts.closes)
+        self._timers = [speaker.runner.timers for speaker in parts.speakers.values()]
         self._seconds = {"prepare": perf_counter() - begun}
 
     def run(self, progress: Progress | None) -> BacktestRun:
@@ -82,7 +83,7 @@ class Engine:
             speaker.start(parts.tapes)
             self._drain()
         declared = [s for s in parts.speakers.values() if s.declares(self._spec.style)]
-        self._listeners = [s for s in parts.speakers.values() if s not in declared]
+        self._listeners = [s.listener() for s in parts.speakers.values() if s not in declared]
         for speaker in declared:
             self._wakes.add(speaker, parts.tapes)
             speaker.on_denial = lambda view: self._wakes.ask_again(view, self._clock.step)
@@ -94,20 +95,20 @@ class Engine:
 
     def _every_step(self, progress: Progress) -> None:
         """Strategies hear of every bar."""
-        clock, queue, listeners, wakes = self._clock, self._queue, self._listeners, self._wakes
-        busy, timed = self._pipe.state.working, [s.runner.timers for s in self._parts.speakers.values()]
+        clock, queue, listeners = self._clock, self._queue, self._listeners
+        busy, (timed, *others) = self._pipe.state.working, self._timers
         report, every = 0, max(1, len(self._ends) // REPORTS)
+        due = min(self._next_due, self._wakes.next_step)
         for step, (end, bars) in enumerate(self._closing()):
-            if busy or step == self._next_due or any(timed):
+            if busy or timed or step >= due or (others and any(others)):
                 self._between(step, end)
             clock.step, clock.now = step, end
             for listener in listeners:
-                listener.take(bars, end)
-            if step == wakes.next_step:
+                listener(bars, end)
+            if queue or step >= due:
                 self._wake(step, end)
-            while queue:
-                act, message = queue.popleft()
-                act(message)
+                self._drain()
+                due = min(self._next_due, self._wakes.next_step)
             if step == report:
                 report += every
                 progress(step, len(self._ends))
@@ -115,14 +116,14 @@ class Engine:
     def _declared_steps(self, progress: Progress) -> None:
         """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
         step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
-        busy, timed = self._pipe.state.working, [s.runner.timers for s in self._parts.speakers.values()]
+        busy, timers = self._pipe.state.working, self._timers
         while True:
-            step = step + 1 if busy or any(timed) else min(self._wakes.next_step, self._next_due)
+            step = step + 1 if busy or any(timers) else min(self._wakes.next_step, self._next_due)
             if step >= last:
                 break
             end = self._ends[step]
             self._clock.step = step - 1
-            if busy or step == self._next_due or any(timed):
+            if busy or step == self._next_due or any(timers):
                 self._between(step, end)
             self._clock.step, self._clock.now = step, end
             self._wake(step, end)
@@ -166,7 +167,7 @@ class Engine:
         found: dict[Nanos, list[tuple[Tape, int]]] = {}
         for tape in self._parts.tapes.values():
             for row in tape.opening(step):
-                found.setdefault(int(tape.columns.start[row]), []).append((tape, row))
+                found.setdefault(tape.start(row), []).append((tape, row))
         return sorted(found.items(), key=lambda item: item[0]) or [(self._clock.now, [])]
 
     def _pass_time(self, now: Nanos) -> None:
@@ -182,7 +183,7 @@ class Engine:
         if not market.orders:
             return
         visit = Visit(market, tape.market_bar(row))
-        self._visits.append((int(tape.columns.end[row]), visit))
+        self._visits.append((tape.end(row), visit))
         for met in visit.at_open():
             self._booking.take(met)
             self._drain()

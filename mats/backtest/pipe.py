@@ -110,8 +110,7 @@ class Pipe:
         tape, world, portfolio, now = self._tapes[instrument], self._world, self._portfolio, self._clock.now
         mark = tape.mark()
         if mark is not None:
-            span = tape.columns.seconds * SECOND
-            due = int(tape.columns.start[tape.row]) + 2 * span
+            due = tape.end(tape.row) + tape.columns.seconds * SECOND
             world.mark(instrument, float(mark), min(due, now) / SECOND)
         world.equities[strategy] = self._speakers[strategy].desk.equity()
         currency = tape.instrument.currency

@@ -19,6 +19,9 @@ from mats.strategy.host import LogLevel, Position
 from mats.strategy.loader import make_runner
 from mats.strategy.record import StrategyRecord
 
+Listener = Callable[[Sequence[Bar], Nanos], None]
+"""Takes the bars that have just ended, and when that is."""
+
 
 class StrategyFailed(Exception):
     """A strategy raised in a callback; the text names it, the time of the data, and what it raised."""
@@ -74,7 +77,7 @@ class Speaker:
 
     def start(self, tapes: Mapping[InstrumentId, Tape]) -> None:
         """Begin with what is known before the run: as many warm-up bars as were asked for, as far as there are."""
-        self.selects = len(self.instruments) < len(tapes)
+        self._selects = len(self.instruments) < len(tapes)
         runner, count = self.runner, self.runner.warmup * self._parts_per_bar
         mine = {name: tapes[name] for name in runner.instruments}
         self.windows = {
@@ -102,18 +105,26 @@ class Speaker:
         except Exception as error:
             raise self._failed(error) from error
 
-    def take(self, bars: Sequence[Bar], end: Nanos) -> None:
-        """Hear of bars that have just ended, as far as they are of its instruments."""
-        try:
-            if self.selects:
-                bars = [bar for bar in bars if bar.instrument in self.instruments]
-            if self._parts_per_bar == 1:
-                self.runner.take(bars, end)
-            else:
-                for bar in bars:
-                    self.runner.bar(bar)
-        except Exception as error:
-            raise self._failed(error) from error
+    def listener(self) -> Listener:
+        """What hears of bars that have just ended; it takes those of the strategy's own instruments."""
+        take: Listener = self.runner.listener() if self._parts_per_bar == 1 else self._take_parts
+        if not self._selects:
+            return self._guarded(take)
+        mine = self.instruments
+        return self._guarded(lambda bars, end: take([bar for bar in bars if bar.instrument in mine], end))
+
+    def _take_parts(self, bars: Sequence[Bar], end: Nanos) -> None:
+        for bar in bars:
+            self.runner.bar(bar)
+
+    def _guarded(self, take: Listener) -> Listener:
+        def guarded(bars: Sequence[Bar], end: Nanos) -> None:
+            try:
+                take(bars, end)
+            except Exception as error:
+                raise self._failed(error) from error
+
+        return guarded
 
     def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
         """Follow a declared target."""

@@ -12,7 +12,7 @@ from mats.data.columns import BarColumns, Instants
 from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar
 from mats.model.money import exact
-from mats.model.timestamp import Nanos
+from mats.model.timestamp import SECOND, Nanos
 from mats.strategy.declared import Declaration, as_columns, not_declared
 from mats.strategy.errors import StrategyError
 from mats.venue.bar_market import MarketBar
@@ -39,6 +39,8 @@ class Tape:
     def __init__(self, instrument: Instrument, columns: BarColumns, first: int, last: int, clock: Clock) -> None:
         self.instrument, self.columns, self.first, self.last, self._clock = instrument, columns, first, last, clock
         self._close = np.ascontiguousarray(columns.close, dtype=np.float64).data
+        self._start = np.ascontiguousarray(columns.start, dtype=np.int64).data
+        self._span = columns.seconds * SECOND
         self._marked: tuple[int, Decimal] = (-1, Decimal(0))
         self._split: tuple[int, Decimal] = (-2, Decimal(1))
         self._rows: Sequence[int] = ()
@@ -65,9 +67,13 @@ class Tape:
         """The newest row at each close of the timeline."""
         return self._rows
 
-    def close(self) -> float:
-        """The newest close."""
-        return self._close[self.row]
+    def start(self, row: int) -> Nanos:
+        """When a bar begins."""
+        return self._start[row]
+
+    def end(self, row: int) -> Nanos:
+        """When a bar is over."""
+        return self._start[row] + self._span
 
     def mark(self) -> Decimal | None:
         """The newest close, exactly; None before the first bar. After a split it is in new units at once."""
@@ -165,7 +171,8 @@ class TapeIndicators:
 
 def timeline(tapes: Sequence[Tape]) -> Instants:
     """All instants at which a bar of the run ends, ascending; the tapes are laid out along it."""
-    closes: Instants = np.unique(np.concatenate([tape.columns.end[tape.first : tape.last] for tape in tapes]))
+    ends = np.sort(np.concatenate([tape.columns.end[tape.first : tape.last] for tape in tapes]), kind="stable")
+    closes: Instants = ends[np.concatenate(([True], ends[1:] != ends[:-1]))]
     for tape in tapes:
         tape.lay_out(closes)
     return closes

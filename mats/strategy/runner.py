@@ -1,6 +1,6 @@
 """Drives one strategy: parts become bars, time becomes timers, each callback comes in its order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mats.data.bars import BarBuilder, ceil_time
@@ -82,11 +82,16 @@ class StrategyRunner:
         self._context.advance(now)
         self.strategy.on_start()
 
-    def take(self, bars: Sequence[Bar], end: Nanos) -> None:
-        """Take whole bars of `bar_seconds` that end at `end`; the windows given to `begin` show them already."""
-        self._context.time = end
-        for bar in bars:
-            self.strategy.on_bar(bar)
+    def listener(self) -> Callable[[Sequence[Bar], Nanos], None]:
+        """What takes whole bars of `bar_seconds` that end at one instant; the windows of `begin` show them already."""
+        context, on_bar = self._context, self.strategy.on_bar
+
+        def take(bars: Sequence[Bar], end: Nanos) -> None:
+            context.time = end
+            for bar in bars:
+                on_bar(bar)
+
+        return take
 
     def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
         """Let the strategy follow a target that it declared in `signals`, as its `on_bar` would at `now`."""

@@ -29,21 +29,18 @@ class EmaCross(Strategy):
         self.slow = Ema(self.params.slow)
         self.target: float | None = None
         for bar in self.history(self.params.instrument):
-            self.update(bar)
+            self.fast.update(bar.close)
+            self.slow.update(bar.close)
 
     def on_bar(self, bar: Bar) -> None:
-        self.update(bar)
-        if self.fast.value is None or self.slow.value is None:
+        fast, slow = self.fast.update(bar.close), self.slow.update(bar.close)
+        if fast is None or slow is None:
             return
-        target = self.params.strength if self.fast.value > self.slow.value else -self.params.short
+        target = self.params.strength if fast > slow else -self.params.short
         if target != self.target:
             self.target = target
-            self.signal(bar.instrument, target, reason=f"EMA {self.fast.value:.2f} against {self.slow.value:.2f}")
+            self.signal(bar.instrument, target, reason=f"EMA {fast:.2f} against {slow:.2f}")
 
     def on_order_status(self, order: OrderView) -> None:
         if order.state is OrderState.REJECTED:
             self.target = None  # ask again at the next bar
-
-    def update(self, bar: Bar) -> None:
-        self.fast.update(bar.close)
-        self.slow.update(bar.close)

@@ -8,7 +8,7 @@ from mats.strategy import Bar, OrderState, OrderView, Strategy
 from mats.strategy.indicators import ema
 
 
-class Params(Strategy.Params, frozen=True):
+class CrossParams(Strategy.Params, frozen=True):
     """Those of `EmaCross` in `ema_cross.py`."""
 
     instrument: str = "SPY"
@@ -27,7 +27,9 @@ class Params(Strategy.Params, frozen=True):
 class EmaCrossIndicators(Strategy):
     """Reacts to each bar, with averages that a backtest works out once for all bars."""
 
-    Params = Params
+    class Params(CrossParams, frozen=True):
+        """Nothing of its own."""
+
     params: Params
 
     def on_start(self) -> None:
@@ -53,7 +55,9 @@ class EmaCrossIndicators(Strategy):
 class EmaCrossSignals(Strategy):
     """Declares what it wants to hold at every bar; a backtest sends a message only where that changes."""
 
-    Params = Params
+    class Params(CrossParams, frozen=True):
+        """Nothing of its own."""
+
     params: Params
 
     def signals(self, frame: pd.DataFrame) -> npt.ArrayLike:
