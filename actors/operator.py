@@ -79,20 +79,20 @@ class Operator:
         names = self._names
         return View(
             actors=self._runtime.status(),
-            portfolio=_answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio),
+            portfolio=answer_of(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio),
             accounts=self.accounts(),
-            orders=_answer(lambda: names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple),
-            strategies=_answer(
+            orders=answer_of(lambda: names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple),
+            strategies=answer_of(
                 lambda: names.strategy_manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable
             ),
-            halts=_answer(lambda: names.risk.ask(ReadHalts(), timeout=ASK_SECONDS), dict),
-            progress=_answer(lambda: names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress),
+            halts=answer_of(lambda: names.risk.ask(ReadHalts(), timeout=ASK_SECONDS), dict),
+            progress=answer_of(lambda: names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress),
             dead_letters=len(self._runtime.dead_letters),
         )
 
     def accounts(self) -> tuple[AccountView, ...] | None:
         """Cash, equity, exposure and results of each account."""
-        return _answer(lambda: self._names.portfolio.ask(ReadAccount(), timeout=ASK_SECONDS), tuple)
+        return answer_of(lambda: self._names.portfolio.ask(ReadAccount(), timeout=ASK_SECONDS), tuple)
 
     def summary(self, abandoned: tuple[str, ...] = ()) -> Summary:
         """What the run came to. Resting orders may fill while it looks: it looks again, till the counts agree."""
@@ -101,7 +101,7 @@ class Operator:
         while not look.of_one_moment and look.broker is not None and self._runtime.monotonic() < enough:
             look = self._look()
         manager, status = self._names.strategy_manager, self._runtime.status()
-        table = _answer(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
+        table = answer_of(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
         portfolio, broker = look.portfolio, look.broker
         return Summary(
             orders=look.orders,
@@ -125,8 +125,8 @@ class Operator:
         if broker is not None:
             self._settle(ASK_SECONDS)
             self._compare(COMPARE_SECONDS)
-        stored = _answer(lambda: names.store.ask(ReadStored(), timeout=10.0), int)
-        portfolio = _answer(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+        stored = answer_of(lambda: names.store.ask(ReadStored(), timeout=10.0), int)
+        portfolio = answer_of(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
         journal = Journal(self._journal)
         orders, fills = journal.totals()
         journal.close()
@@ -137,7 +137,7 @@ class Operator:
         master = self._names.master
         if not any(actor.name == master.name and actor.state == "running" for actor in self._runtime.status()):
             return None
-        return _answer(lambda: master.ask(ReadBroker(), timeout=BROKER_SECONDS), Replay)
+        return answer_of(lambda: master.ask(ReadBroker(), timeout=BROKER_SECONDS), Replay)
 
     # Do
 
@@ -162,6 +162,21 @@ class Operator:
         """Compare books and broker now."""
         self._names.portfolio.tell(Reconcile())
 
+    def compared(self, seconds: float) -> Portfolio | None:
+        """The portfolio after a comparison that began after now; None when none was made within `seconds`."""
+        begun, seen = self._runtime.clock.monotonic(), list[Portfolio]()
+
+        def fresh() -> bool:
+            portfolio = answer_of(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+            ago = portfolio.reconciled_seconds_ago if portfolio else None
+            if portfolio is not None and ago is not None and ago < self._runtime.clock.monotonic() - begun:
+                seen.append(portfolio)
+            return bool(seen)
+
+        self.reconcile()
+        self.until(fresh, seconds)
+        return seen[0] if seen else None
+
     # Begin and end
 
     def wait_for_broker(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> bool:
@@ -171,10 +186,10 @@ class Operator:
         """
 
         def compared() -> bool:
-            portfolio = _answer(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+            portfolio = answer_of(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
             return portfolio is not None and portfolio.reconciled_seconds_ago is not None
 
-        return self._until(compared, seconds, meanwhile)
+        return self.until(compared, seconds, meanwhile)
 
     def wait_for_strategies(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> StrategyTable | None:
         """The strategy table as soon as the store has handed it out; `meanwhile` as above."""
@@ -182,12 +197,12 @@ class Operator:
 
         def loaded() -> bool:
             manager = self._names.strategy_manager
-            table = _answer(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
+            table = answer_of(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
             if table is not None and table.loaded:
                 found.append(table)
             return bool(found)
 
-        self._until(loaded, seconds, meanwhile)
+        self.until(loaded, seconds, meanwhile)
         return found[0] if found else None
 
     def stop_strategies(self, seconds: float) -> None:
@@ -201,34 +216,33 @@ class Operator:
         """Wait until no order is unanswered and every stage has everything."""
 
         def quiet() -> bool:
-            orders = _answer(lambda: self._names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple)
-            progress = _answer(lambda: self._names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress)
-            if orders is None or progress is None:
-                return False
+            orders = answer_of(lambda: self._names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple)
             waiting = (OrderState.PENDING, OrderState.SENT, OrderState.CANCELLING)
-            return not any(order.state in waiting for order in orders) and all(
-                cursor == progress.last_seq for cursor in progress.cursors.values()
-            )
+            return orders is not None and not any(order.state in waiting for order in orders) and self.caught_up()
 
-        self._until(quiet, seconds)
+        self.until(quiet, seconds)
+
+    def caught_up(self) -> bool:
+        """Whether every stage has every entry of the log."""
+        progress = answer_of(lambda: self._names.fill_log.ask(ReadProgress(), timeout=ASK_SECONDS), Progress)
+        return progress is not None and all(cursor == progress.last_seq for cursor in progress.cursors.values())
 
     def _compare(self, seconds: float) -> None:
         """Look at the broker's positions until books and broker agree, or the time for news on its way is over."""
         begun = self._runtime.clock.monotonic()
 
         def agreed() -> bool:
-            portfolio = _answer(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+            portfolio = answer_of(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
             if portfolio is None or portfolio.reconciled_seconds_ago is None:
                 return False
             fresh = portfolio.reconciled_seconds_ago <= self._runtime.clock.monotonic() - begun
             self.reconcile()
             return fresh and not portfolio.breaks
 
-        self._until(agreed, seconds)
+        self.until(agreed, seconds)
 
-    def _until(
-        self, condition: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] | None = None
-    ) -> bool:
+    def until(self, condition: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] | None = None) -> bool:
+        """Whether the condition came true within `seconds`; `meanwhile` is called between two looks."""
         clock, pause = self._runtime.clock, threading.Event()
         deadline = clock.monotonic() + seconds
         while not condition():
@@ -240,7 +254,7 @@ class Operator:
         return True
 
 
-def _answer(ask: Callable[[], object], kind: type[T]) -> T | None:
+def answer_of(ask: Callable[[], object], kind: type[T]) -> T | None:
     """The answer, or None when there is none in time: unknown."""
     try:
         answer = ask()

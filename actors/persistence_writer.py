@@ -20,6 +20,7 @@ from actors.messages.persistence_writer import (
     ReadTable,
     Republish,
     SeedStrategies,
+    SetEquity,
     StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountValued, BooksAgreed, PricesMarked
@@ -100,6 +101,10 @@ class PersistenceWriter(Stage):
                 reply_to.tell(self._equities(places))
             case ReadTable(reply_to=reply_to):
                 reply_to.tell(self._table())
+            case SetEquity(account=account, strategy=strategy, equity=equity):
+                now = self.clock.now()
+                rejects = self._store.append_strategy_equity(account, strategy, equity, self._base, now)
+                return "; ".join(map(str, rejects))
             case ReadStored():
                 self._try(self._commit_all)
                 return self._store.fills_stored()

@@ -31,6 +31,7 @@ from actors.messages.portfolio_manager import (
     Breaks,
     BreaksChanged,
     EquityChanged,
+    EquityGiven,
     FillBooked,
     FollowBook,
     Portfolio,
@@ -171,7 +172,7 @@ class PortfolioManager(Stage):
                 self._share_equity()
             case EquitiesRead():
                 self._take_equities(message)
-            case AskEquities():
+            case AskEquities() | EquityGiven():
                 self._ask_equities()
             case Tick():
                 self._tick()

@@ -20,7 +20,7 @@ from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, Rate
 from actors.messages.risk_manager import Halt, OrderDenied, ReadHalts, Resume
 from actors.stage import Stage
 from mats.model.executions import Entry
-from mats.model.orders import AccountId, OrderModification, OrderRequest, Signal, StrategyName
+from mats.model.orders import AccountId, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
 from mats.risk.desk import Denied, RiskDesk
 from mats.risk.limits import Limits
 from mats.risk.state import RiskState
@@ -87,7 +87,7 @@ class RiskManager(Stage):
             case OrderChanged(order=order):
                 self._state.observe(order)
             case Signal() | OrderRequest():
-                self._decide(message)
+                return self._decide(message)
             case OrderModification():
                 self._decide_change(message)
             case AllOrders(orders=orders):
@@ -138,13 +138,15 @@ class RiskManager(Stage):
 
     # From wish to intent
 
-    def _decide(self, wish: Signal | OrderRequest) -> None:
+    def _decide(self, wish: Signal | OrderRequest) -> OrderIntent | Denied | None:
+        """What becomes of a wish; told to its strategy, and the answer to an operator who asked."""
         decision = self._desk.decide(wish, self.clock.now(), self.clock.monotonic())
         if isinstance(decision, Denied):
             self._deny(decision)
         elif decision is not None:
             chaos.point("risk: after approval, before the intent is passed on")
             self._orders.tell(SubmitIntent(decision))
+        return decision
 
     def _decide_change(self, change: OrderModification) -> None:
         decision = self._desk.decide_change(change, self.clock.now(), self.clock.monotonic())

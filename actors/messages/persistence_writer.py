@@ -47,6 +47,17 @@ class EquitiesRead(msgspec.Struct, frozen=True):
     faults: Mapping[StrategyName, str] = {}
 
 
+class SetEquity(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks to give a strategy an explicit equity in the base currency, or None: its target weight rules again.
+
+    Answered by the rows that could not be stored, as text; empty when it is stored.
+    """
+
+    account: AccountId
+    strategy: StrategyName
+    equity: Decimal | None
+
+
 class Republish(msgspec.Struct, frozen=True):
     """The store (re)started and may lack what was on its way to it: tell it again."""
 

@@ -95,6 +95,10 @@ class SetWeights(msgspec.Struct, frozen=True):
     records: tuple[StrategyRecord, ...]
 
 
+class EquityGiven(msgspec.Struct, frozen=True):
+    """An explicit equity in the store is not what it was: read them all again."""
+
+
 class Reconcile(msgspec.Struct, frozen=True):
     """Compare with the broker now."""
 

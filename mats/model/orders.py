@@ -77,7 +77,10 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An explicit order: `quantity` units, or `size` as a fraction of the strategy's equity; exactly one is given."""
+    """An explicit order: `quantity` units, or `size` as a fraction of the strategy's equity; exactly one is given.
+
+    `account` empty: the one in which the strategy trades.
+    """
 
     intent_id: IntentId
     strategy: StrategyName
@@ -88,6 +91,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     size: float | None = None
     ticket: OrderTicket = OrderTicket()
     reason: str = ""
+    account: AccountId = ""
 
 
 class OrderModification(msgspec.Struct, frozen=True, kw_only=True):

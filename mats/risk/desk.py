@@ -85,7 +85,11 @@ class RiskDesk:
         return change
 
     def _sized(self, wish: Signal | OrderRequest, now: Nanos) -> OrderIntent | Denied | None:
-        instrument, account = self._world.instrument(wish.instrument), self._world.account_of(wish.strategy)
+        instrument, named = (
+            self._world.instrument(wish.instrument),
+            wish.account if isinstance(wish, OrderRequest) else "",
+        )
+        account = named or self._world.account_of(wish.strategy)
         quantity = self._signed_quantity(wish, instrument, account, now)
         if isinstance(quantity, Denial):
             return _denied(refused_view(wish, account, "", now), quantity, now)

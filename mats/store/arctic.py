@@ -55,6 +55,10 @@ STORE_FAULTS = (StorageException, OSError)
 """What a store raises that may take the same rows later: a full disk or map, a network that is away."""
 
 
+CLEARED = "cleared"
+"""In place of an amount in `equity_exact`: from this row on the target weight rules again."""
+
+
 class UnreadableTableError(Exception):
     """An operator's table holds what it cannot mean; the message names the table, the fault and the mend."""
 
@@ -192,11 +196,12 @@ class Store:
             return _each(_account_library(account), symbol, [values], put)
 
     def append_strategy_equity(
-        self, account: AccountId, strategy: StrategyName, equity: Decimal, currency: Currency, time: Nanos
+        self, account: AccountId, strategy: StrategyName, equity: Decimal | None, currency: Currency, time: Nanos
     ) -> Rejects:
-        """Give a strategy an explicit equity from `time` on; it wins over its target weight."""
+        """Give a strategy an explicit equity from `time` on; it wins over its target weight. None: the weight rules."""
         library, symbol = self._equity_symbol(account, strategy)
-        row: Raw = {"equity": equity, "equity_exact": str(equity), "currency": currency, "event_time_utc": time}
+        exact_text = CLEARED if equity is None else str(equity)
+        row: Raw = {"equity": equity, "equity_exact": exact_text, "currency": currency, "event_time_utc": time}
         return _extend(library, symbol, tables.EQUITY, time, [row], dict)
 
     def strategy_equity(self, account: AccountId, strategy: StrategyName) -> Decimal | None:
@@ -209,7 +214,7 @@ class Store:
             _, symbol = self._equity_symbol(account, strategy)
             symbol.refresh()
             row = symbol.last_row()
-            if row is None:
+            if row is None or row["equity_exact"] == CLEARED:
                 return None
             equity = exact(str(row["equity_exact"] or row["equity"]))
             if equity < 0:

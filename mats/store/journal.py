@@ -39,8 +39,12 @@ class Journal(LogTables, OrderTables, AuditTable, BreakTable):
         """Count one more start, durably. Tag and number together never repeat, so ids made of them do not either."""
         with self._transaction() as db:
             db.execute("UPDATE meta SET value = value + 1 WHERE key = 'boots'")
-            (tag,) = db.execute("SELECT value FROM meta WHERE key = 'tag'").fetchone()
-            return Boot(tag, self._meta("boots"))
+            return self.boot()
+
+    def boot(self) -> Boot:
+        """The last start."""
+        (tag,) = self._db.execute("SELECT value FROM meta WHERE key = 'tag'").fetchone()
+        return Boot(tag, self._meta("boots"))
 
     def order_id_mark(self, client_id: int) -> int:
         """The highest order id this client may have used, 0 if none."""

@@ -1,0 +1,96 @@
+"""What commands need to know before they act: asked of the actors, and refused in one sentence where none answers."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from actors.messages.order_manager import ReadOrders
+from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
+from actors.messages.risk_manager import ReadHalts
+from actors.messages.strategy_manager import ReadStrategies, StrategyTable
+from actors.operator import ASK_SECONDS, View, answer_of
+from actors.tree import Names
+from mats.model.orders import DISCRETIONARY, IntentId, OrderView, StrategyName
+from mats.model.timestamp import Nanos
+from mats.operator import words
+from mats.operator.lines import strategy_lines
+from mats.store.journal import Journal
+
+SILENT = "the portfolio manager does not answer; `mats status` shows why"
+
+T = TypeVar("T")
+
+
+class CommandRefused(Exception):
+    """Why a command is not carried out: one sentence with the mend."""
+
+
+class Asking:
+    """Each method has its answer, or raises CommandRefused."""
+
+    def __init__(self, names: Names, journal: Path) -> None:
+        self._names, self._path = names, journal
+
+    def portfolio(self) -> Portfolio:
+        names = self._names
+        return known(answer_of(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio), SILENT)
+
+    def table(self) -> StrategyTable:
+        manager = self._names.strategy_manager
+        table = answer_of(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
+        return known(table, "the strategy manager does not answer; `mats status` shows why")
+
+    def halts(self) -> dict[str, str]:
+        halts = answer_of(lambda: self._names.risk.ask(ReadHalts(), timeout=ASK_SECONDS), dict)
+        return known(halts, "the risk manager does not answer, and may still do it; `mats status` shows halts")
+
+    def orders(self, strategies: Sequence[StrategyName]) -> list[OrderView]:
+        """The working orders of these strategies."""
+        told = answer_of(lambda: self._names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple)
+        working: tuple[OrderView, ...] = known(told, "the order manager does not answer; `mats status` shows why")
+        return [order for order in working if order.strategy in strategies]
+
+    def order(self, intent: IntentId) -> OrderView:
+        with closing(Journal(self._path)) as journal:
+            found = journal.order(intent)
+        if found is None:
+            raise CommandRefused(f"there is no order {intent}; `mats status` names the working ones")
+        if found.view.state.final:
+            raise CommandRefused(f"order {intent} is {found.view.state} already; nothing is left to cancel")
+        return found.view
+
+    def named(self, strategy: StrategyName) -> tuple[StrategyName, ...]:
+        """The strategy, if there is one of this name; all of them where none is named."""
+        names = tuple(record.name for record in self.table().records)
+        held = {book.strategy for book in self.portfolio().books} - {DISCRETIONARY}
+        known = tuple(dict.fromkeys((*names, *sorted(held))))
+        if strategy and strategy not in known:
+            raise CommandRefused(f"there is no strategy {strategy}; there are {', '.join(known) or 'none'}")
+        return (strategy,) if strategy else known
+
+
+def status_of(view: View, now: Nanos) -> words.Status:
+    """What an operator sees first."""
+    portfolio, table, progress = view.portfolio, view.strategies, view.progress
+    equities = None if portfolio is None else portfolio.equity
+    return words.Status(
+        time=now,
+        actors=view.actors,
+        strategies=None
+        if table is None
+        else strategy_lines(table.records, table.running, table.faults, view.halts, equities),
+        halts=view.halts,
+        equity=None if portfolio is None else portfolio.totals,
+        orders=view.orders,
+        breaks=None if portfolio is None else len(portfolio.breaks),
+        compared_seconds_ago=None if portfolio is None else portfolio.reconciled_seconds_ago,
+        entries=None if progress is None else progress.last_seq,
+        dead_letters=view.dead_letters,
+    )
+
+
+def known(answer: T | None, otherwise: str) -> T:
+    if answer is None:
+        raise CommandRefused(otherwise)
+    return answer

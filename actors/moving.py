@@ -1,0 +1,73 @@
+"""Moving quantity between books: proposed by the portfolio manager, booked by the fill log in one transaction."""
+
+from collections.abc import Sequence
+
+from actors.asking import SILENT, Asking, CommandRefused
+from actors.messages.fill_log import AssignmentBooked, AssignmentStale, BookAssignment
+from actors.messages.portfolio_manager import AssignmentRefused, ProposeAssignment, ProposeReversal
+from actors.operator import ASK_SECONDS, Operator, answer_of
+from actors.tree import Names
+from mats.ledger.assignment import Assignment
+from mats.model.orders import DISCRETIONARY, StrategyName
+from mats.operator import words
+
+MOVE_SECONDS = 5.0
+TRIES = 3
+"""How often a move is made anew, because fills changed the books between its making and its booking."""
+
+Wish = ProposeAssignment | ProposeReversal
+
+
+class Moving:
+    """One command's assignment, or the way back from one."""
+
+    def __init__(self, names: Names, operator: Operator, asking: Asking) -> None:
+        self._names, self._operator, self._asking = names, operator, asking
+
+    def _proposed(self, wish: Wish, strategies: Sequence[StrategyName]) -> Assignment:
+        for name in strategies:
+            if name != DISCRETIONARY:
+                self._asking.named(name)
+        answer = answer_of(lambda: self._names.portfolio.ask(wish, timeout=ASK_SECONDS), object)
+        if isinstance(answer, AssignmentRefused):
+            raise CommandRefused(answer.reason)
+        if not isinstance(answer, Assignment):
+            raise CommandRefused(SILENT)
+        self._require_quiet(answer)
+        return answer
+
+    def _require_quiet(self, assignment: Assignment) -> None:
+        """An order that was sized to a book must not find another one."""
+        for order in self._asking.orders([leg.strategy for leg in assignment.legs]):
+            if (order.account, order.instrument) == (assignment.account, assignment.instrument):
+                raise CommandRefused(
+                    f"order {order.intent_id} of {order.strategy} in {order.instrument} is {order.state}; wait for its"
+                    f" end or cancel it with `mats cancel {order.intent_id}`"
+                )
+
+    def preview(self, wish: Wish, strategies: Sequence[StrategyName]) -> words.Preview:
+        """What it would make of both books."""
+        assignment = self._proposed(wish, strategies)
+        place = (assignment.account, assignment.instrument)
+        held = {
+            (position.account, position.instrument): position.quantity for position in self._asking.portfolio().broker
+        }
+        return words.Preview(assignment=assignment, broker=held.get(place))
+
+    def move(self, wish: Wish, strategies: Sequence[StrategyName]) -> words.Answer:
+        """Both legs were made for the books of one moment; where a fill came between, they are made anew."""
+        for _ in range(TRIES):
+            assignment = self._proposed(wish, strategies)
+            booked = self._booked(assignment)
+            if isinstance(booked, AssignmentBooked):
+                self._operator.until(self._operator.caught_up, MOVE_SECONDS)
+                return words.Done(
+                    text=f"{booked.id} is booked; `mats books assign --reverse {booked.id}` takes it back"
+                )
+            if not isinstance(booked, AssignmentStale):
+                raise CommandRefused("the fill log has not confirmed it and may still book it; `mats books` shows")
+        raise CommandRefused("fills change these books too fast; halt or stop the strategy first")
+
+    def _booked(self, assignment: Assignment) -> object:
+        booking = BookAssignment(assignment)
+        return answer_of(lambda: self._names.fill_log.ask(booking, timeout=MOVE_SECONDS), object)

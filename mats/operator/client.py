@@ -1,0 +1,59 @@
+"""The other end of the control socket: ask the daemon of a data directory one thing."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from mats.operator import words
+from mats.operator.address import connect
+
+ANSWER_SECONDS = 20.0
+FLATTEN_SECONDS = 60.0
+CHUNK = 1 << 16
+
+_replies = msgspec.json.Decoder(words.Reply)
+
+T = TypeVar("T", bound=words.Answer)
+
+
+class OperatorError(Exception):
+    """Why a command was not carried out: one sentence with the mend."""
+
+
+def ask(directory: Path, request: words.Request, kind: type[T]) -> T:
+    """The daemon's answer of this kind. Raises OperatorError when it refuses, is not there, or does not answer."""
+    seconds = FLATTEN_SECONDS if isinstance(request, words.Flatten) else ANSWER_SECONDS
+    try:
+        reply = _replies.decode(_exchange(directory, msgspec.json.encode(request) + b"\n", seconds))
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        raise OperatorError(f"no daemon runs on {directory}; start it with `mats --data-dir {directory}`") from None
+    except PermissionError:
+        raise OperatorError(f"the daemon on {directory} belongs to another user; ask as that user") from None
+    except TimeoutError:
+        raise OperatorError(
+            f"the daemon on {directory} did not answer within {seconds:g} s, and what was asked may still be done;"
+            " `mats status` and `mats audit` tell"
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise OperatorError(
+            f"the daemon on {directory} ended the talk ({error}); `mats status` tells whether it still runs"
+        ) from None
+    if isinstance(reply, words.Refused):
+        raise OperatorError(reply.reason)
+    if not isinstance(reply, kind):
+        raise OperatorError(f"the daemon answered with {type(reply).__name__}; restart it, it is of another version")
+    return reply
+
+
+def _exchange(directory: Path, line: bytes, seconds: float) -> bytes:
+    """One line there, one line back."""
+    with connect(directory, seconds) as connection:
+        connection.sendall(line)
+        answer = bytearray()
+        while not answer.endswith(b"\n"):
+            chunk = connection.recv(CHUNK)
+            if not chunk:
+                raise ConnectionResetError("it closed the connection")
+            answer += chunk
+    return bytes(answer)

@@ -1,0 +1,304 @@
+"""What can be asked of a running daemon, and what it answers: one JSON line each way over its control socket."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from mats.ledger.assigning import Move
+from mats.ledger.assignment import Assignment
+from mats.ledger.reconcile import Break
+from mats.model.instrument import InstrumentId
+from mats.model.money import Currency
+from mats.model.orders import AccountId, IntentId, OrderView, StrategyName
+from mats.model.timestamp import Nanos
+from mats.runtime import ActorStatus
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask", forbid_unknown_fields=True):
+    """Base of all questions and commands."""
+
+
+class Command(Ask, frozen=True, kw_only=True):
+    """Base of what changes something. It is put on record with its `reason` before it is done."""
+
+    reason: str = ""
+
+
+# Questions
+
+
+class ReadStatus(Ask, frozen=True, tag="status"):
+    """The system at this moment; answered by `Status`."""
+
+
+class ReadBooks(Ask, frozen=True, tag="books"):
+    """What every strategy holds; answered by `BookLines`."""
+
+
+class ReadBreaks(Ask, frozen=True, tag="breaks"):
+    """Where books and broker differ; answered by `BreakLines`."""
+
+
+class ReadEquity(Ask, frozen=True, tag="equity"):
+    """What strategies may work with; answered by `EquityLines`."""
+
+
+class PreviewMove(Ask, frozen=True, kw_only=True, tag="preview-move"):
+    """What an assignment would make of both books; answered by `Preview`."""
+
+    move: Move
+
+
+class PreviewReversal(Ask, frozen=True, kw_only=True, tag="preview-reversal"):
+    """What taking an assignment back would make of both books; answered by `Preview`."""
+
+    id: str
+
+
+# Commands
+
+
+class ReconcileNow(Command, frozen=True, tag="reconcile"):
+    """Hold the books against the broker's positions now; answered by `BreakLines` of after the comparison."""
+
+
+class HaltTrading(Command, frozen=True, kw_only=True, tag="halt"):
+    """Take no new risk, of one strategy or (empty) of all; it holds over restarts."""
+
+    strategy: StrategyName = ""
+
+
+class ResumeTrading(Command, frozen=True, kw_only=True, tag="resume"):
+    """Lift the halt of a strategy, or (empty) the halt of all."""
+
+    strategy: StrategyName = ""
+
+
+class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel"):
+    """Cancel one order; answered by `Certificate`."""
+
+    intent: IntentId
+
+
+class CancelOrders(Command, frozen=True, kw_only=True, tag="cancel-all"):
+    """Cancel the orders of a strategy, or (empty) of all; answered by `Certificate`."""
+
+    strategy: StrategyName = ""
+
+
+class Flatten(Command, frozen=True, kw_only=True, tag="flatten"):
+    """Halt, cancel, and close what a strategy, or (empty) every strategy, holds; answered by `Certificate`."""
+
+    strategy: StrategyName = ""
+
+
+class StartStrategy(Command, frozen=True, kw_only=True, tag="start"):
+    """Start a strategy of the table, also one that was stopped or parked."""
+
+    strategy: StrategyName
+
+
+class StopStrategy(Command, frozen=True, kw_only=True, tag="stop"):
+    """Stop a strategy in order; its orders and positions stay."""
+
+    strategy: StrategyName
+
+
+class SetEquity(Command, frozen=True, kw_only=True, tag="set-equity"):
+    """Give a strategy an explicit equity in the base currency; None: its target weight rules again."""
+
+    strategy: StrategyName
+    amount: Decimal | None
+
+
+class MoveQuantity(Command, frozen=True, kw_only=True, tag="move"):
+    """Move quantity between two books; answered by `Done`."""
+
+    move: Move
+
+
+class ReverseMove(Command, frozen=True, kw_only=True, tag="reverse"):
+    """Take an assignment back; answered by `Done`."""
+
+    id: str
+
+
+Request = (
+    ReadStatus
+    | ReadBooks
+    | ReadBreaks
+    | ReadEquity
+    | PreviewMove
+    | PreviewReversal
+    | ReconcileNow
+    | HaltTrading
+    | ResumeTrading
+    | CancelOrder
+    | CancelOrders
+    | Flatten
+    | StartStrategy
+    | StopStrategy
+    | SetEquity
+    | MoveQuantity
+    | ReverseMove
+)
+
+
+# Answers
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer"):
+    """Base of all answers."""
+
+
+class Refused(Answer, frozen=True, kw_only=True, tag="refused"):
+    """It was not done: one sentence that says why, and the mend."""
+
+    reason: str
+
+
+class Done(Answer, frozen=True, kw_only=True, tag="done"):
+    """It was done: one sentence."""
+
+    text: str
+
+
+class StrategyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the strategy table: whether it runs, is halted, or why it cannot run; equity in base currency."""
+
+    name: StrategyName
+    active: bool
+    running: bool
+    weight: float
+    equity: Decimal | None
+    halt: str
+    fault: str
+
+
+class Status(Answer, frozen=True, kw_only=True, tag="status"):
+    """A part that did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all."""
+
+    time: Nanos
+    actors: tuple[ActorStatus, ...]
+    strategies: tuple[StrategyLine, ...] | None
+    halts: Mapping[str, str] | None
+    equity: Mapping[AccountId, Decimal | None] | None
+    orders: tuple[OrderView, ...] | None
+    breaks: int | None
+    compared_seconds_ago: float | None
+    entries: int | None
+    dead_letters: int
+
+
+class BookLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One book. Amounts in `currency`; average cost is of one unit, multiplier included; commissions by currency.
+
+    `price` and `unrealized` are null where nothing has been quoted.
+    """
+
+    account: AccountId
+    strategy: StrategyName
+    instrument: InstrumentId
+    quantity: Decimal
+    average_cost: Decimal
+    price: Decimal | None
+    realized: Decimal
+    unrealized: Decimal | None
+    commissions: Mapping[Currency, Decimal]
+    currency: Currency
+
+
+class BookLines(Answer, frozen=True, kw_only=True, tag="books"):
+    books: tuple[BookLine, ...]
+
+
+class BreakLines(Answer, frozen=True, kw_only=True, tag="breaks"):
+    """Differences that a second look has confirmed. `compared_seconds_ago` is null before the first comparison."""
+
+    breaks: tuple[Break, ...]
+    compared_seconds_ago: float | None
+
+
+class EquityLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy may work with in its account, in the base currency; null: not known."""
+
+    strategy: StrategyName
+    account: AccountId
+    weight: float
+    equity: Decimal | None
+
+
+class EquityLines(Answer, frozen=True, kw_only=True, tag="equity"):
+    lines: tuple[EquityLine, ...]
+
+
+class Preview(Answer, frozen=True, kw_only=True, tag="preview"):
+    """Both legs with the books before; `broker` is what the broker holds, before and after alike (null: unknown)."""
+
+    assignment: Assignment
+    broker: Decimal | None
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy holds of an instrument in an account."""
+
+    account: AccountId
+    strategy: StrategyName
+    instrument: InstrumentId
+    quantity: Decimal
+
+
+class Remainder(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is not as it was asked for, and why."""
+
+    what: str
+    why: str
+
+
+class Certificate(Answer, frozen=True, kw_only=True, tag="certificate"):
+    """What was cancelled, what was traded to close, what is flat now, what remains and why; orders as they ended."""
+
+    cancelled: tuple[OrderView, ...]
+    closing: tuple[OrderView, ...] = ()
+    flat: tuple[Holding, ...] = ()
+    remains: tuple[Remainder, ...] = ()
+    halted: tuple[StrategyName, ...] = ()
+
+
+Reply = Refused | Done | Status | BookLines | BreakLines | EquityLines | Preview | Certificate
+
+
+def described(command: Command) -> str:
+    """The command as one line of the audit: its name and what it names."""
+    fields = msgspec.to_builtins(command)
+    fields.pop("reason")
+    name = fields.pop("ask")
+    if isinstance(command, MoveQuantity):
+        move = command.move
+        price = "" if move.price is None else f" at {move.price:f}"
+        return f"move {move.quantity:f} {move.instrument} from {move.giver} to {move.taker}{price}"
+    if isinstance(command, SetEquity):
+        return f"equity of {command.strategy}: {'by its weight' if command.amount is None else f'{command.amount:f}'}"
+    return " ".join((name, *(str(value) if value not in ("", None) else "all" for value in fields.values())))
+
+
+def outcome(answer: Answer) -> str:
+    """What came of a command, as one line of the audit."""
+    match answer:
+        case Done(text=text):
+            return text
+        case Refused(reason=reason):
+            return f"refused: {reason}"
+        case Certificate():
+            left = "; ".join(f"{one.what}: {one.why}" for one in answer.remains) or "nothing remains"
+            filled = f", {len(answer.closing)} closing orders" if answer.closing else ""
+            return f"{len(answer.cancelled)} cancelled{filled}, {len(answer.flat)} flat; {left}"
+        case BreakLines():
+            return f"{len(answer.breaks)} breaks"
+    return type(answer).__name__
+
+
+def with_remains(certificate: Certificate, more: tuple[Remainder, ...]) -> Certificate:
+    """The certificate with something else that remains."""
+    return msgspec.structs.replace(certificate, remains=(*certificate.remains, *more))
