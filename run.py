@@ -7,16 +7,29 @@ from typing import Annotated
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from mats.errors import UserError
 
 CANNOT_GO_ON = 2
 
 COMMANDS = {
+    "audit": "mats.operator.seeing:audit",
+    "books": "mats.operator.books:books",
+    "breaks": "mats.operator.breaks:breaks",
+    "cancel": "mats.operator.acting:cancel",
     "data": "mats.data.command:data",
+    "equity": "mats.operator.acting:equity",
+    "flatten": "mats.operator.acting:flatten",
     "gateway": "mats.gateway.command:gateway",
+    "halt": "mats.operator.acting:halt",
+    "reconcile": "mats.operator.acting:reconcile",
+    "resume": "mats.operator.acting:resume",
+    "status": "mats.operator.seeing:status",
     "store": "mats.store.command:store",
     "strategies": "mats.strategy.command:strategies",
+    "strategy": "mats.operator.acting:strategy",
+    "why": "mats.operator.seeing:why",
 }
 """Each command, and the function or group of commands that it is."""
 
@@ -52,11 +65,17 @@ app = new_typer(Commands)
 def main() -> None:
     """The console script. Faults of use are one sentence on standard error, without a traceback."""
     try:
-        app()
+        sys.exit(app(prog_name="mats", standalone_mode=False))
     except UserError as error:
         for sentence in error.args:
             print(f"mats: {sentence}", file=sys.stderr)
-        sys.exit(CANNOT_GO_ON)
+    except TyperException as error:
+        context: typer.Context | None = getattr(error, "ctx", None)
+        place = context.command_path if context else "mats"
+        print(f"mats: {error.format_message().rstrip('.')}; `{place} --help` shows what there is", file=sys.stderr)
+    except typer.Abort:
+        print("mats: stopped before it was done", file=sys.stderr)
+    sys.exit(CANNOT_GO_ON)
 
 
 @app.callback(invoke_without_command=True)

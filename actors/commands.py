@@ -3,13 +3,23 @@
 from contextlib import closing
 from pathlib import Path
 
-from actors.asking import Asking, CommandRefused, known, status_of
+from actors.asking import SILENT, Asking, CommandRefused, known, status_of
 from actors.closing import Closing, discretionary_remains
 from actors.messages.persistence_writer import SetEquity
-from actors.messages.portfolio_manager import EquityGiven, Portfolio, ProposeAssignment, ProposeReversal
+from actors.messages.portfolio_manager import (
+    AnswerBreak,
+    AnswerDenied,
+    BreakAnswered,
+    Breaks,
+    EquityGiven,
+    ProposeAssignment,
+    ProposeReversal,
+    ReadBreaks,
+)
 from actors.moving import Moving
-from actors.operator import Operator, answer_of
+from actors.operator import ASK_SECONDS, Operator, answer_of
 from actors.tree import Names
+from mats.ledger.actions import Action
 from mats.model.orders import StrategyName
 from mats.operator import words
 from mats.operator.lines import book_lines, equity_lines
@@ -60,8 +70,8 @@ class Commands:
             case words.ReadBooks():
                 portfolio = self._asking.portfolio()
                 return words.BookLines(books=book_lines(portfolio.books, portfolio.prices))
-            case words.ReadBreaks():
-                return _breaks(self._asking.portfolio())
+            case words.ReadBreaks(past=past):
+                return self._breaks(past)
             case words.ReadEquity():
                 portfolio, table = self._asking.portfolio(), self._asking.table()
                 return words.EquityLines(lines=equity_lines(table.records, tuple(portfolio.totals), portfolio.equity))
@@ -75,6 +85,8 @@ class Commands:
         match command:
             case words.ReconcileNow():
                 return self._reconcile()
+            case words.AnswerBreak(id=name, action=action):
+                return self._answer_break(name, action)
             case words.HaltTrading(strategy=strategy, reason=reason):
                 return self._halt(strategy, reason)
             case words.ResumeTrading(strategy=strategy):
@@ -102,7 +114,8 @@ class Commands:
     def _reconcile(self) -> words.Answer:
         portfolio = self._operator.compared(COMPARE_SECONDS)
         late = f"the broker has not answered within {COMPARE_SECONDS:g} s; `mats status` shows its connections"
-        return _breaks(known(portfolio, late))
+        known(portfolio, late)
+        return self._breaks(0)
 
     def _halt(self, strategy: StrategyName, reason: str) -> words.Answer:
         self._asking.named(strategy)
@@ -190,6 +203,17 @@ class Commands:
         when = "from now on" if in_force else "once its account is known"
         return words.Done(text=f"{strategy} works with {amount:f} in {place.account} {when}")
 
+    def _breaks(self, past: int) -> words.BreakLines:
+        found = answer_of(lambda: self._names.portfolio.ask(ReadBreaks(past), timeout=ASK_SECONDS), Breaks)
+        breaks, ago = known(found, SILENT), self._asking.portfolio().reconciled_seconds_ago
+        now = self._runtime.clock.now()
+        return words.BreakLines(time=now, open=breaks.open, past=breaks.past, compared_seconds_ago=ago)
 
-def _breaks(portfolio: Portfolio) -> words.BreakLines:
-    return words.BreakLines(breaks=portfolio.breaks, compared_seconds_ago=portfolio.reconciled_seconds_ago)
+    def _answer_break(self, name: str, action: Action) -> words.Answer:
+        told = answer_of(lambda: self._names.portfolio.ask(AnswerBreak(name, action), timeout=ASK_SECONDS), object)
+        if isinstance(told, AnswerDenied):
+            raise CommandRefused(told.reason)
+        if not isinstance(told, BreakAnswered):
+            raise CommandRefused(SILENT)
+        self._operator.reconcile()
+        return words.Done(text=f"{name} is {action.text}; the next comparison that shows it unchanged settles it")

@@ -15,10 +15,12 @@ import structlog
 from rich.console import Console
 from rich.live import Live
 
+from actors.commands import Commands
 from actors.gateway_process import GatewayCommand, GatewayUnusable
 from actors.ib_connection import Timing
 from actors.messages.strategy_manager import StrategyTable
 from actors.operator import Operator
+from actors.operator_port import OperatorPort
 from actors.report import report
 from actors.screen import draw
 from actors.tree import Names, Plan, build
@@ -65,8 +67,13 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         connect(plan.store_uri)  # so that an address of no use is told now, and not by an actor that fails
         operator = Operator(runtime, names, plan.journal)
         runtime.start(build(plan, names))
+        commands = Commands(runtime, names, operator, plan.journal)
         try:
-            with _screen(operator, runtime, on_screen=on_screen) as refresh, contextlib.suppress(StopAsked):
+            with (
+                OperatorPort(settings.data_dir, commands.answer),
+                _screen(operator, runtime, on_screen=on_screen) as refresh,
+                contextlib.suppress(StopAsked),
+            ):
                 table = _await_start(operator, runtime, settings, _meanwhile(runtime, stop, refresh))
                 _tell_faults(table)
                 _watch(runtime, stop, seconds, refresh)

@@ -61,9 +61,10 @@ class Moving:
             booked = self._booked(assignment)
             if isinstance(booked, AssignmentBooked):
                 self._operator.until(self._operator.caught_up, MOVE_SECONDS)
-                return words.Done(
-                    text=f"{booked.id} is booked; `mats books assign --reverse {booked.id}` takes it back"
-                )
+                if assignment.reverses:
+                    return words.Done(text=f"{booked.id} has taken {assignment.reverses} back")
+                back = f"`mats books assign --reverse {booked.id} --reason …` takes it back"
+                return words.Done(text=f"{booked.id} is booked; {back}")
             if not isinstance(booked, AssignmentStale):
                 raise CommandRefused("the fill log has not confirmed it and may still book it; `mats books` shows")
         raise CommandRefused("fills change these books too fast; halt or stop the strategy first")

@@ -64,28 +64,33 @@ class OperatorPort:
             except OSError:  # the port has been closed
                 return
             connection.settimeout(IDLE_SECONDS)
-            threading.Thread(target=self._welcome, args=(connection,), name="operator-caller", daemon=True).start()
+            if self._admitted(connection):
+                threading.Thread(target=self._welcome, args=(connection,), name="operator-caller", daemon=True).start()
+
+    def _admitted(self, connection: socket.socket) -> bool:
+        """Whether there is room for one more caller; one for whom there is none is told so and let go."""
+        with self._lock:
+            if len(self._callers) < MOST_CALLERS:
+                self._callers.add(connection)
+                return True
+        with connection, contextlib.suppress(OSError):  # it has gone before it could be told
+            _send(connection, words.Refused(reason=f"{MOST_CALLERS} callers are served already; try again"))
+        return False
 
     def _welcome(self, connection: socket.socket) -> None:
-        """Serve a caller of this user or of root, if there is room."""
-        with connection:
+        """Serve a caller of this user or of root."""
+        try:
             uid = peer_uid(connection)
+            if uid in (os.getuid(), 0):
+                self._serve(connection, _user(uid))
+            else:
+                _send(connection, words.Refused(reason="this daemon belongs to another user; ask as that user"))
+        except OSError as error:  # the caller has gone, or said nothing for too long
+            self._log.info("a caller has gone", reason=str(error))
+        finally:
             with self._lock:
-                crowded = len(self._callers) >= MOST_CALLERS
-                if not crowded:
-                    self._callers.add(connection)
-            try:
-                if uid not in (os.getuid(), 0):
-                    _send(connection, words.Refused(reason="this daemon belongs to another user; ask as that user"))
-                elif crowded:
-                    _send(connection, words.Refused(reason=f"{MOST_CALLERS} callers are served already; try again"))
-                else:
-                    self._serve(connection, _user(uid))
-            except OSError as error:  # the caller has gone, or said nothing for too long
-                self._log.info("a caller has gone", reason=str(error))
-            finally:
-                with self._lock:
-                    self._callers.discard(connection)
+                self._callers.discard(connection)
+            connection.close()
 
     def _serve(self, connection: socket.socket, who: str) -> None:
         with connection.makefile("rb") as lines:

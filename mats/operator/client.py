@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from mats.errors import UserError
 from mats.operator import words
 from mats.operator.address import connect
 
@@ -17,7 +18,7 @@ _replies = msgspec.json.Decoder(words.Reply)
 T = TypeVar("T", bound=words.Answer)
 
 
-class OperatorError(Exception):
+class OperatorError(UserError):
     """Why a command was not carried out: one sentence with the mend."""
 
 

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.actions import Action
 from mats.ledger.assigning import Move
 from mats.ledger.assignment import Assignment
-from mats.ledger.reconcile import Break
+from mats.ledger.breaks import Break
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
 from mats.model.orders import AccountId, IntentId, OrderView, StrategyName
@@ -36,8 +37,10 @@ class ReadBooks(Ask, frozen=True, tag="books"):
     """What every strategy holds; answered by `BookLines`."""
 
 
-class ReadBreaks(Ask, frozen=True, tag="breaks"):
-    """Where books and broker differ; answered by `BreakLines`."""
+class ReadBreaks(Ask, frozen=True, kw_only=True, tag="breaks"):
+    """Where books and broker differ, and at most `past` of the differences that ended; answered by `BreakLines`."""
+
+    past: int = 0
 
 
 class ReadEquity(Ask, frozen=True, tag="equity"):
@@ -63,6 +66,13 @@ class ReconcileNow(Command, frozen=True, tag="reconcile"):
     """Hold the books against the broker's positions now; answered by `BreakLines` of after the comparison."""
 
 
+class AnswerBreak(Command, frozen=True, kw_only=True, tag="answer-break"):
+    """Say what a break is: a split, a change of symbol, or none of these; answered by `Done`."""
+
+    id: str
+    action: Action
+
+
 class HaltTrading(Command, frozen=True, kw_only=True, tag="halt"):
     """Take no new risk, of one strategy or (empty) of all; it holds over restarts."""
 
@@ -81,7 +91,7 @@ class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel"):
     intent: IntentId
 
 
-class CancelOrders(Command, frozen=True, kw_only=True, tag="cancel-all"):
+class CancelOrders(Command, frozen=True, kw_only=True, tag="cancel-orders"):
     """Cancel the orders of a strategy, or (empty) of all; answered by `Certificate`."""
 
     strategy: StrategyName = ""
@@ -132,6 +142,7 @@ Request = (
     | PreviewMove
     | PreviewReversal
     | ReconcileNow
+    | AnswerBreak
     | HaltTrading
     | ResumeTrading
     | CancelOrder
@@ -214,9 +225,14 @@ class BookLines(Answer, frozen=True, kw_only=True, tag="books"):
 
 
 class BreakLines(Answer, frozen=True, kw_only=True, tag="breaks"):
-    """Differences that a second look has confirmed. `compared_seconds_ago` is null before the first comparison."""
+    """`open` includes candidates, which one look alone has shown; of `past` the newest come first.
 
-    breaks: tuple[Break, ...]
+    `compared_seconds_ago` is null before the first comparison.
+    """
+
+    time: Nanos
+    open: tuple[Break, ...]
+    past: tuple[Break, ...]
     compared_seconds_ago: float | None
 
 
@@ -238,6 +254,13 @@ class Preview(Answer, frozen=True, kw_only=True, tag="preview"):
 
     assignment: Assignment
     broker: Decimal | None
+
+
+class Moved(Answer, frozen=True, kw_only=True, tag="moved"):
+    """For a machine: what was booked, and the preview that it followed."""
+
+    text: str
+    preview: Preview
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,6 +301,10 @@ def described(command: Command) -> str:
         move = command.move
         price = "" if move.price is None else f" at {move.price:f}"
         return f"move {move.quantity:f} {move.instrument} from {move.giver} to {move.taker}{price}"
+    if isinstance(command, CancelOrders):
+        return f"cancel every order of {command.strategy or 'all'}"
+    if isinstance(command, AnswerBreak):
+        return f"break {command.id} is {command.action.text}"
     if isinstance(command, SetEquity):
         return f"equity of {command.strategy}: {'by its weight' if command.amount is None else f'{command.amount:f}'}"
     return " ".join((name, *(str(value) if value not in ("", None) else "all" for value in fields.values())))
@@ -295,7 +322,7 @@ def outcome(answer: Answer) -> str:
             filled = f", {len(answer.closing)} closing orders" if answer.closing else ""
             return f"{len(answer.cancelled)} cancelled{filled}, {len(answer.flat)} flat; {left}"
         case BreakLines():
-            return f"{len(answer.breaks)} breaks"
+            return f"{len(answer.open)} breaks"
     return type(answer).__name__
 
 

@@ -75,7 +75,8 @@ def test_a_fault_in_the_environment_or_the_command_line_is_not_blamed_on_the_fil
 def test_an_option_that_does_not_exist_is_told_with_the_way_to_help() -> None:
     ran = run("--frequency", "7")
     assert (ran.code, ran.out) == (2, "")
-    assert "No such option: --frequency" in ran.err and "--help" in ran.err and "Traceback" not in ran.err
+    assert ran.err == "mats: No such option: --frequency; `mats --help` shows what there is\n"
+    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows what there is\n"
 
 
 # Strategies

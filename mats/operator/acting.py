@@ -1,0 +1,143 @@
+"""`mats halt`, `resume`, `cancel`, `flatten`, `reconcile`, `equity`, `strategy`: what an operator does."""
+
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from mats.errors import UserError
+from mats.model.money import exact
+from mats.operator import draw, words
+from mats.operator.client import ask
+from mats.operator.options import Config, DataDir, Json, Reason, directory, show
+
+REMAINS = 1
+"""The exit code of a certificate by which something remains."""
+
+strategy = typer.Typer(help="Start or stop a strategy.", rich_markup_mode=None)
+
+Whom = Annotated[str, typer.Argument(help="a strategy; none: all")]
+
+
+def halt(
+    reason: Annotated[str, typer.Option("--reason", help="why; it goes on record")],
+    strategy: Whom = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Take no new risk, of one strategy or of all. Positions may still be reduced; it holds over restarts."""
+    request = words.HaltTrading(strategy=strategy, reason=reason)
+    show(ask(directory(config, data_dir), request, words.Done), json, draw.done)
+
+
+def resume(
+    strategy: Whom = "", reason: Reason = "", config: Config = None, data_dir: DataDir = None, json: Json = False
+) -> None:
+    """Lift the halt of a strategy, or the halt of all."""
+    request = words.ResumeTrading(strategy=strategy, reason=reason)
+    show(ask(directory(config, data_dir), request, words.Done), json, draw.done)
+
+
+def reconcile(reason: Reason = "", config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Hold the books against the broker's positions now."""
+    request = words.ReconcileNow(reason=reason)
+    show(ask(directory(config, data_dir), request, words.BreakLines), json, draw.breaks)
+
+
+def cancel(
+    intent: Annotated[str, typer.Argument(help="the intent of one order, as `mats status` names it")] = "",
+    strategy: Annotated[str, typer.Option("--strategy", help="all orders of this strategy")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="all orders")] = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Cancel one order, a strategy's, or all. Ends with what became of each."""
+    if [bool(intent), bool(strategy), everything].count(True) != 1:
+        raise UserError("cancel what? name one of an INTENT, --strategy NAME and --all")
+    request: words.Request = words.CancelOrders(strategy=strategy, reason=reason)
+    if intent:
+        request = words.CancelOrder(intent=intent, reason=reason)
+    _certify(ask(directory(config, data_dir), request, words.Certificate), json)
+
+
+def flatten(
+    strategy: Annotated[str, typer.Argument(help="the strategy")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="every strategy")] = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Halt, cancel and close every position. Ends with a certificate: what is flat, what remains and why."""
+    if bool(strategy) == everything:
+        raise UserError("flatten whom? name one of a STRATEGY and --all")
+    request = words.Flatten(strategy=strategy, reason=reason)
+    _certify(ask(directory(config, data_dir), request, words.Certificate), json)
+
+
+def equity(
+    strategy: Annotated[str, typer.Argument(help="the strategy; none: show all")] = "",
+    amount: Annotated[str, typer.Argument(help="its equity in the base currency from now on")] = "",
+    clear: Annotated[bool, typer.Option("--clear", help="let its target weight rule again")] = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show what strategies may work with, or set it. An amount of its own wins over a strategy's weight."""
+    data = directory(config, data_dir)
+    if amount and clear:
+        raise UserError(f"give either the amount {amount} or --clear")
+    if amount or clear:
+        if not strategy:
+            raise UserError("whose equity? name a strategy before --clear")
+        request = words.SetEquity(strategy=strategy, amount=_amount(amount) if amount else None, reason=reason)
+        show(ask(data, request, words.Done), json, draw.done)
+        return
+    answer = ask(data, words.ReadEquity(), words.EquityLines)
+    lines = tuple(line for line in answer.lines if strategy in ("", line.strategy))
+    if strategy and not lines:
+        raise UserError(f"there is no strategy {strategy}; there are {', '.join(x.strategy for x in answer.lines)}")
+    show(words.EquityLines(lines=lines), json, draw.equity)
+
+
+@strategy.command()
+def start(
+    name: Annotated[str, typer.Argument(help="a strategy of the table")],
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Start a strategy of the table, also one that was stopped or parked."""
+    request = words.StartStrategy(strategy=name, reason=reason)
+    show(ask(directory(config, data_dir), request, words.Done), json, draw.done)
+
+
+@strategy.command()
+def stop(
+    name: Annotated[str, typer.Argument(help="a strategy that runs")],
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Stop a strategy in order; its orders and positions stay as they are."""
+    request = words.StopStrategy(strategy=name, reason=reason)
+    show(ask(directory(config, data_dir), request, words.Done), json, draw.done)
+
+
+def _certify(certificate: words.Certificate, as_json: bool) -> None:
+    show(certificate, as_json, draw.certificate)
+    if certificate.remains:
+        raise typer.Exit(REMAINS)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        return exact(text)
+    except ValueError as error:
+        raise UserError(f"the amount {error}; give it as 50000 or 50000.50") from None

@@ -1,0 +1,104 @@
+"""`mats books` and `mats books assign`: who holds what, and moving it between two books."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mats.errors import UserError
+from mats.ledger.assigning import Move
+from mats.model.money import exact
+from mats.operator import draw, words
+from mats.operator.client import ask
+from mats.operator.options import Config, DataDir, Json, Reason, directory, show
+
+books = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+
+@books.callback()
+def show_books(
+    context: typer.Context,
+    strategy: Annotated[str, typer.Option("--strategy", help="of this strategy only")] = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show who holds what, or move it (assign). Quantity, cost, results and commissions of every book."""
+    if context.invoked_subcommand is not None:
+        return
+    answer = ask(directory(config, data_dir), words.ReadBooks(), words.BookLines)
+    lines = tuple(book for book in answer.books if strategy in ("", book.strategy))
+    show(words.BookLines(books=lines), json, draw.books)
+
+
+@books.command()
+def assign(
+    giver: Annotated[str, typer.Option("--from", help="who gives")] = "",
+    taker: Annotated[str, typer.Option("--to", help="who gets it")] = "",
+    instrument: Annotated[str, typer.Option("--instrument", help="what")] = "",
+    quantity: Annotated[str, typer.Option("--quantity", help="units, above zero, of either side")] = "",
+    price: Annotated[str, typer.Option("--price", help="of one unit; none: the giver's average cost")] = "",
+    account: Annotated[str, typer.Option("--account", help="where; none: the only one that holds it")] = "",
+    reverse: Annotated[str, typer.Option("--reverse", help="take this assignment back")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Move quantity between Discretionary and a strategy, or two strategies, or take that back."""
+    if not reason:
+        raise UserError("an assignment needs a --reason; it goes on record")
+    data = directory(config, data_dir)
+    wanted = {"--from": giver, "--to": taker, "--instrument": instrument, "--quantity": quantity}
+    if reverse:
+        if any(wanted.values()):
+            raise UserError(
+                f"--reverse {reverse} stands alone; leave out {', '.join(n for n, v in wanted.items() if v)}"
+            )
+        _carry_out(
+            data,
+            words.PreviewReversal(id=reverse),
+            words.ReverseMove(id=reverse, reason=reason),
+            yes=yes,
+            as_json=json,
+        )
+        return
+    if missing := [name for name, value in wanted.items() if not value]:
+        raise UserError(f"an assignment needs {', '.join(missing)}; or --reverse with the id of one")
+    move = Move(
+        giver=giver,
+        taker=taker,
+        instrument=instrument,
+        quantity=_number("quantity", quantity),
+        price=_number("price", price) if price else None,
+        account=account,
+        reason=reason,
+    )
+    _carry_out(data, words.PreviewMove(move=move), words.MoveQuantity(move=move, reason=reason), yes=yes, as_json=json)
+
+
+def _carry_out(data_dir: Path, question: words.Request, command: words.Request, *, yes: bool, as_json: bool) -> None:
+    """Preview, confirmation, deed. Without a terminal nobody can confirm: then `--yes` is needed."""
+    preview = ask(data_dir, question, words.Preview)
+    if not as_json:
+        show(preview, False, draw.preview)
+    if not yes and not _confirmed():
+        raise UserError("nothing was booked; answer with y, or with --yes where nobody can be asked")
+    done = ask(data_dir, command, words.Done)
+    show(words.Moved(text=done.text, preview=preview), as_json, lambda moved: draw.done(done))
+
+
+def _confirmed() -> bool:
+    try:
+        return typer.confirm("Book it?", err=True)
+    except typer.Abort:  # nobody is there, or whoever is there has had enough
+        return False
+
+
+def _number(name: str, text: str) -> Decimal:
+    try:
+        return exact(text)
+    except ValueError as error:
+        raise UserError(f"the {name} {error}; give it as 100 or 0.5") from None

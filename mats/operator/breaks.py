@@ -1,0 +1,81 @@
+"""`mats breaks`: where books and broker differ, why that is known, and what an operator says it is."""
+
+from typing import Annotated
+
+import typer
+
+from mats.errors import UserError
+from mats.ledger.actions import Action, Residual, Split, SymbolChange
+from mats.ledger.breaks import Break
+from mats.operator import draw, words
+from mats.operator.client import ask
+from mats.operator.options import Config, DataDir, Json, Reason, directory, show
+
+PAST = 100
+"""So many breaks that ended are shown at most."""
+
+breaks = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+Name = Annotated[str, typer.Argument(help="the break's id, as `mats breaks` shows it")]
+
+
+@breaks.callback()
+def show_breaks(
+    context: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="those that ended as well")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show where books and broker differ, or answer. With age, both numbers and what is done about it."""
+    if context.invoked_subcommand is None:
+        request = words.ReadBreaks(past=PAST if everything else 0)
+        show(ask(directory(config, data_dir), request, words.BreakLines), json, draw.breaks)
+
+
+@breaks.command("show")
+def show_one(name: Name, config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show one break with its proof: what makes up both numbers."""
+    answer = ask(directory(config, data_dir), words.ReadBreaks(past=PAST), words.BreakLines)
+    found = _of_name(name, answer)
+    only = words.BreakLines(time=answer.time, open=(found,), past=(), compared_seconds_ago=answer.compared_seconds_ago)
+    show(only, json, draw.one_break)
+
+
+@breaks.command("answer")
+def answer_one(
+    name: Name,
+    split: Annotated[str, typer.Option("--split", help="new:old units, as 7:1")] = "",
+    symbol: Annotated[str, typer.Option("--symbol", help="the instrument's new symbol")] = "",
+    residual: Annotated[bool, typer.Option("--residual", help="neither: book it to Discretionary")] = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Say what a break is; it is booked when the next comparison shows it unchanged."""
+    if [bool(split), bool(symbol), residual].count(True) != 1:
+        raise UserError("what is it? name one of --split NEW:OLD, --symbol NEW and --residual")
+    data = directory(config, data_dir)
+    found = _of_name(name, ask(data, words.ReadBreaks(), words.BreakLines))
+    action: Action = Residual()
+    if split:
+        action = _split(found, split)
+    elif symbol:
+        action = SymbolChange(instrument=found.instrument, successor=symbol)
+    request = words.AnswerBreak(id=name, action=action, reason=reason)
+    show(ask(data, request, words.Done), json, draw.done)
+
+
+def _of_name(name: str, answer: words.BreakLines) -> Break:
+    found = next((one for one in (*answer.open, *answer.past) if one.id == name), None)
+    if found is None:
+        raise UserError(f"there is no break {name}; `mats breaks --all` shows those there are")
+    return found
+
+
+def _split(found: Break, text: str) -> Split:
+    new, _, old = text.partition(":")
+    if not (new.isdecimal() and old.isdecimal() and int(new) and int(old)):
+        raise UserError(f"the split {text!r} cannot be read; give new and old units as 7:1")
+    return Split(instrument=found.instrument, new=int(new), old=int(old))

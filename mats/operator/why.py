@@ -1,0 +1,159 @@
+"""Why something was traded: the chain from the signal to its fills, as the journal has it."""
+
+from decimal import Decimal
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from mats.errors import UserError
+from mats.ledger.attribution import New, attribute
+from mats.model.executions import (
+    AdjustmentRecorded,
+    Commission,
+    CommissionRecorded,
+    Execution,
+    FillCorrected,
+    FillRecorded,
+)
+from mats.model.orders import IntentId, OrderIntent, OrderView, StrategyName, order_ref
+from mats.model.timestamp import iso
+from mats.store.journal import Journal
+from mats.store.journal_orders import Alias
+
+
+class FillStory(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution: the log entry that booked it and the ones that corrected it, what holds now, and what it cost."""
+
+    entry: int
+    corrections: tuple[int, ...]
+    execution: Execution
+    commission: Commission | None
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """`intent`, `order` and `names` are of an order of ours; `unattributed` says why there is none."""
+
+    strategy: StrategyName
+    intent: OrderIntent | None
+    order: OrderView | None
+    names: tuple[Alias, ...]
+    fills: tuple[FillStory, ...]
+    legs: tuple[AdjustmentRecorded, ...] = ()
+    unattributed: str = ""
+
+
+def story_of(journal: Journal, name: str) -> Story:
+    """The story of an intent, of an execution by its id, or of an assignment. Raises UserError where there is none."""
+    if journal.order(name) is not None:
+        return _of_intent(journal, name)
+    booked = journal.find_execution(name)
+    if booked is not None:
+        return _of_intent(journal, booked.intent_id) if booked.intent_id else _of_stranger(journal, booked)
+    legs = journal.assignment(name)
+    if legs is not None:
+        return Story(strategy=legs[1].strategy, intent=None, order=None, names=(), fills=(), legs=legs)
+    raise UserError(
+        f"{name} is no intent, execution or assignment of this journal; `mats status` and the store's `orders` and"
+        " `fills` hold the ids"
+    )
+
+
+def _of_intent(journal: Journal, intent_id: IntentId) -> Story:
+    found = journal.order(intent_id)
+    assert found is not None, f"the log names intent {intent_id}, which the journal does not have"
+    intent = found.intent
+    entries = journal.entries_of(intent.account, intent.strategy, intent.instrument.id)
+    own = [e for e in entries if not isinstance(e, AdjustmentRecorded) and e.intent_id == intent_id]
+    return Story(
+        strategy=intent.strategy,
+        intent=intent,
+        order=found.view,
+        names=found.aliases,
+        fills=_fills([e for e in own if isinstance(e, FillRecorded | FillCorrected)], own),
+    )
+
+
+def _of_stranger(journal: Journal, booked: FillRecorded | FillCorrected) -> Story:
+    """An execution that no order of ours caused."""
+    execution = booked.execution
+    entries = journal.entries_of(execution.account, booked.strategy, execution.instrument)
+    own = [e for e in entries if not isinstance(e, AdjustmentRecorded) and e.execution.family == execution.family]
+    cause = attribute(execution, None, journal.strategy_of, journal.by_perm_id)
+    return Story(
+        strategy=booked.strategy,
+        intent=None,
+        order=None,
+        names=(),
+        fills=_fills([e for e in own if isinstance(e, FillRecorded | FillCorrected)], own),
+        unattributed=cause.reason if isinstance(cause, New) else "",
+    )
+
+
+def _fills(
+    booked: list[FillRecorded | FillCorrected], own: list[FillRecorded | FillCorrected | CommissionRecorded]
+) -> tuple[FillStory, ...]:
+    families = dict.fromkeys(entry.execution.family for entry in booked)
+    commissions = {e.execution.family: e.commission for e in own if isinstance(e, CommissionRecorded)}
+    stories = []
+    for family in families:
+        first, *later = (entry for entry in booked if entry.execution.family == family)
+        stories.append(
+            FillStory(
+                entry=first.seq,
+                corrections=tuple(entry.seq for entry in later),
+                execution=(later or [first])[-1].execution,
+                commission=commissions.get(family),
+            )
+        )
+    return tuple(stories)
+
+
+def draw_story(story: Story) -> RenderableType:
+    """The chain, cause first, each link below what caused it."""
+    lines: list[str] = []
+    if story.intent is not None and story.order is not None:
+        lines += _order_lines(story.intent, story.order, story.names)
+    if story.unattributed:
+        lines.append(f"cause      none of ours: {story.unattributed}")
+    for leg in story.legs:
+        cost = leg.cost if leg.cost is not None else Decimal(0)
+        back = f", takes {leg.reverses} back" if leg.reverses else ""
+        lines.append(
+            f"{leg.assignment}  {iso(leg.recorded)}  entry {leg.seq}: {leg.strategy} {leg.quantity:+f}"
+            f" {leg.instrument} in {leg.account}, cost {cost:+f}, realised {leg.realized:+f} ({leg.reason}{back})"
+        )
+    for fill in story.fills:
+        lines += _fill_lines(fill, story.strategy)
+    if not story.fills and story.order is not None:
+        lines.append("fills      none")
+    return Group(*(Text(line) for line in lines))
+
+
+def _order_lines(intent: OrderIntent, order: OrderView, names: tuple[Alias, ...]) -> list[str]:
+    ticket = intent.ticket
+    price = "".join(f" {word} {p:f}" for word, p in (("limit", ticket.limit_price), ("stop", ticket.stop_price)) if p)
+    what = f"{intent.side} {intent.quantity:f} {intent.instrument.id} {ticket.order_type}{price} {ticket.tif}"
+    ids = ", ".join(
+        f"client {name.client_id} order {name.order_id}" + (f" perm {name.perm_id}" if name.perm_id else "")
+        for name in names
+    )
+    note = f": {order.note}" if order.note else ""
+    return [
+        f"signal     {iso(intent.time)}  {intent.strategy}{f': {intent.reason}' if intent.reason else ''}",
+        f"intent     {order_ref(intent.strategy, intent.intent_id)}  {what} in {intent.account}",
+        f"order      {iso(order.created)}  {ids or 'never sent'}",
+        f"state      {iso(order.updated)}  {order.state}, {order.filled:f} of {order.quantity:f} filled{note}",
+    ]
+
+
+def _fill_lines(fill: FillStory, strategy: StrategyName) -> list[str]:
+    done = fill.execution
+    corrected = f", corrected by entry {', '.join(map(str, fill.corrections))}" if fill.corrections else ""
+    cost = fill.commission
+    charged = "commission unknown" if cost is None else f"commission {cost.amount:f} {cost.currency}"
+    return [
+        f"execution  {iso(done.time)}  {done.exec_id}: {done.side} {done.quantity:f} {done.instrument}"
+        f" at {done.price:f} {done.currency} on {done.exchange or 'an unnamed exchange'}",
+        f"  fill     entry {fill.entry}{corrected}, booked to {strategy}, {charged}",
+    ]
