@@ -195,7 +195,7 @@ def test_a_resting_order_is_cancelled_by_its_name_and_its_instrument_is_left_alo
 
 def test_a_strategy_is_flattened_with_a_certificate_and_stays_halted(daemon: Daemon) -> None:
     certificate = daemon.told("flatten", "two", "--reason", "a bad feeling")
-    assert [order["state"] for order in certificate["closing"]] == ["FILLED"]
+    assert {order["state"] for order in certificate["closing"]} == {"FILLED"}
     assert [(one["strategy"], one["instrument"]) for one in certificate["flat"]] == [("two", "IBM")]
     assert (certificate["remains"], certificate["halted"]) == ([], ["two"])
     assert daemon.books()["two", "IBM"]["quantity"] == "0"
@@ -228,14 +228,15 @@ def test_what_cannot_be_is_said_in_one_sentence(daemon: Daemon, arguments: tuple
 
 
 def test_the_audit_has_every_command_with_who_what_why_and_outcome_also_after_the_end(daemon: Daemon) -> None:
+    daemon.told("halt", "calm", "--reason", "for the record")
+    daemon.mats("halt", "nix", "--reason", "for the record")
     daemon.process.terminate()
     out, _ = daemon.process.communicate(timeout=PATIENCE)
     assert daemon.process.returncode == 0 and msgspec.json.decode(out)["dead_letters"] == 0
-    lines = daemon.told("audit", "--last", "200")["lines"]
-    outcomes = {(line["what"], line["why"]): line["outcome"] for line in lines}
-    assert outcomes["flatten two", "a bad feeling"] == "0 cancelled, 1 closing orders, 1 flat; nothing remains"
-    assert outcomes["halt nix", "x"].startswith("refused: there is no strategy nix")
-    assert all(line["who"] and line["outcome"] for line in lines)
-    assert "move 10 SPY from one to two" in daemon.mats("audit").out
+    done, refused = daemon.told("audit", "--last", "2")["lines"]
+    assert (done["what"], done["why"]) == ("halt calm", "for the record") and done["who"] and done["time"]
+    assert done["outcome"] == "no new risk is taken by calm until `mats resume calm`"
+    assert refused["outcome"].startswith("refused: there is no strategy nix")
+    assert "for the record" in daemon.mats("audit").out
     gone = daemon.mats("status")
     assert gone.code == 2 and gone.sentences[0].startswith(f"mats: no daemon runs on {daemon.options[-1]}; start it")
