@@ -45,7 +45,7 @@ def owner_of(execution: Execution) -> StrategyName:
 
 
 def every_execution_is_in_the_log_once(world: World) -> Complaints:
-    """G1, with its attribution: no execution is lost, doubled or made up, and no adjustment covers for one."""
+    """G1, with its attribution: no execution is lost, doubled or made up."""
     entries = world.journal.entries(0, 1_000_000)
     fills = Counter(e.execution.exec_id for e in entries if isinstance(e, FillRecorded | FillCorrected))
     truth = {e.exec_id: e for e in world.broker.executions}
@@ -53,14 +53,28 @@ def every_execution_is_in_the_log_once(world: World) -> Complaints:
         if fills[exec_id] != (1 if exec_id in truth else 0):
             yield f"execution {exec_id} is {fills[exec_id]} times in the log"
     for entry in entries:
-        if isinstance(entry, AdjustmentRecorded):
-            yield f"entry {entry.seq} is an adjustment of {entry.quantity} {entry.instrument}: {entry.reason}"
-        elif entry.strategy != owner_of(entry.execution):
+        if not isinstance(entry, AdjustmentRecorded) and entry.strategy != owner_of(entry.execution):
             yield f"entry {entry.seq} of {entry.strategy} belongs to {owner_of(entry.execution)}"
     costs = Counter(e.commission.exec_id for e in entries if isinstance(e, CommissionRecorded))
     for exec_id in sorted(world.broker.commissions.keys() | costs.keys()):
         if costs[exec_id] != 1:
             yield f"the commission of {exec_id} is {costs[exec_id]} times in the log"
+
+
+def every_adjustment_stands_for_a_transfer(world: World) -> Complaints:
+    """No adjustment covers for an execution: they are what came in without one, each once, and all Discretionary's."""
+    booked, came = defaultdict(list), defaultdict(list)
+    for entry in world.journal.entries(0, 1_000_000):
+        if isinstance(entry, AdjustmentRecorded):
+            booked[entry.instrument].append(entry.quantity)
+            if entry.strategy != DISCRETIONARY:
+                yield f"entry {entry.seq} adjusts {entry.strategy}: {entry.reason}"
+    for instrument, quantity in world.broker.transfers:
+        came[instrument].append(quantity)
+    for instrument in sorted(booked.keys() | came.keys()):
+        quantities, transfers = booked[instrument], came[instrument]
+        if sum(quantities) != sum(transfers) or len(quantities) > len(transfers):
+            yield f"adjustments of {instrument} are {quantities}, transfers were {transfers}"
 
 
 def every_stage_has_everything_in_order(world: World) -> Complaints:
@@ -83,6 +97,8 @@ def books_equal_the_broker(world: World) -> Complaints:
     truth: dict[tuple[StrategyName, str], Decimal] = defaultdict(Decimal)
     for execution in {e.family: e for e in world.broker.executions}.values():
         truth[owner_of(execution), execution.instrument] += execution.signed_quantity
+    for instrument, quantity in world.broker.transfers:
+        truth[DISCRETIONARY, instrument] += quantity
     for key in sorted(books.keys() | truth.keys()):
         if books.get(key, Decimal(0)) != truth[key]:
             yield f"the book {key} holds {books.get(key)}, by the broker's executions {truth[key]}"
@@ -224,6 +240,7 @@ def _inside(world: World, name: str, kind: type[A]) -> A:
 CHECKS: tuple[Callable[[World], Complaints], ...] = (
     everybody_lives_and_trades,
     every_execution_is_in_the_log_once,
+    every_adjustment_stands_for_a_transfer,
     every_stage_has_everything_in_order,
     books_equal_the_broker,
     every_order_has_one_intent_and_every_intent_one_end,

@@ -30,6 +30,7 @@ class FaultyBroker(Brokerage):
         self._prices = {name: default_universe().listing(name).price for name in INSTRUMENTS}
         self._late: list[tuple[int, Commission]] = []
         self._bars_until: Nanos = 0
+        self.transfers: list[tuple[str, Decimal]] = []
         self.faults = 0.0
         self.frozen = False
         self.arriving: Callable[[OrderIntent], None] = lambda intent: None
@@ -107,6 +108,14 @@ class FaultyBroker(Brokerage):
         quantity = self._random.choice((Decimal(0), old.quantity, max(old.quantity - 1, Decimal(0))))
         price = old.price + exact(self._random.choice((0, 1)))
         self.correct(old, replace(old, exec_id=f"{head}.{int(tail) + 1:02d}", quantity=quantity, price=price))
+
+    def transfer_something(self) -> None:
+        """Shares come in from another broker, or leave, and no execution says so."""
+        instrument = self._random.choice(("SPY", "BAC"))
+        quantity = Decimal(self._random.choice((-40, -3, 5, 60)))
+        self._books[ACCOUNT].transfer(instrument, quantity, exact(self._prices[instrument]))
+        self.transfers.append((instrument, quantity))
+        self._tell_all(self._position(self._books[ACCOUNT], instrument))
 
     def hang_up_on_somebody(self) -> None:
         """A connection breaks; what is on the line is lost."""

@@ -65,6 +65,7 @@ class Dials(Struct, frozen=True, kw_only=True):
     hang_ups: int = 0
     corrections: int = 0
     manual_trades: int = 0
+    transfers: int = 0
 
 
 def drawn(seed: int) -> Dials:
@@ -82,6 +83,7 @@ def drawn(seed: int) -> Dials:
         hang_ups=draw.choice((0, 1, 2)),
         corrections=draw.choice((0, 1)),
         manual_trades=draw.choice((0, 1)),
+        transfers=draw.choice((0, 0, 1)),
     )
 
 
@@ -257,6 +259,7 @@ class World:
             *[self.broker.hang_up_on_somebody] * dials.hang_ups,
             *[self.broker.correct_something] * dials.corrections,
             *[self.broker.trade_by_hand] * dials.manual_trades,
+            *[self.broker.transfer_something] * dials.transfers,
         ]
         while self.runtime.clock.now() < end:
             self._steps(self.random.randint(1, dials.steps_between_events), end)
