@@ -1,8 +1,8 @@
 """Where a backtest's bars come from, checked before anything runs."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from mats.data.quality import checked
 from mats.data.sizes import size_name
 from mats.data.tables import Table, bar_tables, read_table
 from mats.model.instrument import Instrument, InstrumentId, SecType, parse_instrument
+from mats.model.money import Currency
 from mats.model.timestamp import Nanos, iso
 from mats.store.bars import BarStore
 from mats.venue.listings import DEFAULT_LISTINGS
@@ -32,21 +33,33 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
     stamp: Stamp = "start"
 
 
-def load_data(
-    source: DataSource, uri: str, instruments: Sequence[InstrumentId], seconds: int, start: Nanos, end: Nanos
-) -> MarketData:
-    """The bars of `instruments` that lie in `[start, end)`, of `seconds` or, where there are none, of a part of that.
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Bars of `seconds`, or of a part of that, which start in `[start, end)`, and `before` earlier ones for warm-up.
+
+    The pairs that tell the rate of another currency than `currency` are taken along where there are bars of them.
+    """
+
+    instruments: tuple[InstrumentId, ...]
+    seconds: int
+    start: Nanos
+    end: Nanos
+    before: int = 0
+    currency: Currency = "USD"
+
+
+def load_data(source: DataSource, uri: str, wanted: Wanted) -> MarketData:
+    """The bars, with splits and dividends, checked.
 
     Raises DataError for an instrument without bars, bars of different sizes, and every fault that a bar can have.
     """
-    if not instruments:
+    if not wanted.instruments:
         raise DataError("no instrument is named; name some with --instruments, or in the strategy's parameters")
-    read = _from_store if source.place == STORE else _from_files
-    found = read(source, uri, instruments, seconds)
+    shelf = StoreShelf(uri) if source.place == STORE else FileShelf(source)
     bars: dict[InstrumentId, BarColumns] = {}
     actions: dict[InstrumentId, tuple[Action, ...]] = {}
-    for name, (columns, known) in found.items():
-        bars[name] = _part(columns, start, end)
+    for name in (*wanted.instruments, *_pairs(shelf, wanted)):
+        columns, known = shelf.read(name, wanted.seconds)
+        bars[name] = _part(columns, wanted)
         actions[name] = actions_between(known, bars[name].start)
     sizes = {columns.seconds for columns in bars.values()}
     if len(sizes) > 1:
@@ -69,51 +82,79 @@ def resolve(name: InstrumentId) -> Instrument:
     return instrument
 
 
-Found = dict[InstrumentId, tuple[BarColumns, tuple[Action, ...]]]
+Found = tuple[BarColumns, tuple[Action, ...]]
 
 
-def _from_store(source: DataSource, uri: str, instruments: Sequence[InstrumentId], seconds: int) -> Found:
-    store = BarStore(uri)
-    found: Found = {}
-    for name in instruments:
-        sizes = store.sizes(name)
-        size = seconds if seconds in sizes else max((s for s in sizes if seconds % s == 0), default=0)
-        bars = store.read(name, size) if size else None
+class Shelf(Protocol):
+    """A place that bars are read from."""
+
+    def has(self, name: InstrumentId) -> bool:
+        """Whether there are bars of an instrument."""
+
+    def read(self, name: InstrumentId, seconds: int) -> Found:
+        """All bars of an instrument that make up `seconds`, and its actions; DataError where there are none."""
+
+
+class StoreShelf:
+    """The store: bars of the very size where there are any, else the largest that make it up."""
+
+    def __init__(self, uri: str) -> None:
+        self._store = BarStore(uri)
+
+    def has(self, name: InstrumentId) -> bool:
+        return bool(self._store.sizes(name))
+
+    def read(self, name: InstrumentId, seconds: int) -> Found:
+        sizes = self._store.sizes(name)
+        size = max((s for s in sizes if seconds % s == 0), default=0)
+        bars = self._store.read(name, size) if size else None
         if bars is None:
             has = f"it has {', '.join(map(size_name, sizes))}" if sizes else "it has none"
             raise DataError(
-                f"the store has no bars of {name} that make up {size_name(seconds)} ({has}); `mats data import` some"
+                f"the store has no bars of {name} that make up {size_name(seconds)} ({has}); `mats data import` some, "
+                "or name another size with --bar-seconds"
             )
-        found[name] = checked(_table(bars)), store.actions(name)
-    return found
+        return checked(_table(bars)), self._store.actions(name)
 
 
-def _from_files(source: DataSource, uri: str, instruments: Sequence[InstrumentId], seconds: int) -> Found:
-    path = Path(source.place)
-    files = bar_tables(path)
-    found: Found = {}
-    for name in instruments:
-        if name not in files:
-            raise DataError(f"data {path} has no bars of {name}, but of {', '.join(files)}; name one of these")
-        table = read_table(files[name], zone=source.zone, stamp=source.stamp)
+class FileShelf:
+    """A bar file, or a folder of them."""
+
+    def __init__(self, source: DataSource) -> None:
+        self._source, self._files = source, bar_tables(Path(source.place))
+
+    def has(self, name: InstrumentId) -> bool:
+        return name in self._files
+
+    def read(self, name: InstrumentId, seconds: int) -> Found:
+        if name not in self._files:
+            has = ", ".join(self._files)
+            raise DataError(f"data {self._source.place} has no bars of {name}, but of {has}; name one of these")
+        file = self._files[name]
+        table = read_table(file, zone=self._source.zone, stamp=self._source.stamp)
         if seconds % table.seconds:
             raise DataError(
-                f"{files[name]} has bars of {size_name(table.seconds)}, which do not make up {size_name(seconds)}; "
+                f"{file} has bars of {size_name(table.seconds)}, which do not make up {size_name(seconds)}; "
                 f"say --bar-seconds {table.seconds}"
             )
-        found[name] = checked(table), file_actions(files[name], table, source.zone)
-    return found
+        return checked(table), file_actions(file, table, self._source.zone)
 
 
-def _part(bars: BarColumns, start: Nanos, end: Nanos) -> BarColumns:
-    """The bars that start in `[start, end)`."""
-    first, last = (int(i) for i in np.searchsorted(bars.start, (start, end), side="left"))
+def _pairs(shelf: Shelf, wanted: Wanted) -> list[InstrumentId]:
+    base = wanted.currency
+    currencies = {resolve(name).currency for name in wanted.instruments} - {base}
+    pairs = [pair for other in sorted(currencies) for pair in (other + base, base + other)]
+    return [pair for pair in pairs if pair not in wanted.instruments and shelf.has(pair)]
+
+
+def _part(bars: BarColumns, wanted: Wanted) -> BarColumns:
+    first, last = (int(i) for i in np.searchsorted(bars.start, (wanted.start, wanted.end), side="left"))
     if first == last:
         raise DataError(
-            f"there are no bars of {bars.instrument} from {iso(start)} to {iso(end)}; they go from "
+            f"there are no bars of {bars.instrument} from {iso(wanted.start)} to {iso(wanted.end)}; they go from "
             f"{iso(int(bars.start[0]))} to {iso(int(bars.end[-1]))}: correct --from and --to"
         )
-    return bars.between(int(bars.start[first]), int(bars.end[last - 1]))
+    return bars.between(int(bars.start[max(0, first - wanted.before)]), int(bars.end[last - 1]))
 
 
 def _table(bars: BarColumns) -> Table:

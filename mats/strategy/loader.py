@@ -39,6 +39,15 @@ def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:
     raise StrategyError(f"strategy file {file} {fault} {class_name!r}; it holds {names}: name one of these")
 
 
+def only_class(file: str, folder: Path) -> str:
+    """The name of the strategy class in a file that has just one; raises StrategyError."""
+    names = strategy_classes(_load_module(find_file(file, folder)))
+    if len(names) != 1:
+        has = ", ".join(names) or "no Strategy subclass"
+        raise StrategyError(f"strategy file {file} holds {has}; name one class, as {file}:NAME")
+    return names[0]
+
+
 def find_file(file: str, folder: Path) -> Path:
     """Where a strategy file is: as given if absolute, else in `folder`, else among the packaged examples."""
     path = Path(file)
