@@ -6,6 +6,7 @@ Precedence, strongest first: command line, environment (`MATS_RISK__MAX_ORDER_NO
 import tomllib
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -72,6 +73,22 @@ class Portfolio(_Section):
     allow_leverage: bool = Field(False, description="whether target weights may sum above 1")
 
 
+class Backtest(_Section):
+    """What a backtest assumes unless its command says otherwise."""
+
+    capital: Decimal = Field(Decimal(100_000), gt=0, description="what a backtest starts with, in the base currency")
+    fees: Literal["ib-fixed", "ib-tiered", "per-unit", "none"] = Field(
+        "ib-fixed", description="schedule of commissions"
+    )
+    fee_per_unit: Decimal = Field(Decimal("0.005"), ge=0, description="commission a unit where fees is per-unit")
+    spread_ticks: Decimal = Field(Decimal(1), ge=0, description="quoted spread where the bars have none")
+    slippage_ticks: int = Field(0, ge=0, description="ticks that market and stop orders trade worse than the quote")
+    participation: float = Field(0.1, ge=0, le=1, description="largest share of a bar's volume; 0 sets no bound")
+    latency: float = Field(0.0, ge=0, description="seconds from a decision to the exchange")
+    borrow_rate: float = Field(0.0, ge=0, description="yearly cost of what is short, as a share of its value")
+    limits: Literal["live", "none"] = Field("live", description="live: those of [risk]; none: orders are not limited")
+
+
 class Store(_Section):
     """ArcticDB. An empty `uri` keeps it in the data directory (LMDB)."""
 
@@ -98,6 +115,7 @@ class Settings(BaseSettings):
     portfolio: Portfolio = Portfolio()
     store: Store = Store()
     strategies: Strategies = Strategies()
+    backtest: Backtest = Backtest()
 
     @classmethod
     def settings_customise_sources(

@@ -1,10 +1,13 @@
 """What a result is compared with: bought at the first open, held to the end."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
-from mats.data.columns import BarColumns, Dividend, Floats, Instants, MarketData, Split
+from mats.data.columns import Dividend, Floats, Instants, MarketData, Split
 from mats.model.instrument import InstrumentId
+from mats.model.timestamp import Nanos
 
 
 class Benchmark(msgspec.Struct, frozen=True, eq=False):
@@ -21,12 +24,15 @@ class Benchmark(msgspec.Struct, frozen=True, eq=False):
         return worth
 
 
-def hold(data: MarketData, instrument: InstrumentId) -> Benchmark:
-    """Buy one instrument at its first open and hold it; splits change the units, dividends are kept as cash."""
+def hold(data: MarketData, instrument: InstrumentId, start: Nanos = 0) -> Benchmark:
+    """Buy one instrument at its first open from `start` on; splits change the units, dividends are kept as cash."""
     bars = data.bars[instrument]
+    bars = bars.between(start, int(bars.end[-1]))
     units, cash = np.ones(len(bars)), np.zeros(len(bars))
     for action in data.actions.get(instrument, ()):
         first = int(np.searchsorted(bars.start, action.time, side="left"))
+        if action.time <= start:
+            continue
         match action:
             case Split():
                 units[first:] *= float(action.ratio)
@@ -35,16 +41,16 @@ def hold(data: MarketData, instrument: InstrumentId) -> Benchmark:
     return Benchmark(f"{instrument} held", bars.end, (units * bars.close + cash) / bars.open[0])
 
 
-def hold_all(data: MarketData) -> Benchmark:
-    """The same amount of money in every instrument of the data, each in its own currency."""
-    names = sorted(data.bars)
+def hold_all(data: MarketData, names: Sequence[InstrumentId], start: Nanos = 0) -> Benchmark:
+    """The same amount of money in each instrument, each in its own currency."""
     if len(names) == 1:
-        return hold(data, names[0])
-    times = np.unique(np.concatenate([data.bars[name].end for name in names]))
-    worth = np.mean([hold(data, name).at(times) for name in names], axis=0)
+        return hold(data, names[0], start)
+    held = [hold(data, name, start) for name in names]
+    times = np.unique(np.concatenate([one.time for one in held]))
+    worth = np.mean([one.at(times) for one in held], axis=0)
     return Benchmark(f"{len(names)} instruments held", times, worth)
 
 
-def series(name: str, bars: BarColumns) -> Benchmark:
-    """The closes of given bars, for example of an index, as a benchmark."""
-    return Benchmark(name, bars.end, bars.close / bars.open[0])
+def given(name: str, time: Instants, value: Floats) -> Benchmark:
+    """A series of values, for example of an index, as a benchmark; its first value is the start."""
+    return Benchmark(name, time, value / value[0])

@@ -267,6 +267,7 @@ class Engine:
             fills=tuple(booking.fills),
             trades=trades,
             cash_events=tuple(booking.cash_events),
+            adjustments=tuple(booking.splits),
             data_fingerprint=fingerprint,
             seconds=self._seconds,
         )

@@ -16,6 +16,7 @@ from mats.backtest.speaker import BacktestDesk, Speaker
 from mats.backtest.spec import BacktestSpec, Models
 from mats.backtest.tape import Clock, Tape, timeline
 from mats.data.columns import MarketData, Split
+from mats.errors import UserError
 from mats.ledger.allocation import check_weights
 from mats.model.instrument import InstrumentId
 from mats.model.money import exact
@@ -34,7 +35,7 @@ Due = tuple[int, Callable[[], None]]
 """Something to do before the opens that lead to a close of the timeline."""
 
 
-class BacktestError(ValueError):
+class BacktestError(UserError):
     """A backtest that cannot begin; the text names thing, value and mend."""
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +14,10 @@ from msgspec.structs import replace
 from mats.backtest.data import DataSource, Wanted, load_data
 from mats.backtest.spec import BacktestSpec, Models, Style
 from mats.data.columns import MarketData
+from mats.data.errors import DataError
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO, Currency, exact, floor_to
-from mats.model.timestamp import Nanos
+from mats.model.timestamp import Nanos, from_datetime
 from mats.risk.limits import Limits
 from mats.settings import Settings
 from mats.store.connection import store_uri
@@ -56,10 +58,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepared(NamedTuple):
-    """What the engine is given."""
+    """What the engine is given, and which instruments the strategies watch."""
 
     spec: BacktestSpec
     data: MarketData
+    instruments: tuple[InstrumentId, ...]
 
 
 def prepare(request: Request, settings: Settings) -> Prepared:
@@ -80,15 +83,23 @@ def prepare(request: Request, settings: Settings) -> Prepared:
         seed=request.seed,
     )
     data = data_for(spec, request.source, store_uri(settings.store.uri, settings.data_dir))
-    return Prepared(replace(spec, bar_seconds=next(iter(data.bars.values())).seconds), data)
+    return Prepared(_bounded(spec, data), data, _watched(_runners(spec)))
+
+
+def _bounded(spec: BacktestSpec, data: MarketData) -> BacktestSpec:
+    """The period is that of the bars, so that the same run sees the same bars when the data has grown."""
+    first = min(int(bars.start[0]) for bars in data.bars.values())
+    last = max(int(bars.end[-1]) for bars in data.bars.values())
+    seconds = next(iter(data.bars.values())).seconds
+    return replace(spec, start=max(spec.start, first), end=min(spec.end, last), bar_seconds=seconds)
 
 
 def data_for(spec: BacktestSpec, source: DataSource, uri: str) -> MarketData:
     """The bars that the strategies of a spec watch, of a size that all of theirs can be made of."""
-    runners = [_runner(record, Path(spec.folder)) for record in spec.strategies]
+    runners = _runners(spec)
     seconds = math.gcd(*(runner.bar_seconds for runner in runners))
     wanted = Wanted(
-        instruments=tuple(sorted({name for runner in runners for name in runner.instruments})),
+        instruments=_watched(runners),
         seconds=seconds,
         start=spec.start,
         end=spec.end,
@@ -184,6 +195,20 @@ def _weighed(records: Sequence[StrategyRecord]) -> tuple[StrategyRecord, ...]:
     )
 
 
-def _runner(record: StrategyRecord, folder: Path) -> StrategyRunner:
-    """The strategy, made to be asked what it watches; it is never started."""
-    return make_runner(record, folder, Desk(lambda wish: None, str, int, lambda level, text: None))
+def _runners(spec: BacktestSpec) -> list[StrategyRunner]:
+    """The strategies, made to be asked what they watch; they are never started."""
+    nobody = Desk(lambda wish: None, str, int, lambda level, text: None)
+    return [make_runner(record, Path(spec.folder), nobody) for record in spec.strategies]
+
+
+def _watched(runners: Sequence[StrategyRunner]) -> tuple[InstrumentId, ...]:
+    return tuple(sorted({name for runner in runners for name in runner.instruments}))
+
+
+def instant(text: str) -> Nanos:
+    """A date or time of the command line; UTC where it names no zone. Raises DataError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"time {text!r} cannot be read; write 2013-10-04 or 2013-10-04T13:30:00Z") from None
+    return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

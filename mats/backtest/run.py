@@ -9,7 +9,7 @@ import msgspec
 from mats.backtest.spec import BacktestSpec
 from mats.data.columns import Floats, Instants
 from mats.ledger.trades import Trade
-from mats.model.executions import FillRecorded
+from mats.model.executions import AdjustmentRecorded, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO, Currency
 from mats.model.orders import OrderView, Signal, StrategyName
@@ -65,6 +65,8 @@ class BacktestRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     fills: tuple[RuledFill, ...]
     trades: tuple[Trade, ...]
     cash_events: tuple[CashEvent, ...] = ()
+    adjustments: tuple[AdjustmentRecorded, ...] = ()
+    """How splits changed what was held, in one numbering with the fills."""
     data_fingerprint: str
     seconds: Mapping[str, float] = {}
     """Where the time went, by part of the run; wall seconds, no part of the result."""

@@ -28,3 +28,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_stale_after: float = 86_400.0
     """Seconds after which an exchange rate is no longer known."""
+
+
+UNLIMITED = Limits(
+    max_order_quantity=Decimal(10) ** 24,
+    max_order_notional=Decimal(10) ** 24,
+    max_position_notional=Decimal(10) ** 24,
+    max_account_notional=Decimal(10) ** 24,
+    max_orders_per_minute=10**9,
+)
+"""Limits that no order reaches; data must be fresh all the same."""

@@ -5,14 +5,13 @@ are stored already change nothing. A method that raises has an unknown outcome; 
 their table come back as rejects, and the rest of the batch is stored.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
-from itertools import count, groupby
+from itertools import groupby
 from typing import TypeVar
 
-import pandas as pd
 from arcticdb import LibraryOptions
 from arcticdb.exceptions import StorageException
 from arcticdb.version_store.library import Library
@@ -230,14 +229,6 @@ class Store:
         with symbol.batch():
             return _each(library, symbol, bars, lambda bar: symbol.put(bar.start, conform(bar_row(bar), tables.BARS)))
 
-    def write_backtest(self, name: str, frames: Mapping[str, pd.DataFrame], metrics: Mapping[str, object]) -> str:
-        """Store the frames and metrics of a backtest under `name`, or `name_2`, … if taken; return the name used."""
-        library = self._library("backtests", LibraryOptions(recursive_normalizers=True))
-        wanted = symbol_name(name)
-        free = next(n for n in count(1) if not library.has_symbol(_numbered(wanted, n)))
-        library.write(_numbered(wanted, free), dict(frames), metadata=dict(metrics))
-        return _numbered(wanted, free)
-
     # Upkeep
 
     def compact_due(self) -> list[str]:
@@ -366,7 +357,3 @@ def _account_library(account: AccountId) -> str:
 
 def _instrument(row: PositionRow) -> InstrumentId:
     return row.instrument
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}_{number}"

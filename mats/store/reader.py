@@ -76,11 +76,6 @@ class Reader:
     def bars(self, size: str, instrument: str, span: Span = ALL) -> pd.DataFrame:
         return self.table(f"bars/{library_part(size)}", instrument, span)
 
-    def backtest(self, name: str) -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
-        """The frames and the metrics of a stored backtest."""
-        item = self._try(lambda: self._library("backtests").read(name))
-        return item.data, item.metadata
-
     def table(self, library: str, symbol: str, span: Span = ALL) -> pd.DataFrame:
         """Any table, or the part of it in `span`; empty when there is none."""
         if not self._arctic.has_library(library):

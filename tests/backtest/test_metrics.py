@@ -176,7 +176,7 @@ def test_held_instruments_are_the_benchmark_with_splits_and_dividends() -> None:
         {"SPY": (Dividend(START + DAY, Decimal(2), "USD"), Split(START + 2 * DAY, Decimal(2)))},
     )
     assert hold(data, "SPY").value.tolist() == pytest.approx([1.01, 1.06, 1.06, 1.22])
-    both = hold_all(data)
+    both = hold_all(data, ("IBM", "SPY"))
     assert both.value[-1] == pytest.approx((1.22 + 1.52) / 2)
     assert both.at(np.array([START, START + 9 * DAY])).tolist() == pytest.approx([1.0, both.value[-1]])
 

@@ -243,16 +243,6 @@ def test_strategies_are_seeded_once_and_changed_by_name(tmp_path, make):
         again.write_strategies([msgspec.structs.replace(trend, name="trend")], make.opening)
 
 
-def test_a_backtest_never_replaces_another(store, reader):
-    curve = pd.DataFrame({"equity": [1.0, 2.0]}, index=pd.date_range("2024-01-01", periods=2, tz="UTC"))
-    first = store.write_backtest("TREND_20240101_base", {"equity_curve": curve}, {"sharpe": 1.5})
-    second = store.write_backtest("TREND_20240101_base", {"equity_curve": curve * 2}, {"sharpe": 2.5})
-    assert (first, second) == ("TREND_20240101_base", "TREND_20240101_base_2")
-    frames, metrics = reader.backtest(first)
-    assert frames["equity_curve"]["equity"].tolist() == [1.0, 2.0]
-    assert metrics == {"sharpe": 1.5}
-
-
 def test_a_table_that_does_not_exist_is_empty(reader):
     assert reader.fills("NOBODY").empty
     assert reader.bars("7min", "SPY").empty

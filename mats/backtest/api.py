@@ -1,0 +1,161 @@
+"""Backtests from Python: `from mats import backtest; result = backtest.run("examples/ema_cross.py", data="bars")`.
+
+What a function needs is imported when it is called, so that `import mats.backtest.spec` stays cheap.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mats.backtest.benchmark import Benchmark
+    from mats.backtest.data import DataSource
+    from mats.backtest.prepare import Prepared
+    from mats.backtest.result import Result
+    from mats.backtest.spec import Models, Style
+    from mats.risk.limits import Limits
+    from mats.settings import Settings
+
+
+def run(
+    strategy: str | Sequence[str],
+    *,
+    data: str | Path = "store",
+    start: str | None = None,
+    end: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    instruments: Sequence[str] = (),
+    bar_seconds: int = 0,
+    capital: float | Decimal | None = None,
+    description: str = "run",
+    models: "Models | None" = None,
+    limits: "Limits | None" = None,
+    style: "Style" = "bars",
+    seed: int = 1,
+    benchmark: "str | pd.Series" = "",
+    zone: str | None = None,
+    config: Path | None = None,
+    data_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Result":
+    """Run strategies over bars; nothing is stored until `backtest.save(result)`.
+
+    `strategy` is FILE.py, FILE.py:Class or a name in the strategy table, or several of them in one account. `data` is
+    `store`, or a bar file or a folder of them. `start` and `end` are ISO 8601, UTC where they name no zone; bars that
+    start at `end` or later are left out. `models` and `limits` are those of the settings unless given. `benchmark` is
+    an instrument of the data, `none`, or values by time; empty holds what the strategies trade in equal parts.
+    Raises UserError, one sentence with the mend.
+    """
+    from mats.backtest.prepare import Request, instant, prepare
+    from mats.model.money import exact
+    from mats.store.index import LATEST
+
+    settings = _settings(config, data_dir)
+    request = Request(
+        strategies=(strategy,) if isinstance(strategy, str) else tuple(strategy),
+        params=params or {},
+        instruments=tuple(instruments),
+        bar_seconds=bar_seconds,
+        source=source_of(data, zone),
+        start=instant(start) if start else 0,
+        end=instant(end) if end else LATEST,
+        capital=exact(capital) if capital is not None else settings.backtest.capital,
+        currency=settings.portfolio.base_currency,
+        description=description,
+        models=models or models_of(settings),
+        limits=limits or limits_of(settings),
+        style=style,
+        seed=seed,
+    )
+    return finish(prepare(request, settings), request.source, benchmark, uri_of(settings), progress)
+
+
+def finish(
+    prepared: "Prepared",
+    source: "DataSource",
+    benchmark: "str | pd.Series",
+    uri: str,
+    progress: Callable[[int, int], None] | None,
+) -> "Result":
+    """Run what was prepared, and measure it."""
+    from mats.backtest.engine import run_backtest
+    from mats.backtest.result import make_result, result_name
+    from mats.runtime import SystemClock
+
+    now = SystemClock().now()
+    result_name(prepared.spec, now)  # so that a description of no use is told before the run, not after it
+    compared = _benchmark(prepared, source, benchmark, uri)
+    done = run_backtest(prepared.spec, prepared.data, progress)
+    return make_result(done, prepared.data, source, compared, now)
+
+
+def save(result: "Result", *, replace: bool = False, config: Path | None = None, data_dir: Path | None = None) -> str:
+    """Store a result under its name, which is returned; with `replace` in place of one that has that name."""
+    from mats.backtest.storage import replace_result, store_result
+
+    (replace_result if replace else store_result)(uri_of(_settings(config, data_dir)), result)
+    return result.name
+
+
+def load(name: str, *, config: Path | None = None, data_dir: Path | None = None) -> "Result":
+    """A stored result, as it was. Raises ResultError."""
+    from mats.backtest.storage import load_result
+
+    return load_result(uri_of(_settings(config, data_dir)), name)
+
+
+def source_of(data: str | Path, zone: str | None) -> "DataSource":
+    """Where bars come from, by an absolute path, so that the run can be repeated from anywhere."""
+    from mats.backtest.data import STORE, DataSource
+
+    return DataSource(place=STORE if str(data) == STORE else str(Path(data).resolve()), zone=zone)
+
+
+def models_of(settings: "Settings") -> "Models":
+    """The models that the settings name."""
+    from mats.backtest.spec import Models
+
+    return Models(**settings.backtest.model_dump(exclude={"capital", "limits"}))
+
+
+def limits_of(settings: "Settings") -> "Limits":
+    """The limits of the live system, or limits that no order reaches."""
+    from mats.risk.limits import UNLIMITED, Limits
+
+    return UNLIMITED if settings.backtest.limits == "none" else Limits(**settings.risk.model_dump())
+
+
+def uri_of(settings: "Settings") -> str:
+    """The address of the store."""
+    from mats.store.connection import store_uri
+
+    return store_uri(settings.store.uri, settings.data_dir)
+
+
+def _settings(config: Path | None, data_dir: Path | None) -> "Settings":
+    from mats.settings import command_line, default_config, load_settings
+
+    return load_settings(config or default_config(), command_line(data_dir=data_dir))
+
+
+def _benchmark(
+    prepared: "Prepared", source: "DataSource", benchmark: "str | pd.Series", uri: str
+) -> "Benchmark | None":
+    from mats.backtest.benchmark import given, hold, hold_all
+    from mats.backtest.data import Wanted, load_data
+    from mats.backtest.frames import nanoseconds
+
+    spec, data = prepared.spec, prepared.data
+    if not isinstance(benchmark, str):
+        return given(str(benchmark.name or "benchmark"), nanoseconds(benchmark.index), benchmark.to_numpy(dtype=float))
+    if benchmark == "none":
+        return None
+    if not benchmark:
+        return hold_all(data, prepared.instruments, spec.start)
+    if benchmark not in data.bars:
+        wanted = Wanted(instruments=(benchmark,), seconds=spec.bar_seconds, start=spec.start, end=spec.end)
+        data = load_data(source, uri, wanted)
+    return hold(data, benchmark, spec.start)
