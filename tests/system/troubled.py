@@ -72,7 +72,7 @@ class Trouble:
     def strike(self) -> None:
         """One of the things that happen, or none."""
         kinds = [self.trade_by_hand, self.correct, self.bust, self.drop, self.lose_the_line]
-        (act,) = self._chance.choices([*kinds, self.nothing], weights=(4, 3, 1, 2, 1, 30))
+        (act,) = self._chance.choices([*kinds, self.nothing], weights=(4, 3, 1, 2, 1, 16))
         act()
 
     def nothing(self) -> None:
