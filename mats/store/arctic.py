@@ -16,6 +16,7 @@ from arcticdb import LibraryOptions
 from arcticdb.exceptions import StorageException
 from arcticdb.version_store.library import Library
 
+from mats.ledger.trades import Trade
 from mats.model.broker import AccountValue
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
@@ -32,7 +33,6 @@ from mats.store.names import check_distinct, library_part, symbol_name
 from mats.store.rows import (
     Mark,
     PositionRow,
-    TradeRow,
     bar_row,
     history_row,
     kept_of,
@@ -108,8 +108,18 @@ class Store:
         held = [row for row in latest.values() if row.quantity]
         with symbol.batch():
             for key in (key for key, row in latest.items() if not row.quantity):
-                symbol.remove_key(key)
+                symbol.remove(key)
             return _put_all("portfolio", symbol, tables.PORTFOLIO, held, _position)
+
+    def change_trades(self, account: AccountId, changes: Sequence[tuple[str, Nanos, Trade | None]]) -> Rejects:
+        """Store the round trips that changed, by id and closing time; the row of one that is None is taken out."""
+        symbol = self._symbol("trades", account, tables.TRADES)
+        with symbol.batch():
+            for name, closed, trade in changes:
+                if trade is None:
+                    symbol.remove((name,), closed)
+            kept = [trade for _, _, trade in changes if trade is not None]
+            return _put_all("trades", symbol, tables.TRADES, kept, lambda trade: (trade.exit_time, trade_row(trade)))
 
     def marks(self, account: AccountId) -> dict[InstrumentId, Mark]:
         """The prices at which the stored portfolio of an account is valued."""
@@ -139,10 +149,6 @@ class Store:
             return [strategy_of(row) for row in symbol.rows()]
 
     # What only grows
-
-    def append_trades(self, account: AccountId, rows: Sequence[TradeRow]) -> Rejects:
-        symbol = self._symbol("trades", account, tables.TRADES)
-        return _upsert("trades", symbol, tables.TRADES, rows, lambda row: (row.closed, trade_row(row)))
 
     def append_positions(self, strategy: StrategyName, rows: Sequence[PositionRow]) -> Rejects:
         """Store how the positions of a strategy changed: a symbol for each instrument, the last row is the latest."""

@@ -17,7 +17,7 @@ from mats.store.rebuild import Name, Table, keyed, schema_of
 from mats.store.tables import Schema
 
 POSITIONS = "positions/"
-FOLLOWING = ("portfolio", "portfolio_history", "orders")
+FOLLOWING = ("portfolio", "portfolio_history", "orders", "trades")
 """Libraries with a symbol for each account whose rows follow from the fills."""
 
 Told = Callable[[str], object]

@@ -81,6 +81,8 @@ class Derived:
             chaos.point("store: between two views")
         for strategy, steps in _grouped(self._views.steps, lambda row: row.strategy):
             rejects += self._store.append_positions(strategy, steps)
+        for account, trades in _grouped(self._views.trades.items(), lambda placed: placed[0][0]):
+            rejects += self._store.change_trades(account, [(name, time, trade) for (_, name, time), trade in trades])
         self._views.forget()
         return rejects + self._commit_accounts(now) + self._keep_hours(now)
 

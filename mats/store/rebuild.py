@@ -17,7 +17,7 @@ from mats.store.frames import Row, Value, conform
 from mats.store.keeping import Kept
 from mats.store.log import as_stored
 from mats.store.names import library_part, symbol_name
-from mats.store.rows import PositionRow, history_row, kept_of, mark_of, position_row, revalued
+from mats.store.rows import PositionRow, history_row, kept_of, mark_of, position_row, revalued, trade_row
 from mats.store.tables import Schema
 from mats.store.views import Views
 
@@ -61,6 +61,7 @@ SCHEMAS: dict[str, Schema] = {
     "portfolio": tables.PORTFOLIO,
     "portfolio_history": tables.PORTFOLIO_HISTORY,
     "orders": tables.ORDERS,
+    "trades": tables.TRADES,
 }
 HISTORY_KEY = ("snapshot_seq", "snapshot_utc", "strategy", "symbol")
 
@@ -111,6 +112,11 @@ def recompute(entries: Sequence[Entry], stored: Stored, told: Told = lambda _: N
     for account in views.accounts():
         for row in views.held(account, after=views.seq):
             _put(expected, stored, ("portfolio", account), row)
+    for (account, name, closed), trade in views.trades.items():
+        if trade is not None:
+            there = stored.get(("trades", account), {}).get((name,))
+            at = there.time if there else closed
+            expected.setdefault(("trades", account), {})[name,] = Placed(at, conform(trade_row(trade), tables.TRADES))
     expected.update(_orders(past, stored))
     return expected
 

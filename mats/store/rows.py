@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.book import Book
+from mats.ledger.trades import Trade
 from mats.model.broker import AccountValue
 from mats.model.executions import (
     AdjustmentRecorded,
@@ -19,7 +20,7 @@ from mats.model.executions import (
 from mats.model.instrument import InstrumentId, SecType, parse_instrument
 from mats.model.market import Bar
 from mats.model.money import ZERO, Currency, exact
-from mats.model.orders import AccountId, OrderView, Side, StrategyName, order_ref
+from mats.model.orders import AccountId, OrderView, StrategyName, order_ref
 from mats.model.timestamp import Nanos
 from mats.store.frames import Raw, Row
 from mats.store.keeping import Kept
@@ -65,25 +66,6 @@ class Mark(msgspec.Struct, frozen=True):
 
     price: float
     time: Nanos
-
-
-class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A completed round trip, closed by entry `fills_seq`; results in `currency`, commissions as a cost."""
-
-    account: AccountId
-    strategy: StrategyName
-    instrument: InstrumentId
-    side: Side
-    quantity: Decimal
-    open_price: Decimal
-    close_price: Decimal
-    gross_pnl: Decimal
-    commission: Decimal
-    currency: Currency
-    opened: Nanos
-    closed: Nanos
-    fills_seq: int
-    multiplier: Decimal = Decimal(1)
 
 
 def book_row(book: Book, time: Nanos, mark: Mark | None) -> PositionRow:
@@ -250,23 +232,43 @@ def history_row(row: PositionRow, kept: Kept, reason: str) -> Raw:
     }
 
 
-def trade_row(row: TradeRow) -> Raw:
+def trade_row(trade: Trade) -> Raw:
+    """A round trip. What is not known yet, or cannot be said in one currency, is missing."""
+    whole = not trade.uncharged and trade.commissions.keys() <= {trade.currency}
     return {
-        "strategy": row.strategy,
-        "symbol": row.instrument,
-        "side": row.side,
-        "quantity": row.quantity,
-        "open_price": row.open_price,
-        "close_price": row.close_price,
-        "gross_pnl": row.gross_pnl,
-        "commission": row.commission,
-        "net_pnl": row.gross_pnl - row.commission,
-        "currency": row.currency,
-        "multiplier": row.multiplier,
-        "fills_seq": row.fills_seq,
-        "opened_utc": row.opened,
-        "event_time_utc": row.closed,
+        "trade_id": trade.id,
+        "transaction_id": trade.entry_id,
+        "strategy": trade.strategy,
+        "symbol": trade.instrument,
+        "sec_type": sec_type_of(trade.instrument),
+        "side": trade.side,
+        "quantity": trade.quantity,
+        "quantity_exact": str(trade.quantity),
+        "open_price": trade.entry_price,
+        "open_price_exact": str(trade.entry_price),
+        "close_price": trade.exit_price,
+        "close_price_exact": str(trade.exit_price),
+        "multiplier": trade.multiplier,
+        "currency": trade.currency,
+        "gross_pnl": trade.gross,
+        "gross_pnl_exact": str(trade.gross),
+        "commission": trade.commissions.get(trade.currency, ZERO) if whole else None,
+        "commissions_exact": " ".join(f"{amount} {unit}" for unit, amount in sorted(trade.commissions.items())),
+        "net_pnl": trade.net,
+        "net_pnl_exact": _text(trade.net),
+        "net_base": trade.net_base,
+        "net_base_exact": _text(trade.net_base),
+        "open_intent": trade.entry_intent,
+        "close_intent": trade.exit_intent,
+        "close_fill": trade.exit_id,
+        "held_seconds": trade.seconds,
+        "opened_utc": trade.entry_time,
+        "event_time_utc": trade.exit_time,
     }
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def summary_row(values: Iterable[AccountValue], currency: Currency, time: Nanos) -> Raw:

@@ -154,15 +154,17 @@ class Symbol:
             self._keys[self._key(row)] = time
         self._last = time if self._last is None else max(self._last, time)
 
-    def remove_key(self, key: Key) -> None:
-        """Delete the row of `key`, if there is one among the cached rows."""
-        time = self._keys.pop(key, None)
-        if time is None:
+    def remove(self, key: Key, time: Nanos = LATEST) -> None:
+        """Delete the row of `key`, if there is one: among the cached rows, or placed in the second of `time`."""
+        at = self.find(key, time)
+        if at is None:
             return
+        self._keys.pop(key, None)
         self._count -= 1
-        self._pending[time] = None
-        del self._rows[time]
-        self._index.remove(time)
+        self._pending[at] = None
+        if at >= self._floor:
+            del self._rows[at]
+            self._index.remove(at)
 
     @contextmanager
     def batch(self, seq: int = 0) -> Iterator[None]:

@@ -83,13 +83,16 @@ ORDERS = Schema(
 
 TRADES = Schema(
     columns={
-        "strategy": TEXT, "symbol": TEXT, "side": TEXT, "quantity": FLOAT, "open_price": FLOAT, "close_price": FLOAT,
-        "gross_pnl": FLOAT, "commission": FLOAT, "net_pnl": FLOAT, "currency": TEXT, "multiplier": FLOAT,
-        "fills_seq": INT, "opened_utc": TIME, "event_time_utc": TIME,
+        "trade_id": TEXT, "transaction_id": TEXT, "strategy": TEXT, "symbol": TEXT, "sec_type": TEXT, "side": TEXT,
+        "quantity": FLOAT, "quantity_exact": TEXT, "open_price": FLOAT, "open_price_exact": TEXT, "close_price": FLOAT,
+        "close_price_exact": TEXT, "multiplier": FLOAT, "currency": TEXT, "gross_pnl": FLOAT, "gross_pnl_exact": TEXT,
+        "commission": FLOAT, "commissions_exact": TEXT, "net_pnl": FLOAT, "net_pnl_exact": TEXT, "net_base": FLOAT,
+        "net_base_exact": TEXT, "open_intent": TEXT, "close_intent": TEXT, "close_fill": TEXT, "held_seconds": FLOAT,
+        "opened_utc": TIME, "event_time_utc": TIME,
     },
-    key=("strategy", "symbol", "fills_seq"), cached=2_048,
+    key=("trade_id",), cached=2_048,
 )  # fmt: skip
-"""`trades`/account: append of completed round trips at their closing time."""
+"""`trades`/account: completed round trips at their closing time; what changes the past changes exactly their rows."""
 
 PORTFOLIO = Schema(columns=_POSITION, key=("strategy", "symbol"), rows_per_segment=5_000, cached=1_000_000)
 """`portfolio`/account: one row per position now held, at an index fixed for as long as it is held; all rows cached."""

@@ -1,4 +1,4 @@
-"""What the tables show beside the fills: positions, folded from the very entries that the tables hold.
+"""What the tables show beside the fills: positions and trades, folded from the very entries that the tables hold.
 
 The writer keeps this fold itself, so that a view never depends on a message that a crash may have eaten: it is made
 again from the entries behind its last snapshot, and comes out the same.
@@ -11,15 +11,20 @@ import msgspec
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
 from mats.ledger.history import History
+from mats.ledger.round_trips import RoundTrips
+from mats.ledger.trades import Trade
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
 from mats.store.rows import Mark, PositionRow, book_row
 
+TradeKey = tuple[AccountId, str, Nanos]
+
 
 class _Snapshot(msgspec.Struct, frozen=True):
     books: bytes
+    trips: bytes
     since: tuple[tuple[BookKey, Nanos], ...]
 
 
@@ -27,12 +32,14 @@ class Views:
     """The books after entry `seq`, valued at the last known prices; and what of them is not stored yet.
 
     `portfolio` are the rows that changed (at first all that are held), `steps` one row for each change of a book.
+    `trades` are the round trips that changed, by account, id and closing time; None where there is none any more.
     """
 
     def __init__(self, history: History, saved: bytes = b"") -> None:
         """As it was `saved`, or empty."""
         snapshot = msgspec.msgpack.decode(saved, type=_Snapshot) if saved else None
         self._books = Books.load(snapshot.books, history) if snapshot else Books(history)
+        self._trips = RoundTrips.load(snapshot.trips, history) if snapshot else RoundTrips(history)
         self._since: dict[BookKey, Nanos] = dict(snapshot.since) if snapshot else {}
         self._changed_at: dict[AccountId, int] = {}
         for book in self._books:
@@ -40,6 +47,7 @@ class Views:
         self._marks: dict[InstrumentId, Mark] = {}
         self._changed = {book.key: None for book in self._books if book.quantity}
         self.steps: list[PositionRow] = []
+        self.trades: dict[TradeKey, Trade | None] = {}
 
     @property
     def seq(self) -> int:
@@ -47,7 +55,7 @@ class Views:
 
     def save(self) -> bytes:
         """Everything that following the log has made; prices are heard again."""
-        return msgspec.msgpack.encode(_Snapshot(self._books.dump(), tuple(self._since.items())))
+        return msgspec.msgpack.encode(_Snapshot(self._books.dump(), self._trips.dump(), tuple(self._since.items())))
 
     def accounts(self) -> tuple[AccountId, ...]:
         return tuple(self._changed_at)
@@ -58,16 +66,19 @@ class Views:
 
     def skip(self, seq: int) -> None:
         """Go on behind entry `seq`, which is known to no one."""
-        self._books.seq = seq
+        self._books.seq = self._trips.seq = seq
 
     def apply(self, entry: Entry) -> None:
         """Fold the next entry; one that is folded already changes nothing."""
-        for change in self._books.apply(entry):
-            book = change.after
+        for changed in self._books.apply(entry):
+            book = changed.after
             self._since[book.key] = entry.recorded
             self._changed_at[book.account] = book.seq
             self._changed[book.key] = None
             self.steps.append(self._row(book))
+        change = self._trips.apply(entry)
+        self.trades.update((_place(trade), None) for trade in change.removed)
+        self.trades.update((_place(trade), trade) for trade in change.kept)
 
     def mark(self, marks: Mapping[InstrumentId, Mark]) -> None:
         """Newer prices; what is held at another one than before has changed."""
@@ -90,6 +101,7 @@ class Views:
         """What has changed so far is stored."""
         self._changed.clear()
         self.steps.clear()
+        self.trades.clear()
 
     def _book(self, key: BookKey) -> Book:
         book = self._books.get(*key)
@@ -102,3 +114,7 @@ class Views:
 
     def _row(self, book: Book) -> PositionRow:
         return book_row(book, self._since[book.key], self._marks.get(book.instrument))
+
+
+def _place(trade: Trade) -> TradeKey:
+    return trade.account, trade.id, trade.exit_time

@@ -11,6 +11,7 @@ from arcticdb.exceptions import NoDataFoundException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mats.ledger.trades import Trade
 from mats.model.broker import AccountValue
 from mats.model.market import Bar
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
@@ -20,7 +21,7 @@ from mats.store.arctic import Store
 from mats.store.connection import connect
 from mats.store.keeping import Kept
 from mats.store.reader import ATTEMPTS, Reader
-from mats.store.rows import PositionRow, TradeRow
+from mats.store.rows import PositionRow
 from mats.strategy.record import StrategyRecord
 
 FRESH = count()
@@ -164,15 +165,59 @@ def test_an_instrument_that_cannot_be_a_symbol_is_a_reject(store, reader, make):
     assert len(reader.positions("REJECT")) == 1
 
 
-def test_a_round_trip_is_stored_once(store, reader, account, make):
-    trade = TradeRow(
-        account="DU1", strategy="TREND", instrument="SPY", side=Side.BUY, quantity=Decimal(10), currency="USD",
-        open_price=Decimal(100), close_price=Decimal(101), gross_pnl=Decimal(10), commission=Decimal("2.5"),
-        opened=make.opening, closed=make.opening + MINUTE, fills_seq=7,
+def trade(make, number, minutes=1, **changes):
+    bought = Trade(
+        account="DU1", strategy="TREND", instrument="SPY", currency="USD", multiplier=Decimal(1), side=Side.BUY,
+        quantity=Decimal(10), entry_id=f"e{number}", entry_time=make.opening, entry_price=Decimal(100),
+        entry_intent="i1", exit_id=f"x{number}", exit_time=make.opening + minutes * MINUTE, exit_price=Decimal(101),
+        exit_intent="i2", commissions={"USD": Decimal("2.5")},
     )  # fmt: skip
-    store.append_trades(account, [trade])
-    store.append_trades(account, [trade, msgspec.structs.replace(trade, fills_seq=9)])
-    assert reader.trades(account)["net_pnl"].tolist() == [7.5, 7.5]
+    return msgspec.structs.replace(bought, **changes)
+
+
+def changed(store, account, *trades):
+    return store.change_trades(account, [(trade.id, trade.exit_time, trade) for trade in trades])
+
+
+def test_a_round_trip_is_stored_once_with_both_causes_and_its_result(store, reader, account, make):
+    for _ in range(2):
+        assert changed(store, account, trade(make, 1), trade(make, 2, rate=Decimal("0.9"))) == []
+    stored = reader.trades(account)
+    assert stored["net_pnl"].tolist() == [7.5, 7.5]
+    assert stored[["open_intent", "close_intent", "held_seconds"]].to_numpy().tolist() == [["i1", "i2", 60.0]] * 2
+    assert stored["net_base_exact"].tolist() == [None, "9.000000000000"]
+
+
+def test_a_round_trip_whose_commission_is_missing_has_no_net_result(store, reader, account, make):
+    changed(store, account, trade(make, 1, uncharged=("x1",)))
+    changed(store, account, trade(make, 2, commissions={"USD": Decimal(1), "EUR": Decimal(2)}))
+    stored = reader.trades(account)
+    assert stored["gross_pnl"].tolist() == [10, 10]
+    assert stored[["net_pnl", "commission"]].isna().all(axis=None)
+    assert stored["commissions_exact"].tolist() == ["2.5 USD", "2 EUR 1 USD"]
+
+
+def test_a_correction_changes_and_removes_exactly_its_own_round_trips(store_uri, reader, account, make):
+    """Far enough back that the writer has to read the rows again."""
+    changed(Store(store_uri), account, *(trade(make, n, n) for n in range(1, 5_001)))
+    store = Store(store_uri)
+    before = reader.trades(account)
+    moved = trade(make, 7, 9_000)
+    store.change_trades(
+        account,
+        [
+            ("e3/x3", trade(make, 3, 3).exit_time, trade(make, 3, 3, exit_price=Decimal(102))),
+            ("e5/x5", trade(make, 5, 5).exit_time, None),
+            ("e7/x7", trade(make, 7, 7).exit_time, None),
+            ("e7/x7", moved.exit_time, moved),
+        ],
+    )
+    after = reader.trades(account)
+    assert after.loc[after["trade_id"] == "e3/x3", "gross_pnl"].tolist() == [20]
+    assert after["trade_id"].tolist()[-1] == "e7/x7"
+    assert sorted(set(before["trade_id"]) - set(after["trade_id"])) == ["e5/x5"]
+    untouched = ~before["trade_id"].isin(["e3/x3", "e5/x5", "e7/x7"])
+    assert before[untouched].equals(after[after["trade_id"].isin(before[untouched]["trade_id"])])
 
 
 def bars(make, first, last, close=1.0):
