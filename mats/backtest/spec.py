@@ -18,12 +18,12 @@ Style = Literal["bars", "signals"]
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """How the simulated market treats orders. The defaults cost money on purpose: a market order pays half a spread."""
+    """How the simulated market treats orders. The defaults cost money on purpose: a round trip pays the spread."""
 
     fees: FeeSchedule = "ib-fixed"
     fee_per_unit: Decimal = Decimal("0.005")
     """Commission a unit where `fees` is `per-unit`."""
-    spread_ticks: Decimal = Decimal(1)
+    spread_ticks: int = 1
     """Quoted spread, in ticks, where the bars have none; 0 fills at the bars' prices."""
     slippage_ticks: int = 0
     """How many ticks worse than the quote a market or stop order trades."""

@@ -1,8 +1,10 @@
 """How working orders meet a bar: at its open, and then along a stated path through it.
 
 The path is that of `mats.venue.replay`: from the open to one extreme, to the other, to the close, each leg a third of
-the bar's span. A bar that closes above its open visits the low first, any other the high first. Prices are the middle
-of a quote that is `spread` wide: buys trade half a spread above the path, sells half a spread below.
+the bar's span. A bar that closes above its open visits the low first, any other the high first. The path runs inside a
+quote: buys trade above it, sells below. A spread of the data lies evenly around the path. One of `spread_ticks` stays
+on the tick grid, the odd tick below: with a spread of one tick buys trade on the path and sells one tick under it, as
+at the opening quotes of a replay.
 
 - A market order trades at the open of the first bar that begins when it is there or later (`open`).
 - A limit order trades at the open where that is at its limit or better (`limit-open`), else at its limit when the path
@@ -36,7 +38,7 @@ WORDS = {OrderType.LIMIT: "limit", OrderType.STOP: "stop", OrderType.STOP_LIMIT:
 class Friction(msgspec.Struct, frozen=True, kw_only=True):
     """What trading costs besides fees. `participation` 0 sets no bound to the share of a bar's volume."""
 
-    spread_ticks: Decimal = ZERO
+    spread_ticks: int = 0
     slippage_ticks: int = 0
     participation: float = 0.0
 
@@ -117,7 +119,8 @@ class BarMarket:
     def __init__(self, instrument: Instrument, friction: Friction) -> None:
         self.instrument, self.friction = instrument, friction
         self.orders: dict[IntentId, Working] = {}
-        self.half_spread = friction.spread_ticks * instrument.tick_size / 2
+        self.above = friction.spread_ticks // 2 * instrument.tick_size
+        self.below = friction.spread_ticks * instrument.tick_size - self.above
         self.slippage = friction.slippage_ticks * instrument.tick_size
 
     def add(self, order: Working) -> None:
@@ -144,7 +147,9 @@ class Visit:
 
     def __init__(self, market: BarMarket, bar: MarketBar) -> None:
         self._market, self._bar = market, bar
-        self._half = market.half_spread if bar.spread is None else exact(bar.spread) / 2
+        half = None if bar.spread is None else exact(bar.spread) / 2
+        self._above = market.above if half is None else half
+        self._below = market.below if half is None else half
         self._left = market.capacity(bar.volume)
         self._price = exact(bar.open)
         self._corners: tuple[Decimal, ...] = ()
@@ -210,7 +215,7 @@ class Visit:
     def _level(self, order: Working) -> tuple[int, Decimal] | None:
         """The price of the path at which the order is reached: from below (+1) or above (-1)."""
         trigger = order.trigger
-        return None if trigger is None else (trigger[0], trigger[1] - order.side.sign * self._half)
+        return None if trigger is None else (trigger[0], trigger[1] - self._beyond(order.side))
 
     def _trade(self, order: Working, where: str) -> Traded | None:
         quantity = order.remaining if self._left is None else min(order.remaining, self._left)
@@ -226,10 +231,14 @@ class Visit:
         word = WORDS.get(order.ticket.order_type)
         return Traded(order, quantity, price, self._time, f"{word}-{where}" if word else where)
 
+    def _beyond(self, side: Side) -> Decimal:
+        """How far from the path the quote is that this side trades at."""
+        return self._above if side is Side.BUY else -self._below
+
     def _quote(self, order: Working) -> Decimal:
-        """Half a spread beyond the path; slipped, but never beyond a limit."""
+        """The quote at the path; slipped, but never beyond a limit."""
         sign, kind, limit = order.side.sign, order.ticket.order_type, order.ticket.limit_price
-        price = self._price + sign * self._half
+        price = self._price + self._beyond(order.side)
         if kind is not OrderType.LIMIT:
             price += sign * self._market.slippage
         if kind is OrderType.STOP_LIMIT and limit is not None and (price - limit) * sign > 0:
@@ -242,7 +251,7 @@ class Visit:
         """Without exact arithmetic: whether the path from low to high can reach any order at all."""
         if self._left is not None and self._left <= 0:
             return False
-        low, high, slack = self._bar.low, self._bar.high, float(self._half + self._market.instrument.tick_size)
+        low, high, slack = self._bar.low, self._bar.high, float(self._below + self._market.instrument.tick_size)
         for order in self._market.orders.values():
             trigger = order.trigger
             if order.since > self._bar.start:

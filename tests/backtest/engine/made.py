@@ -22,7 +22,7 @@ HUGE = Decimal(10) ** 15
 NO_LIMITS = Limits(
     max_order_quantity=HUGE, max_order_notional=HUGE, max_position_notional=HUGE, max_account_notional=HUGE
 )
-PLAIN = Models(fees="per-unit", spread_ticks=Decimal(0), participation=0.0)
+PLAIN = Models(fees="per-unit", spread_ticks=0, participation=0.0)
 """The next open, and half a cent a share."""
 
 

@@ -1,0 +1,79 @@
+"""The engine and the whole daemon in virtual time: the same wishes, orders and fills, to the instant and the cent."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from mats.backtest.engine import run_backtest
+from mats.backtest.spec import BacktestSpec, Models
+from mats.data.columns import BarColumns, MarketData
+from mats.model.timestamp import DAY, HOUR, MINUTE
+from mats.risk.limits import Limits
+from mats.strategy.record import StrategyRecord
+from mats.venue.universe import default_universe
+from tests.backtest.whole_daemon import OPENING, run_daemon
+
+NAMES = ("BAC", "IBM", "SPY")
+BARS = 240
+BEGIN = 19_675 * DAY + 10 * HOUR
+"""All within one day, at whose end the exchange ends `DAY` orders."""
+
+
+def random_bars(name: str, seed: int) -> BarColumns:
+    """A walk in cents; one minute in ten is missing, each instrument its own."""
+    draw = np.random.default_rng(seed)
+    start = BEGIN + MINUTE * np.flatnonzero(draw.random(BARS) > 0.1)
+    close = 10_000 + np.cumsum(draw.integers(-20, 21, len(start)))
+    opened = close + draw.integers(-5, 6, len(start))
+    high, low = np.maximum(opened, close) + 3, np.minimum(opened, close) - 3
+    prices = (np.round(cents / 100, 2) for cents in (opened, high, low, close))
+    return BarColumns(name, 60, start.astype(np.int64), *prices, np.full(len(start), 1e7))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_engine_decides_and_trades_as_the_daemon_does(seed: int) -> None:
+    bars = {name: random_bars(name, seed * 10 + number) for number, name in enumerate(NAMES)}
+    universe = default_universe()
+    data = MarketData(bars, {name: universe.instrument(name) for name in NAMES})
+    records = tuple(
+        StrategyRecord(
+            name=f"{kind}-{name.lower()}",
+            file="examples/ema_cross.py",
+            class_name="EmaCross",
+            params={"instrument": name, "fast": fast, "slow": 3 * fast, "short": 0.5, "warmup": 0},
+            target_weight=0.1,
+        )
+        for kind, fast in (("quick", 2), ("slow", 4))
+        for name in NAMES
+    )
+    spec = BacktestSpec(
+        strategies=records,
+        folder=".",
+        bar_seconds=60,
+        start=min(int(columns.start[0]) for columns in bars.values()),
+        end=max(int(columns.end[-1]) for columns in bars.values()),
+        equities={record.name: Decimal(100_000) for record in records},
+        models=Models(participation=0),
+        limits=Limits(max_orders_per_minute=1_000_000, stale_after=1e9),
+    )
+    quick, whole = run_backtest(spec, data), run_daemon(spec, data)
+    assert len(quick.fills) > 100
+    assert {(s.time, s.strategy, s.strength) for s in quick.signals} == {
+        (s.time, s.strategy, s.strength) for s in whole.signals
+    }
+    assert {(o.created, o.strategy, o.side, o.quantity, o.state) for o in quick.orders} == {
+        (o.created, o.strategy, o.side, o.quantity, o.state) for o in whole.orders.values()
+    }
+    charged = {c.execution.exec_id: c.commission.amount for c in whole.commissions}
+    seen = {
+        (f.strategy, f.execution.time - OPENING, f.execution.side, f.execution.quantity, f.execution.price): charged[
+            f.execution.exec_id
+        ]
+        for f in whole.fills
+    }
+    assert seen == {
+        (f.strategy, f.execution.time, f.execution.side, f.execution.quantity, f.execution.price): ruled.commission
+        for ruled in quick.fills
+        if (f := ruled.fill)
+    }

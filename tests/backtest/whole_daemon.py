@@ -1,0 +1,232 @@
+"""The daemon itself over stored bars in virtual time: every actor of the live tree, with the venue as its broker.
+
+The engine of `mats.backtest` composes the same decisions without mailboxes; this is what it is held against. The market
+shows its opens and nothing between them, so it is for orders that trade at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.backtest_broker import VenueLine
+from actors.messages.fill_log import Apply, SayHello
+from actors.messages.order_manager import OrderChanged
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish, SeedStrategies, StrategiesRead
+from actors.persistence_writer import PersistenceWriter
+from actors.risk_manager import RiskManager
+from actors.stage import Stage
+from actors.tree import Names, Plan, build
+from mats.backtest.spec import BacktestSpec
+from mats.data.columns import BarColumns, MarketData
+from mats.model.executions import CommissionRecorded, FillRecorded
+from mats.model.market import Bar, Quote
+from mats.model.orders import IntentId, OrderView, Signal, StrategyName
+from mats.model.timestamp import SECOND, Nanos
+from mats.runtime import Actor, ChildSpec, MailboxSpec, Ref, SupervisorSpec, VirtualRuntime
+from mats.store.journal import Journal
+from mats.venue.brokerage import Brokerage
+from mats.venue.universe import Listing, Universe
+
+ACCOUNT = "DU0000001"
+OPENING: Nanos = SECOND // 1000
+"""How long after the bars before it a bar opens: what was decided at their close is at the venue by then."""
+NEVER = 1e9
+START_SECONDS = 10.0
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What the market shows at one instant: quotes, and then the bars that end there."""
+
+    time: Nanos
+    quotes: tuple[Quote, ...]
+    bars: tuple[Bar, ...]
+
+
+class Heard(msgspec.Struct):
+    """What a run leaves behind: wishes as risk heard them, orders as they were last, entries of the fill log."""
+
+    signals: list[Signal] = []
+    orders: dict[IntentId, OrderView] = {}
+    fills: list[FillRecorded] = []
+    commissions: list[CommissionRecorded] = []
+
+
+class Market(Actor):
+    """Plays the steps; nothing else tells the venue the time."""
+
+    def __init__(self, broker: Brokerage, steps: Iterator[Step], over: Callable[[], None]) -> None:
+        self._broker, self._steps, self._over = broker, steps, over
+
+    def on_start(self) -> None:
+        self._await_next()
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case Step():
+                self._broker.book(self._broker.exchange.advance(message.time))
+                self._broker.on_market(message.quotes, message.bars)
+                self._await_next()
+            case _:
+                return super().on_receive(message)
+        return None
+
+    def _await_next(self) -> None:
+        step = next(self._steps, None)
+        if step is None:
+            self._over()
+        else:
+            self.after((step.time - self.clock.now()) / SECOND, step)
+
+
+class HeardRisk(RiskManager):
+    """The risk manager, with a note of every signal that it hears."""
+
+    def __init__(self, heard: Heard, **args: object) -> None:
+        super().__init__(**args)  # type: ignore[arg-type]
+        self._heard = heard
+
+    def on_receive(self, message: object) -> object:
+        if isinstance(message, Signal):
+            self._heard.signals.append(message)
+        return super().on_receive(message)
+
+
+class HeardWriter(Stage):
+    """The last stage where nothing is stored."""
+
+    stage = "store"
+    mailbox = MailboxSpec(capacity=50_000, never_full=(Apply, OrderChanged))
+
+    def __init__(
+        self, heard: Heard, equities: Mapping[StrategyName, Decimal], fill_log: Ref, sources: tuple[Ref, ...]
+    ) -> None:
+        self._kept, self._equities = heard, equities
+        self.fill_log, self._sources = fill_log, sources
+
+    def on_start(self) -> None:
+        self.cursor = 0
+        self.say_hello()
+        for source in self._sources:
+            source.tell(Republish())
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case Apply():
+                self.receive_entries(message)
+            case OrderChanged(order=order):
+                self._kept.orders[order.intent_id] = order
+            case SeedStrategies(records=records, reply_to=reply_to):
+                reply_to.tell(StrategiesRead(records))
+            case ReadEquities(reply_to=reply_to):
+                reply_to.tell(EquitiesRead(self._equities))
+            case SayHello():
+                self.say_hello()
+        return None
+
+    def apply(self, entries: tuple[object, ...]) -> None:
+        self._kept.fills += [entry for entry in entries if isinstance(entry, FillRecorded)]
+        self._kept.commissions += [entry for entry in entries if isinstance(entry, CommissionRecorded)]
+
+
+def run_daemon(spec: BacktestSpec, data: MarketData) -> Heard:
+    """Run the whole tree over the bars, first to last."""
+    with TemporaryDirectory(prefix="mats-backtest-") as folder:
+        return _run(spec, data, Path(folder))
+
+
+def _run(spec: BacktestSpec, data: MarketData, folder: Path) -> Heard:
+    heard = Heard()
+    first = min(int(columns.start[0]) for columns in data.bars.values())
+    runtime = VirtualRuntime(start=first - round(START_SECONDS * SECOND))
+    broker = Brokerage(_universe(data), {ACCOUNT: spec.capital}, runtime.clock.now)
+    names = Names(runtime)
+    Journal(folder / "journal.db").close()
+    runtime.start(_recorded(build(_plan(spec, broker, folder), names), heard, spec, names))
+    runtime.advance(START_SECONDS / 2)
+    over: list[bool] = []
+    runtime.spawn(Market, broker, steps(data), lambda: over.append(True), name="market")
+    runtime.run_until(lambda: bool(over))
+    runtime.advance(START_SECONDS)
+    return heard
+
+
+def steps(data: MarketData) -> Iterator[Step]:
+    """Each bar shows its opening quote a moment after it begins, and at its end a close without size, and itself."""
+    shown: dict[Nanos, tuple[list[Quote], list[Bar]]] = {}
+    for name in sorted(data.bars):
+        columns = data.bars[name]
+        tick = float(data.instruments[name].tick_size)
+        for bar in _bars(columns):
+            quotes, _ = shown.setdefault(bar.start + OPENING, ([], []))
+            quotes.append(quote(bar, bar.open, tick, bar.start + OPENING, size=1e9))
+            quotes, bars = shown.setdefault(bar.end, ([], []))
+            quotes.append(quote(bar, bar.close, tick, bar.end, size=0.0))
+            bars.append(bar)
+    for time in sorted(shown):
+        quotes, bars = shown[time]
+        yield Step(time, tuple(quotes), tuple(bars))
+
+
+def quote(bar: Bar, price: float, tick: float, time: Nanos, size: float) -> Quote:
+    """One tick wide with the price at the ask, as replays open. Without a size nobody trades there."""
+    return Quote(bar.instrument, time, round(price - tick, 8), price, size, size, price)
+
+
+def _bars(columns: BarColumns) -> Iterator[Bar]:
+    rows = zip(
+        *(c.tolist() for c in (columns.start, columns.open, columns.high, columns.low, columns.close, columns.volume)),
+        strict=True,
+    )
+    for start, opened, high, low, close, volume in rows:
+        yield Bar(columns.instrument, start, columns.seconds, opened, high, low, close, volume)
+
+
+def _universe(data: MarketData) -> Universe:
+    return Universe(
+        Listing(instrument=replace(data.instruments[name], con_id=number), price=1.0, volatility=0.0)
+        for number, name in enumerate(sorted(data.instruments), 1)
+    )
+
+
+def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> Plan:
+    return Plan(
+        journal=folder / "journal.db",
+        rejects=folder / "rejects.jsonl",
+        store_uri="",
+        timing=VenueLine(broker, spec.models.latency),
+        gateway=None,
+        limits=replace(spec.limits, stale_after=NEVER),
+        base_currency=spec.currency,
+        live_accounts=(),
+        reconcile_every=NEVER,
+        grace=NEVER,
+        allow_leverage=True,
+        seeds=spec.strategies,
+        strategy_folder=Path(spec.folder),
+        intent_prefix="b",
+    )
+
+
+def _recorded(tree: SupervisorSpec, heard: Heard, spec: BacktestSpec, names: Names) -> SupervisorSpec:
+    """The live tree with a writer that stores nothing and a risk manager that takes notes."""
+
+    def child(given: ChildSpec | SupervisorSpec) -> ChildSpec | SupervisorSpec:
+        if isinstance(given, SupervisorSpec):
+            return replace(given, children=tuple(child(inner) for inner in given.children))
+        if given.actor is PersistenceWriter:
+            args = {
+                "heard": heard,
+                "equities": spec.equities,
+                "fill_log": names.fill_log,
+                "sources": given.args["sources"],
+            }
+            return replace(given, actor=HeardWriter, args=args)
+        if given.actor is RiskManager:
+            return replace(given, actor=HeardRisk, args={"heard": heard, **given.args})
+        return given
+
+    return replace(tree, children=tuple(child(inner) for inner in tree.children))
