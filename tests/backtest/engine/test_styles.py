@@ -1,4 +1,4 @@
-"""One strategy in three styles: bar by bar, with declared indicators, with declared signals; equal to the last digit."""
+"""One strategy in three styles: bar by bar, with declared indicators, with declared signals; the same to a digit."""
 
 import pytest
 
