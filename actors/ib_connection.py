@@ -90,7 +90,7 @@ class IbConnection(Connection):
             case ReadBroker():
                 return self._answer_later()
             case TakePositions(reply_to=reply_to):
-                self.spawn_task(self._positions(), lambda o: reply_to.tell(o.result()))
+                self.spawn_task(self._take_positions(reply_to))
             case ResolveInstrument(instrument=instrument, reply_to=reply_to):
                 self.spawn_task(self._resolve(instrument, reply_to))
             case RequestHistory():
@@ -131,8 +131,11 @@ class IbConnection(Connection):
     async def _answer(self) -> Replay:
         return (await self._replay(0)).replay
 
-    async def _positions(self) -> PositionsTaken:
-        return PositionsTaken(await self._session.positions(self._timing.replay_timeout))
+    async def _take_positions(self, reply_to: Ref) -> None:
+        """A gateway without a line to IB tells what it remembers, and fills are on their way: that is no answer."""
+        positions = await self._session.positions(self._timing.replay_timeout)
+        if not self._session.degraded:
+            reply_to.tell(PositionsTaken(positions))
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""

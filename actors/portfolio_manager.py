@@ -216,6 +216,8 @@ class PortfolioManager(Stage):
                 chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
                 self._need_rates({change.after.currency, *change.after.commissions})
+                if change.before is None:
+                    self._ask_prices()
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None
@@ -256,7 +258,7 @@ class PortfolioManager(Stage):
         if (positions := self._watch.take_ripe(self.cursor)) is None:
             return
         outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())
-        for found in (*outcome.changed, *outcome.closed):
+        for found in outcome.told:
             self.log.warning(summary(found))
         for adjustments in outcome.adjustments:
             self.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))

@@ -130,9 +130,8 @@ class PositionWatch:
         snapshot = aggregate(positions)
         self.broker = {(position.account, position.instrument): position for position in snapshot}
         outcome = self._reconciliation.look(books, snapshot, self.accounts, instant, now)
-        for found in (*outcome.changed, *outcome.closed):
-            if found.confirmed_at is not None:
-                self._records.save_break(found)
+        for found in outcome.told:
+            self._records.save_break(found)
         self._records.save_snapshot(MEMORY, books.seq, self._reconciliation.dump())
         self.looked_at = now
         self._due = now + self._pause(outcome)

@@ -43,6 +43,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     closed: tuple[Break, ...]
     adjustments: tuple[tuple[Adjustment, ...], ...]
 
+    @property
+    def told(self) -> tuple[Break, ...]:
+        """What somebody should hear of: every break that was ever confirmed and stands otherwise than before."""
+        return tuple(found for found in (*self.changed, *self.closed) if found.confirmed_at is not None)
+
 
 class AnswerRefused(Exception):
     """The answer cannot be taken; one sentence with the mend."""

@@ -156,6 +156,36 @@ def test_what_comes_from_elsewhere_is_discretionary_within_five_seconds_with_its
     assert sorted(by_hand.values()) == [-160, 30], "the executions that nobody of us caused"
 
 
+def test_positions_on_a_link_that_is_down_prove_nothing(tmp_path: Path, gateway: GatewayThread) -> None:
+    write_strategies(tmp_path, holders(one=100), holder=HOLDER)
+    traffic = tmp_path / "traffic.jsonl"
+    gateway.fault(lambda hooks: hooks.record(traffic))
+    with running_system(tmp_path, gateway, grace=0.2) as system:
+        wait_until_held(system, one=100)
+        system.wait_for_agreement()
+        gateway.fault(lambda hooks: hooks.connectivity(1100))
+        gateway.fault(lambda hooks: hooks.arm(plan.Transfer(instrument="SPY", quantity=50, price=590)))
+        for _ in range(3):
+            told = positions_told(traffic)
+            system.operator.reconcile()
+            until(lambda n=told: positions_told(traffic) > n, 10, "positions of the gateway")
+        assert breaks(system) == Breaks((), ())
+        gateway.fault(lambda hooks: hooks.connectivity(1102))
+        wait_until_held(system, one=100, Discretionary=50)
+
+
+def positions_told(traffic: Path) -> int:
+    """How often the gateway has told all its positions."""
+    return traffic.read_text().count('"kind":"out","fields":["62"')
+
+
+def test_what_nobody_follows_has_a_price_all_the_same(tmp_path: Path, gateway: GatewayThread) -> None:
+    write_strategies(tmp_path, holders(one=100), holder=HOLDER)
+    with running_system(tmp_path, gateway, **DEFAULTS) as system:
+        gateway.fault(lambda hooks: hooks.arm(plan.ManualOrder(instrument="IBM", side=Side.BUY, quantity=3)))
+        until(lambda: system.portfolio().prices.get("IBM"), 20, "a price of IBM")
+
+
 def proved(past: tuple[Break, ...]) -> None:
     """Each transfer has a break whose proof adds up, and whose end names the entry that made the numbers equal."""
     out, come = (found for found in past if found.state is BreakState.ADJUSTED)
