@@ -15,6 +15,7 @@ CANNOT_GO_ON = 2
 
 COMMANDS = {
     "audit": "mats.operator.seeing:audit",
+    "backtest": "mats.backtest.command:backtest",
     "books": "mats.operator.books:books",
     "breaks": "mats.operator.breaks:breaks",
     "cancel": "mats.operator.acting:cancel",

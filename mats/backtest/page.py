@@ -1,7 +1,8 @@
 """A result in a few lines: as text, as a table on the terminal, as HTML for a notebook."""
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from rich.table import Table
 
@@ -67,6 +68,30 @@ FIGURES: tuple[tuple[str, str, Write], ...] = (
 )
 """The figures that are shown, what people call them, and how they are written."""
 
+LISTED = tuple(
+    figure
+    for figure in FIGURES
+    if figure[0] in ("total_return", "cagr", "sharpe", "max_drawdown", "trades", "hit_rate")
+)
+"""Those that a list of results has room for."""
+
+
+_LEFT_OUT = {"borrow": (None, 0), "dividends": (None, 0)}
+"""What of a figure is not worth a line."""
+
+
+class Listed(Protocol):
+    """What a list shows of a result."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def total(self) -> Metrics: ...
+
 
 def written(metrics: Metrics, key: str, write: Write) -> str:
     """The figure as text; a dash where it is not defined."""
@@ -88,14 +113,14 @@ def result_text(name: str, run: BacktestRun, total: Metrics) -> str:
 
 def metrics_grid(columns: Mapping[StrategyName, Metrics]) -> Table:
     """The figures side by side; a single strategy is the account, and has no column of its own."""
-    grid = Table(box=None, header_style="bold", pad_edge=False)
-    grid.add_column("")
     shown = dict(columns) if len(columns) > 2 else {"total": columns["total"]}
+    grid = Table(box=None, header_style="bold", pad_edge=False, show_header=len(shown) > 1)
+    grid.add_column()
     for name in shown:
-        grid.add_column(name if len(shown) > 1 else "", justify="right")
+        grid.add_column(name, justify="right")
     for key, label, write in FIGURES:
         texts = [written(metrics, key, write) for metrics in shown.values()]
-        if any(text != NOTHING for text in texts):
+        if any(metrics.figures()[key] not in _LEFT_OUT.get(key, (None,)) for metrics in shown.values()):
             grid.add_row(label, *texts)
     return grid
 
@@ -125,3 +150,17 @@ def result_html(name: str, run: BacktestRun, columns: Mapping[StrategyName, Metr
         f"<h4>{html.escape(name)}</h4><p>{html.escape(period(run))}</p>{failed}"
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def result_list(found: Sequence[Listed]) -> Table:
+    """Stored results, a line each."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("name", overflow="fold", ratio=1)
+    table.add_column("state")
+    labels = {key: label for key, label, _ in FIGURES}
+    for key, _, _ in LISTED:
+        table.add_column(labels[key], justify="right")
+    for record in found:
+        cells = [written(record.total, key, write) for key, _, write in LISTED]
+        table.add_row(record.name, record.state, *cells)
+    return table

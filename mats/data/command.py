@@ -21,7 +21,9 @@ from mats.store.turns import turn
 
 WIDTH = 120
 
-data = typer.Typer(help="Import and list market data.", no_args_is_help=True, rich_markup_mode=None)
+data = typer.Typer(
+    help="Import and list market data.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 Config = Annotated[Path | None, typer.Option(help="settings file, as for the daemon")]
 DataDir = Annotated[Path | None, typer.Option(help="data directory, as for the daemon")]

@@ -1,0 +1,228 @@
+"""The command line of backtests: `mats backtest STRATEGY…`, and `list`, `show`, `verify`, `delete` of results."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Literal
+
+import msgspec
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from mats.backtest import api
+from mats.backtest.page import metrics_grid, period, result_list, undefined_line
+from mats.backtest.prepare import Prepared, Request, instant, prepare
+from mats.backtest.progress import told_progress
+from mats.backtest.result import Record, Result, result_name
+from mats.backtest.spec import FeeSchedule, Style
+from mats.backtest.storage import load_result, read_record, records, replace_result, store_result, verify
+from mats.data.importing import Stamp
+from mats.data.sizes import size_seconds
+from mats.runtime import SystemClock
+from mats.settings import JsonValue, Settings, command_line, default_config, load_settings
+from mats.store.backtests import BacktestLibrary
+from mats.store.index import LATEST
+from mats.strategy.params import parse_assignments
+
+WIDTH = 120
+FAILED, DIFFERENT, INTERRUPTED = 1, 1, 130
+
+
+class RunUnlessNamed(TyperGroup):
+    """`mats backtest ema.py` is `mats backtest run ema.py`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`ctx` is the library's, under a name that changed between its versions."""
+        known = args and (args[0] in self.commands or args[0] == "--help")
+        return list(super().parse_args(ctx, args if known or not args else ["run", *args]))
+
+
+backtest = typer.Typer(
+    cls=RunUnlessNamed,
+    help="Run a strategy over past bars: mats backtest STRATEGY…; list, show and verify results.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path | None, typer.Option(help="settings file, as for the daemon")]
+DataDir = Annotated[Path | None, typer.Option(help="data directory, as for the daemon")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON, a line for each result")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="a stored result")]
+
+
+@backtest.command()
+def run(
+    strategies: Annotated[list[str], typer.Argument(metavar="STRATEGY…", help="FILE.py, FILE.py:Class, or a name")],
+    data: Annotated[str, typer.Option(help="store, a bar file or a folder of them")] = "store",
+    from_: Annotated[str, typer.Option("--from", help="first bar, as 2013-10-04 or 2013-10-04T13:30:00Z")] = "",
+    to: Annotated[str, typer.Option(help="bars from here on are left out")] = "",
+    param: Annotated[list[str] | None, typer.Option(help="fast=5, or NAME.fast=5 for one strategy; again")] = None,
+    instruments: Annotated[str, typer.Option(help="in place of the strategy's own: SPY,IBM")] = "",
+    bar_seconds: Annotated[str, typer.Option(help="size of bars, as 60, 1min or 1d")] = "",
+    capital: Annotated[float | None, typer.Option(min=0.01, help="in the base currency")] = None,
+    description: Annotated[str, typer.Option(help="the last part of the result's name")] = "run",
+    replace: Annotated[bool, typer.Option("--replace", help="in place of the result of that name")] = False,
+    fees: Annotated[FeeSchedule | None, typer.Option(help="schedule of commissions")] = None,
+    fee_per_unit: Annotated[float | None, typer.Option(min=0, help="commission a unit for --fees per-unit")] = None,
+    spread_ticks: Annotated[float | None, typer.Option(min=0, help="spread where bars have none")] = None,
+    slippage_ticks: Annotated[int | None, typer.Option(min=0, help="ticks worse than the quote")] = None,
+    participation: Annotated[float | None, typer.Option(min=0, max=1, help="share of a bar's volume, 0: all")] = None,
+    latency: Annotated[float | None, typer.Option(min=0, help="seconds from decision to exchange")] = None,
+    borrow_rate: Annotated[float | None, typer.Option(min=0, help="yearly cost of what is short")] = None,
+    limits: Annotated[Literal["live", "none"] | None, typer.Option(help="limits of orders")] = None,
+    style: Annotated[Style, typer.Option(help="bars, or signals where the strategy declares them")] = "bars",
+    benchmark: Annotated[str, typer.Option(help="an instrument, or none; default: what is traded, held")] = "",
+    zone: Annotated[str | None, typer.Option(help="zone of times in files that name none")] = None,
+    stamp: Annotated[Stamp, typer.Option(help="whether files have the start or the end of a bar")] = "start",
+    seed: Annotated[int, typer.Option(help="seed of the run")] = 1,
+    check: Annotated[bool, typer.Option("--check", help="look for look-ahead and warm-up bias alone")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Run strategies over past bars, and store the result."""
+    assumed: dict[str, JsonValue] = {
+        "capital": capital, "fees": fees, "fee_per_unit": fee_per_unit, "spread_ticks": spread_ticks,
+        "slippage_ticks": slippage_ticks, "participation": participation, "latency": latency,
+        "borrow_rate": borrow_rate, "limits": limits,
+    }  # fmt: skip
+    settings = load_settings(config or default_config(), command_line(data_dir=data_dir, backtest=assumed))
+    request = Request(
+        strategies=tuple(strategies),
+        params=parse_assignments(param or ()),
+        instruments=tuple(name.strip() for name in instruments.split(",") if name.strip()),
+        bar_seconds=size_seconds(bar_seconds) if bar_seconds else 0,
+        source=msgspec.structs.replace(api.source_of(data, zone), stamp=stamp),
+        start=instant(from_) if from_ else 0,
+        end=instant(to) if to else LATEST,
+        capital=settings.backtest.capital,
+        currency=settings.portfolio.base_currency,
+        description=description,
+        models=api.models_of(settings),
+        limits=api.limits_of(settings),
+        style=style,
+        seed=seed,
+    )
+    with _interruptible():
+        if check:
+            _check(prepare(request, settings))
+            return
+        result, spent = _run(request, settings, benchmark, replace=replace)
+    _show(result.record, result, spent, as_json=json)
+    if result.record.state == "failed":
+        print(f"mats: {result.record.failure}", file=sys.stderr)
+        raise typer.Exit(FAILED)
+
+
+@backtest.command("list")
+def list_(config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """List stored results, oldest first."""
+    found = records(_uri(config, data_dir))
+    if json:
+        for record in found:
+            print(msgspec.json.encode(record).decode())
+    elif found:
+        _console().print(result_list(found))
+    else:
+        print("no result is stored; `mats backtest STRATEGY` makes one")
+
+
+@backtest.command()
+def show(name: Name, config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show a stored result."""
+    uri = _uri(config, data_dir)
+    _show(read_record(uri, name), load_result(uri, name), {}, as_json=json)
+
+
+@backtest.command("verify")
+def verify_(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
+    """Run a stored result again, and compare trades and equity byte for byte."""
+    with _interruptible(), told_progress("running again") as progress:
+        verdict = verify(_uri(config, data_dir), name, progress)
+    for note in verdict.notes:
+        print(f"note: {note}")
+    if verdict.same:
+        print(f"{name}: trades and equity are the same, byte for byte")
+        return
+    for difference in verdict.differences:
+        print(f"mats: {name}: {difference}", file=sys.stderr)
+    raise typer.Exit(DIFFERENT)
+
+
+@backtest.command()
+def delete(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
+    """Forget a stored result."""
+    BacktestLibrary(_uri(config, data_dir)).delete(name)
+    print(f"{name} is deleted")
+
+
+def _run(request: Request, settings: Settings, benchmark: str, *, replace: bool) -> tuple[Result, dict[str, float]]:
+    """The result, stored, and the seconds that each step took."""
+    uri, begun = api.uri_of(settings), perf_counter()
+    prepared = prepare(request, settings)
+    if not replace:
+        BacktestLibrary(uri).check_free(result_name(prepared.spec, SystemClock().now()))
+    loaded = perf_counter()
+    with told_progress("running") as progress:
+        result = api.finish(prepared, request.source, benchmark, uri, progress)
+    ran = perf_counter()
+    (replace_result if replace else store_result)(uri, result)
+    return result, {"load": loaded - begun, "run and measure": ran - loaded, "store": perf_counter() - ran}
+
+
+def _check(prepared: Prepared) -> None:
+    """Say what the analysers of bias find; exit code 1 where a strategy looks ahead."""
+    from mats.backtest.bias import look_ahead, warm_up
+
+    found = look_ahead(prepared.spec, prepared.data)
+    for item in found:
+        print(f"mats: {item}", file=sys.stderr)
+    if not found:
+        print("no look-ahead: with the data cut short, the strategy asks for the same up to the cut")
+    for warmed in warm_up(prepared.spec, prepared.data):
+        print(warmed)
+    if found:
+        raise typer.Exit(FAILED)
+
+
+def _show(record: Record, result: Result, spent: dict[str, float], *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(record).decode())
+        return
+    console = _console()
+    state = "" if record.state == "complete" else "  FAILED"
+    console.print(f"{record.name}{state}", style="bold")
+    console.print(period(result.run))
+    console.print()
+    console.print(metrics_grid({"total": record.total, **record.by_strategy}))
+    console.print()
+    if record.benchmark:
+        console.print(f"Benchmark: {record.benchmark}")
+    if reasons := undefined_line(record.total):
+        console.print(f"Not defined: {reasons}")
+    for reason, count in record.denied.items():
+        console.print(f"{count:,} orders denied: {reason}", style="yellow")
+    times = {**spent, **{f"run: {name}": seconds for name, seconds in record.seconds.items()}}
+    console.print("Seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items()), style="dim")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends with one sentence: a result is stored by its last write alone."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("mats: stopped; nothing half-done was stored", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _uri(config: Path | None, data_dir: Path | None) -> str:
+    return api.uri_of(load_settings(config or default_config(), command_line(data_dir=data_dir)))
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else WIDTH, highlight=False)
