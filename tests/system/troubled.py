@@ -37,6 +37,8 @@ EXECUTION, COMMISSION = 11, 59
 """Numbers of the messages that bring them."""
 
 STEP_SECONDS = 0.25
+STRANGER = 77
+"""A client id that nobody of MATS has."""
 
 
 class Soaked(msgspec.Struct, frozen=True):
@@ -131,7 +133,7 @@ def soak_books(folder: Path, minutes: int, bar_seconds: float, kills: int, seed:
         gateway.stop()
     fills = Reader(lmdb_uri(data / "arctic")).fills(ACCOUNT)
     assert {row.family for row in fills.itertuples()} == {execution.family for execution in seen.executions}
-    assert held(data) == seen.positions
+    assert held(data) == seen.positions, f"{held(data)}, at the gateway {seen.positions}"
     return Soaked(
         fills=len(fills),
         by_hand=trouble.done["by hand"],
@@ -162,6 +164,10 @@ def _settle(daemon: Daemon, gateway: GatewayThread) -> None:
         gateway.fault(lambda faults, client=client: faults.drop(client))
     reported = {fill.exec_id for fill in gateway.fault(lambda faults: faults.fills())}
     until(lambda: reported <= _booked(daemon), 30, "every execution in the journal")
+    positions = look(gateway.gateway.port, client_id=STRANGER).positions
+    until(
+        lambda: held(daemon.data) == positions, 60, f"the stored portfolio {held(daemon.data)} is not {positions}: it"
+    )
 
 
 def _booked(daemon: Daemon) -> set[str]:
