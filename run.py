@@ -25,11 +25,13 @@ COMMANDS = {
     "gateway": "mats.gateway.command:gateway",
     "halt": "mats.operator.acting:halt",
     "reconcile": "mats.operator.acting:reconcile",
+    "report": "mats.backtest.report_command:report",
     "resume": "mats.operator.acting:resume",
     "status": "mats.operator.seeing:status",
     "store": "mats.store.command:store",
     "strategies": "mats.strategy.command:strategies",
     "strategy": "mats.operator.acting:strategy",
+    "sweep": "mats.sweep.command:sweep",
     "why": "mats.operator.seeing:why",
 }
 """Each command, and the function or group of commands that it is."""

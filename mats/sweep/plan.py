@@ -75,12 +75,12 @@ def check(plan: Plan) -> None:
         raise StrategyError(f"a sweep is of one strategy, not of {len(plan.spec.strategies)}; name one")
     if plan.trials and plan.walk:
         raise StrategyError("--trials and --walk-forward do not go together; leave one of them out")
-    faults = [_fault(plan, parameters) for parameters in _corners(plan.axes)]
+    faults = [_fault(plan, parameters) for parameters in corners(plan.axes)]
     if faults and all(faults):
         raise StrategyError(faults[0])
 
 
-def _corners(axes: Sequence[Axis]) -> list[Parameters]:
+def corners(axes: Sequence[Axis]) -> list[Parameters]:
     """Combinations from all over the grid, a few thousand at most."""
     made = combinations(axes)
     return made[:: max(1, len(made) // 2_000)]

@@ -54,7 +54,7 @@ def best_table(swept: Swept, most: int = BEST) -> Table:
     return _table("Rank", swept, best, [str(rank) for rank in range(1, len(best) + 1)])
 
 
-def test_table(swept: Swept) -> Table:
+def window_table(swept: Swept) -> Table:
     """The tests of a walk-forward, by window."""
     named = {
         window.number: f"{written.day(window.turn)} to {written.day(window.end)}" for window in swept.plan.windows()
@@ -90,7 +90,7 @@ def html(swept: Swept, made: Nanos) -> str:
         spread=spread,
         best=best_table(swept),
         failures=failure_table(swept),
-        walked=test_table(swept) if plan.walk else None,
+        walked=window_table(swept) if plan.walk else None,
         walked_chart=walked,
         walked_note="Each test ran with the parameters that were best on the stretch before it.",
         facts=(*_facts(plan), *swept.facts),

@@ -13,8 +13,10 @@ from arcticdb import LibraryOptions
 
 from mats.backtest.data import DataSource
 from mats.backtest.metrics import Metrics
+from mats.backtest.provenance import Code
 from mats.data.columns import Floats, Instants
-from mats.model.timestamp import Nanos, to_datetime
+from mats.model.timestamp import Nanos
+from mats.store.backtests import LIBRARY
 from mats.store.connection import connect, open_library
 from mats.store.index import time_index
 from mats.store.names import symbol_name
@@ -24,43 +26,37 @@ from mats.sweep.grid import Axis
 from mats.sweep.outcomes import Outcome, Task
 from mats.sweep.plan import Plan
 
-LIBRARY = "backtests"
 METRICS = tuple(name for name in Metrics.__struct_fields__ if name != "undefined")
 PARAMETER = "param_"
+CURVE = "out_of_sample"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, of which data, and by which code: an interrupted sweep goes on with nothing else."""
 
+    name: str
     plan: Plan
     source: DataSource
     data_fingerprint: str
-    code_version: str
+    code: Code
     started: Nanos
-
-
-def sweep_name(strategy: str, started: Nanos, description: str) -> str:
-    return symbol_name(f"sweep_{strategy}_{to_datetime(started):%Y%m%d}_{description}")
 
 
 class SweepTable:
     """One sweep in the store. Only one process writes it; processes that write other results take turns with it."""
 
     def __init__(self, uri: str, name: str) -> None:
-        self._uri, self.name = uri, name
+        self._uri, self.name = uri, symbol_name(name)
         self._library = open_library(connect(uri), LIBRARY, LibraryOptions(recursive_normalizers=True))
         self._rows = 0
 
-    def create(self, manifest: Manifest, *, replace: bool = False) -> None:
-        """Begin the table; SweepError where the name is taken and shall not be replaced."""
-        with turn(self._uri, LIBRARY):
-            if self._library.has_symbol(self.name) and not replace:
-                raise SweepError(
-                    f"a sweep {self.name} exists; go on with --resume {self.name}, replace it with --replace,"
-                    " or give another --description"
-                )
-            self._library.write(self.name, _frame((), manifest.plan.axes, 0), metadata=_metadata(manifest))
-            self._rows = 0
+    def check_free(self) -> None:
+        """SweepError where the name is taken: to be known before a long sweep, not after it."""
+        if self._library.has_symbol(self.name):
+            raise SweepError(
+                f"a sweep {self.name} exists; go on with --resume {self.name}, replace it with --replace,"
+                " or give another --description"
+            )
 
     def read(self) -> tuple[Manifest, list[Outcome]]:
         """What was asked for and what is there, by number; SweepError where there is no such sweep."""
@@ -75,21 +71,22 @@ class SweepTable:
         return manifest, sorted(outcomes, key=lambda outcome: outcome.task.number)
 
     def append(self, manifest: Manifest, outcomes: Sequence[Outcome]) -> None:
-        """Add outcomes that are not there yet, all or none of them."""
-        frame = _frame(outcomes, manifest.plan.axes, self._rows)
+        """Add outcomes that are not there yet, all or none of them; the first ones replace a sweep of the name."""
+        frame = _frame(outcomes, manifest, self._rows)
         with turn(self._uri, LIBRARY):
-            self._library.append(self.name, frame, metadata=_metadata(manifest), prune_previous_versions=True)
+            write = self._library.append if self._rows else self._library.write
+            write(self.name, frame, metadata=_metadata(manifest), prune_previous_versions=True)
         self._rows += len(frame)
 
     def write_curve(self, time: Instants, equity: Floats) -> None:
         """Keep the stitched out-of-sample curve of a walk-forward beside the table."""
         frame = pd.DataFrame({"equity": equity}, index=time_index(time.tolist()))
         with turn(self._uri, LIBRARY):
-            self._library.write(f"{self.name}_oos", frame, prune_previous_versions=True)
+            self._library.write(f"{self.name}/{CURVE}", frame, prune_previous_versions=True)
 
     def read_curve(self) -> tuple[Instants, Floats] | None:
         """The out-of-sample curve, None before a walk-forward has come to its end."""
-        name = f"{self.name}_oos"
+        name = f"{self.name}/{CURVE}"
         if not self._library.has_symbol(name):
             return None
         frame = self._library.read(name).data
@@ -100,8 +97,11 @@ def _metadata(manifest: Manifest) -> dict[str, str]:
     return {"sweep": msgspec.json.encode(manifest).decode()}
 
 
-def _frame(outcomes: Iterable[Outcome], axes: Sequence[Axis], first: int) -> pd.DataFrame:
-    """Numbers as floats, NaN where a metric is not defined; parameters as they are, and exactly as JSON."""
+def _frame(outcomes: Iterable[Outcome], manifest: Manifest, first: int) -> pd.DataFrame:
+    """Rows a nanosecond apart, from the sweep's start on; a metric that is not defined is NaN.
+
+    The task is there exactly, as JSON.
+    """
     items = list(outcomes)
     columns: dict[str, Any] = {
         "number": np.array([o.task.number for o in items], dtype=np.int64),
@@ -111,13 +111,14 @@ def _frame(outcomes: Iterable[Outcome], axes: Sequence[Axis], first: int) -> pd.
         "reason": _texts(o.reason for o in items),
         "task": _texts(msgspec.json.encode(o.task).decode() for o in items),
     }
-    for axis in axes:
+    for axis in manifest.plan.axes:
         values = [o.task.parameters.get(axis.name) for o in items]
         columns[PARAMETER + axis.name] = np.array(values, dtype=float) if _numeric(axis) else _texts(map(str, values))
     for name in METRICS:
         values = [o.metrics.get(name) for o in items]
         columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
-    return pd.DataFrame(columns, index=pd.RangeIndex(first, first + len(items)))
+    begin = manifest.started + first
+    return pd.DataFrame(columns, index=time_index(list(range(begin, begin + len(items)))))
 
 
 def _texts(values: Iterable[str]) -> Any:
