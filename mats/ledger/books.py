@@ -98,7 +98,7 @@ class Books:
         self._strategies: dict[tuple[AccountId, InstrumentId], set[StrategyName]] = {}
         self._nets: dict[tuple[AccountId, InstrumentId], Decimal] = {}
         for book in books:
-            self._put(book)
+            self._put(None, book)
 
     def apply(self, entry: Entry) -> tuple[BookChange, ...]:
         """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
@@ -111,7 +111,7 @@ class Books:
         after = (self._refolded(book, entry) if _changes_past(book, entry) else None) or _folded(book, entry)
         newest = max(book.time, entry.execution.time) if isinstance(entry, FillRecorded) else book.time
         after = replace(after, entries=book.entries + 1, seq=entry.seq, time=newest)
-        self._put(after)
+        self._put(before, after)
         self.seq = entry.seq
         return (BookChange(seq=entry.seq, before=before, after=after),)
 
@@ -153,14 +153,14 @@ class Books:
         snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
         return cls(history, snapshot.books, snapshot.seq)
 
-    def _put(self, book: Book) -> None:
+    def _put(self, before: Book | None, book: Book) -> None:
         place = (book.account, book.instrument)
-        known = self._books.get(book.key)
-        held = known.quantity if known else ZERO
-        if known is None or book.quantity is not held:
+        held = before.quantity if before else ZERO
+        if book.quantity is not held:
             self._nets[place] = EXACT.add(self._nets.get(place, ZERO), EXACT.subtract(book.quantity, held))
+        if before is None:
+            self._strategies.setdefault(place, set()).add(book.strategy)
         self._books[book.key] = book
-        self._strategies.setdefault(place, set()).add(book.strategy)
 
     def _refolded(self, book: Book, entry: Entry) -> Book | None:
         """The book folded again, where its whole past is still there."""

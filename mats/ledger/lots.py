@@ -22,7 +22,7 @@ from mats.model.money import EXACT, ONE, ZERO, Currency, converted, share
 from mats.model.orders import IntentId, Side
 from mats.model.timestamp import Nanos
 
-WAITING = 1_024
+WAITING = 256
 """So many executions of a book are remembered while their commission is missing."""
 
 FORGOTTEN = ("", ZERO)
@@ -30,6 +30,13 @@ FORGOTTEN = ("", ZERO)
 
 Matching = Literal["fifo", "lifo"]
 """Which lots are closed first: the oldest or the newest."""
+
+
+Span = tuple[Decimal, Decimal]
+"""Where a piece begins among the units of its execution, and how many units those are."""
+
+Bill = tuple[dict[Currency, Decimal], Decimal | None]
+"""Commissions by currency, and in the base currency, None where a rate was not known."""
 
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,13 +171,17 @@ class OpenLots:
 
     def _closed(self, lot: Lot, incoming: Lot, size: Decimal) -> Trade:
         account, strategy, instrument = self.key
+        bill: Bill = ({}, ZERO)
+        for end in (lot, incoming):
+            if end.charge is not None:
+                bill = _billed(bill, end.charge, size, (end.used, end.size))
         trade = Trade(
             account=account,
             strategy=strategy,
             instrument=instrument,
             currency=self.currency,
             multiplier=self.multiplier,
-            side=Side.of(lot.quantity),
+            side=Side.SELL if lot.quantity.is_signed() else Side.BUY,
             quantity=size,
             entry_id=lot.id,
             entry_time=lot.time,
@@ -182,13 +193,14 @@ class OpenLots:
             exit_price=incoming.price,
             exit_intent=incoming.intent_id,
             rate=incoming.rate,
-            uncharged=(lot.id, incoming.id),
+            commissions=bill[0],
+            commissions_base=bill[1],
+            uncharged=tuple(end.id for end in (lot, incoming) if end.charge is None),
         )
-        for end in (lot, incoming):
-            if end.charge is not None:
-                trade = _charged(trade, end.id, end.charge, (end.used, end.size))
-            else:
-                self._wait(end, trade)
+        if trade.uncharged:
+            for end in (lot, incoming):
+                if end.charge is None:
+                    self._wait(end, trade)
         return self._finished(trade)
 
     def _finished(self, trade: Trade) -> Trade:
@@ -213,22 +225,29 @@ class OpenLots:
                 self.unfinished.pop(name, None)
 
 
-def _charged(trade: Trade, family: str, charge: Charge, span: tuple[Decimal, Decimal]) -> Trade:
-    """The trade with its share of what one of its executions cost; `span`: its first unit there, and units in all."""
-    commissions, base = trade.commissions, trade.commissions_base
-    if charge.amount:
-        part = _part(charge.amount, trade.quantity, span)
-        commissions = {**commissions, charge.currency: EXACT.add(commissions.get(charge.currency, ZERO), part)}
-        if base is not None and charge.rate is not None:
-            base = EXACT.add(base, _part(converted(charge.amount, charge.rate), trade.quantity, span))
-        else:
-            base = None
+def _charged(trade: Trade, family: str, charge: Charge, span: Span) -> Trade:
+    """The trade with its share of what one of its executions cost."""
+    bill = (trade.commissions, trade.commissions_base)
+    commissions, base = _billed(bill, charge, trade.quantity, span)
     uncharged = tuple(name for name in trade.uncharged if name != family)
     return replace(trade, commissions=commissions, commissions_base=base, uncharged=uncharged)
 
 
-def _part(amount: Decimal, quantity: Decimal, span: tuple[Decimal, Decimal]) -> Decimal:
-    """What `quantity` units of an execution bear of `amount`, from its unit `first` on, of `size` in all."""
+def _billed(bill: Bill, charge: Charge, quantity: Decimal, span: Span) -> Bill:
+    """The commissions of a trade of `quantity` units with its share of one more."""
+    if not charge.amount:
+        return bill
+    commissions, base = bill
+    part = _part(charge.amount, quantity, span)
+    commissions = {**commissions, charge.currency: EXACT.add(commissions.get(charge.currency, ZERO), part)}
+    if base is None or charge.rate is None:
+        return commissions, None
+    in_base = converted(charge.amount, charge.rate)
+    return commissions, EXACT.add(base, part if in_base == charge.amount else _part(in_base, quantity, span))
+
+
+def _part(amount: Decimal, quantity: Decimal, span: Span) -> Decimal:
+    """What `quantity` units of an execution bear of `amount`."""
     first, size = span
     last = EXACT.add(first, quantity)
     upto = amount if last == size else share(amount, last, size)
