@@ -23,10 +23,11 @@ from actors.messages.broker import (
     Unresolved,
 )
 from mats.ib import events as ib
+from mats.ib.decoding import ORDER_NEWS
 from mats.ib.errors import ConnectionLost, RequestFailed
 from mats.ib.handshake import Opened
 from mats.ib.pending import FIRST_REQUEST_ID
-from mats.ib.replaying import ExecutionsEnd
+from mats.ib.replaying import MASTER, ExecutionsEnd
 from mats.ib.session import Session
 from mats.model.broker import BrokerError, Replay
 from mats.model.instrument import Instrument
@@ -68,7 +69,10 @@ class IbConnection(Connection):
     def on_start(self) -> None:
         self._orders: dict[int, SubmitOrder] = {}
         self._opening = self._opened = self._ending = False
-        self._session = Session(self.client_id, self._hear, clock=self.clock.now, monotonic=self.clock.monotonic)
+        # Live news of an order comes to the client that placed it; the master's copy would be decoded for nothing.
+        unheard = ORDER_NEWS if self.client_id == MASTER else frozenset[int]()
+        now, monotonic = self.clock.now, self.clock.monotonic
+        self._session = Session(self.client_id, self._hear, clock=now, monotonic=monotonic, unheard=unheard)
         super().on_start()
 
     def on_receive(self, message: object) -> object:

@@ -31,12 +31,30 @@ IGNORED = frozenset(
 """Messages that come without being asked for and that nothing above needs."""
 
 
-class LoudDecoder(Decoder):
-    """Decodes one message after the other; `failed` hears of every message that could not be used."""
+ORDER_NEWS = frozenset({3, 5})
+"""orderStatus and openOrder: more than half of the work of decoding what a fill brings."""
 
-    def __init__(self, callbacks: Any, failed: Callable[[str], None], zones: Zones) -> None:
+
+def everything(_number: int) -> bool:
+    """Every message is wanted."""
+    return True
+
+
+class LoudDecoder(Decoder):
+    """Decodes one message after the other; `failed` hears of every message that could not be used.
+
+    `wanted` is asked by message number before any work is done; what is not wanted is not decoded.
+    """
+
+    def __init__(
+        self,
+        callbacks: Any,
+        failed: Callable[[str], None],
+        zones: Zones,
+        wanted: Callable[[int], bool] = everything,
+    ) -> None:
         super().__init__(callbacks, 0)
-        self._failed, self._zones = failed, zones
+        self._failed, self._zones, self._wanted = failed, zones, wanted
 
     def wrap(self, methodName: str, types: Sequence[type], skip: int = 2) -> Callable[[list[str]], None]:
         """A handler that converts the fields and calls the method; unlike the library's it lets exceptions out."""
@@ -51,7 +69,7 @@ class LoudDecoder(Decoder):
         """Decode and hand over one message; a failure is reported, never raised: the next message is not to blame."""
         try:
             number = int(fields[0])
-            if number not in IGNORED:
+            if number not in IGNORED and self._wanted(number):
                 self.handlers[number](fields)
         except Exception as error:
             self._failed(f"{type(error).__name__}: {error} in message {fields}")

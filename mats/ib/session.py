@@ -17,7 +17,7 @@ from mats.ib.history import History, source_of
 from mats.ib.line import Line
 from mats.ib.orders import to_order
 from mats.ib.pacing import Lane, Pacer
-from mats.ib.pending import FIRST_REQUEST_ID, Pending
+from mats.ib.pending import FIRST_REQUEST_ID, Pending, Snapshot
 from mats.ib.questions import Questions
 from mats.ib.quotes import Quotes
 from mats.ib.replaying import ExecutionsEnd, Replaying
@@ -33,7 +33,8 @@ class Session:
     """A connection to a gateway, used once, by one asyncio loop; to reconnect, make another one.
 
     `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
-    `monotonic` seconds for pacing. `zones` names the time zones of a gateway that does not use IANA's names.
+    `monotonic` seconds for pacing. `zones` names the time zones of a gateway that does not use IANA's names. Messages
+    whose numbers are in `unheard` are only decoded while open orders are asked for.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Session:
         clock: Callable[[], Nanos],
         monotonic: Callable[[], float],
         zones: Zones = NO_ZONES,
+        unheard: frozenset[int] = frozenset(),
         pacer: Pacer | None = None,
     ) -> None:
         self.client_id = client_id
-        self._sink = sink
+        self._sink, self._unheard = sink, unheard
         self._pending, self._streams, self._quotes = Pending(), Streams(), Quotes(clock)
         self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
         self._line = Line(Pacer(monotonic) if pacer is None else pacer)
@@ -60,11 +62,14 @@ class Session:
     def _make_client(self, zones: Zones) -> Any:
         client: Any = Client(self._callbacks)  # type: ignore[no-untyped-call]
         client.MaxRequests = 0  # paced by `Line`, where orders can overtake
-        client.decoder = LoudDecoder(self._callbacks, self._callbacks.decode_failed, zones)
+        client.decoder = LoudDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted)
         client.apiError += self._on_api_error
         client.conn.hasData.error_event += self._on_reading_failed
         self._callbacks.on_closed = self._on_closed
         return client
+
+    def _wanted(self, number: int) -> bool:
+        return number not in self._unheard or Snapshot.OPEN_ORDERS in self._pending
 
     # --- the connection
 
