@@ -198,7 +198,7 @@ def strategies_know_the_truth(world: World) -> Complaints:
         books = {book.instrument: book.quantity for book in portfolio._books.of_strategy(name) if book.quantity}
         if held != books:
             yield f"{name} thinks it holds {held}, its books say {books}"
-        working = {view.intent_id for view in orders._views() if view.strategy == name}
+        working = {view.intent_id for view in orders._desk.views(name)}
         if set(desk.working_orders()) != working:
             yield f"{name} thinks {sorted(desk.working_orders())} work, the orders are {sorted(working)}"
 
