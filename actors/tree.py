@@ -2,14 +2,15 @@
 
     root                rest_for_one   3 in 600 s, then the process ends with an error
     ├── store           one_for_one    writer                                  5 in 300 s each, then root
-    ├── core            one_for_one    fill-log orders risk portfolio          3 in 60 s each, then root
+    ├── core            one_for_one    fill-log risk orders portfolio          3 in 60 s each, then root
     ├── brokers         one_for_one    [gateway] market-data pool ib-0 ib-99   again and again, ever more slowly
     │                                  ib-1 … ib-98 (started by the pool)
     ├── strategies      one_for_one    one child per strategy                  3 in 300 s each, then parked
     └── strategy-manager                                                       3 in 60 s, then root
 
-Children start from top to bottom and stop from bottom to top. The fill log makes `one_for_one` safe for the core: a
-stage that comes back says where it stands and is sent the rest.
+Children start from top to bottom and stop from bottom to top: whoever has last news to tell stops before the one who
+hears it, the connections before the order manager, and that before risk. The fill log makes `one_for_one` safe for the
+core: a stage that comes back says where it stands and is sent the rest.
 """
 
 from pathlib import Path
@@ -140,8 +141,8 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
     }
     children = (
         _child("fill-log", FillLog, fill_log, CORE_LIMIT, CORE_BACKOFF),
-        _child("orders", OrderManager, orders, CORE_LIMIT, CORE_BACKOFF),
         _child("risk", RiskManager, risk, CORE_LIMIT, CORE_BACKOFF),
+        _child("orders", OrderManager, orders, CORE_LIMIT, CORE_BACKOFF),
         _child("portfolio", PortfolioManager, portfolio, CORE_LIMIT, CORE_BACKOFF),
     )
     return SupervisorSpec(name="core", children=children)

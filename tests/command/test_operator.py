@@ -1,6 +1,8 @@
 """The operator's commands as a person runs them, against one daemon that trades on the paper gateway."""
 
 import json
+import re
+import shlex
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.command.command import BUYER, PATIENCE, Ran, configure, row, run, started
+from tests.command.command import BUYER, PATIENCE, ROOT, Ran, configure, row, run, started
 from tests.system.harness import until
 
 RESTING = '''
@@ -225,6 +227,24 @@ def test_what_cannot_be_is_said_in_one_sentence(daemon: Daemon, arguments: tuple
     ran = daemon.mats(*arguments)
     assert ran.code != 0 and ran.out == ""
     assert len(ran.sentences) == 1 and sentence in ran.sentences[0] and "Traceback" not in ran.err
+
+
+def test_every_command_of_the_page_runs(daemon: Daemon) -> None:
+    """Line by line and in order, with the names of this daemon for those of the page."""
+    page = (ROOT / "docs/operations.md").read_text()
+    names = {"trend-spy": "one", "trend-ibm": "two", "balance": "calm", "revert-bac": "resting"}
+    names["EXECUTION"] = _executions(Path(daemon.options[-1]).parent)[0][0]
+    daemon.mats("strategy", "start", "calm")
+    daemon.mats("strategy", "stop", "one")
+    blocks = re.findall(r"^```sh daemon\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) >= 20
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        ran = daemon.mats(*(names.get(word, word) for word in arguments))
+        assert (program, ran.code, ran.err) == (".venv/bin/mats", 0, ""), line
+        if booked := re.search(r"^(A\d+) is booked", ran.out, re.MULTILINE):
+            names["ASSIGNMENT"] = booked[1]
 
 
 def test_the_audit_has_every_command_with_who_what_why_and_outcome_also_after_the_end(daemon: Daemon) -> None:

@@ -11,7 +11,6 @@ import msgspec
 
 from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
-from actors.messages.order_manager import OrderChanged, RouteChanged
 from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
 from actors.operator import Operator
 from actors.tree import Names, Plan, build
@@ -28,9 +27,8 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 
 T = TypeVar("T")
 
-VOID_AT_THE_END = (ReplayMerged, StagesBehind, RouteChanged, OrderChanged)
-"""Answers and news that matter to nobody once the reader has stopped: of the fill log and
-of the order manager, which sees the connections end after risk has."""
+VOID_AT_THE_END = (ReplayMerged, StagesBehind)
+"""Answers and news of the fill log that matter to nobody once the reader has stopped."""
 
 
 class GatewayThread:
