@@ -211,13 +211,14 @@ class PortfolioManager(Stage):
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """Fold, and tell the strategies."""
+        known = len(self._books)
         for entry in entries:
             for change in self._books.apply(entry):
                 chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
                 self._need_rates({change.after.currency, *change.after.commissions})
-                if change.before is None:
-                    self._ask_prices()
+        if len(self._books) > known:
+            self._ask_prices()
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None

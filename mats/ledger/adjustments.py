@@ -64,7 +64,7 @@ def adjustments_for(
             return tuple(
                 adjustment
                 for book in _holders(found, books)
-                for adjustment in _exercised(book, action, books, positions, found.id)
+                for adjustment in _exercised(found, book, action, books, positions)
             )
 
 
@@ -144,11 +144,15 @@ def _expired(book: Book, expiry: Expiry, source: str) -> Adjustment:
 
 
 def _exercised(
-    book: Book, exercise: Exercise, books: Books, positions: Mapping[Place, BrokerPosition], source: str
+    found: Break, book: Book, exercise: Exercise, books: Books, positions: Mapping[Place, BrokerPosition]
 ) -> tuple[Adjustment, Adjustment]:
-    """The option closes at nothing, the underlying trades at the strike: what the option cost is its result."""
-    reason = f"break {source}: {exercise.text}"
-    units = book.quantity * (exercise.units / exercise.contracts)
+    """The option closes at nothing, the underlying trades at the strike: what the option cost is its result.
+
+    Where contracts are left, they have one holder.
+    """
+    reason = f"break {found.id}: {exercise.text}"
+    contracts = exercise.contracts if found.broker else book.quantity
+    units = contracts * (exercise.units / exercise.contracts)
     at = positions.get((book.account, exercise.underlying))
     empty = Book(
         account=book.account,
@@ -158,7 +162,7 @@ def _exercised(
         multiplier=at.multiplier if at else ONE,
     )
     underlying = books.get(book.account, book.strategy, exercise.underlying) or empty
-    return _traded(book, -book.quantity, ZERO, reason), _traded(underlying, units, exercise.strike, reason)
+    return _traded(book, -contracts, ZERO, reason), _traded(underlying, units, exercise.strike, reason)
 
 
 def _traded(book: Book, quantity: Decimal, price: Decimal, reason: str) -> Adjustment:

@@ -24,7 +24,7 @@ COST_TOLERANCE = Decimal("0.02")
 FRACTION = Decimal(1)
 """A reverse split leaves fractions of a unit, which are paid out in cash."""
 MOST_OPTIONS = 8
-"""Among so many vanished options of one underlying it is tried which ones explain what came in."""
+"""Among so many missing options of one underlying it is tried which ones explain what came in."""
 
 
 class Scene:
@@ -111,21 +111,29 @@ def _same_cost(scene: Scene, gone: Break, other: Break) -> bool:
 
 
 def _exercises(scene: Scene) -> Iterator[tuple[Exercise, tuple[Place, ...]]]:
-    """Vanished options whose deliveries add up to what came in of their underlying."""
+    """Missing options whose deliveries add up to what came in of their underlying."""
     delivered: dict[Place, list[tuple[Break, Exercise]]] = {}
     for found in scene.breaks.values():
-        terms = terms_of(found.instrument)
-        held = scene.books.of_instrument(*found.place)
-        if terms is None or not terms.right or found.broker or not held:
-            continue
-        units = terms.delivered(found.expected, held[0].multiplier)
-        exercise = Exercise(found.instrument, terms.underlying, found.expected, units, terms.strike)
-        delivered.setdefault((found.account, terms.underlying), []).append((found, exercise))
+        if exercise := _exercise(scene, found):
+            delivered.setdefault((found.account, exercise.underlying), []).append((found, exercise))
     for place, options in delivered.items():
         underlying = scene.breaks.get(place)
         chosen = _adding_up(options[:MOST_OPTIONS], underlying.difference) if underlying else ()
         for found, exercise in chosen:
             yield exercise, (found.place, place)
+
+
+def _exercise(scene: Scene, found: Break) -> Exercise | None:
+    """What the missing contracts would have delivered. Where some are left, only a sole holder can have lost them."""
+    terms = terms_of(found.instrument)
+    held = [book for book in scene.books.of_instrument(*found.place) if book.quantity]
+    gone = -found.difference
+    if terms is None or not terms.right or not held or gone * found.expected <= 0 or found.broker * found.expected < 0:
+        return None
+    if found.broker and len(held) > 1:
+        return None
+    units = terms.delivered(gone, held[0].multiplier)
+    return Exercise(found.instrument, terms.underlying, gone, units, terms.strike)
 
 
 def _adding_up(options: list[tuple[Break, Exercise]], units: Decimal) -> tuple[tuple[Break, Exercise], ...]:

@@ -276,6 +276,24 @@ def test_long_options_of_two_strategies_are_exercised_for_each(office, log):
     assert office.holds("AAPL") == {"a": (D(-200), D(-129000)), "b": (D(100), D(64500))}
 
 
+def test_a_part_of_a_short_position_is_assigned_to_its_only_holder(office, log):
+    log.fill("-5", "5", "writer", instrument=CALL, multiplier="100")
+    office.look(held(-5, CALL, "500", "100"))
+    office.look_twice(held(-3, CALL, "500", "100"), held(-200, cost="645"))
+    assert office.holds(CALL) == {"writer": (D(-3), D(-1500))}
+    assert office.holds("AAPL") == {"writer": (D(-200), D(-129000))}
+    assert office.realized() == 1000
+
+
+def test_whose_part_was_assigned_is_not_guessed_where_two_hold_it(office, log):
+    log.fill("-4", "5", "a", instrument=CALL, multiplier="100")
+    log.fill("-1", "5", "b", instrument=CALL, multiplier="100")
+    office.look(held(-5, CALL, "500", "100"))
+    found = office.look_twice(held(-3, CALL, "500", "100"), held(-200, cost="645"))
+    assert [one.suspects for one in found] == [(), ()]
+    assert office.holds("AAPL") == {"Discretionary": (D(-200), D(-129000))}
+
+
 def test_of_a_spread_only_the_leg_that_was_assigned_delivers(late, log):
     log.fill("1", "5", "a", instrument=PUT, multiplier="100")
     log.fill("-1", "7", "a", instrument="AAPL  140613P00650000", multiplier="100")

@@ -202,42 +202,51 @@ def proved(past: tuple[Break, ...]) -> None:
 
 
 def test_a_split_over_which_a_share_was_held_is_asked_and_costs_nobody_anything(tmp_path: Path) -> None:
-    """Apple, 7 for 1, on the morning of 2014-06-09."""
+    """Apple, 7 for 1, on the morning of 2014-06-09. The daemon is started anew while the question is open."""
     write_strategies(tmp_path, holders("AAPL", trend=70, revert=-20), holder=HOLDER)
-    gateway = GatewayThread(replay=apple(tmp_path / "bars"), bar_seconds=0.3, hold_seconds=0.2)
+    gateway = GatewayThread(replay=apple(tmp_path / "bars"), bar_seconds=0.2, hold_seconds=0.2)
     try:
         with running_system(tmp_path, gateway, grace=0.5) as system:
             until(lambda: held(system, "AAPL") == {"trend": 70, "revert": -20}, 30, "positions before the split")
             system.wait_for_agreement()
-            before = {book.strategy: book for book in system.portfolio().books}
+            before = system.portfolio().books
             until(lambda: system.portfolio().prices.get("AAPL", 999) < 100, 60, "the price after the split")
             gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="AAPL", new=7, old=1)))
-            until(lambda: [b.state for b in breaks(system).open] == [BreakState.QUESTION], 10, "the question")
-            (found,) = breaks(system).open
-            assert (found.expected, found.broker, found.suspects) == (50, 350, (Split("AAPL", 7, 1),))
-            assert held(system, "AAPL") == {"trend": 70, "revert": -20}, "nothing is booked while nobody has answered"
-            answer = system.names.portfolio.ask(AnswerBreak(found.id, found.suspects[0]), timeout=10)
+            asked = question(system)
+            assert (asked.expected, asked.broker, asked.suspects) == (50, 350, (Split("AAPL", 7, 1),))
+            assert attributed(system.portfolio().books) == attributed(before), "booked before anybody has answered"
+        with running_system(tmp_path, gateway, grace=0.5) as system:
+            assert question(system).id == asked.id
+            answer = system.names.portfolio.ask(AnswerBreak(asked.id, asked.suspects[0]), timeout=10)
             assert isinstance(answer, BreakAnswered)
             until(lambda: held(system, "AAPL") == {"trend": 490, "revert": -140}, 10, "the positions after the split")
             until(lambda: not breaks(system).open, 10, "agreement")
             after = {book.strategy: book for book in system.portfolio().books}
-            for name, book in before.items():
-                assert (after[name].cost, after[name].realized) == (book.cost, book.realized)
-            assert abs(after["trend"].average_price * 7 / before["trend"].average_price - 1) < Decimal("1e-12")
-            assert breaks(system).past[0].resolution == "booked as a 7:1 split of AAPL"
+            for book in before:
+                known = after[book.strategy]
+                assert (known.cost, known.realized) == (book.cost, book.realized)
+                assert abs(known.average_price * 7 / book.average_price - 1) < Decimal("1e-12")
+            (past,) = breaks(system).past
+            assert (past.id, past.resolution) == (asked.id, "booked as a 7:1 split of AAPL")
     finally:
         gateway.stop()
 
 
+def question(system: System) -> Break:
+    """The one break that waits for an answer."""
+    until(lambda: [found.state for found in breaks(system).open] == [BreakState.QUESTION], 10, "the question")
+    return breaks(system).open[0]
+
+
 def apple(folder: Path) -> Path:
-    """The last half hour before the split and the first day after it, as they were traded."""
+    """The last quarter of an hour before the split and the first day after it, as they were traded."""
     shared = Path(os.environ.get("MATS_DATA", ROOT.parent / "shared" / "data"))
     source = shared / "bars_1min" / "aapl_2014-06" / "AAPL.csv.gz"
     if not source.is_file():
         pytest.skip("no real market data here; set MATS_DATA to its folder")
     with gzip.open(source, "rt") as file:
         head, *lines = file.read().splitlines()
-    friday = [line for line in lines if line.startswith("2014-06-06")][-30:]
+    friday = [line for line in lines if line.startswith("2014-06-06")][-15:]
     monday = [line for line in lines if line.startswith("2014-06-09")]
     folder.mkdir()
     (folder / "AAPL.csv").write_text("\n".join([head, *friday, *monday]) + "\n")
