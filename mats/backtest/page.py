@@ -6,7 +6,7 @@ from typing import Protocol
 
 from rich.table import Table
 
-from mats.backtest.metrics import Metrics
+from mats.backtest.figures import Metrics
 from mats.backtest.run import BacktestRun
 from mats.model.orders import StrategyName
 from mats.model.timestamp import iso

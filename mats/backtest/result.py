@@ -10,7 +10,7 @@ import pandas as pd
 from mats.backtest import frames
 from mats.backtest.benchmark import Benchmark
 from mats.backtest.data import DataSource
-from mats.backtest.metrics import Metrics, measure
+from mats.backtest.figures import Metrics
 from mats.backtest.page import result_html, result_text
 from mats.backtest.provenance import Code, code_of
 from mats.backtest.run import BacktestRun, RunState
@@ -116,6 +116,8 @@ def make_result(
     run: BacktestRun, data: MarketData, source: DataSource, benchmark: Benchmark | None, now: Nanos
 ) -> Result:
     """Measure a run and record what it was made of. `now` is the day in its name."""
+    from mats.backtest.metrics import measure  # only here: scipy, which it stands on, is slow to import
+
     total, by_strategy = measure(run, benchmark)
     record = Record(
         name=result_name(run.spec, now),

@@ -33,13 +33,13 @@ _ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
 
 
-def recognise(frame: pd.DataFrame, place: str) -> pd.DataFrame:
+def recognise(frame: pd.DataFrame, place: str) -> dict[str, pd.Series]:
     """The columns that are known, under our names; a time index becomes a column, `date` and `time` become one."""
     if isinstance(frame.index, pd.DatetimeIndex):
         frame = frame.reset_index(names="timestamp")
     present = {str(column).strip().lower(): column for column in frame.columns}
     found = {ours: next((present[n] for n in names if n in present), None) for ours, names in NAMES.items()}
-    known = pd.DataFrame({ours: frame[theirs] for ours, theirs in found.items() if theirs is not None})
+    known = {ours: frame[theirs] for ours, theirs in found.items() if theirs is not None}
     if {"date", "time"} <= present.keys() and "timestamp" not in present:
         known["time"] = frame[present["date"]].astype(str) + " " + frame[present["time"]].astype(str)
     for name in NEEDED:
