@@ -81,7 +81,7 @@ class Backtest(_Section):
         "ib-fixed", description="schedule of commissions"
     )
     fee_per_unit: Decimal = Field(Decimal("0.005"), ge=0, description="commission a unit where fees is per-unit")
-    spread_ticks: Decimal = Field(Decimal(1), ge=0, description="quoted spread where the bars have none")
+    spread_ticks: int = Field(1, ge=0, description="quoted spread where the bars have none")
     slippage_ticks: int = Field(0, ge=0, description="ticks that market and stop orders trade worse than the quote")
     participation: float = Field(0.1, ge=0, le=1, description="largest share of a bar's volume; 0 sets no bound")
     latency: float = Field(0.0, ge=0, description="seconds from a decision to the exchange")

@@ -64,7 +64,7 @@ def sweep(
     description: Annotated[str, typer.Option(help="the last part of the sweep's name")] = "run",
     fees: Annotated[FeeSchedule | None, typer.Option(help="schedule of commissions")] = None,
     fee_per_unit: Annotated[float | None, typer.Option(min=0, help="commission a unit for --fees per-unit")] = None,
-    spread_ticks: Annotated[float | None, typer.Option(min=0, help="spread where bars have none")] = None,
+    spread_ticks: Annotated[int | None, typer.Option(min=0, help="spread where bars have none")] = None,
     slippage_ticks: Annotated[int | None, typer.Option(min=0, help="ticks worse than the quote")] = None,
     participation: Annotated[float | None, typer.Option(min=0, max=1, help="share of a bar's volume, 0: all")] = None,
     latency: Annotated[float | None, typer.Option(min=0, help="seconds from decision to exchange")] = None,

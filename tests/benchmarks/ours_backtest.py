@@ -50,7 +50,7 @@ def spec(data: MarketData, style: str) -> BacktestSpec:
     return BacktestSpec(
         strategies=(record,), folder=str(Path(__file__).parent / "strategies"), bar_seconds=60, style=style,
         start=int(first.start[0]), end=int(first.end[-1]), capital=Decimal(int(CAPITAL)), limits=UNLIMITED,
-        models=Models(fees="per-unit", fee_per_unit=Decimal(str(FEE)), spread_ticks=Decimal(0), participation=0.0),
+        models=Models(fees="per-unit", fee_per_unit=Decimal(str(FEE)), spread_ticks=0, participation=0.0),
     )  # fmt: skip
 
 
