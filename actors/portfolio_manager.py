@@ -8,14 +8,12 @@ import msgspec
 from actors.followers import FollowerDown, Followers, call_followers
 from actors.messages.broker import (
     AccountChanged,
-    FollowAccount,
     PositionsChanged,
     PositionsTaken,
     Ready,
     Resync,
-    TakePositions,
 )
-from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog, SayHello
+from actors.messages.fill_log import Apply, LogMarked, SayHello
 from actors.messages.following import Inform, Leave
 from actors.messages.market_data import InstrumentKnown, PriceMarked, WatchPrices
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
@@ -23,13 +21,8 @@ from actors.messages.portfolio_manager import (
     AccountsNamed,
     AccountValued,
     AnswerBreak,
-    AnswerDenied,
     AssignmentRefused,
-    BooksAgreed,
     BookState,
-    BreakAnswered,
-    Breaks,
-    BreaksChanged,
     EquityChanged,
     EquityGiven,
     FillBooked,
@@ -45,21 +38,19 @@ from actors.messages.portfolio_manager import (
     Reconcile,
     SetWeights,
 )
+from actors.reconciler import Reconciler
 from actors.stage import Stage
 from mats.ledger.account import AccountFigures
 from mats.ledger.account_view import AccountView, account_view
-from mats.ledger.actions import Action
 from mats.ledger.allocation import Allocation
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book
 from mats.ledger.books import Books
-from mats.ledger.breaks import summary
 from mats.ledger.exposure import Marks
 from mats.ledger.fx import conversion_pairs
 from mats.ledger.position_watch import PositionWatch
-from mats.ledger.reconcile import AnswerRefused
-from mats.model.broker import AccountValue, BrokerPosition
+from mats.model.broker import AccountValue
 from mats.model.executions import Entry, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
@@ -122,9 +113,8 @@ class PortfolioManager(Stage):
         self.cursor = self._saved = self._books.seq
         self._saved_at = self.clock.monotonic()
         self._figures = AccountFigures(self._base)
-        self._watch = PositionWatch(self._interval, self._grace, self._journal)
-        self._master: Ref | None = None
-        self._taken: tuple[BrokerPosition, ...] = ()
+        watch = PositionWatch(self._interval, self._grace, self._journal)
+        self._reconciler = Reconciler(self, self._books, self._journal, watch, self.fill_log, self._risk, self._store)
         self._prices: dict[InstrumentId, float] = {}
         self._moved: dict[InstrumentId, float] = {}
         self._marked_at = self._saved_at
@@ -152,20 +142,17 @@ class PortfolioManager(Stage):
                     self._tell_rates()
             case InstrumentKnown(instrument=instrument):
                 self._need_rates({instrument.currency})
-            case PositionsChanged(positions=positions):
-                self._watch.hear(positions, self._books, self.clock.monotonic())
             case AccountChanged(values=values):
                 self._value_accounts(values)
             case FollowBook(strategy=strategy, follower=follower):
                 self._follow(strategy, follower)
             case Ready():
                 self._welcome(message)
-            case PositionsTaken(positions=positions):
-                self._taken = positions
-                self.fill_log.tell(MarkLog(self.ref))
-            case LogMarked(seq=seq):
-                self._watch.expect(seq, self._taken)
+            case LogMarked():
+                self._reconciler.receive(message)
                 self._merge()
+            case PositionsChanged() | PositionsTaken() | Reconcile() | ReadBreaks() | AnswerBreak():
+                return self._reconciler.receive(message)
             case SetWeights(records=records):
                 self._allocation.share_out(shares(records))
                 self._ask_equities()
@@ -176,16 +163,10 @@ class PortfolioManager(Stage):
                 self._ask_equities()
             case Tick():
                 self._tick()
-            case Reconcile():
-                self._watch.look_within(0.0, self.clock.monotonic())
             case ReadAccount():
                 return self._account_views()
             case ReadPortfolio():
                 return self._view()
-            case ReadBreaks(past=past):
-                return Breaks(self._watch.open, tuple(self._journal.past_breaks(past)))
-            case AnswerBreak(break_id=name, action=action):
-                return self._answer(name, action)
             case ProposeAssignment() | ProposeReversal():
                 return self._propose(message)
             case Republish():
@@ -201,8 +182,7 @@ class PortfolioManager(Stage):
             case Leave():
                 self._followers.leave(message)
             case Down():
-                self._master = None
-                self._watch.lost()
+                self._reconciler.lost()
             case _:
                 return super().on_receive(message)
         return None
@@ -242,46 +222,24 @@ class PortfolioManager(Stage):
     # The broker's positions
 
     def _welcome(self, ready: Ready) -> None:
-        """A connection that sees all positions: from here on they are asked for there."""
-        if ready.ref != self._master:
-            self._master = ready.ref
-            self.watch(ready.ref, tag=ready.connection)
-            for account in ready.accounts:
-                ready.ref.tell(FollowAccount(account))
-        self._watch.accounts = self._allocation.accounts = ready.accounts
+        """A connection that sees all positions and all accounts."""
+        self._reconciler.welcome(ready)
+        self._allocation.accounts = ready.accounts
         self._strategy_manager.tell(AccountsNamed(ready.accounts))
         self._ask_equities()
-        self._watch.expect(ready.through, ready.replay.positions)
         self._merge()
 
     def _merge(self) -> None:
-        """Compare the newest snapshot as soon as the books have every entry that the log had when it came."""
-        if (positions := self._watch.take_ripe(self.cursor)) is None:
-            return
-        outcome = self._watch.look(self._books, positions, self.clock.now(), self.clock.monotonic())
-        for found in outcome.told:
-            self.log.warning(summary(found))
-        for adjustments in outcome.adjustments:
-            self.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
-        self._risk.tell(BreaksChanged(self._watch.places))
-        differing = {found.account for found in outcome.open}
-        agreed = tuple(account for account in self._watch.accounts if account not in differing)
-        self._store.tell(BooksAgreed(self._books.seq, agreed))
-        self._ask_prices()
-
-    def _answer(self, name: str, action: Action) -> BreakAnswered | AnswerDenied:
-        """What an operator says a break is; booked when the next look shows the same."""
-        try:
-            return BreakAnswered(self._watch.answer(name, action, self._books, self.clock.monotonic()))
-        except AnswerRefused as error:
-            return AnswerDenied(str(error))
+        """What is held may have changed when a snapshot has been compared."""
+        if self._reconciler.compare(self.cursor):
+            self._ask_prices()
 
     def _propose(self, wish: ProposeAssignment | ProposeReversal) -> Assignment | AssignmentRefused:
         """Made for the books of this moment: the fill log refuses it where they have changed since."""
         try:
             if isinstance(wish, ProposeAssignment):
-                return propose(wish.move, self._books, self._watch.breaks)
-            return propose_reversal(wish.id, wish.reason, self._books, self._watch.breaks, self._journal)
+                return propose(wish.move, self._books, self._reconciler.breaks)
+            return propose_reversal(wish.id, wish.reason, self._books, self._reconciler.breaks, self._journal)
         except AssignmentError as error:
             return AssignmentRefused(str(error))
 
@@ -308,7 +266,7 @@ class PortfolioManager(Stage):
 
     def _ask_prices(self) -> None:
         """What is held has a price, whoever follows it. Market data that is down asks by itself when it is up again."""
-        wanted = conversion_pairs(self._currencies, self._base) | self._watch.held(self._books)
+        wanted = conversion_pairs(self._currencies, self._base) | self._reconciler.held()
         if wanted:
             self._market_data.offer(WatchPrices(wanted))
 
@@ -339,7 +297,7 @@ class PortfolioManager(Stage):
 
     def _inform_risk(self) -> None:
         self._risk.tell(RatesChanged(self._figures.rates))
-        self._risk.tell(BreaksChanged(self._watch.places))
+        self._reconciler.inform()
         for strategy, equity in self._allocation.equities.items():
             self._risk.tell(EquityChanged(strategy, equity))
 
@@ -347,8 +305,7 @@ class PortfolioManager(Stage):
 
     def _tick(self) -> None:
         now = self.clock.monotonic()
-        if self._master is not None and self._watch.take_due(self._books, now):
-            self._master.tell(TakePositions(self.ref))
+        self._reconciler.tick()
         if self._moved and now - self._marked_at >= MARK_SECONDS:
             self._mark()
         if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:
@@ -363,15 +320,14 @@ class PortfolioManager(Stage):
         self._journal.close()
 
     def _view(self) -> Portfolio:
-        looked_at = self._watch.looked_at
         return Portfolio(
             books=tuple(self._books),
-            broker=tuple(self._watch.broker.values()),
-            breaks=self._watch.breaks,
+            broker=self._reconciler.positions,
+            breaks=self._reconciler.breaks,
             prices=dict(self._prices),
             equity=dict(self._allocation.equities),
-            totals={account: self._figures.total_equity(account) for account in self._watch.accounts},
-            reconciled_seconds_ago=None if looked_at is None else self.clock.monotonic() - looked_at,
+            totals={account: self._figures.total_equity(account) for account in self._reconciler.accounts},
+            reconciled_seconds_ago=self._reconciler.looked_seconds_ago,
         )
 
 
