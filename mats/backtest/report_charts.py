@@ -88,12 +88,15 @@ def strategies(run: BacktestRun) -> Chart:
 
 
 def returns(run: BacktestRun) -> Chart | None:
-    """How often which daily return occurred; None where there are fewer than two days."""
+    """How often which daily return occurred; days without any are left out. None where fewer than two are left."""
     days = data.daily_returns(run.total, float(run.spec.capital))
-    if len(days) < 2 or (found := data.bins(days)) is None:
+    moved = days[days != 0]
+    if len(moved) < 2 or (found := data.bins(moved)) is None:
         return None
-    alt = f"Distribution of {len(days):,} daily returns, {found.mean:+.3%} on average."
-    return Chart(id="returns", alt=alt, figure=histogram(found, "Daily return", ".1%", "days"))
+    still = len(days) - len(moved)
+    alt = f"Distribution of {len(moved):,} daily returns, {found.mean:+.3%} on average."
+    told = f"{alt} Equity stood still on {still:,} more days." if still else alt
+    return Chart(id="returns", alt=told, figure=histogram(found, "Daily return", ".1%", "days"))
 
 
 def trade_results(run: BacktestRun) -> Chart | None:

@@ -145,13 +145,16 @@ def monthly_returns(curve: Curve, capital: float) -> tuple[MonthlyReturns, ...]:
 
 
 def bins(values: Floats | Sequence[float], most: int = 60) -> Bins | None:
-    """A histogram with as many bins as the values deserve; None without values."""
+    """A histogram with as many bins as the values deserve, one of them beginning at 0; None without values."""
     numbers = np.asarray(values, dtype=np.float64)
     if not len(numbers):
         return None
-    edges = np.histogram_bin_edges(numbers, "auto")
-    count, edge = np.histogram(numbers, bins=min(max(len(edges) - 1, 10), most))
-    return Bins(edge, count.astype(np.int64), float(numbers.mean()))
+    wanted = min(max(len(np.histogram_bin_edges(numbers, "auto")) - 1, 10), most)
+    width = float(np.ptp(numbers)) / wanted or abs(float(numbers[0])) or 1.0
+    first, last = np.floor(numbers.min() / width), np.floor(numbers.max() / width) + 1
+    edge = np.arange(first, last + 1) * width
+    place = np.clip(np.searchsorted(edge, numbers, side="right") - 1, 0, len(edge) - 2)
+    return Bins(edge, np.bincount(place, minlength=len(edge) - 1), float(numbers.mean()))
 
 
 def markers(trades: Sequence[Trade], most: int = MARKED_TRADES) -> Markers:

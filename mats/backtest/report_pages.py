@@ -203,8 +203,9 @@ def _month(row: data.MonthlyReturns) -> Month:
 
 
 def _strategies(result: Reported) -> Table:
-    """The figures of each strategy and of the account."""
-    columns = {**result.by_strategy, "Account": result.total}
+    """The figures of the account, and of each strategy where there are several."""
+    several = result.by_strategy if len(result.by_strategy) > 1 else {}
+    columns = {**several, "Account": result.total}
     return Table(tuple(columns), words.table(FIGURES, list(columns.values())))
 
 

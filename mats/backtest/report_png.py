@@ -39,8 +39,8 @@ def _figures(result: Reported) -> Iterator[tuple[str, Figure]]:
     yield "equity", _equity(result)
     yield "months", _months(run)
     days = data.daily_returns(run.total, float(run.spec.capital))
-    if len(days) > 1:
-        yield "returns", _histogram(data.bins(days), "Daily return", PercentFormatter(1))
+    if len(days[days != 0]) > 1:
+        yield "returns", _histogram(data.bins(days[days != 0]), "Daily return", PercentFormatter(1))
     if run.trades:
         nets = data.bins([net(trade) for trade in run.trades])
         yield "trades", _histogram(nets, f"Result of a trade, {run.spec.currency}", _thousands())

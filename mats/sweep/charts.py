@@ -49,7 +49,7 @@ def spread(values: Floats, label: str) -> Chart | None:
     """How often which value occurred; None where there are fewer than two."""
     if len(values) < 2 or (found := data.bins(values)) is None:
         return None
-    alt = f"Distribution of {len(values):,} values of {label.lower()}, {found.mean:,.3f} on average."
+    alt = f"Distribution of {len(values):,} values: {label}, {found.mean:,.3f} on average."
     return Chart(id="spread", alt=alt, figure=histogram(found, label, ",.3~f", "combinations"))
 
 

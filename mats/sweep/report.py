@@ -21,7 +21,7 @@ from mats.sweep.plan import Plan
 from mats.sweep.surface import Surface, surfaces
 
 BEST = 20
-SHOWN = ("sharpe", "total_return", "cagr", "max_drawdown", "volatility", "trades", "hit_rate", "profit_factor", "costs")
+SHOWN = ("sharpe", "total_return", "max_drawdown", "trades", "hit_rate", "profit_factor", "costs")
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -163,7 +163,7 @@ def _cards(swept: Swept) -> tuple[Card, ...]:
     figure = _figures(swept.plan.metric)[0]
     top = written.value(best[0].metrics[figure.key], figure.write) if best else Value(written.NOTHING)
     cards = [
-        Card(f"Best {figure.label.lower()}", top),
+        Card(f"Best {figure.label}", top),
         Card("Runs", Value(f"{len(swept.trained):,}")),
         Card("Ranked", Value(f"{len(best):,}")),
         Card("Not completed", Value(f"{len(bad):,}")),

@@ -80,6 +80,18 @@ def test_nothing_at_all_is_no_reason_to_fail() -> None:
     assert data.markers(()).of == 0
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e9])
+def test_bins_hold_every_value_once_and_gains_apart_from_losses(scale: float) -> None:
+    values = np.random.default_rng(9).normal(0.3, 1, 900) * scale
+    found = data.bins(values)
+    assert found is not None
+    assert found.count.sum() == 900
+    assert found.count[found.edge[:-1] < 0].sum() == (values < 0).sum()
+    assert 0.0 in found.edge and len(found.count) <= 62
+    single = data.bins([5.0, 5.0])
+    assert single is not None and single.count.sum() == 2
+
+
 def test_of_too_many_trades_those_with_the_largest_results_are_marked_in_order_of_time() -> None:
     trades = result(400, ("one",)).trades
     marked = data.markers(trades, 5)
