@@ -14,6 +14,7 @@ from mats.errors import UserError
 CANNOT_GO_ON = 2
 
 COMMANDS = {
+    "account": "mats.operator.account:account",
     "audit": "mats.operator.seeing:audit",
     "backtest": "mats.backtest.command:backtest",
     "books": "mats.operator.books:books",

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from actors.messages.order_manager import ReadOrders
-from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
+from actors.messages.portfolio_manager import Portfolio, ReadAccount, ReadPortfolio
 from actors.messages.risk_manager import ReadHalts
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from actors.operator import ASK_SECONDS, View, answer_of
 from actors.tree import Names
+from mats.ledger.account_view import AccountView
 from mats.model.orders import DISCRETIONARY, IntentId, OrderView, StrategyName
 from mats.model.timestamp import Nanos
 from mats.operator import words
@@ -35,6 +36,10 @@ class Asking:
     def portfolio(self) -> Portfolio:
         names = self._names
         return known(answer_of(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio), SILENT)
+
+    def accounts(self) -> tuple[AccountView, ...]:
+        names = self._names
+        return known(answer_of(lambda: names.portfolio.ask(ReadAccount(), timeout=ASK_SECONDS), tuple), SILENT)
 
     def table(self) -> StrategyTable:
         manager = self._names.strategy_manager

@@ -75,6 +75,8 @@ class Commands:
             case words.ReadEquity():
                 portfolio, table = self._asking.portfolio(), self._asking.table()
                 return words.EquityLines(lines=equity_lines(table.records, tuple(portfolio.totals), portfolio.equity))
+            case words.ReadAccounts():
+                return words.AccountViews(accounts=self._asking.accounts())
             case words.PreviewMove(move=move):
                 return self._moving().preview(ProposeAssignment(move), (move.giver, move.taker))
             case words.PreviewReversal(id=name):

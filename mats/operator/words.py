@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from mats.ledger.account_view import AccountView
 from mats.ledger.actions import Action
 from mats.ledger.assigning import Move
 from mats.ledger.assignment import Assignment
@@ -45,6 +46,10 @@ class ReadBreaks(Ask, frozen=True, kw_only=True, tag="breaks"):
 
 class ReadEquity(Ask, frozen=True, tag="equity"):
     """What strategies may work with; answered by `EquityLines`."""
+
+
+class ReadAccounts(Ask, frozen=True, tag="accounts"):
+    """Cash, equity, exposure and results of each account; answered by `AccountViews`."""
 
 
 class PreviewMove(Ask, frozen=True, kw_only=True, tag="preview-move"):
@@ -139,6 +144,7 @@ Request = (
     | ReadBooks
     | ReadBreaks
     | ReadEquity
+    | ReadAccounts
     | PreviewMove
     | PreviewReversal
     | ReconcileNow
@@ -249,6 +255,12 @@ class EquityLines(Answer, frozen=True, kw_only=True, tag="equity"):
     lines: tuple[EquityLine, ...]
 
 
+class AccountViews(Answer, frozen=True, kw_only=True, tag="accounts"):
+    """Figures are text with the exact decimal, or an object with the `reason` why they are not known."""
+
+    accounts: tuple[AccountView, ...]
+
+
 class Preview(Answer, frozen=True, kw_only=True, tag="preview"):
     """Both legs with the books before; `broker` is what the broker holds, before and after alike (null: unknown)."""
 
@@ -289,7 +301,7 @@ class Certificate(Answer, frozen=True, kw_only=True, tag="certificate"):
     halted: tuple[StrategyName, ...] = ()
 
 
-Reply = Refused | Done | Status | BookLines | BreakLines | EquityLines | Preview | Certificate
+Reply = Refused | Done | Status | BookLines | BreakLines | EquityLines | AccountViews | Preview | Certificate
 
 
 def described(command: Command) -> str:
