@@ -112,6 +112,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> Plan:
         allow_leverage=settings.portfolio.allow_leverage,
         seeds=seeds,
         strategy_folder=settings.strategies.folder,
+        keep_days=settings.store.keep_days,
         intent_prefix=f"{boot.tag}{boot.number}",
     )
 

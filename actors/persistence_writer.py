@@ -28,16 +28,19 @@ from actors.stage import Stage
 from mats.ledger.history import key_of
 from mats.model.executions import Entry
 from mats.model.orders import AccountId, StrategyName
+from mats.model.timestamp import DAY
 from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.arctic import STORE_FAULTS, Rejects, Store, UnreadableTableError
 from mats.store.derived import Derived
 from mats.store.journal import Journal
+from mats.store.past import Past
 from mats.store.rejects import RejectFile
 from mats.strategy.record import StrategyRecord
 
 DERIVED_SECONDS = 1.0
 """How often what follows from the fills is committed: orders, positions, accounts; and a store at fault tried again."""
 SAVE_SECONDS = 5.0
+PRUNE_SECONDS = 3600.0
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -45,6 +48,10 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class CommitDerived(msgspec.Struct, frozen=True):
+    pass
+
+
+class PruneJournal(msgspec.Struct, frozen=True):
     pass
 
 
@@ -59,9 +66,18 @@ class PersistenceWriter(Stage):
     )
 
     def __init__(
-        self, uri: str, journal_path: Path, rejects: Path, base_currency: str, fill_log: Ref, sources: tuple[Ref, ...]
+        self,
+        uri: str,
+        journal_path: Path,
+        rejects: Path,
+        base_currency: str,
+        fill_log: Ref,
+        sources: tuple[Ref, ...],
+        stages: tuple[str, ...],
+        keep_days: float,
     ) -> None:
         self.fill_log = fill_log
+        self._stages, self._keep_span = stages, int(keep_days * DAY)
         self._uri, self._path, self._rejects = uri, journal_path, RejectFile(rejects)
         self._base, self._sources = base_currency, sources
 
@@ -69,7 +85,7 @@ class PersistenceWriter(Stage):
         self._store = Store(self._uri)
         self._journal = Journal(self._path)
         saved = self._journal.load_snapshot(self.stage)
-        self._derived = Derived(self._store, self._base, self._journal.entries_of, saved[1] if saved else b"")
+        self._derived = Derived(self._store, self._base, Past(self._journal, self._uri), saved[1] if saved else b"")
         self.cursor = self._saved = self._derived.seq
         self._saved_at = self.clock.monotonic()
         self._entries: list[Entry] = []
@@ -78,6 +94,8 @@ class PersistenceWriter(Stage):
         for source in self._sources:
             source.tell(Republish())
         self.every(DERIVED_SECONDS, CommitDerived())
+        self.every(PRUNE_SECONDS, PruneJournal())
+        self._prune()
 
     def on_receive(self, message: object) -> object:
         match message:
@@ -95,6 +113,8 @@ class PersistenceWriter(Stage):
                 self._try(lambda: self._keep(self._derived.agree(seq, accounts, self.clock.now())))
             case AccountValued(account=account, values=values):
                 self._derived.value(account, values)
+            case PruneJournal():
+                self._prune()
             case SeedStrategies(records=records, reply_to=reply_to):
                 self._seed(records, reply_to)
             case ReadEquities(places=places, reply_to=reply_to):
@@ -164,6 +184,13 @@ class PersistenceWriter(Stage):
     def _save(self) -> None:
         self._journal.save_snapshot(self.stage, self.cursor, self._derived.save())
         self._saved, self._saved_at = self.cursor, self.clock.monotonic()
+
+    def _prune(self) -> None:
+        """The journal lets go what is old, stored, and in the saved state of every stage; bit by bit."""
+        before = self.clock.now() - self._keep_span
+        if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
+            self.log.info("old entries have left the journal; the store has them", entries=dropped)
+            self.after(DERIVED_SECONDS, PruneJournal())
 
     def _seed(self, records: tuple[StrategyRecord, ...], reply_to: Ref) -> None:
         self._keep(self._store.seed_strategies(records, self.clock.now()))

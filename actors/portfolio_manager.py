@@ -57,6 +57,7 @@ from mats.model.money import Currency
 from mats.model.orders import StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
+from mats.store.past import Past
 from mats.strategy.host import Position
 from mats.strategy.table import shares
 
@@ -99,8 +100,10 @@ class PortfolioManager(Stage):
         rate_stale_after: float,
         every: float,
         grace: float,
+        store_uri: str,
     ) -> None:
         self.fill_log = fill_log
+        self._store_uri = store_uri
         self._path, self._risk, self._store = journal_path, risk, store
         self._broker, self._strategy_manager, self._market_data = broker, strategy_manager, market_data
         self._base, self._rate_age, self._interval, self._grace = base_currency, rate_stale_after, every, grace
@@ -108,7 +111,7 @@ class PortfolioManager(Stage):
     def on_start(self) -> None:
         self._journal = Journal(self._path)
         saved = self._journal.load_snapshot(self.stage)
-        history = self._journal.entries_of
+        history = Past(self._journal, self._store_uri)
         self._books = Books.load(saved[1], history) if saved else Books(history)
         self.cursor = self._saved = self._books.seq
         self._saved_at = self.clock.monotonic()

@@ -56,6 +56,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[StrategyRecord, ...]
     strategy_folder: Path
     intent_prefix: str
+    keep_days: float = 30.0
 
 
 class Names:
@@ -105,6 +106,8 @@ def _store(plan: Plan, names: Names) -> SupervisorSpec:
         "base_currency": plan.base_currency,
         "fill_log": names.fill_log,
         "sources": (names.orders, names.portfolio),
+        "stages": tuple(names.stages),
+        "keep_days": plan.keep_days,
     }
     writer = _child("writer", PersistenceWriter, args, STORE_LIMIT, STORE_BACKOFF)
     return SupervisorSpec(name="store", children=(writer,))
@@ -138,6 +141,7 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
         "rate_stale_after": plan.limits.rate_stale_after,
         "every": plan.reconcile_every,
         "grace": plan.grace,
+        "store_uri": plan.store_uri,
     }
     children = (
         _child("fill-log", FillLog, fill_log, CORE_LIMIT, CORE_BACKOFF),

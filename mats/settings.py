@@ -93,6 +93,7 @@ class Store(_Section):
     """ArcticDB. An empty `uri` keeps it in the data directory (LMDB)."""
 
     uri: str = Field("", description="empty, or s3://… / s3s://… ; credentials from the environment")
+    keep_days: float = Field(30.0, gt=0, description="days that the journal keeps entries which the store has")
 
 
 class Strategies(_Section):

@@ -4,6 +4,8 @@ Each actor that keeps something here opens its own instance in its own thread; t
 A call that returned is on the disk; a call that was cut short left nothing.
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from mats.model.orders import StrategyName
@@ -103,6 +105,11 @@ class Journal(LogTables, OrderTables, AuditTable, BreakTable):
         """Cursor and state of a stage as last saved."""
         row = self._db.execute("SELECT seq, payload FROM snapshots WHERE stage = ?", (stage,)).fetchone()
         return (row[0], row[1]) if row else None
+
+    def saved_through(self, stages: Collection[str]) -> int:
+        """The entry up to which every one of the stages has saved its state, 0 while one has not."""
+        saved = dict(self._db.execute("SELECT stage, seq FROM snapshots").fetchall())
+        return min((saved.get(stage, 0) for stage in stages), default=0)
 
     def set_halt(self, scope: str, reason: str, time: Nanos) -> None:
         with self._transaction() as db:

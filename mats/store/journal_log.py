@@ -129,25 +129,27 @@ class LogTables(JournalFile):
         """The last entry of the head that has been dropped, 0 while the log is whole."""
         return self._meta("pruned_to")
 
-    def prune(self, before: Nanos, keep_after_seq: int) -> int:
-        """Drop the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`; return how many.
+    def prune(self, before: Nanos, keep_after_seq: int, limit: int = 20_000) -> int:
+        """Drop the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`, of the next `limit`.
 
         The keys stay, so that nothing is ever booked twice, and so does the newest revision of every execution, which
-        a late correction or commission refers to.
+        a late correction or commission refers to. Returns by how many entries the log now begins later; 0 is the end.
         """
         with self._transaction() as db:
             pruned = self._meta("pruned_to")
-            query = "SELECT min(seq) FROM entries WHERE recorded >= ? AND seq > ?"
-            (first_kept,) = db.execute(query, (before, pruned)).fetchone()
-            cut = min(keep_after_seq, self.last_seq() if first_kept is None else first_kept - 1)
+            query = "SELECT seq FROM entries WHERE seq > ? AND seq <= ? AND recorded >= ? ORDER BY seq LIMIT 1"
+            first_kept = db.execute(query, (pruned, pruned + limit, before)).fetchone()
+            newest = pruned + limit if first_kept is None else first_kept[0] - 1
+            cut = min(keep_after_seq, self.last_seq(), newest)
             if cut <= pruned:
                 return 0
             db.execute("UPDATE meta SET value = ? WHERE key = 'pruned_to'", (cut,))
-            return db.execute(_PRUNE, (cut,)).rowcount
+            db.execute(_PRUNE, (pruned, cut))
+            return cut - pruned
 
 
 _PRUNE = """
-DELETE FROM entries WHERE seq <= ? AND NOT EXISTS (
+DELETE FROM entries WHERE seq > ? AND seq <= ? AND NOT EXISTS (
     SELECT 1 FROM executions AS mine WHERE mine.seq = entries.seq AND NOT EXISTS (
         SELECT 1 FROM executions AS newer
         WHERE newer.account = mine.account AND newer.family = mine.family AND newer.revision > mine.revision))

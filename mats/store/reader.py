@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 import pandas as pd
+from arcticdb import QueryBuilder
 from arcticdb.exceptions import KeyNotFoundException, NoDataFoundException, StorageException
 from arcticdb.version_store.library import Library
 
@@ -76,17 +77,17 @@ class Reader:
     def bars(self, size: str, instrument: str, span: Span = ALL) -> pd.DataFrame:
         return self.table(f"bars/{library_part(size)}", instrument, span)
 
-    def table(self, library: str, symbol: str, span: Span = ALL) -> pd.DataFrame:
-        """Any table, or the part of it in `span`; empty when there is none."""
+    def table(self, library: str, symbol: str, span: Span = ALL, where: QueryBuilder | None = None) -> pd.DataFrame:
+        """Any table, or the part of it in `span` and the rows `where` something holds; empty when there is none."""
         if not self._arctic.has_library(library):
             return pd.DataFrame()
-        return self._try(partial(self._read, library, symbol, span))
+        return self._try(partial(self._read, library, symbol, span, where))
 
-    def _read(self, library: str, symbol: str, span: Span) -> pd.DataFrame:
+    def _read(self, library: str, symbol: str, span: Span, where: QueryBuilder | None) -> pd.DataFrame:
         opened = self._library(library)
         if not opened.has_symbol(symbol):
             return pd.DataFrame()
-        frame: pd.DataFrame = opened.read(symbol, date_range=None if span == ALL else span).data
+        frame: pd.DataFrame = opened.read(symbol, date_range=None if span == ALL else span, query_builder=where).data
         return frame
 
     def _tail(self, library: str, symbol: str) -> pd.DataFrame:

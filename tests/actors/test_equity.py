@@ -14,8 +14,10 @@ from mats.strategy.record import StrategyRecord
 
 @pytest.fixture
 def world(runtime, journal_path, a_ready):
-    log, risk, store, line, manager = map(runtime.probe, ("fill-log", "risk", "store", "ib-0", "manager"))
-    args = (journal_path, log.ref, risk.ref, store.ref, line.ref, manager.ref, "USD", 60.0, 1.0)
+    names = ("fill-log", "risk", "store", "ib-0", "manager", "market-data")
+    log, risk, store, line, manager, market_data = map(runtime.probe, names)
+    others = (log.ref, risk.ref, store.ref, line.ref, manager.ref, market_data.ref)
+    args = (journal_path, *others, "USD", 86_400.0, 60.0, 1.0, "")
     portfolio = runtime.spawn(PortfolioManager, *args, name="portfolio")
     portfolio.tell(a_ready(line.ref))
     record = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0.25)

@@ -39,7 +39,7 @@ class World:
         self.log, self.risk, self.store, self.heard, manager, self.market_data = map(runtime.probe, names)
         line = runtime.spawn(Line, self.heard.ref, name="ib-0")
         others = (self.log.ref, self.risk.ref, self.store.ref, line, manager.ref, self.market_data.ref)
-        args = (journal_path, *others, "USD", 86_400.0, 60.0, 0.0)
+        args = (journal_path, *others, "USD", 86_400.0, 60.0, 0.0, "")
         self.ref = runtime.spawn(PortfolioManager, *args, name="portfolio")
         self.ref.tell(a_ready(line))
         runtime.run_until_idle()

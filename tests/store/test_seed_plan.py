@@ -64,6 +64,10 @@ class World:
         self.connection = self.runtime.probe("connection")
         names.fill_log.tell(OpenEpoch(CONNECTION, self.connection.ref))
         self.epoch = self.connection.expect(EpochOpened).epoch
+        for stage in ("orders", "risk"):
+            journal = Journal(self.folder / "journal.db")
+            journal.save_snapshot(stage, 10**9, b"")  # they have no part in this
+            journal.close()
         nothing = Replay(executions=(), commissions=(), open_orders=(), completed_orders=(), positions=())
         ready = Ready(
             connection=CONNECTION, ref=line, client_id=0, session="1", accounts=(ACCOUNT,), next_order_id=1,
@@ -147,9 +151,10 @@ class World:
     def prove(self):
         """The views follow from the fills, and the fills are the journal's."""
         contents, journal = Contents(self.uri), Journal(self.folder / "journal.db")
-        logged = journal.entries(0, 10_000)
+        pruned, last = journal.pruned_to(), journal.last_seq()
+        logged = journal.entries(pruned, 10_000)
         journal.close()
-        assert len(contents.entries) == len(logged)
+        assert len(contents.entries) == last
         assert not missing(contents.entries)
         assert not list(against_journal(contents.entries, logged))
         assert not list(differences(contents.views, recompute(contents.entries, contents.views)))
@@ -160,7 +165,7 @@ def plan(folder, uri):
         journal=folder / "journal.db", rejects=folder / "rejects.jsonl", store_uri=uri, gateway=None, limits=Limits(),
         timing=Timing(host="127.0.0.1", port=1, connect_timeout=1.0, replay_timeout=1.0, heartbeat=1.0),
         base_currency="USD", live_accounts=(), reconcile_every=86_400.0, grace=0.0, allow_leverage=False, seeds=(),
-        strategy_folder=folder, intent_prefix="t",
+        strategy_folder=folder, intent_prefix="t", keep_days=0.01,
     )  # fmt: skip
 
 
@@ -281,6 +286,20 @@ def test_a_corrected_execution_replaces_its_row_and_every_view_of_it(world):
     assert world.read.table("fill_corrections", ACCOUNT)["fill_id"].tolist() == ["TREND.1.01"]
     world.report((replace(first, exec_id="TREND.1.03", quantity=Decimal(0)),))
     assert world.portfolio() == {}, "a bust"
+    world.prove()
+
+
+def test_corrections_of_entries_that_the_journal_has_let_go_are_booked_as_ever(world):
+    first = world.fill("TREND", 1, "30", "100.00")
+    second = world.fill("TREND", 2, "-10", "101.00")
+    world.settle(3_700.0)  # longer than the journal keeps them here
+    journal = Journal(world.folder / "journal.db")
+    assert journal.pruned_to() == 4
+    journal.close()
+    world.report((replace(first, exec_id="TREND.1.02", price=Decimal("99.00")),))
+    world.report((replace(second, exec_id="TREND.2.02", quantity=Decimal(5)),))
+    (row,) = world.read.portfolio(ACCOUNT).itertuples()
+    assert (row.quantity_exact, row.average_cost, row.realized_pnl) == ("25", 99.0, 10.0)
     world.prove()
 
 
