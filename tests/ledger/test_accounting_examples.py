@@ -1,16 +1,13 @@
-"""The worked examples of docs/accounting.md, number by number."""
+"""The other examples of docs/accounting.md, number by number; those of books are read from the page."""
 
 from decimal import Decimal
 
 import pytest
 
 from mats.ledger import order_events as ev
-from mats.ledger.book import market_value, unrealized
-from mats.ledger.books import Books
 from mats.ledger.equity import strategy_equity
 from mats.ledger.order_state import transition
 from mats.ledger.reconcile import Reconciliation
-from mats.ledger.round_trips import round_trips
 from mats.model.broker import BrokerPosition
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
@@ -44,47 +41,6 @@ def an_order(state, acknowledged):
     )
 
 
-def test_the_table_of_a_book(log):
-    books, rows = Books(log.history), []
-    for quantity, price in (("100", "10"), ("100", "12"), ("-50", "15"), ("-200", "14"), ("50", "13")):
-        (change,) = books.apply(log.fill(quantity, price))
-        book = change.after
-        rows.append((book.quantity, book.cost, book.average_price, book.realized))
-    assert rows == [
-        (100, 1000, 10, 0),
-        (200, 2200, 11, 0),
-        (150, 1650, 11, 200),
-        (-50, -700, 14, 650),
-        (0, 0, 0, 700),
-    ]
-
-
-def test_the_rounding_example(log):
-    for quantity, price in (("1", "10"), ("2", "10.01"), ("-1", "11"), ("-1", "11"), ("-1", "11")):
-        log.fill(quantity, price)
-    book = log.books().get("DU1", "trend", "SPY")
-    assert (book.realized, book.cost) == (D("2.98"), 0)
-
-
-def test_the_correction_example(log):
-    first = log.fill("100", "10")
-    log.fill("-60", "12")
-    books = log.books()
-    (change,) = books.apply(log.correct(first, "100", "11"))
-    assert (change.before.realized, change.after.realized, change.realized) == (120, 60, -60)
-    assert change.after.cost == 440
-
-
-def test_the_future_example(log):
-    es = {"instrument": "ES:20241220", "multiplier": "50"}
-    log.fill("2", "5000", **es)
-    assert log.books().get("DU1", "trend", "ES:20241220").cost == 500_000
-    log.fill("-1", "5010", **es)
-    book = log.books().get("DU1", "trend", "ES:20241220")
-    assert (book.realized, book.cost) == (500, 250_000)
-    assert (market_value(book, D(5020)), unrealized(book, D(5020))) == (251_000, 1_000)
-
-
 def test_the_reconciliation_table(log):
     log.fill("100", "10", "trend")
     log.fill("-100", "10", "revert")
@@ -115,19 +71,6 @@ def test_the_reducing_example():
     exposure = Exposure(position=D(100), buying=D(0), selling=D(30))
     assert exposure.reduced_by(Side.SELL, D(70))
     assert not exposure.reduced_by(Side.SELL, D(71))
-
-
-def test_the_round_trip_examples(log, new_log):
-    for quantity, price in (("100", "10"), ("50", "12"), ("-120", "13")):
-        log.fill(quantity, price)
-    assert [(t.quantity, t.entry_price, t.exit_price, t.gross) for t in round_trips(log.entries)] == [
-        (100, 10, 13, 300),
-        (20, 12, 13, 20),
-    ]
-    other = new_log()
-    other.charge(other.fill("100", "10"), "2.00")
-    other.fill("-25", "11")
-    assert round_trips(other.entries)[0].commissions == {"USD": D("0.50")}
 
 
 EVIDENCE = [
