@@ -133,7 +133,8 @@ def test_a_terminal_gets_a_live_table_and_at_the_end_a_report(tmp_path: Path) ->
     for words in ("Strategies", "Positions", "Working orders", "Connections", "calm", "books = broker", "starting: "):
         assert words in live, live[-3000:]
     assert re.search(r"fault +torn: strategy file .*…", live)
-    assert "torn.py does not import: ZeroDivisionError" in report
+    plain = " ".join(re.sub(r"\x1b\[[\d;]*m", "", report).split())
+    assert "torn.py does not import: ZeroDivisionError" in plain
     assert "fills" in report and "in the store" in report
     assert '"event"' not in screen and "Traceback" not in screen
 
