@@ -52,6 +52,7 @@ class World:
         self.data = runtime.spawn(
             MarketData, self.line, self.risk.ref, self.portfolio.ref, stale_after=10.0, name="market-data"
         )
+        self.portfolio.expect_message(Inform())
 
     def connect(self, session="1"):
         """The connection comes up (anew) and says that it is ready."""

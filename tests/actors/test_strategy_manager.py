@@ -147,7 +147,9 @@ def test_weights_above_one_start_nobody_and_say_why(world):
     world.pool.expect_nothing()
     faults = world.read().faults
     assert set(faults) == {"a", "b"}
-    assert faults["a"].startswith("target weights sum to 1.1 (a 0.7, b 0.4); lower them to at most 1")
+    assert faults["a"].startswith(
+        "target weights of the first account sum to 1.1 (a 0.7, b 0.4); lower them to at most 1"
+    )
 
 
 def test_inactive_weights_do_not_count_and_leverage_can_be_allowed(world, runtime, tmp_path):
@@ -177,7 +179,7 @@ def test_a_start_by_hand_that_would_exceed_the_weights_is_refused(world):
     world.asked()
     world.tell(StartStrategy("b"))
     assert world.asked() == []
-    assert "target weights sum to 1.1" in world.read().faults["b"]
+    assert "target weights of the first account sum to 1.1" in world.read().faults["b"]
 
 
 def test_a_stopped_strategy_makes_room_for_another(world):

@@ -132,14 +132,16 @@ def test_trading_survives_the_loss_of_the_line_behind_the_gateway(system: System
     system.finish_and_prove()
 
 
-def test_a_cost_that_comes_before_its_execution_is_charged_once(system: System, gateway: GatewayThread) -> None:
+def test_of_a_cost_that_comes_before_its_execution_and_again_after_it_the_last_word_holds(
+    system: System, gateway: GatewayThread
+) -> None:
     early = gateway.call(tell_next_cost)
     until(lambda: any(fill.exec_id == early for fill in gateway.fault(Faults.fills)), 10, "the execution after it")
     system.wait_until_booked()
     system.finish_and_prove()
     stored = Reader(lmdb_uri(system.data / "arctic")).fills(ACCOUNT)
     (row,) = stored[stored["fill_id"] == early].itertuples()
-    assert row.commission == 0.77
+    assert row.commission == 1.0
     assert stored["commission"].notna().all()
 
 
