@@ -26,67 +26,10 @@ def ema(values: np.ndarray, span: int) -> np.ndarray:
 
 
 def backtrader(bars: Bars) -> Ran:
-    import backtrader as bt
+    from peer_backtrader import run
 
-    share = SHARE / len(bars["close"])
-
-    class Feed(bt.feed.DataBase):
-        """Rows from memory; how long it takes to load them is not counted."""
-
-        def __init__(self, rows: np.ndarray) -> None:
-            super().__init__()
-            self.rows, self.at, self.seconds = rows, 0, 0.0
-
-        def preload(self) -> None:
-            begun = perf_counter()
-            super().preload()
-            self.seconds = perf_counter() - begun
-
-        def _load(self) -> bool:
-            if self.at == len(self.rows):
-                return False
-            lines, row = self.lines, self.rows[self.at]
-            lines.datetime[0] = 737_425.0 + self.at / 1_440
-            lines.open[0], lines.high[0], lines.low[0], lines.close[0] = row
-            lines.volume[0] = lines.openinterest[0] = 0.0
-            self.at += 1
-            return True
-
-    class Cross(bt.Strategy):
-        def __init__(self) -> None:
-            self.fills = 0
-            self.pairs = [(bt.ind.EMA(d, period=FAST), bt.ind.EMA(d, period=SLOW)) for d in self.datas]
-
-        def notify_order(self, order: object) -> None:
-            self.fills += order.status == order.Completed
-
-        def next(self) -> None:
-            if len(self.data) <= QUIET_BARS:
-                return
-            equity = 0.0
-            for data, (fast, slow) in zip(self.datas, self.pairs, strict=True):
-                held, long = self.getposition(data).size, fast[0] > slow[0]
-                if long and not held:
-                    equity = equity or self.broker.getvalue()
-                    self.buy(data, size=math.floor(equity * share / data.close[0]))
-                elif held and not long:
-                    self.close(data)
-
-    cerebro = bt.Cerebro(stdstats=False)
-    feeds = [
-        Feed(np.column_stack([bars[name][i] for name in ("open", "high", "low", "close")]))
-        for i in range(len(bars["close"]))
-    ]
-    for feed in feeds:
-        cerebro.adddata(feed)
-    cerebro.addstrategy(Cross)
-    cerebro.broker.setcash(CAPITAL)
-    cerebro.broker.addcommissioninfo(
-        bt.CommInfoBase(commission=FEE, stocklike=True, commtype=bt.CommInfoBase.COMM_FIXED)
-    )
-    begun = perf_counter()
-    done = cerebro.run()
-    return perf_counter() - begun - sum(f.seconds for f in feeds), done[0].fills, cerebro.broker.getvalue()
+    seconds, fills, equity = run(bars)
+    return seconds, sum(map(len, fills)), equity
 
 
 def backtesting(bars: Bars) -> Ran:
