@@ -96,7 +96,7 @@ class Reconciliation:
         closed = tuple(self._closed(before[place], books, now) for place in sorted(judged - found.keys()))
         self._open = {place: b for place, b in before.items() if place not in judged} | found
         self._agree(books, positions, accounts, now)
-        suspects = recognise(Scene(self._open, books, positions, now))
+        suspects = recognise(Scene(found, books, positions, now))
         for place in found:
             self._open[place] = self._judged(self._open[place], suspects.get(place, ()), books, positions, now)
         adjustments = self._due(books, positions, at)
@@ -234,7 +234,8 @@ class Reconciliation:
         if found.state is not BreakState.CONFIRMED:
             return False
         wait = self._grace if not found.asked else max(self._grace, 1.0) * PATIENCE**found.asked
-        return at - self._since[found.place] >= wait
+        since = self._since.get(found.place)
+        return since is not None and at - since >= wait
 
     def _closed(self, known: Break, books: Books, now: Nanos) -> Break:
         """How a break ended: by what was booked for it, or by itself."""

@@ -205,3 +205,17 @@ def test_what_is_held_anywhere_is_to_have_a_price(watch, log):
     log.fill("-5", "10", instrument="IBM")
     look(watch, log, [held(1, "QQQ"), held(0, "BAC")], 0.0)
     assert watch.held(log.books()) == {"SPY", "QQQ"}
+
+
+def test_breaks_of_an_account_that_this_gateway_does_not_have_stay_as_they_are(new_watch, records, log):
+    log.fill("5", "10")
+    watch = new_watch()
+    for now in (0.0, GRACE / 2):
+        look(watch, log, [held(6, "NEW"), held(0)], now)
+    known = watch.breaks
+    assert {found.instrument for found in known} == {"SPY", "NEW"}
+    again = new_watch()
+    again.accounts = ("DU2",)
+    for now in (0.0, GRACE, 2 * GRACE):
+        look(again, log, [held(7, account="DU2")], now)
+    assert [found for found in again.breaks if found.account == "DU1"] == list(known)
