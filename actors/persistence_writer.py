@@ -30,7 +30,8 @@ from mats.model.executions import Entry
 from mats.model.orders import AccountId, StrategyName
 from mats.model.timestamp import DAY
 from mats.runtime import MailboxSpec, Ref, chaos
-from mats.store.arctic import STORE_FAULTS, Rejects, Store, UnreadableTableError
+from mats.store.arctic import Rejects, Store, UnreadableTableError
+from mats.store.connection import STORE_FAULTS, check_room
 from mats.store.derived import Derived
 from mats.store.journal import Journal
 from mats.store.past import Past
@@ -150,6 +151,7 @@ class PersistenceWriter(Stage):
     def _try(self, work: Callable[[], object]) -> None:
         """A store that cannot take it is said once, and tried again every second; nothing is let go meanwhile."""
         try:
+            check_room(self._uri)
             work()
         except STORE_FAULTS as error:
             if not self._fault:
@@ -187,7 +189,7 @@ class PersistenceWriter(Stage):
 
     def _prune(self) -> None:
         """The journal lets go what is old, stored, and in the saved state of every stage; bit by bit."""
-        before = self.clock.now() - self._keep_span
+        before = max(0, self.clock.now() - self._keep_span)
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
             self.log.info("old entries have left the journal; the store has them", entries=dropped)
             self.after(DERIVED_SECONDS, PruneJournal())

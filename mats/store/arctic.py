@@ -13,7 +13,6 @@ from itertools import groupby
 from typing import TypeVar
 
 from arcticdb import LibraryOptions
-from arcticdb.exceptions import StorageException
 from arcticdb.version_store.library import Library
 
 from mats.ledger.trades import Trade
@@ -49,9 +48,6 @@ from mats.store.tables import Schema
 from mats.strategy.record import StrategyRecord
 
 Rejects = list[Reject]
-
-STORE_FAULTS = (StorageException, OSError)
-"""What a store raises that may take the same rows later: a full disk or map, a network that is away."""
 
 
 CLEARED = "cleared"

@@ -1,7 +1,9 @@
 """How this process reaches ArcticDB: one connection per address, one map size, secrets kept out of sight."""
 
+import errno
 import os
 import re
+import shutil
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -11,7 +13,7 @@ os.environ.setdefault("ARCTICDB_VersionStore_NumIOThreads_int", "1")
 
 from arcticdb import Arctic, LibraryOptions
 from arcticdb.config import set_config_int, set_log_level
-from arcticdb.exceptions import ArcticException
+from arcticdb.exceptions import ArcticException, StorageException
 from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
@@ -24,8 +26,27 @@ _CREDENTIALS = re.compile(r"://[^/@]*@")
 _arctics: WeakValueDictionary[str, Arctic] = WeakValueDictionary()
 
 
+STORE_FAULTS = (StorageException, OSError)
+"""What a store raises that may take the same rows later: a full disk or map, a network that is away."""
+
+RESERVE_BYTES = 64 * 2**20
+"""A local store is not written when its disk has less than this left."""
+
+
 class StoreUnreachableError(UserError):
     """The store cannot be opened; the message names its address, secrets masked, and the reason."""
+
+
+def check_room(uri: str) -> None:
+    """Raise OSError where the disk of a local store is nearly full.
+
+    It must not come to a commit of LMDB that fails: ArcticDB 6.28 then frees memory twice, which ends the process.
+    """
+    if uri.startswith("lmdb://"):
+        directory = lmdb_directory(uri)
+        free = shutil.disk_usage(directory).free
+        if free < RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, f"the disk of {directory} has {free} bytes left; free {RESERVE_BYTES} at least")
 
 
 def lmdb_uri(directory: Path) -> str:
