@@ -156,6 +156,29 @@ def test_what_comes_from_elsewhere_is_discretionary_within_five_seconds_with_its
     assert sorted(by_hand.values()) == [-160, 30], "the executions that nobody of us caused"
 
 
+def test_an_option_that_is_assigned_delivers_to_its_holder_at_the_strike(
+    tmp_path: Path, gateway: GatewayThread
+) -> None:
+    write_strategies(tmp_path, holders(one=100), holder=HOLDER)
+    calls = [o for o in gateway.call(lambda g: g.universe.options_on("SPY")) if o.right == "C"]
+    call = calls[len(calls) // 2]
+    with running_system(tmp_path, gateway, grace=0.3) as system:
+        wait_until_held(system, one=100)
+        gateway.fault(lambda hooks: hooks.arm(plan.Transfer(instrument=call.id, quantity=-1, price=5)))
+        until(lambda: held(system, call.id) == {DISCRETIONARY: -1}, 10, "a short call")
+        until(lambda: not breaks(system).open, 10, "agreement")
+        assigned = (
+            plan.Transfer(instrument=call.id, quantity=1, price=0),
+            plan.Transfer(instrument="SPY", quantity=-100, price=float(call.strike)),
+        )
+        gateway.fault(lambda hooks: hooks.arm(*assigned))
+        wait_until_held(system, one=100, Discretionary=-100)
+        books = {(book.strategy, book.instrument): book for book in system.portfolio().books}
+        assert books[DISCRETIONARY, "SPY"].cost == -100 * call.strike
+        assert (books[DISCRETIONARY, call.id].quantity, books[DISCRETIONARY, call.id].realized) == (0, 500)
+        until(lambda: not breaks(system).open, 10, "agreement again")
+
+
 def test_positions_on_a_link_that_is_down_prove_nothing(tmp_path: Path, gateway: GatewayThread) -> None:
     write_strategies(tmp_path, holders(one=100), holder=HOLDER)
     traffic = tmp_path / "traffic.jsonl"
