@@ -1,6 +1,5 @@
 """The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,23 +14,18 @@ from actors.messages.broker import (
 )
 from actors.messages.fill_log import Apply, LogMarked, SayHello
 from actors.messages.following import Inform, Leave
-from actors.messages.market_data import InstrumentKnown, PriceMarked, WatchPrices
-from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
+from actors.messages.market_data import InstrumentKnown, PriceMarked
+from actors.messages.persistence_writer import EquitiesRead, Republish
 from actors.messages.portfolio_manager import (
-    AccountsNamed,
-    AccountValued,
     AnswerBreak,
     AssignmentRefused,
     BookState,
-    EquityChanged,
     EquityGiven,
     FillBooked,
     FollowBook,
     Portfolio,
-    PricesMarked,
     ProposeAssignment,
     ProposeReversal,
-    RatesChanged,
     ReadAccount,
     ReadBreaks,
     ReadPortfolio,
@@ -40,40 +34,26 @@ from actors.messages.portfolio_manager import (
 )
 from actors.reconciler import Reconciler
 from actors.stage import Stage
-from mats.ledger.account import AccountFigures
-from mats.ledger.account_view import AccountView, account_view
-from mats.ledger.allocation import Allocation
+from actors.treasurer import AskEquities, Desks, Treasurer
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book
 from mats.ledger.books import Books
-from mats.ledger.exposure import Marks
-from mats.ledger.fx import conversion_pairs
 from mats.ledger.position_watch import PositionWatch
-from mats.model.broker import AccountValue
 from mats.model.executions import Entry, FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.money import Currency
 from mats.model.orders import StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 from mats.store.past import Past
 from mats.strategy.host import Position
-from mats.strategy.table import shares
 
 TICK_SECONDS = 0.25
 SNAPSHOT_SECONDS = 5.0
-MARK_SECONDS = 1.0
-"""How often prices are told to the store."""
 EQUITY_SECONDS = 4.0
 """How soon an explicit equity that somebody wrote to the store is noticed."""
 
 
 class Tick(msgspec.Struct, frozen=True):
-    pass
-
-
-class AskEquities(msgspec.Struct, frozen=True):
     pass
 
 
@@ -115,16 +95,11 @@ class PortfolioManager(Stage):
         self._books = Books.load(saved[1], history) if saved else Books(history)
         self.cursor = self._saved = self._books.seq
         self._saved_at = self.clock.monotonic()
-        self._figures = AccountFigures(self._base)
         watch = PositionWatch(self._interval, self._grace, self._journal)
         self._reconciler = Reconciler(self, self._books, self._journal, watch, self.fill_log, self._risk, self._store)
-        self._prices: dict[InstrumentId, float] = {}
-        self._moved: dict[InstrumentId, float] = {}
-        self._marked_at = self._saved_at
         self._followers = Followers(self)
-        self._allocation = Allocation()
-        self._unread: Mapping[StrategyName, str] = {}
-        self._currencies = {book.currency for book in self._books}
+        self._treasurer = Treasurer(self, self._desks(), self._followers, self._base, self._rate_age)
+        self._treasurer.need_rates({book.currency for book in self._books})
         self.say_hello()
         self._broker.tell(Resync())
         self._strategy_manager.tell(Inform())
@@ -133,20 +108,24 @@ class PortfolioManager(Stage):
         self.every(TICK_SECONDS, Tick())
         self.every(EQUITY_SECONDS, AskEquities())
 
+    def _desks(self) -> Desks:
+        return Desks(
+            fill_log=self.fill_log,
+            risk=self._risk,
+            store=self._store,
+            market_data=self._market_data,
+            strategy_manager=self._strategy_manager,
+        )
+
     def on_receive(self, message: object) -> object:
         match message:
             case Apply():
                 self.receive_entries(message)
                 self._merge()
-            case PriceMarked(instrument=instrument, price=price):
-                if self._prices.get(instrument) != price:
-                    self._prices[instrument] = self._moved[instrument] = price
-                if self._figures.mark(instrument, price, self.clock.now()):
-                    self._tell_rates()
-            case InstrumentKnown(instrument=instrument):
-                self._need_rates({instrument.currency})
-            case AccountChanged(values=values):
-                self._value_accounts(values)
+            case PriceMarked() | InstrumentKnown() | AccountChanged() | SetWeights():
+                self._treasurer.receive(message)
+            case EquitiesRead() | AskEquities() | EquityGiven():
+                self._treasurer.receive(message)
             case FollowBook(strategy=strategy, follower=follower):
                 self._follow(strategy, follower)
             case Ready():
@@ -156,30 +135,23 @@ class PortfolioManager(Stage):
                 self._merge()
             case PositionsChanged() | PositionsTaken() | Reconcile() | ReadBreaks() | AnswerBreak():
                 return self._reconciler.receive(message)
-            case SetWeights(records=records):
-                self._allocation.share_out(shares(records))
-                self._ask_equities()
-                self._share_equity()
-            case EquitiesRead():
-                self._take_equities(message)
-            case AskEquities() | EquityGiven():
-                self._ask_equities()
             case Tick():
                 self._tick()
             case ReadAccount():
-                return self._account_views()
+                return self._treasurer.views(self._books)
             case ReadPortfolio():
                 return self._view()
             case ProposeAssignment() | ProposeReversal():
                 return self._propose(message)
             case Republish():
-                self._republish()
+                self._treasurer.republish()
             case Inform():
-                self._inform_risk()
+                self._treasurer.inform_risk()
+                self._reconciler.inform()
                 self._ask_prices()
             case SayHello():
                 self.say_hello()
-                self._tell_rates()
+                self._treasurer.tell_rates()
             case Down(tag=FollowerDown(strategy=strategy)):
                 self._followers.drop(strategy)
             case Leave():
@@ -199,7 +171,7 @@ class PortfolioManager(Stage):
             for change in self._books.apply(entry):
                 chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
-                self._need_rates({change.after.currency, *change.after.commissions})
+                self._treasurer.need_rates({change.after.currency, *change.after.commissions})
         if len(self._books) > known:
             self._ask_prices()
 
@@ -207,35 +179,26 @@ class PortfolioManager(Stage):
         fill = entry if isinstance(entry, FillRecorded) else None
         self._followers.offer(book.strategy, FillBooked(seq=entry.seq, position=_position(book), fill=fill))
 
-    def _mark(self) -> None:
-        """The store values what is held; it folds the books itself."""
-        self._store.tell(PricesMarked(self._moved, self.clock.now()))
-        self._moved, self._marked_at = {}, self.clock.monotonic()
-
-    def _republish(self) -> None:
-        self._moved = dict(self._prices)
-        for account in self._figures.accounts():
-            self._store.tell(AccountValued(account, self._figures.values(account)))
-
     def _follow(self, strategy: StrategyName, follower: Ref) -> None:
         self._followers.add(strategy, follower)
         positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
-        follower.tell(BookState(positions=positions, equity=self._allocation.equities.get(strategy), seq=self.cursor))
+        follower.tell(BookState(positions=positions, equity=self._treasurer.equities.get(strategy), seq=self.cursor))
 
     # The broker's positions
 
     def _welcome(self, ready: Ready) -> None:
         """A connection that sees all positions and all accounts."""
         self._reconciler.welcome(ready)
-        self._allocation.accounts = ready.accounts
-        self._strategy_manager.tell(AccountsNamed(ready.accounts))
-        self._ask_equities()
+        self._treasurer.welcome(ready.accounts)
         self._merge()
 
     def _merge(self) -> None:
         """What is held may have changed when a snapshot has been compared."""
         if self._reconciler.compare(self.cursor):
             self._ask_prices()
+
+    def _ask_prices(self) -> None:
+        self._treasurer.ask_prices(self._reconciler.held())
 
     def _propose(self, wish: ProposeAssignment | ProposeReversal) -> Assignment | AssignmentRefused:
         """Made for the books of this moment: the fill log refuses it where they have changed since."""
@@ -246,71 +209,12 @@ class PortfolioManager(Stage):
         except AssignmentError as error:
             return AssignmentRefused(str(error))
 
-    # Equity
-
-    def _value_accounts(self, values: tuple[AccountValue, ...]) -> None:
-        self._figures.take(values, self.clock.now())
-        self._tell_rates()
-        for account in {value.account for value in values}:
-            self._store.tell(AccountValued(account, self._figures.values(account)))
-            self._need_rates(set(self._figures.cash(account)))
-        self._share_equity()
-
-    def _tell_rates(self) -> None:
-        """Risk measures with them, and the fill log books with them."""
-        self._risk.tell(RatesChanged(self._figures.rates))
-        self.fill_log.tell(RatesChanged(self._figures.rates))
-
-    def _need_rates(self, currencies: set[Currency]) -> None:
-        """A currency that turns up, held, booked or about to be traded: market data is asked for its pair."""
-        if not currencies <= self._currencies:
-            self._currencies |= currencies
-            self._ask_prices()
-
-    def _ask_prices(self) -> None:
-        """What is held has a price, whoever follows it. Market data that is down asks by itself when it is up again."""
-        wanted = conversion_pairs(self._currencies, self._base) | self._reconciler.held()
-        if wanted:
-            self._market_data.offer(WatchPrices(wanted))
-
-    def _ask_equities(self) -> None:
-        self._store.offer(ReadEquities(self._allocation.places(), self.ref))
-
-    def _take_equities(self, read: EquitiesRead) -> None:
-        """One that cannot be read leaves the strategy what it had."""
-        for strategy, fault in read.faults.items():
-            if self._unread.get(strategy) != fault:
-                self.log.error("an explicit equity is refused; what held before holds", strategy=strategy, reason=fault)
-        self._unread = read.faults
-        self._allocation.set_explicit(read.equities, read.faults.keys())
-        self._share_equity()
-
-    def _share_equity(self) -> None:
-        """Tell risk and each strategy what it may work with, when that has changed."""
-        for strategy, equity in self._allocation.changes(self._figures).items():
-            self._risk.tell(EquityChanged(strategy, equity))
-            self._followers.offer(strategy, EquityChanged(strategy, equity))
-
-    def _account_views(self) -> tuple[AccountView, ...]:
-        marks = Marks(self._prices, self._figures.rates, self.clock.now(), self._rate_age)
-        return tuple(
-            account_view(account, self._books, self._figures, marks, self._allocation.of_account(account))
-            for account in self._allocation.accounts
-        )
-
-    def _inform_risk(self) -> None:
-        self._risk.tell(RatesChanged(self._figures.rates))
-        self._reconciler.inform()
-        for strategy, equity in self._allocation.equities.items():
-            self._risk.tell(EquityChanged(strategy, equity))
-
     # Time, and what a crash must not lose
 
     def _tick(self) -> None:
         now = self.clock.monotonic()
         self._reconciler.tick()
-        if self._moved and now - self._marked_at >= MARK_SECONDS:
-            self._mark()
+        self._treasurer.tick()
         if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:
             self._save()
 
@@ -327,9 +231,9 @@ class PortfolioManager(Stage):
             books=tuple(self._books),
             broker=self._reconciler.positions,
             breaks=self._reconciler.breaks,
-            prices=dict(self._prices),
-            equity=dict(self._allocation.equities),
-            totals={account: self._figures.total_equity(account) for account in self._reconciler.accounts},
+            prices=dict(self._treasurer.prices),
+            equity=dict(self._treasurer.equities),
+            totals={account: self._treasurer.total(account) for account in self._reconciler.accounts},
             reconciled_seconds_ago=self._reconciler.looked_seconds_ago,
         )
 
