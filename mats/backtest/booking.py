@@ -17,11 +17,11 @@ from mats.ledger.order_state import apply
 from mats.model.executions import AdjustmentRecorded, Execution, FillRecorded
 from mats.model.instrument import Instrument, InstrumentId, SecType
 from mats.model.money import ONE, ZERO, floor_to, round_to
-from mats.model.orders import AccountId, OrderTicket, StrategyName, order_ref
+from mats.model.orders import AccountId, OrderTicket, OrderView, Side, StrategyName, order_ref
 from mats.strategy.host import Position
 from mats.venue.account import Account
 from mats.venue.bar_market import BarMarket, Lapsed, Met, Traded, Working
-from mats.venue.fees import FeeModel
+from mats.venue.fees import FeeModel, TieredFees
 
 CENT = Decimal("0.01")
 YEAR = Decimal(365)
@@ -44,7 +44,7 @@ class Booking:
     ) -> None:
         self._account, self._pipe, self._speakers, self._tapes = account, pipe, speakers, tapes
         self._markets, self._portfolio, self._fees, self._clock = markets, portfolio, fees, clock
-        self._month = Account(account, {})
+        self._month = Account(account, {}) if isinstance(fees, TieredFees) else None
         self._entries = 0
         self.fills: list[RuledFill] = []
         self.cash_events: list[CashEvent] = []
@@ -62,8 +62,14 @@ class Booking:
             self._fill(met, view.strategy)
 
     def _fill(self, traded: Traded, strategy: StrategyName) -> None:
+        fill, view = self.book(traded, strategy)
+        self._speakers[strategy].fill(fill, view)
+
+    def book(self, traded: Traded, strategy: StrategyName) -> tuple[FillRecorded, OrderView]:
+        """Book a fill: the order, risk, the books. What its strategy is to hear comes back."""
         order, portfolio, pipe = traded.order, self._portfolio, self._pipe
-        fill = self._recorded(traded, strategy)
+        self._entries += 1
+        fill = recorded(traded, strategy, self._account, self._entries, portfolio.rate(order.instrument.currency))
         booked = apply(
             pipe.views[order.intent_id],
             ev.FillBooked(time=traded.time, quantity=traded.quantity, price=traded.price),
@@ -71,51 +77,33 @@ class Booking:
         view = pipe.views[order.intent_id] = replace(booked, applied=fill.seq)
         pipe.state.apply(fill)
         pipe.state.observe(view)
-        book = portfolio.trade(strategy, order.instrument, traded.quantity * order.side.sign, traded.price)
         fee = self._charge(traded)
-        portfolio.pay(strategy, portfolio.base, -fee)
+        signed = traded.quantity if order.side is Side.BUY else -traded.quantity
+        book = portfolio.trade(strategy, order.instrument, signed, traded.price, fee)
         self.fills.append(RuledFill(fill, fee, portfolio.base, traded.rule))
-        self._speakers[strategy].fill(fill, _position(book), view)
-
-    def _recorded(self, traded: Traded, strategy: StrategyName) -> FillRecorded:
-        order = traded.order
-        self._entries += 1
-        execution = Execution(
-            account=self._account,
-            exec_id=f"{self._entries:08d}.01",
-            instrument=order.instrument.id,
-            side=order.side,
-            quantity=traded.quantity,
-            price=traded.price,
-            time=traded.time,
-            currency=order.instrument.currency,
-            multiplier=order.instrument.multiplier,
-            order_ref=order_ref(strategy, order.intent_id),
-            perm_id=order.place,
-            cumulative_quantity=order.filled,
-            average_price=order.value / order.filled,
-        )
-        return FillRecorded(
-            seq=self._entries,
-            strategy=strategy,
-            intent_id=order.intent_id,
-            execution=execution,
-            recorded=traded.time,
-        )
+        desk = self._speakers[strategy].desk
+        desk.take_order(view)
+        desk.take_position(_position(book), fill.seq)
+        return fill, view
 
     def _charge(self, traded: Traded) -> Decimal:
         """What the fill adds to the cost of its order."""
-        order = traded.order
-        rate = self._portfolio.rate(order.instrument.currency)
-        unit = order.instrument.multiplier * (ONE if rate is None else rate)
-        value = order.value * unit
-        pair = order.instrument.sec_type is SecType.CASH
-        amount = traded.quantity * traded.price * unit if pair else traded.quantity
-        month = self._month.add_volume(order.instrument.sec_type, amount, traded.time)
-        before = max(month - (value if pair else order.filled), ZERO)
-        total = self._fees.order_fee(order.instrument, order.filled, value, before)
+        order, instrument = traded.order, traded.order.instrument
+        rate = self._portfolio.rate(instrument.currency)
+        value = order.value * instrument.multiplier * (ONE if rate is None else rate)
+        total = self._fees.order_fee(instrument, order.filled, value, self._month_before(traded, value))
         fee, order.fee = total - order.fee, total
         return fee
+
+    def _month_before(self, traded: Traded, value: Decimal) -> Decimal:
+        """What was traded of its kind in the month before the order; asked for where it matters."""
+        if self._month is None:
+            return ZERO
+        order = traded.order
+        pair = order.instrument.sec_type is SecType.CASH
+        amount = value * traded.quantity * traded.price / order.value if pair else traded.quantity
+        month = self._month.add_volume(order.instrument.sec_type, amount, traded.time)
+        return max(month - (value if pair else order.filled), ZERO)
 
     # Holdings
 
@@ -198,6 +186,31 @@ class Booking:
     def _holders(self, instrument: InstrumentId) -> list[StrategyName]:
         books = self._portfolio.books.items()
         return sorted(strategy for (strategy, held), book in books if held == instrument and book.quantity)
+
+
+def recorded(
+    traded: Traded, strategy: StrategyName, account: AccountId, seq: int, rate: Decimal | None
+) -> FillRecorded:
+    """The fill as entry `seq` of the log; `rate` is base currency for one unit of the instrument's."""
+    order = traded.order
+    execution = Execution(
+        account=account,
+        exec_id=f"{seq:08d}.01",
+        instrument=order.instrument.id,
+        side=order.side,
+        quantity=traded.quantity,
+        price=traded.price,
+        time=traded.time,
+        currency=order.instrument.currency,
+        multiplier=order.instrument.multiplier,
+        order_ref=order_ref(strategy, order.intent_id),
+        perm_id=order.place,
+        cumulative_quantity=order.filled,
+        average_price=order.value / order.filled,
+    )
+    return FillRecorded(
+        seq=seq, strategy=strategy, intent_id=order.intent_id, execution=execution, recorded=traded.time, rate=rate
+    )
 
 
 def _position(book: Book) -> Position:

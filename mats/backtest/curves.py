@@ -1,11 +1,11 @@
 """Equity curves from what moved, at once: between two moves holdings are constant and only prices change."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 import numpy as np
 
-from mats.backtest.portfolio import Moved, Portfolio
+from mats.backtest.portfolio import Key, Moves, Portfolio
 from mats.backtest.run import Curve
 from mats.backtest.tape import Tape
 from mats.data.columns import Floats, Instants
@@ -20,7 +20,7 @@ def curves(
     """The curve of the account and of each strategy; the account's is the sum and what no strategy was given."""
     prices = _Prices(closes, portfolio.tapes, portfolio.base)
     by_strategy = {
-        name: _curve(prices, float(share), _of(portfolio.positions, name), _of(portfolio.money, name))
+        name: _curve(prices, float(share), _of(portfolio.positions, name), _of(portfolio.results, name))
         for name, share in sorted(shares.items())
     }
     spare = float(capital - sum(shares.values()))
@@ -65,33 +65,25 @@ class _Prices:
         return level
 
 
-def _curve(prices: _Prices, share: float, positions: Iterable[Moved], money: Iterable[Moved]) -> Curve:
+def _curve(prices: _Prices, share: float, positions: Mapping[str, Moves], results: Mapping[str, Moves]) -> Curve:
     count = len(prices.closes)
     gross, net, cash = np.zeros(count), np.zeros(count), np.full(count, share)
-    for name, moves in _by_what(positions).items():
+    for name, moves in positions.items():
         value = _balance(moves, count) * prices.value(name)
         net += value
         gross += np.abs(value)
-    for currency, moves in _by_what(money).items():
+    for currency, moves in results.items():
         cash += _balance(moves, count) * prices.rate(currency)
     return Curve(prices.closes, cash + net, cash, gross, net)
 
 
-def _balance(moves: Sequence[Moved], count: int) -> Floats:
+def _balance(moves: Moves, count: int) -> Floats:
     """The balance at each close: that of the last move up to it, 0 before the first."""
-    steps = np.fromiter((move.step for move in moves), np.int64, len(moves))
-    balances = np.fromiter((float(move.balance) for move in moves), np.float64, len(moves))
-    last = np.searchsorted(steps, np.arange(count), side="right")
-    held: Floats = np.concatenate(([0.0], balances))[last]
-    return held
+    balances = np.array([0.0, *map(float, moves.balances)])
+    steps = np.array([0, *moves.steps, count])
+    lengths = np.maximum(np.diff(np.minimum(steps, count)), 0)
+    return np.repeat(balances, lengths)
 
 
-def _of(moves: Iterable[Moved], strategy: StrategyName) -> list[Moved]:
-    return [move for move in moves if move.strategy == strategy]
-
-
-def _by_what(moves: Iterable[Moved]) -> dict[str, list[Moved]]:
-    sorted_out: dict[str, list[Moved]] = {}
-    for move in moves:
-        sorted_out.setdefault(move.what, []).append(move)
-    return sorted_out
+def _of(moves: Mapping[Key, Moves], strategy: StrategyName) -> dict[str, Moves]:
+    return {what: moved for (name, what), moved in moves.items() if name == strategy}

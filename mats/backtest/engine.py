@@ -25,7 +25,7 @@ from mats.backtest.trades import completed_trades
 from mats.data.columns import MarketData
 from mats.model.market import Bar
 from mats.model.timestamp import Nanos
-from mats.venue.bar_market import Visit
+from mats.venue.bar_market import BarMarket, Visit
 
 REPORTS = 200
 """How often the progress of a run is told."""
@@ -49,13 +49,16 @@ class Engine:
     def __init__(self, spec: BacktestSpec, data: MarketData) -> None:
         begun = perf_counter()
         self._spec, self._data = spec, data
-        self._parts = parts = Parts(spec, data)
+        self.parts = parts = Parts(spec, data)
         self._clock, self._queue, self._pipe, self._booking = parts.clock, parts.queue, parts.pipe, parts.booking
         self._ends: list[Nanos] = parts.closes.tolist()
         self._visits: list[tuple[Nanos, Visit]] = []
+        self._drain, self._express = parts.drain, parts.express
         self._due = list(reversed(parts.due))
         self._wakes = Wakes(parts.closes)
-        self._timers = [speaker.runner.timers for speaker in parts.speakers.values()]
+        self._clocked = [(speaker, speaker.runner.timers) for speaker in parts.speakers.values()]
+        self._timers = [timers for _, timers in self._clocked]
+        self._places = [(tape, parts.markets[name]) for name, tape in parts.tapes.items()]
         self._seconds = {"prepare": perf_counter() - begun}
 
     def run(self, progress: Progress | None) -> BacktestRun:
@@ -75,8 +78,8 @@ class Engine:
 
     def _start(self) -> None:
         parts, first = (
-            self._parts,
-            min(t.columns.start[t.first] for t in self._parts.tapes.values() if t.first < t.last),
+            self.parts,
+            min(t.columns.start[t.first] for t in self.parts.tapes.values() if t.first < t.last),
         )
         self._clock.now = int(first)
         for speaker in parts.speakers.values():
@@ -89,19 +92,19 @@ class Engine:
             speaker.on_denial = lambda view: self._wakes.ask_again(view, self._clock.step)
 
     def _stop(self) -> None:
-        for speaker in self._parts.speakers.values():
+        for speaker in self.parts.speakers.values():
             speaker.stop()
             self._drain()
 
     def _every_step(self, progress: Progress) -> None:
         """Strategies hear of every bar."""
         clock, queue, listeners = self._clock, self._queue, self._listeners
-        busy, (timed, *others) = self._pipe.state.working, self._timers
+        busy, pending, (timed, *others) = self._pipe.state.working, self._express.pending, self._timers
         report, every = 0, max(1, len(self._ends) // REPORTS)
         due = min(self._next_due, self._wakes.next_step)
         for step, (end, bars) in enumerate(self._closing()):
-            if busy or timed or step >= due or (others and any(others)):
-                self._between(step, end)
+            if pending or busy or timed or step >= due or (others and any(others)):
+                self._lead_up(step, end)
             clock.step, clock.now = step, end
             for listener in listeners:
                 listener(bars, end)
@@ -116,15 +119,15 @@ class Engine:
     def _declared_steps(self, progress: Progress) -> None:
         """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
         step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
-        busy, timers = self._pipe.state.working, self._timers
+        busy, pending, timers = self._pipe.state.working, self._express.pending, self._timers
         while True:
-            step = step + 1 if busy or any(timers) else min(self._wakes.next_step, self._next_due)
+            step = step + 1 if busy or pending or any(timers) else min(self._wakes.next_step, self._next_due)
             if step >= last:
                 break
             end = self._ends[step]
             self._clock.step = step - 1
-            if busy or step == self._next_due or any(timers):
-                self._between(step, end)
+            if busy or pending or step == self._next_due or any(timers):
+                self._lead_up(step, end)
             self._clock.step, self._clock.now = step, end
             self._wake(step, end)
             self._drain()
@@ -133,60 +136,78 @@ class Engine:
                 progress(step, last)
         self._clock.step, self._clock.now = last - 1, self._ends[-1]
 
-    def _drain(self) -> None:
-        """Hear everything that was said, and what that brings."""
-        while self._queue:
-            act, message = self._queue.popleft()
-            act(message)
-
     # One step
+
+    def _lead_up(self, step: int, end: Nanos) -> None:
+        """What happens before the close `step`: the short way while all is ordinary, else everything there is."""
+        express = self._express
+        if express.open and not any(self._timers) and express.at_opens(step, self._drain):
+            return
+        express.leave()
+        self._between(step, end)
 
     def _between(self, step: int, end: Nanos) -> None:
         """Everything from the close before to just before this one."""
-        clock, pipe = self._clock, self._pipe
-        for start, opening in self._openings(step, end):
-            clock.now = max(clock.now, start)
-            while self._next_due == step:
-                self._due.pop()[1]()
-                self._drain()
-            self._pass_time(clock.now)
+        begun = -1
+        for start, _, tape, row in self._openings(step):
+            if start != begun:
+                begun = start
+                self._begin(start, step)
+            market = self.parts.markets[tape.instrument.id]
+            if market.orders:
+                self._open(market, tape, row)
+        if self._visits:
+            self._walk(end)
+        if self._pipe.next_arrival is not None:
+            self._pipe.arrivals(end)
             self._drain()
-            pipe.arrivals(clock.now)
-            self._drain()
-            pipe.not_before = start + 1
-            for tape, row in opening:
-                self._open(tape, row)
-        self._walk(end)
-        pipe.arrivals(end)
-        self._drain()
-        clock.now = max(clock.now, end)
+        self._clock.now = end
         self._pass_time(end)
 
-    def _openings(self, step: int, end: Nanos) -> list[tuple[Nanos, list[tuple[Tape, int]]]]:
-        """The bars that begin since the close before, by the time of their start; at least one entry."""
-        found: dict[Nanos, list[tuple[Tape, int]]] = {}
-        for tape in self._parts.tapes.values():
-            for row in tape.opening(step):
-                found.setdefault(tape.start(row), []).append((tape, row))
-        return sorted(found.items(), key=lambda item: item[0]) or [(self._clock.now, [])]
+    def _openings(self, step: int) -> list[tuple[Nanos, int, Tape, int]]:
+        """The bars that begin since the close before and that matter, by the time of their start.
+
+        That is all of them where the calendar, timers or something on its way to the market may matter with them.
+        """
+        everything = step == self._next_due or self._pipe.next_arrival is not None or any(self._timers)
+        found = [
+            (tape.start(row), number, tape, row)
+            for number, (tape, market) in enumerate(self._places)
+            if everything or market.orders
+            for row in tape.opening(step)
+        ]
+        if len(found) > 1:
+            found.sort()
+        return found
+
+    def _begin(self, start: Nanos, step: int) -> None:
+        """Bars begin: first what the calendar brings, what is due, and what has reached the market by now."""
+        self._clock.now = start
+        while step == self._next_due:
+            self._due.pop()[1]()
+            self._drain()
+        self._pass_time(start)
+        if self._queue:
+            self._drain()
+        if self._pipe.next_arrival is not None:
+            self._pipe.arrivals(start)
+            self._drain()
+        self._pipe.not_before = start + 1
 
     def _pass_time(self, now: Nanos) -> None:
-        for speaker in self._parts.speakers.values():
-            if speaker.runner.timers:
+        for speaker, timers in self._clocked:
+            if timers:
                 speaker.pass_time(now)
-            else:
-                speaker.runner.tell_time(now)
 
-    def _open(self, tape: Tape, row: int) -> None:
+    def _open(self, market: BarMarket, tape: Tape, row: int) -> None:
         """Working orders meet a bar that begins."""
-        market = self._parts.markets[tape.instrument.id]
-        if not market.orders:
-            return
         visit = Visit(market, tape.market_bar(row))
-        self._visits.append((tape.end(row), visit))
         for met in visit.at_open():
             self._booking.take(met)
-            self._drain()
+            if self._queue:
+                self._drain()
+        if market.orders:
+            self._visits.append((tape.end(row), visit))
 
     def _walk(self, end: Nanos) -> None:
         """The paths of the bars that end now, side by side, from one order that is reached to the next."""
@@ -204,17 +225,12 @@ class Engine:
             else:
                 traded = next(visit for visit in walking if visit.next_time() == now).step()
                 if traded is not None:
-                    self._tell_time()
                     self._booking.take(traded)
             self._drain()
 
-    def _tell_time(self) -> None:
-        for speaker in self._parts.speakers.values():
-            speaker.runner.tell_time(self._clock.now)
-
     def _wake(self, step: int, end: Nanos) -> None:
         for wake in self._wakes.take(step):
-            self._parts.speakers[wake.speaker].follow(wake.instrument, wake.target, end)
+            self.parts.speakers[wake.speaker].follow(wake.instrument, wake.target, end)
 
     @property
     def _next_due(self) -> int:
@@ -225,7 +241,7 @@ class Engine:
 
     def _closing(self) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
         """Each close with the bars that end there, in the order of instruments."""
-        tapes = list(self._parts.tapes.values())
+        tapes = list(self.parts.tapes.values())
         bars = [tape.bars(tape.first, tape.last) for tape in tapes]
         if all(tape.last - tape.first == len(self._ends) for tape in tapes):
             return zip(self._ends, zip(*bars, strict=True), strict=True)
@@ -235,7 +251,7 @@ class Engine:
         self, tapes: Sequence[Tape], bars: Sequence[Iterator[Bar]]
     ) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
         """The same where not every instrument has a bar at each close."""
-        steps = [np.searchsorted(self._parts.closes, tape.columns.end[tape.first : tape.last]) for tape in tapes]
+        steps = [np.searchsorted(self.parts.closes, tape.columns.end[tape.first : tape.last]) for tape in tapes]
         places = [np.full(len(found), number) for number, found in enumerate(steps)]
         order = np.argsort(np.concatenate(steps), kind="stable")
         who = iter(np.concatenate(places)[order].tolist())
@@ -246,7 +262,9 @@ class Engine:
     # The result
 
     def _result(self, state: RunState, failure: str) -> BacktestRun:
-        parts, booking, begun = self._parts, self._booking, perf_counter()
+        parts, booking, begun = self.parts, self._booking, perf_counter()
+        self._express.finish()
+        self._seconds["records"], begun = perf_counter() - begun, perf_counter()
         steps = self._clock.step + 1
         closes = parts.closes[:steps]
         total, by_strategy = curves(closes, parts.portfolio, parts.shares, self._spec.capital)
@@ -262,7 +280,7 @@ class Engine:
             bars=sum(max(0, tape.row + 1 - tape.first) for tape in parts.tapes.values()),
             total=total,
             by_strategy=by_strategy,
-            signals=tuple(self._pipe.signals),
+            signals=tuple(parts.signals),
             orders=tuple(self._pipe.views.values()),
             fills=tuple(booking.fills),
             trades=trades,

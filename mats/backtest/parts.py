@@ -10,6 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from mats.backtest.booking import Booking
+from mats.backtest.express import Express
 from mats.backtest.pipe import Pipe
 from mats.backtest.portfolio import Portfolio
 from mats.backtest.speaker import BacktestDesk, Speaker
@@ -20,8 +21,9 @@ from mats.errors import UserError
 from mats.ledger.allocation import check_weights
 from mats.model.instrument import InstrumentId
 from mats.model.money import exact
-from mats.model.orders import StrategyName
+from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import DAY, SECOND, iso
+from mats.strategy.desk import Wish
 from mats.strategy.host import LogLevel
 from mats.strategy.record import StrategyRecord, check_table
 from mats.strategy.table import shares
@@ -46,6 +48,7 @@ class Parts:
         check_table(spec.strategies, "the backtest")
         self.clock = Clock(spec.start)
         self.queue: deque[tuple[Callable[..., None], object]] = deque()
+        self.signals: list[Signal] = []
         self.log: deque[str] = deque(maxlen=LINES_KEPT)
         self._spec, self._data, self._minted = spec, data, 0
         self._weights = {record.name: exact(record.target_weight) for record in spec.strategies}
@@ -64,12 +67,37 @@ class Parts:
         self.portfolio = Portfolio(ACCOUNT, spec.currency, spec.capital, every_tape, self.clock)
         latency = round(spec.models.latency * SECOND)
         self.pipe = Pipe(
-            ACCOUNT, self.speakers, self.tapes, markets, self.portfolio, spec.limits, latency, self.clock, self._post
+            ACCOUNT,
+            self.speakers,
+            self.tapes,
+            markets,
+            self.portfolio,
+            spec.limits,
+            latency,
+            self.clock,
+            self.queue.append,
         )
         self.booking = Booking(
             ACCOUNT, self.pipe, self.speakers, self.tapes, markets, self.portfolio, fee_model(spec.models), self.clock
         )
+        self.express = Express(
+            ACCOUNT,
+            self.pipe,
+            self.booking,
+            self.speakers,
+            self.tapes,
+            markets,
+            self.portfolio,
+            fee_model(spec.models),
+            spec.limits,
+            self.clock,
+            self.queue.append,
+            self._share,
+        )
         self.due = sorted((*self._actions(), *self._borrowing()), key=lambda item: item[0])
+        foreign = any(tape.instrument.currency != spec.currency for tape in self.tapes.values())
+        if self.due or latency or foreign or spec.models.fees == "ib-tiered":
+            self.express.leave()
 
     @property
     def shares(self) -> dict[StrategyName, Decimal]:
@@ -78,22 +106,36 @@ class Parts:
 
     def _equity(self, name: StrategyName) -> Decimal | None:
         """What a strategy may work with now."""
-        given = self._spec.equities.get(name)
-        total = self.portfolio.equity() if given is None else None
-        return given if total is None else self._weights[name] * total
+        total = self.express.equity() if self.express.open else self.portfolio.equity()
+        return None if total is None else self._share(name, total)
 
-    def _post(self, act: Callable[..., None], message: object) -> None:
-        self.queue.append((act, message))
+    def _share(self, name: StrategyName, total: Decimal) -> Decimal:
+        """What of a total equity a strategy may work with: its explicit equity, else its weight of it."""
+        given = self._spec.equities.get(name)
+        return self._weights[name] * total if given is None else given
+
+    def _ask(self, wish: Wish) -> None:
+        if isinstance(wish, Signal):
+            self.signals.append(wish)
+        self.queue.append((self.express.hear if self.express.open else self.pipe.hear, wish))
+
+    def drain(self) -> None:
+        """Hear everything that was said, and what that brings."""
+        queue = self.queue
+        while queue:
+            act, message = queue.popleft()
+            act(message)
 
     # Strategies
 
     def _speaker(self, record: StrategyRecord) -> Speaker:
         desk = BacktestDesk(
-            lambda wish: self.pipe.ask(wish),
+            self._ask,
             self._mint,
             lambda: self.clock.now,
             partial(self._note, record.name),
             lambda: self._equity(record.name),
+            lambda: self.express.leave(),
         )
         speaker = Speaker(record, Path(self._spec.folder), desk, self._spec.bar_seconds, self.clock)
         if missing := [name for name in speaker.instruments if name not in self._data.bars]:

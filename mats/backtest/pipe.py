@@ -27,10 +27,11 @@ from mats.risk.desk import Denied, RiskDesk
 from mats.risk.limits import Limits
 from mats.risk.state import RiskState
 from mats.risk.world import World
+from mats.strategy.desk import Wish
 from mats.venue.bar_market import BarMarket, Working
 
 ROUTE = 1
-Post = Callable[[Callable[..., None], object], None]
+Post = Callable[[tuple[Callable[..., None], object]], None]
 """Puts a message into the queue, together with the one who takes it."""
 
 
@@ -64,19 +65,18 @@ class Pipe:
         self._on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
         self._sent = 0
         self.not_before: Nanos = 0
-        self.signals: list[Signal] = []
         self.views: dict[IntentId, OrderView] = {}
 
     # Risk
 
-    def ask(self, wish: Signal | OrderRequest | OrderModification | CancelRequest) -> None:
-        """What a strategy asks for comes to whom it concerns in its turn."""
-        if isinstance(wish, Signal):
-            self.signals.append(wish)
+    def hear(self, wish: Wish) -> None:
+        """What a strategy asks for comes to whom it concerns."""
         if isinstance(wish, CancelRequest):
-            self._post(self.cancel, wish)
+            self.cancel(wish)
+        elif isinstance(wish, OrderModification):
+            self.change(wish)
         else:
-            self._post(self.change if isinstance(wish, OrderModification) else self.decide, wish)
+            self.decide(wish)
 
     def decide(self, wish: Signal | OrderRequest) -> None:
         """The risk manager's turn."""
@@ -85,9 +85,9 @@ class Pipe:
         decision = self._desk.decide(wish, now, now / SECOND)
         if isinstance(decision, Denied):
             order = self.views[decision.order.intent_id] = decision.order
-            self._post(self._speakers[order.strategy].denied, order)
+            self._post((self._speakers[order.strategy].denied, order))
         elif decision is not None:
-            self._post(self.submit, decision)
+            self._post((self.submit, decision))
 
     def change(self, change: OrderModification) -> None:
         """The risk manager's turn, and the order manager's where nothing speaks against the change."""
@@ -98,7 +98,7 @@ class Pipe:
         now = self._clock.now
         decision = self._desk.decide_change(change, now, now / SECOND)
         if isinstance(decision, Denied):
-            self._post(self._speakers[view.strategy].denied, decision.order)
+            self._post((self._speakers[view.strategy].denied, decision.order))
         elif decision is not None:
             self._send(lambda: self._amend(change))
 
@@ -111,7 +111,7 @@ class Pipe:
         mark = tape.mark()
         if mark is not None:
             due = tape.end(tape.row) + tape.columns.seconds * SECOND
-            world.mark(instrument, float(mark), min(due, now) / SECOND)
+            world.mark(instrument, mark, min(due, now) / SECOND)
         world.equities[strategy] = self._speakers[strategy].desk.equity()
         currency = tape.instrument.currency
         if currency != portfolio.base and (rate := portfolio.rate(currency)) is not None:
@@ -120,20 +120,39 @@ class Pipe:
     # Orders
 
     def submit(self, intent: OrderIntent) -> None:
-        """The order manager's turn: an approved intent goes to the market."""
+        """The order manager's turn: an approved intent goes to the market.
+
+        Where that takes no time, the order is sent and acknowledged at once, and nobody hears of it in between.
+        """
         self._sent += 1
-        view = apply(opening_view(intent), ev.OrderSent(time=self._clock.now, client_id=ROUTE, order_id=self._sent))
-        self.put(view)
+        now = self._clock.now
+        sent = apply(opening_view(intent), ev.OrderSent(time=now, client_id=ROUTE, order_id=self._sent))
         working = Working(
             intent_id=intent.intent_id,
             instrument=intent.instrument,
             side=intent.side,
             quantity=intent.quantity,
             ticket=intent.ticket,
-            since=max(self._clock.now + self._latency, self.not_before),
+            since=max(now + self._latency, self.not_before),
             place=self._sent,
         )
-        self._send(lambda: self._arrive(working))
+        if self._latency:
+            self.put(sent)
+            self._send(lambda: self._arrive(self.views[working.intent_id], working))
+        else:
+            self._arrive(sent, working)
+
+    def hand_over(self, intent: OrderIntent) -> None:
+        """Take over an order that was approved and is at the market already: nobody is told anew."""
+        self.state.submitted(intent.strategy, self._clock.now)
+        self._post, post = self._keep, self._post
+        self.submit(intent)
+        self._post = post
+
+    def _keep(self, item: tuple[Callable[..., None], object]) -> None:
+        """What was to be said of an order goes to its strategy's desk only."""
+        if isinstance(item[1], OrderView):
+            self._speakers[item[1].strategy].desk.take_order(item[1])
 
     def cancel(self, request: CancelRequest) -> None:
         """The order manager's turn."""
@@ -148,7 +167,7 @@ class Pipe:
         if view is not self.views.get(view.intent_id):
             self.views[view.intent_id] = view
             self.state.observe(view)
-            self._post(self._speakers[view.strategy].order, view)
+            self._post((self._speakers[view.strategy].order, view))
         return view
 
     # At the market
@@ -169,9 +188,8 @@ class Pipe:
         """When the next thing reaches the market; None where nothing is on its way."""
         return self._on_the_way[0][0] if self._on_the_way else None
 
-    def _arrive(self, working: Working) -> None:
+    def _arrive(self, view: OrderView, working: Working) -> None:
         self._markets[working.instrument.id].add(working)
-        view = self.views[working.intent_id]
         self.put(apply(view, ev.StatusReported(time=self._clock.now, status="Submitted", perm_id=working.place)))
 
     def _cancelled(self, intent_id: IntentId) -> None:

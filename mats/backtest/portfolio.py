@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from mats.backtest.tape import Clock, Tape
@@ -15,13 +15,11 @@ from mats.model.orders import AccountId, StrategyName
 Key = tuple[StrategyName, InstrumentId]
 
 
-class Moved(NamedTuple):
-    """From the close `step` on a strategy has `balance` of `what`: units of an instrument, or money of a currency."""
+class Moves(msgspec.Struct):
+    """How a balance changed: from the close `steps[i]` on it is `balances[i]`; 0 before the first."""
 
-    step: int
-    strategy: StrategyName
-    what: InstrumentId | Currency
-    balance: Decimal
+    steps: list[int] = []
+    balances: list[Decimal] = []
 
 
 class Portfolio:
@@ -34,9 +32,8 @@ class Portfolio:
         self.books: dict[Key, Book] = {}
         self.net: dict[InstrumentId, Decimal] = {}
         self.cash: dict[Currency, Decimal] = {base: capital}
-        self.positions: list[Moved] = []
-        self.money: list[Moved] = []
-        self._results: dict[tuple[StrategyName, Currency], Decimal] = {}
+        self.positions: dict[Key, Moves] = {}
+        self.results: dict[tuple[StrategyName, Currency], Moves] = {}
 
     def book(self, strategy: StrategyName, instrument: Instrument) -> Book:
         """The book of a strategy in an instrument; a flat one where it has none."""
@@ -49,11 +46,18 @@ class Portfolio:
             multiplier=instrument.multiplier,
         )
 
-    def trade(self, strategy: StrategyName, instrument: Instrument, quantity: Decimal, price: Decimal) -> Book:
-        """Book a signed quantity bought at a price, and pay for it."""
+    def trade(
+        self, strategy: StrategyName, instrument: Instrument, quantity: Decimal, price: Decimal, fee: Decimal
+    ) -> Book:
+        """Book a signed quantity bought at a price, and pay for it; `fee` is in the base currency."""
         book = trade(self.book(strategy, instrument), quantity, price, instrument.multiplier)
         self._hold(book, quantity)
-        self.pay(strategy, instrument.currency, -quantity * price * instrument.multiplier)
+        cost = quantity * price * instrument.multiplier
+        if instrument.currency == self.base:
+            cost, fee = cost + fee, ZERO
+        self.pay(strategy, instrument.currency, -cost)
+        if fee:
+            self.pay(strategy, self.base, -fee)
         return book
 
     def split(self, strategy: StrategyName, instrument: Instrument, ratio: Decimal) -> tuple[Book, Decimal]:
@@ -68,13 +72,17 @@ class Portfolio:
     def pay(self, strategy: StrategyName, currency: Currency, amount: Decimal) -> None:
         """Add a signed amount to a strategy's cash."""
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
-        result = self._results[strategy, currency] = self._results.get((strategy, currency), ZERO) + amount
-        self.money.append(Moved(self._clock.step + 1, strategy, currency, result))
+        _move(self.results, (strategy, currency), self._clock.step + 1, amount)
+
+    def note(self, strategy: StrategyName, instrument: InstrumentId, step: int, change: Decimal, paid: Decimal) -> None:
+        """Note what moved before the close `step`, for the curves alone."""
+        _move(self.positions, (strategy, instrument), step, change)
+        _move(self.results, (strategy, self.base), step, paid)
 
     def _hold(self, book: Book, change: Decimal) -> None:
         self.books[book.strategy, book.instrument] = book
         self.net[book.instrument] = self.net.get(book.instrument, ZERO) + change
-        self.positions.append(Moved(self._clock.step + 1, book.strategy, book.instrument, book.quantity))
+        _move(self.positions, (book.strategy, book.instrument), self._clock.step + 1, change)
 
     def equity(self) -> Decimal | None:
         """Everything at the newest closes, in the base currency; None where a price or a rate is missing."""
@@ -109,3 +117,12 @@ class Portfolio:
             if mark:
                 return ONE / mark if inverse else mark
         return None
+
+
+def _move(moves: dict[Key, Moves], key: Key, step: int, change: Decimal) -> None:
+    known = moves.get(key)
+    if known is None:
+        known = moves[key] = Moves()
+    balances = known.balances
+    known.steps.append(step)
+    balances.append(balances[-1] + change if balances else change)

@@ -28,7 +28,7 @@ class StrategyFailed(Exception):
 
 
 class BacktestDesk(Desk):
-    """A desk whose equity is worked out when somebody asks."""
+    """A desk whose equity is worked out when somebody asks, and that is told before anybody looks at what is on it."""
 
     def __init__(
         self,
@@ -37,16 +37,32 @@ class BacktestDesk(Desk):
         now: Callable[[], Nanos],
         log: Callable[[LogLevel, str], None],
         value: Callable[[], Decimal | None],
+        settle: Callable[[], None],
     ) -> None:
         super().__init__(send, mint, now, log)
-        self._value = value
+        self._value, self._settle = value, settle
 
     def equity(self) -> Decimal | None:
         return self._value()
 
+    def position(self, instrument: InstrumentId) -> Position:
+        self._settle()
+        return super().position(instrument)
+
+    def positions(self) -> Mapping[InstrumentId, Position]:
+        self._settle()
+        return super().positions()
+
+    def working_orders(self) -> Mapping[IntentId, OrderView]:
+        self._settle()
+        return super().working_orders()
+
 
 class Speaker:
-    """One strategy of a run, over bars of `bar_seconds`; its own may be longer."""
+    """One strategy of a run, over bars of `bar_seconds`; its own may be longer.
+
+    `hears` says that it reacts to its orders and fills.
+    """
 
     def __init__(
         self, record: StrategyRecord, folder: Path, desk: BacktestDesk, bar_seconds: int, clock: Clock
@@ -55,6 +71,8 @@ class Speaker:
         self.name, self.desk, self._clock = record.name, desk, clock
         self.runner = make_runner(record, folder, desk)
         self.instruments = frozenset(self.runner.instruments)
+        made = type(self.runner.strategy)
+        self.hears = made.on_fill is not Strategy.on_fill or made.on_order_status is not Strategy.on_order_status
         self._bar_seconds = bar_seconds
         self.on_denial: Callable[[OrderView], None] | None = None
         self._parts_per_bar = self.runner.bar_seconds // bar_seconds
@@ -141,6 +159,11 @@ class Speaker:
     def order(self, view: OrderView) -> None:
         """Hear how an order stands."""
         self.desk.take_order(view)
+        self.heard(view)
+
+    def heard(self, view: OrderView) -> None:
+        """The same, without the desk."""
+        self.runner.tell_time(self._clock.now)
         try:
             self.runner.order_status(view)
         except Exception as error:
@@ -149,14 +172,14 @@ class Speaker:
     def denied(self, view: OrderView) -> None:
         """Hear that a wish was refused; what works goes on working."""
         with self.guard():
+            self.runner.tell_time(self._clock.now)
             self.runner.order_status(view)
         if self.on_denial is not None:
             self.on_denial(view)
 
-    def fill(self, fill: FillRecorded, position: Position, view: OrderView) -> None:
-        """Hear of an own fill, and how its order stands after it; the position contains it already."""
-        self.desk.take_order(view)
-        self.desk.take_position(position, fill.seq)
+    def fill(self, fill: FillRecorded, view: OrderView) -> None:
+        """Hear of an own fill, and how its order stands after it; the desk shows both already."""
+        self.runner.tell_time(self._clock.now)
         try:
             self.runner.fill(fill)
             self.runner.order_status(view)

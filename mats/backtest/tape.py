@@ -8,7 +8,7 @@ from itertools import chain, repeat
 import numpy as np
 import pandas as pd
 
-from mats.data.columns import BarColumns, Instants
+from mats.data.columns import BarColumns, Floats, Instants
 from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar
 from mats.model.money import exact
@@ -38,7 +38,10 @@ class Tape:
 
     def __init__(self, instrument: Instrument, columns: BarColumns, first: int, last: int, clock: Clock) -> None:
         self.instrument, self.columns, self.first, self.last, self._clock = instrument, columns, first, last, clock
-        self._close = np.ascontiguousarray(columns.close, dtype=np.float64).data
+        c = columns
+        self._columns = tuple(_numbers(column) for column in (c.open, c.high, c.low, c.close, c.volume))
+        self._close = self._columns[3]
+        self._spread = None if c.spread is None else _numbers(c.spread)
         self._start = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self._span = columns.seconds * SECOND
         self._marked: tuple[int, Decimal] = (-1, Decimal(0))
@@ -100,12 +103,31 @@ class Tape:
         """The rows whose bars begin at or after the close before `step` and before its own."""
         return range(self._opened[step - 1] if step else self.first, self._opened[step])
 
+    def open(self, row: int) -> float:
+        """The first price of a bar."""
+        return self._columns[0][row]
+
+    def volume(self, row: int) -> float:
+        """What was traded in a bar."""
+        return self._columns[4][row]
+
+    def spread(self, row: int) -> float | None:
+        """The quoted spread of a bar, where the data has any."""
+        return None if self._spread is None else self._spread[row]
+
     def market_bar(self, row: int) -> MarketBar:
         """A bar as the exchange sees it from its beginning."""
-        c = self.columns
-        spread = None if c.spread is None else float(c.spread[row])
-        opened, high, low, close, volume = (float(col[row]) for col in (c.open, c.high, c.low, c.close, c.volume))
-        return MarketBar(int(c.start[row]), c.seconds, opened, high, low, close, volume, spread)
+        opened, high, low, close, volume = self._columns
+        return MarketBar(
+            self._start[row],
+            self.columns.seconds,
+            opened[row],
+            high[row],
+            low[row],
+            close[row],
+            volume[row],
+            self.spread(row),
+        )
 
     def bars(self, first: int, last: int) -> Iterator[Bar]:
         """The bars of some rows, oldest first, made as they are asked for."""
@@ -167,6 +189,11 @@ class TapeIndicators:
     def _made(self, window: TapeWindow) -> dict[str, memoryview]:
         columns = as_columns(self._declare(window.whole()))
         return {name: column.data for name, column in columns.items()}
+
+
+def _numbers(column: Floats) -> memoryview:
+    """A column of which single numbers are read: as Python floats, without a copy where it lies in one piece."""
+    return np.ascontiguousarray(column, dtype=np.float64).data
 
 
 def timeline(tapes: Sequence[Tape]) -> Instants:

@@ -68,6 +68,8 @@ class FxRates(msgspec.Struct, frozen=True):
 
     def rate(self, currency: Currency, now: Nanos, max_age: float) -> Figure:
         """Base currency for one unit of `currency`, no older than `max_age` seconds."""
+        if currency == self.base:
+            return ONE
         found = self.find(currency, now, max_age)
         return found if isinstance(found, Unknown) else found.value
 

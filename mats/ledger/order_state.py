@@ -42,7 +42,7 @@ def apply(order: OrderView, event: ev.OrderEvent) -> OrderView:
 def transition(order: OrderView, event: ev.OrderEvent) -> Transition:
     """The order after `event`, and what is left to ask or to say about it. What only repeats is no update."""
     result = _RULES[type(event)](order, event)
-    repeated = replace(result.order, updated=order.updated) == order
+    repeated = result.order.state is order.state and replace(result.order, updated=order.updated) == order
     return Transition(order, result.ignored, result.query) if repeated else result
 
 
@@ -56,6 +56,8 @@ def _ignored(order: OrderView, event: ev.OrderEvent, query: bool = False) -> Tra
 
 def _heard(order: OrderView, perm_id: int) -> OrderView:
     """The broker knows the order; the first permId that is not 0 is its own for life."""
+    if order.acknowledged and (order.perm_id or not perm_id):
+        return order
     return replace(order, acknowledged=True, perm_id=order.perm_id or perm_id)
 
 

@@ -20,10 +20,11 @@ class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def sign(self) -> int:
-        """+1 to buy, -1 to sell."""
-        return 1 if self is Side.BUY else -1
+    sign: int
+    """+1 to buy, -1 to sell."""
+
+    def __init__(self, word: str) -> None:
+        self.sign = 1 if word == "BUY" else -1
 
     @property
     def opposite(self) -> "Side":
@@ -61,6 +62,10 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     outside_rth: bool = True
 
 
+PLAIN = OrderTicket()
+"""A market order for the day: what a wish without a ticket means."""
+
+
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A wish: hold `strength` of the strategy's equity in `instrument`, long if positive, from -1 to 1.
 
@@ -72,7 +77,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     instrument: InstrumentId
     strength: float
     time: Nanos
-    ticket: OrderTicket = OrderTicket()
+    ticket: OrderTicket = PLAIN
     reason: str = ""
 
 
@@ -89,7 +94,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     time: Nanos
     quantity: Decimal | None = None
     size: float | None = None
-    ticket: OrderTicket = OrderTicket()
+    ticket: OrderTicket = PLAIN
     reason: str = ""
     account: AccountId = ""
 

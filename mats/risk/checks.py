@@ -11,7 +11,7 @@ import msgspec
 
 from mats.ledger.figures import Unknown
 from mats.model.money import floor_to
-from mats.model.orders import OrderIntent, OrderType
+from mats.model.orders import PLAIN, OrderIntent, OrderType
 from mats.risk.denial import Denial, DenialCode, deny
 from mats.risk.limits import Limits
 from mats.risk.state import Exposure
@@ -44,6 +44,8 @@ Check = Callable[[OrderIntent, Circumstances, Limits], Denial | None]
 
 def check_order(intent: OrderIntent, world: Circumstances, limits: Limits) -> Denial | None:
     """The first objection to the order, or None: it may go."""
+    if is_plain(intent, world, limits):
+        return None
     for check in SOUNDNESS:
         if denial := check(intent, world, limits):
             return denial
@@ -53,6 +55,37 @@ def check_order(intent: OrderIntent, world: Circumstances, limits: Limits) -> De
         if denial := check(intent, world, limits):
             return denial
     return None
+
+
+def is_plain(intent: OrderIntent, world: Circumstances, limits: Limits) -> bool:
+    """Whether nothing at all speaks against a market order, seen at one look; where it is not so, the checks tell why.
+
+    It only saves time: what it lets pass, every check below lets pass.
+    """
+    instrument, quantity = intent.instrument, intent.quantity
+    if (
+        intent.ticket is not PLAIN
+        or world.price is None
+        or world.price_age is None
+        or isinstance(world.rate, Unknown)
+        or not world.resolved
+        or world.connection
+        or world.behind
+        or world.halt
+        or world.disagreement
+        or world.unknown_order
+        or world.price_age > limits.stale_after
+        or world.recent_orders >= limits.max_orders_per_minute
+        or not instrument.min_size <= quantity <= limits.max_order_quantity
+        or quantity % instrument.size_increment
+    ):
+        return False
+    worth, side = world.price * instrument.multiplier * world.rate, intent.side
+    return (
+        quantity * worth <= limits.max_order_notional
+        and abs(world.strategy.worst(side, quantity)) * worth <= limits.max_position_notional
+        and abs(world.account.worst(side, quantity)) * worth <= limits.max_account_notional
+    )
 
 
 def instrument_is_known(intent: OrderIntent, world: Circumstances, _: Limits) -> Denial | None:

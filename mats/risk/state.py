@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
 
 from mats.ledger.history import key_of
-from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, FillCorrected
+from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, FillCorrected, FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO
 from mats.model.orders import AccountId, IntentId, OrderState, OrderView, Side, StrategyName
@@ -41,6 +42,8 @@ class Exposure(msgspec.Struct, frozen=True):
 
 
 Place = tuple[AccountId, InstrumentId]
+
+NOTHING: Mapping[StrategyName, Decimal] = {}
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -77,8 +80,9 @@ class RiskState:
         here[strategy] = here.get(strategy, ZERO) + change
         if not isinstance(entry, AdjustmentRecorded):
             self._grow(entry.intent_id, entry.seq, change)
-        for intent_id in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
-            self._install(self._ahead.pop(intent_id))
+        if self._ahead:
+            for intent_id in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
+                self._install(self._ahead.pop(intent_id))
 
     def observe(self, view: OrderView) -> None:
         """Take in how an order stands; a new intent counts from the moment its pending view is observed."""
@@ -114,18 +118,34 @@ class RiskState:
         self, account: AccountId, instrument: InstrumentId, strategy: StrategyName = "", without: IntentId = ""
     ) -> Exposure:
         """Of one strategy, or of the whole account when `strategy` is empty; `without` leaves one order out."""
-        held = self._positions.get((account, instrument), {})
-        position = sum((quantity for name, quantity in held.items() if strategy in ("", name)), ZERO)
+        own, whole = self.exposures(account, instrument, strategy, without)
+        return own if strategy else whole
+
+    def exposures(
+        self, account: AccountId, instrument: InstrumentId, strategy: StrategyName, without: IntentId = ""
+    ) -> tuple[Exposure, Exposure]:
+        """Of a strategy, and of the whole account; `without` leaves one order out."""
+        place = account, instrument
+        held = self._positions.get(place, NOTHING)
+        own = held.get(strategy, ZERO)
+        net = own if len(held) == 1 and own else sum(held.values(), ZERO)
+        working = self._at.get(place)
+        if not working:
+            return Exposure(own, ZERO, ZERO), Exposure(net, ZERO, ZERO)
         rest = {Side.BUY: ZERO, Side.SELL: ZERO}
-        for intent_id in self._at.get((account, instrument), ()):
+        all_rest = {Side.BUY: ZERO, Side.SELL: ZERO}
+        for intent_id in working:
             view = self._orders[intent_id]
-            if intent_id != without and strategy in ("", view.strategy):
-                rest[view.side] += max(view.remaining, ZERO)
-        return Exposure(position, rest[Side.BUY], rest[Side.SELL])
+            if intent_id != without:
+                left = max(view.remaining, ZERO)
+                all_rest[view.side] += left
+                if view.strategy == strategy:
+                    rest[view.side] += left
+        return Exposure(own, rest[Side.BUY], rest[Side.SELL]), Exposure(net, all_rest[Side.BUY], all_rest[Side.SELL])
 
     def unknown_order(self, strategy: StrategyName, instrument: InstrumentId) -> OrderView | None:
         """An order of the strategy on the instrument whose outcome is not known, if there is one."""
-        for view in (*self._ahead.values(), *self._orders.values()):
+        for view in chain(self._ahead.values(), self._orders.values()):
             if view.state is OrderState.UNKNOWN and (view.strategy, view.instrument) == (strategy, instrument):
                 return view
         return None
@@ -189,11 +209,11 @@ class RiskState:
 def _signed_change(entry: Entry) -> Decimal:
     """What an entry adds to the position."""
     match entry:
+        case FillRecorded():
+            return entry.execution.signed_quantity
         case CommissionRecorded():
             return ZERO
         case AdjustmentRecorded():
             return entry.quantity
         case FillCorrected():
             return entry.execution.signed_quantity - entry.previous.signed_quantity
-        case _:
-            return entry.execution.signed_quantity

@@ -25,7 +25,7 @@ class World:
     def __init__(self, limits: Limits, base: Currency, live_accounts: Collection[AccountId]) -> None:
         self._limits, self._live = limits, frozenset(live_accounts)
         self._instruments: dict[InstrumentId, Instrument] = {}
-        self._prices: dict[InstrumentId, tuple[float, float]] = {}
+        self._prices: dict[InstrumentId, tuple[float | Decimal, float]] = {}
         self.rates = FxRates(base)
         self.equities: dict[StrategyName, Decimal | None] = {}
         self.homes: dict[StrategyName, AccountId] = {}
@@ -41,7 +41,7 @@ class World:
         """The broker has completed an instrument."""
         self._instruments[instrument.id] = instrument
 
-    def mark(self, instrument: InstrumentId, price: float, monotonic: float) -> None:
+    def mark(self, instrument: InstrumentId, price: float | Decimal, monotonic: float) -> None:
         """The newest price of an instrument."""
         self._prices[instrument] = (price, monotonic)
 
@@ -66,13 +66,14 @@ class World:
         """The world as this order meets it; `route` is the client id that would carry it."""
         name, strategy, account = intent.instrument.id, intent.strategy, intent.account
         unknown = state.unknown_order(strategy, name)
-        price = self._prices.get(name)
+        price, seen = self._prices.get(name, (None, monotonic))
+        own, whole = state.exposures(account, name, strategy, without=intent.intent_id)
         return Circumstances(
             resolved=intent.instrument.con_id != 0,
-            strategy=state.exposure(account, name, strategy, without=intent.intent_id),
-            account=state.exposure(account, name, without=intent.intent_id),
-            price=self._price(name),
-            price_age=None if price is None else self._age(name, monotonic - price[1]),
+            strategy=own,
+            account=whole,
+            price=None if price is None else exact(price),
+            price_age=None if price is None else self._age(name, monotonic - seen),
             rate=self.rates.rate(intent.instrument.currency, now, self._limits.rate_stale_after),
             recent_orders=state.orders_in_last_minute(strategy, now),
             connection=self._connection_fault(account, strategy, route),

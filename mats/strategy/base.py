@@ -11,7 +11,7 @@ import pandas as pd
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar, Quote
-from mats.model.orders import IntentId, OrderState, OrderTicket, OrderView, Signal
+from mats.model.orders import PLAIN, IntentId, OrderState, OrderTicket, OrderView, Signal
 from mats.model.timestamp import Nanos
 from mats.strategy.broker import Broker
 from mats.strategy.context import StrategyContext
@@ -143,7 +143,7 @@ class Strategy:
             instrument=instrument,
             strength=float(strength),
             time=self.now,
-            ticket=ticket or OrderTicket(),
+            ticket=ticket or PLAIN,
             reason=reason,
         )
         self._context.host.submit(signal)

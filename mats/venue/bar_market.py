@@ -138,6 +138,23 @@ class BarMarket:
             return None
         return floor_to(exact(volume) * exact(share), self.instrument.size_increment)
 
+    def takes(self, volume: float, quantity: Decimal) -> bool:
+        """Whether a bar with this volume fills so much at once."""
+        capacity = self.capacity(volume)
+        return capacity is None or quantity <= capacity
+
+    def quote(self, spread: float | None) -> dict[Side, Decimal]:
+        """How far from the path each side trades, signed; `spread` is the data's where it has one."""
+        if spread is None:
+            return {Side.BUY: self.above, Side.SELL: -self.below}
+        half = exact(spread) / 2
+        return {Side.BUY: half, Side.SELL: -half}
+
+    def price(self, side: Side, path: Decimal, away: Decimal) -> Decimal:
+        """What a market order gets where the path is at a price, and the quote so far away; slipped."""
+        slipped = away + side.sign * self.slippage if self.slippage else away
+        return max(path + slipped if slipped else path, self.instrument.tick_size)
+
 
 class Visit:
     """One bar's way through a market: ask `at_open` once, then `next_time` and `step` until nothing is reached.
@@ -147,9 +164,7 @@ class Visit:
 
     def __init__(self, market: BarMarket, bar: MarketBar) -> None:
         self._market, self._bar = market, bar
-        half = None if bar.spread is None else exact(bar.spread) / 2
-        self._above = market.above if half is None else half
-        self._below = market.below if half is None else half
+        self._away = market.quote(bar.spread)
         self._left = market.capacity(bar.volume)
         self._price = exact(bar.open)
         self._corners: tuple[Decimal, ...] = ()
@@ -204,6 +219,8 @@ class Visit:
 
     def _reached(self, order: Working) -> bool:
         """Whether the order can trade at the present price; one whose stop is reached is elected."""
+        if order.ticket.order_type is OrderType.MARKET:
+            return True
         level = self._level(order)
         if level is not None and (self._price - level[1]) * level[0] < 0:
             return False
@@ -215,7 +232,7 @@ class Visit:
     def _level(self, order: Working) -> tuple[int, Decimal] | None:
         """The price of the path at which the order is reached: from below (+1) or above (-1)."""
         trigger = order.trigger
-        return None if trigger is None else (trigger[0], trigger[1] - self._beyond(order.side))
+        return None if trigger is None else (trigger[0], trigger[1] - self._away[order.side])
 
     def _trade(self, order: Working, where: str) -> Traded | None:
         quantity = order.remaining if self._left is None else min(order.remaining, self._left)
@@ -231,19 +248,14 @@ class Visit:
         word = WORDS.get(order.ticket.order_type)
         return Traded(order, quantity, price, self._time, f"{word}-{where}" if word else where)
 
-    def _beyond(self, side: Side) -> Decimal:
-        """How far from the path the quote is that this side trades at."""
-        return self._above if side is Side.BUY else -self._below
-
     def _quote(self, order: Working) -> Decimal:
         """The quote at the path; slipped, but never beyond a limit."""
-        sign, kind, limit = order.side.sign, order.ticket.order_type, order.ticket.limit_price
-        price = self._price + self._beyond(order.side)
-        if kind is not OrderType.LIMIT:
-            price += sign * self._market.slippage
-        if kind is OrderType.STOP_LIMIT and limit is not None and (price - limit) * sign > 0:
-            price = limit
-        return max(price, self._market.instrument.tick_size)
+        kind, limit, side = order.ticket.order_type, order.ticket.limit_price, order.side
+        if kind is OrderType.LIMIT:
+            return self._price + self._away[side]
+        price = self._market.price(side, self._price, self._away[side])
+        beyond = kind is OrderType.STOP_LIMIT and limit is not None and (price - limit) * side.sign > 0
+        return limit if beyond and limit is not None else price
 
     # the path
 
@@ -251,7 +263,11 @@ class Visit:
         """Without exact arithmetic: whether the path from low to high can reach any order at all."""
         if self._left is not None and self._left <= 0:
             return False
-        low, high, slack = self._bar.low, self._bar.high, float(self._below + self._market.instrument.tick_size)
+        low, high, slack = (
+            self._bar.low,
+            self._bar.high,
+            float(abs(self._away[Side.SELL]) + self._market.instrument.tick_size),
+        )
         for order in self._market.orders.values():
             trigger = order.trigger
             if order.since > self._bar.start:
