@@ -14,7 +14,7 @@ from mats.operator.options import Config, DataDir, Json, Reason, directory, show
 REMAINS = 1
 """The exit code of a certificate by which something remains."""
 
-strategy = typer.Typer(help="Start or stop a strategy.", rich_markup_mode=None)
+strategy = typer.Typer(help="Start or stop a strategy.", add_completion=False, rich_markup_mode=None)
 
 Whom = Annotated[str, typer.Argument(help="a strategy; none: all")]
 

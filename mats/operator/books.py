@@ -13,7 +13,7 @@ from mats.operator import draw, words
 from mats.operator.client import ask
 from mats.operator.options import Config, DataDir, Json, Reason, directory, show
 
-books = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+books = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
 
 @books.callback()

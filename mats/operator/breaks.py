@@ -14,7 +14,7 @@ from mats.operator.options import Config, DataDir, Json, Reason, directory, show
 PAST = 100
 """So many breaks that ended are shown at most."""
 
-breaks = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+breaks = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
 Name = Annotated[str, typer.Argument(help="the break's id, as `mats breaks` shows it")]
 

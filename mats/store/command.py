@@ -27,7 +27,9 @@ LOOKS, PAUSE_SECONDS = 3, 3.0
 
 DIFFERENT = 1
 
-store = typer.Typer(help="Check and mend what is stored.", no_args_is_help=True, rich_markup_mode=None)
+store = typer.Typer(
+    help="Check and mend what is stored.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 _NEVER = threading.Event()
 

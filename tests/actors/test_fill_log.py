@@ -31,7 +31,7 @@ from mats.ledger.assignment import assign, empty_taker
 from mats.ledger.books import refold
 from mats.ledger.fx import FxRates
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
-from mats.runtime import Actor, Crash
+from mats.runtime import Actor, ActorFailed, ChaosPlan, Crash, chaos
 from mats.store.journal import Journal
 
 CONNECTION = "brokers/ib-0"
@@ -368,3 +368,15 @@ def test_entries_are_journalled_with_the_rates_that_were_told_last(world, an_exe
     world.runtime.advance(61)
     world.report(an_execution("c.01"))
     assert [entry.rate for entry in world.journaled()] == [1, Decimal("0.9"), None]
+
+
+@pytest.mark.parametrize(
+    ("point", "booked"), [("fill log: before the journal", 0), ("fill log: after the journal, before dispatch", 2)]
+)
+def test_a_crash_leaves_both_legs_or_none(world, journal_path, an_execution, monkeypatch, point, booked):
+    world.report(an_execution("a.01", order_ref=""))
+    booking = BookAssignment(an_assignment(journal_path))
+    monkeypatch.setattr(chaos, "point", ChaosPlan(1, points={point: 1.0}).visit)
+    with pytest.raises(ActorFailed):
+        world.log.ask(booking, timeout=1.0)
+    assert len(world.journaled()) == 1 + booked
