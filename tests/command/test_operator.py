@@ -62,7 +62,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     table = (
         row("one")
         + row("two", weight=0.1, params='{ instrument = "IBM" }')
-        + row("calm", weight=0.1)
+        + row("calm", weight=0.1, params='{ instrument = "AIG" }')
         + "active = false\n"
         + row("resting", "resting.py", "Resting", weight=0.1)
     )
@@ -248,6 +248,8 @@ def test_every_command_of_the_page_runs(daemon: Daemon) -> None:
     names["EXECUTION"] = _executions(Path(daemon.options[-1]).parent)[0][0]
     daemon.mats("strategy", "start", "calm")
     daemon.mats("strategy", "stop", "one")
+    mine = ("one", "calm")
+    until(lambda: not [o for o in _working(daemon) if o["strategy"] in mine], PATIENCE, "the end of the last orders")
     blocks = re.findall(r"^```sh daemon\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     assert len(lines) >= 20

@@ -54,6 +54,14 @@ def figures(log, strategy):
     return book.quantity, book.cost, book.realized
 
 
+def test_the_example_of_the_page_at_a_price(log):
+    log.fill("150", "10", strategy=DISCRETIONARY)
+    log.fill("50", "16")
+    book_it(log, proposed(log, price=D("12.50")))
+    assert figures(log, DISCRETIONARY) == (D(50), D(500), D(250))
+    assert figures(log, "trend") == (D(150), D(2050), ZERO)
+
+
 def test_quantity_moves_with_its_cost_and_nobody_earns_anything(log):
     log.fill("150", "10", strategy=DISCRETIONARY)
     log.fill("50", "16")
