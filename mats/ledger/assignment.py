@@ -42,6 +42,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Both legs, giver first, with the books that they were made for; `reverses` names the assignment they undo.
 
+    What is undone is undone at the `rate` into the base currency at which it was booked.
+
     `price` is the amount that changes hands for one unit of the instrument, for people: the legs are exact.
     """
 
@@ -54,6 +56,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     legs: tuple[Leg, Leg]
     before: tuple[Book, Book]
     reverses: str = ""
+    rate: Decimal | None = None
 
     @property
     def after(self) -> tuple[Book, Book]:
@@ -82,7 +85,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
                 multiplier=self.multiplier,
                 reason=self.reason,
                 recorded=now,
-                rate=rate,
+                rate=self.rate if self.reverses else rate,
                 cost=leg.cost,
                 realized=leg.realized,
                 assignment=assignment_id(first_seq),
@@ -180,6 +183,7 @@ def reverse(
         legs=(undone[1], undone[0]),
         before=(books[1], books[0]),
         reverses=second.assignment,
+        rate=second.rate,
     )
 
 

@@ -217,3 +217,12 @@ def test_no_quantity_and_no_money_appears_or_vanishes_and_the_way_back_is_exact(
         assert after[0][2] == before[0][2]
     book_it(log, taken_back(log, name))
     assert (figures(log, DISCRETIONARY), figures(log, "trend")) == before
+
+
+def test_the_way_back_is_taken_at_the_rate_of_the_way_there(log):
+    log.fill("100", "10", strategy=DISCRETIONARY)
+    made = proposed(log, price=D("12.50"))
+    log.entries.extend(made.entries(log.next, 0, D("1.25")))
+    assert log.books().get("DU1", DISCRETIONARY, "SPY").realized_base == D("312.5")
+    log.entries.extend(taken_back(log, "A2").entries(log.next, 0, D("1.5")))
+    assert log.books().get("DU1", DISCRETIONARY, "SPY").realized_base == 0
