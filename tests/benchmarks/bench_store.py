@@ -1,11 +1,13 @@
-"""What durability costs: `python tests/benchmarks/bench_store.py [FOLDER]` prints medians in milliseconds.
+"""What durability costs: `python tests/benchmarks/bench_store.py [FOLDER] [--stored N]` prints medians in milliseconds.
+
+With --stored it measures a start behind N stored fills instead, and what a prune of their journal costs.
 
 The anchor is one record and one fdatasync: the least any durable write can cost on the disk of FOLDER.
 """
 
+import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +16,14 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillRecorded
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
 from mats.store.arctic import Store
 from mats.store.connection import lmdb_uri
+from mats.store.derived import Derived
 from mats.store.journal import Journal
 from mats.store.rows import PositionRow
 
@@ -26,14 +31,75 @@ OPENING = 1_700_000_000 * SECOND
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd()
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    """Read the arguments, and measure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path, nargs="?", default=Path.cwd())
+    parser.add_argument("--stored", type=int, default=0)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as scratch:
+        if chosen.stored:
+            start_up(Path(scratch), chosen.stored)
+            return
         anchor = raw_sync(Path(scratch) / "raw")
         journal(Path(scratch) / "journal.sqlite", anchor)
         store = Store(lmdb_uri(Path(scratch) / "arctic"))
         fills_by_batch(store, anchor)
         fills_by_history(store)
         portfolio(store)
+
+
+def start_up(folder: Path, stored: int) -> None:
+    """Journal, tables and the writer's fold as a restart finds them, behind 1,000 and behind `stored` fills."""
+    costs = [_start_behind(folder / str(size), size) for size in (1_000, stored)]
+    print(f"start: behind {stored:,} fills it takes {costs[1] / costs[0]:.2f} times what it takes behind 1,000")
+
+
+def _start_behind(folder: Path, size: int) -> float:
+    uri = _fill_up(folder, size)
+    steps: dict[str, Callable[[], object]] = {}
+    journal = Journal(folder / "journal.db")
+    saved = journal.load_snapshot("store")
+    assert saved is not None
+    store = Store(uri)
+    steps["journal: open, last entry"] = lambda: Journal(folder / "journal.db").last_seq()
+    steps["journal: load the saved fold"] = lambda: journal.load_snapshot("store")
+    steps["store: open"] = lambda: store.strategy_equity("B", "S0")
+    steps["writer: the fold, and marks"] = lambda: Derived(store, "USD", journal.entries_of, saved[1])
+    following = fill(size + 1)
+    steps["writer: first commit, reads the newest rows"] = lambda: store.append_fills("DU1", [following])
+    print(f"behind {size:,} fills:")
+    total = sum(report(f"  {name}", milliseconds(work)) for name, work in steps.items())
+    prune = partial(journal.prune, OPENING + 1, size)
+    report("  journal: prune of 20,000 entries", milliseconds(prune))
+    store.close()
+    return report("  start, all of it", total)
+
+
+def _fill_up(folder: Path, size: int) -> str:
+    journal, uri, log = Journal(folder / "journal.db"), lmdb_uri(folder / "arctic"), many_fills()
+    store = Store(uri)
+    derived = Derived(store, "USD", journal.entries_of, b"")
+    for done in range(0, size, 5_000):
+        entries = [next(log) for _ in range(min(5_000, size - done))]
+        journal.append(entries)
+        store.append_fills("DU1", entries)
+        derived.apply(entries, OPENING)
+    derived.commit(OPENING)
+    journal.save_snapshot("store", size, derived.save())
+    journal.close()
+    store.close()
+    return uri
+
+
+def many_fills() -> Iterator[Entry]:
+    """Fills of 10 strategies in 100 instruments, both ways."""
+    return (fill(seq) for seq in count(1))
+
+
+def fill(seq: int) -> Entry:
+    side = Side.BUY if seq // 1_000 % 2 else Side.SELL
+    done = replace(execution(seq), instrument=f"SYM{seq % 100}", side=side)
+    return FillRecorded(seq=seq, strategy=f"S{seq % 10}", intent_id=f"i{seq}", execution=done, recorded=OPENING)
 
 
 def raw_sync(path: Path) -> float:
