@@ -5,7 +5,6 @@ nothing (a full disk) is tried again every second; until then nothing is acknowl
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
@@ -27,13 +26,14 @@ from actors.messages.portfolio_manager import AccountValued, BooksAgreed, Prices
 from actors.stage import Stage
 from mats.ledger.history import key_of
 from mats.model.executions import Entry
-from mats.model.orders import AccountId, StrategyName
+from mats.model.orders import AccountId
 from mats.model.timestamp import DAY
 from mats.runtime import MailboxSpec, Ref, chaos
-from mats.store.arctic import Rejects, Store, UnreadableTableError
+from mats.store.arctic import Rejects, Store
 from mats.store.connection import STORE_FAULTS, check_room
 from mats.store.derived import Derived
 from mats.store.journal import Journal
+from mats.store.operator_tables import strategy_equities, strategy_table
 from mats.store.past import Past
 from mats.store.rejects import RejectFile
 from mats.strategy.record import StrategyRecord
@@ -41,7 +41,7 @@ from mats.strategy.record import StrategyRecord
 DERIVED_SECONDS = 1.0
 """How often what follows from the fills is committed: orders, positions, accounts; and a store at fault tried again."""
 SAVE_SECONDS = 5.0
-PRUNE_SECONDS = 3600.0
+UPKEEP_SECONDS = 3600.0
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class CommitDerived(msgspec.Struct, frozen=True):
     pass
 
 
-class PruneJournal(msgspec.Struct, frozen=True):
+class KeepUp(msgspec.Struct, frozen=True):
     pass
 
 
@@ -95,8 +95,8 @@ class PersistenceWriter(Stage):
         for source in self._sources:
             source.tell(Republish())
         self.every(DERIVED_SECONDS, CommitDerived())
-        self.every(PRUNE_SECONDS, PruneJournal())
-        self._prune()
+        self.every(UPKEEP_SECONDS, KeepUp())
+        self._upkeep()
 
     def on_receive(self, message: object) -> object:
         match message:
@@ -114,14 +114,14 @@ class PersistenceWriter(Stage):
                 self._try(lambda: self._keep(self._derived.agree(seq, accounts, self.clock.now())))
             case AccountValued(account=account, values=values):
                 self._derived.value(account, values)
-            case PruneJournal():
-                self._prune()
+            case KeepUp():
+                self._upkeep()
             case SeedStrategies(records=records, reply_to=reply_to):
                 self._seed(records, reply_to)
             case ReadEquities(places=places, reply_to=reply_to):
-                reply_to.tell(self._equities(places))
+                reply_to.tell(EquitiesRead(*strategy_equities(self._store, places)))
             case ReadTable(reply_to=reply_to):
-                reply_to.tell(self._table())
+                reply_to.tell(StrategiesRead(*strategy_table(self._store)))
             case SetEquity(account=account, strategy=strategy, equity=equity):
                 now = self.clock.now()
                 rejects = self._store.append_strategy_equity(account, strategy, equity, self._base, now)
@@ -187,35 +187,18 @@ class PersistenceWriter(Stage):
         self._journal.save_snapshot(self.stage, self.cursor, self._derived.save())
         self._saved, self._saved_at = self.cursor, self.clock.monotonic()
 
-    def _prune(self) -> None:
+    def _upkeep(self) -> None:
         """The journal lets go what is old, stored, and in the saved state of every stage; bit by bit."""
+        self._store.fold_versions()
         before = max(0, self.clock.now() - self._keep_span)
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
             self.log.info("old entries have left the journal; the store has them", entries=dropped)
-            self.after(DERIVED_SECONDS, PruneJournal())
+            self.after(DERIVED_SECONDS, KeepUp())
 
     def _seed(self, records: tuple[StrategyRecord, ...], reply_to: Ref) -> None:
         self._keep(self._store.seed_strategies(records, self.clock.now()))
         self._rejects.write()
-        reply_to.tell(self._table())
-
-    def _table(self) -> StrategiesRead:
-        try:
-            return StrategiesRead(tuple(self._store.read_strategies()))
-        except UnreadableTableError as error:
-            return StrategiesRead((), str(error))
-
-    def _equities(self, places: tuple[tuple[AccountId, StrategyName], ...]) -> EquitiesRead:
-        equities, faults = dict[StrategyName, Decimal](), dict[StrategyName, str]()
-        for account, strategy in places:
-            try:
-                equity = self._store.strategy_equity(account, strategy)
-            except UnreadableTableError as error:
-                faults[strategy] = str(error)
-            else:
-                if equity is not None:
-                    equities[strategy] = equity
-        return EquitiesRead(equities, faults)
+        reply_to.tell(StrategiesRead(*strategy_table(self._store)))
 
     def _keep(self, rejects: Rejects) -> None:
         """Rows that fit no table are said out loud, and kept."""

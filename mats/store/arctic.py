@@ -241,6 +241,11 @@ class Store:
         """Compact what is worth it, for quiet times; return the symbols."""
         return self._compact(compaction.WORTHWHILE)
 
+    def fold_versions(self) -> list[str]:
+        """Fold the version keys of symbols that have gathered many of them; return the symbols."""
+        due = [names for names, symbol in self._symbols.items() if symbol.usable and symbol.fold_versions()]
+        return [f"{library}/{name}" for library, name in due]
+
     def _compact(self, weight: int) -> list[str]:
         due = [(names, symbol) for names, symbol in self._symbols.items() if symbol.loose >= weight]
         for _, symbol in due:

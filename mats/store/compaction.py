@@ -13,7 +13,7 @@ WORTHWHILE = 20
 """At idle, fewer loose commits than this are left alone."""
 
 VERSION_MAP_DUE = 5_000
-"""Version keys are never collected by ArcticDB; above this many commits the nightly upkeep folds them."""
+"""Version keys are never collected by ArcticDB; the writer's hourly upkeep folds so many and more."""
 
 MAP_ALARM = 0.7
 """Share of the LMDB map from which an operator should be told: a full map refuses even deletes."""

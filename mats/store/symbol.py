@@ -60,6 +60,7 @@ class Symbol:
     _seq: int
     _version: int | None
     _unchecked: int
+    _folded: int
 
     def __init__(self, library: Library, name: str, schema: Schema) -> None:
         self._library, self.name, self._schema = library, name, schema
@@ -200,6 +201,14 @@ class Symbol:
             self._version = None
         self._loose = 0
 
+    def fold_versions(self) -> bool:
+        """Fold the keys of the versions since the last time, if they are many; see `mats.store.compaction`."""
+        made = (self._version or 0) - self._folded
+        if made < compaction.VERSION_MAP_DUE:
+            return False
+        self._folded += made
+        return compaction.compact_versions(self._library, self.name)
+
     def replace(self, rows: Mapping[Nanos, Row], seq: int) -> None:
         """Write the whole table anew, `rows` ascending, in one commit; for repairs. The object ends with it."""
         self.usable = False
@@ -213,7 +222,7 @@ class Symbol:
 
     def _load(self) -> None:
         self._pending, self._window, self._rows = {}, None, {}
-        self._count = self._seq = self._loose = self._unchecked = 0
+        self._count = self._seq = self._loose = self._unchecked = self._folded = 0
         self._version = None
         if self._exists:
             self._count = self._row_count()

@@ -48,6 +48,18 @@ def test_what_was_loose_is_still_known_after_a_restart(store_uri, account, make)
     assert store.compact_due() == [f"fills/{account}"]
 
 
+def test_upkeep_folds_version_keys_when_they_are_many(store_uri, account, make, monkeypatch):
+    monkeypatch.setattr(compaction, "VERSION_MAP_DUE", 10)
+    store, names = Store(store_uri), [f"fills/{account}"]
+    folded = []
+    for n in range(1, 26):
+        store.append_fills(account, [make.fill(n, make.execution(n))])
+        folded.append(store.fold_versions())
+    assert [n for n, done in enumerate(folded, 1) if done == names] == [11, 21]
+    assert Store(store_uri).fills_seq(account) == 25
+    assert connect(store_uri).get_library("fills").get_description(account).row_count == 25
+
+
 def test_folding_version_keys_keeps_rows_and_cursor(store_uri, account, make):
     store = Store(store_uri)
     for n in range(1, 30):
