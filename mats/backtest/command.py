@@ -18,7 +18,7 @@ from mats.backtest.prepare import Prepared, Request, instant, prepare
 from mats.backtest.progress import told_progress
 from mats.backtest.result import Record, Result, result_name
 from mats.backtest.spec import FeeSchedule, Style
-from mats.backtest.storage import load_result, read_record, records, replace_result, store_result, verify
+from mats.backtest.storage import load_result, ranking, read_record, records, replace_result, store_result, verify
 from mats.data.importing import Stamp
 from mats.data.sizes import size_seconds
 from mats.runtime import SystemClock
@@ -119,9 +119,16 @@ def run(
 
 
 @backtest.command("list")
-def list_(config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """List stored results, oldest first."""
+def list_(
+    by: Annotated[str, typer.Option(help="rank by a figure, as sharpe; without failed runs")] = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """List stored results, oldest first, or the best first."""
     found = records(_uri(config, data_dir))
+    if by:
+        found = ranking(found, by)
     if json:
         for record in found:
             print(msgspec.json.encode(record).decode())

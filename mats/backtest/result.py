@@ -100,6 +100,11 @@ class Result:
         """Executions, each with the rule of the market that made it."""
         return self.tables["fills"]
 
+    @property
+    def cash_events(self) -> pd.DataFrame:
+        """Dividends, the cost of borrowed shares, cash in place of fractions."""
+        return self.tables["cash_events"]
+
     def metrics_table(self) -> pd.DataFrame:
         """A row for each figure; a column for the account, and one for each strategy. NaN where it is not defined."""
         columns = {"total": self.record.total, **self.record.by_strategy}

@@ -1,6 +1,6 @@
 """Results between memory and the store, exactly; and the proof that one can be made again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from mats.backtest import frames
 from mats.backtest.data import STORE
 from mats.backtest.engine import Progress, run_backtest
+from mats.backtest.figures import Metrics
 from mats.backtest.prepare import data_for
 from mats.backtest.provenance import code_of
 from mats.backtest.result import Record, Result, data_fingerprints
@@ -16,7 +17,7 @@ from mats.backtest.run import BacktestRun, CashEvent, RuledFill
 from mats.ledger.trades import Trade
 from mats.model.executions import AdjustmentRecorded
 from mats.model.orders import OrderView, Signal
-from mats.store.backtests import BacktestLibrary
+from mats.store.backtests import BacktestLibrary, ResultError
 
 EXACT = "exact"
 COMPARED = ("trades", "equity_curve")
@@ -74,6 +75,16 @@ def records(uri: str) -> list[Record]:
     library = BacktestLibrary(uri)
     found = [msgspec.json.decode(library.record(name), type=Record) for name in library.names()]
     return sorted(found, key=lambda record: (record.created, record.name))
+
+
+def ranking(found: Iterable[Record], figure: str) -> list[Record]:
+    """Complete runs in which a figure is defined, the largest first. Raises ResultError for an unknown figure."""
+    if figure not in Metrics.__struct_fields__ or figure == "undefined":
+        known = ", ".join(name for name in Metrics.__struct_fields__ if name != "undefined")
+        raise ResultError(f"figure {figure!r} is not known; name one of {known}")
+    complete = [record for record in found if record.state == "complete"]
+    scored = [(value, record) for record in complete if (value := record.total.figures()[figure]) is not None]
+    return [record for _, record in sorted(scored, key=lambda pair: -pair[0])]
 
 
 def load_result(uri: str, name: str) -> Result:

@@ -9,8 +9,10 @@ import pytest
 
 from mats import backtest
 from mats.backtest import frames, storage
-from mats.backtest.prepare import Request, prepare
+from mats.backtest.api import source_of
+from mats.backtest.prepare import Request, instant, prepare
 from mats.backtest.result import Result
+from mats.backtest.spec import Models
 from mats.backtest.storage import load_result, records, replace_result, store_result, verify
 from mats.errors import UserError
 from mats.settings import load_settings
@@ -267,7 +269,7 @@ def test_several_instruments_of_a_strategy_of_one_are_several_strategies(place: 
     request = Request(
         strategies=(f"{place}/swing.py",),
         instruments=("SPY", "IBM"),
-        source=backtest.api.source_of(place / "bars", None),
+        source=source_of(place / "bars", None),
     )
     prepared = prepare(request, load_settings(place / "mats.toml", {}))
     assert [(r.name, r.params, r.target_weight) for r in prepared.spec.strategies] == [
@@ -288,7 +290,7 @@ def test_parameters_of_one_strategy_are_named_with_it(place: Path) -> None:
     request = Request(
         strategies=("a", "b"),
         params={"a.every": 7, "bar_seconds": 60},
-        source=backtest.api.source_of(place / "bars", None),
+        source=source_of(place / "bars", None),
     )
     records = prepare(request, load_settings(place / "mats.toml", {})).spec.strategies
     assert [(r.name, r.params, r.target_weight) for r in records] == [
@@ -297,3 +299,48 @@ def test_parameters_of_one_strategy_are_named_with_it(place: Path) -> None:
     ]
     with pytest.raises(UserError, match=r"strategy 'c' is not in .* \(it has a, b\)"):
         prepare(Request(strategies=("c",)), load_settings(place / "mats.toml", {}))
+
+
+def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: Path) -> None:
+    prices = [100.0] * 5 + [50.0] * 5
+    index = pd.date_range("2020-01-01", periods=10, freq="min", tz="UTC", name="timestamp")
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices), index=index)
+    frame["volume"], frame["split"], frame["dividend"] = 1e6, [0] * 5 + [2] + [0] * 4, [0] * 7 + [0.25] + [0] * 2
+    frame.to_csv(place / "bars/SPY.csv")
+    result = made(place, params={"every": 1}, models=Models(fees="none", spread_ticks=0))
+    assert result.positions["quantity"].tolist() == [500.0, 1_000.0, 1_002.0]
+    assert result.cash_events[["kind", "amount"]].values.tolist() == [["dividend", 250.0]]
+    assert result.equity.tolist() == [100_000.0] * 7 + [100_250.0] * 3
+    assert result.metrics.dividends == 250.0
+    assert result.metrics.benchmark_return == pytest.approx(2 * 0.25 / 100)
+
+
+def test_a_run_that_starts_later_is_warmed_up_with_bars_before_it(place: Path) -> None:
+    request = Request(
+        strategies=("examples/ema_cross.py",),
+        source=source_of(place / "bars", None),
+        start=instant("2020-01-02"),
+        end=instant("2020-01-02T12:00:00+00:00"),
+    )
+    spec, data, _ = prepare(request, load_settings(place / "mats.toml", {}))
+    assert data.bars["SPY"].start[0] == instant("2020-01-01T23:00:00Z")
+    assert (spec.start, spec.end) == (instant("2020-01-02"), instant("2020-01-02T12:00"))
+    assert data.bars["SPY"].end[-1] == spec.end
+
+
+def test_pairs_that_tell_a_rate_are_taken_along(place: Path) -> None:
+    for name in ("SAP.EUR", "EURUSD", "GBPUSD"):
+        write_bars(place / f"bars/{name}.csv")
+    request = Request(
+        strategies=(f"{place}/swing.py",), source=source_of(place / "bars", None), params={"instrument": "SAP.EUR"}
+    )
+    prepared = prepare(request, load_settings(place / "mats.toml", {}))
+    assert sorted(prepared.data.bars) == ["EURUSD", "SAP.EUR"]
+    assert prepared.instruments == ("SAP.EUR",)
+    assert str(prepared.data.instruments["EURUSD"].tick_size) == "0.00005"
+
+
+def test_given_values_can_be_the_benchmark(place: Path) -> None:
+    index = pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-04"], tz="UTC")
+    result = made(place, benchmark=pd.Series([200.0, 210.0, 190.0], index=index, name="index"))
+    assert (result.record.benchmark, result.metrics.benchmark_return) == ("index", pytest.approx(0.05))

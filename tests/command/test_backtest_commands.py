@@ -216,6 +216,10 @@ def test_a_strategy_that_raises_is_stored_as_failed_and_ends_with_an_error(mats:
     (record,) = records(uri)
     assert (record.state, record.bars, record.total.fills > 400) == ("failed", 500, True)
     assert "failed" in mats("backtest", "list").output
+    assert record.name not in mats("backtest", "list", "--by", "total_return").output
+    assert mats("backtest", "examples/ema_cross.py", "--data", "bars").exit_code == 0
+    assert mats("backtest", "list", "--by", "total_return").output.count("_20200103_run") == 1
+    assert "figure 'luck' is not known; name one of days" in str(mats("backtest", "list", "--by", "luck").exception)
     assert "FAILED" in mats("backtest", "show", record.name).output
 
 
