@@ -215,7 +215,8 @@ class OpenLots:
                 self._forget(oldest := next(iter(self.waiting)))
                 del self.waiting[oldest]
                 self.forgetful = True
-            wait = self.waiting[end.id] = Waiting(end.size, [FORGOTTEN] if self.forgetful and end.used else [])
+            torn = self.forgetful and (end.used or end.id in self.lots)
+            wait = self.waiting[end.id] = Waiting(end.size, [FORGOTTEN] if torn else [])
         wait.pieces.append((trade.id, end.used))
 
     def _forget(self, family: str) -> None:

@@ -92,16 +92,19 @@ def trades(rows, newest_first=False):
         if value is not None and stated[0] * fact["quantity"] < 0:
             value = -value
         new = {**fact, "size": size, "used": 0, "value": value}
-        while new["quantity"] and lots and lots[-1 if newest_first else 0]["quantity"] * new["quantity"] < 0:
+        left = new["quantity"]
+        while left and lots and lots[-1 if newest_first else 0]["quantity"] * left < 0:
             lot = lots[-1 if newest_first else 0]
-            units = min(abs(lot["quantity"]), abs(new["quantity"]))
+            units = min(abs(lot["quantity"]), abs(left))
+            left -= units if left > 0 else -units
             if makes_trades:
                 trade = round_trip(lot, new, units)
                 done[trade["id"]] = trade
-            for end in (lot, new):
-                take(end, units)
+                take(new, units)
+            take(lot, units)
             if not lot["quantity"]:
                 lots.remove(lot)
+        take(new, abs(new["quantity"]) - abs(left))
         if new["quantity"]:
             lots.append(new)
     return done
@@ -116,6 +119,7 @@ def take(lot, units):
 
 
 def value_of(lot, units):
+    """What `units` of it cost: of the whole lot the whole value, else its share, rounded once."""
     whole = abs(lot["quantity"])
     return lot["value"] if units == whole else rounded(lot["value"] * units / whole)
 
