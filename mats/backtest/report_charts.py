@@ -111,13 +111,7 @@ def trade_results(run: BacktestRun) -> Chart | None:
 
 def costs(rows: Sequence[data.CostRow], currency: Currency) -> Chart:
     """From the result before costs to what is left."""
-    sums = {
-        "Trading before costs": sum(row.trading for row in rows),
-        "Dividends": sum(row.dividends for row in rows),
-        "Commissions": sum(row.commissions for row in rows),
-        "Borrowed shares": sum(row.borrow for row in rows),
-    }
-    steps = {name: value for name, value in sums.items() if value or name in ("Trading before costs", "Commissions")}
+    steps = data.steps(rows)
     total = sum(steps.values())
     bar = {
         "type": "waterfall",

@@ -188,6 +188,17 @@ def costs(run: BacktestRun) -> tuple[CostRow, ...]:
     return tuple(_cost_row(name, result, charged) for name, result in results(run).items())
 
 
+def steps(rows: Sequence[CostRow]) -> dict[str, float]:
+    """From the result of trading to what is left: trading and commissions always, the others where there are any."""
+    sums = {
+        "Trading before costs": sum(row.trading for row in rows),
+        "Dividends": sum(row.dividends for row in rows),
+        "Commissions": sum(row.commissions for row in rows),
+        "Borrowed shares": sum(row.borrow for row in rows),
+    }
+    return {name: value for name, value in sums.items() if value or name in ("Trading before costs", "Commissions")}
+
+
 def results(run: BacktestRun) -> Mapping[StrategyName, float]:
     """What each strategy added to the account, all costs paid."""
     return {

@@ -44,6 +44,7 @@ def _figures(result: Reported) -> Iterator[tuple[str, Figure]]:
     if run.trades:
         nets = data.bins([net(trade) for trade in run.trades])
         yield "trades", _histogram(nets, f"Result of a trade, {run.spec.currency}", _thousands())
+    yield "costs", _costs(run)
     yield "exposure", _exposure(run)
     for name in sorted(result.prices):
         own = [trade for trade in run.trades if trade.instrument == name]
@@ -99,6 +100,24 @@ def _histogram(found: data.Bins | None, label: str, form: FuncFormatter | Percen
     axes.xaxis.set_major_formatter(form)
     axes.set_xlabel(label, color=SOFT)
     dress(axes, "", "Count")
+    return figure
+
+
+def _costs(run: BacktestRun) -> Figure:
+    """From the result before costs to what is left, each step on top of the ones before."""
+    steps = data.steps(data.costs(run))
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    level = 0.0
+    for at, value in enumerate(steps.values()):
+        axes.bar(at, value, bottom=level, color=GAIN if value > 0 else LOSS)
+        axes.annotate(f"{value:+,.0f}", (at, level + max(value, 0)), ha="center", va="bottom", fontsize=9, color=INK)
+        level += value
+    axes.bar(len(steps), level, color=ACCENT)
+    axes.annotate(f"{level:+,.0f}", (len(steps), max(level, 0)), ha="center", va="bottom", fontsize=9, color=INK)
+    axes.set_xticks(range(len(steps) + 1), [*steps, "Result"])
+    axes.yaxis.set_major_formatter(_thousands())
+    dress(axes, "Where the result comes from", run.spec.currency)
     return figure
 
 

@@ -133,7 +133,8 @@ def test_instruments_with_most_trades_come_first() -> None:
 def test_pictures_are_written_for_every_chart(tmp_path: Path) -> None:
     files = report_png.write(reported(), tmp_path / "png")
     assert sorted(path.name.removeprefix("trend_20261121_first-") for path in files) == [
-        "equity.png", "exposure.png", "months.png", "price-QQQ.png", "price-SPY.png", "returns.png", "trades.png",
+        "costs.png", "equity.png", "exposure.png", "months.png", "price-QQQ.png", "price-SPY.png", "returns.png",
+        "trades.png",
     ]  # fmt: skip
     assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000 for path in files)
 

@@ -53,7 +53,8 @@ class Cross(bt.Strategy):
     def notify_order(self, order: bt.Order) -> None:
         if order.status == order.Completed:
             done = order.executed
-            self.fills[self.datas.index(order.data)].append((len(self) - 1, int(done.size), done.exbits[0].price))
+            at = next(at for at, data in enumerate(self.datas) if data is order.data)  # == compares their prices
+            self.fills[at].append((len(self) - 1, int(done.size), done.exbits[0].price))
 
     def next(self) -> None:
         if len(self.data) <= QUIET_BARS:
