@@ -11,7 +11,8 @@ import pytest
 from mats.ledger import lots
 from mats.ledger.books import Books, refold
 from mats.ledger.round_trips import NOTHING, RoundTrips, round_trips
-from tests.ledger import oracle
+from mats.model.executions import CommissionRecorded
+from tests.ledger import histories, oracle
 from tests.ledger.histories import History
 
 LONG = bool(os.environ.get("MATS_LONG"))
@@ -112,3 +113,65 @@ def test_a_split_while_a_forgotten_commission_is_missing_forgets_no_share(monkey
 def test_an_adjustment_that_meets_several_lots_keeps_one_share_of_its_value():
     """Found among 100,000: rounding lot by lot is not rounding once."""
     check_trades(12_917)
+
+
+def test_a_snapshot_in_the_middle_changes_nothing():
+    for seed in range(300):
+        history, whole = played(seed)
+        half = Books(lambda *key, log=history: log.of(key))
+        for entry in history.entries[: seed % 24]:
+            half.apply(entry)
+        resumed = Books.load(half.dump(), lambda *key, log=history: log.of(key))
+        for entry in history.entries:
+            resumed.apply(entry)
+        assert sorted(resumed, key=lambda book: book.key) == sorted(whole, key=lambda book: book.key), seed
+
+
+@pytest.fixture
+def fills_only(monkeypatch):
+    """Histories without adjustments: what they come to is the sum of what was paid."""
+    plain = [kind for kind in histories.KINDS if kind not in ("adjust", "state", "split")]
+    monkeypatch.setattr(histories, "KINDS", plain)
+
+
+def paid(rows):
+    return sum((fact["quantity"] * fact["price"] * fact["multiplier"] for fact in oracle.facts(rows)), Fraction(0))
+
+
+def test_without_any_past_a_book_still_has_its_quantity_and_total_result(fills_only):
+    for seed in range(300):
+        history, _ = played(seed)
+        books = Books(lambda *_: [])
+        for entry in history.entries:
+            books.apply(entry)
+        for book in books:
+            rows = rows_of(history, book.key)
+            assert Fraction(book.quantity) == sum(fact["quantity"] for fact in oracle.facts(rows)), seed
+            assert Fraction(book.cost) - Fraction(book.realized) == paid(rows), seed
+
+
+def test_without_any_past_trades_and_open_lots_still_come_to_the_total_result(fills_only):
+    for seed in range(300):
+        history, books = played(seed)
+        trips, gross = RoundTrips(lambda *_: []), dict.fromkeys((book.key for book in books), Fraction(0))
+        for entry in history.entries:
+            change = trips.apply(entry)
+            assert change.removed == ()
+            for trade in change.kept:
+                if type(entry) is not CommissionRecorded:
+                    gross[trade.account, trade.strategy, trade.instrument] += Fraction(trade.gross)
+        for book in books:
+            held = sum(Fraction(lot.quantity) * Fraction(lot.price) for lot in trips.lots(book.key))
+            assert held * Fraction(book.multiplier) - gross[book.key] == paid(rows_of(history, book.key)), seed
+
+
+def test_at_flat_the_trades_come_to_what_the_book_has_realised(fills_only):
+    flat = 0
+    for seed in range(300):
+        history, books = played(seed)
+        for book in books:
+            if not book.quantity:
+                flat += 1
+                trades = round_trips(history.of(book.key))
+                assert sum(Fraction(trade.gross) for trade in trades) == Fraction(book.realized), seed
+    assert flat > 50
