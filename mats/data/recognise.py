@@ -1,5 +1,7 @@
 """Which column of somebody's table is what, and which instant a value of its time column means."""
 
+import re
+import warnings
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -30,6 +32,7 @@ _EPOCHS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
 """A number below the bound counts units of so many nanoseconds since 1970; bounds lie in 1973 and 5138."""
 
 _ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
+_ENDS_ZONED = re.compile(_ZONED, re.MULTILINE)
 _DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
 
 
@@ -70,7 +73,21 @@ def instants(values: pd.Series, zone: str | None, place: str) -> Instants:
     if pd.api.types.is_datetime64_any_dtype(values):
         _refuse(values, values.isna(), place, "has no time", "fill or remove it")
         return _nanos(_localised(values, zone, place))
+    times = _alike(values)
+    if times is not None and (times.dt.tz is not None or zone is not None):
+        return _nanos(_localised(times, zone, place))
     return _parsed(values.astype(str).str.strip(), zone, place)
+
+
+def _alike(texts: pd.Series) -> pd.Series | None:
+    """The times of texts that all name the same offset, or none; None where it is not that simple."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # several offsets: those are read one by one
+        times = pd.to_datetime(texts, format="ISO8601", errors="coerce")
+    if not pd.api.types.is_datetime64_any_dtype(times) or times.isna().any():
+        return None
+    zoned = len(_ENDS_ZONED.findall("\n".join(map(str, texts))))
+    return times if zoned == (0 if times.dt.tz is None else len(texts)) else None
 
 
 def _parsed(texts: pd.Series, zone: str | None, place: str) -> Instants:

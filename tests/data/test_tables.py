@@ -1,5 +1,6 @@
 """Files of bars as the world writes them: columns and zones are recognised, every fault has its sentence."""
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from mats.data.errors import DataError
 from mats.data.quality import checked, cleaned
 from mats.data.tables import bar_tables, read_table
-from mats.model.timestamp import SECOND
+from mats.model.timestamp import HOUR, MINUTE, SECOND
 
 NINE_THIRTY = 1_380_893_400 * SECOND
 """2013-10-04T13:30:00Z, the opening in New York."""
@@ -82,6 +83,18 @@ def test_parquet_with_a_time_index_and_csv_of_the_same_bars_are_equal(tmp_path: 
     frame.to_csv(tmp_path / "SPY.csv.gz", index_label="timestamp")
     tables = [checked(read_table(tmp_path / name)) for name in ("SPY.parquet", "SPY.csv.gz")]
     assert tables[0].fingerprint() == tables[1].fingerprint()
+
+
+def test_parquet_with_dates_and_without_a_zone_is_read(tmp_path: Path) -> None:
+    days = [date(2013, 10, 4), date(2013, 10, 7)]
+    prices = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5}
+    pd.DataFrame({"date": days, **prices}).to_parquet(tmp_path / "SPY.parquet")
+    assert read_table(tmp_path / "SPY.parquet", seconds=86_400).start[0] == NINE_THIRTY - 13 * HOUR - 30 * MINUTE
+    naive = pd.to_datetime(["2013-10-04 09:30", "2013-10-04 09:31"])
+    pd.DataFrame({"time": naive, **prices}).to_parquet(tmp_path / "SPY.parquet")
+    assert read_table(tmp_path / "SPY.parquet", zone="America/New_York").start[0] == NINE_THIRTY
+    with pytest.raises(DataError, match="times without zone .*--zone"):
+        read_table(tmp_path / "SPY.parquet")
 
 
 def test_times_of_ends_are_moved_to_the_starts(tmp_path: Path) -> None:
