@@ -93,7 +93,7 @@ def test_parquet_with_dates_and_without_a_zone_is_read(tmp_path: Path) -> None:
     naive = pd.to_datetime(["2013-10-04 09:30", "2013-10-04 09:31"])
     pd.DataFrame({"time": naive, **prices}).to_parquet(tmp_path / "SPY.parquet")
     assert read_table(tmp_path / "SPY.parquet", zone="America/New_York").start[0] == NINE_THIRTY
-    with pytest.raises(DataError, match="times without zone .*--zone"):
+    with pytest.raises(DataError, match=r"times without zone .*--zone"):
         read_table(tmp_path / "SPY.parquet")
 
 
