@@ -71,8 +71,8 @@ class Engine:
                 self._stop()
             except StrategyFailed as error:
                 failure = str(error)
-        self._seconds["steps"] = perf_counter() - begun
-        return self._result("failed" if failure else "complete", failure)
+            self._seconds["steps"] = perf_counter() - begun
+            return self._result("failed" if failure else "complete", failure)
 
     # The whole run
 
@@ -108,10 +108,12 @@ class Engine:
             clock.step, clock.now = step, end
             for listener in listeners:
                 listener(bars, end)
-            if queue or step >= due:
+            if step >= due:
                 self._wake(step, end)
-                self._drain()
                 due = min(self._next_due, self._wakes.next_step)
+            while queue:
+                act, message = queue.popleft()
+                act(message)
             if step == report:
                 report += every
                 progress(step, len(self._ends))

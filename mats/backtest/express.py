@@ -81,6 +81,7 @@ class Express:
         self._held: dict[Key, Decimal] = {}
         self._net: dict[InstrumentId, Decimal] = {}
         self._recent: dict[StrategyName, deque[Nanos]] = {name: deque() for name in speakers}
+        self._strengths: dict[float, Decimal] = {}
         self._sent: list[Deal] = []
         self._filled: list[Deal] = []
         self._story: list[tuple[bool, Deal]] = []
@@ -114,7 +115,7 @@ class Express:
         equity, held = self._share(strategy, total), self._held.get((strategy, name), ZERO)
         if equity <= 0:
             return False
-        worth, strength = price * instrument.multiplier, exact(signal.strength)
+        worth, strength = price * instrument.multiplier, self._exactly(signal.strength)
         target = floor_to(equity * strength / worth, instrument.size_increment) if strength else ZERO
         quantity = order_quantity(target, held, ZERO, instrument.size_increment)
         if not quantity:
@@ -130,6 +131,12 @@ class Express:
         if deal.speaker.hears:
             self._post((self._acknowledge, deal))
         return True
+
+    def _exactly(self, strength: float) -> Decimal:
+        known = self._strengths.get(strength)
+        if known is None:
+            known = self._strengths[strength] = exact(strength)
+        return known
 
     def _is_ordinary(
         self, tape: Tape, strategy: StrategyName, quantity: Decimal, held: Decimal, worth: Decimal
@@ -167,7 +174,9 @@ class Express:
             for row in deal.tape.opening(step)
             if (start := deal.tape.start(row)) >= deal.since
         ]
-        for start, name, row in sorted(due):
+        if len(due) > 1:
+            due.sort()
+        for start, name, row in due:
             deal, market = self.pending.get(name), self._markets[name]
             if deal is None or not market.takes(deal.tape.volume(row), deal.quantity.copy_abs()):
                 return False

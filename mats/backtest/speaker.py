@@ -125,24 +125,16 @@ class Speaker:
 
     def listener(self) -> Listener:
         """What hears of bars that have just ended; it takes those of the strategy's own instruments."""
-        take: Listener = self.runner.listener() if self._parts_per_bar == 1 else self._take_parts
+        take = self.runner.listener(self._failed) if self._parts_per_bar == 1 else self._take_parts
         if not self._selects:
-            return self._guarded(take)
+            return take
         mine = self.instruments
-        return self._guarded(lambda bars, end: take([bar for bar in bars if bar.instrument in mine], end))
+        return lambda bars, end: take([bar for bar in bars if bar.instrument in mine], end)
 
     def _take_parts(self, bars: Sequence[Bar], end: Nanos) -> None:
-        for bar in bars:
-            self.runner.bar(bar)
-
-    def _guarded(self, take: Listener) -> Listener:
-        def guarded(bars: Sequence[Bar], end: Nanos) -> None:
-            try:
-                take(bars, end)
-            except Exception as error:
-                raise self._failed(error) from error
-
-        return guarded
+        with self.guard():
+            for bar in bars:
+                self.runner.bar(bar)
 
     def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
         """Follow a declared target."""

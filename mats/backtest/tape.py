@@ -44,8 +44,7 @@ class Tape:
         self._spread = None if c.spread is None else _numbers(c.spread)
         self._start = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self._span = columns.seconds * SECOND
-        self._marked: tuple[int, Decimal] = (-1, Decimal(0))
-        self._split: tuple[int, Decimal] = (-2, Decimal(1))
+        self._marked, self._mark = -1, Decimal(0)
         self._rows: Sequence[int] = ()
         self._opened: Sequence[int] = ()
 
@@ -80,24 +79,19 @@ class Tape:
 
     def mark(self) -> Decimal | None:
         """The newest close, exactly; None before the first bar. After a split it is in new units at once."""
-        row = self.row
-        if row < 0:
-            return None
-        if self._marked[0] != row:
-            self._marked = row, exact(self._close[row])
-        return self._marked[1] if self._split[0] != row else self._marked[1] / self._split[1]
+        step = self._clock.step
+        row = self._rows[step] if step >= 0 else self.first - 1
+        if row != self._marked:
+            if row < 0:
+                return None
+            self._marked, self._mark = row, exact(self._close[row])
+        return self._mark
 
     def split(self, ratio: Decimal) -> None:
         """From here on a unit is what a part of one was at the newest close."""
-        self._split = self.row, ratio
-
-    def closes_at(self, step: int) -> bool:
-        """Whether a bar ends at this very close of the timeline."""
-        return self._rows[step] != (self._rows[step - 1] if step else self.first - 1)
-
-    def row_at(self, step: int) -> int:
-        """The newest row at a close of the timeline."""
-        return self._rows[step]
+        mark = self.mark()
+        if mark is not None:
+            self._mark = mark / ratio
 
     def opening(self, step: int) -> range:
         """The rows whose bars begin at or after the close before `step` and before its own."""

@@ -82,14 +82,20 @@ class StrategyRunner:
         self._context.advance(now)
         self.strategy.on_start()
 
-    def listener(self) -> Callable[[Sequence[Bar], Nanos], None]:
-        """What takes whole bars of `bar_seconds` that end at one instant; the windows of `begin` show them already."""
+    def listener(self, failed: Callable[[Exception], Exception]) -> Callable[[Sequence[Bar], Nanos], None]:
+        """What takes whole bars of `bar_seconds` that end at one instant; the windows of `begin` show them already.
+
+        What the strategy raises is raised as what `failed` makes of it.
+        """
         context, on_bar = self._context, self.strategy.on_bar
 
         def take(bars: Sequence[Bar], end: Nanos) -> None:
             context.time = end
-            for bar in bars:
-                on_bar(bar)
+            try:
+                for bar in bars:
+                    on_bar(bar)
+            except Exception as error:
+                raise failed(error) from error
 
         return take
 
