@@ -18,6 +18,7 @@ from mats.model.executions import AdjustmentRecorded, Execution, FillRecorded
 from mats.model.instrument import Instrument, InstrumentId, SecType
 from mats.model.money import ONE, ZERO, floor_to, round_to
 from mats.model.orders import AccountId, OrderTicket, OrderView, Side, StrategyName, order_ref
+from mats.model.timestamp import Nanos
 from mats.strategy.host import Position
 from mats.venue.account import Account
 from mats.venue.bar_market import BarMarket, Lapsed, Met, Traded, Working
@@ -69,7 +70,9 @@ class Booking:
         """Book a fill: the order, risk, the books. What its strategy is to hear comes back."""
         order, portfolio, pipe = traded.order, self._portfolio, self._pipe
         self._entries += 1
-        fill = recorded(traded, strategy, self._account, self._entries, portfolio.rate(order.instrument.currency))
+        rate = portfolio.rate(order.instrument.currency)
+        what = order, traded.quantity, traded.price, traded.time
+        fill = recorded(*what, strategy, self._account, self._entries, rate)
         booked = apply(
             pipe.views[order.intent_id],
             ev.FillBooked(time=traded.time, quantity=traded.quantity, price=traded.price),
@@ -189,18 +192,24 @@ class Booking:
 
 
 def recorded(
-    traded: Traded, strategy: StrategyName, account: AccountId, seq: int, rate: Decimal | None
+    order: Working,
+    quantity: Decimal,
+    price: Decimal,
+    time: Nanos,
+    strategy: StrategyName,
+    account: AccountId,
+    seq: int,
+    rate: Decimal | None,
 ) -> FillRecorded:
-    """The fill as entry `seq` of the log; `rate` is base currency for one unit of the instrument's."""
-    order = traded.order
+    """A fill of an order as entry `seq` of the log; `rate` is base currency for one unit of the instrument's."""
     execution = Execution(
         account=account,
         exec_id=f"{seq:08d}.01",
         instrument=order.instrument.id,
         side=order.side,
-        quantity=traded.quantity,
-        price=traded.price,
-        time=traded.time,
+        quantity=quantity,
+        price=price,
+        time=time,
         currency=order.instrument.currency,
         multiplier=order.instrument.multiplier,
         order_ref=order_ref(strategy, order.intent_id),
@@ -209,7 +218,7 @@ def recorded(
         average_price=order.value / order.filled,
     )
     return FillRecorded(
-        seq=seq, strategy=strategy, intent_id=order.intent_id, execution=execution, recorded=traded.time, rate=rate
+        seq=seq, strategy=strategy, intent_id=order.intent_id, execution=execution, recorded=time, rate=rate
     )
 
 

@@ -32,11 +32,12 @@ Key = tuple[StrategyName, InstrumentId]
 
 
 class Deal(msgspec.Struct):
-    """An order on the short way: decided at the close `step`, filled before the close `filled_step`."""
+    """An order on the short way for unsigned `quantity`: decided at the close `step`, filled after `filled_step`."""
 
     signal: Signal
     speaker: Speaker
     tape: Tape
+    side: Side
     quantity: Decimal
     number: int
     now: Nanos
@@ -49,8 +50,14 @@ class Deal(msgspec.Struct):
     filled_step: int = -1
 
     @property
-    def side(self) -> Side:
-        return Side.SELL if self.quantity.is_signed() else Side.BUY
+    def signed(self) -> Decimal:
+        """The units that came, or went."""
+        return self.quantity if self.side is Side.BUY else -self.quantity
+
+    @property
+    def cost(self) -> Decimal:
+        """What was paid for them, or got, commission included."""
+        return self.signed * self.price * self.tape.instrument.multiplier + self.fee
 
 
 class Express:
@@ -124,7 +131,8 @@ class Express:
             return False
         self._recent[strategy].append(now)
         number, since = len(self._sent) + 1, max(now, self._pipe.not_before)
-        deal = Deal(signal, self._speakers[strategy], tape, quantity, number, now, self._clock.step, since)
+        side, size = Side.of(quantity), quantity.copy_abs()
+        deal = Deal(signal, self._speakers[strategy], tape, side, size, number, now, self._clock.step, since)
         self.pending[name] = deal
         self._sent.append(deal)
         self._story.append((False, deal))
@@ -178,7 +186,7 @@ class Express:
             due.sort()
         for start, name, row in due:
             deal, market = self.pending.get(name), self._markets[name]
-            if deal is None or not market.takes(deal.tape.volume(row), deal.quantity.copy_abs()):
+            if deal is None or not market.takes(deal.tape.volume(row), deal.quantity):
                 return False
             self._clock.now, self._pipe.not_before = start, start + 1
             away = market.quote(deal.tape.spread(row))[deal.side]
@@ -187,14 +195,15 @@ class Express:
         return self.open
 
     def _fill(self, deal: Deal, price: Decimal, start: Nanos) -> None:
-        instrument, quantity, strategy = deal.tape.instrument, deal.quantity, deal.signal.strategy
-        value = quantity * price * instrument.multiplier
+        instrument, size, strategy = deal.tape.instrument, deal.quantity, deal.signal.strategy
+        value = size * price * instrument.multiplier
         del self.pending[instrument.id]
         self._filled.append(deal)
         self._story.append((True, deal))
         deal.seq, deal.price, deal.time, deal.filled_step = len(self._filled), price, start, self._clock.step
-        deal.fee = self._fees.order_fee(instrument, quantity.copy_abs(), value.copy_abs(), ZERO)
-        self._cash += -(value + deal.fee)
+        deal.fee = self._fees.order_fee(instrument, size, value, ZERO)
+        quantity = deal.signed
+        self._cash += -deal.cost
         key = strategy, instrument.id
         self._held[key] = self._held.get(key, ZERO) + quantity
         self._net[instrument.id] = self._net.get(instrument.id, ZERO) + quantity
@@ -204,8 +213,7 @@ class Express:
     # What the parts would have said and kept
 
     def _view(self, deal: Deal) -> OrderView:
-        signal, filled = deal.signal, deal.seq > 0
-        size = deal.quantity.copy_abs()
+        signal, size, filled = deal.signal, deal.quantity, deal.seq > 0
         notional = size * deal.price if filled else ZERO
         return OrderView(
             intent_id=signal.intent_id,
@@ -229,16 +237,12 @@ class Express:
         )
 
     def _recorded(self, deal: Deal) -> FillRecorded:
-        size = deal.quantity.copy_abs()
-        order = self._working(deal)
-        order.filled, order.value = size, size * deal.price
-        traded = Traded(order, size, deal.price, deal.time, "open")
-        return recorded(traded, deal.signal.strategy, self._account, deal.seq, ONE)
-
-    def _working(self, deal: Deal) -> Working:
-        instrument = deal.tape.instrument
-        size = deal.quantity.copy_abs()
-        return Working(deal.signal.intent_id, instrument, deal.side, size, PLAIN, deal.since, deal.number)
+        signal, size = deal.signal, deal.quantity
+        value = size * deal.price
+        order = Working(
+            signal.intent_id, deal.tape.instrument, deal.side, size, PLAIN, deal.since, deal.number, size, value
+        )
+        return recorded(order, size, deal.price, deal.time, signal.strategy, self._account, deal.seq, ONE)
 
     def finish(self) -> None:
         """At the end of a run that went the short way: its orders, fills and moves of money, made at once."""
@@ -249,8 +253,7 @@ class Express:
         for deal in self._filled:
             instrument, strategy = deal.tape.instrument, deal.signal.strategy
             fills.append(RuledFill(self._recorded(deal), deal.fee, base, "open"))
-            cost = deal.quantity * deal.price * instrument.multiplier + deal.fee
-            portfolio.note(strategy, instrument.id, deal.filled_step + 1, deal.quantity, -cost)
+            portfolio.note(strategy, instrument.id, deal.filled_step + 1, deal.signed, -deal.cost)
 
     def leave(self) -> None:
         """The short way is over: hand everything that went it to the parts, one thing after the other."""
@@ -278,7 +281,7 @@ class Express:
             account=self._account,
             instrument=deal.tape.instrument,
             side=deal.side,
-            quantity=deal.quantity.copy_abs(),
+            quantity=deal.quantity,
             ticket=PLAIN,
             time=signal.time,
             reason=signal.reason,

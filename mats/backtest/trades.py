@@ -17,7 +17,9 @@ def completed_trades(fills: Sequence[RuledFill], splits: Sequence[AdjustmentReco
     books: dict[Key, OpenLots] = {}
     trades: list[Trade] = []
     entries: list[RuledFill | AdjustmentRecorded] = [*fills, *splits]
-    for entry in sorted(entries, key=lambda e: e.fill.seq if isinstance(e, RuledFill) else e.seq):
+    if splits:
+        entries.sort(key=lambda entry: entry.fill.seq if isinstance(entry, RuledFill) else entry.seq)
+    for entry in entries:
         if isinstance(entry, AdjustmentRecorded):
             lots = books[entry.strategy, entry.instrument]
             lots.rescale(EXACT.add(lots.quantity, entry.quantity))
