@@ -1,7 +1,7 @@
-"""MATS and its peers side by side: `python tests/benchmarks/bench_backtest_peers.py [--quick] [--python PEERS_PYTHON]`.
+"""MATS and its peers side by side: `python tests/benchmarks/bench_backtest_peers.py [--quick] [--rounds 3]`.
 
 The same bars and the same rule (`market_backtest`) in a process each, one after the other and in turns, so that what
-else the machine does meets all of them. Bars a second are those of the run alone: imports, data and feeds were made
+else the machine does meets all of them. Seconds are CPU seconds of the run alone: imports, data and feeds were made
 before. `make bench-backtest` makes an environment of their own for the peers.
 """
 
@@ -20,7 +20,7 @@ from rich.table import Table
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 QUICK = "--quick" in sys.argv
-ROUNDS = 1 if QUICK else 3
+ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 1 if QUICK else 3
 PEERS_PYTHON = sys.argv[sys.argv.index("--python") + 1] if "--python" in sys.argv else ROOT / ".venv-peers/bin/python"
 OURS = ("bars", "signals")
 PEERS = ("vnpy", "backtesting", "bt", "nautilus", "backtrader")
@@ -81,7 +81,7 @@ def table(title: str, runs: dict[str, list[Ran]], truth: tuple[int, float], bars
     """Medians of the rounds; how many times slower than MATS with a message for every bar."""
     shown = Table(title=title, title_justify="left", box=None)
     shown.add_column("", justify="left")
-    for column in ("seconds", "bars/s", "MATS is faster", "spread", "fills", "final equity", "MiB"):
+    for column in ("CPU s", "bars/s", "MATS is faster", "spread", "fills", "final equity", "MiB"):
         shown.add_column(column, justify="right")
     ours = statistics.median(run.seconds for run in runs["MATS, bars"])
     for name, ran in runs.items():

@@ -1,7 +1,7 @@
 """The rule of `market_backtest` by backtrader: what it trades, what is left, and how long the run alone takes."""
 
 import math
-from time import perf_counter
+from time import process_time
 from typing import NamedTuple
 
 import backtrader as bt
@@ -28,9 +28,9 @@ class Feed(bt.feed.DataBase):
         self.rows, self.at, self.seconds = rows.tolist(), 0, 0.0
 
     def preload(self) -> None:
-        begun = perf_counter()
+        begun = process_time()
         super().preload()
-        self.seconds = perf_counter() - begun
+        self.seconds = process_time() - begun
 
     def _load(self) -> bool:
         if self.at == len(self.rows):
@@ -79,6 +79,6 @@ def run(bars: dict[str, np.ndarray]) -> Ran:
     cerebro.broker.setcash(CAPITAL)
     fee = bt.CommInfoBase(commission=FEE, stocklike=True, commtype=bt.CommInfoBase.COMM_FIXED)
     cerebro.broker.addcommissioninfo(fee)
-    begun = perf_counter()
+    begun = process_time()
     done = cerebro.run()
-    return Ran(perf_counter() - begun - sum(f.seconds for f in feeds), done[0].fills, cerebro.broker.getvalue())
+    return Ran(process_time() - begun - sum(f.seconds for f in feeds), done[0].fills, cerebro.broker.getvalue())

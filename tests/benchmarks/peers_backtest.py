@@ -9,7 +9,7 @@ import json
 import math
 import resource
 import sys
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from market_backtest import CAPITAL, FAST, FEE, FIRST, QUIET_BARS, SHARE, SLOW
@@ -54,9 +54,9 @@ def backtesting(bars: Bars) -> Ran:
         index = pd.to_datetime(FIRST + 60 * np.arange(bars["close"].shape[1]), unit="s")
         frame = pd.DataFrame({name.capitalize(): bars[name][i] for name in bars}, index=index)
         test = Backtest(frame, Cross, cash=CAPITAL / count, commission=lambda size, price: abs(size) * FEE)
-        begun = perf_counter()
+        begun = process_time()
         result = test.run()
-        seconds += perf_counter() - begun
+        seconds += process_time() - begun
         closed, still_open = result["_trades"], len(result["_strategy"].trades)
         fills, equity = fills + 2 * len(closed) + still_open, equity + result["Equity Final [$]"]
     return seconds, fills, equity
@@ -111,9 +111,9 @@ def vnpy(bars: Bars) -> Ran:
             BarData("", "X", Exchange.LOCAL, begin + timedelta(minutes=at), Interval.MINUTE, 0, 0, 0, *row)
             for at, row in enumerate(rows)
         ]
-        begun = perf_counter()
+        begun = process_time()
         engine.run_backtesting()
-        seconds += perf_counter() - begun
+        seconds += process_time() - begun
         fills, equity = (
             fills + len(engine.trades),
             equity + engine.strategy.cash + engine.strategy.pos * bars["close"][i][-1],
@@ -150,9 +150,9 @@ def bt(bars: Bars) -> Ran:
         strategy, opens, initial_capital=CAPITAL, commissions=lambda quantity, price: abs(quantity) * FEE,
         integer_positions=True, progress_bar=False,
     )  # fmt: skip
-    begun = perf_counter()
+    begun = process_time()
     test.run()
-    seconds = perf_counter() - begun
+    seconds = process_time() - begun
     fills = int(sum((test.positions[name].diff().fillna(0) != 0).sum() for name in names if name in test.positions))
     units = sum(
         float(test.positions[name].iloc[-1]) * (bars["close"][i][-1] - bars["open"][i][-1])
@@ -232,9 +232,9 @@ def nautilus(bars: Bars) -> Ran:
         kinds.append(kind)
     strategy = Cross(Settings(bar_types=tuple(kinds)))
     engine.add_strategy(strategy)
-    begun = perf_counter()
+    begun = process_time()
     engine.run()
-    seconds = perf_counter() - begun
+    seconds = process_time() - begun
     open_result = engine.portfolio.unrealized_pnls(venue).get(USD)
     equity = float(engine.portfolio.account(venue).balance_total(USD)) + (float(open_result) if open_result else 0.0)
     return seconds, strategy.fills, equity

@@ -94,6 +94,20 @@ def test_the_commands_of_the_page_run(place: Path) -> None:
     assert len(SweepTable(uri, "sweep_ema_cross_20200103_search").read()[1]) == 8
 
 
+def test_a_report_does_without_prices_that_are_not_those_of_the_run(place: Path) -> None:
+    assert mats(*RUNS[0].split()[1:]).exit_code == 0
+    page = place / "ema_cross_20200103_run.html"
+    assert mats("report", "ema_cross_20200103_run").exit_code == 0
+    assert "Trades on price" in page.read_text() and "SPY held" in page.read_text()
+    write_bars(place / "bars/SPY.csv", 99)
+    assert mats("report", "ema_cross_20200103_run").exit_code == 0
+    assert "Trades on price" not in page.read_text()
+    assert "the bars have changed since the run" in page.read_text()
+    (place / "bars/SPY.csv").unlink()
+    assert mats("report", "ema_cross_20200103_run").exit_code == 0
+    assert "the bars cannot be read" in page.read_text()
+
+
 def test_what_is_ranked_is_told_as_json_and_failures_apart(place: Path) -> None:
     (place / "held.py").write_text(HELD)
     (place / "go").touch()
