@@ -24,6 +24,10 @@ Figure = dict[str, Any]
 SERIES = ("$series0", "$series1", "$series2", "$series3", "$series4", "$series5", "$series6", "$series7")
 
 
+FEW_MARKS = 200
+"""More marks than this are drawn smaller."""
+
+
 class Chart(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A figure, and the sentence that stands for it where it cannot be seen."""
 
@@ -263,7 +267,12 @@ def _marks(marked: data.Markers) -> list[Figure]:
                     "name": name,
                     "x": array(marked.entry_time[chosen]),
                     "y": array(marked.entry_price[chosen]),
-                    "marker": {"symbol": symbol, "size": 8, "color": "$accent", "line": {"color": "$page", "width": 1}},
+                    "marker": {
+                        "symbol": symbol,
+                        "size": 8 if len(marked.net) < FEW_MARKS else 5,
+                        "color": "$accent",
+                        "line": {"color": "$page", "width": 1},
+                    },
                     "hovertemplate": "%{x|%Y-%m-%d %H:%M}: %{y:,.6~g}",
                 }
             )

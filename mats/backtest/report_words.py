@@ -99,7 +99,8 @@ def table(figures: Sequence[Figure], columns: Sequence[Mapping[str, float | None
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "−")
+    """A real minus; none before what is written as zero."""
+    return text.replace("-", "" if not text.strip("-0.,%") else "−")
 
 
 def currency_amount(number: float, currency: Currency) -> str:
