@@ -101,19 +101,20 @@ class Engine:
         clock, queue, listeners = self._clock, self._queue, self._listeners
         busy, pending, (timed, *others) = self._pipe.state.working, self._express.pending, self._timers
         report, every = 0, max(1, len(self._ends) // REPORTS)
-        due = min(self._next_due, self._wakes.next_step)
+        due, waiting = min(self._next_due, self._wakes.next_step), bool(busy or pending)
         for step, (end, bars) in enumerate(self._closing()):
-            if pending or busy or timed or step >= due or (others and any(others)):
+            if waiting or timed or step >= due or (others and any(others)):
                 self._lead_up(step, end)
+                waiting = bool(busy or pending)
             clock.step, clock.now = step, end
             for listener in listeners:
                 listener(bars, end)
             if step >= due:
                 self._wake(step, end)
                 due = min(self._next_due, self._wakes.next_step)
-            while queue:
-                act, message = queue.popleft()
-                act(message)
+            if queue:
+                self._drain()
+                waiting = bool(busy or pending)
             if step == report:
                 report += every
                 progress(step, len(self._ends))
@@ -143,7 +144,7 @@ class Engine:
     def _lead_up(self, step: int, end: Nanos) -> None:
         """What happens before the close `step`: the short way while all is ordinary, else everything there is."""
         express = self._express
-        if express.open and not any(self._timers) and express.at_opens(step, self._drain):
+        if express.open and not any(self._timers) and express.at_opens(step):
             return
         express.leave()
         self._between(step, end)

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.backtest.booking import Booking, recorded
-from mats.backtest.pipe import ROUTE, Pipe, Post
+from mats.backtest.pipe import ROUTE, Pipe, Queue
 from mats.backtest.portfolio import Portfolio
 from mats.backtest.run import RuledFill
 from mats.backtest.speaker import Speaker
@@ -75,15 +75,16 @@ class Express:
         fees: FeeModel,
         limits: Limits,
         clock: Clock,
-        post: Post,
+        queue: Queue,
+        drain: Callable[[], None],
         share: Callable[[StrategyName, Decimal], Decimal],
     ) -> None:
-        """`share` is what of a total equity a strategy may work with."""
+        """`share` is what of a total equity a strategy may work with; `drain` lets all that was said be heard."""
         self.open = True
         self.pending: dict[InstrumentId, Deal] = {}
         self._account, self._pipe, self._booking, self._speakers, self._tapes = account, pipe, booking, speakers, tapes
         self._markets, self._fees, self._limits, self._clock = markets, fees, limits, clock
-        self._post, self._share, self._portfolio = post, share, portfolio
+        self._queue, self._drain, self._share, self._portfolio = queue, drain, share, portfolio
         self._cash = portfolio.cash[portfolio.base]
         self._held: dict[Key, Decimal] = {}
         self._net: dict[InstrumentId, Decimal] = {}
@@ -137,7 +138,7 @@ class Express:
         self._sent.append(deal)
         self._story.append((False, deal))
         if deal.speaker.hears:
-            self._post((self._acknowledge, deal))
+            self._queue.append((self._acknowledge, deal))
         return True
 
     def _exactly(self, strength: float) -> Decimal:
@@ -166,7 +167,7 @@ class Express:
 
     def _acknowledge(self, deal: Deal) -> None:
         """The market has the order: its strategy hears of it in a turn of its own."""
-        self._post((self._tell, self._view(deal)))
+        self._queue.append((self._tell, self._view(deal)))
 
     def _tell(self, view: OrderView) -> None:
         speaker = self._speakers[view.strategy]
@@ -174,7 +175,7 @@ class Express:
 
     # The open, and the books
 
-    def at_opens(self, step: int, drain: Callable[[], None]) -> bool:
+    def at_opens(self, step: int) -> bool:
         """Fill what waits for bars that begin before the close `step`; False where that is not ordinary any more."""
         due = [
             (start, name, row)
@@ -191,7 +192,8 @@ class Express:
             self._clock.now, self._pipe.not_before = start, start + 1
             away = market.quote(deal.tape.spread(row))[deal.side]
             self._fill(deal, market.price(deal.side, exact(deal.tape.open(row)), away), start)
-            drain()
+            if self._queue:
+                self._drain()
         return self.open
 
     def _fill(self, deal: Deal, price: Decimal, start: Nanos) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mats.backtest.booking import Booking
 from mats.backtest.express import Express
-from mats.backtest.pipe import Pipe
+from mats.backtest.pipe import Pipe, Queue
 from mats.backtest.portfolio import Portfolio
 from mats.backtest.speaker import BacktestDesk, Speaker
 from mats.backtest.spec import BacktestSpec, Models
@@ -47,7 +47,7 @@ class Parts:
     def __init__(self, spec: BacktestSpec, data: MarketData) -> None:
         check_table(spec.strategies, "the backtest")
         self.clock = Clock(spec.start)
-        self.queue: deque[tuple[Callable[..., None], object]] = deque()
+        self.queue: Queue = deque()
         self.signals: list[Signal] = []
         self.log: deque[str] = deque(maxlen=LINES_KEPT)
         self._spec, self._data, self._minted = spec, data, 0
@@ -91,7 +91,8 @@ class Parts:
             fee_model(spec.models),
             spec.limits,
             self.clock,
-            self.queue.append,
+            self.queue,
+            self.drain,
             self._share,
         )
         self.due = sorted((*self._actions(), *self._borrowing()), key=lambda item: item[0])

@@ -31,6 +31,8 @@ from mats.strategy.desk import Wish
 from mats.venue.bar_market import BarMarket, Working
 
 ROUTE = 1
+Queue = deque[tuple[Callable[..., None], object]]
+"""What was said and is not yet heard: each message with the one who takes it, first in, first out."""
 Post = Callable[[tuple[Callable[..., None], object]], None]
 """Puts a message into the queue, together with the one who takes it."""
 

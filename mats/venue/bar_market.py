@@ -122,6 +122,7 @@ class BarMarket:
         self.above = friction.spread_ticks // 2 * instrument.tick_size
         self.below = friction.spread_ticks * instrument.tick_size - self.above
         self.slippage = friction.slippage_ticks * instrument.tick_size
+        self._quote = {Side.BUY: self.above, Side.SELL: -self.below}
 
     def add(self, order: Working) -> None:
         self.orders[order.intent_id] = order
@@ -140,13 +141,13 @@ class BarMarket:
 
     def takes(self, volume: float, quantity: Decimal) -> bool:
         """Whether a bar with this volume fills so much at once."""
-        capacity = self.capacity(volume)
+        capacity = self.capacity(volume) if self.friction.participation else None
         return capacity is None or quantity <= capacity
 
     def quote(self, spread: float | None) -> dict[Side, Decimal]:
         """How far from the path each side trades, signed; `spread` is the data's where it has one."""
         if spread is None:
-            return {Side.BUY: self.above, Side.SELL: -self.below}
+            return self._quote
         half = exact(spread) / 2
         return {Side.BUY: half, Side.SELL: -half}
 
