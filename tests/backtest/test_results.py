@@ -128,6 +128,7 @@ class Interrupted(Exception):
 def test_a_process_that_ends_between_two_writes_leaves_nothing_to_be_seen(
     place: Path, uri: str, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
+    write_bars(place / "bars/SPY.csv", count=200)
     first, second = made(place), made(place, params={"every": 5})
     other = made(place, description="other")
     store_result(uri, first)
