@@ -46,12 +46,16 @@ def _results(uri: str, names: list[str], page: Path, png: Path | None) -> list[P
 
 
 def _sweep(uri: str, name: str, page: Path, png: Path | None) -> list[Path]:
-    from mats.sweep.report import html, write_png
+    from mats.sweep.report import html
     from mats.sweep.stored import stored
 
     swept = stored(uri, name)
     write_page(page, html(swept, SystemClock().now()))
-    return [page, *(write_png(swept, png) if png is not None else [])]
+    if png is None:
+        return [page]
+    from mats.sweep.pictures import write_png
+
+    return [page, *write_png(swept, png)]
 
 
 def write_page(page: Path, text: str) -> None:

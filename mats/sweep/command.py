@@ -32,7 +32,7 @@ from mats.sweep.errors import SweepError
 from mats.sweep.grid import parse_axes
 from mats.sweep.local import LocalEngine
 from mats.sweep.outcomes import Outcome, ranked, unranked
-from mats.sweep.report import Swept, best_table, failure_table, html, window_table, write_png
+from mats.sweep.report import Swept, best_table, failure_table, window_table
 from mats.sweep.run import count
 from mats.sweep.stored import stored
 from mats.sweep.table import Manifest, SweepTable
@@ -171,13 +171,19 @@ def _interruptible(name: str) -> Iterator[None]:
 
 
 def _write(swept: Swept, output: Path | None, png: Path | None) -> list[Path]:
-    from mats.backtest.report_command import write_page
-
+    """The files that were asked for; what draws them is imported only then."""
     written = []
     if output is not None:
+        from mats.backtest.report_command import write_page
+        from mats.sweep.report import html
+
         write_page(output, html(swept, SystemClock().now()))
         written.append(output)
-    return [*written, *(write_png(swept, png) if png is not None else [])]
+    if png is not None:
+        from mats.sweep.pictures import write_png
+
+        written += write_png(swept, png)
+    return written
 
 
 def _tell(swept: Swept, written: list[str], *, as_json: bool) -> None:

@@ -1,20 +1,16 @@
-"""What came of a sweep: as a page, as pictures, and in words for the terminal."""
+"""What came of a sweep: as a page, and as tables of words."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
-from matplotlib.figure import Figure as Picture
 
 from mats.backtest import report_words as written
 from mats.backtest.report import render
 from mats.backtest.report_pages import FIGURES, Card, Table
-from mats.backtest.report_png import DPI, dress
 from mats.backtest.report_words import Figure, Row, Value
 from mats.data.columns import Floats, Instants
 from mats.model.timestamp import Nanos
-from mats.store.names import library_part
 from mats.sweep import charts
 from mats.sweep.outcomes import Outcome, ranked, reasons, unranked
 from mats.sweep.plan import Plan
@@ -72,7 +68,7 @@ def failure_table(swept: Swept) -> Table:
 def html(swept: Swept, made: Nanos) -> str:
     """The page of a sweep."""
     plan, label = swept.plan, label_of(swept.plan.metric)
-    maps = [charts.surface(one, label, at) for at, one in enumerate(_surfaces(swept))]
+    maps = [charts.surface(one, label, at) for at, one in enumerate(surfaces_of(swept))]
     values = [outcome.metrics[plan.metric] for outcome in ranked(swept.trained, plan.metric)]
     spread = charts.spread(np.array(values, dtype=float), label)
     turns = [window.turn for window in plan.windows()]
@@ -97,41 +93,9 @@ def html(swept: Swept, made: Nanos) -> str:
     )
 
 
-def write_png(swept: Swept, folder: Path) -> list[Path]:
-    """Draw the heat maps into `folder`, made when absent."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written_files = []
-    for one in _surfaces(swept):
-        over = library_part(f"{one.x.name}-{one.y.name}" if one.y is not None else one.x.name)
-        path = folder / f"{library_part(swept.name)}-{over}.png"
-        _picture(one, label_of(swept.plan.metric)).savefig(path, dpi=DPI)
-        written_files.append(path)
-    return written_files
-
-
-def _surfaces(swept: Swept) -> tuple[Surface, ...]:
+def surfaces_of(swept: Swept) -> tuple[Surface, ...]:
+    """The maps of a sweep by its metric; tests of a walk-forward have no part in them."""
     return surfaces(swept.trained, swept.plan.axes, swept.plan.metric)
-
-
-def _picture(one: Surface, label: str) -> Picture:
-    rows, columns = one.value.shape
-    figure = Picture(figsize=(max(5.0, 2.2 + 0.5 * columns), max(3.0, 1.4 + 0.36 * rows)), layout="constrained")
-    axes = figure.subplots()
-    dress(axes, label, one.y.name if one.y is not None else label)
-    axes.set_xlabel(one.x.name)
-    if one.y is None:
-        axes.plot(charts.words(one.x), one.value[0], marker="o", color="#1c5d99")
-        return figure
-    image = axes.imshow(one.value, origin="lower", aspect="auto", cmap="RdYlGn")
-    axes.set_xticks(range(columns), charts.words(one.x))
-    axes.set_yticks(range(rows), charts.words(one.y))
-    axes.grid(visible=False)
-    if one.value.size <= charts.WRITTEN_CELLS:
-        for (y, x), cell in np.ndenumerate(one.value):
-            if np.isfinite(cell):
-                axes.text(x, y, f"{cell:,.2f}", ha="center", va="center", fontsize=8)
-    figure.colorbar(image, ax=axes, label=label)
-    return figure
 
 
 def _table(first: str, swept: Swept, outcomes: Sequence[Outcome], labels: Sequence[str]) -> Table:

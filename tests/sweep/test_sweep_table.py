@@ -17,8 +17,9 @@ from mats.sweep import conduct as conducting
 from mats.sweep.conduct import conduct
 from mats.sweep.errors import SweepError
 from mats.sweep.outcomes import Outcome
+from mats.sweep.pictures import write_png
 from mats.sweep.plan import Plan
-from mats.sweep.report import best_table, failure_table, html, window_table, write_png
+from mats.sweep.report import best_table, failure_table, html, window_table
 from mats.sweep.run import run_sweep
 from mats.sweep.stored import stored
 from mats.sweep.surface import surfaces
