@@ -16,6 +16,7 @@ import numpy as np
 
 from mats.backtest.curves import curves
 from mats.backtest.parts import Parts
+from mats.backtest.records import Records
 from mats.backtest.run import BacktestRun, RunState
 from mats.backtest.speaker import StrategyFailed
 from mats.backtest.spec import BacktestSpec
@@ -265,17 +266,16 @@ class Engine:
     # The result
 
     def _result(self, state: RunState, failure: str) -> BacktestRun:
-        parts, booking, begun = self.parts, self._booking, perf_counter()
-        self._express.finish()
-        self._seconds["records"], begun = perf_counter() - begun, perf_counter()
-        steps = self._clock.step + 1
-        closes = parts.closes[:steps]
-        total, by_strategy = curves(closes, parts.portfolio, parts.shares, self._spec.capital)
+        parts, booking, express, begun = self.parts, self._booking, self._express, perf_counter()
+        if express.open:
+            express.note_moves()
+        total, by_strategy = curves(
+            parts.closes[: self._clock.step + 1], parts.portfolio, parts.shares, self._spec.capital
+        )
         self._seconds["curves"], begun = perf_counter() - begun, perf_counter()
-        trades = completed_trades(booking.fills, booking.splits)
-        self._seconds["trades"], begun = perf_counter() - begun, perf_counter()
         fingerprint = self._data.fingerprint()
         self._seconds["fingerprint"] = perf_counter() - begun
+        fills = Records(express.fills if express.open else booking.fills.copy)
         return BacktestRun(
             spec=self._spec,
             state=state,
@@ -284,9 +284,9 @@ class Engine:
             total=total,
             by_strategy=by_strategy,
             signals=tuple(parts.signals),
-            orders=tuple(self._pipe.views.values()),
-            fills=tuple(booking.fills),
-            trades=trades,
+            orders=Records(express.orders if express.open else lambda: tuple(self._pipe.views.values())),
+            fills=fills,
+            trades=Records(lambda: completed_trades(fills, booking.splits)),
             cash_events=tuple(booking.cash_events),
             adjustments=tuple(booking.splits),
             data_fingerprint=fingerprint,

@@ -246,16 +246,20 @@ class Express:
         )
         return recorded(order, size, deal.price, deal.time, signal.strategy, self._account, deal.seq, ONE)
 
-    def finish(self) -> None:
-        """At the end of a run that went the short way: its orders, fills and moves of money, made at once."""
-        if not self.open:
-            return
-        portfolio, base, fills = self._portfolio, self._portfolio.base, self._booking.fills
-        self._pipe.views.update((deal.signal.intent_id, self._view(deal)) for deal in self._sent)
+    def orders(self) -> list[OrderView]:
+        """The orders of a run that went the short way to its end."""
+        return [self._view(deal) for deal in self._sent]
+
+    def fills(self) -> list[RuledFill]:
+        """The fills of such a run."""
+        base = self._portfolio.base
+        return [RuledFill(self._recorded(deal), deal.fee, base, "open") for deal in self._filled]
+
+    def note_moves(self) -> None:
+        """Tell the portfolio what moved when, for the curves."""
         for deal in self._filled:
-            instrument, strategy = deal.tape.instrument, deal.signal.strategy
-            fills.append(RuledFill(self._recorded(deal), deal.fee, base, "open"))
-            portfolio.note(strategy, instrument.id, deal.filled_step + 1, deal.signed, -deal.cost)
+            strategy, name = deal.signal.strategy, deal.tape.instrument.id
+            self._portfolio.note(strategy, name, deal.filled_step + 1, deal.signed, -deal.cost)
 
     def leave(self) -> None:
         """The short way is over: hand everything that went it to the parts, one thing after the other."""

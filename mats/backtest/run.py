@@ -1,6 +1,6 @@
 """What a backtest gave, before anything is measured, stored or drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -52,7 +52,10 @@ class CashEvent(msgspec.Struct, frozen=True):
 
 
 class BacktestRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A run that came to its end, or to the failure that `failure` describes: then everything up to there is kept."""
+    """A run that came to its end, or to the failure that `failure` describes: then everything up to there is kept.
+
+    Orders, fills and trades may be made only when they are first looked at; they are equal to tuples of the same.
+    """
 
     spec: BacktestSpec
     state: RunState
@@ -61,9 +64,9 @@ class BacktestRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     total: Curve
     by_strategy: Mapping[StrategyName, Curve]
     signals: tuple[Signal, ...]
-    orders: tuple[OrderView, ...]
-    fills: tuple[RuledFill, ...]
-    trades: tuple[Trade, ...]
+    orders: Sequence[OrderView]
+    fills: Sequence[RuledFill]
+    trades: Sequence[Trade]
     cash_events: tuple[CashEvent, ...] = ()
     adjustments: tuple[AdjustmentRecorded, ...] = ()
     """How splits changed what was held, in one numbering with the fills."""

@@ -59,7 +59,8 @@ def replace_result(uri: str, result: Result) -> None:
 def pieces(result: Result) -> dict[str, pd.DataFrame]:
     """The tables of a result that have rows, and everything exact as bytes."""
     run = result.run
-    exact = Exact(run.signals, run.orders, run.fills, run.trades, run.cash_events, run.adjustments)
+    made = tuple(run.orders), tuple(run.fills), tuple(run.trades)
+    exact = Exact(run.signals, *made, run.cash_events, run.adjustments)
     packed = np.frombuffer(msgspec.msgpack.encode(exact), dtype=np.uint8)
     filled = {name: table for name, table in result.tables.items() if len(table)}
     return {**filled, EXACT: pd.DataFrame({"msgpack": packed})}

@@ -1,11 +1,13 @@
 """The short way of ordinary orders comes to what the whole way comes to, wherever it ends."""
 
+import pickle
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from mats.backtest.engine import Engine
+from mats.backtest.records import Records
 from mats.backtest.spec import Models
 from mats.data.columns import BarColumns
 from mats.risk.limits import Limits
@@ -62,3 +64,14 @@ def test_a_run_of_nothing_but_signals_stays_on_the_short_way():
     run = engine.run(None)
     assert len(run.fills) > 50
     assert engine.parts.express.open
+
+
+def test_records_are_made_once_and_are_equal_to_tuples_of_the_same():
+    made = []
+    records = Records(lambda: made.append(1) or [3, 4, 5])
+    assert made == []
+    assert (len(records), records[1], records[1:], list(records)) == (3, 4, (4, 5), [3, 4, 5])
+    assert made == [1]
+    assert records == (3, 4, 5) == records
+    assert records != (3, 4)
+    assert pickle.loads(pickle.dumps(records)) == (3, 4, 5)
