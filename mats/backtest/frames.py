@@ -5,7 +5,7 @@ floats of the exact decimals.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -170,7 +170,7 @@ def cash_events(run: BacktestRun) -> pd.DataFrame:
     )
 
 
-def denied(views: tuple[OrderView, ...]) -> dict[str, int]:
+def denied(views: Sequence[OrderView]) -> dict[str, int]:
     """How many orders were rejected, by the beginning of the reason given."""
     found: dict[str, int] = {}
     for view in views:
