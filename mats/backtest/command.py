@@ -114,7 +114,7 @@ def run(
         result, spent = _run(request, settings, benchmark, replace=replace)
     _show(result.record, result, spent, as_json=json)
     if result.record.state == "failed":
-        print(f"mats: {result.record.failure}", file=sys.stderr)
+        print(f"mats: {' '.join(result.record.failure.split())}", file=sys.stderr)
         raise typer.Exit(FAILED)
 
 
@@ -126,7 +126,9 @@ def list_(
     json: Json = False,
 ) -> None:
     """List stored results, oldest first, or the best first."""
-    found = records(_uri(config, data_dir))
+    found, unreadable = records(_uri(config, data_dir))
+    for sentence in unreadable:
+        print(f"mats: {sentence}", file=sys.stderr)
     if by:
         found = ranking(found, by)
     if json:

@@ -67,15 +67,24 @@ def pieces(result: Result) -> dict[str, pd.DataFrame]:
 
 
 def read_record(uri: str, name: str) -> Record:
-    """What was recorded about a result. Raises ResultError."""
-    return msgspec.json.decode(BacktestLibrary(uri).record(name), type=Record)
+    """What was recorded about a result. Raises ResultError, also for one that another version of MATS wrote."""
+    try:
+        return msgspec.json.decode(BacktestLibrary(uri).record(name), type=Record)
+    except msgspec.ValidationError as error:
+        raise ResultError(
+            f"result {name} was stored by another version of MATS ({error}); read it with that, or delete it"
+        ) from error
 
 
-def records(uri: str) -> list[Record]:
-    """The records of all results, oldest first."""
-    library = BacktestLibrary(uri)
-    found = [msgspec.json.decode(library.record(name), type=Record) for name in library.names()]
-    return sorted(found, key=lambda record: (record.created, record.name))
+def records(uri: str) -> tuple[list[Record], list[str]]:
+    """The records of all results, oldest first; and a sentence for each that cannot be read."""
+    found, unreadable = [], []
+    for name in BacktestLibrary(uri).names():
+        try:
+            found.append(read_record(uri, name))
+        except ResultError as error:
+            unreadable.append(str(error))
+    return sorted(found, key=lambda record: (record.created, record.name)), unreadable
 
 
 def ranking(found: Iterable[Record], figure: str) -> list[Record]:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,7 +118,7 @@ def test_a_name_that_exists_is_refused_or_replaced_as_asked(place: Path, uri: st
     assert load_result(uri, first.name).record == first.record
     replace_result(uri, second)
     assert load_result(uri, first.name).trades.equals(second.trades)
-    assert [record.name for record in records(uri)] == [first.name]
+    assert [record.name for record in records(uri)[0]] == [first.name]
 
 
 class Interrupted(Exception):
@@ -176,6 +177,18 @@ def test_what_else_lies_in_the_library_is_no_result(place: Path, uri: str) -> No
         load_result(uri, "sweep_swing")
 
 
+def test_a_record_of_another_version_is_named_and_the_others_are_read(place: Path, uri: str) -> None:
+    result = made(place)
+    store_result(uri, result)
+    old = msgspec.json.encode(result.record).decode().replace('"created":', '"created":"then","was":')
+    BacktestLibrary(uri).write("swing_19990101_old", result.metrics_table(), old, {})
+    found, unreadable = records(uri)
+    assert [record.name for record in found] == [result.name]
+    assert len(unreadable) == 1
+    for part in ("swing_19990101_old", "another version of MATS", "created", "delete it"):
+        assert part in unreadable[0]
+
+
 def test_verifying_runs_again_and_finds_the_same_bytes(place: Path, uri: str) -> None:
     result = made(place)
     store_result(uri, result)
@@ -219,7 +232,7 @@ def test_verifying_names_the_first_difference_and_the_strategy_that_has_changed(
 def test_a_run_that_fails_is_kept_up_to_there_and_marked(place: Path, uri: str) -> None:
     result = made(place, params={"fail_at": 1_000})
     store_result(uri, result)
-    record = records(uri)[0]
+    ((record,), _) = records(uri)
     assert record.state == "failed"
     for part in ("swing", "2020-01-01T16:40", "RuntimeError", "out of ideas"):
         assert part in record.failure

@@ -140,7 +140,7 @@ def test_options_reach_the_run(mats: Mats, uri: str) -> None:
     more = "--limits none --seed 7 --benchmark none"
     done = mats("backtest", "examples/ema_cross.py", "--data", "bars", *options.split(), *more.split())
     assert done.exit_code == 0, done.exception
-    (record,) = records(uri)
+    ((record,), _) = records(uri)
     assert (record.bars, record.spec.seed, record.benchmark, record.total.alpha) == (18 * 60, 7, "", None)
     assert (record.spec.models.slippage_ticks, str(record.spec.models.fee_per_unit)) == (2, "0.01")
     assert record.total.commissions == pytest.approx(load_result(uri, record.name).fills["quantity"].sum() * 0.01)
@@ -205,7 +205,7 @@ def test_a_name_that_exists_is_known_before_the_run(mats: Mats, uri: str) -> Non
     failed = mats(*command).exception
     assert "a result ema_cross_20200103_run exists; take another --description, or replace it" in str(failed)
     assert mats(*command, "--replace", "--param", "fast=3").exit_code == 0
-    assert records(uri)[0].spec.strategies[0].params["fast"] == 3
+    assert records(uri)[0][0].spec.strategies[0].params["fast"] == 3
 
 
 def test_a_strategy_that_raises_is_stored_as_failed_and_ends_with_an_error(mats: Mats, place: Path, uri: str) -> None:
@@ -213,7 +213,7 @@ def test_a_strategy_that_raises_is_stored_as_failed_and_ends_with_an_error(mats:
     done = mats("backtest", "waiting.py", "--data", "bars")
     assert done.exit_code == 1
     assert re.search(r"^mats: .*waiting.*2020-01-01T08:20.*RuntimeError", done.stderr, re.MULTILINE)
-    (record,) = records(uri)
+    ((record,), _) = records(uri)
     assert (record.state, record.bars, record.total.fills > 400) == ("failed", 500, True)
     assert "failed" in mats("backtest", "list").output
     assert record.name not in mats("backtest", "list", "--by", "total_return").output
