@@ -11,7 +11,9 @@ from mats.data.columns import Dividend, Split
 from mats.data.errors import DataError
 from mats.data.importing import import_file
 from mats.data.sizes import size_name, size_seconds
+from mats.model.market import Bar
 from mats.model.timestamp import DAY
+from mats.store.arctic import Store
 from mats.store.bars import BarStore
 from mats.store.connection import lmdb_uri
 
@@ -59,6 +61,18 @@ def test_a_corrected_and_an_earlier_bar_take_their_places(store: BarStore, tmp_p
     assert bars is not None
     assert bars.close.tolist() == [100, 101, 102, 105, 106, 107.5, 108.5, *range(109, 115)]
     assert (np.diff(bars.start) > 0).all()
+
+
+def test_live_bars_and_imported_ones_share_a_table(store: BarStore, tmp_path: Path) -> None:
+    day = FIRST.as_unit("ns").value
+    live = [Bar("SPY", day + n * DAY, 86_400, 1.0, 1.0, 1.0, 1.0, 7.0) for n in range(3)]
+    uri = lmdb_uri(tmp_path / "arctic")
+    assert Store(uri).append_bars("1d", "SPY", live) == []
+    assert import_file(store, write(tmp_path / "SPY.csv", 2, 3)).changed == 3
+    assert Store(uri).append_bars("1d", "SPY", [Bar("SPY", day + 5 * DAY, 86_400, 2.0, 2.0, 2.0, 2.0, 7.0)]) == []
+    bars = store.read("SPY", 86_400)
+    assert bars is not None
+    assert bars.close.tolist() == [1, 1, 102, 103, 104, 2]
 
 
 def test_columns_and_a_file_beside_the_bars_tell_splits_and_dividends(store: BarStore, tmp_path: Path) -> None:
