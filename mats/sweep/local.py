@@ -75,6 +75,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.pending: deque[int] = deque()
+        self.ready = False
 
 
 class _Pool:
@@ -87,7 +88,7 @@ class _Pool:
         self._tasks: Sequence[Any] = ()
         self._waiting: deque[int] = deque()
         self._deaths: dict[int, int] = {}
-        self._done, self._seconds = 0, 0.0
+        self._done, self._seconds, self._stillborn = 0, 0.0, 0
 
     def serves(self, fn: Callable[[Any, Any], Any], shared: object) -> bool:
         return self._fn is fn and self._shared is shared
@@ -126,10 +127,14 @@ class _Pool:
 
     def _hear(self, worker: _Worker) -> Iterator[tuple[int, Any]]:
         try:
-            number, seconds, result = worker.line.recv()
+            answer = worker.line.recv()
         except (EOFError, ConnectionResetError):
             yield from self._bury(worker)
             return
+        if answer is None:
+            worker.ready = True
+            return
+        number, seconds, result = answer
         if isinstance(result, Failed):
             raise result.error
         worker.pending.remove(number)
@@ -137,10 +142,19 @@ class _Pool:
         yield number, result
 
     def _bury(self, worker: _Worker) -> Iterator[tuple[int, Lost]]:
-        """Give back what the worker leaves; the first of it is what it died of."""
+        """Give back what the worker leaves; the first of it is what it died of, if it had begun at all."""
         self._workers.remove(worker)
         worker.process.join(STOP_SECONDS)
         worker.line.close()
+        if not worker.ready:
+            self._waiting.extendleft(reversed(worker.pending))
+            self._stillborn += 1
+            if self._stillborn >= ATTEMPTS:
+                raise EngineError(
+                    f"workers cannot begin, the last one ended {_end(worker.process.exitcode)}; start the program from"
+                    " a file that can be imported, and see that the temporary folder has room for the data"
+                )
+            return
         culprit = worker.pending.popleft()
         self._waiting.extendleft(reversed(worker.pending))
         self._deaths[culprit] = self._deaths.get(culprit, 0) + 1
@@ -160,6 +174,7 @@ def _work(fn: Callable[[Any, Any], Any], path: Path, line: Connection) -> None:
     """A worker's life: map the shared object once, then do what comes until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the sweep decides what it means
     value = mapped.load(path)
+    line.send(None)
     while True:
         try:
             chunk = line.recv()

@@ -45,6 +45,13 @@ def test_a_worker_killed_from_outside_is_replaced(work: ModuleType) -> None:
     assert len({pid for _, (_, pid) in rest}) >= 2
 
 
+def test_workers_that_cannot_begin_are_no_fault_of_the_tasks(work: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "save", lambda value, path: path.write_bytes(b"nothing"))
+    with pytest.raises(EngineError, match="workers cannot begin, the last one ended with exit code 1"):
+        list(LocalEngine(1).map_tasks(work.slow, list(range(9)), 0.0))
+    assert not _children()
+
+
 def test_what_the_function_raises_ends_everything(work: ModuleType) -> None:
     with pytest.raises(ValueError, match=r"task \d is wrong"):
         list(LocalEngine(2).map_tasks(work.refuse, [1, 2, 3], None))
