@@ -99,3 +99,16 @@ def test_every_setting_and_hook_of_the_page_exists(page, files):
     defaults = dict(re.findall(r"^\| `(\w+)` \|.*\| `?(\w+)`? \|$", page, re.MULTILINE))
     settings = {"bar_seconds", "ticks", "warmup", "history_length"}
     assert {name: str(getattr(dip, name)) for name in settings} == {name: defaults[name] for name in settings}
+
+
+def test_the_declared_strategies_of_the_page_ask_for_the_same(files, host):
+    asked = []
+    for class_name in ("AboveMean", "AboveMeanSignals"):
+        host.asked.clear()
+        runner = StrategyRunner(load_class("declared.py", class_name, files), "declared", {}, host)
+        runner.start({})
+        for bar in price_bars(100.0, 101.0, 102.0, 99.0, 98.0, 103.0):
+            runner.bar(bar)
+        asked.append([(signal.strength, signal.time) for signal in host.asked])
+    assert [strength for strength, _ in asked[0]] == [0.5, 0.0, 0.5]
+    assert asked[0] == asked[1]
