@@ -13,7 +13,7 @@ from arcticdb import LibraryOptions
 from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
-from mats.store.connection import connect, open_library
+from mats.store.connection import connect, open_library, symbols
 from mats.store.names import symbol_name
 from mats.store.turns import turn
 
@@ -35,8 +35,8 @@ class BacktestLibrary:
         library = self._existing()
         if library is None:
             return []
-        symbols = [symbol for symbol in library.list_symbols() if "/" not in symbol]
-        return sorted(symbol for symbol in symbols if "record" in (library.read_metadata(symbol).metadata or {}))
+        whole = [symbol for symbol in symbols(library) if "/" not in symbol]
+        return [symbol for symbol in whole if "record" in (library.read_metadata(symbol).metadata or {})]
 
     def write(self, name: str, metrics: pd.DataFrame, record: str, pieces: Mapping[str, pd.DataFrame]) -> None:
         """Store a new result; ResultError where the name is taken."""
@@ -99,14 +99,15 @@ def _write(library: Library, name: str, metrics: pd.DataFrame, record: str, piec
     _sweep(library)
     versions = {piece: int(library.write(f"{name}/{piece}", frame).version) for piece, frame in pieces.items()}
     library.write(name, metrics, metadata={"record": record, "pieces": versions}, prune_previous_versions=True)
-    for piece in pieces:
-        library.prune_previous_versions(f"{name}/{piece}")
+    for piece, version in versions.items():
+        if version:
+            library.prune_previous_versions(f"{name}/{piece}")
 
 
 def _sweep(library: Library) -> None:
     """Remove pieces whose symbol was never written."""
-    symbols = set(library.list_symbols())
-    for symbol in symbols:
+    known = set(symbols(library))
+    for symbol in sorted(known):
         name, slash, _ = symbol.partition("/")
-        if slash and name not in symbols:
+        if slash and name not in known:
             library.delete(symbol)

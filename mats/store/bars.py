@@ -13,7 +13,7 @@ from mats.model.instrument import InstrumentId
 from mats.model.money import exact
 from mats.model.timestamp import Nanos
 from mats.store import tables
-from mats.store.connection import connect, open_library
+from mats.store.connection import connect, open_library, symbols
 from mats.store.index import time_index
 from mats.store.names import symbol_name
 
@@ -95,7 +95,7 @@ class BarStore:
         for name in self._arctic.list_libraries():
             if name.startswith(PREFIX):
                 library = self._arctic.get_library(name)
-                found += [_stored(library, name, symbol) for symbol in library.list_symbols()]
+                found += [_stored(library, name, symbol) for symbol in symbols(library)]
         return sorted(found)
 
     def sizes(self, instrument: InstrumentId) -> list[int]:
