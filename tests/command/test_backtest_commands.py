@@ -274,3 +274,10 @@ def test_an_interrupt_stores_nothing_and_says_so(place: Path, uri: str) -> None:
         _, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said) == (130, "mats: stopped; nothing half-done was stored\n")
     assert BacktestLibrary(uri).names() == []
+
+
+def test_the_command_does_not_import_what_it_does_not_need() -> None:
+    heavy = ("ib_async", "exchange_calendars", "scipy", "matplotlib", "plotly", "actors")
+    code = f"import sys, run, mats.backtest.command; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
