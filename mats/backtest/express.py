@@ -16,10 +16,10 @@ from mats.backtest.pipe import ROUTE, Pipe, Queue
 from mats.backtest.portfolio import Portfolio
 from mats.backtest.run import RuledFill
 from mats.backtest.speaker import Speaker
-from mats.backtest.tape import Clock, Tape
+from mats.backtest.tape import Clock, Tape, exactly
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, ZERO, exact, floor_to
+from mats.model.money import ONE, ZERO, floor_to
 from mats.model.orders import PLAIN, AccountId, OrderIntent, OrderState, OrderView, Side, Signal, StrategyName
 from mats.model.timestamp import MINUTE, SECOND, Nanos
 from mats.risk.limits import Limits
@@ -89,7 +89,6 @@ class Express:
         self._held: dict[Key, Decimal] = {}
         self._net: dict[InstrumentId, Decimal] = {}
         self._recent: dict[StrategyName, deque[Nanos]] = {name: deque() for name in speakers}
-        self._strengths: dict[float, Decimal] = {}
         self._sent: list[Deal] = []
         self._filled: list[Deal] = []
         self._story: list[tuple[bool, Deal]] = []
@@ -123,7 +122,7 @@ class Express:
         equity, held = self._share(strategy, total), self._held.get((strategy, name), ZERO)
         if equity <= 0:
             return False
-        worth, strength = price * instrument.multiplier, self._exactly(signal.strength)
+        worth, strength = price * instrument.multiplier, exactly(signal.strength)
         target = floor_to(equity * strength / worth, instrument.size_increment) if strength else ZERO
         quantity = order_quantity(target, held, ZERO, instrument.size_increment)
         if not quantity:
@@ -140,12 +139,6 @@ class Express:
         if deal.speaker.hears:
             self._queue.append((self._acknowledge, deal))
         return True
-
-    def _exactly(self, strength: float) -> Decimal:
-        known = self._strengths.get(strength)
-        if known is None:
-            known = self._strengths[strength] = exact(strength)
-        return known
 
     def _is_ordinary(
         self, tape: Tape, strategy: StrategyName, quantity: Decimal, held: Decimal, worth: Decimal
@@ -191,7 +184,7 @@ class Express:
                 return False
             self._clock.now, self._pipe.not_before = start, start + 1
             away = market.quote(deal.tape.spread(row))[deal.side]
-            self._fill(deal, market.price(deal.side, exact(deal.tape.open(row)), away), start)
+            self._fill(deal, market.price(deal.side, exactly(deal.tape.open(row)), away), start)
             if self._queue:
                 self._drain()
         return self.open

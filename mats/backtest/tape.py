@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain, repeat
 
 import numpy as np
@@ -19,6 +20,10 @@ from mats.venue.bar_market import MarketBar
 
 BLOCK = 4_096
 """Rows that are turned into bars at once."""
+
+
+exactly = lru_cache(maxsize=1 << 16)(exact)
+"""`exact` of prices, which come again and again."""
 
 
 class Clock:
@@ -84,7 +89,7 @@ class Tape:
         if row != self._marked:
             if row < 0:
                 return None
-            self._marked, self._mark = row, exact(self._close[row])
+            self._marked, self._mark = row, exactly(self._close[row])
         return self._mark
 
     def split(self, ratio: Decimal) -> None:
