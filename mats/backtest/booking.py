@@ -1,15 +1,12 @@
 """What the market does to orders and holdings in a backtest: fills and what they cost, splits, dividends, borrowing."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from mats.backtest.pipe import Pipe
-from mats.backtest.portfolio import Portfolio
 from mats.backtest.run import CashEvent, RuledFill
-from mats.backtest.speaker import Speaker
-from mats.backtest.tape import Clock, Tape
+from mats.backtest.scene import Scene
 from mats.data.columns import Action, Dividend, Split
 from mats.ledger import order_events as ev
 from mats.ledger.book import Book
@@ -21,7 +18,7 @@ from mats.model.orders import AccountId, OrderTicket, OrderView, Side, StrategyN
 from mats.model.timestamp import Nanos
 from mats.strategy.host import Position
 from mats.venue.account import Account
-from mats.venue.bar_market import BarMarket, Lapsed, Met, Traded, Working
+from mats.venue.bar_market import Lapsed, Met, Traded, Working
 from mats.venue.fees import FeeModel, TieredFees
 
 CENT = Decimal("0.01")
@@ -32,20 +29,10 @@ YEAR = Decimal(365)
 class Booking:
     """Takes one thing at a time: orders first, then risk, then the books, then the strategy."""
 
-    def __init__(
-        self,
-        account: AccountId,
-        pipe: Pipe,
-        speakers: Mapping[StrategyName, Speaker],
-        tapes: Mapping[InstrumentId, Tape],
-        markets: Mapping[InstrumentId, BarMarket],
-        portfolio: Portfolio,
-        fees: FeeModel,
-        clock: Clock,
-    ) -> None:
-        self._account, self._pipe, self._speakers, self._tapes = account, pipe, speakers, tapes
-        self._markets, self._portfolio, self._fees, self._clock = markets, portfolio, fees, clock
-        self._month = Account(account, {}) if isinstance(fees, TieredFees) else None
+    def __init__(self, scene: Scene, pipe: Pipe, fees: FeeModel) -> None:
+        self._account, self._speakers, self._tapes, self._markets, self._portfolio, self._clock, _ = scene
+        self._pipe, self._fees = pipe, fees
+        self._month = Account(scene.account, {}) if isinstance(fees, TieredFees) else None
         self._entries = 0
         self.fills: list[RuledFill] = []
         self.cash_events: list[CashEvent] = []

@@ -7,12 +7,9 @@ the order of instruments. After each of these everything that was said is heard,
 """
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from time import perf_counter
-
-import numpy as np
 
 from mats.backtest.curves import curves
 from mats.backtest.parts import Parts
@@ -20,11 +17,10 @@ from mats.backtest.records import Records
 from mats.backtest.run import BacktestRun, RunState
 from mats.backtest.speaker import StrategyFailed
 from mats.backtest.spec import BacktestSpec
-from mats.backtest.tape import Tape
+from mats.backtest.tape import Tape, closing
 from mats.backtest.targets import Wakes
 from mats.backtest.trades import completed_trades
 from mats.data.columns import MarketData
-from mats.model.market import Bar
 from mats.model.timestamp import Nanos
 from mats.venue.bar_market import BarMarket, Visit
 
@@ -103,7 +99,7 @@ class Engine:
         busy, pending, (timed, *others) = self._pipe.state.working, self._express.pending, self._timers
         report, every = 0, max(1, len(self._ends) // REPORTS)
         due, waiting = min(self._next_due, self._wakes.next_step), bool(busy or pending)
-        for step, (end, bars) in enumerate(self._closing()):
+        for step, (end, bars) in enumerate(closing(list(self.parts.tapes.values()), self.parts.closes)):
             if waiting or timed or step >= due or (others and any(others)):
                 self._lead_up(step, end)
                 waiting = bool(busy or pending)
@@ -240,28 +236,6 @@ class Engine:
     def _next_due(self) -> int:
         """The step before which the calendar brings something next."""
         return self._due[-1][0] if self._due else len(self._ends)
-
-    # Bars
-
-    def _closing(self) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
-        """Each close with the bars that end there, in the order of instruments."""
-        tapes = list(self.parts.tapes.values())
-        bars = [tape.bars(tape.first, tape.last) for tape in tapes]
-        if all(tape.last - tape.first == len(self._ends) for tape in tapes):
-            return zip(self._ends, zip(*bars, strict=True), strict=True)
-        return self._closing_in_part(tapes, bars)
-
-    def _closing_in_part(
-        self, tapes: Sequence[Tape], bars: Sequence[Iterator[Bar]]
-    ) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
-        """The same where not every instrument has a bar at each close."""
-        steps = [np.searchsorted(self.parts.closes, tape.columns.end[tape.first : tape.last]) for tape in tapes]
-        places = [np.full(len(found), number) for number, found in enumerate(steps)]
-        order = np.argsort(np.concatenate(steps), kind="stable")
-        who = iter(np.concatenate(places)[order].tolist())
-        counts = np.bincount(np.concatenate(steps), minlength=len(self._ends)).tolist()
-        for end, count in zip(self._ends, counts, strict=True):
-            yield end, [next(bars[number]) for number in islice(who, count)]
 
     # The result
 

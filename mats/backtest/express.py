@@ -6,26 +6,26 @@ rest of the run: everything that went it is then handed to the parts one by one,
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
 
 from mats.backtest.booking import Booking, recorded
-from mats.backtest.pipe import ROUTE, Pipe, Queue
-from mats.backtest.portfolio import Portfolio
+from mats.backtest.pipe import ROUTE, Pipe
 from mats.backtest.run import RuledFill
+from mats.backtest.scene import Scene
 from mats.backtest.speaker import Speaker
-from mats.backtest.tape import Clock, Tape, exactly
+from mats.backtest.tape import Tape, exactly
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.money import ONE, ZERO, floor_to
-from mats.model.orders import PLAIN, AccountId, OrderIntent, OrderState, OrderView, Side, Signal, StrategyName
+from mats.model.orders import PLAIN, OrderIntent, OrderState, OrderView, Side, Signal, StrategyName
 from mats.model.timestamp import MINUTE, SECOND, Nanos
 from mats.risk.limits import Limits
 from mats.risk.sizing import order_quantity
 from mats.strategy.desk import Wish
-from mats.venue.bar_market import BarMarket, Traded, Working
+from mats.venue.bar_market import Traded, Working
 from mats.venue.fees import FeeModel
 
 Key = tuple[StrategyName, InstrumentId]
@@ -65,30 +65,24 @@ class Express:
 
     def __init__(
         self,
-        account: AccountId,
+        scene: Scene,
         pipe: Pipe,
         booking: Booking,
-        speakers: Mapping[StrategyName, Speaker],
-        tapes: Mapping[InstrumentId, Tape],
-        markets: Mapping[InstrumentId, BarMarket],
-        portfolio: Portfolio,
         fees: FeeModel,
         limits: Limits,
-        clock: Clock,
-        queue: Queue,
         drain: Callable[[], None],
         share: Callable[[StrategyName, Decimal], Decimal],
     ) -> None:
         """`share` is what of a total equity a strategy may work with; `drain` lets all that was said be heard."""
         self.open = True
         self.pending: dict[InstrumentId, Deal] = {}
-        self._account, self._pipe, self._booking, self._speakers, self._tapes = account, pipe, booking, speakers, tapes
-        self._markets, self._fees, self._limits, self._clock = markets, fees, limits, clock
-        self._queue, self._drain, self._share, self._portfolio = queue, drain, share, portfolio
-        self._cash = portfolio.cash[portfolio.base]
+        self._account, self._speakers, self._tapes, self._markets, self._portfolio, self._clock, self._queue = scene
+        self._pipe, self._booking, self._fees, self._limits = pipe, booking, fees, limits
+        self._drain, self._share = drain, share
+        self._cash = self._portfolio.cash[self._portfolio.base]
         self._held: dict[Key, Decimal] = {}
         self._net: dict[InstrumentId, Decimal] = {}
-        self._recent: dict[StrategyName, deque[Nanos]] = {name: deque() for name in speakers}
+        self._recent: dict[StrategyName, deque[Nanos]] = {name: deque() for name in scene.speakers}
         self._sent: list[Deal] = []
         self._filled: list[Deal] = []
         self._story: list[tuple[bool, Deal]] = []

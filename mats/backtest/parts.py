@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from mats.backtest.booking import Booking
 from mats.backtest.express import Express
-from mats.backtest.pipe import Pipe, Queue
+from mats.backtest.pipe import Pipe
 from mats.backtest.portfolio import Portfolio
+from mats.backtest.scene import Queue, Scene
 from mats.backtest.speaker import BacktestDesk, Speaker
 from mats.backtest.spec import BacktestSpec, Models
 from mats.backtest.tape import Clock, Tape, timeline
@@ -62,39 +63,13 @@ class Parts:
             slippage_ticks=spec.models.slippage_ticks,
             participation=spec.models.participation,
         )
-        markets = {name: BarMarket(tape.instrument, friction) for name, tape in self.tapes.items()}
-        self.markets = markets
+        self.markets = {name: BarMarket(tape.instrument, friction) for name, tape in self.tapes.items()}
         self.portfolio = Portfolio(ACCOUNT, spec.currency, spec.capital, every_tape, self.clock)
-        latency = round(spec.models.latency * SECOND)
-        self.pipe = Pipe(
-            ACCOUNT,
-            self.speakers,
-            self.tapes,
-            markets,
-            self.portfolio,
-            spec.limits,
-            latency,
-            self.clock,
-            self.queue.append,
-        )
-        self.booking = Booking(
-            ACCOUNT, self.pipe, self.speakers, self.tapes, markets, self.portfolio, fee_model(spec.models), self.clock
-        )
-        self.express = Express(
-            ACCOUNT,
-            self.pipe,
-            self.booking,
-            self.speakers,
-            self.tapes,
-            markets,
-            self.portfolio,
-            fee_model(spec.models),
-            spec.limits,
-            self.clock,
-            self.queue,
-            self.drain,
-            self._share,
-        )
+        scene = Scene(ACCOUNT, self.speakers, self.tapes, self.markets, self.portfolio, self.clock, self.queue)
+        latency, fees = round(spec.models.latency * SECOND), fee_model(spec.models)
+        self.pipe = Pipe(scene, spec.limits, latency)
+        self.booking = Booking(scene, self.pipe, fees)
+        self.express = Express(scene, self.pipe, self.booking, fees, spec.limits, self.drain, self._share)
         self.due = sorted((*self._actions(), *self._borrowing()), key=lambda item: item[0])
         foreign = any(tape.instrument.currency != spec.currency for tape in self.tapes.values())
         if self.due or latency or foreign or spec.models.fees == "ib-tiered":

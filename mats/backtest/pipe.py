@@ -1,17 +1,14 @@
 """An order's way to the market in a backtest: risk, order manager, exchange. The decisions are those of the actors."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from mats.backtest.portfolio import Portfolio
-from mats.backtest.speaker import Speaker
-from mats.backtest.tape import Clock, Tape
+from mats.backtest.scene import Scene
 from mats.ledger import order_events as ev
 from mats.ledger.order_state import apply
 from mats.ledger.orders import changed_view, opening_view
 from mats.model.instrument import InstrumentId
 from mats.model.orders import (
-    AccountId,
     CancelRequest,
     IntentId,
     OrderIntent,
@@ -28,13 +25,9 @@ from mats.risk.limits import Limits
 from mats.risk.state import RiskState
 from mats.risk.world import World
 from mats.strategy.desk import Wish
-from mats.venue.bar_market import BarMarket, Working
+from mats.venue.bar_market import Working
 
 ROUTE = 1
-Queue = deque[tuple[Callable[..., None], object]]
-"""What was said and is not yet heard: each message with the one who takes it, first in, first out."""
-Post = Callable[[tuple[Callable[..., None], object]], None]
-"""Puts a message into the queue, together with the one who takes it."""
 
 
 class Pipe:
@@ -44,24 +37,14 @@ class Pipe:
     next. What is on its way to the market for `latency` arrives when `arrivals` is told that it is time.
     """
 
-    def __init__(
-        self,
-        account: AccountId,
-        speakers: Mapping[StrategyName, Speaker],
-        tapes: Mapping[InstrumentId, Tape],
-        markets: Mapping[InstrumentId, BarMarket],
-        portfolio: Portfolio,
-        limits: Limits,
-        latency: Nanos,
-        clock: Clock,
-        post: Post,
-    ) -> None:
-        self._speakers, self._tapes, self._markets, self._portfolio = speakers, tapes, markets, portfolio
-        self._latency, self._clock, self._post = latency, clock, post
+    def __init__(self, scene: Scene, limits: Limits, latency: Nanos) -> None:
+        self._speakers, self._tapes, self._markets, self._portfolio = scene[1:5]
+        self._latency, self._clock = latency, scene.clock
+        self._post: Callable[[tuple[Callable[..., None], object]], None] = scene.queue.append
         self.state = RiskState()
-        self._world = World(limits, portfolio.base, (account,))
-        self._world.accounts, self._world.behind, self._world.routes = (account,), (), {ROUTE}
-        for tape in tapes.values():
+        self._world = World(limits, scene.portfolio.base, (scene.account,))
+        self._world.accounts, self._world.behind, self._world.routes = (scene.account,), (), {ROUTE}
+        for tape in scene.tapes.values():
             self._world.know(tape.instrument)
         self._desk = RiskDesk(self.state, self._world, limits, lambda strategy: ROUTE)
         self._on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()

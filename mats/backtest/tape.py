@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 
 import numpy as np
 import pandas as pd
@@ -202,3 +202,18 @@ def timeline(tapes: Sequence[Tape]) -> Instants:
     for tape in tapes:
         tape.lay_out(closes)
     return closes
+
+
+def closing(tapes: Sequence[Tape], closes: Instants) -> Iterator[tuple[Nanos, Sequence[Bar]]]:
+    """Each close of a timeline with the bars that end there, in the order of instruments."""
+    ends, bars = closes.tolist(), [tape.bars(tape.first, tape.last) for tape in tapes]
+    if all(tape.last - tape.first == len(ends) for tape in tapes):
+        return zip(ends, zip(*bars, strict=True), strict=True)
+    steps = [np.searchsorted(closes, tape.columns.end[tape.first : tape.last]) for tape in tapes]
+    every = np.concatenate(steps)
+    numbers = np.repeat(np.arange(len(tapes)), [len(found) for found in steps])
+    who = iter(numbers[np.argsort(every, kind="stable")].tolist())
+    counts = np.bincount(every, minlength=len(ends)).tolist()
+    return (
+        (end, [next(bars[number]) for number in islice(who, count)]) for end, count in zip(ends, counts, strict=True)
+    )
