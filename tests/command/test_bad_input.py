@@ -118,7 +118,7 @@ def test_weights_that_sum_above_one_start_nothing(data: Path, tmp_path: Path) ->
     path = configure(tmp_path, strategies=row("one", weight=0.7) + row("two", weight=0.7), buyer=BUYER)
     ran = run("--config", path, "--data-dir", data)
     assert_refused(ran, "no strategy can run")
-    assert "target weights of DU1000001 sum to 1.4 (one 0.7, two 0.7); lower them" in ran.sentences[0]
+    assert "sum to 1.4 (one 0.7, two 0.7); lower them" in ran.sentences[0]
 
 
 # Data directory

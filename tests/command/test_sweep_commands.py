@@ -86,7 +86,7 @@ def test_the_commands_of_the_page_run(place: Path) -> None:
     uri = lmdb_uri(place / "data/arctic")
     swept = stored(uri, "sweep_ema_cross_20200103_run")
     best = ranked(swept.trained, "sharpe")[0]
-    (again,) = [record for record in records(uri) if record.name == "ema_cross_20200103_run-best1"]
+    (again,) = [record for record in records(uri)[0] if record.name == "ema_cross_20200103_run-best1"]
     assert {name: value for name, value in again.total.figures().items() if best.metrics[name] is not None} == {
         name: value for name, value in best.metrics.items() if value is not None
     } | {name: again.total.figures()[name] for name in ("benchmark_return", "alpha", "beta") if best.metrics[name]}
