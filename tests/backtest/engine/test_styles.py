@@ -1,8 +1,11 @@
 """One strategy in three styles: bar by bar, with declared indicators, with declared signals; the same to a digit."""
 
+from decimal import Decimal
+
 import pytest
 
 from mats.backtest.engine import run_backtest
+from mats.risk.limits import Limits
 from tests.backtest.engine.made import market, real_bars, real_folder, record, spec_of, walk
 
 STYLES = (
@@ -35,6 +38,18 @@ def test_the_styles_agree_on_real_daily_data():
     for path in sorted(real_folder("bars_1day").iterdir()):
         bars = real_bars(path, 86_400)
         check_equal(market(bars), instrument=bars.instrument, fast=5, slow=20, bar_seconds=86_400)
+
+
+def test_a_target_that_is_denied_is_asked_for_again_at_the_next_bar_in_every_style():
+    data = market(walk(400, 3))
+    asked = []
+    for file, class_name in STYLES:
+        strategy = record(file=file, class_name=class_name, instrument="SYN", fast=3, slow=8, warmup=0)
+        run = run_backtest(spec_of(data, strategy, limits=Limits(max_order_notional=Decimal(400_000))), data)
+        assert run.fills == ()
+        asked.append([(signal.time, signal.strength) for signal in run.signals])
+    assert len(asked[0]) > 200
+    assert asked[0] == asked[1] == asked[2]
 
 
 def test_the_style_signals_is_refused_to_a_strategy_that_declares_none():
