@@ -5,12 +5,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from actors.messages.order_manager import ReadOrders
-from actors.messages.portfolio_manager import Portfolio, ReadAccount, ReadPortfolio
-from actors.messages.risk_manager import ReadHalts
-from actors.messages.strategy_manager import ReadStrategies, StrategyTable
-from actors.operator import ASK_SECONDS, View, answer_of
-from actors.tree import Names
+from actors.messages.portfolio_manager import Portfolio
+from actors.messages.strategy_manager import StrategyTable
+from actors.questions import Questions
+from actors.view import View
 from mats.ledger.account_view import AccountView
 from mats.model.orders import DISCRETIONARY, IntentId, OrderView, StrategyName
 from mats.model.timestamp import Nanos
@@ -30,30 +28,25 @@ class CommandRefused(Exception):
 class Asking:
     """Each method has its answer, or raises CommandRefused."""
 
-    def __init__(self, names: Names, journal: Path) -> None:
-        self._names, self._path = names, journal
+    def __init__(self, questions: Questions, journal: Path) -> None:
+        self._questions, self._path = questions, journal
 
     def portfolio(self) -> Portfolio:
-        names = self._names
-        return known(answer_of(lambda: names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio), SILENT)
+        return known(self._questions.portfolio(), SILENT)
 
     def accounts(self) -> tuple[AccountView, ...]:
-        names = self._names
-        return known(answer_of(lambda: names.portfolio.ask(ReadAccount(), timeout=ASK_SECONDS), tuple), SILENT)
+        return known(self._questions.accounts(), SILENT)
 
     def table(self) -> StrategyTable:
-        manager = self._names.strategy_manager
-        table = answer_of(lambda: manager.ask(ReadStrategies(), timeout=ASK_SECONDS), StrategyTable)
-        return known(table, "the strategy manager does not answer; `mats status` shows why")
+        return known(self._questions.table(), "the strategy manager does not answer; `mats status` shows why")
 
     def halts(self) -> dict[str, str]:
-        halts = answer_of(lambda: self._names.risk.ask(ReadHalts(), timeout=ASK_SECONDS), dict)
-        return known(halts, "the risk manager does not answer, and may still do it; `mats status` shows halts")
+        silent = "the risk manager does not answer, and may still do it; `mats status` shows halts"
+        return known(self._questions.halts(), silent)
 
     def orders(self, strategies: Sequence[StrategyName]) -> list[OrderView]:
         """The working orders of these strategies."""
-        told = answer_of(lambda: self._names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple)
-        working: tuple[OrderView, ...] = known(told, "the order manager does not answer; `mats status` shows why")
+        working = known(self._questions.orders(), "the order manager does not answer; `mats status` shows why")
         return [order for order in working if order.strategy in strategies]
 
     def order(self, intent: IntentId) -> OrderView:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from actors.asking import SILENT
 from actors.messages.ib_pool import LeaseConnection
-from actors.messages.order_manager import ReadOrders
-from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
-from actors.operator import ASK_SECONDS, Operator, answer_of
-from actors.tree import Names
+from actors.names import Names
+from actors.operator import Operator
+from actors.questions import answer_of
 from mats.ledger.book import Book
 from mats.model.orders import (
     DISCRETIONARY,
@@ -108,7 +107,7 @@ class Closing:
             reason=f"flatten: {reason}",
             account=book.account,
         )
-        decision = answer_of(lambda: self._names.risk.ask(request, timeout=ASK_SECONDS), object)
+        decision = answer_of(self._names.risk, request, object)
         if isinstance(decision, OrderIntent):
             return decision.intent_id
         silent = "the risk manager did not answer; `mats status` shows why"
@@ -123,12 +122,11 @@ class Closing:
     # Looking
 
     def _books(self, strategies: Collection[StrategyName]) -> list[Book] | None:
-        portfolio = answer_of(lambda: self._names.portfolio.ask(ReadPortfolio(), timeout=ASK_SECONDS), Portfolio)
+        portfolio = self._operator.questions.portfolio()
         return None if portfolio is None else [book for book in portfolio.books if book.strategy in strategies]
 
     def _working(self, strategy: StrategyName) -> list[OrderView]:
-        orders = answer_of(lambda: self._names.orders.ask(ReadOrders(), timeout=ASK_SECONDS), tuple) or ()
-        return [order for order in orders if order.strategy == strategy]
+        return [order for order in self._operator.questions.orders() or () if order.strategy == strategy]
 
     def _ended(self, intents: Sequence[IntentId], seconds: float) -> list[OrderView]:
         """The orders as they are once all are final in the journal, or the time is over."""

@@ -17,8 +17,9 @@ from actors.messages.portfolio_manager import (
     ReadBreaks,
 )
 from actors.moving import Moving
-from actors.operator import ASK_SECONDS, Operator, answer_of
-from actors.tree import Names
+from actors.names import Names
+from actors.operator import Operator
+from actors.questions import answer_of
 from mats.ledger.actions import Action
 from mats.model.orders import StrategyName
 from mats.operator import words
@@ -36,7 +37,7 @@ class Commands:
 
     def __init__(self, runtime: Runtime, names: Names, operator: Operator, journal: Path) -> None:
         self._runtime, self._names, self._operator, self._path = runtime, names, operator, journal
-        self._asking = Asking(names, journal)
+        self._asking = Asking(operator.questions, journal)
 
     def answer(self, request: words.Request, who: str) -> words.Answer:
         """Answer a question, or carry out a command of the user `who`."""
@@ -195,7 +196,7 @@ class Commands:
         if place is None or not place.account:
             raise CommandRefused(f"no account of {strategy} is known; `mats equity` lists strategies and accounts")
         given = SetEquity(account=place.account, strategy=strategy, equity=amount)
-        rejects = answer_of(lambda: self._names.store.ask(given, timeout=EQUITY_SECONDS), str)
+        rejects = answer_of(self._names.store, given, str, EQUITY_SECONDS)
         if rejects != "":
             raise CommandRefused(rejects or "the store has not confirmed it; `mats equity` shows what holds")
         self._names.portfolio.tell(EquityGiven())
@@ -206,13 +207,13 @@ class Commands:
         return words.Done(text=f"{strategy} works with {amount:f} in {place.account} {when}")
 
     def _breaks(self, past: int) -> words.BreakLines:
-        found = answer_of(lambda: self._names.portfolio.ask(ReadBreaks(past), timeout=ASK_SECONDS), Breaks)
+        found = answer_of(self._names.portfolio, ReadBreaks(past), Breaks)
         breaks, ago = known(found, SILENT), self._asking.portfolio().reconciled_seconds_ago
         now = self._runtime.clock.now()
         return words.BreakLines(time=now, open=breaks.open, past=breaks.past, compared_seconds_ago=ago)
 
     def _answer_break(self, name: str, action: Action) -> words.Answer:
-        told = answer_of(lambda: self._names.portfolio.ask(AnswerBreak(name, action), timeout=ASK_SECONDS), object)
+        told = answer_of(self._names.portfolio, AnswerBreak(name, action), object)
         if isinstance(told, AnswerDenied):
             raise CommandRefused(told.reason)
         if not isinstance(told, BreakAnswered):

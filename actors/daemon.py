@@ -18,12 +18,14 @@ from rich.live import Live
 from actors.commands import Commands
 from actors.gateway_process import GatewayCommand, GatewayUnusable
 from actors.ib_connection import Timing
+from actors.last_look import LastLook
 from actors.messages.strategy_manager import StrategyTable
+from actors.names import Names
 from actors.operator import Operator
 from actors.operator_port import OperatorPort
 from actors.report import report
 from actors.screen import draw
-from actors.tree import Names, Plan, build
+from actors.tree import Plan, build
 from mats.errors import UserError
 from mats.logs import configure_logging
 from mats.risk.limits import Limits
@@ -65,7 +67,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         names = Names(runtime)
         plan = make_plan(settings, seeds)
         connect(plan.store_uri)  # so that an address of no use is told now, and not by an actor that fails
-        operator = Operator(runtime, names, plan.journal)
+        operator = Operator(runtime, names)
         runtime.start(build(plan, names))
         commands = Commands(runtime, names, operator, plan.journal)
         try:
@@ -80,7 +82,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         except BaseException:
             runtime.stop(STOP_SECONDS)
             raise
-        summary = _wind_down(operator, runtime)
+        summary = _wind_down(operator, runtime, LastLook(runtime, names, operator, plan.journal))
     if as_json:
         print(msgspec.json.encode(summary).decode(), flush=True)
     else:
@@ -195,10 +197,10 @@ def _watch(runtime: ThreadRuntime, stop: threading.Event, seconds: float | None,
         stop.wait(min(SCREEN_SECONDS, left))
 
 
-def _wind_down(operator: Operator, runtime: ThreadRuntime) -> Summary:
+def _wind_down(operator: Operator, runtime: ThreadRuntime, last_look: LastLook) -> Summary:
     """Strategies first, then what they caused, then a last look at the broker, then everybody else."""
     operator.stop_strategies(PART_SECONDS)
-    summary = operator.summary()
+    summary = last_look.summary()
     stopped = runtime.stop(STOP_SECONDS)
     return msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in stopped.abandoned))
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from actors.asking import SILENT, Asking, CommandRefused
 from actors.messages.fill_log import AssignmentBooked, AssignmentStale, BookAssignment
 from actors.messages.portfolio_manager import AssignmentRefused, ProposeAssignment, ProposeReversal
-from actors.operator import ASK_SECONDS, Operator, answer_of
-from actors.tree import Names
+from actors.names import Names
+from actors.operator import Operator
+from actors.questions import answer_of
 from mats.ledger.assignment import Assignment
 from mats.model.orders import DISCRETIONARY, StrategyName
 from mats.operator import words
@@ -28,7 +29,7 @@ class Moving:
         for name in strategies:
             if name != DISCRETIONARY:
                 self._asking.named(name)
-        answer = answer_of(lambda: self._names.portfolio.ask(wish, timeout=ASK_SECONDS), object)
+        answer = answer_of(self._names.portfolio, wish, object)
         if isinstance(answer, AssignmentRefused):
             raise CommandRefused(answer.reason)
         if not isinstance(answer, Assignment):
@@ -70,5 +71,4 @@ class Moving:
         raise CommandRefused("fills change these books too fast; halt or stop the strategy first")
 
     def _booked(self, assignment: Assignment) -> object:
-        booking = BookAssignment(assignment)
-        return answer_of(lambda: self._names.fill_log.ask(booking, timeout=MOVE_SECONDS), object)
+        return answer_of(self._names.fill_log, BookAssignment(assignment), object, MOVE_SECONDS)

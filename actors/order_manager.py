@@ -12,7 +12,6 @@ from actors.messages.ib_pool import LeaseConnection, ResyncAll
 from actors.messages.order_manager import (
     AllOrders,
     AmendIntent,
-    CancelAll,
     FollowAllOrders,
     FollowOrders,
     OrderChanged,
@@ -44,7 +43,7 @@ class OrderManager(Stage):
     """First stage. Tells risk, the store and the strategy of every change."""
 
     stage = "orders"
-    mailbox = MailboxSpec(capacity=20_000, never_full=(Apply, OrderNews, Ready, NotSent, CancelRequest, CancelAll))
+    mailbox = MailboxSpec(capacity=20_000, never_full=(Apply, OrderNews, Ready, NotSent, CancelRequest))
 
     def __init__(self, journal_path: Path, fill_log: Ref, risk: Ref, store: Ref, pool: Ref) -> None:
         self.fill_log = fill_log
@@ -81,9 +80,6 @@ class OrderManager(Stage):
                 self._cancel(intent_id)
             case AmendIntent(modification=modification):
                 self._amend(modification)
-            case CancelAll(strategy=strategy):
-                for view in self._desk.views(strategy):
-                    self._cancel(view.intent_id)
             case NotSent(intent_id=intent_id, reason=reason):
                 self._desk.not_sent(intent_id, reason, self.clock.now())
             case Ready():

@@ -3,7 +3,7 @@
 What is not known says `?` or `unknown`, never 0. A section that is longer than its room says how much it leaves out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.layout import amount, exposure, fitting, gain, gains, line, new_table, unknown
-from actors.operator import View
+from actors.view import View, state_of, waiting_for
 from mats.ledger.account_view import AccountView, results_of
 from mats.ledger.exposure import Result
 from mats.model.orders import DISCRETIONARY, OrderState
@@ -41,24 +41,6 @@ def _head(view: View, now: Nanos) -> Text:
     waiting = waiting_for(view)
     state = ("running", "bold green") if not waiting else (f"starting: {waiting}", "bold cyan")
     return line(("MATS", "bold"), f"   {moment}   ", state)
-
-
-def waiting_for(view: View) -> str:
-    """What the start still waits for; empty when nothing is missing."""
-    actors = {actor.name: actor for actor in view.actors}
-    for name, what in (("store/writer", "the store"), ("brokers/gateway", "the paper gateway")):
-        if name in actors and actors[name].state != "running":
-            return f"{what} is {actors[name].state}"
-    master = actors.get("brokers/ib-0")
-    if master is None or master.state != "running":
-        return "the connection to the gateway" if master is None else f"the connection to the gateway is {master.state}"
-    if view.portfolio is None or view.portfolio.reconciled_seconds_ago is None:
-        return "the broker's complete answer"
-    if view.strategies is None or not view.strategies.loaded:
-        return "the strategy table"
-    able = [r.name for r in view.strategies.records if r.active and r.name not in view.strategies.faults]
-    late = [n for n in able if n not in view.strategies.running and _state(actors, n) in ("off", "starting")]
-    return ", ".join(late)
 
 
 def _health(view: View) -> list[Text]:
@@ -116,7 +98,7 @@ def _strategies(view: View, room: int) -> Table:
     actors = {actor.name: actor for actor in view.actors}
     records = view.strategies.records if view.strategies else ()
     for record in fitting(table, records, room):
-        state = "fault" if view.strategies and record.name in view.strategies.faults else _state(actors, record.name)
+        state = "fault" if view.strategies and record.name in view.strategies.faults else state_of(actors, record.name)
         restarts = actors[f"strategies/{record.name}"].restarts if f"strategies/{record.name}" in actors else 0
         shown = Text(f"{state} ↻{restarts}" if restarts else state, style=COLOURS.get(state, "red"))
         came_to = results.get(record.name, Result()) if view.accounts else None
@@ -194,8 +176,3 @@ def _part(actor: ActorStatus, name: str) -> Text:
     mark = "" if actor.state == "running" else f" {actor.state}"
     restarts = f" ↻{actor.restarts}" if actor.restarts else ""
     return Text(f"{name}{mark}{restarts}   ", style=f"not bold {COLOURS.get(actor.state, 'red').removeprefix('bold ')}")
-
-
-def _state(actors: Mapping[str, ActorStatus], strategy: str) -> str:
-    actor = actors.get(f"strategies/{strategy}")
-    return "off" if actor is None else actor.state

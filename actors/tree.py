@@ -22,8 +22,9 @@ from actors.connection import Desks
 from actors.fill_log import FillLog
 from actors.gateway_process import GatewayCommand, GatewayProcess
 from actors.ib_connection import IbConnection, Timing
-from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_name, connection_spec
+from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_spec
 from actors.market_data import MarketData
+from actors.names import Names
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
@@ -32,7 +33,7 @@ from actors.strategy import Services
 from actors.strategy_manager import StrategyManager
 from mats.model.orders import AccountId
 from mats.risk.limits import Limits
-from mats.runtime import Actor, Backoff, ChildSpec, Limit, Ref, Runtime, SupervisorSpec
+from mats.runtime import Actor, Backoff, ChildSpec, Limit, SupervisorSpec
 from mats.strategy.record import StrategyRecord
 
 CORE_LIMIT, CORE_BACKOFF = Limit(restarts=3, seconds=60.0), Backoff(min=0.05, max=1.0)
@@ -57,29 +58,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     strategy_folder: Path
     intent_prefix: str
     keep_days: float = 30.0
-
-
-class Names:
-    """The refs of all fixed actors; they hold over every restart."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.store = runtime.ref("store/writer")
-        self.fill_log = runtime.ref("core/fill-log")
-        self.orders = runtime.ref("core/orders")
-        self.risk = runtime.ref("core/risk")
-        self.portfolio = runtime.ref("core/portfolio")
-        self.brokers = runtime.ref("brokers")
-        self.market_data = runtime.ref("brokers/market-data")
-        self.pool = runtime.ref("brokers/pool")
-        self.master = runtime.ref(f"brokers/{connection_name(MASTER_CLIENT)}")
-        self.data = runtime.ref(f"brokers/{connection_name(DATA_CLIENT)}")
-        self.strategies = runtime.ref("strategies")
-        self.strategy_manager = runtime.ref("strategy-manager")
-
-    @property
-    def stages(self) -> dict[str, Ref]:
-        """In the order in which a fill passes them."""
-        return {"orders": self.orders, "risk": self.risk, "portfolio": self.portfolio, "store": self.store}
 
 
 def build(plan: Plan, names: Names) -> SupervisorSpec:

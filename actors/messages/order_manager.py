@@ -18,12 +18,6 @@ class AmendIntent(msgspec.Struct, frozen=True):
     modification: OrderModification
 
 
-class CancelAll(msgspec.Struct, frozen=True):
-    """Cancel every working order of `strategy`, or of all when it is empty."""
-
-    strategy: StrategyName = ""
-
-
 class FollowOrders(msgspec.Struct, frozen=True):
     """A strategy (re)started: it gets `WorkingOrders` now, and `OrderChanged` from then on."""
 

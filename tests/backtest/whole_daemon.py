@@ -16,10 +16,11 @@ from actors.backtest_broker import VenueLine
 from actors.messages.fill_log import Apply, SayHello
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish, SeedStrategies, StrategiesRead
+from actors.names import Names
 from actors.persistence_writer import PersistenceWriter
 from actors.risk_manager import RiskManager
 from actors.stage import Stage
-from actors.tree import Names, Plan, build
+from actors.tree import Plan, build
 from mats.backtest.spec import BacktestSpec
 from mats.data.columns import BarColumns, MarketData
 from mats.model.executions import CommissionRecorded, FillRecorded

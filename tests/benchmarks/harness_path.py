@@ -21,8 +21,9 @@ import msgspec
 from actors.ib_connection import Timing
 from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
+from actors.names import Names
 from actors.operator import Operator
-from actors.tree import Names, Plan, build
+from actors.tree import Plan, build
 from mats.gateway.server import PaperGateway
 from mats.gateway.session import Session
 from mats.ledger.gate import Gate
@@ -194,7 +195,7 @@ class Daemon:
         journal.close()
         self.runtime = ThreadRuntime(seed=1)
         self.names = Names(self.runtime)
-        self.operator = Operator(self.runtime, self.names, folder / "journal.db")
+        self.operator = Operator(self.runtime, self.names)
         self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}"), self.names))
         self._strategy = self.runtime.ref(f"strategies/{STRATEGY}")
 

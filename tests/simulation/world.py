@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from actors.backtest_broker import VenueLine
 from actors.messages.fill_log import Apply
 from actors.messages.strategy_manager import StartStrategy
+from actors.names import Names
 from actors.persistence_writer import PersistenceWriter
 from actors.stage import Stage
-from actors.tree import Names, Plan, build
+from actors.tree import Plan, build
 from mats.model.orders import OrderIntent
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk.limits import Limits

@@ -14,7 +14,8 @@ from actors.messages.broker import PositionsTaken, Ready
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
-from actors.tree import Names, Plan, build
+from actors.names import Names
+from actors.tree import Plan, build
 from mats.ledger.orders import opening_view
 from mats.model.broker import BrokerPosition, Replay
 from mats.model.executions import Commission, Execution

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.ib_connection import Timing
+from actors.last_look import LastLook
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
 from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
+from actors.names import Names
 from actors.operator import Operator
-from actors.tree import Names, Plan, build
+from actors.tree import Plan, build
 from mats.gateway import PaperGateway
 from mats.gateway.faults import Faults
 from mats.risk.limits import Limits
@@ -87,7 +89,7 @@ class System:
         self.letters: list[DeadLetter] = []
         self._ending = False
         self.runtime.dead_letters.subscribe(self.letters.append)
-        self.operator = Operator(self.runtime, self.names, self.data / "journal.db")
+        self.operator = Operator(self.runtime, self.names)
         plan = _plan(folder, self.data, gateway.gateway.port, f"{boot.tag}{boot.number}")
         plan = msgspec.structs.replace(plan, **settings)
         self.runtime.start(build(plan, self.names))
@@ -148,7 +150,7 @@ class System:
     def finish(self) -> tuple[Summary, Look]:
         """Stop as the daemon does; the summary, and the gateway as an independent client sees it."""
         self.operator.stop_strategies(5)
-        summary = self.operator.summary()
+        summary = LastLook(self.runtime, self.names, self.operator, self.data / "journal.db").summary()
         self._ending = True
         report = self.runtime.stop(8)
         summary = msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in report.abandoned))
