@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.daemon import gateway_command
+from actors.planning import gateway_command
 from mats.settings import load_settings
 from mats.store.journal import Journal
 from tests.command.command import BUYER, PATIENCE, ROOT, Ran, configure, row, run, started
