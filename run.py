@@ -99,10 +99,10 @@ def daemon(
     if context.invoked_subcommand is not None:
         return
     from actors.daemon import run_daemon
-    from mats.settings import command_line, default_config, load_settings
+    from mats.settings import settings_of
 
     embedded = {"seed": seed, "replay": replay, "bar_seconds": bar_seconds}
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir, embedded=embedded))
+    settings = settings_of(config, data_dir=data_dir, embedded=embedded)
     sys.exit(run_daemon(settings, for_, as_json=json))
 
 

@@ -157,6 +157,11 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
     return settings.model_copy(update={"strategies": strategies})
 
 
+def settings_of(config: Path | None, **given: object) -> Settings:
+    """What is `given` on a command line, over the file that it names or the shipped one. Raises `SettingsError`."""
+    return load_settings(config or default_config(), command_line(**given))
+
+
 def default_config() -> Path:
     """The settings that ship with the program."""
     root = Path(__file__).resolve().parents[1]

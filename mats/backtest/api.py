@@ -136,9 +136,9 @@ def uri_of(settings: "Settings") -> str:
 
 
 def _settings(config: Path | None, data_dir: Path | None) -> "Settings":
-    from mats.settings import command_line, default_config, load_settings
+    from mats.settings import settings_of
 
-    return load_settings(config or default_config(), command_line(data_dir=data_dir))
+    return settings_of(config, data_dir=data_dir)
 
 
 def _benchmark(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -13,21 +13,20 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from mats.backtest import api
+from mats.backtest.options import Assumed, Bars, StyleOption, request_of
 from mats.backtest.page import metrics_grid, period, result_list, undefined_line
-from mats.backtest.prepare import Prepared, Request, instant, prepare
+from mats.backtest.prepare import Prepared, Request, prepare
 from mats.backtest.progress import told_progress
 from mats.backtest.result import Record, Result, result_name
-from mats.backtest.spec import FeeSchedule, Style
 from mats.backtest.storage import load_result, ranking, read_record, records, replace_result, store_result, verify
-from mats.data.importing import Stamp
-from mats.data.sizes import size_seconds
+from mats.options import Config, DataDir, grouped
 from mats.runtime import SystemClock
-from mats.settings import JsonValue, Settings, command_line, default_config, load_settings
+from mats.settings import Settings, settings_of
 from mats.store.backtests import BacktestLibrary
-from mats.store.index import LATEST
 from mats.strategy.params import parse_assignments
 
 WIDTH = 120
+SHORTEST_TOLD = 0.005
 FAILED, DIFFERENT, INTERRUPTED = 1, 1, 130
 
 
@@ -42,70 +41,38 @@ class RunUnlessNamed(TyperGroup):
 
 backtest = typer.Typer(
     cls=RunUnlessNamed,
-    help="Run a strategy over past bars: mats backtest STRATEGY…; list, show and verify results.",
+    help="Run a strategy over past bars. `mats backtest STRATEGY…` runs; the commands below see to results.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 
-Config = Annotated[Path | None, typer.Option(help="settings file, as for the daemon")]
-DataDir = Annotated[Path | None, typer.Option(help="data directory, as for the daemon")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, a line for each result")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a stored result")]
 
 
 @backtest.command()
+@grouped
 def run(
     strategies: Annotated[list[str], typer.Argument(metavar="STRATEGY…", help="FILE.py, FILE.py:Class, or a name")],
-    data: Annotated[str, typer.Option(help="store, a bar file or a folder of them")] = "store",
-    from_: Annotated[str, typer.Option("--from", help="first bar, as 2013-10-04 or 2013-10-04T13:30:00Z")] = "",
-    to: Annotated[str, typer.Option(help="bars from here on are left out")] = "",
+    bars: Bars,
+    assumed: Assumed,
     param: Annotated[list[str] | None, typer.Option(help="fast=5, or NAME.fast=5 for one strategy; again")] = None,
-    instruments: Annotated[str, typer.Option(help="in place of the strategy's own: SPY,IBM")] = "",
-    bar_seconds: Annotated[str, typer.Option(help="size of bars, as 60, 1min or 1d")] = "",
-    capital: Annotated[float | None, typer.Option(min=0.01, help="in the base currency")] = None,
-    description: Annotated[str, typer.Option(help="the last part of the result's name")] = "run",
-    replace: Annotated[bool, typer.Option("--replace", help="in place of the result of that name")] = False,
-    fees: Annotated[FeeSchedule | None, typer.Option(help="schedule of commissions")] = None,
-    fee_per_unit: Annotated[float | None, typer.Option(min=0, help="commission a unit for --fees per-unit")] = None,
-    spread_ticks: Annotated[int | None, typer.Option(min=0, help="spread where bars have none")] = None,
-    slippage_ticks: Annotated[int | None, typer.Option(min=0, help="ticks worse than the quote")] = None,
-    participation: Annotated[float | None, typer.Option(min=0, max=1, help="share of a bar's volume, 0: all")] = None,
-    latency: Annotated[float | None, typer.Option(min=0, help="seconds from decision to exchange")] = None,
-    borrow_rate: Annotated[float | None, typer.Option(min=0, help="yearly cost of what is short")] = None,
-    limits: Annotated[Literal["live", "none"] | None, typer.Option(help="limits of orders")] = None,
-    style: Annotated[Style, typer.Option(help="bars, or signals where the strategy declares them")] = "bars",
+    style: StyleOption = "bars",
     benchmark: Annotated[str, typer.Option(help="an instrument, or none; default: what is traded, held")] = "",
-    zone: Annotated[str | None, typer.Option(help="zone of times in files that name none")] = None,
-    stamp: Annotated[Stamp, typer.Option(help="whether files have the start or the end of a bar")] = "start",
     seed: Annotated[int, typer.Option(help="seed of the run")] = 1,
     check: Annotated[bool, typer.Option("--check", help="look for look-ahead and warm-up bias alone")] = False,
+    description: Annotated[str, typer.Option(help="the last part of the result's name")] = "run",
+    replace: Annotated[bool, typer.Option("--replace", help="in place of the result of that name")] = False,
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Run strategies over past bars, and store the result."""
-    assumed: dict[str, JsonValue] = {
-        "capital": capital, "fees": fees, "fee_per_unit": fee_per_unit, "spread_ticks": spread_ticks,
-        "slippage_ticks": slippage_ticks, "participation": participation, "latency": latency,
-        "borrow_rate": borrow_rate, "limits": limits,
-    }  # fmt: skip
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir, backtest=assumed))
-    request = Request(
-        strategies=tuple(strategies),
-        params=parse_assignments(param or ()),
-        instruments=tuple(name.strip() for name in instruments.split(",") if name.strip()),
-        bar_seconds=size_seconds(bar_seconds) if bar_seconds else 0,
-        source=msgspec.structs.replace(api.source_of(data, zone), stamp=stamp),
-        start=instant(from_) if from_ else 0,
-        end=instant(to) if to else LATEST,
-        capital=settings.backtest.capital,
-        currency=settings.portfolio.base_currency,
-        description=description,
-        models=api.models_of(settings),
-        limits=api.limits_of(settings),
-        style=style,
-        seed=seed,
+    settings = settings_of(config, data_dir=data_dir, backtest=assumed.said())
+    params = parse_assignments(param or ())
+    request = request_of(
+        tuple(strategies), bars, settings, params=params, description=description, style=style, seed=seed
     )
     with _interruptible():
         if check:
@@ -216,7 +183,8 @@ def _show(record: Record, result: Result, spent: dict[str, float], *, as_json: b
     for reason, count in record.denied.items():
         console.print(f"{count:,} orders denied: {reason}", style="yellow")
     times = {**spent, **{f"run: {name}": seconds for name, seconds in record.seconds.items()}}
-    console.print("Seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items()), style="dim")
+    told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items() if seconds >= SHORTEST_TOLD)
+    console.print(f"Seconds: {told or 'none to speak of'}", style="dim")
 
 
 @contextmanager
@@ -230,7 +198,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _uri(config: Path | None, data_dir: Path | None) -> str:
-    return api.uri_of(load_settings(config or default_config(), command_line(data_dir=data_dir)))
+    return api.uri_of(settings_of(config, data_dir=data_dir))
 
 
 def _console() -> Console:

@@ -7,6 +7,7 @@ from typing import Protocol
 from rich.table import Table
 
 from mats.backtest.figures import Metrics
+from mats.backtest.report_words import days
 from mats.backtest.run import BacktestRun
 from mats.model.orders import StrategyName
 from mats.model.timestamp import iso
@@ -32,10 +33,6 @@ def _ratio(value: float) -> str:
     return f"{value:,.2f}"
 
 
-def _days(value: float) -> str:
-    return f"{value:,.1f} days" if value < 10 else f"{value:,.0f} days"
-
-
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -50,7 +47,7 @@ FIGURES: tuple[tuple[str, str, Write], ...] = (
     ("sortino", "Sortino ratio", _ratio),
     ("calmar", "Calmar ratio", _ratio),
     ("max_drawdown", "Largest drawdown", _percent),
-    ("max_drawdown_days", "Longest drawdown", _days),
+    ("max_drawdown_days", "Longest drawdown", days),
     ("alpha", "Alpha a year", _percent),
     ("beta", "Beta", _ratio),
     ("exposure", "Time invested", _share),
@@ -61,7 +58,7 @@ FIGURES: tuple[tuple[str, str, Write], ...] = (
     ("hit_rate", "Trades won", _share),
     ("profit_factor", "Profit factor", _ratio),
     ("average_trade", "Mean trade", _amount),
-    ("average_trade_days", "Mean time held", _days),
+    ("average_trade_days", "Mean time held", days),
     ("commissions", "Commissions", _amount),
     ("borrow", "Cost of borrowing", _amount),
     ("dividends", "Dividends", _amount),

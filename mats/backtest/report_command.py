@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from mats.errors import UserError
+from mats.options import Config, DataDir
 from mats.runtime import SystemClock
-from mats.settings import command_line, default_config, load_settings
+from mats.settings import settings_of
 from mats.store.connection import store_uri
 
 SWEEP = "sweep_"
@@ -17,11 +18,11 @@ def report(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="results of backtests, or one sweep")],
     output: Annotated[Path | None, typer.Option(help="the page; default NAME.html, or comparison.html")] = None,
     png: Annotated[Path | None, typer.Option(help="folder for the charts as PNG files")] = None,
-    config: Annotated[Path | None, typer.Option(help="settings file, as for the daemon")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="data directory, as for the daemon")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
 ) -> None:
-    """Write one page about stored results that needs nothing besides itself; several are compared."""
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir))
+    """Write a page about stored results. It needs nothing besides itself; several results are compared."""
+    settings = settings_of(config, data_dir=data_dir)
     uri = store_uri(settings.store.uri, settings.data_dir)
     swept = [name for name in names if name.startswith(SWEEP)]
     if swept and len(names) > 1:

@@ -59,7 +59,12 @@ def whole(value: float) -> str:
 
 
 def days(value: float) -> str:
-    return f"{value:,.0f} days"
+    """A span of time, from days, in the unit that tells the most."""
+    if 0 < value < 1 / 24:
+        return f"{value * 1440:,.1f} minutes"
+    if 0 < value < 1:
+        return f"{value * 24:,.1f} hours"
+    return f"{value:,.1f} days" if value < 10 else f"{value:,.0f} days"
 
 
 def day(instant: Nanos) -> str:

@@ -14,7 +14,8 @@ from mats.data.importing import Imported, Stamp, import_file
 from mats.data.sizes import size_name, size_seconds
 from mats.data.tables import bar_tables
 from mats.model.timestamp import Nanos, iso
-from mats.settings import command_line, default_config, load_settings
+from mats.options import Config, DataDir
+from mats.settings import settings_of
 from mats.store.bars import BarStore, StoredBars
 from mats.store.connection import store_uri
 from mats.store.turns import turn
@@ -25,8 +26,6 @@ data = typer.Typer(
     help="Import and list market data.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
 
-Config = Annotated[Path | None, typer.Option(help="settings file, as for the daemon")]
-DataDir = Annotated[Path | None, typer.Option(help="data directory, as for the daemon")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON lines")]
 
 
@@ -75,7 +74,7 @@ def show(
 
 
 def _uri(config: Path | None, data_dir: Path | None) -> str:
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir))
+    settings = settings_of(config, data_dir=data_dir)
     return store_uri(settings.store.uri, settings.data_dir)
 
 

@@ -3,15 +3,39 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 import typer
 
 from mats.gateway.limits import LENIENT, STRICT
 from mats.gateway.serve import serve, serve_script
 from mats.gateway.server import GatewayError
-from mats.venue.models import choose_models
+from mats.options import grouped
+from mats.venue.models import Models, choose_models
 
 
+class Exchange(msgspec.Struct, frozen=True):
+    """What the simulated exchange is like."""
+
+    calendar: Annotated[str, typer.Option(help="sessions of an exchange, as XNYS; always: around the clock")] = "always"
+    fees: Annotated[str, typer.Option(help="fixed, tiered or none")] = "fixed"
+    margin: Annotated[str, typer.Option(help="intraday, regt or cash")] = "intraday"
+    slippage_ticks: Annotated[int, typer.Option(min=0, help="ticks that every fill is worse than the quote")] = 0
+    latency_ms: Annotated[float, typer.Option(min=0.0, help="milliseconds from an order to the market")] = 0.0
+    borrow: Annotated[
+        list[str] | None, typer.Option(help="shares of a stock that can be sold short, as GME=1000; again for others")
+    ] = None
+
+    def models(self) -> Models:
+        """Raises GatewayError for a name that is unknown or a number that is none."""
+        try:
+            return choose_models(**{**msgspec.structs.asdict(self), "borrow": self.borrow or ()})
+        except ValueError as error:
+            raise GatewayError(str(error)) from error
+
+
+@grouped
 def gateway(
+    *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one")] = 4002,
     accounts: Annotated[str, typer.Option(help="comma-separated accounts")] = "DU1000001",
     market: Annotated[
@@ -26,16 +50,7 @@ def gateway(
     ] = 0.5,
     state: Annotated[Path | None, typer.Option(help="file that its account survives in; none: memory")] = None,
     instruments: Annotated[Path | None, typer.Option(help="TOML file with more instruments")] = None,
-    calendar: Annotated[
-        str, typer.Option(help="sessions of an exchange, as XNYS; always: around the clock")
-    ] = "always",
-    fees: Annotated[str, typer.Option(help="fixed, tiered or none")] = "fixed",
-    margin: Annotated[str, typer.Option(help="intraday, regt or cash")] = "intraday",
-    slippage_ticks: Annotated[int, typer.Option(min=0, help="ticks that every fill is worse than the quote")] = 0,
-    latency_ms: Annotated[float, typer.Option(min=0.0, help="milliseconds from an order to the market")] = 0.0,
-    borrow: Annotated[
-        list[str] | None, typer.Option(help="shares of a stock that can be sold short, as GME=1000; again for others")
-    ] = None,
+    exchange: Exchange,
     strict: Annotated[bool, typer.Option("--strict", help="refuse more than 50 messages a second, as IB can")] = False,
     faults: Annotated[Path | None, typer.Option(help="TOML file with a fault plan")] = None,
     log: Annotated[Path | None, typer.Option(help="file for everything sent and received, as JSON lines")] = None,
@@ -45,21 +60,10 @@ def gateway(
     ] = None,
     with_parent: Annotated[int | None, typer.Option(help="end when this process has gone")] = None,
 ) -> None:
-    """Run the paper gateway alone: a TCP server that speaks the TWS API protocol."""
+    """Run the paper gateway alone. It is a TCP server that speaks the TWS API protocol."""
     if script:
         serve_script(script, port=port, with_parent=with_parent)
         return
-    try:
-        models = choose_models(
-            calendar=calendar,
-            fees=fees,
-            margin=margin,
-            slippage_ticks=slippage_ticks,
-            latency_ms=latency_ms,
-            borrow=borrow or (),
-        )
-    except ValueError as error:
-        raise GatewayError(str(error)) from error
     serve(
         market=market,
         speed=speed,
@@ -75,7 +79,7 @@ def gateway(
         hold_seconds=hold_seconds,
         state=state,
         instruments=instruments,
-        models=models,
+        models=exchange.models(),
         limits=STRICT if strict else LENIENT,
     )
 

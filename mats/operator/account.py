@@ -15,7 +15,8 @@ from mats.ledger.exposure import Result
 from mats.ledger.figures import Figure, Unknown
 from mats.operator import words
 from mats.operator.client import ask
-from mats.operator.options import Config, DataDir, Json, directory, show
+from mats.operator.options import Json, directory, show
+from mats.options import Config, DataDir
 
 
 def account(

@@ -9,7 +9,8 @@ from mats.errors import UserError
 from mats.model.money import exact
 from mats.operator import draw, words
 from mats.operator.client import ask
-from mats.operator.options import Config, DataDir, Json, Reason, directory, show
+from mats.operator.options import Json, Reason, directory, show
+from mats.options import Config, DataDir
 
 REMAINS = 1
 """The exit code of a certificate by which something remains."""

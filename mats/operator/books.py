@@ -11,7 +11,8 @@ from mats.ledger.assigning import Move
 from mats.model.money import exact
 from mats.operator import draw, words
 from mats.operator.client import ask
-from mats.operator.options import Config, DataDir, Json, Reason, directory, show
+from mats.operator.options import Json, Reason, directory, show
+from mats.options import Config, DataDir
 
 books = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 

@@ -9,7 +9,8 @@ from mats.ledger.actions import Action, Residual, Split, SymbolChange
 from mats.ledger.breaks import Break
 from mats.operator import draw, words
 from mats.operator.client import ask
-from mats.operator.options import Config, DataDir, Json, Reason, directory, show
+from mats.operator.options import Json, Reason, directory, show
+from mats.options import Config, DataDir
 
 PAST = 100
 """So many breaks that ended are shown at most."""

@@ -115,8 +115,9 @@ def audit(lines: Iterable[AuditLine]) -> RenderableType:
 
 def _strategies(answer: words.Status) -> Table:
     table = _table("Strategy", "state", ">weight", ">equity", "why")
+    states = {actor.name: actor.state for actor in answer.actors}
     for line in answer.strategies or ():
-        state = "runs" if line.running else "fault" if line.fault else "down" if line.active else "off"
+        state = "fault" if line.fault else states.get(f"strategies/{line.name}", "off")
         why = line.fault or (f"halted: {line.halt}" if line.halt else "")
         table.add_row(line.name, state, f"{line.weight:.0%}", _money(line.equity), why)
     return _or_none(table, "none" if answer.strategies is not None else "unknown")

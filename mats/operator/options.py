@@ -9,12 +9,10 @@ import msgspec
 import typer
 from rich.console import Console, RenderableType
 
-from mats.settings import command_line, default_config, load_settings
+from mats.settings import settings_of
 
 PIPE_WIDTH = 160
 
-Config = Annotated[Path | None, typer.Option("--config", help="settings file, as for the daemon")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="data directory, as for the daemon")]
 Json = Annotated[bool, typer.Option("--json", help="answer with one JSON line")]
 Reason = Annotated[str, typer.Option("--reason", help="why; it goes on record")]
 
@@ -23,7 +21,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def directory(config: Path | None, data_dir: Path | None) -> Path:
     """The data directory that the settings and the command line mean. Raises SettingsError."""
-    return load_settings(config or default_config(), command_line(data_dir=data_dir)).data_dir
+    return settings_of(config, data_dir=data_dir).data_dir
 
 
 def show(answer: T, as_json: bool, draw: Callable[[T], RenderableType]) -> None:

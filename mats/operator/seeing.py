@@ -11,8 +11,9 @@ import typer
 from mats.errors import UserError
 from mats.operator import draw, words
 from mats.operator.client import ask
-from mats.operator.options import Config, DataDir, Json, directory, show
+from mats.operator.options import Json, directory, show
 from mats.operator.why import draw_story, story_of
+from mats.options import Config, DataDir
 from mats.store.journal import Journal
 from mats.store.journal_audit import AuditLine
 

@@ -14,7 +14,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from mats.errors import UserError
 from mats.model.executions import Entry
-from mats.settings import command_line, default_config, load_settings
+from mats.options import Config, DataDir
+from mats.settings import settings_of
 from mats.store.connection import store_uri
 from mats.store.contents import Contents
 from mats.store.journal import Journal
@@ -43,12 +44,12 @@ def group() -> None:
 def rebuild(
     check: Annotated[bool, typer.Option("--check", help="only say what differs; the daemon may run meanwhile")] = False,
     journal: Annotated[bool, typer.Option("--journal", help="hold the fills against the journal, too")] = False,
-    config: Annotated[Path | None, typer.Option(help="settings file, as for the daemon")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="data directory, as for the daemon")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
     json: Annotated[bool, typer.Option("--json", help="print each difference as a JSON line")] = False,
 ) -> None:
     """Make every view again from the fills, corrections and adjustments alone; exit code 1 where one differs."""
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir))
+    settings = settings_of(config, data_dir=data_dir)
     if not settings.data_dir.is_dir():
         raise UserError(f"data directory {settings.data_dir} does not exist; name one that does with --data-dir")
     uri, log = store_uri(settings.store.uri, settings.data_dir), settings.data_dir / "journal.db"

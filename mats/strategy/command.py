@@ -8,8 +8,9 @@ import typer
 
 from mats.errors import UserError
 from mats.ledger.allocation import check_weights
+from mats.options import Config, DataDir
 from mats.runtime import SystemClock
-from mats.settings import command_line, default_config, load_settings
+from mats.settings import settings_of
 from mats.store.arctic import Store
 from mats.store.connection import store_uri
 from mats.store.lock import data_directory
@@ -21,11 +22,11 @@ def strategies(
     load: Annotated[
         Path | None, typer.Option(help="TOML file whose [[strategy]] rows replace those of their name")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="settings file, as for the daemon")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="data directory, as for the daemon")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Show the strategy table, one JSON line a row, and change it. The daemon must not run meanwhile."""
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir))
+    settings = settings_of(config, data_dir=data_dir)
     changed = read_records(load) if load is not None else ()
     with data_directory(settings.data_dir):
         store = Store(store_uri(settings.store.uri, settings.data_dir))

@@ -16,15 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from mats.backtest import api
-from mats.backtest.prepare import Request, data_for, instant
+from mats.backtest.options import Assumed, Bars, StyleOption, request_of
+from mats.backtest.prepare import data_for
 from mats.backtest.report_pages import Table as Written
-from mats.backtest.spec import FeeSchedule, Style
 from mats.data.columns import MarketData
-from mats.data.importing import Stamp
-from mats.data.sizes import size_seconds
+from mats.options import Config, DataDir, grouped
 from mats.runtime import SystemClock
-from mats.settings import JsonValue, Settings, command_line, default_config, load_settings
-from mats.store.index import LATEST
+from mats.settings import settings_of
 from mats.sweep.asked import Asked, begin, best_results
 from mats.sweep.conduct import conduct
 from mats.sweep.engines import Engine
@@ -41,105 +39,76 @@ from mats.sweep.walk_forward import parse_spans
 WIDTH, SHOWN, INTERRUPTED = 140, 10, 130
 
 
+class Workers(msgspec.Struct, frozen=True):
+    """Who does the work."""
+
+    workers: Annotated[int | None, typer.Option(min=1, help="processes; default: one for each core")] = None
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="where they run")] = "local"
+    ray_address: Annotated[str, typer.Option(help="a running Ray cluster; default: one on this machine")] = ""
+
+    def ready(self) -> Engine:
+        """The engine that was asked for; Ray is imported only then."""
+        wanted = self.workers or len(os.sched_getaffinity(0))
+        if self.engine == "local":
+            return LocalEngine(wanted)
+        from mats.sweep.ray_engine import RayEngine
+
+        return RayEngine(wanted, self.ray_address)
+
+
+@grouped
 def sweep(
+    *,
     strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="FILE.py, FILE.py:Class, or a name")] = "",
+    bars: Bars,
+    assumed: Assumed,
     param: Annotated[list[str] | None, typer.Option(help="fast=5:50:5 or fast=5,10,20; again for each")] = None,
     metric: Annotated[str, typer.Option(help="figure that ranks, as sharpe or total_return")] = "sharpe",
-    workers: Annotated[int | None, typer.Option(min=1, help="processes; default: one for each core")] = None,
-    engine: Annotated[Literal["local", "ray"], typer.Option(help="where they run")] = "local",
-    ray_address: Annotated[str, typer.Option(help="a running Ray cluster; default: one on this machine")] = "",
     trials: Annotated[int, typer.Option(min=0, help="try so many combinations, chosen by optuna")] = 0,
     walk_forward: Annotated[str, typer.Option(help="TRAIN:TEST, as 90d:30d")] = "",
+    style: StyleOption = "bars",
+    seed: Annotated[int, typer.Option(help="seed of the runs, and of the choice of trials")] = 1,
+    workers: Workers,
     resume: Annotated[str, typer.Option(help="go on with the sweep of this name")] = "",
     store_best: Annotated[int, typer.Option(min=0, help="run so many of the best again, and store them")] = 0,
+    description: Annotated[str, typer.Option(help="the last part of the sweep's name")] = "run",
     replace: Annotated[bool, typer.Option("--replace", help="in place of the sweep of that name")] = False,
     output: Annotated[Path | None, typer.Option(help="write the report to this HTML file")] = None,
     png: Annotated[Path | None, typer.Option(help="draw the heat maps into this folder")] = None,
-    data: Annotated[str, typer.Option(help="store, a bar file or a folder of them")] = "store",
-    from_: Annotated[str, typer.Option("--from", help="first bar, as 2013-10-04 or 2013-10-04T13:30:00Z")] = "",
-    to: Annotated[str, typer.Option(help="bars from here on are left out")] = "",
-    instruments: Annotated[str, typer.Option(help="in place of the strategy's own: SPY,IBM")] = "",
-    bar_seconds: Annotated[str, typer.Option(help="size of bars, as 60, 1min or 1d")] = "",
-    capital: Annotated[float | None, typer.Option(min=0.01, help="in the base currency")] = None,
-    description: Annotated[str, typer.Option(help="the last part of the sweep's name")] = "run",
-    fees: Annotated[FeeSchedule | None, typer.Option(help="schedule of commissions")] = None,
-    fee_per_unit: Annotated[float | None, typer.Option(min=0, help="commission a unit for --fees per-unit")] = None,
-    spread_ticks: Annotated[int | None, typer.Option(min=0, help="spread where bars have none")] = None,
-    slippage_ticks: Annotated[int | None, typer.Option(min=0, help="ticks worse than the quote")] = None,
-    participation: Annotated[float | None, typer.Option(min=0, max=1, help="share of a bar's volume, 0: all")] = None,
-    latency: Annotated[float | None, typer.Option(min=0, help="seconds from decision to exchange")] = None,
-    borrow_rate: Annotated[float | None, typer.Option(min=0, help="yearly cost of what is short")] = None,
-    limits: Annotated[Literal["live", "none"] | None, typer.Option(help="limits of orders")] = None,
-    style: Annotated[Style, typer.Option(help="bars, or signals where the strategy declares them")] = "bars",
-    zone: Annotated[str | None, typer.Option(help="zone of times in files that name none")] = None,
-    stamp: Annotated[Stamp, typer.Option(help="whether files have the start or the end of a bar")] = "start",
-    seed: Annotated[int, typer.Option(help="seed of the runs, and of the choice of trials")] = 1,
-    config: Annotated[Path | None, typer.Option(help="settings file, as for the daemon")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="data directory, as for the daemon")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
     json: Annotated[bool, typer.Option("--json", help="print the outcome as one JSON line")] = False,
 ) -> None:
-    """Run one strategy with many parameters over past bars, store what came of each, and rank them."""
-    assumed: dict[str, JsonValue] = {
-        "capital": capital, "fees": fees, "fee_per_unit": fee_per_unit, "spread_ticks": spread_ticks,
-        "slippage_ticks": slippage_ticks, "participation": participation, "latency": latency,
-        "borrow_rate": borrow_rate, "limits": limits,
-    }  # fmt: skip
-    settings = load_settings(config or default_config(), command_line(data_dir=data_dir, backtest=assumed))
+    """Run one strategy with many parameters. What comes of each over past bars is stored, and ranked."""
+    settings = settings_of(config, data_dir=data_dir, backtest=assumed.said())
+    uri = api.uri_of(settings)
     if store_best and walk_forward:
         raise SweepError("--store-best does not go with --walk-forward; store the parameters you choose by a backtest")
     if resume:
-        table, manifest, known, loaded = _resumed(resume, settings)
+        table, manifest, known, loaded = _resumed(resume, uri)
     else:
-        request = Request(
-            strategies=(strategy,),
-            instruments=tuple(name.strip() for name in instruments.split(",") if name.strip()),
-            bar_seconds=size_seconds(bar_seconds) if bar_seconds else 0,
-            source=msgspec.structs.replace(api.source_of(data, zone), stamp=stamp),
-            start=instant(from_) if from_ else 0,
-            end=instant(to) if to else LATEST,
-            capital=settings.backtest.capital,
-            currency=settings.portfolio.base_currency,
-            description=description,
-            models=api.models_of(settings),
-            limits=api.limits_of(settings),
-            style=style,
-            seed=seed,
-        )
+        request = request_of((strategy,), bars, settings, params={}, description=description, style=style, seed=seed)
         walk = parse_spans(walk_forward) if walk_forward else None
         asked = Asked(request=request, axes=parse_axes(param or ()), metric=metric, trials=trials, walk=walk)
         manifest, loaded = begin(asked, settings, SystemClock().now())
-        table, known = SweepTable(api.uri_of(settings), manifest.name), {}
+        table, known = SweepTable(uri, manifest.name), {}
         if not replace:
             table.check_free()
-    with (
-        _interruptible(table.name),
-        _engine(engine, workers, ray_address) as running,
-        _progress(manifest, known) as tell,
-    ):
+    with _interruptible(table.name), workers.ready() as running, _progress(manifest, known) as tell:
         conduct(manifest, loaded, running, table, known, tell)
-    swept = stored(api.uri_of(settings), table.name)
-    best = best_results(swept, manifest, loaded, store_best, api.uri_of(settings), SystemClock().now())
-    pages = _write(swept, output, png)
-    _tell(swept, [*best, *map(str, pages)], as_json=json)
+    swept = stored(uri, table.name)
+    best = best_results(swept, manifest, loaded, store_best, uri, SystemClock().now())
+    _tell(swept, [*best, *map(str, _write(swept, output, png))], as_json=json)
 
 
-def _resumed(name: str, settings: Settings) -> tuple[SweepTable, Manifest, dict[int, Outcome], MarketData]:
+def _resumed(name: str, uri: str) -> tuple[SweepTable, Manifest, dict[int, Outcome], MarketData]:
     """The sweep as it was left. Raises SweepError where there is none, or where its data is not the same."""
-    table = SweepTable(api.uri_of(settings), name)
+    table = SweepTable(uri, name)
     manifest, outcomes = table.read()
-    data = data_for(manifest.plan.spec, manifest.source, api.uri_of(settings))
+    data = data_for(manifest.plan.spec, manifest.source, uri)
     if data.fingerprint() != manifest.data_fingerprint:
         raise SweepError(f"the data of {name} has changed since it was begun; bring it back, or begin a new sweep")
     return table, manifest, {outcome.task.number: outcome for outcome in outcomes}, data
-
-
-def _engine(kind: str, workers: int | None, address: str) -> Engine:
-    wanted = workers or len(os.sched_getaffinity(0))
-    if kind == "local":
-        return LocalEngine(wanted)
-    from mats.sweep.ray_engine import RayEngine
-
-    return RayEngine(wanted, address)
 
 
 class _Rate(ProgressColumn):

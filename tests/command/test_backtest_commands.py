@@ -100,7 +100,7 @@ def test_the_commands_of_the_page_run(mats: Mats, uri: str) -> None:
     for line in own:
         done = mats(*line.split()[1:])
         assert done.exit_code == 0, (line, done.output, done.exception)
-    assert BacktestLibrary(uri).names() == ["ema_cross_20200103_free", "trend-spy+revert-spy_20200103_pair"]
+    assert BacktestLibrary(uri).names() == ["ema_cross_20200103_free", "ema_cross_20200103_run"]
     assert [(bars.instrument, bars.count) for bars in BarStore(uri).contents()] == [("IBM", 2_000), ("SPY", 2_000)]
 
 

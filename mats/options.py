@@ -1,0 +1,47 @@
+"""Options of the command line: those that most commands have, and those that go together as one struct."""
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+import typer
+
+Config = Annotated[Path | None, typer.Option("--config", help="settings file, as for the daemon")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="data directory, as for the daemon")]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` as typer takes it: a parameter that is a struct stands for its fields, an option each."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
+    fields = {field for kind in groups.values() for field in kind.__struct_fields__}
+
+    @wraps(command)
+    def with_groups(**given: Any) -> None:
+        made = {name: _made(kind, given) for name, kind in groups.items()}
+        rest = {name: value for name, value in given.items() if name not in fields}
+        command(**made, **rest)
+
+    options: list[Parameter] = []
+    for parameter in signature(command).parameters.values():
+        if kind := groups.get(parameter.name):
+            options += _options(kind)
+        else:
+            options.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name]))
+    with_groups.__signature__ = Signature(options)  # type: ignore[attr-defined]
+    return with_groups
+
+
+def _made(group: type[msgspec.Struct], given: dict[str, Any]) -> msgspec.Struct:
+    return group(**{name: given[name] for name in group.__struct_fields__ if name in given})
+
+
+def _options(group: type[msgspec.Struct]) -> list[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        for field in msgspec.structs.fields(group)
+    ]
