@@ -18,7 +18,7 @@ from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, Star
 from mats.strategy.errors import StrategyError
 from mats.strategy.loader import check_record
 from mats.strategy.record import StrategyRecord
-from mats.strategy.table import check_change, differing, shares
+from mats.strategy.table import check_change, differing, shares, turned_off, turned_on
 
 LIMIT = Limit(restarts=3, seconds=300.0)
 BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
@@ -116,8 +116,15 @@ class StrategyManager(Actor):
         except ValueError as error:
             return str(error)
         self.log.info("the strategy table has changed", strategies=differing(self._records, records))
+        started = turned_on(self._records, records, self._wanted, self._faults)
+        stopped = turned_off(self._records, records, self._wanted)
         self._records = records
+        self._faults = {name: fault for name, fault in self._faults.items() if name in records and records[name].active}
+        for strategy in stopped:
+            self._stop(strategy)
         self._share_weights()
+        for strategy in started:
+            self._start(strategy)
         return ""
 
     def _take_table(self, records: tuple[StrategyRecord, ...]) -> None:
@@ -172,6 +179,8 @@ class StrategyManager(Actor):
         self._wanted.add(strategy)
         if not record.active:
             self._share_weights()
+        if strategy in self._stopping:
+            return
         self._pool.tell(LeaseConnection(strategy))
         self._supervisor.tell(Unpark(strategy))
         args = {
@@ -214,3 +223,5 @@ class StrategyManager(Actor):
         if strategy in self._stopping:
             self._stopping.discard(strategy)
             self._supervisor.tell(StopChild(strategy))
+            if strategy in self._wanted:  # somebody has asked for it again meanwhile
+                self._start(strategy)

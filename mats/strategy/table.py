@@ -27,8 +27,25 @@ def check_change(
             raise ValueError(f"{name} runs and is not in the table; stop it first, or write it again")
         if new[name].account != old[name].account:
             raise ValueError(f"{name} runs in another account than the table says; stop it first, or write that again")
-    taking_part = (record for name, record in new.items() if record.active or name in wanted)
+    ending = turned_off(old, new, wanted)
+    taking_part = (record for name, record in new.items() if record.active or (name in wanted and name not in ending))
     check_weights(shares(taking_part), allow_leverage, first)
+
+
+def turned_on(
+    old: Records, new: Records, wanted: Collection[StrategyName], down: Collection[StrategyName]
+) -> list[str]:
+    """The strategies to start: active since this change, or active and `down` for a fault that it may have mended."""
+    return sorted(
+        name
+        for name, record in new.items()
+        if record.active and name not in wanted and (name in down or name not in old or not old[name].active)
+    )
+
+
+def turned_off(old: Records, new: Records, wanted: Collection[StrategyName]) -> list[StrategyName]:
+    """The strategies to stop: `wanted` ones that this change rests. What was started by hand while it rested goes on."""
+    return sorted(name for name in wanted if old[name].active and name in new and not new[name].active)
 
 
 def differing(old: Records, new: Records) -> list[StrategyName]:

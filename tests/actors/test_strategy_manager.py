@@ -6,7 +6,7 @@ import pytest
 
 from actors.messages.following import Inform
 from actors.messages.ib_pool import LeaseConnection
-from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
+from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import SetWeights
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy
@@ -256,3 +256,83 @@ def test_a_start_by_hand_before_the_table_is_there_waits_for_it(world):
     assert world.started() == []
     world.table(record("resting", active=False))
     assert world.started() == ["resting"]
+
+
+# The table while the daemon runs
+
+
+def test_a_strategy_that_turns_active_while_the_daemon_runs_is_started_by_itself(world):
+    world.table(record("a"), record("b", active=False))
+    world.asked()
+    world.table(record("a"), record("b"), record("new"))
+    assert world.started() == ["b", "new"]
+    world.table(record("a"), record("b"), record("new"))
+    assert world.started() == []
+
+
+def test_the_table_is_asked_for_again_within_five_seconds(world, runtime):
+    world.table(record("a", active=False))
+    world.store.receive(1)
+    runtime.advance(5.0)
+    world.store.expect_message(ReadTable(world.ref))
+    world.table(record("a"))
+    assert world.started() == ["a"]
+
+
+def test_a_strategy_that_turns_inactive_is_stopped_in_order_and_makes_room(world):
+    world.table(record("a", weight=0.7), record("b", weight=0.4, active=False))
+    child = world.run("a")
+    world.table(record("a", weight=0.7, active=False), record("b", weight=0.4))
+    asked = world.asked()
+    assert StopChild("a") in asked
+    assert [message.spec.name for message in asked if isinstance(message, StartChild)] == ["b"]
+    assert not child.is_alive()
+    assert world.read().refused == ""
+
+
+def test_a_strategy_that_would_exceed_the_weights_is_not_started_and_the_table_says_why(world):
+    world.table(record("a", weight=0.7), record("b", weight=0.4, active=False))
+    world.run("a")
+    world.table(record("a", weight=0.7), record("b", weight=0.4))
+    assert world.started() == []
+    assert "target weights of the first account sum to 1.1" in world.read().refused
+    assert not world.read().records[1].active
+    world.table(record("a", weight=0.6), record("b", weight=0.4))
+    assert world.started() == ["b"]
+
+
+def test_what_was_stopped_by_hand_stays_stopped_when_its_record_changes(world):
+    world.table(record("a"))
+    world.run("a")
+    world.tell(StopStrategy("a"))
+    world.asked()
+    world.table(record("a", weight=0.2))
+    assert world.started() == []
+
+
+def test_what_was_started_by_hand_goes_on_when_its_inactive_record_changes(world):
+    world.table(record("a", active=False))
+    world.tell(StartStrategy("a"))
+    child = world.run("a")
+    world.table(record("a", active=False, weight=0.2))
+    assert world.asked() == []
+    assert child.is_alive()
+
+
+def test_a_table_that_mends_a_fault_starts_what_was_down_for_it(world):
+    world.table(record("a", weight=0.7), record("b", weight=0.4))
+    assert world.started() == []
+    world.table(record("a", weight=0.6), record("b", weight=0.4))
+    assert world.started() == ["a", "b"]
+    assert world.read().faults == {}
+
+
+def test_a_strategy_that_is_asked_for_again_while_it_ends_starts_after_its_end(world, runtime):
+    world.table(record("a"))
+    world.run("a")
+    runtime.pause(world.runtime.ref("strategies/a"))
+    world.table(record("a", active=False))
+    world.table(record("a"))
+    assert world.asked() == []
+    runtime.resume(world.runtime.ref("strategies/a"))
+    assert [type(message) for message in world.asked()] == [StopChild, Unpark, StartChild]
