@@ -25,6 +25,7 @@ from actors.messages.persistence_writer import (
 from actors.messages.portfolio_manager import AccountValued, BooksAgreed, PricesMarked
 from actors.stage import Stage
 from mats.ledger.history import key_of
+from mats.ledger.lots import Matching
 from mats.model.executions import Entry
 from mats.model.orders import AccountId
 from mats.model.timestamp import DAY
@@ -76,17 +77,19 @@ class PersistenceWriter(Stage):
         sources: tuple[Ref, ...],
         stages: tuple[str, ...],
         keep_days: float,
+        matching: Matching = "fifo",
     ) -> None:
         self.fill_log = fill_log
         self._stages, self._keep_span = stages, int(keep_days * DAY)
         self._uri, self._path, self._rejects = uri, journal_path, RejectFile(rejects)
-        self._base, self._sources = base_currency, sources
+        self._base, self._sources, self._matching = base_currency, sources, matching
 
     def on_start(self) -> None:
         self._store = Store(self._uri)
         self._journal = Journal(self._path)
         saved = self._journal.load_snapshot(self.stage)
-        self._derived = Derived(self._store, self._base, Past(self._journal, self._uri), saved[1] if saved else b"")
+        past = Past(self._journal, self._uri)
+        self._derived = Derived(self._store, self._base, past, saved[1] if saved else b"", self._matching)
         self.cursor = self._saved = self._derived.seq
         self._saved_at = self.clock.monotonic()
         self._entries: list[Entry] = []

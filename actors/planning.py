@@ -38,6 +38,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> Plan:
         seeds=seeds,
         strategy_folder=settings.strategies.folder,
         keep_days=settings.store.keep_days,
+        matching=settings.portfolio.matching,
         intent_prefix=f"{boot.tag}{boot.number}",
     )
 

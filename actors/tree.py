@@ -31,6 +31,7 @@ from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from actors.strategy import Services
 from actors.strategy_manager import StrategyManager
+from mats.ledger.lots import Matching
 from mats.model.orders import AccountId
 from mats.risk.limits import Limits
 from mats.runtime import Actor, Backoff, ChildSpec, Limit, SupervisorSpec
@@ -58,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     strategy_folder: Path
     intent_prefix: str
     keep_days: float = 30.0
+    matching: Matching = "fifo"
 
 
 def build(plan: Plan, names: Names) -> SupervisorSpec:
@@ -86,6 +88,7 @@ def _store(plan: Plan, names: Names) -> SupervisorSpec:
         "sources": (names.orders, names.portfolio),
         "stages": tuple(names.stages),
         "keep_days": plan.keep_days,
+        "matching": plan.matching,
     }
     writer = _child("writer", PersistenceWriter, args, STORE_LIMIT, STORE_BACKOFF)
     return SupervisorSpec(name="store", children=(writer,))

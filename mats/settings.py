@@ -71,6 +71,7 @@ class Portfolio(_Section):
     reconcile_every: float = Field(60.0, gt=0, description="seconds between comparisons with the broker")
     grace: float = Field(3.0, ge=0, description="seconds a difference must last before it is booked to Discretionary")
     allow_leverage: bool = Field(False, description="whether target weights may sum above 1")
+    matching: Literal["fifo", "lifo"] = Field("fifo", description="which lots a trade closes first; docs/accounting.md")
 
 
 class Backtest(_Section):

@@ -47,7 +47,7 @@ class RoundTrips:
 
     def __init__(self, history: History, matching: Matching = "fifo") -> None:
         self.seq = 0
-        self._history, self._matching = history, matching
+        self._history, self.matching = history, matching
         self._books: dict[BookKey, _Book] = {}
 
     def apply(self, entry: Entry) -> TradeChange:
@@ -58,7 +58,7 @@ class RoundTrips:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
         self.seq = entry.seq
         key = key_of(entry)
-        book = self._books.get(key) or self._books.setdefault(key, _Book(_lots_of(entry, self._matching)))
+        book = self._books.get(key) or self._books.setdefault(key, _Book(_lots_of(entry, self.matching)))
         if book.changes_past(entry) and (change := self._redone(key, book, entry)) is not None:
             return change
         trades = book.folded(entry)
@@ -72,30 +72,47 @@ class RoundTrips:
 
     def dump(self) -> bytes:
         """Everything as bytes for a snapshot."""
-        return msgspec.msgpack.encode(_Snapshot(self.seq, [_saved(book) for book in self._books.values()]))
+        books = [_saved(book) for book in self._books.values()]
+        return msgspec.msgpack.encode(_Snapshot(self.seq, books, self.matching))
 
     @classmethod
-    def load(cls, payload: bytes, history: History, matching: Matching = "fifo") -> "RoundTrips":
-        """The state of `dump`."""
+    def load(cls, payload: bytes, history: History) -> "RoundTrips":
+        """The state of `dump`, under the method it was folded with."""
         snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
-        loaded = cls(history, matching)
+        loaded = cls(history, snapshot.matching)
         loaded.seq = snapshot.seq
-        loaded._books = {saved.key: _restored(saved, matching) for saved in snapshot.books}
+        loaded._books = {saved.key: _restored(saved, snapshot.matching) for saved in snapshot.books}
         return loaded
+
+    def rematch(self, matching: Matching) -> TradeChange:
+        """Fold every book again under another method; what that changes of all trades there ever were.
+
+        Raises ValueError, and changes nothing, where the past of a book is not whole: methods are never mixed.
+        """
+        changes, books = [], {}
+        for key, book in self._books.items():
+            whole = self._history(*key)
+            past = [known for known in whole if known.seq <= self.seq]
+            if len(past) != book.entries:
+                raise ValueError(
+                    f"{len(past)} of the {book.entries} entries of {'/'.join(key)} are left, so that its trades cannot"
+                    f" be matched {matching}; set portfolio.matching back to {self.matching}"
+                )
+            before = round_trips(whole, self.matching)  # those of later entries may be stored, and are told again
+            books[key], after = _refolded(past, matching)
+            changes.append(_change(before, after))
+        self.matching, self._books = matching, books
+        kept = (trade for change in changes for trade in change.kept)
+        return TradeChange(tuple(kept), tuple(trade for change in changes for trade in change.removed))
 
     def _redone(self, key: BookKey, book: "_Book", entry: Entry) -> TradeChange | None:
         """The trades of a book before and after an entry that changes its past; None where that past is not whole."""
         past = [known for known in self._history(*key) if known.seq <= entry.seq]
         if len(past) != book.entries + (0 if book.seq == entry.seq else 1):
             return None
-        before = {trade.id: trade for trade in round_trips(past[:-1], self._matching)}
-        self._books[key], trades = _refolded(past, self._matching)
-        after = {trade.id: trade for trade in trades}
-        places = {(trade.id, trade.exit_time) for trade in trades}
-        return TradeChange(
-            kept=tuple(trade for name, trade in after.items() if before.get(name) != trade),
-            removed=tuple(trade for trade in before.values() if (trade.id, trade.exit_time) not in places),
-        )
+        before = round_trips(past[:-1], self.matching)
+        self._books[key], after = _refolded(past, self.matching)
+        return _change(before, after)
 
 
 class _Book:
@@ -155,6 +172,7 @@ class _Saved(msgspec.Struct):
 class _Snapshot(msgspec.Struct):
     seq: int
     books: list[_Saved]
+    matching: Matching = "fifo"
 
 
 def _saved(book: _Book) -> _Saved:
@@ -182,6 +200,15 @@ def _restored(saved: _Saved, matching: Matching) -> _Book:
     book = _Book(lots)
     book.entries, book.seq, book.time, book.corrected = saved.entries, saved.seq, saved.time, set(saved.corrected)
     return book
+
+
+def _change(before: Sequence[Trade], after: Sequence[Trade]) -> TradeChange:
+    known = {trade.id: trade for trade in before}
+    places = {(trade.id, trade.exit_time) for trade in after}
+    return TradeChange(
+        kept=tuple(trade for trade in after if known.get(trade.id) != trade),
+        removed=tuple(trade for trade in known.values() if (trade.id, trade.exit_time) not in places),
+    )
 
 
 def _refolded(entries: Sequence[Entry], matching: Matching) -> tuple[_Book, list[Trade]]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from mats.errors import UserError
+from mats.ledger.lots import Matching
 from mats.model.executions import Entry
 from mats.options import Config, DataDir
 from mats.settings import settings_of
@@ -54,7 +55,7 @@ def rebuild(
         raise UserError(f"data directory {settings.data_dir} does not exist; name one that does with --data-dir")
     uri, log = store_uri(settings.store.uri, settings.data_dir), settings.data_dir / "journal.db"
     with _progress() as progress:
-        look = Look(uri, log if journal else None, progress)
+        look = Look(uri, log if journal else None, settings.portfolio.matching, progress)
         found = look.checked(settings.data_dir) if check else look.mended(settings.data_dir)
     for difference in found:
         print(msgspec.json.encode(difference).decode() if json else difference)
@@ -68,8 +69,8 @@ def rebuild(
 class Look:
     """One comparison of a store with itself and, where `journal` names one, with the journal."""
 
-    def __init__(self, uri: str, journal: Path | None, progress: Progress) -> None:
-        self._uri, self._journal = uri, journal
+    def __init__(self, uri: str, journal: Path | None, matching: Matching, progress: Progress) -> None:
+        self._uri, self._journal, self._matching = uri, journal, matching
         self._progress, self._task = progress, progress.add_task("reading", total=None)
         self.entries = self.rows = self.views = 0
 
@@ -112,7 +113,7 @@ class Look:
         contents = Contents(self._uri, lambda name: self._progress.update(self._task, description=f"reading {name}"))
         self.entries, self.views = len(contents.entries), len(contents.views)
         self.rows = sum(map(len, contents.views.values()))
-        return contents, recompute(contents.entries, contents.views, self._folded)
+        return contents, recompute(contents.entries, contents.views, self._folded, self._matching)
 
     def _folded(self, done: int) -> None:
         if done % 1_000 == 0:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from mats.ledger.history import History
+from mats.ledger.lots import Matching
 from mats.model.broker import AccountValue
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
@@ -26,9 +27,11 @@ T = TypeVar("T")
 class Derived:
     """The views of one store. `saved` is what `save` gave, `base` the currency of account figures."""
 
-    def __init__(self, store: Store, base: Currency, history: History, saved: bytes) -> None:
+    def __init__(
+        self, store: Store, base: Currency, history: History, saved: bytes, matching: Matching = "fifo"
+    ) -> None:
         self._store, self._base = store, base
-        self._views = Views(history, saved)
+        self._views = Views(history, saved, matching)
         self._orders: dict[IntentId, OrderView] = {}
         self._accounts: dict[AccountId, tuple[AccountValue, ...]] = {}
         self._agreed: tuple[int, tuple[AccountId, ...]] = (0, ())

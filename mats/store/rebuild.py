@@ -9,6 +9,7 @@ import msgspec
 
 from mats.ledger.book import BookKey
 from mats.ledger.history import key_of, settled
+from mats.ledger.lots import Matching
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry
 from mats.model.orders import AccountId
 from mats.model.timestamp import Nanos
@@ -92,12 +93,14 @@ def missing(entries: Sequence[Entry]) -> list[Difference]:
     return [Difference("fills", f"entry {seq}", "seq", "missing", str(seq)) for seq in gaps]
 
 
-def recompute(entries: Sequence[Entry], stored: Stored, told: Told = lambda _: None) -> dict[Name, Table]:
+def recompute(
+    entries: Sequence[Entry], stored: Stored, told: Told = lambda _: None, matching: Matching = "fifo"
+) -> dict[Name, Table]:
     """The views that follow from `entries`, ascending in seq, at the prices that are stored: those follow from none."""
     past: dict[BookKey, list[Entry]] = defaultdict(list)
     for entry in entries:
         past[key_of(entry)].append(entry)
-    views = Views(lambda *key: past[key])
+    views = Views(lambda *key: past[key], matching=matching)
     expected: dict[Name, Table] = {name: {} for name in stored}
     snapshots = _snapshots(stored)
     for done, entry in enumerate(entries, 1):

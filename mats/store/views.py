@@ -11,7 +11,8 @@ import msgspec
 from mats.ledger.book import Book, BookKey
 from mats.ledger.books import Books
 from mats.ledger.history import History
-from mats.ledger.round_trips import RoundTrips
+from mats.ledger.lots import Matching
+from mats.ledger.round_trips import RoundTrips, TradeChange
 from mats.ledger.trades import Trade
 from mats.model.executions import Entry
 from mats.model.instrument import InstrumentId
@@ -35,11 +36,11 @@ class Views:
     `trades` are the round trips that changed, by account, id and closing time; None where there is none any more.
     """
 
-    def __init__(self, history: History, saved: bytes = b"") -> None:
-        """As it was `saved`, or empty."""
+    def __init__(self, history: History, saved: bytes = b"", matching: Matching = "fifo") -> None:
+        """As it was `saved`, or empty; trades that were matched otherwise are all matched again."""
         snapshot = msgspec.msgpack.decode(saved, type=_Snapshot) if saved else None
         self._books = Books.load(snapshot.books, history) if snapshot else Books(history)
-        self._trips = RoundTrips.load(snapshot.trips, history) if snapshot else RoundTrips(history)
+        self._trips = RoundTrips.load(snapshot.trips, history) if snapshot else RoundTrips(history, matching)
         self._since: dict[BookKey, Nanos] = dict(snapshot.since) if snapshot else {}
         self._changed_at: dict[AccountId, int] = {}
         for book in self._books:
@@ -48,6 +49,8 @@ class Views:
         self._changed = {book.key: None for book in self._books if book.quantity}
         self.steps: list[PositionRow] = []
         self.trades: dict[TradeKey, Trade | None] = {}
+        if self._trips.matching != matching:
+            self._change_trades(self._trips.rematch(matching))
 
     @property
     def seq(self) -> int:
@@ -76,7 +79,9 @@ class Views:
             self._changed_at[book.account] = book.seq
             self._changed[book.key] = None
             self.steps.append(self._row(book))
-        change = self._trips.apply(entry)
+        self._change_trades(self._trips.apply(entry))
+
+    def _change_trades(self, change: TradeChange) -> None:
         self.trades.update((_place(trade), None) for trade in change.removed)
         self.trades.update((_place(trade), trade) for trade in change.kept)
 

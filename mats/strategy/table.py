@@ -44,7 +44,7 @@ def turned_on(
 
 
 def turned_off(old: Records, new: Records, wanted: Collection[StrategyName]) -> list[StrategyName]:
-    """The strategies to stop: `wanted` ones that this change rests. What was started by hand while it rested goes on."""
+    """The strategies to stop: `wanted` ones that this change rests, not those started by hand while they rested."""
     return sorted(name for name in wanted if old[name].active and name in new and not new[name].active)
 
 

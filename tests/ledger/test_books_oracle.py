@@ -66,7 +66,7 @@ def traded(history, matching):
     fold, kept = RoundTrips(lambda *key: history.of(key), matching), {}
     for number, entry in enumerate(history.entries):
         if number == len(history.entries) // 2:
-            fold = RoundTrips.load(fold.dump(), lambda *key: history.of(key), matching)
+            fold = RoundTrips.load(fold.dump(), lambda *key: history.of(key))
         change = fold.apply(entry)
         assert fold.apply(entry) == NOTHING
         for trade in change.removed:

@@ -19,13 +19,18 @@ from mats.store.rebuild import differences, recompute
 class Shop:
     """A store that is fed entries of a log, and may lose its process in between."""
 
+    matching = "fifo"
+
     def __init__(self, folder):
         self.uri, self.log, self.saved = lmdb_uri(folder / "arctic"), [], b""
         self.start()
 
     def start(self):
         self.store = Store(self.uri)
-        self.derived = Derived(self.store, "USD", lambda *key: [e for e in self.log if key_of(e) == key], self.saved)
+        self.derived = Derived(self.store, "USD", self.past, self.saved, self.matching)
+
+    def past(self, *key):
+        return [entry for entry in self.log if key_of(entry) == key]
 
     def book(self, *entries):
         self.log += entries
@@ -47,7 +52,8 @@ class Shop:
 
     def complaints(self):
         contents = Contents(self.uri)
-        return [str(found) for found in differences(contents.views, recompute(contents.entries, contents.views))]
+        expected = recompute(contents.entries, contents.views, matching=self.matching)
+        return [str(found) for found in differences(contents.views, expected)]
 
 
 @pytest.fixture
@@ -111,3 +117,32 @@ def test_a_falsified_or_lost_trade_is_found(shop, make):
     lost, changed = sorted(shop.complaints(), key=len)
     assert changed.startswith("trades/DU1  0000.000001/0000.000002  gross_pnl_exact: stored 1, recomputed 495.00")
     assert lost == "trades/DU1  0000.000001/0000.000003  row: stored missing, recomputed there"
+
+
+def test_another_matching_folds_all_stored_trades_anew_and_goes_on_with_it(shop, make):
+    shop.book(make.fill(1, make.execution(1)), make.fill(2, make.execution(2)), make.fill(3, sold(make, 3, "150")))
+    shop.saved = shop.derived.save()
+    shop.matching = "lifo"
+    assert shop.complaints() != []
+    shop.crash()
+    assert shop.trades["trade_id"].tolist() == ["0000.000001/0000.000003", "0000.000002/0000.000003"]
+    assert shop.trades["quantity"].tolist() == [49.0, 101.0]
+    assert shop.complaints() == []
+    shop.saved = shop.derived.save()
+    shop.book(make.fill(4, make.execution(4)), make.fill(5, sold(make, 5, "50")))
+    assert shop.trades["transaction_id"].tolist()[-1] == "0000.000004"
+    assert shop.complaints() == []
+    shop.matching = "fifo"
+    shop.crash()
+    assert shop.trades["quantity"].tolist() == [101.0, 49.0, 50.0]
+    assert shop.complaints() == []
+
+
+def test_another_matching_is_refused_in_one_sentence_where_the_past_is_not_whole(shop, make):
+    shop.book(make.fill(1, make.execution(1)), make.fill(2, make.execution(2)), make.fill(3, sold(make, 3, "150")))
+    shop.saved = shop.derived.save()
+    shop.matching, shop.log = "lifo", shop.log[1:]
+    with pytest.raises(
+        ValueError, match=r"2 of the 3 entries of DU1/TREND/SPY are left.*portfolio.matching back to fifo"
+    ):
+        shop.start()
