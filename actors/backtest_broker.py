@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.connection import Connection, Desks, Replayed
+from actors.connection import Connection, Desks
+from actors.log_link import Replayed
 from actors.messages.broker import (
     FollowAccount,
     HistoryLoaded,
@@ -17,19 +18,17 @@ from actors.messages.broker import (
     PositionsTaken,
     RequestHistory,
     ResolveInstrument,
-    SubmitOrder,
     SubscribeMarket,
     TakePositions,
     Unresolved,
 )
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
-from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar, Quote
 from mats.model.orders import AccountId, OrderIntent
+from mats.model.packet import News
 from mats.model.timestamp import SECOND
 from mats.runtime import Ref
-from mats.venue.brokerage import Brokerage, News
+from mats.venue.brokerage import Brokerage
 
 ACCOUNT_SECONDS = 60.0
 
@@ -118,8 +117,8 @@ class BacktestBroker(Connection):
         asked_at = self.clock.monotonic()
         self._send(lambda: self._answer(epoch, asked_at))
 
-    def place(self, order: SubmitOrder) -> None:
-        self._send(lambda: self._broker.place(self.client_id, order.order_id, order.intent))
+    def place(self, order_id: int, intent: OrderIntent) -> None:
+        self._send(lambda: self._broker.place(self.client_id, order_id, intent))
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
         self._send(lambda: self._broker.modify(self.client_id, order_id, intent))
@@ -161,24 +160,18 @@ class BacktestBroker(Connection):
     def _hear(self, news: tuple[News, ...] | None) -> None:
         if news is None:
             raise LineLost(f"{self.name} lost the simulated broker")
-        packet = self.packet
         for item in news:
-            match item:
-                case Execution():
-                    packet.executions.append(item)
-                case Commission():
-                    packet.commissions.append(item)
-                case BrokerOrder() | BrokerStatus() | BrokerError():
-                    packet.orders.append(item)
-                case BrokerPosition():
-                    packet.positions.append(item)
-                case AccountValue():
-                    packet.values.append(item)
-                case Bar() if item.instrument in self._bars:
-                    packet.bars.append(item)
-                case Quote() if item.instrument in self._quotes:
-                    packet.quotes.append(item)
+            if self._wanted(item):
+                self.packet.add(item)
         self.pass_on()
+
+    def _wanted(self, news: News) -> bool:
+        match news:
+            case Bar(instrument=instrument):
+                return instrument in self._bars
+            case Quote(instrument=instrument):
+                return instrument in self._quotes
+        return True
 
     def on_stop(self) -> None:
         self._broker.disconnect(self.client_id, self._listen)

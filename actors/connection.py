@@ -7,6 +7,7 @@ the same line.
 
 import msgspec
 
+from actors.log_link import LogLink, Replayed
 from actors.messages.broker import (
     AccountChanged,
     AmendOrder,
@@ -19,16 +20,12 @@ from actors.messages.broker import (
     Resync,
     SubmitOrder,
 )
-from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
-from mats.model.executions import Commission, Execution
-from mats.model.market import Bar, Quote
-from mats.model.orders import AccountId, OrderIntent
+from actors.messages.fill_log import EpochOpened, ReplayMerged
+from mats.model.orders import AccountId, IntentId, OrderIntent
+from mats.model.packet import Packet
 from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
 
 LOOK_SECONDS = 1.0
-LOG_PATIENCE = 5.0
-"""Seconds after which an unanswered fill log is asked again, under a new epoch."""
 
 
 class Desks(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,29 +38,8 @@ class Desks(msgspec.Struct, frozen=True, kw_only=True):
     risk: Ref
 
 
-class Replayed(msgspec.Struct, frozen=True):
-    """The broker's complete answer to a question asked at `asked_at` (monotonic seconds) in `epoch`."""
-
-    replay: Replay
-    epoch: int
-    asked_at: float
-
-
 class LookAtLog(msgspec.Struct, frozen=True):
     pass
-
-
-class Packet:
-    """What one packet brought, sorted by who wants it."""
-
-    def __init__(self) -> None:
-        self.executions: list[Execution] = []
-        self.commissions: list[Commission] = []
-        self.orders: list[BrokerOrder | BrokerStatus | BrokerError] = []
-        self.positions: list[BrokerPosition] = []
-        self.values: list[AccountValue] = []
-        self.bars: list[Bar] = []
-        self.quotes: list[Quote] = []
 
 
 class Connection(Actor):
@@ -83,7 +59,7 @@ class Connection(Actor):
         """Open the line if that was not done yet, then ask the broker for everything; `merge` gets the answer."""
         raise TypeError(f"{type(self).__name__} does not say how it asks its broker")
 
-    def place(self, order: SubmitOrder) -> None:
+    def place(self, order_id: int, intent: OrderIntent) -> None:
         """Send a new order."""
         raise TypeError(f"{type(self).__name__} does not say how it places orders")
 
@@ -107,19 +83,16 @@ class Connection(Actor):
         self._announced = False
         self._accounts: tuple[AccountId, ...] = ()
         self._next_order_id = 0
-        self._merging: list[Replayed] = []
-        self._waiting: list[ReportExecutions] | None = []
-        self._asked_log: float | None = None
-        self._open_epoch()
+        self._log_link = LogLink(self, self.desks.fill_log)
         self.every(LOOK_SECONDS, LookAtLog())
 
     def on_receive(self, message: object) -> object:
         match message:
-            case SubmitOrder(session=session, intent=intent, reply_to=reply_to):
+            case SubmitOrder(session=session, order_id=order_id, intent=intent):
                 if self._current(session):
-                    self.place(message)
+                    self.place(order_id, intent)
                 else:
-                    reply_to.tell(NotSent(intent.intent_id, "its connection was lost before it was sent"))
+                    self.not_sent(intent.intent_id, "its connection was lost before it was sent")
             case AmendOrder(session=session, order_id=order_id, intent=intent):
                 if self._current(session):
                     self.modify(order_id, intent)
@@ -129,38 +102,29 @@ class Connection(Actor):
             case EpochOpened(epoch=epoch):
                 self._enter(epoch)
             case ReplayMerged(epoch=epoch, through=through):
-                if epoch == self._epoch:
+                if epoch == self._log_link.epoch:
                     self._announce(through)
             case Resync():
                 if self._announced:
-                    self.ask(self._epoch)
+                    self.ask(self._log_link.epoch)
             case Down(name=self.desks.fill_log.name):
-                self._open_epoch()
+                self._begin_anew()
             case LookAtLog():
-                self._look_at_log()
+                if self._log_link.silent:
+                    self._begin_anew()
             case _:
                 return super().on_receive(message)
         return None
 
-    def _open_epoch(self) -> None:
-        """Nothing that was reported so far is sure to be in the log: orders wait for a complete answer."""
-        self._epoch = 0
+    def _begin_anew(self) -> None:
+        """The log may lack what was reported so far: orders wait for a complete answer."""
         self._announced = False
-        self._merging.clear()
-        self._waiting = []
-        self._asked_log = self.clock.monotonic()
-        self.desks.fill_log.tell(OpenEpoch(self.name, self.ref))
+        self._log_link.open()
 
     def _enter(self, epoch: int) -> None:
-        self._asked_log = None
-        if epoch > self._epoch:
-            self._epoch = epoch
+        if self._log_link.enter(epoch):
             self.watch(self.desks.fill_log)
             self.ask(epoch)
-
-    def _look_at_log(self) -> None:
-        if self._asked_log is not None and self.clock.monotonic() - self._asked_log >= LOG_PATIENCE:
-            self._open_epoch()
 
     def up(self, accounts: tuple[AccountId, ...], next_order_id: int) -> None:
         """The line is open."""
@@ -168,29 +132,21 @@ class Connection(Actor):
 
     def merge(self, replayed: Replayed) -> None:
         """Hand an answer to the log; one of an older epoch may lack what was reported, in vain, since it was asked."""
-        if replayed.epoch != self._epoch:
-            if self._epoch:
-                self.ask(self._epoch)
-            return
-        self._merging.append(replayed)
-        self._asked_log = self._asked_log or self.clock.monotonic()
-        report = self._report(replayed.replay.executions, replayed.replay.commissions)
-        chaos.point("connection: before the replay is reported")
-        self.desks.fill_log.tell(ReportReplay(report=report, reply_to=self.ref))
-        waiting, self._waiting = self._waiting or [], None
-        for live in waiting:
-            self.desks.fill_log.tell(live)
+        epoch = self._log_link.epoch
+        if replayed.epoch == epoch:
+            self._log_link.report_answer(replayed)
+        elif epoch:
+            self.ask(epoch)
 
     def _announce(self, through: int) -> None:
         """Everything the broker knew is in the log: orders may come."""
-        replayed = self._merging.pop(0)
+        replayed = self._log_link.take_merged()
         self._announced = True
-        self._asked_log = self.clock.monotonic() if self._merging else None
         ready = Ready(
             connection=self.name,
             ref=self.ref,
             client_id=self.client_id,
-            session=str(self._epoch),
+            session=str(self._log_link.epoch),
             accounts=self._accounts,
             next_order_id=self._next_order_id,
             replay=replayed.replay,
@@ -201,7 +157,11 @@ class Connection(Actor):
             listener.tell(ready)
 
     def _current(self, session: str) -> bool:
-        return self._announced and session == str(self._epoch) and self.connected
+        return self._announced and session == str(self._log_link.epoch) and self.connected
+
+    def not_sent(self, intent_id: IntentId, reason: str) -> None:
+        """An order that did not leave this process, and never will."""
+        self.desks.orders.tell(NotSent(intent_id, reason))
 
     # What the broker says
 
@@ -211,10 +171,10 @@ class Connection(Actor):
         self.packet = Packet()
         if packet.executions or packet.commissions:
             chaos.point("connection: before executions are reported")
-            self._tell_log(self._report(tuple(packet.executions), tuple(packet.commissions)))
+            self._log_link.report(tuple(packet.executions), tuple(packet.commissions))
         if packet.orders:
             chaos.point("connection: before order news")
-            desks.orders.tell(OrderNews(self.client_id, str(self._epoch), tuple(packet.orders)))
+            desks.orders.tell(OrderNews(self.client_id, str(self._log_link.epoch), tuple(packet.orders)))
         if packet.positions:
             desks.portfolio.tell(PositionsChanged(tuple(packet.positions)))
         if packet.values:
@@ -223,13 +183,3 @@ class Connection(Actor):
             self.clock.advance(packet.bars[-1].end)
         if packet.bars or packet.quotes:
             desks.market_data.tell(MarketNews(tuple(packet.bars), tuple(packet.quotes)))
-
-    def _tell_log(self, live: ReportExecutions) -> None:
-        """What happens before the first answer of an epoch is there comes after it in the log, too."""
-        if self._waiting is None:
-            self.desks.fill_log.tell(live)
-        elif self._epoch:
-            self._waiting.append(live)
-
-    def _report(self, executions: tuple[Execution, ...], commissions: tuple[Commission, ...]) -> ReportExecutions:
-        return ReportExecutions(connection=self.name, epoch=self._epoch, executions=executions, commissions=commissions)

@@ -5,26 +5,23 @@ A lost or silent gateway is a failure: the supervisor makes the next incarnation
 
 import msgspec
 
-from actors.connection import Connection, Desks, Replayed
+from actors.connection import Connection, Desks
+from actors.ib_answers import load, resolve
+from actors.log_link import Replayed
 from actors.messages.broker import (
     FollowAccount,
-    HistoryLoaded,
-    InstrumentResolved,
     LinkChanged,
-    NotSent,
     PositionsTaken,
     ReadBroker,
     RequestHistory,
     ResolveInstrument,
     Resync,
-    SubmitOrder,
     SubscribeMarket,
     TakePositions,
-    Unresolved,
 )
 from mats.ib import events as ib
 from mats.ib.decoding import ORDER_NEWS
-from mats.ib.errors import ConnectionLost, RequestFailed
+from mats.ib.errors import ConnectionLost
 from mats.ib.handshake import Opened
 from mats.ib.pending import FIRST_REQUEST_ID
 from mats.ib.replaying import MASTER, ExecutionsEnd
@@ -33,9 +30,6 @@ from mats.model.broker import BrokerError, Replay
 from mats.model.instrument import Instrument
 from mats.model.orders import OrderIntent
 from mats.runtime import Ref, Reply
-
-UNSENT_AT_MOST = 10_000
-"""So many orders may wait for the pacing limit; only they can turn out not to have been sent."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +61,6 @@ class IbConnection(Connection):
         self._timing = timing
 
     def on_start(self) -> None:
-        self._orders: dict[int, SubmitOrder] = {}
         self._opening = self._opened = self._ending = False
         # Live news of an order comes to the client that placed it; the master's copy would be decoded for nothing.
         unheard = ORDER_NEWS if self.client_id == MASTER else frozenset[int]()
@@ -151,11 +144,8 @@ class IbConnection(Connection):
     def connected(self) -> bool:
         return self._session.connected
 
-    def place(self, order: SubmitOrder) -> None:
-        self._orders[order.order_id] = order
-        if len(self._orders) > UNSENT_AT_MOST:
-            del self._orders[next(iter(self._orders))]
-        self._session.place(order.order_id, order.intent)
+    def place(self, order_id: int, intent: OrderIntent) -> None:
+        self._session.place(order_id, intent)
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
         self._session.modify(order_id, intent)
@@ -166,26 +156,19 @@ class IbConnection(Connection):
     # What the session says
 
     def _hear(self, event: ib.SessionEvent) -> None:
-        packet = self.packet
         match event:
-            case ib.QuoteReported(quote=quote):
-                packet.quotes.append(quote)
-            case ib.BarReported(bar=bar):
-                packet.bars.append(bar)
-            case ib.ExecutionReported(execution=execution, live=True):
-                packet.executions.append(execution)
-            case ib.CommissionReported(commission=commission):
-                packet.commissions.append(commission)
-            case ib.OrderReported(order=order) if not order.completed:
-                packet.orders.append(order)
-            case ib.OrderStatusReported(status=status):
-                packet.orders.append(status)
+            case ib.QuoteReported(quote=news) | ib.BarReported(bar=news) | ib.CommissionReported(commission=news):
+                self.packet.add(news)
+            case ib.ExecutionReported(execution=news, live=True):
+                self.packet.add(news)
+            case ib.OrderReported(order=news) if not news.completed:
+                self.packet.add(news)
+            case ib.OrderStatusReported(status=news) | ib.PositionReported(position=news):
+                self.packet.add(news)
+            case ib.AccountValueReported(value=news):
+                self.packet.add(news)
             case ib.ErrorReported(error=error):
                 self._hear_error(event, error)
-            case ib.PositionReported(position=position):
-                packet.positions.append(position)
-            case ib.AccountValueReported(value=value):
-                packet.values.append(value)
             case ib.PacketEnd():
                 self.pass_on()
             case ib.LinkDegraded(reason=reason):
@@ -206,7 +189,7 @@ class IbConnection(Connection):
     def _hear_error(self, event: ib.ErrorReported, error: BrokerError) -> None:
         """Order ids and request ids come from disjoint ranges, so an error says by its id what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
-            self.packet.orders.append(error)
+            self.packet.add(error)
         else:
             self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
 
@@ -215,9 +198,8 @@ class IbConnection(Connection):
 
     def _lose(self, reason: str, unsent: tuple[ib.Unsent, ...]) -> None:
         for order in unsent:
-            if order.action == "place" and order.order_id in self._orders:
-                submitted = self._orders[order.order_id]
-                submitted.reply_to.tell(NotSent(submitted.intent.intent_id, reason))
+            if order.action == "place":
+                self.not_sent(order.intent_id, reason)
         if not self._ending:
             self.fail(ConnectionLost(f"{self.name} lost the gateway: {reason}"))
 
@@ -229,20 +211,10 @@ class IbConnection(Connection):
             self._session.subscribe_quotes(instrument)
 
     async def _resolve(self, instrument: Instrument, reply_to: Ref) -> None:
-        try:
-            reply_to.tell(InstrumentResolved(instrument.id, await self._session.resolve(instrument)))
-        except RequestFailed as error:
-            reply_to.tell(Unresolved(instrument.id, str(error)))
+        reply_to.tell(await resolve(self._session, instrument))
 
     async def _load(self, request: RequestHistory) -> None:
-        """The span is asked for twice over, because markets close; what is too much is cut off."""
-        span = 2 * request.bar_seconds * request.count
-        try:
-            history = await self._session.history(request.instrument, request.bar_seconds, span)
-            loaded = HistoryLoaded(request.instrument.id, history.bars[-request.count :], complete=True)
-        except (RequestFailed, ValueError) as error:
-            loaded = HistoryLoaded(request.instrument.id, (), complete=False, reason=str(error))
-        request.reply_to.tell(loaded)
+        request.reply_to.tell(await load(self._session, request))
 
     def on_stop(self) -> None:
         self._ending = True

@@ -146,7 +146,7 @@ class OrderManager(Stage):
         if route is None:
             self._desk.not_sent(intent.intent_id, "its connection is not ready", self.clock.now())
         else:
-            route.submit(order_id, intent, self.ref)
+            route.submit(order_id, intent)
             chaos.point("orders: after it is sent, before its state says so")
             self._desk.happen(order, ev.OrderSent(time=self.clock.now(), client_id=client_id, order_id=order_id))
 

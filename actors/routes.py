@@ -20,8 +20,8 @@ class Route(msgspec.Struct, frozen=True):
     session: str
     ids: OrderIds
 
-    def submit(self, order_id: int, intent: OrderIntent, reply_to: Ref) -> None:
-        self.ref.tell(SubmitOrder(session=self.session, order_id=order_id, intent=intent, reply_to=reply_to))
+    def submit(self, order_id: int, intent: OrderIntent) -> None:
+        self.ref.tell(SubmitOrder(session=self.session, order_id=order_id, intent=intent))
 
     def amend(self, order_id: int, wanted: OrderIntent) -> None:
         self.ref.tell(AmendOrder(session=self.session, order_id=order_id, intent=wanted))

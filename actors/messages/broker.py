@@ -10,12 +10,11 @@ from mats.runtime import Ref
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Send a journalled intent under `order_id`. Void in any session but `session`: then `NotSent` is the answer."""
+    """Send a journalled intent under `order_id`. In any session but `session` it is void, and answered by `NotSent`."""
 
     session: str
     order_id: int
     intent: OrderIntent
-    reply_to: Ref
 
 
 class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):

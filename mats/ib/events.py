@@ -7,6 +7,7 @@ from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosi
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar, Quote
+from mats.model.orders import IntentId
 
 
 class ExecutionReported(msgspec.Struct, frozen=True):
@@ -79,10 +80,14 @@ class LinkRestored(msgspec.Struct, frozen=True):
 
 
 class Unsent(msgspec.Struct, frozen=True):
-    """An order message that never left this process; `action` is `place`, `modify` or `cancel`."""
+    """An order message that never left this process; `action` is `place`, `modify` or `cancel`.
+
+    `intent_id` is empty for a cancel.
+    """
 
     order_id: int
     action: str
+    intent_id: IntentId = ""
 
 
 class SessionLost(msgspec.Struct, frozen=True):

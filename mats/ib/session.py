@@ -149,9 +149,8 @@ class Session:
         reference = order_ref(intent.strategy, intent.intent_id)
         order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
         contract = to_contract(intent.instrument)
-        self._line.send(
-            Lane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), Unsent(order_id, action)
-        )
+        unsent = Unsent(order_id, action, intent.intent_id)
+        self._line.send(Lane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), unsent)
 
     # --- questions
 

@@ -15,6 +15,7 @@ from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar, Quote
 from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderIntent, order_ref
+from mats.model.packet import News
 from mats.model.timestamp import Nanos
 from mats.venue.account import BASE, Account, account_values
 from mats.venue.clearing import Clearing
@@ -27,7 +28,6 @@ from mats.venue.universe import ContractQuery, Universe
 
 MASTER = 0
 
-News = Execution | Commission | BrokerOrder | BrokerStatus | BrokerError | BrokerPosition | AccountValue | Bar | Quote
 Listener = Callable[[tuple[News, ...] | None], None]
 """Gets each packet of news; None when the broker hangs up. It must not call the broker back."""
 

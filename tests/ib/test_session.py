@@ -149,7 +149,7 @@ async def test_an_order_overtakes_a_queue_of_requests(scripted: Fixture, open_se
         await script.got(4)
         assert len([fields for fields in script.received if fields[0] == "9"]) == 6, "the others still wait"
         session.close()
-        assert (await heard.first(SessionLost)).unsent == (Unsent(101, "modify"),)
+        assert (await heard.first(SessionLost)).unsent == (Unsent(101, "modify", intent().intent_id),)
         await asyncio.gather(*questions, return_exceptions=True)
 
 

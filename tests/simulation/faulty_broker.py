@@ -11,8 +11,9 @@ from mats.model.executions import Commission, Execution
 from mats.model.market import Bar, Quote
 from mats.model.money import exact
 from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
+from mats.model.packet import News
 from mats.model.timestamp import SECOND, Nanos
-from mats.venue.brokerage import MASTER, Brokerage, News
+from mats.venue.brokerage import MASTER, Brokerage
 from mats.venue.orders import Order
 from mats.venue.universe import default_universe
 

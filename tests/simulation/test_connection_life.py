@@ -6,7 +6,8 @@ from typing import TypeVar
 import pytest
 
 from actors.backtest_broker import BacktestBroker, VenueLine
-from actors.connection import LOG_PATIENCE, Desks
+from actors.connection import Desks
+from actors.log_link import PATIENCE
 from actors.messages.broker import NotSent, Ready, SubmitOrder
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.instrument import parse_instrument
@@ -76,7 +77,7 @@ class Bench:
         return self.listener.expect(Ready, timeout=10.0)
 
     def submit(self, session: str, order_id: int) -> None:
-        self.ref.tell(SubmitOrder(session=session, order_id=order_id, intent=INTENT, reply_to=self.others.ref))
+        self.ref.tell(SubmitOrder(session=session, order_id=order_id, intent=INTENT))
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_fill_log_that_does_not_answer_is_asked_again(bench: Bench) -> None:
     fish(bench.log, OpenEpoch, 1.0)
     before = bench.runtime.clock.seconds
     fish(bench.log, OpenEpoch, 10.0)
-    assert bench.runtime.clock.seconds - before == pytest.approx(LOG_PATIENCE, abs=1.0)
+    assert bench.runtime.clock.seconds - before == pytest.approx(PATIENCE, abs=1.0)
 
 
 def test_a_merge_that_is_not_confirmed_is_tried_again_under_a_new_epoch(bench: Bench) -> None:
