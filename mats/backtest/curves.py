@@ -59,10 +59,7 @@ class _Prices:
         return 1.0
 
     def _level(self, name: InstrumentId) -> Floats:
-        tape = self._tapes[name]
-        rows = np.asarray(tape.rows[: len(self.closes)])
-        level: Floats = np.where(rows >= 0, tape.columns.close[np.maximum(rows, 0)], 0.0)
-        return level
+        return self._tapes[name].levels(len(self.closes))
 
 
 def _curve(prices: _Prices, share: float, positions: Mapping[str, Moves], results: Mapping[str, Moves]) -> Curve:

@@ -5,59 +5,27 @@ said and kept is made afterwards, only where somebody asks for it. Whatever is n
 rest of the run: everything that went it is then handed to the parts one by one, as if it had never been.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import islice
 
-import msgspec
-
-from mats.backtest.booking import Booking, recorded
-from mats.backtest.pipe import ROUTE, Pipe
+from mats.backtest.booking import Booking
+from mats.backtest.deals import Deal, Lane, Place, fill_of, intent_of, view_of
+from mats.backtest.pipe import Pipe
+from mats.backtest.portfolio import Moves
 from mats.backtest.run import RuledFill
 from mats.backtest.scene import Scene
-from mats.backtest.speaker import Speaker
-from mats.backtest.tape import Tape, exactly
-from mats.model.executions import FillRecorded
+from mats.backtest.tape import exactly
 from mats.model.instrument import InstrumentId
-from mats.model.money import ONE, ZERO, floor_to
-from mats.model.orders import PLAIN, OrderIntent, OrderState, OrderView, Side, Signal, StrategyName
+from mats.model.money import ZERO, floor_to
+from mats.model.orders import PLAIN, OrderView, Signal, StrategyName
 from mats.model.timestamp import MINUTE, SECOND, Nanos
 from mats.risk.limits import Limits
 from mats.risk.sizing import order_quantity
 from mats.strategy.desk import Wish
-from mats.venue.bar_market import Traded, Working
+from mats.venue.bar_market import Traded
 from mats.venue.fees import FeeModel
-
-Key = tuple[StrategyName, InstrumentId]
-
-
-class Deal(msgspec.Struct):
-    """An order on the short way for unsigned `quantity`: decided at the close `step`, filled after `filled_step`."""
-
-    signal: Signal
-    speaker: Speaker
-    tape: Tape
-    side: Side
-    quantity: Decimal
-    number: int
-    now: Nanos
-    step: int
-    since: Nanos
-    seq: int = 0
-    price: Decimal = ZERO
-    fee: Decimal = ZERO
-    time: Nanos = 0
-    filled_step: int = -1
-
-    @property
-    def signed(self) -> Decimal:
-        """The units that came, or went."""
-        return self.quantity if self.side is Side.BUY else -self.quantity
-
-    @property
-    def cost(self) -> Decimal:
-        """What was paid for them, or got, commission included."""
-        return self.signed * self.price * self.tape.instrument.multiplier + self.fee
 
 
 class Express:
@@ -76,27 +44,25 @@ class Express:
         """`share` is what of a total equity a strategy may work with; `drain` lets all that was said be heard."""
         self.open = True
         self.pending: dict[InstrumentId, Deal] = {}
-        self._account, self._speakers, self._tapes, self._markets, self._portfolio, self._clock, self._queue = scene
+        self._account, self._speakers, tapes, markets, self._portfolio, self._clock, self._queue = scene
         self._pipe, self._booking, self._fees, self._limits = pipe, booking, fees, limits
         self._drain, self._share = drain, share
         self._cash = self._portfolio.cash[self._portfolio.base]
-        self._held: dict[Key, Decimal] = {}
-        self._net: dict[InstrumentId, Decimal] = {}
-        self._recent: dict[StrategyName, deque[Nanos]] = {name: deque() for name in scene.speakers}
+        places = {name: Place.of(tape, markets[name]) for name, tape in tapes.items()}
+        self._lanes = {strategy: _lanes(strategy, scene, places) for strategy in scene.speakers}
+        self._traded: dict[InstrumentId, Place] = {}
         self._sent: list[Deal] = []
         self._filled: list[Deal] = []
-        self._story: list[tuple[bool, Deal]] = []
 
     def equity(self) -> Decimal | None:
         """Everything at the newest closes; None where a price is missing."""
         total = self._cash
-        for name, quantity in self._net.items():
-            if quantity:
-                tape = self._tapes[name]
-                mark = tape.mark()
+        for place in self._traded.values():
+            if place.net:
+                mark = place.tape.mark()
                 if mark is None:
                     return None
-                total += quantity * mark * tape.instrument.multiplier
+                total += place.net * mark * place.multiplier
         return total
 
     def hear(self, wish: Wish) -> None:
@@ -108,53 +74,56 @@ class Express:
     # Risk and orders
 
     def _takes(self, signal: Signal) -> bool:
-        name, strategy, now = signal.instrument, signal.strategy, self._clock.now
-        tape = self._tapes[name]
-        instrument, price, total = tape.instrument, tape.mark(), self.equity()
-        if signal.ticket is not PLAIN or price is None or price <= 0 or total is None or name in self.pending:
+        lane = self._lanes[signal.strategy][signal.instrument]
+        price = lane.place.tape.mark()
+        if signal.ticket is not PLAIN or price is None or price <= 0 or lane.name in self.pending:
             return False
-        equity, held = self._share(strategy, total), self._held.get((strategy, name), ZERO)
-        if equity <= 0:
+        worth = price * lane.place.multiplier
+        target = self._target(lane, signal.strength, worth)
+        if target is None:
             return False
-        worth, strength = price * instrument.multiplier, exactly(signal.strength)
-        target = floor_to(equity * strength / worth, instrument.size_increment) if strength else ZERO
-        quantity = order_quantity(target, held, ZERO, instrument.size_increment)
-        if not quantity:
+        signed = order_quantity(target, lane.held, ZERO, lane.place.instrument.size_increment)
+        if not signed:
             return True
-        if not self._is_ordinary(tape, strategy, quantity, held, worth):
+        if not self._is_ordinary(lane, signed, worth):
             return False
-        self._recent[strategy].append(now)
-        number, since = len(self._sent) + 1, max(now, self._pipe.not_before)
-        side, size = Side.of(quantity), quantity.copy_abs()
-        deal = Deal(signal, self._speakers[strategy], tape, side, size, number, now, self._clock.step, since)
-        self.pending[name] = deal
-        self._sent.append(deal)
-        self._story.append((False, deal))
-        if deal.speaker.hears:
+        now, step, sent = self._clock.now, self._clock.step, self._sent
+        lane.recent.append(now)
+        since = max(now, self._pipe.not_before)
+        deal = self.pending[lane.name] = Deal(signal, lane, signed, len(sent) + 1, now, step, since, len(self._filled))
+        sent.append(deal)
+        if lane.speaker.hears:
             self._queue.append((self._acknowledge, deal))
         return True
 
-    def _is_ordinary(
-        self, tape: Tape, strategy: StrategyName, quantity: Decimal, held: Decimal, worth: Decimal
-    ) -> bool:
+    def _target(self, lane: Lane, strength: float, worth: Decimal) -> Decimal | None:
+        """The position that a strength means, as `mats.risk.sizing` has it; None where there is no equity."""
+        if not strength:
+            return ZERO
+        total = self.equity()
+        equity = ZERO if total is None else self._share(lane.strategy, total)
+        if equity <= 0:
+            return None
+        return floor_to(equity * exactly(strength) / worth, lane.place.instrument.size_increment)
+
+    def _is_ordinary(self, lane: Lane, signed: Decimal, worth: Decimal) -> bool:
         """Whether none of the checks of `mats.risk.checks` objects to the order."""
-        limits, instrument, size, now = self._limits, tape.instrument, quantity.copy_abs(), self._clock.now
-        recent = self._recent[strategy]
+        limits, place, recent, now = self._limits, lane.place, lane.recent, self._clock.now
         while recent and recent[0] <= now - MINUTE:
             recent.popleft()
-        overdue = (now - tape.end(tape.row)) / SECOND - tape.columns.seconds
+        tape, size = place.tape, signed.copy_abs()
         return (
-            overdue <= limits.stale_after
+            (now - tape.end(tape.row)) / SECOND - tape.columns.seconds <= limits.stale_after
             and len(recent) < limits.max_orders_per_minute
-            and instrument.min_size <= size <= limits.max_order_quantity
+            and place.instrument.min_size <= size <= limits.max_order_quantity
             and size * worth <= limits.max_order_notional
-            and abs(held + quantity) * worth <= limits.max_position_notional
-            and abs(self._net.get(instrument.id, ZERO) + quantity) * worth <= limits.max_account_notional
+            and abs(lane.held + signed) * worth <= limits.max_position_notional
+            and abs(place.net + signed) * worth <= limits.max_account_notional
         )
 
     def _acknowledge(self, deal: Deal) -> None:
         """The market has the order: its strategy hears of it in a turn of its own."""
-        self._queue.append((self._tell, self._view(deal)))
+        self._queue.append((self._tell, view_of(deal, self._account)))
 
     def _tell(self, view: OrderView) -> None:
         speaker = self._speakers[view.strategy]
@@ -164,125 +133,98 @@ class Express:
 
     def at_opens(self, step: int) -> bool:
         """Fill what waits for bars that begin before the close `step`; False where that is not ordinary any more."""
-        due = [
-            (start, name, row)
+        met = [
+            (start, name, row, deal)
             for name, deal in self.pending.items()
-            for row in deal.tape.opening(step)
-            if (start := deal.tape.start(row)) >= deal.since
+            for row in deal.lane.place.tape.opening(step)
+            if (start := deal.lane.place.tape.start(row)) >= deal.since
         ]
-        if len(due) > 1:
-            due.sort()
-        for start, name, row in due:
-            deal, market = self.pending.get(name), self._markets[name]
-            if deal is None or not market.takes(deal.tape.volume(row), deal.quantity):
+        if len(met) > 1:
+            met.sort()
+        for start, name, row, deal in met:
+            place = deal.lane.place
+            if self.pending.pop(name, None) is not deal or not place.market.takes(place.tape.volume(row), deal.size):
                 return False
             self._clock.now, self._pipe.not_before = start, start + 1
-            away = market.quote(deal.tape.spread(row))[deal.side]
-            self._fill(deal, market.price(deal.side, exactly(deal.tape.open(row)), away), start)
+            self._fill(deal, row, start)
             if self._queue:
                 self._drain()
         return self.open
 
-    def _fill(self, deal: Deal, price: Decimal, start: Nanos) -> None:
-        instrument, size, strategy = deal.tape.instrument, deal.quantity, deal.signal.strategy
-        value = size * price * instrument.multiplier
-        del self.pending[instrument.id]
-        self._filled.append(deal)
-        self._story.append((True, deal))
-        deal.seq, deal.price, deal.time, deal.filled_step = len(self._filled), price, start, self._clock.step
-        deal.fee = self._fees.order_fee(instrument, size, value, ZERO)
-        quantity = deal.signed
-        self._cash += -deal.cost
-        key = strategy, instrument.id
-        self._held[key] = self._held.get(key, ZERO) + quantity
-        self._net[instrument.id] = self._net.get(instrument.id, ZERO) + quantity
-        if deal.speaker.hears:
-            deal.speaker.fill(self._recorded(deal), self._view(deal))
+    def _fill(self, deal: Deal, row: int, start: Nanos) -> None:
+        lane, signed, filled = deal.lane, deal.signed, self._filled
+        place = lane.place
+        filled.append(deal)
+        deal.seq, deal.time, deal.filled_step = len(filled), start, self._clock.step
+        deal.price = price = place.price(signed > 0, row)
+        value = signed * price * place.multiplier
+        deal.fee = fee = self._fees.order_fee(place.instrument, signed.copy_abs(), value.copy_abs(), ZERO)
+        deal.cost = cost = value + fee
+        self._cash -= cost
+        lane.held += signed
+        place.net += signed
+        self._traded[lane.name] = place
+        if lane.speaker.hears:
+            lane.speaker.fill(fill_of(deal, self._account), view_of(deal, self._account))
 
     # What the parts would have said and kept
 
-    def _view(self, deal: Deal) -> OrderView:
-        signal, size, filled = deal.signal, deal.quantity, deal.seq > 0
-        notional = size * deal.price if filled else ZERO
-        return OrderView(
-            intent_id=signal.intent_id,
-            strategy=signal.strategy,
-            account=self._account,
-            instrument=signal.instrument,
-            side=deal.side,
-            quantity=size,
-            ticket=PLAIN,
-            state=OrderState.FILLED if filled else OrderState.WORKING,
-            filled=size if filled else ZERO,
-            notional=notional,
-            average_price=notional / size if filled else ZERO,
-            acknowledged=True,
-            applied=deal.seq,
-            created=signal.time,
-            updated=max(deal.now, deal.time),
-            client_id=ROUTE,
-            order_id=deal.number,
-            perm_id=deal.number,
-        )
-
-    def _recorded(self, deal: Deal) -> FillRecorded:
-        signal, size = deal.signal, deal.quantity
-        value = size * deal.price
-        order = Working(
-            signal.intent_id, deal.tape.instrument, deal.side, size, PLAIN, deal.since, deal.number, size, value
-        )
-        return recorded(order, size, deal.price, deal.time, signal.strategy, self._account, deal.seq, ONE)
-
     def orders(self) -> list[OrderView]:
         """The orders of a run that went the short way to its end."""
-        return [self._view(deal) for deal in self._sent]
+        return [view_of(deal, self._account) for deal in self._sent]
 
     def fills(self) -> list[RuledFill]:
         """The fills of such a run."""
         base = self._portfolio.base
-        return [RuledFill(self._recorded(deal), deal.fee, base, "open") for deal in self._filled]
+        return [RuledFill(fill_of(deal, self._account), deal.fee, base, "open") for deal in self._filled]
 
     def note_moves(self) -> None:
         """Tell the portfolio what moved when, for the curves."""
+        of_lane: defaultdict[tuple[StrategyName, InstrumentId], list[Deal]] = defaultdict(list)
+        of_strategy: defaultdict[StrategyName, list[Deal]] = defaultdict(list)
         for deal in self._filled:
-            strategy, name = deal.signal.strategy, deal.tape.instrument.id
-            self._portfolio.note(strategy, name, deal.filled_step + 1, deal.signed, -deal.cost)
+            of_lane[deal.lane.strategy, deal.lane.name].append(deal)
+            of_strategy[deal.lane.strategy].append(deal)
+        portfolio = self._portfolio
+        for key, deals in of_lane.items():
+            portfolio.positions[key] = Moves.of(_steps(deals), [deal.signed for deal in deals])
+        for name, deals in of_strategy.items():
+            portfolio.results[name, portfolio.base] = Moves.of(_steps(deals), [-deal.cost for deal in deals])
 
     def leave(self) -> None:
         """The short way is over: hand everything that went it to the parts, one thing after the other."""
         if not self.open:
             return
         self.open = False
-        clock, pipe, now, step, not_before = self._clock, self._pipe, self._clock.now, self._clock.step, 0
-        not_before = pipe.not_before
-        for is_fill, deal in self._story:
-            clock.step = deal.filled_step if is_fill else deal.step
-            clock.now = deal.time if is_fill else deal.now
-            if is_fill:
-                self._hand_over_fill(deal)
-            else:
-                pipe.not_before = deal.since
-                pipe.hand_over(self._intent(deal))
+        clock, pipe = self._clock, self._pipe
+        now, step, not_before = clock.now, clock.step, pipe.not_before
+        fills = iter(self._filled)
+        handed = 0
+        for deal in self._sent:
+            for filled in islice(fills, deal.after - handed):
+                self._hand_over_fill(filled)
+            handed = deal.after
+            clock.step, clock.now, pipe.not_before = deal.step, deal.now, deal.since
+            pipe.hand_over(intent_of(deal, self._account))
+        for filled in fills:
+            self._hand_over_fill(filled)
         clock.now, clock.step, pipe.not_before = now, step, not_before
         self.pending.clear()
 
-    def _intent(self, deal: Deal) -> OrderIntent:
-        signal = deal.signal
-        return OrderIntent(
-            intent_id=signal.intent_id,
-            strategy=signal.strategy,
-            account=self._account,
-            instrument=deal.tape.instrument,
-            side=deal.side,
-            quantity=deal.quantity,
-            ticket=PLAIN,
-            time=signal.time,
-            reason=signal.reason,
-        )
-
     def _hand_over_fill(self, deal: Deal) -> None:
-        market = self._markets[deal.tape.instrument.id]
+        self._clock.step, self._clock.now = deal.filled_step, deal.time
+        market = deal.lane.place.market
         order = market.orders[deal.signal.intent_id]
         order.filled, order.value = order.quantity, order.quantity * deal.price
         market.remove(order)
         self._booking.book(Traded(order, order.quantity, deal.price, deal.time, "open"), deal.signal.strategy)
+
+
+def _lanes(strategy: StrategyName, scene: Scene, places: dict[InstrumentId, Place]) -> dict[InstrumentId, Lane]:
+    speaker, recent = scene.speakers[strategy], deque[Nanos]()
+    return {name: Lane(strategy, name, speaker, places[name], recent) for name in sorted(speaker.instruments)}
+
+
+def _steps(deals: list[Deal]) -> list[int]:
+    """The closes from which on each of them counts."""
+    return [deal.filled_step + 1 for deal in deals]

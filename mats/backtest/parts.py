@@ -70,6 +70,7 @@ class Parts:
         self.pipe = Pipe(scene, spec.limits, latency)
         self.booking = Booking(scene, self.pipe, fees)
         self.express = Express(scene, self.pipe, self.booking, fees, spec.limits, self.drain, self._share)
+        self._hear = self.express.hear
         self.due = sorted((*self._actions(), *self._borrowing()), key=lambda item: item[0])
         foreign = any(tape.instrument.currency != spec.currency for tape in self.tapes.values())
         if self.due or latency or foreign or spec.models.fees == "ib-tiered":
@@ -93,7 +94,7 @@ class Parts:
     def _ask(self, wish: Wish) -> None:
         if isinstance(wish, Signal):
             self.signals.append(wish)
-        self.queue.append((self.express.hear if self.express.open else self.pipe.hear, wish))
+        self.queue.append((self._hear, wish))
 
     def drain(self) -> None:
         """Hear everything that was said, and what that brings."""

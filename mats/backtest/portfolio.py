@@ -1,7 +1,8 @@
 """What the strategies of a run hold and have: books, cash, equity; and every move of them, for the curves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import accumulate
 
 import msgspec
 from msgspec.structs import replace
@@ -20,6 +21,11 @@ class Moves(msgspec.Struct):
 
     steps: list[int] = []
     balances: list[Decimal] = []
+
+    @staticmethod
+    def of(steps: list[int], changes: Iterable[Decimal]) -> "Moves":
+        """What changes at some closes come to."""
+        return Moves(steps, list(accumulate(changes)))
 
 
 class Portfolio:
@@ -73,11 +79,6 @@ class Portfolio:
         """Add a signed amount to a strategy's cash."""
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
         _move(self.results, (strategy, currency), self._clock.step + 1, amount)
-
-    def note(self, strategy: StrategyName, instrument: InstrumentId, step: int, change: Decimal, paid: Decimal) -> None:
-        """Note what moved before the close `step`, for the curves alone."""
-        _move(self.positions, (strategy, instrument), step, change)
-        _move(self.results, (strategy, self.base), step, paid)
 
     def _hold(self, book: Book, change: Decimal) -> None:
         self.books[book.strategy, book.instrument] = book

@@ -18,8 +18,8 @@ from mats.strategy.declared import Declaration, as_columns, not_declared
 from mats.strategy.errors import StrategyError
 from mats.venue.bar_market import MarketBar
 
-BLOCK = 4_096
-"""Rows that are turned into bars at once."""
+BLOCK = 256
+"""Rows that are turned into bars at once: so few that those of many instruments stay in the processor's cache."""
 
 
 exactly = lru_cache(maxsize=1 << 16)(exact)
@@ -69,10 +69,13 @@ class Tape:
         step = self._clock.step
         return self._rows[step] if step >= 0 else self.first - 1
 
-    @property
-    def rows(self) -> Sequence[int]:
-        """The newest row at each close of the timeline."""
-        return self._rows
+    def levels(self, count: int) -> Floats:
+        """The newest close at each of the first `count` closes of the timeline, 0 before the first bar."""
+        close = self.columns.close
+        if isinstance(self._rows, range):
+            return close[self.first : self.first + count]
+        rows = np.asarray(self._rows[:count])
+        return np.where(rows >= 0, close[np.maximum(rows, 0)], 0.0)
 
     def start(self, row: int) -> Nanos:
         """When a bar begins."""

@@ -28,7 +28,7 @@ def _tiers(*pairs: tuple[str, str]) -> Tiers:
     return tuple((Decimal(bound), Decimal(rate)) for bound, rate in pairs)
 
 
-STOCK_MAXIMUM = Decimal("0.01")
+STOCK_RATE, STOCK_MINIMUM, STOCK_MAXIMUM = Decimal("0.005"), Decimal("1.00"), Decimal("0.01")
 CLEARING = Decimal("0.0002")
 STOCK_TIERS = _tiers(
     ("300e3", "0.0035"), ("3e6", "0.0020"), ("20e6", "0.0015"), ("100e6", "0.0010"), ("Infinity", "0.0005")
@@ -72,7 +72,7 @@ class FixedFees:
             return ZERO
         match instrument.sec_type:
             case SecType.STOCK if instrument.currency == "USD":
-                return min(max(quantity * Decimal("0.005"), Decimal("1.00")), value * STOCK_MAXIMUM)
+                return min(max(quantity * STOCK_RATE, STOCK_MINIMUM), value * STOCK_MAXIMUM)
             case SecType.STOCK:
                 return max(value * Decimal("0.0005"), Decimal("3.00"))
             case SecType.CASH:
