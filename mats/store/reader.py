@@ -1,4 +1,4 @@
-"""Reading for people: notebooks, the web page, the command line. It runs beside the daemon and never writes.
+"""Reading for people: notebooks, the command line. It runs beside the daemon and never writes.
 
 A reader lives in its own process. The connection asks for the newest version at every read,
 because the daemon lets old ones go; a read is tried again where a version disappeared under it.
