@@ -122,7 +122,7 @@ def _log_event(event: happened.Event) -> None:
     log = structlog.get_logger(name="supervision")
     if isinstance(event, happened.ChildFailed):
         return  # the runtime has written it down where it happened
-    serious = happened.ChildParked | happened.Abandoned | happened.Escalated
+    serious = happened.ChildParked | happened.Abandoned | happened.Escalated | happened.HandlerSlow
     say = log.error if isinstance(event, serious) else log.info
     say(
         type(event).__name__,

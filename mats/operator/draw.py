@@ -132,11 +132,12 @@ def _orders(orders: tuple[OrderView, ...] | None) -> Table:
 
 
 def _actors(answer: words.Status) -> Table:
-    table = _table("Actor", "state", ">waiting", ">restarts", "last failure")
+    table = _table("Actor", "state", ">waiting", ">restarts", "slow", "last failure")
     for actor in answer.actors:
         style = "" if actor.state == "running" else "bold red" if actor.state == "parked" else "yellow"
         state = Text(actor.state, style=style)
-        table.add_row(actor.name, state, str(actor.depth), str(actor.restarts), actor.parked or actor.last_failure)
+        why = actor.parked or actor.last_failure
+        table.add_row(actor.name, state, str(actor.depth), str(actor.restarts), actor.slow, why)
     return table
 
 

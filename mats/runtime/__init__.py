@@ -28,6 +28,7 @@ from mats.runtime.events import (
     ChildStopped,
     Escalated,
     Event,
+    HandlerSlow,
     HighWater,
 )
 from mats.runtime.hosts.thread import ThreadRuntime
@@ -68,6 +69,7 @@ __all__ = [
     "Escalated",
     "Event",
     "FollowedClock",
+    "HandlerSlow",
     "HighWater",
     "Limit",
     "MailboxSpec",

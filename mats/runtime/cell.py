@@ -23,7 +23,10 @@ Sink = Callable[[object], object]
 
 
 class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the operator's tree. `depth` counts waiting user messages, `since` is when `state` began."""
+    """One line of the operator's tree. `depth` counts waiting user messages, `since` is when `state` began.
+
+    `slow` is the last message whose handler held the actor for too long, and how long; empty when there was none.
+    """
 
     name: str
     actor: str
@@ -35,6 +38,7 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_failure: str
     since: Nanos
     parked: str
+    slow: str = ""
 
 
 class _Watch(NamedTuple):
@@ -68,6 +72,7 @@ class Cell:
         self.since = runtime.clock.now()
         self.last_failure = ""
         self.parked = ""
+        self.slow = ""
         self.order = 0
         self.children: tuple[ChildSpec | SupervisorSpec, ...] | None = None
         self._watchers: list[_Watch] = []
@@ -168,6 +173,7 @@ class Cell:
             last_failure=self.last_failure,
             since=self.since,
             parked=self.parked,
+            slow=self.slow,
         )
 
 

@@ -61,6 +61,15 @@ class HighWater(msgspec.Struct, frozen=True):
     depth: int
 
 
+class HandlerSlow(msgspec.Struct, frozen=True):
+    """The handler of a message of this class holds its actor for `seconds` already; `stack` is where it is."""
+
+    name: str
+    message: str
+    seconds: float
+    stack: str
+
+
 Event = (
     ChildStarted
     | ChildFailed
@@ -71,4 +80,5 @@ Event = (
     | Abandoned
     | Escalated
     | HighWater
+    | HandlerSlow
 )

@@ -18,25 +18,35 @@ from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import SupervisorSpec
 from mats.runtime.tasks import start_task
 from mats.runtime.timers import Timer, TimerThread
+from mats.runtime.watchdog import Watchdog
 
 SWITCH_INTERVAL = 0.001
 """Seconds. With the interpreter's default of 5 ms, one busy thread delays every other actor by tens of them."""
 
 
+SLOW_SECONDS = 1.0
+"""A handler that holds its actor so long is said to be slow."""
+
+
 class ThreadRuntime(Runtime):
     """The runtime of the daemon. `seed` feeds the actors' random numbers and the jitter of restarts."""
 
-    def __init__(self, seed: int = 0, clock: Clock | None = None, name: str = "mats") -> None:
+    def __init__(
+        self, seed: int = 0, clock: Clock | None = None, name: str = "mats", slow_seconds: float = SLOW_SECONDS
+    ) -> None:
         super().__init__(seed, clock or SystemClock(), name)
         self._timers = TimerThread(self.clock)
+        self._watchdog = Watchdog(slow_seconds, self.clock, self._launched, self.emit)
 
     def start(self, spec: SupervisorSpec) -> Ref:
         sys.setswitchinterval(SWITCH_INTERVAL)
+        self._watchdog.start()
         return super().start(spec)
 
     def stop(self, timeout: float = 30.0) -> StopReport:
         report = super().stop(timeout)
         self._timers.stop()
+        self._watchdog.stop()
         return report
 
     def new_mailbox(self, cell: Cell) -> Mailbox:

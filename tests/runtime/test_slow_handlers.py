@@ -1,0 +1,81 @@
+"""A handler that holds its actor too long is seen, while it does."""
+
+from threading import Event as Flag
+
+import pytest
+
+from mats.runtime import Actor, ChildSpec, HandlerSlow, SupervisorSpec, ThreadRuntime
+
+
+class Ponder(Actor):
+    """Is slow when it is handed a flag: until the flag is set."""
+
+    def __init__(self, began: Flag) -> None:
+        self.began = began
+
+    def on_receive(self, message: object) -> object:
+        if isinstance(message, Flag):
+            self.began.set()
+            message.wait(5.0)
+        return message
+
+
+@pytest.fixture
+def runtime():
+    made = ThreadRuntime(slow_seconds=0.1)
+    yield made
+    made.stop(5)
+
+
+@pytest.fixture
+def ponder(runtime):
+    """An actor in a tree, what is said of slow handlers, a flag for its first, and one for the begin of a handler."""
+    told, first, began = [], Flag(), Flag()
+
+    def hear(event):
+        if isinstance(event, HandlerSlow):
+            told.append(event)
+            first.set()
+
+    runtime.on_event.append(hear)
+    child = ChildSpec(name="ponder", actor=Ponder, args={"began": began})
+    runtime.start(SupervisorSpec(name="root", children=(child,)))
+    runtime.wait_started(5.0)
+    return runtime.ref("ponder"), told, first, began
+
+
+def status(runtime):
+    return next(line for line in runtime.status() if line.name == "ponder")
+
+
+def test_a_slow_handler_is_told_once_with_its_message_and_place_while_it_lasts(runtime, ponder):
+    """S11.7"""
+    ref, told, first, _ = ponder
+    done = Flag()
+    ref.tell(done)
+    assert first.wait(5.0)
+    assert not done.is_set()
+    runtime._watchdog.look()
+    done.set()
+    assert ref.ask("over", timeout=5.0) == "over"
+    (event,) = told
+    assert (event.name, event.message) == ("ponder", "Event")
+    assert event.seconds >= 0.1
+    assert "message.wait" in event.stack
+    assert status(runtime).slow.startswith("Event 0.")
+
+
+def test_many_quick_messages_and_an_idle_actor_are_not_slow(runtime, ponder):
+    """S11.7"""
+    ref, told, _, began = ponder
+    for number in range(500):
+        ref.tell(number)
+    assert ref.ask("over", timeout=5.0) == "over"
+    done = Flag()
+    ref.tell(done)
+    assert began.wait(5.0)
+    runtime._watchdog.look()
+    done.set()
+    assert ref.ask("over", timeout=5.0) == "over"
+    assert told == []
+    assert status(runtime).slow == ""
