@@ -80,6 +80,7 @@ def status_of(view: View, now: Nanos) -> words.Status:
         else strategy_lines(table.records, table.running, table.faults, view.halts, equities),
         halts=view.halts,
         equity=None if portfolio is None else portfolio.totals,
+        overcommitted=None if portfolio is None else portfolio.overcommitted,
         orders=view.orders,
         breaks=None if portfolio is None else len(portfolio.breaks),
         compared_seconds_ago=None if portfolio is None else portfolio.reconciled_seconds_ago,

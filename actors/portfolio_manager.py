@@ -234,6 +234,7 @@ class PortfolioManager(Stage):
             prices=dict(self._treasurer.prices),
             equity=dict(self._treasurer.equities),
             totals={account: self._treasurer.total(account) for account in self._reconciler.accounts},
+            overcommitted=dict(self._treasurer.overcommitted),
             reconciled_seconds_ago=self._reconciler.looked_seconds_ago,
         )
 

@@ -61,6 +61,7 @@ class Treasurer:
         self._base, self._rate_age = base, rate_age
         self._figures, self._allocation = AccountFigures(base), Allocation()
         self._unread: Mapping[StrategyName, str] = {}
+        self.overcommitted: Mapping[AccountId, str] = {}
         self._currencies: set[Currency] = set()
         self._watched: frozenset[InstrumentId] = frozenset()
         self.prices: dict[InstrumentId, float] = {}
@@ -81,7 +82,14 @@ class Treasurer:
         books, now = tuple(books), self._manager.clock.now()
         marks = Marks(self.prices, self._figures.rates, now, self._rate_age)
         return tuple(
-            account_view(account, books, self._figures, marks, self._allocation.of_account(account))
+            account_view(
+                account,
+                books,
+                self._figures,
+                marks,
+                self._allocation.of_account(account),
+                self.overcommitted.get(account, ""),
+            )
             for account in self._allocation.accounts
         )
 
@@ -180,3 +188,7 @@ class Treasurer:
         for strategy, equity in self._allocation.changes(self._figures).items():
             self._desks.risk.tell(EquityChanged(strategy, equity))
             self._followers.offer(strategy, EquityChanged(strategy, equity))
+        found = self._allocation.overcommitted(self._figures)
+        for account in found.keys() - self.overcommitted.keys():
+            self._manager.log.warning(found[account])
+        self.overcommitted = found

@@ -172,4 +172,5 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[InstrumentId, float]
     equity: Mapping[StrategyName, Decimal | None]
     totals: Mapping[AccountId, Decimal | None]
+    overcommitted: Mapping[AccountId, str]
     reconciled_seconds_ago: float | None

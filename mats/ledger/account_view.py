@@ -27,7 +27,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     `cash` are the broker's balances by currency, `unexplained` what of them no fill has moved: deposits, dividends,
     interest, fees. `equity` is the broker's net liquidation value; `own_equity` is the same from those balances, our
     books, prices and rates, and `deviation` is own less broker's: a check of books, prices and rates in one figure.
-    `result` nets the positions of all strategies, so its `gross` may be less than the sum of theirs.
+    `result` nets the positions of all strategies, so its `gross` may be less than the sum of theirs. `overcommitted`
+    says that the equities of its strategies are more than it is worth; empty when they are not.
     """
 
     account: AccountId
@@ -38,6 +39,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     own_equity: Figure
     result: Result
     strategies: tuple[StrategyView, ...]
+    overcommitted: str = ""
 
     @property
     def deviation(self) -> Figure:
@@ -59,6 +61,7 @@ def account_view(
     figures: AccountFigures,
     marks: Marks,
     equities: Mapping[StrategyName, Decimal | None],
+    overcommitted: str = "",
 ) -> AccountView:
     """The view of one account; `books` may be those of all accounts, `equities` are those of this one's strategies."""
     own = [book for book in books if book.account == account]
@@ -80,6 +83,7 @@ def account_view(
             )
             for name in sorted({book.strategy for book in own} | equities.keys())
         ),
+        overcommitted=overcommitted,
     )
 
 

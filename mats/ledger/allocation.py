@@ -69,6 +69,24 @@ class Allocation:
         """The equities of the strategies that trade in an account."""
         return {s.strategy: self.equities.get(s.strategy) for s in self._shares if self._account(s) == account}
 
+    def overcommitted(self, figures: AccountFigures) -> dict[AccountId, str]:
+        """The accounts whose strategies may work with more than they are worth because some were given an equity.
+
+        One sentence each. What weights alone come to is `check_weights`' business; unknown equities are left out.
+        """
+        accounts = {self._account(share) for share in self._shares if share.strategy in self._explicit}
+        found = {}
+        for account in sorted(accounts):
+            total, given = figures.total_equity(account), self.of_account(account)
+            whole = sum((equity for equity in given.values() if equity is not None), ZERO)
+            if total is not None and whole > total:
+                own = ", ".join(f"{name} {self._explicit[name]:,.2f}" for name in given if name in self._explicit)
+                found[account] = (
+                    f"the strategies of {account} may work with {whole:,.2f} together and it is worth {total:,.2f}"
+                    f" (given outright: {own}); lower one with `mats equity`, or a target weight"
+                )
+        return found
+
     def changes(self, figures: AccountFigures) -> dict[StrategyName, Decimal | None]:
         """The equities that are not what they were, None where one is not known."""
         changed = {}

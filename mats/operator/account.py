@@ -39,6 +39,7 @@ def draw(answer: words.AccountViews) -> RenderableType:
     parts: list[RenderableType] = []
     for view in answer.accounts:
         parts += [_head(view), _cash(view), _strategies(view), *(Text(f"? {why}", "yellow") for why in view.missing)]
+        parts += [Text(f"! {view.overcommitted}", "bold yellow")] if view.overcommitted else []
     return Group(*parts) if parts else Text("no account is known yet", "dim")
 
 

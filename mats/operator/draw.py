@@ -28,6 +28,7 @@ def status(answer: words.Status) -> RenderableType:
     if answer.halts is None:
         halted = [Text("halts unknown: the risk manager does not answer", "bold yellow")]
     accounts = [Text(f"{account} {_money(total)}") for account, total in (answer.equity or {}).items()]
+    accounts += [Text(f"! {why}", "bold yellow") for why in (answer.overcommitted or {}).values()]
     return Group(head, *accounts, *halted, Text(), _strategies(answer), Text(), _orders(answer.orders), Text(),
                  _actors(answer))  # fmt: skip
 

@@ -194,13 +194,17 @@ class StrategyLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(Answer, frozen=True, kw_only=True, tag="status"):
-    """A part that did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all."""
+    """A part that did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all.
+
+    `overcommitted` says by account that its strategies may work with more than it is worth.
+    """
 
     time: Nanos
     actors: tuple[ActorStatus, ...]
     strategies: tuple[StrategyLine, ...] | None
     halts: Mapping[str, str] | None
     equity: Mapping[AccountId, Decimal | None] | None
+    overcommitted: Mapping[AccountId, str] | None
     orders: tuple[OrderView, ...] | None
     breaks: int | None
     compared_seconds_ago: float | None

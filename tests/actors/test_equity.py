@@ -6,7 +6,7 @@ import pytest
 
 from actors.messages.broker import AccountChanged, FollowAccount
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
-from actors.messages.portfolio_manager import EquityChanged, SetWeights
+from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
 from actors.portfolio_manager import PortfolioManager
 from mats.model.broker import AccountValue
 from mats.strategy.record import StrategyRecord
@@ -46,3 +46,15 @@ def test_an_explicit_equity_of_the_store_wins_over_the_weight(world):
     assert equities(risk, 1) == [("trend", Decimal(777))]
     portfolio.tell(EquitiesRead({}))
     assert equities(risk, 1) == [("trend", Decimal(250))]
+
+
+def test_equities_beyond_the_account_are_a_warning_that_ends_and_no_refusal(world, runtime):
+    portfolio, risk, _ = world
+    portfolio.tell(EquitiesRead({"trend": Decimal(1500)}))
+    assert equities(risk, 3)[-1] == ("trend", Decimal(1500))
+    (view,) = portfolio.ask(ReadAccount(), timeout=1.0)
+    said = "the strategies of DU1 may work with 1,500.00 together and it is worth 1,000.00"
+    assert view.overcommitted.startswith(said)
+    assert portfolio.ask(ReadPortfolio(), timeout=1.0).overcommitted == {"DU1": view.overcommitted}
+    portfolio.tell(EquitiesRead({}))
+    assert portfolio.ask(ReadPortfolio(), timeout=1.0).overcommitted == {}

@@ -84,3 +84,20 @@ def test_weights_add_up_in_each_account_by_itself() -> None:
 def test_a_weight_that_is_no_share_is_refused_with_leverage_too(weight: str) -> None:
     with pytest.raises(ValueError, match=f"target_weight {weight} of a is not a share"):
         check_weights((Share("a", "", Decimal(weight)),), allow_leverage=True)
+
+
+def test_explicit_equities_beyond_what_the_account_is_worth_are_said_and_weights_alone_are_not() -> None:
+    shared = allocation(Share("a", "", Decimal("0.6")), Share("b", "", Decimal("0.4")), Share("far", "DU2", Decimal(1)))
+    known = figures(DU1="1000", DU2="5000")
+    shared.changes(known)
+    assert shared.overcommitted(known) == {}
+    shared.set_explicit({"a": Decimal(600)})
+    shared.changes(known)
+    assert shared.overcommitted(known) == {}
+    shared.set_explicit({"a": Decimal(601)})
+    shared.changes(known)
+    assert shared.overcommitted(known) == {
+        "DU1": "the strategies of DU1 may work with 1,001.00 together and it is worth 1,000.00"
+        " (given outright: a 601.00); lower one with `mats equity`, or a target weight"
+    }
+    assert shared.overcommitted(figures(DU2="5000")) == {}
