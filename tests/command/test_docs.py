@@ -70,8 +70,13 @@ def test_the_settings_file_names_every_setting_and_changes_no_default() -> None:
         assert re.search(rf"^(# )?{name.rpartition('.')[2]} = ", text, re.MULTILINE), name
 
 
+def test_the_index_of_the_pages_names_every_page() -> None:
+    linked = set(re.findall(r"\]\((\w+\.md)\)", (ROOT / "docs/README.md").read_text()))
+    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
 def test_links_of_the_pages_lead_somewhere() -> None:
-    for page in PAGES:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             path, _, anchor = target.partition("#")
             linked = page.parent / path if path else page

@@ -241,18 +241,18 @@ def test_what_cannot_be_is_said_in_one_sentence(daemon: Daemon, arguments: tuple
     assert len(ran.sentences) == 1 and sentence in ran.sentences[0] and "Traceback" not in ran.err
 
 
-def test_every_command_of_the_page_runs(daemon: Daemon) -> None:
-    """Line by line and in order, with the names of this daemon for those of the page."""
-    page = (ROOT / "docs/operations.md").read_text()
+def test_every_command_of_the_pages_runs(daemon: Daemon) -> None:
+    """Line by line and in order, with the names of this daemon for those of the pages."""
+    pages = (ROOT / "README.md").read_text() + (ROOT / "docs/operations.md").read_text()
     names = {"trend-spy": "one", "trend-ibm": "two", "balance": "calm", "revert-bac": "resting"}
     names["EXECUTION"] = _executions(Path(daemon.options[-1]).parent)[0][0]
     daemon.mats("strategy", "start", "calm")
     daemon.mats("strategy", "stop", "one")
     mine = ("one", "calm")
     until(lambda: not [o for o in _working(daemon) if o["strategy"] in mine], PATIENCE, "the end of the last orders")
-    blocks = re.findall(r"^```sh daemon\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh daemon\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
-    assert len(lines) >= 20
+    assert len(lines) >= 25
     for line in lines:
         program, *arguments = shlex.split(line)
         ran = daemon.mats(*(names.get(word, word) for word in arguments))
