@@ -71,6 +71,16 @@ class JournalError(UserError):
     """The journal cannot do what was asked; the message is one sentence that says why and what to do."""
 
 
+class JournalFullError(JournalError):
+    """The disk has no room for what must be durable before anything else happens."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"the disk of the journal {path} is full: nothing that it does not hold was sent or acknowledged; "
+            "free some space and start the daemon again"
+        )
+
+
 class JournalFile:
     """One connection to the journal's file, used by the thread that opened it."""
 
@@ -85,6 +95,8 @@ class JournalFile:
             with self._transaction():
                 self._check_schema()
         except sqlite3.Error as error:
+            if _is_full(error):
+                raise JournalFullError(path) from error
             raise JournalError(
                 f"the journal {path} cannot be opened ({error}); restore it from a backup, "
                 "or start with another data directory"
@@ -96,13 +108,15 @@ class JournalFile:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing: committed and flushed at the end of the block, rolled back when it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            if _is_full(error):
+                raise JournalFullError(self.path) from error
             raise
 
     def _meta(self, key: str) -> int:
@@ -132,3 +146,7 @@ class JournalFile:
     def _execute(self, statements: str) -> None:
         for statement in statements.split(";"):
             self._db.execute(statement)
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
