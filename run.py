@@ -76,7 +76,10 @@ def main() -> None:
     except TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)
         place = context.command_path if context else "mats"
-        print(f"mats: {error.format_message().rstrip('.')}; `{place} --help` shows what there is", file=sys.stderr)
+        message = error.format_message()
+        if message.startswith("Usage: "):  # what typer says of a group that is named alone
+            message = "Missing command"
+        print(f"mats: {message.rstrip('.')}; `{place} --help` shows what there is", file=sys.stderr)
     except typer.Abort:
         print("mats: stopped before it was done", file=sys.stderr)
     sys.exit(CANNOT_GO_ON)

@@ -39,13 +39,13 @@ def _match(count: int | None, expected: int, where: str) -> Text:
 
 
 def _strategies(lines: tuple[StrategyLine, ...]) -> Table:
-    """In the base currency; realised is before commissions."""
-    columns = (">equity", ">net", ">gross", ">realised", ">unrealised", ">commissions", "")
-    table = new_table("Strategies", "account", *columns)
+    """In the base currency; realised is before commissions. A narrow terminal cuts the last column."""
+    figures = (">equity", ">net", ">gross", ">realised", ">unrealised", ">commissions")
+    table = new_table("Strategies", *figures, "account")
     for found in lines:
         exposure = (_figure(found.equity), _figure(found.net), _figure(found.gross))
         came_to = (_figure(found.realized, 2), _figure(found.unrealized, 2), _figure(found.commissions, 2))
-        table.add_row(found.strategy, found.account, *exposure, *came_to)
+        table.add_row(found.strategy, *exposure, *came_to, found.account)
     if not lines:
         table.add_row(Text("none", style="dim"))
     return table

@@ -13,24 +13,22 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.backtest_broker import VenueLine
-from actors.messages.fill_log import Apply, SayHello
-from actors.messages.order_manager import OrderChanged
-from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish, SeedStrategies, StrategiesRead
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.names import Names
 from actors.persistence_writer import PersistenceWriter
 from actors.risk_manager import RiskManager
-from actors.stage import Stage
 from actors.tree import Plan, build
 from mats.backtest.spec import BacktestSpec
 from mats.data.columns import BarColumns, MarketData
 from mats.model.executions import CommissionRecorded, FillRecorded
 from mats.model.market import Bar, Quote
-from mats.model.orders import IntentId, OrderView, Signal, StrategyName
+from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
-from mats.runtime import Actor, ChildSpec, MailboxSpec, Ref, SupervisorSpec, VirtualRuntime
+from mats.runtime import Actor, ChildSpec, Ref, SupervisorSpec, VirtualRuntime
 from mats.store.journal import Journal
 from mats.venue.brokerage import Brokerage
 from mats.venue.universe import Listing, Universe
+from tests.simulation.light_store import Disk, LightStore
 
 ACCOUNT = "DU0000001"
 OPENING: Nanos = SECOND // 1000
@@ -47,13 +45,18 @@ class Step(msgspec.Struct, frozen=True):
     bars: tuple[Bar, ...]
 
 
-class Heard(msgspec.Struct):
+class Heard(Disk):
     """What a run leaves behind: wishes as risk heard them, orders as they were last, entries of the fill log."""
 
-    signals: list[Signal] = []
-    orders: dict[IntentId, OrderView] = {}
-    fills: list[FillRecorded] = []
-    commissions: list[CommissionRecorded] = []
+    signals: list[Signal] = msgspec.field(default_factory=list)
+
+    @property
+    def fills(self) -> list[FillRecorded]:
+        return [entry for entry in self.entries if isinstance(entry, FillRecorded)]
+
+    @property
+    def commissions(self) -> list[CommissionRecorded]:
+        return [entry for entry in self.entries if isinstance(entry, CommissionRecorded)]
 
 
 class Market(Actor):
@@ -96,41 +99,19 @@ class HeardRisk(RiskManager):
         return super().on_receive(message)
 
 
-class HeardWriter(Stage):
-    """The last stage where nothing is stored."""
-
-    stage = "store"
-    mailbox = MailboxSpec(capacity=50_000, never_full=(Apply, OrderChanged))
+class HeardWriter(LightStore):
+    """The last stage where nothing is stored: it also knows what the strategies may use."""
 
     def __init__(
         self, heard: Heard, equities: Mapping[StrategyName, Decimal], fill_log: Ref, sources: tuple[Ref, ...]
     ) -> None:
-        self._kept, self._equities = heard, equities
-        self.fill_log, self._sources = fill_log, sources
-
-    def on_start(self) -> None:
-        self.cursor = 0
-        self.say_hello()
-        for source in self._sources:
-            source.tell(Republish())
+        super().__init__(heard, fill_log, sources)
+        self._equities = equities
 
     def on_receive(self, message: object) -> object:
-        match message:
-            case Apply():
-                self.receive_entries(message)
-            case OrderChanged(order=order):
-                self._kept.orders[order.intent_id] = order
-            case SeedStrategies(records=records, reply_to=reply_to):
-                reply_to.tell(StrategiesRead(records))
-            case ReadEquities(reply_to=reply_to):
-                reply_to.tell(EquitiesRead(self._equities))
-            case SayHello():
-                self.say_hello()
-        return None
-
-    def apply(self, entries: tuple[object, ...]) -> None:
-        self._kept.fills += [entry for entry in entries if isinstance(entry, FillRecorded)]
-        self._kept.commissions += [entry for entry in entries if isinstance(entry, CommissionRecorded)]
+        if isinstance(message, ReadEquities):
+            message.reply_to.tell(EquitiesRead(self._equities))
+        return super().on_receive(message)
 
 
 def run_daemon(spec: BacktestSpec, data: MarketData) -> Heard:

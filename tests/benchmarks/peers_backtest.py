@@ -162,23 +162,15 @@ def bt(bars: Bars) -> Ran:
     return seconds, fills, float(test.strategy.value) + units
 
 
-def nautilus(bars: Bars) -> Ran:
-    import pandas as pd
-    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
-    from nautilus_trader.backtest.models import PerContractFeeModel
-    from nautilus_trader.config import LoggingConfig, StrategyConfig
+def nautilus_rule(share: float) -> tuple[type, type]:
+    """The strategy, and the class of its settings; the peer is imported only where it runs."""
+    from nautilus_trader.config import StrategyConfig
     from nautilus_trader.indicators import ExponentialMovingAverage
     from nautilus_trader.model.currencies import USD
     from nautilus_trader.model.data import BarType
-    from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
-    from nautilus_trader.model.identifiers import Venue
-    from nautilus_trader.model.objects import Money, Quantity
-    from nautilus_trader.persistence.wranglers import BarDataWrangler
-    from nautilus_trader.test_kit.providers import TestInstrumentProvider
+    from nautilus_trader.model.enums import OrderSide
+    from nautilus_trader.model.objects import Quantity
     from nautilus_trader.trading.strategy import Strategy
-
-    count = len(bars["close"])
-    share = SHARE / count
 
     class Settings(StrategyConfig, frozen=True):
         bar_types: tuple[BarType, ...]
@@ -214,6 +206,24 @@ def nautilus(bars: Bars) -> Ran:
         def trade(self, name: object, side: OrderSide, units: int) -> None:
             self.submit_order(self.order_factory.market(name, side, Quantity.from_int(units)))
 
+    return Cross, Settings
+
+
+def nautilus(bars: Bars) -> Ran:
+    import pandas as pd
+    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+    from nautilus_trader.backtest.models import PerContractFeeModel
+    from nautilus_trader.config import LoggingConfig
+    from nautilus_trader.model.currencies import USD
+    from nautilus_trader.model.data import BarType
+    from nautilus_trader.model.enums import AccountType, OmsType
+    from nautilus_trader.model.identifiers import Venue
+    from nautilus_trader.model.objects import Money
+    from nautilus_trader.persistence.wranglers import BarDataWrangler
+    from nautilus_trader.test_kit.providers import TestInstrumentProvider
+
+    count = len(bars["close"])
+    cross, settings = nautilus_rule(SHARE / count)
     quiet = LoggingConfig(bypass_logging=True)
     engine = BacktestEngine(config=BacktestEngineConfig(logging=quiet, run_analysis=False))
     venue = Venue("XNAS")
@@ -230,7 +240,7 @@ def nautilus(bars: Bars) -> Ran:
         frame = pd.DataFrame({name: bars[name][i] for name in bars}, index=index).assign(volume=1e6)
         engine.add_data(BarDataWrangler(kind, instrument).process(frame))
         kinds.append(kind)
-    strategy = Cross(Settings(bar_types=tuple(kinds)))
+    strategy = cross(settings(bar_types=tuple(kinds)))
     engine.add_strategy(strategy)
     begun = process_time()
     engine.run()

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import numpy as np
-import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -19,17 +17,12 @@ from mats.backtest.frames import digest
 from mats.backtest.result import Record
 from mats.backtest.storage import load_result, records
 from mats.errors import UserError
-from mats.model.timestamp import SECOND
-from mats.runtime import SystemClock
 from mats.store.backtests import BacktestLibrary
 from mats.store.bars import BarStore
 from mats.store.connection import lmdb_uri
 from run import app
+from tests.command.backtests_page import LINES, PAGE
 from tests.command.command import PATIENCE, ROOT
-
-PAGE = (ROOT / "docs/backtests.md").read_text()
-LINES = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)).splitlines()
-TODAY = 1_578_009_600 * SECOND  # 2020-01-03
 
 WAITING = '''
 import signal
@@ -58,29 +51,6 @@ class Waiting(Strategy):
 '''
 
 Mats = Callable[..., Result]
-
-
-def write_bars(path: Path, seed: int, count: int = 2_000) -> None:
-    random = np.random.default_rng(seed)
-    close = np.round(100 + np.cumsum(random.normal(0, 0.05, count)), 2)
-    frame = pd.DataFrame({"open": np.round(close + 0.01, 2), "high": close + 0.05, "low": close - 0.05, "close": close})
-    frame["volume"] = 1e6
-    frame.index = pd.date_range("2020-01-01", periods=count, freq="min", tz="UTC", name="timestamp")
-    frame.to_csv(path)
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the commands of the page run: bars in a folder, a data directory of its own, and a day that stays."""
-    (tmp_path / "bars").mkdir()
-    for seed, name in enumerate(("SPY", "IBM")):
-        write_bars(tmp_path / f"bars/{name}.csv", seed)
-    for name in [name for name in os.environ if name.startswith("MATS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MATS_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(SystemClock, "now", lambda self: TODAY)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

@@ -79,6 +79,12 @@ def test_an_option_that_does_not_exist_is_told_with_the_way_to_help() -> None:
     assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows what there is\n"
 
 
+@pytest.mark.parametrize("group", ["backtest", "data", "store", "strategy"])
+def test_a_group_without_a_command_is_told_with_the_way_to_help(group: str) -> None:
+    ran = run(group)
+    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` shows what there is\n")
+
+
 # Strategies
 
 

@@ -12,14 +12,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mats.backtest.storage import records
-from mats.runtime import SystemClock
 from mats.store.connection import lmdb_uri
 from mats.sweep.outcomes import ranked
 from mats.sweep.stored import stored
 from mats.sweep.table import SweepTable
 from run import app
+from tests.command.backtests_page import LINES, write_bars
 from tests.command.command import PATIENCE, ROOT
-from tests.command.test_backtest_commands import LINES, TODAY, write_bars
 
 RUNS = [line for line in LINES if line.startswith("mats backtest examples") and "--check" not in line]
 OWN = [line for line in LINES if line.startswith(("mats report", "mats sweep"))]
@@ -54,20 +53,6 @@ class Held(Strategy):
         if self.seen == self.params.after:
             self.signal(bar.instrument, 0.5)
 '''
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Bars in a folder, a data directory of its own, and a day that stays."""
-    (tmp_path / "bars").mkdir()
-    for seed, name in enumerate(("SPY", "IBM")):
-        write_bars(tmp_path / f"bars/{name}.csv", seed)
-    for name in [name for name in os.environ if name.startswith("MATS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MATS_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(SystemClock, "now", lambda self: TODAY)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def mats(*arguments: str) -> Result:
