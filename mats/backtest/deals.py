@@ -20,6 +20,7 @@ from mats.venue.bar_market import BarMarket, Working
 class Place(msgspec.Struct, eq=False):
     """Where an instrument trades; `net` units of it are held by all strategies together.
 
+    `bounded` says that an order may find too little volume.
     `bought` and `sold` are how far from the path each side trades, None where the data has a spread of its own.
     """
 
@@ -27,6 +28,7 @@ class Place(msgspec.Struct, eq=False):
     market: BarMarket
     instrument: Instrument
     multiplier: Decimal
+    bounded: bool
     bought: Decimal | None = None
     sold: Decimal | None = None
     net: Decimal = ZERO
@@ -34,7 +36,7 @@ class Place(msgspec.Struct, eq=False):
     @staticmethod
     def of(tape: Tape, market: BarMarket) -> "Place":
         """The place of a tape, with what its market adds to every price worked out where that is the same all along."""
-        place = Place(tape, market, tape.instrument, tape.instrument.multiplier)
+        place = Place(tape, market, tape.instrument, tape.instrument.multiplier, bool(market.friction.participation))
         if tape.columns.spread is None:
             away, slippage = market.quote(None), market.slippage
             place.bought, place.sold = away[Side.BUY] + slippage, away[Side.SELL] - slippage

@@ -45,10 +45,10 @@ class Engine:
 
     def __init__(self, spec: BacktestSpec, data: MarketData) -> None:
         begun = perf_counter()
-        self._spec, self._data = spec, data
+        self._spec = spec
         self.parts = parts = Parts(spec, data)
         self._clock, self._queue, self._pipe, self._booking = parts.clock, parts.queue, parts.pipe, parts.booking
-        self._ends: list[Nanos] = parts.closes.tolist()
+        self._ends = parts.closes.data
         self._visits: list[tuple[Nanos, Visit]] = []
         self._drain, self._express = parts.drain, parts.express
         self._due = list(reversed(parts.due))
@@ -119,22 +119,25 @@ class Engine:
     def _declared_steps(self, progress: Progress) -> None:
         """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
         step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
-        busy, pending, timers = self._pipe.state.working, self._express.pending, self._timers
+        clock, queue, busy, pending = self._clock, self._queue, self._pipe.state.working, self._express.pending
         while True:
-            step = step + 1 if busy or pending or any(timers) else min(self._wakes.next_step, self._next_due)
+            waiting, due = busy or pending or any(self._timers), self._next_due
+            step = step + 1 if waiting else min(self._wakes.next_step, due)
             if step >= last:
                 break
             end = self._ends[step]
-            self._clock.step = step - 1
-            if busy or pending or step == self._next_due or any(timers):
+            clock.step = step - 1
+            if waiting or step == due:
                 self._lead_up(step, end)
-            self._clock.step, self._clock.now = step, end
-            self._wake(step, end)
-            self._drain()
+            clock.step, clock.now = step, end
+            if step == self._wakes.next_step:
+                self._wake(step, end)
+            if queue:
+                self._drain()
             if step >= report:
                 report = step + every
                 progress(step, last)
-        self._clock.step, self._clock.now = last - 1, self._ends[-1]
+        clock.step, clock.now = last - 1, self._ends[-1]
 
     # One step
 
@@ -246,9 +249,7 @@ class Engine:
         total, by_strategy = curves(
             parts.closes[: self._clock.step + 1], parts.portfolio, parts.shares, self._spec.capital
         )
-        self._seconds["curves"], begun = perf_counter() - begun, perf_counter()
-        fingerprint = self._data.fingerprint()
-        self._seconds["fingerprint"] = perf_counter() - begun
+        self._seconds["curves"] = perf_counter() - begun
         fills = Records(express.fills if express.open else booking.fills.copy)
         return BacktestRun(
             spec=self._spec,
@@ -263,20 +264,25 @@ class Engine:
             trades=Records(lambda: completed_trades(fills, booking.splits)),
             cash_events=tuple(booking.cash_events),
             adjustments=tuple(booking.splits),
-            data_fingerprint=fingerprint,
             seconds=self._seconds,
         )
 
 
 @contextmanager
 def _quiet_collector() -> Iterator[None]:
-    """No collection of cycles while the run makes and drops millions of objects that have none."""
+    """No collection of cycles while the run makes and drops millions of objects that have none.
+
+    What is left of them counts as old afterwards, so that the next collection does not go through all of it at once.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -20,7 +20,7 @@ from mats.backtest.tape import exactly
 from mats.model.instrument import InstrumentId
 from mats.model.money import ZERO, floor_to
 from mats.model.orders import PLAIN, OrderView, Signal, StrategyName
-from mats.model.timestamp import MINUTE, SECOND, Nanos
+from mats.model.timestamp import MINUTE, Nanos
 from mats.risk.limits import Limits
 from mats.risk.sizing import order_quantity
 from mats.strategy.desk import Wish
@@ -111,9 +111,9 @@ class Express:
         limits, place, recent, now = self._limits, lane.place, lane.recent, self._clock.now
         while recent and recent[0] <= now - MINUTE:
             recent.popleft()
-        tape, size = place.tape, signed.copy_abs()
+        size = signed.copy_abs()
         return (
-            (now - tape.end(tape.row)) / SECOND - tape.columns.seconds <= limits.stale_after
+            place.tape.overdue() <= limits.stale_after
             and len(recent) < limits.max_orders_per_minute
             and place.instrument.min_size <= size <= limits.max_order_quantity
             and size * worth <= limits.max_order_notional
@@ -143,7 +143,9 @@ class Express:
             met.sort()
         for start, name, row, deal in met:
             place = deal.lane.place
-            if self.pending.pop(name, None) is not deal or not place.market.takes(place.tape.volume(row), deal.size):
+            if self.pending.pop(name, None) is not deal:
+                return False
+            if place.bounded and not place.market.takes(place.tape.volume(row), deal.size):
                 return False
             self._clock.now, self._pipe.not_before = start, start + 1
             self._fill(deal, row, start)

@@ -270,6 +270,5 @@ def _facts(run: BacktestRun) -> tuple[tuple[str, str], ...]:
         ("Period", f"{words.minute(spec.start)} to {words.minute(spec.end)} UTC, bars of {spec.bar_seconds:,} s"),
         ("Capital", words.currency_amount(float(spec.capital), spec.currency)),
         ("Simulated market", models),
-        ("Data fingerprint", run.data_fingerprint),
         ("Seed", str(spec.seed)),
     )

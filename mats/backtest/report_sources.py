@@ -48,6 +48,7 @@ def facts(record: Record) -> tuple[tuple[str, str], ...]:
     return (
         ("Run on", f"{minute(record.created)} UTC"),
         ("Data", record.source.place),
+        ("Data fingerprint", record.data_fingerprint),
         ("Code", f"mats {record.code.package} {record.code.commit}".strip()),
         ("Strategy files", files),
         *([("Orders denied", denied)] if denied else []),

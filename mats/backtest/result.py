@@ -136,7 +136,7 @@ def make_result(
         by_strategy=by_strategy,
         benchmark=benchmark.name if benchmark else "",
         denied=frames.denied(run.orders),
-        data_fingerprint=run.data_fingerprint,
+        data_fingerprint=data.fingerprint(),
         data=data_fingerprints(data),
         code=code_of(run.spec),
         seconds=run.seconds,

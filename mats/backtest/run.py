@@ -70,7 +70,6 @@ class BacktestRun(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cash_events: tuple[CashEvent, ...] = ()
     adjustments: tuple[AdjustmentRecorded, ...] = ()
     """How splits changed what was held, in one numbering with the fills."""
-    data_fingerprint: str
     seconds: Mapping[str, float] = {}
     """Where the time went, by part of the run; wall seconds, no part of the result."""
 

@@ -111,7 +111,6 @@ def load_result(uri: str, name: str) -> Result:
         bars=record.bars,
         total=total,
         by_strategy=by_strategy,
-        data_fingerprint=record.data_fingerprint,
         seconds=record.seconds,
         **{name: getattr(exact, name) for name in Exact.__struct_fields__},
     )

@@ -95,6 +95,11 @@ class Tape:
             self._marked, self._mark = row, exactly(self._close[row])
         return self._mark
 
+    def overdue(self) -> float:
+        """Seconds by which the bar after the newest one is late, below 0 while it is not due."""
+        clock = self._clock
+        return (clock.now - self._start[self._rows[clock.step]] - self._span) / SECOND - self.columns.seconds
+
     def split(self, ratio: Decimal) -> None:
         """From here on a unit is what a part of one was at the newest close."""
         mark = self.mark()

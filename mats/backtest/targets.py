@@ -58,11 +58,13 @@ class Wakes:
 
     def take(self, step: int) -> list[Wake]:
         """The targets that are new at a close; the same one is not given twice."""
-        found = []
-        while self._wakes and self._wakes[-1].step == step:
-            found.append(self._wakes.pop())
-        while self._again and self._again[0].step == step:
-            found.append(heappop(self._again))
+        found, wakes, again = [], self._wakes, self._again
+        while wakes and wakes[-1].step == step:
+            found.append(wakes.pop())
+        if not again or again[0].step != step:
+            return found
+        while again and again[0].step == step:
+            found.append(heappop(again))
         return sorted(set(found))
 
     def ask_again(self, view: OrderView, step: int) -> None:

@@ -62,7 +62,7 @@ class BarColumns(msgspec.Struct, frozen=True, eq=False):
         digest = hashlib.blake2b(f"{self.instrument}/{self.seconds}".encode(), digest_size=16)
         columns = (self.start, self.open, self.high, self.low, self.close, self.volume, self.spread)
         for column in columns:
-            digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
+            digest.update(b"-" if column is None else np.ascontiguousarray(column).data)
         return digest.hexdigest()
 
 

@@ -142,7 +142,7 @@ class Strategy:
             strategy=self.name,
             instrument=instrument,
             strength=float(strength),
-            time=self.now,
+            time=self._context.now,
             ticket=ticket or PLAIN,
             reason=reason,
         )

@@ -23,21 +23,28 @@ class Ema:
         weight = 1 / (1 + (_length(span) - 1) / 2)
         self._old, self._new, self._sum = 1 - weight, weight, (1 - weight) + weight
         self._wanted = span
-        self._mean: float | None = None
+        self._begun: float | None = None
         self.value: float | None = None
 
     def update(self, value: float) -> float | None:
-        mean = self._mean
+        mean = self.value
+        if mean is None:
+            return self._begin(value)
+        if mean != value:
+            self.value = mean = (self._old * mean + self._new * value) / self._sum
+        return mean
+
+    def _begin(self, value: float) -> float | None:
+        """The mean of fewer values than are wanted, which nobody sees yet."""
+        mean = self._begun
         if mean is None:
             mean = value
         elif mean != value:
             mean = (self._old * mean + self._new * value) / self._sum
-        self._mean = mean
-        if self._wanted > 1:
-            self._wanted -= 1
-            return None
-        self.value = mean
-        return mean
+        self._begun, self._wanted = mean, self._wanted - 1
+        if self._wanted <= 0:
+            self.value = mean
+        return self.value
 
 
 def ema(values: npt.ArrayLike, span: int) -> npt.NDArray[np.float64]:

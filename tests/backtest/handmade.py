@@ -82,6 +82,6 @@ def result(count: int = 1_000, names: tuple[str, ...] = ("trend", "revert"), **m
     fields: dict[str, object] = {
         "spec": spec, "state": "complete", "bars": count, "total": total, "by_strategy": books, "signals": (),
         "orders": (), "fills": tuple(fill(one, seq) for seq, one in enumerate(trades, 1)), "trades": tuple(trades),
-        "cash_events": (dividend,), "data_fingerprint": "0123456789abcdef0123456789abcdef",
+        "cash_events": (dividend,),
     }  # fmt: skip
     return BacktestRun(**(fields | more))  # type: ignore[arg-type]

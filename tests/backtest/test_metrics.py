@@ -36,7 +36,7 @@ def run_of(total: Curve, seconds: int = 86_400, **changes: object) -> BacktestRu
     spec = BacktestSpec(strategies=(RECORD,), folder=".", bar_seconds=seconds, start=0, end=2**62, capital=Decimal(100))
     run = BacktestRun(
         spec=spec, state="complete", bars=len(total.time), total=total, by_strategy={"trend": total}, signals=(),
-        orders=(), fills=(), trades=(), data_fingerprint="",
+        orders=(), fills=(), trades=(),
     )  # fmt: skip
     return msgspec.structs.replace(run, **changes)
 

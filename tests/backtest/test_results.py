@@ -12,6 +12,7 @@ from mats import backtest
 from mats.backtest import frames, storage
 from mats.backtest.api import source_of
 from mats.backtest.prepare import Request, instant, prepare
+from mats.backtest.report_sources import facts
 from mats.backtest.result import Result
 from mats.backtest.spec import Models
 from mats.backtest.storage import load_result, records, replace_result, store_result, verify
@@ -108,6 +109,12 @@ def test_a_result_can_be_used_in_a_notebook(place: Path) -> None:
     assert result.name in html
     assert "Sharpe ratio" in html
     assert repr(result).startswith(f"<Result {result.name}: Final equity ")
+
+
+def test_a_report_names_the_data_by_its_fingerprint(place: Path) -> None:
+    result = made(place)
+    assert re.fullmatch("[0-9a-f]{32}", result.record.data_fingerprint)
+    assert ("Data fingerprint", result.record.data_fingerprint) in facts(result.record)
 
 
 def test_a_name_that_exists_is_refused_or_replaced_as_asked(place: Path, uri: str) -> None:
