@@ -16,7 +16,7 @@ from actors.messages.portfolio_manager import (
     ProposeReversal,
     ReadBreaks,
 )
-from actors.moving import Moving
+from actors.moving import Moving, Netting
 from actors.names import Names
 from actors.operator import Operator
 from actors.questions import answer_of
@@ -80,6 +80,8 @@ class Commands:
                 return words.AccountViews(accounts=self._asking.accounts())
             case words.PreviewMove(move=move):
                 return self._moving().preview(ProposeAssignment(move), (move.giver, move.taker))
+            case words.PreviewNetted(wish=wish):
+                return words.NettedPreview(change=self._netting().proposed(wish))
             case words.PreviewReversal(id=name):
                 return self._moving().preview(ProposeReversal(name, ""), ())
         raise TypeError(f"{type(request).__name__} is no question")
@@ -108,6 +110,8 @@ class Commands:
                 return self._set_equity(command)
             case words.MoveQuantity(move=move):
                 return self._moving().move(ProposeAssignment(move), (move.giver, move.taker))
+            case words.BookNetted(wish=wish):
+                return self._netting().book(wish)
             case words.ReverseMove(id=name, reason=reason):
                 return self._moving().move(ProposeReversal(name, reason), ())
         raise TypeError(f"{type(command).__name__} is no command")
@@ -146,6 +150,9 @@ class Commands:
         if strategy:
             return certificate
         return words.with_remains(certificate, discretionary_remains(self._asking.portfolio().books))
+
+    def _netting(self) -> Netting:
+        return Netting(self._names, self._operator, self._asking)
 
     def _moving(self) -> Moving:
         return Moving(self._names, self._operator, self._asking)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from actors.asking import SILENT, Asking, CommandRefused
-from actors.messages.fill_log import AssignmentBooked, AssignmentStale, BookAssignment
-from actors.messages.portfolio_manager import AssignmentRefused, ProposeAssignment, ProposeReversal
+from actors.messages.fill_log import Adjust, AssignmentBooked, AssignmentStale, BookAssignment
+from actors.messages.portfolio_manager import AssignmentRefused, ProposeAssignment, ProposeNetted, ProposeReversal
 from actors.names import Names
 from actors.operator import Operator
 from actors.questions import answer_of
 from mats.ledger.assignment import Assignment
-from mats.model.orders import DISCRETIONARY, StrategyName
+from mats.ledger.netted import NettedAction, NettedChange
+from mats.model.instrument import InstrumentId
+from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
 from mats.operator import words
 
 MOVE_SECONDS = 5.0
@@ -17,6 +19,46 @@ TRIES = 3
 """How often a move is made anew, because fills changed the books between its making and its booking."""
 
 Wish = ProposeAssignment | ProposeReversal
+
+
+class Netting:
+    """One command's split or expiry in books that net to zero."""
+
+    def __init__(self, names: Names, operator: Operator, asking: Asking) -> None:
+        self._names, self._operator, self._asking = names, operator, asking
+
+    def proposed(self, wish: NettedAction) -> NettedChange:
+        """What it would make of the books; refused while an order of a holder is at work there."""
+        answer = answer_of(self._names.portfolio, ProposeNetted(wish), object)
+        if isinstance(answer, AssignmentRefused):
+            raise CommandRefused(answer.reason)
+        if not isinstance(answer, NettedChange):
+            raise CommandRefused(SILENT)
+        first = answer.before[0]
+        require_quiet(self._asking, [book.strategy for book in answer.before], first.account, first.instrument)
+        return answer
+
+    def book(self, wish: NettedAction) -> words.Answer:
+        """All entries in one transaction, or none where a fill came between: the books say which."""
+        change = self.proposed(wish)
+        self._names.fill_log.tell(Adjust(change.adjustments, as_of=change.as_of))
+        self._operator.until(self._operator.caught_up, MOVE_SECONDS)
+        held = {book.key: book.quantity for book in self._asking.portfolio().books}
+        if any(held.get(book.key) != book.quantity for book in change.after):
+            raise CommandRefused("the books have changed meanwhile, or are not there yet; look at `mats books` first")
+        return words.Done(text=f"{wish.action.text} is booked to {', '.join(book.strategy for book in change.after)}")
+
+
+def require_quiet(
+    asking: Asking, strategies: Sequence[StrategyName], account: AccountId, instrument: InstrumentId
+) -> None:
+    """An order that was sized to a book must not find another one."""
+    for order in asking.orders(strategies):
+        if (order.account, order.instrument) == (account, instrument):
+            raise CommandRefused(
+                f"order {order.intent_id} of {order.strategy} in {order.instrument} is {order.state}; wait for its"
+                f" end or cancel it with `mats cancel {order.intent_id}`"
+            )
 
 
 class Moving:
@@ -34,17 +76,8 @@ class Moving:
             raise CommandRefused(answer.reason)
         if not isinstance(answer, Assignment):
             raise CommandRefused(SILENT)
-        self._require_quiet(answer)
+        require_quiet(self._asking, [leg.strategy for leg in answer.legs], answer.account, answer.instrument)
         return answer
-
-    def _require_quiet(self, assignment: Assignment) -> None:
-        """An order that was sized to a book must not find another one."""
-        for order in self._asking.orders([leg.strategy for leg in assignment.legs]):
-            if (order.account, order.instrument) == (assignment.account, assignment.instrument):
-                raise CommandRefused(
-                    f"order {order.intent_id} of {order.strategy} in {order.instrument} is {order.state}; wait for its"
-                    f" end or cancel it with `mats cancel {order.intent_id}`"
-                )
 
     def preview(self, wish: Wish, strategies: Sequence[StrategyName]) -> words.Preview:
         """What it would make of both books."""

@@ -25,6 +25,7 @@ from actors.messages.portfolio_manager import (
     FollowBook,
     Portfolio,
     ProposeAssignment,
+    ProposeNetted,
     ProposeReversal,
     ReadAccount,
     ReadBreaks,
@@ -35,10 +36,12 @@ from actors.messages.portfolio_manager import (
 from actors.reconciler import Reconciler
 from actors.stage import Stage
 from actors.treasurer import AskEquities, Desks, Treasurer
+from mats.ledger.adjustments import DoesNotFit
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
 from mats.ledger.book import Book
 from mats.ledger.books import Books
+from mats.ledger.netted import NettedChange, netted
 from mats.ledger.position_watch import PositionWatch
 from mats.model.executions import Entry, FillRecorded
 from mats.model.orders import StrategyName
@@ -141,7 +144,7 @@ class PortfolioManager(Stage):
                 return self._treasurer.views(self._books)
             case ReadPortfolio():
                 return self._view()
-            case ProposeAssignment() | ProposeReversal():
+            case ProposeAssignment() | ProposeReversal() | ProposeNetted():
                 return self._propose(message)
             case Republish():
                 self._treasurer.republish()
@@ -200,13 +203,17 @@ class PortfolioManager(Stage):
     def _ask_prices(self) -> None:
         self._treasurer.ask_prices(self._reconciler.held())
 
-    def _propose(self, wish: ProposeAssignment | ProposeReversal) -> Assignment | AssignmentRefused:
+    def _propose(
+        self, wish: ProposeAssignment | ProposeReversal | ProposeNetted
+    ) -> Assignment | NettedChange | AssignmentRefused:
         """Made for the books of this moment: the fill log refuses it where they have changed since."""
         try:
+            if isinstance(wish, ProposeNetted):
+                return netted(wish.wish, self._books, self._reconciler.breaks)
             if isinstance(wish, ProposeAssignment):
                 return propose(wish.move, self._books, self._reconciler.breaks)
             return propose_reversal(wish.id, wish.reason, self._books, self._reconciler.breaks, self._journal)
-        except AssignmentError as error:
+        except (AssignmentError, DoesNotFit) as error:
             return AssignmentRefused(str(error))
 
     # Time, and what a crash must not lose

@@ -10,6 +10,7 @@ from mats.ledger.assigning import Move
 from mats.ledger.book import Book
 from mats.ledger.breaks import Break, Place
 from mats.ledger.fx import FxRates
+from mats.ledger.netted import NettedAction
 from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
@@ -149,6 +150,13 @@ class ProposeReversal(msgspec.Struct, frozen=True):
 
     id: str
     reason: str
+
+
+class ProposeNetted(msgspec.Struct, frozen=True):
+    """Asks what a split or an expiry that the broker does not show would make of the books: a `NettedChange`, or
+    `AssignmentRefused`."""
+
+    wish: NettedAction
 
 
 class AssignmentRefused(msgspec.Struct, frozen=True):

@@ -59,7 +59,7 @@ def adjustments_for(
                 adjustment for book in _holders(found, books) for adjustment in _renamed(book, action, found.id)
             )
         case Expiry():
-            return tuple(_expired(book, action, found.id) for book in _holders(found, books))
+            return tuple(expired(book, action, f"break {found.id}: {action.text}") for book in _holders(found, books))
         case Exercise():
             return tuple(
                 adjustment
@@ -104,16 +104,12 @@ def _residual(
 
 def _split(found: Break, split: Split, books: Books, position: BrokerPosition | None) -> tuple[Adjustment, ...]:
     """Each holder's units times new / old, at the cost they had; a fraction that was paid out is `Discretionary`'s."""
-    if split.new <= 0 or split.old <= 0 or split.new == split.old:
-        raise DoesNotFit(f"a {split.new}:{split.old} split is none; give two different numbers above zero")
     reason = f"break {found.id}: {split.text}"
     adjustments, after = [], ZERO
     for book in _holders(found, books):
-        exact = book.quantity * split.new / split.old
-        rounded = exact.quantize(PART)
-        held = exact if exact == rounded else rounded
+        held = split_to(book, split)
         after += held
-        adjustments.append(_stated(book, held - book.quantity, ZERO, ZERO, reason))
+        adjustments.append(stated(book, held - book.quantity, ZERO, ZERO, reason))
     left = found.broker - after
     if abs(left) >= FRACTION:
         raise DoesNotFit(
@@ -126,21 +122,29 @@ def _split(found: Break, split: Split, books: Books, position: BrokerPosition | 
     return tuple(adjustments)
 
 
+def split_to(book: Book, split: Split) -> Decimal:
+    """The units of a book after a split, rounded to `PART`."""
+    if split.new <= 0 or split.old <= 0 or split.new == split.old:
+        raise DoesNotFit(f"a {split.new}:{split.old} split is none; give two different numbers above zero")
+    exact = book.quantity * split.new / split.old
+    rounded = exact.quantize(PART)
+    return exact if exact == rounded else rounded
+
+
 def _renamed(book: Book, change: SymbolChange, source: str) -> tuple[Adjustment, Adjustment]:
     """Out of the old name and into the new one, with quantity and cost."""
     reason = f"break {source}: {change.text}"
-    leaving = _stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
-    coming = _stated(book, book.quantity, book.cost, ZERO, reason)
+    leaving = stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
+    coming = stated(book, book.quantity, book.cost, ZERO, reason)
     return leaving, msgspec.structs.replace(coming, instrument=change.successor)
 
 
-def _expired(book: Book, expiry: Expiry, source: str) -> Adjustment:
+def expired(book: Book, expiry: Expiry, reason: str) -> Adjustment:
     """Closed at the settlement price; where that is not known, the cost leaves and nothing is realised."""
     if expiry.price is None:
-        reason = f"break {source}: {expiry.text}; settlement price unknown, no result is booked"
-        return _stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
-    reason = f"break {source}: {expiry.text}, settled at {expiry.price:f}"
-    return _traded(book, -book.quantity, expiry.price, reason)
+        reason = f"{reason}; settlement price unknown, no result is booked"
+        return stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
+    return _traded(book, -book.quantity, expiry.price, f"{reason}, settled at {expiry.price:f}")
 
 
 def _exercised(
@@ -169,11 +173,11 @@ def _traded(book: Book, quantity: Decimal, price: Decimal, reason: str) -> Adjus
     """What a trade at `price` would have made of the book."""
     after = trade(book, quantity, price, book.multiplier)
     cost, realized = EXACT.subtract(after.cost, book.cost), EXACT.subtract(after.realized, book.realized)
-    stated = _stated(book, quantity, cost, realized, reason)
-    return msgspec.structs.replace(stated, price=price)
+    return msgspec.structs.replace(stated(book, quantity, cost, realized, reason), price=price)
 
 
-def _stated(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal, reason: str) -> Adjustment:
+def stated(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal, reason: str) -> Adjustment:
+    """Exactly this change of a book, at no price of its own."""
     return Adjustment(
         strategy=book.strategy,
         account=book.account,

@@ -1,17 +1,18 @@
 """`mats books` and `mats books assign`: who holds what, and moving it between two books."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mats.errors import UserError
+from mats.ledger.actions import Expiry
 from mats.ledger.assigning import Move
-from mats.model.money import exact
+from mats.ledger.netted import NettedAction
 from mats.operator import draw, words
+from mats.operator.breaks import read_split
 from mats.operator.client import ask
-from mats.operator.options import Json, Reason, directory, show
+from mats.operator.options import Json, Reason, directory, number, show
 from mats.options import Config, DataDir
 
 books = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
@@ -72,8 +73,8 @@ def assign(
         giver=giver,
         taker=taker,
         instrument=instrument,
-        quantity=_number("quantity", quantity),
-        price=_number("price", price) if price else None,
+        quantity=number("quantity", quantity),
+        price=number("price", price) if price else None,
         account=account,
         reason=reason,
     )
@@ -98,8 +99,50 @@ def _confirmed() -> bool:
         return False
 
 
-def _number(name: str, text: str) -> Decimal:
-    try:
-        return exact(text)
-    except ValueError as error:
-        raise UserError(f"the {name} {error}; give it as 100 or 0.5") from None
+Instrument = Annotated[str, typer.Argument(help="what, as `mats books` names it")]
+Account = Annotated[str, typer.Option("--account", help="where; none: the only one that holds it")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+
+
+@books.command()
+def split(
+    instrument: Instrument,
+    ratio: Annotated[str, typer.Argument(help="new:old units, as 7:1")],
+    account: Account = "",
+    yes: Yes = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Book a split of what strategies hold against each other: the broker holds nothing and shows nothing."""
+    wish = NettedAction(action=read_split(instrument, ratio), account=account, reason=reason)
+    _netted(directory(config, data_dir), wish, yes=yes, as_json=json)
+
+
+@books.command()
+def expire(
+    instrument: Instrument,
+    price: Annotated[str, typer.Option("--price", help="settlement price of one unit; none: it is not known")] = "",
+    account: Account = "",
+    yes: Yes = False,
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Book the end of a contract that strategies hold against each other."""
+    known = number("settlement price", price) if price else None
+    wish = NettedAction(action=Expiry(instrument=instrument, price=known), account=account, reason=reason)
+    _netted(directory(config, data_dir), wish, yes=yes, as_json=json)
+
+
+def _netted(data_dir: Path, wish: NettedAction, *, yes: bool, as_json: bool) -> None:
+    if not wish.reason:
+        raise UserError("this needs a --reason; it goes on record")
+    preview = ask(data_dir, words.PreviewNetted(wish=wish), words.NettedPreview)
+    if not as_json:
+        show(preview, False, draw.netted)
+    if not yes and not _confirmed():
+        raise UserError("nothing was booked; answer with y, or with --yes where nobody can be asked")
+    show(ask(data_dir, words.BookNetted(wish=wish, reason=wish.reason), words.Done), as_json, draw.done)

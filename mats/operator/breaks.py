@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from mats.errors import UserError
-from mats.ledger.actions import Action, Residual, Split, SymbolChange
+from mats.ledger.actions import Action, Expiry, Residual, Split, SymbolChange
 from mats.ledger.breaks import Break
+from mats.model.instrument import InstrumentId
 from mats.operator import draw, words
 from mats.operator.client import ask
-from mats.operator.options import Json, Reason, directory, show
+from mats.operator.options import Json, Reason, directory, number, show
 from mats.options import Config, DataDir
 
 PAST = 100
@@ -48,6 +49,7 @@ def answer_one(
     name: Name,
     split: Annotated[str, typer.Option("--split", help="new:old units, as 7:1")] = "",
     symbol: Annotated[str, typer.Option("--symbol", help="the instrument's new symbol")] = "",
+    settled: Annotated[str, typer.Option("--settled", help="it expired; the settlement price of one unit")] = "",
     residual: Annotated[bool, typer.Option("--residual", help="neither: book it to Discretionary")] = False,
     reason: Reason = "",
     config: Config = None,
@@ -55,13 +57,15 @@ def answer_one(
     json: Json = False,
 ) -> None:
     """Say what a break is; it is booked when the next comparison shows it unchanged."""
-    if [bool(split), bool(symbol), residual].count(True) != 1:
-        raise UserError("what is it? name one of --split NEW:OLD, --symbol NEW and --residual")
+    if [bool(split), bool(symbol), bool(settled), residual].count(True) != 1:
+        raise UserError("what is it? name one of --split NEW:OLD, --symbol NEW, --settled PRICE and --residual")
     data = directory(config, data_dir)
     found = _of_name(name, ask(data, words.ReadBreaks(), words.BreakLines))
     action: Action = Residual()
     if split:
-        action = _split(found, split)
+        action = read_split(found.instrument, split)
+    elif settled:
+        action = Expiry(instrument=found.instrument, price=number("settlement price", settled))
     elif symbol:
         action = SymbolChange(instrument=found.instrument, successor=symbol)
     request = words.AnswerBreak(id=name, action=action, reason=reason)
@@ -75,8 +79,9 @@ def _of_name(name: str, answer: words.BreakLines) -> Break:
     return found
 
 
-def _split(found: Break, text: str) -> Split:
+def read_split(instrument: InstrumentId, text: str) -> Split:
+    """A ratio as a person writes it."""
     new, _, old = text.partition(":")
     if not (new.isdecimal() and old.isdecimal() and int(new) and int(old)):
         raise UserError(f"the split {text!r} cannot be read; give new and old units as 7:1")
-    return Split(instrument=found.instrument, new=int(new), old=int(old))
+    return Split(instrument=instrument, new=int(new), old=int(old))

@@ -104,6 +104,15 @@ def preview(answer: words.Preview) -> RenderableType:
     return Group(Text(what, "bold"), table, Text(f"broker's total: {total}", "dim"))
 
 
+def netted(answer: words.NettedPreview) -> RenderableType:
+    """Every holder's book before and after; the broker holds nothing."""
+    table = _table("Book", "", ">quantity", ">average cost", ">cost", ">realised")
+    for before, after in zip(answer.change.before, answer.change.after, strict=True):
+        table.add_row(before.strategy, "before", *_figures(before))
+        table.add_row("", "after", *_figures(after))
+    return Group(table, Text("broker's total: 0 before and after", "dim"))
+
+
 def audit(lines: Iterable[AuditLine]) -> RenderableType:
     table = _table("Time", "who", "what", "why", "outcome")
     for line in lines:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -9,6 +10,8 @@ import msgspec
 import typer
 from rich.console import Console, RenderableType
 
+from mats.errors import UserError
+from mats.model.money import exact
 from mats.settings import settings_of
 
 PIPE_WIDTH = 160
@@ -30,3 +33,11 @@ def show(answer: T, as_json: bool, draw: Callable[[T], RenderableType]) -> None:
         print(msgspec.json.encode(answer).decode())
         return
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False).print(draw(answer))
+
+
+def number(name: str, text: str) -> Decimal:
+    """A quantity or a price as a person writes it; UserError where it is none."""
+    try:
+        return exact(text)
+    except ValueError as error:
+        raise UserError(f"the {name} {error}; give it as 100 or 0.5") from None

@@ -10,6 +10,7 @@ from mats.ledger.actions import Action
 from mats.ledger.assigning import Move
 from mats.ledger.assignment import Assignment
 from mats.ledger.breaks import Break
+from mats.ledger.netted import NettedAction, NettedChange
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
 from mats.model.orders import AccountId, IntentId, OrderView, StrategyName
@@ -62,6 +63,12 @@ class PreviewReversal(Ask, frozen=True, kw_only=True, tag="preview-reversal"):
     """What taking an assignment back would make of both books; answered by `Preview`."""
 
     id: str
+
+
+class PreviewNetted(Ask, frozen=True, kw_only=True, tag="preview-netted"):
+    """What a split or an expiry would make of books that net to zero; answered by `NettedPreview`."""
+
+    wish: NettedAction
 
 
 # Commands
@@ -133,6 +140,12 @@ class MoveQuantity(Command, frozen=True, kw_only=True, tag="move"):
     move: Move
 
 
+class BookNetted(Command, frozen=True, kw_only=True, tag="netted"):
+    """Book a split or an expiry in books that net to zero; answered by `Done`."""
+
+    wish: NettedAction
+
+
 class ReverseMove(Command, frozen=True, kw_only=True, tag="reverse"):
     """Take an assignment back; answered by `Done`."""
 
@@ -147,6 +160,7 @@ Request = (
     | ReadAccounts
     | PreviewMove
     | PreviewReversal
+    | PreviewNetted
     | ReconcileNow
     | AnswerBreak
     | HaltTrading
@@ -159,6 +173,7 @@ Request = (
     | SetEquity
     | MoveQuantity
     | ReverseMove
+    | BookNetted
 )
 
 
@@ -305,7 +320,24 @@ class Certificate(Answer, frozen=True, kw_only=True, tag="certificate"):
     halted: tuple[StrategyName, ...] = ()
 
 
-Reply = Refused | Done | Status | BookLines | BreakLines | EquityLines | AccountViews | Preview | Certificate
+class NettedPreview(Answer, frozen=True, kw_only=True, tag="netted-preview"):
+    """What would be booked, and every holder's book before and after."""
+
+    change: NettedChange
+
+
+Reply = (
+    Refused
+    | Done
+    | Status
+    | BookLines
+    | BreakLines
+    | EquityLines
+    | AccountViews
+    | Preview
+    | NettedPreview
+    | Certificate
+)
 
 
 def described(command: Command) -> str:
@@ -317,6 +349,8 @@ def described(command: Command) -> str:
         move = command.move
         price = "" if move.price is None else f" at {move.price:f}"
         return f"move {move.quantity:f} {move.instrument} from {move.giver} to {move.taker}{price}"
+    if isinstance(command, BookNetted):
+        return f"{command.wish.action.text} in books that net to zero"
     if isinstance(command, CancelOrders):
         return f"cancel every order of {command.strategy or 'all'}"
     if isinstance(command, AnswerBreak):
