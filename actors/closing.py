@@ -130,8 +130,13 @@ class Closing:
 
     def _ended(self, intents: Sequence[IntentId], seconds: float) -> list[OrderView]:
         """The orders as they are once all are final in the journal, or the time is over."""
-        self._operator.until(lambda: all(view.state.final for view in self._views(intents)), seconds)
+        self._operator.until(lambda: self._all_final(intents), seconds)
         return self._views(intents)
+
+    def _all_final(self, intents: Sequence[IntentId]) -> bool:
+        """An order that risk has just let through may not be in the journal yet: that is not an end."""
+        views = self._views(intents)
+        return len(views) == len(intents) and all(view.state.final for view in views)
 
     def _views(self, intents: Sequence[IntentId]) -> list[OrderView]:
         with closing(Journal(self._path)) as journal:
@@ -144,7 +149,7 @@ class Closing:
         return [
             Remainder(
                 what=f"{book.strategy} holds {book.quantity:f} {book.instrument} in {book.account}",
-                why=self._denied.get(book.key, "its closing order has not filled in time; `mats orders` follow it"),
+                why=self._denied.get(book.key, "its closing order has not filled in time; `mats status` shows it"),
             )
             for book in left
             if book.quantity

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from mats.settings import Settings, load_settings
+from run import COMMANDS
 from tests.command.command import PATIENCE, ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "docs/README.md", ROOT / "docs/operations.md")
@@ -68,6 +69,13 @@ def test_the_settings_file_names_every_setting_and_changes_no_default() -> None:
     text = path.read_text()
     for name, _, _ in _settings(Settings):
         assert re.search(rf"^(# )?{name.rpartition('.')[2]} = ", text, re.MULTILINE), name
+
+
+def test_every_command_that_a_page_or_a_sentence_of_the_program_names_exists() -> None:
+    texts = [*PAGES, *(ROOT / "docs").glob("*.md"), *(ROOT / "mats").rglob("*.py"), *(ROOT / "actors").rglob("*.py")]
+    named = {name for path in texts for name in re.findall(r"`mats ([a-z]+)", path.read_text())}
+    assert len(named) > 10
+    assert named - COMMANDS.keys() == set()
 
 
 def test_the_index_of_the_pages_names_every_page() -> None:
