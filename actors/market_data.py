@@ -1,19 +1,15 @@
 """Market data: each instrument is asked of the broker once and shared by all who want it."""
 
-from collections import deque
-
 import msgspec
 
+from actors.feed import Feed
 from actors.followers import call_followers
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
     MarketNews,
     Ready,
-    RequestHistory,
-    ResolveInstrument,
     Resync,
-    SubscribeMarket,
     Unresolved,
 )
 from actors.messages.following import Inform, Leave, Left
@@ -27,7 +23,7 @@ from actors.messages.market_data import (
     QuoteArrived,
     WatchPrices,
 )
-from mats.model.instrument import Instrument, InstrumentId, parse_instrument
+from mats.model.instrument import Instrument, InstrumentId
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 
 WATCH_SECONDS = 1.0
@@ -43,21 +39,6 @@ class AskAgain(msgspec.Struct, frozen=True):
     """Try once more to resolve an instrument."""
 
     instrument: InstrumentId
-
-
-class Feed:
-    """One instrument: who follows it, in order, and when it was last heard (monotonic seconds).
-
-    `loads` wait for their bars, of which the first is asked for. `asked`: the broker is being asked for the contract.
-    """
-
-    def __init__(self, now: float) -> None:
-        self.bars: dict[Ref, None] = {}
-        self.quotes: dict[Ref, None] = {}
-        self.instrument: Instrument | None = None
-        self.asked = False
-        self.heard = now
-        self.loads: deque[LoadHistory] = deque()
 
 
 class MarketData(Actor):
@@ -90,15 +71,15 @@ class MarketData(Actor):
                 self._follow(message)
             case WatchPrices(instruments=names):
                 for name in sorted(names):
-                    self._want(name)
-            case LoadHistory():
-                self._load(message)
+                    self._feed(name).resolve()
+            case LoadHistory(instrument=name):
+                self._feed(name).load(message)
             case InstrumentResolved(asked=asked, instrument=instrument):
                 self._resolved(asked, instrument)
             case Unresolved(asked=asked, reason=reason):
                 self._unresolved(asked, reason)
             case HistoryLoaded(instrument=name):
-                self._loaded(self._feed(name), message)
+                self._feed(name).loaded(message)
             case Ready():
                 self._welcome(message)
             case Inform():
@@ -112,8 +93,7 @@ class MarketData(Actor):
             case Down():
                 self._up = False
             case AskAgain(instrument=name):
-                if self._feed(name).instrument is None:
-                    self._resolve(name, self._feed(name))
+                self._feed(name).resolve()
             case Watch():
                 self._watch_feeds()
             case _:
@@ -121,55 +101,40 @@ class MarketData(Actor):
         return None
 
     def _welcome(self, ready: Ready) -> None:
-        """A connection that was made anew knows nothing of what the one before was asked for."""
         if self._up:
             return
         self._up = True
         self.watch(ready.ref, tag=ready.connection)
-        for name, feed in self._feeds.items():
-            feed.instrument, feed.asked = None, False
-            self._resolve(name, feed)
+        for feed in self._feeds.values():
+            feed.forget_contract()
+            feed.resolve()
 
     def _feed(self, name: InstrumentId) -> Feed:
         feed = self._feeds.get(name)
         if feed is None:
-            feed = self._feeds[name] = Feed(self.clock.monotonic())
+            feed = self._feeds[name] = Feed(name, self._ask, self.ref, self.clock.monotonic())
         return feed
 
-    def _resolve(self, name: InstrumentId, feed: Feed) -> None:
-        if self._up and not feed.asked:
-            feed.asked = True
-            self._connection.tell(ResolveInstrument(parse_instrument(name), self.ref))
+    def _ask(self, question: object) -> bool:
+        if self._up:
+            self._connection.tell(question)
+        return self._up
 
     def _follow(self, message: FollowMarket) -> None:
         self.watch(message.follower, tag=message.follower)
         for name in message.instruments:
-            feed = self._want(name)
-            feed.bars[message.follower] = None
-            if message.quotes:
-                first = not feed.quotes
-                feed.quotes[message.follower] = None
-                if first:
-                    self._subscribe(feed)
-
-    def _want(self, name: InstrumentId) -> Feed:
-        """The feed of an instrument; the broker is asked for what it does not have yet."""
-        feed = self._feed(name)
-        if feed.instrument is None:
-            self._resolve(name, feed)
-        return feed
+            feed = self._feed(name)
+            feed.resolve()
+            if feed.follow(message):
+                feed.subscribe()
 
     def _forget(self, follower: Ref) -> None:
         for feed in self._feeds.values():
-            feed.bars.pop(follower, None)
-            feed.quotes.pop(follower, None)
+            feed.forget(follower)
 
     def _resolved(self, name: InstrumentId, instrument: Instrument) -> None:
-        feed = self._feed(name)
-        feed.instrument = instrument
         self._make_known(instrument)
-        self._request(feed)
-        self._subscribe(feed)
+        self._feed(name).resolved(instrument)
 
     def _make_known(self, instrument: Instrument) -> None:
         self._risk.tell(InstrumentKnown(instrument))
@@ -178,43 +143,8 @@ class MarketData(Actor):
     def _unresolved(self, name: InstrumentId, reason: str) -> None:
         """It may be the fault of the moment: whoever waits is told, and the broker is asked again later."""
         self.log.error(reason, instrument=name)
-        feed = self._feed(name)
-        feed.asked = False
+        self._feed(name).unresolved(reason)
         self.after(RETRY_SECONDS, AskAgain(name))
-        while feed.loads:
-            feed.loads.popleft().reply_to.tell(HistoryLoaded(name, (), complete=False, reason=reason))
-
-    def _subscribe(self, feed: Feed) -> None:
-        if feed.instrument is not None and self._up:
-            self._connection.tell(SubscribeMarket(feed.instrument, quotes=bool(feed.quotes)))
-
-    # History
-
-    def _load(self, message: LoadHistory) -> None:
-        feed = self._feed(message.instrument)
-        feed.loads.append(message)
-        if feed.instrument is None:
-            self._resolve(message.instrument, feed)
-        elif len(feed.loads) == 1:
-            self._request(feed)
-
-    def _request(self, feed: Feed) -> None:
-        if feed.instrument is not None and self._up and feed.loads:
-            first = feed.loads[0]
-            self._connection.tell(
-                RequestHistory(
-                    instrument=feed.instrument,
-                    bar_seconds=first.bar_seconds,
-                    count=first.count,
-                    reply_to=self.ref,
-                )
-            )
-
-    def _loaded(self, feed: Feed, loaded: HistoryLoaded) -> None:
-        """Bars of another span were asked for before this actor restarted."""
-        if feed.loads and all(bar.seconds == feed.loads[0].bar_seconds for bar in loaded.bars):
-            feed.loads.popleft().reply_to.tell(loaded)
-            self._request(feed)
 
     def _spread(self, news: MarketNews) -> None:
         """Marks first, so that risk knows the price by the time a strategy acts on it."""
