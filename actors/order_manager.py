@@ -53,13 +53,12 @@ class OrderManager(Stage):
         self._journal = Journal(self._path)
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
-        self._flushed = -1
         self._followers = Followers(self)
         self._desk = OrderDesk(self._journal)
         for strategy in self._desk.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))
         self._tell_changes()
-        self.cursor = (self._journal.load_snapshot(self.stage) or (0, b""))[0]
+        self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
         self._risk.tell(AllOrders(self._desk.views()))
         self.say_hello()
         self._pool.tell(ResyncAll())
@@ -206,9 +205,8 @@ class OrderManager(Stage):
         if unsaved := self._desk.take_unsaved():
             self._journal.record_views(unsaved)
             chaos.point("orders: between views and cursor")
-        if self.cursor != self._flushed:
-            self._journal.save_snapshot(self.stage, self.cursor, b"")
-            self._flushed = self.cursor
+        if self.save_due():
+            self.save(b"")
 
     def on_stop(self) -> None:
         self._flush()

@@ -90,8 +90,7 @@ class PersistenceWriter(Stage):
         saved = self._journal.load_snapshot(self.stage)
         past = Past(self._journal, self._uri)
         self._derived = Derived(self._store, self._base, past, saved[1] if saved else b"", self._matching)
-        self.cursor = self._saved = self._derived.seq
-        self._saved_at = self.clock.monotonic()
+        self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
         self._fault = ""
         self.say_hello()
@@ -180,15 +179,11 @@ class PersistenceWriter(Stage):
         self._keep(self._derived.commit(self.clock.now()))
         self._rejects.write()
         self._store.compact_due()
-        if self.cursor != self._saved and self.clock.monotonic() - self._saved_at >= SAVE_SECONDS:
-            self._save()
+        if self.save_due(SAVE_SECONDS):
+            self.save(self._derived.save())
         if self._fault:
             self.log.info("the store can be written again; what was kept is stored")
             self._fault = ""
-
-    def _save(self) -> None:
-        self._journal.save_snapshot(self.stage, self.cursor, self._derived.save())
-        self._saved, self._saved_at = self.cursor, self.clock.monotonic()
 
     def _upkeep(self) -> None:
         """The journal lets go what is old, stored, and in the saved state of every stage; bit by bit."""
@@ -212,7 +207,7 @@ class PersistenceWriter(Stage):
     def on_stop(self) -> None:
         self._try(self._commit_all)
         if not self._fault:
-            self._save()
+            self.save(self._derived.save())
             self._store.compact()
         self._store.close()
         self._journal.close()

@@ -33,9 +33,10 @@ from actors.messages.portfolio_manager import (
     Reconcile,
     SetWeights,
 )
+from actors.neighbours import Neighbours
 from actors.reconciler import Reconciler
 from actors.stage import Stage
-from actors.treasurer import AskEquities, Desks, Treasurer
+from actors.treasurer import AskEquities, Treasurer
 from mats.ledger.adjustments import DoesNotFit
 from mats.ledger.assigning import propose, propose_reversal
 from mats.ledger.assignment import Assignment, AssignmentError
@@ -73,22 +74,15 @@ class PortfolioManager(Stage):
     def __init__(
         self,
         journal_path: Path,
-        fill_log: Ref,
-        risk: Ref,
-        store: Ref,
-        broker: Ref,
-        strategy_manager: Ref,
-        market_data: Ref,
+        neighbours: Neighbours,
         base_currency: str,
         rate_stale_after: float,
         every: float,
         grace: float,
         store_uri: str,
     ) -> None:
-        self.fill_log = fill_log
-        self._store_uri = store_uri
-        self._path, self._risk, self._store = journal_path, risk, store
-        self._broker, self._strategy_manager, self._market_data = broker, strategy_manager, market_data
+        self.fill_log, self._neighbours = neighbours.fill_log, neighbours
+        self._path, self._store_uri = journal_path, store_uri
         self._base, self._rate_age, self._interval, self._grace = base_currency, rate_stale_after, every, grace
 
     def on_start(self) -> None:
@@ -96,29 +90,19 @@ class PortfolioManager(Stage):
         saved = self._journal.load_snapshot(self.stage)
         history = Past(self._journal, self._store_uri)
         self._books = Books.load(saved[1], history) if saved else Books(history)
-        self.cursor = self._saved = self._books.seq
-        self._saved_at = self.clock.monotonic()
+        self.resume_at(self._books.seq)
         watch = PositionWatch(self._interval, self._grace, self._journal)
-        self._reconciler = Reconciler(self, self._books, self._journal, watch, self.fill_log, self._risk, self._store)
+        self._reconciler = Reconciler(self, self._books, self._journal, watch, self._neighbours)
         self._followers = Followers(self)
-        self._treasurer = Treasurer(self, self._desks(), self._followers, self._base, self._rate_age)
+        self._treasurer = Treasurer(self, self._neighbours, self._followers, self._base, self._rate_age)
         self._treasurer.need_rates({book.currency for book in self._books})
         self.say_hello()
-        self._broker.tell(Resync())
-        self._strategy_manager.tell(Inform())
-        self._market_data.tell(Inform())
+        self._neighbours.broker.tell(Resync())
+        self._neighbours.strategy_manager.tell(Inform())
+        self._neighbours.market_data.tell(Inform())
         call_followers(self)
         self.every(TICK_SECONDS, Tick())
         self.every(EQUITY_SECONDS, AskEquities())
-
-    def _desks(self) -> Desks:
-        return Desks(
-            fill_log=self.fill_log,
-            risk=self._risk,
-            store=self._store,
-            market_data=self._market_data,
-            strategy_manager=self._strategy_manager,
-        )
 
     def on_receive(self, message: object) -> object:
         match message:
@@ -219,18 +203,13 @@ class PortfolioManager(Stage):
     # Time, and what a crash must not lose
 
     def _tick(self) -> None:
-        now = self.clock.monotonic()
         self._reconciler.tick()
         self._treasurer.tick()
-        if self.cursor != self._saved and now - self._saved_at >= SNAPSHOT_SECONDS:
-            self._save()
-
-    def _save(self) -> None:
-        self._journal.save_snapshot(self.stage, self.cursor, self._books.dump())
-        self._saved, self._saved_at = self.cursor, self.clock.monotonic()
+        if self.save_due(SNAPSHOT_SECONDS):
+            self.save(self._books.dump())
 
     def on_stop(self) -> None:
-        self._save()
+        self.save(self._books.dump())
         self._journal.close()
 
     def _view(self) -> Portfolio:

@@ -12,6 +12,7 @@ from actors.messages.portfolio_manager import (
     ReadBreaks,
     Reconcile,
 )
+from actors.neighbours import Neighbours
 from mats.ledger.books import Books
 from mats.ledger.breaks import Break, summary
 from mats.ledger.position_watch import PositionWatch
@@ -30,10 +31,10 @@ class Reconciler:
     """Belongs to one actor, and works in its turns. `books` are kept up by it."""
 
     def __init__(
-        self, manager: Actor, books: Books, journal: Journal, watch: PositionWatch, fill_log: Ref, risk: Ref, store: Ref
+        self, manager: Actor, books: Books, journal: Journal, watch: PositionWatch, neighbours: Neighbours
     ) -> None:
         self._manager, self._books, self._journal, self._watch = manager, books, journal, watch
-        self._fill_log, self._risk, self._store = fill_log, risk, store
+        self._neighbours = neighbours
         self._master: Ref | None = None
         self._taken: tuple[BrokerPosition, ...] = ()
 
@@ -84,7 +85,7 @@ class Reconciler:
                 self._watch.hear(positions, self._books, now)
             case PositionsTaken(positions=positions):
                 self._taken = positions
-                self._fill_log.tell(MarkLog(self._manager.ref))
+                self._neighbours.fill_log.tell(MarkLog(self._manager.ref))
             case LogMarked(seq=seq):
                 self._watch.expect(seq, self._taken)
             case Reconcile():
@@ -112,13 +113,13 @@ class Reconciler:
         for found in outcome.told:
             self._manager.log.warning(summary(found))
         for adjustments in outcome.adjustments:
-            self._fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
+            self._neighbours.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
         self.inform()
         differing = {found.account for found in outcome.open}
         agreed = tuple(account for account in self._watch.accounts if account not in differing)
-        self._store.tell(BooksAgreed(self._books.seq, agreed))
+        self._neighbours.store.tell(BooksAgreed(self._books.seq, agreed))
         return True
 
     def inform(self) -> None:
         """Tell risk where books and broker differ."""
-        self._risk.tell(BreaksChanged(self._watch.places))
+        self._neighbours.risk.tell(BreaksChanged(self._watch.places))

@@ -65,7 +65,7 @@ class RiskManager(Stage):
         self._journal = Journal(self._path)
         saved = self._journal.load_snapshot(self.stage)
         self._state = RiskState.load(saved[1]) if saved else RiskState()
-        self.cursor = self._saved = self._state.seq
+        self.resume_at(self._state.seq)
         self._world = World(self._limits, self._base, self._live)
         self._world.halts = {scope: halt.reason for scope, halt in self._journal.halts().items()}
         self._routes: dict[StrategyName, int] = {}
@@ -173,9 +173,8 @@ class RiskManager(Stage):
     # What a crash must not lose
 
     def _save(self) -> None:
-        if self.cursor != self._saved:
-            self._journal.save_snapshot(self.stage, self.cursor, self._state.dump())
-            self._saved = self.cursor
+        if self.save_due():
+            self.save(self._state.dump())
 
     def on_stop(self) -> None:
         self._save()

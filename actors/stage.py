@@ -9,7 +9,7 @@ from mats.store.journal import Journal
 
 
 class Stage(Actor):
-    """Base of the actors that fills pass through. A subclass sets `fill_log`, its journal and `cursor`."""
+    """Base of the actors that fills pass through. A subclass sets `fill_log` and its journal, and calls `resume_at`."""
 
     stage: ClassVar[str]
     fill_log: Ref
@@ -19,6 +19,20 @@ class Stage(Actor):
     def on_failure(self, error: BaseException) -> None:
         """What was not saved is folded again by the next incarnation."""
         self._journal.close()
+
+    def resume_at(self, cursor: int) -> None:
+        """Begin with a state that has every entry up to `cursor`, as it was saved."""
+        self.cursor = self._saved = cursor
+        self._saved_at = self.clock.monotonic()
+
+    def save_due(self, every: float = 0.0) -> bool:
+        """Whether there are entries since the last save, which is `every` seconds ago or more."""
+        return self.cursor != self._saved and self.clock.monotonic() - self._saved_at >= every
+
+    def save(self, state: bytes) -> None:
+        """Keep a state that has every entry up to the cursor; what a crash loses is folded again."""
+        self._journal.save_snapshot(self.stage, self.cursor, state)
+        self._saved, self._saved_at = self.cursor, self.clock.monotonic()
 
     def say_hello(self) -> None:
         """Tell the log how far this stage has got; the log sends the rest."""

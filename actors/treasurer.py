@@ -18,6 +18,7 @@ from actors.messages.portfolio_manager import (
     RatesChanged,
     SetWeights,
 )
+from actors.neighbours import Neighbours
 from mats.ledger.account import AccountFigures
 from mats.ledger.account_view import AccountView, account_view
 from mats.ledger.allocation import Allocation
@@ -28,7 +29,7 @@ from mats.model.broker import AccountValue
 from mats.model.instrument import InstrumentId
 from mats.model.money import Currency
 from mats.model.orders import AccountId, StrategyName
-from mats.runtime import Actor, Ref
+from mats.runtime import Actor
 from mats.strategy.table import shares
 
 MARK_SECONDS = 1.0
@@ -43,21 +44,13 @@ AboutMoney = PriceMarked | InstrumentKnown | AccountChanged | SetWeights | Equit
 """What the portfolio manager passes on."""
 
 
-class Desks(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the treasurer tells and asks."""
-
-    fill_log: Ref
-    risk: Ref
-    store: Ref
-    market_data: Ref
-    strategy_manager: Ref
-
-
 class Treasurer:
     """Belongs to one actor, and works in its turns. A rate older than `rate_age` seconds is not known."""
 
-    def __init__(self, manager: Actor, desks: Desks, followers: Followers, base: Currency, rate_age: float) -> None:
-        self._manager, self._desks, self._followers = manager, desks, followers
+    def __init__(
+        self, manager: Actor, neighbours: Neighbours, followers: Followers, base: Currency, rate_age: float
+    ) -> None:
+        self._manager, self._neighbours, self._followers = manager, neighbours, followers
         self._base, self._rate_age = base, rate_age
         self._figures, self._allocation = AccountFigures(base), Allocation()
         self._unread: Mapping[StrategyName, str] = {}
@@ -115,7 +108,7 @@ class Treasurer:
     def welcome(self, accounts: tuple[AccountId, ...]) -> None:
         """The broker has named its accounts."""
         self._allocation.accounts = accounts
-        self._desks.strategy_manager.tell(AccountsNamed(accounts))
+        self._neighbours.strategy_manager.tell(AccountsNamed(accounts))
         self._ask_equities()
 
     def _mark(self, instrument: InstrumentId, price: float) -> None:
@@ -128,7 +121,7 @@ class Treasurer:
         self._figures.take(values, self._manager.clock.now())
         self.tell_rates()
         for account in {value.account for value in values}:
-            self._desks.store.tell(AccountValued(account, self._figures.values(account)))
+            self._neighbours.store.tell(AccountValued(account, self._figures.values(account)))
             self.need_rates(self._figures.cash(account))
         self._share_equity()
 
@@ -154,39 +147,39 @@ class Treasurer:
         """What is held has a price, whoever follows it. Market data that is down asks by itself when it is up again."""
         self._watched = held
         if wanted := conversion_pairs(self._currencies, self._base) | held:
-            self._desks.market_data.offer(WatchPrices(wanted))
+            self._neighbours.market_data.offer(WatchPrices(wanted))
 
     def tell_rates(self) -> None:
         """Risk measures with them, and the fill log books with them."""
-        for desk in (self._desks.risk, self._desks.fill_log):
+        for desk in (self._neighbours.risk, self._neighbours.fill_log):
             desk.tell(RatesChanged(self._figures.rates))
 
     def inform_risk(self) -> None:
         """Risk has (re)started and knows nothing."""
-        self._desks.risk.tell(RatesChanged(self._figures.rates))
+        self._neighbours.risk.tell(RatesChanged(self._figures.rates))
         for strategy, equity in self.equities.items():
-            self._desks.risk.tell(EquityChanged(strategy, equity))
+            self._neighbours.risk.tell(EquityChanged(strategy, equity))
 
     def tick(self) -> None:
         """The store values what is held; it folds the books itself."""
         now = self._manager.clock.monotonic()
         if self._moved and now - self._marked_at >= MARK_SECONDS:
-            self._desks.store.tell(PricesMarked(self._moved, self._manager.clock.now()))
+            self._neighbours.store.tell(PricesMarked(self._moved, self._manager.clock.now()))
             self._moved, self._marked_at = {}, now
 
     def republish(self) -> None:
         """The store has (re)started and may lack what was on its way to it."""
         self._moved = dict(self.prices)
         for account in self._figures.accounts():
-            self._desks.store.tell(AccountValued(account, self._figures.values(account)))
+            self._neighbours.store.tell(AccountValued(account, self._figures.values(account)))
 
     def _ask_equities(self) -> None:
-        self._desks.store.offer(ReadEquities(self._allocation.places(), self._manager.ref))
+        self._neighbours.store.offer(ReadEquities(self._allocation.places(), self._manager.ref))
 
     def _share_equity(self) -> None:
         """Tell risk and each strategy what it may work with, when that has changed."""
         for strategy, equity in self._allocation.changes(self._figures).items():
-            self._desks.risk.tell(EquityChanged(strategy, equity))
+            self._neighbours.risk.tell(EquityChanged(strategy, equity))
             self._followers.offer(strategy, EquityChanged(strategy, equity))
         found = self._allocation.overcommitted(self._figures)
         for account in found.keys() - self.overcommitted.keys():

@@ -25,6 +25,7 @@ from actors.ib_connection import IbConnection, Timing
 from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_spec
 from actors.market_data import MarketData
 from actors.names import Names
+from actors.neighbours import Neighbours
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
@@ -112,12 +113,16 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
         "base_currency": plan.base_currency,
         "live_accounts": plan.live_accounts,
     }
-    portfolio = stage | {
-        "risk": names.risk,
-        "store": names.store,
-        "broker": names.master,
-        "strategy_manager": names.strategy_manager,
-        "market_data": names.market_data,
+    neighbours = Neighbours(
+        fill_log=names.fill_log,
+        risk=names.risk,
+        store=names.store,
+        broker=names.master,
+        market_data=names.market_data,
+        strategy_manager=names.strategy_manager,
+    )
+    portfolio = common | {
+        "neighbours": neighbours,
         "base_currency": plan.base_currency,
         "rate_stale_after": plan.limits.rate_stale_after,
         "every": plan.reconcile_every,

@@ -7,6 +7,7 @@ import pytest
 from actors.messages.broker import AccountChanged, FollowAccount
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
+from actors.neighbours import Neighbours
 from actors.portfolio_manager import PortfolioManager
 from mats.model.broker import AccountValue
 from mats.strategy.record import StrategyRecord
@@ -16,8 +17,15 @@ from mats.strategy.record import StrategyRecord
 def world(runtime, journal_path, a_ready):
     names = ("fill-log", "risk", "store", "ib-0", "manager", "market-data")
     log, risk, store, line, manager, market_data = map(runtime.probe, names)
-    others = (log.ref, risk.ref, store.ref, line.ref, manager.ref, market_data.ref)
-    args = (journal_path, *others, "USD", 86_400.0, 60.0, 1.0, "")
+    neighbours = Neighbours(
+        fill_log=log.ref,
+        risk=risk.ref,
+        store=store.ref,
+        broker=line.ref,
+        strategy_manager=manager.ref,
+        market_data=market_data.ref,
+    )
+    args = (journal_path, neighbours, "USD", 86_400.0, 60.0, 1.0, "")
     portfolio = runtime.spawn(PortfolioManager, *args, name="portfolio")
     portfolio.tell(a_ready(line.ref))
     record = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0.25)

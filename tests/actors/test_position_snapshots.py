@@ -9,6 +9,7 @@ from actors.messages.broker import PositionsTaken, TakePositions
 from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog
 from actors.messages.market_data import WatchPrices
 from actors.messages.portfolio_manager import AnswerBreak, AnswerDenied, BreaksChanged, ReadBreaks
+from actors.neighbours import Neighbours
 from actors.portfolio_manager import PortfolioManager
 from mats.ledger.actions import Residual
 from mats.model.broker import BrokerPosition
@@ -38,8 +39,15 @@ class World:
         names = ("fill-log", "risk", "store", "heard", "manager", "market-data")
         self.log, self.risk, self.store, self.heard, manager, self.market_data = map(runtime.probe, names)
         line = runtime.spawn(Line, self.heard.ref, name="ib-0")
-        others = (self.log.ref, self.risk.ref, self.store.ref, line, manager.ref, self.market_data.ref)
-        args = (journal_path, *others, "USD", 86_400.0, 60.0, 0.0, "")
+        neighbours = Neighbours(
+            fill_log=self.log.ref,
+            risk=self.risk.ref,
+            store=self.store.ref,
+            broker=line,
+            strategy_manager=manager.ref,
+            market_data=self.market_data.ref,
+        )
+        args = (journal_path, neighbours, "USD", 86_400.0, 60.0, 0.0, "")
         self.ref = runtime.spawn(PortfolioManager, *args, name="portfolio")
         self.ref.tell(a_ready(line))
         runtime.run_until_idle()
