@@ -83,6 +83,15 @@ def test_the_index_of_the_pages_names_every_page() -> None:
     assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
 
 
+def test_a_page_that_begins_with_its_sections_names_all_of_them() -> None:
+    listing = 0
+    for page in (ROOT / "docs").glob("*.md"):
+        if listed := re.findall(r"^- \[(.+)\]\(#.+\)$", page.read_text(), re.MULTILINE):
+            listing += 1
+            assert listed == re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE), page.name
+    assert listing >= 2
+
+
 def test_links_of_the_pages_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
