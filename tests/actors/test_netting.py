@@ -9,6 +9,7 @@ from actors.asking import Asking, CommandRefused
 from actors.fill_log import FillLog
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.moving import Netting
+from actors.neighbours import Neighbours
 from actors.portfolio_manager import PortfolioManager
 from actors.questions import Questions
 from mats.ledger.actions import Split
@@ -38,8 +39,11 @@ def desk(runtime, journal_path, an_execution):
     risk, store, line, manager, market = map(runtime.probe, ("risk", "store", "ib-0", "manager", "market"))
     portfolio, working = runtime.ref("portfolio"), []
     log = runtime.spawn(FillLog, journal_path, {"portfolio": portfolio}, risk.ref, "USD", 60.0, name="log")
-    refs = (log, risk.ref, store.ref, line.ref, manager.ref, market.ref)
-    runtime.spawn(PortfolioManager, journal_path, *refs, "USD", 86_400.0, 60.0, 1.0, "", name="portfolio")
+    neighbours = Neighbours(
+        fill_log=log, risk=risk.ref, store=store.ref, broker=line.ref, strategy_manager=manager.ref,
+        market_data=market.ref,
+    )  # fmt: skip
+    runtime.spawn(PortfolioManager, journal_path, neighbours, "USD", 86_400.0, 60.0, 1.0, "", name="portfolio")
     orders = runtime.spawn(Orders, working, name="orders")
     journal = Journal(journal_path)
     for number, strategy in enumerate(("trend", "revert"), 1):
