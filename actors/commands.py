@@ -20,6 +20,7 @@ from actors.moving import Moving, Netting
 from actors.names import Names
 from actors.operator import Operator
 from actors.questions import answer_of
+from actors.running import Running
 from mats.ledger.actions import Action
 from mats.model.orders import StrategyName
 from mats.operator import words
@@ -28,7 +29,6 @@ from mats.runtime import Runtime
 from mats.store.journal import Journal
 
 COMPARE_SECONDS = 10.0
-STRATEGY_SECONDS = 10.0
 EQUITY_SECONDS = 5.0
 
 
@@ -103,9 +103,9 @@ class Commands:
             case words.Flatten(strategy=strategy, reason=reason):
                 return self._flatten(strategy, reason)
             case words.StartStrategy(strategy=strategy):
-                return self._start(strategy)
+                return self._running().start(strategy)
             case words.StopStrategy(strategy=strategy):
-                return self._stop(strategy)
+                return self._running().stop(strategy)
             case words.SetEquity():
                 return self._set_equity(command)
             case words.MoveQuantity(move=move):
@@ -160,38 +160,8 @@ class Commands:
     def _closing(self) -> Closing:
         return Closing(self._runtime, self._names, self._operator, self._path)
 
-    def _start(self, strategy: StrategyName) -> words.Answer:
-        if strategy not in {record.name for record in self._asking.table().records}:
-            raise CommandRefused(f"general/strategies has no {strategy}; add it with `mats strategies --load FILE`")
-        if strategy in self._asking.table().running:
-            raise CommandRefused(f"{strategy} runs already")
-        self._operator.start_strategy(strategy)
-        self._operator.until(lambda: self._settled(strategy), STRATEGY_SECONDS)
-        table = self._asking.table()
-        if strategy in table.faults:
-            raise CommandRefused(table.faults[strategy])
-        if strategy not in table.running:
-            raise CommandRefused(f"{strategy} is not up after {STRATEGY_SECONDS:g} s: {self._state(strategy)}")
-        return words.Done(text=f"{strategy} runs")
-
-    def _settled(self, strategy: StrategyName) -> bool:
-        table = self._asking.table()
-        return strategy in table.running or strategy in table.faults
-
-    def _stop(self, strategy: StrategyName) -> words.Answer:
-        self._asking.named(strategy)
-        if strategy not in self._asking.table().running:
-            raise CommandRefused(f"{strategy} does not run: {self._state(strategy)}")
-        self._operator.stop_strategy(strategy)
-        if not self._operator.until(lambda: self._state(strategy) == "stopped", STRATEGY_SECONDS):
-            raise CommandRefused(f"{strategy} has not ended within {STRATEGY_SECONDS:g} s: {self._state(strategy)}")
-        return words.Done(text=f"{strategy} has stopped; its orders and positions are as they were")
-
-    def _state(self, strategy: StrategyName) -> str:
-        found = [actor for actor in self._runtime.status() if actor.name == f"strategies/{strategy}"]
-        if not found:
-            return "it was never started"
-        return ": ".join(part for part in (found[0].state, found[0].parked or found[0].last_failure) if part)
+    def _running(self) -> Running:
+        return Running(self._runtime, self._operator, self._asking)
 
     def _set_equity(self, command: words.SetEquity) -> words.Answer:
         strategy, amount = command.strategy, command.amount
