@@ -12,10 +12,10 @@ OLD = {
 }
 
 
-def change(allow_leverage: bool = False, **rows: StrategyRecord | None) -> list[str]:
-    """What changes when rows are replaced or (None) removed, while `one` runs."""
+def change(allow_leverage: bool = False, running: str = "one", **rows: StrategyRecord | None) -> list[str]:
+    """What changes when rows are replaced or (None) removed, while one strategy runs."""
     new = {name: record for name, record in {**OLD, **rows}.items() if record is not None}
-    check_change(OLD, new, {"one"}, allow_leverage, "DU1")
+    check_change(OLD, new, {running}, allow_leverage, "DU1")
     return differing(OLD, new)
 
 
@@ -32,9 +32,13 @@ def test_weights_above_one_are_refused_but_those_that_take_no_part_do_not_count(
     assert change(allow_leverage=True, one=replace(OLD["one"], target_weight=0.7)) == ["one"]
 
 
-def test_one_that_runs_counts_even_if_it_is_not_active() -> None:
-    with pytest.raises(ValueError, match=r"sum to 1\.1"):
-        change(one=replace(OLD["one"], target_weight=0.7, active=False))
+def test_one_that_was_started_by_hand_counts_though_it_is_not_active() -> None:
+    with pytest.raises(ValueError, match=r"sum to 1\.1 \(idle 0\.3, one 0\.4, two 0\.4\)"):
+        change(running="idle", idle=replace(OLD["idle"], target_weight=0.3))
+
+
+def test_one_that_a_change_rests_makes_room() -> None:
+    assert change(one=replace(OLD["one"], target_weight=0.7, active=False)) == ["one"]
 
 
 def test_one_that_runs_can_neither_vanish_nor_move_to_another_account() -> None:
