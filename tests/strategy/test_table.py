@@ -33,7 +33,7 @@ def test_weights_above_one_are_refused_but_those_that_take_no_part_do_not_count(
 
 
 def test_one_that_was_started_by_hand_counts_though_it_is_not_active() -> None:
-    with pytest.raises(ValueError, match=r"sum to 1\.1 \(idle 0\.3, one 0\.4, two 0\.4\)"):
+    with pytest.raises(ValueError, match=r"sum to 1\.1 \(one 0\.4, two 0\.4, idle 0\.3\)"):
         change(running="idle", idle=replace(OLD["idle"], target_weight=0.3))
 
 
