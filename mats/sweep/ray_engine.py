@@ -30,7 +30,8 @@ class RayEngine:
         self._shared: tuple[object, Any] | None = None
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
         here = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
-        where = {"address": address} if address else {"num_cpus": workers, "runtime_env": here}
+        local = {"num_cpus": workers, "runtime_env": here, "_node_ip_address": "127.0.0.1"}
+        where = {"address": address} if address else local
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
         try:
             ray.init(**where, **quiet)
