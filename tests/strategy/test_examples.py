@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mats.data.files import bar_files, read_bars
+from mats.data.quality import checked
+from mats.data.tables import bar_tables, read_table
 from mats.model.market import Bar, Quote
 from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
@@ -28,9 +29,15 @@ def split(bar: Bar) -> Iterator[Bar]:
         yield Bar(bar.instrument, start, 5, first, max(first, last), min(first, last), last, bar.volume / 12)
 
 
+def real_bars(path: Path) -> Iterator[Bar]:
+    c = checked(read_table(path, seconds=60))
+    rows = zip(*(column.tolist() for column in (c.start, c.open, c.high, c.low, c.close, c.volume)), strict=True)
+    return (Bar(c.instrument, start, 60, *numbers) for start, *numbers in rows)
+
+
 def real_parts(folder: Path) -> list[Bar]:
     bars = sorted(
-        (bar for path in bar_files(folder).values() for bar in read_bars(path, 60)),
+        (bar for path in bar_tables(folder).values() for bar in real_bars(path)),
         key=lambda bar: (bar.start, bar.instrument),
     )
     minutes = sorted({bar.start for bar in bars})[:MINUTES]

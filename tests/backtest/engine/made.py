@@ -9,7 +9,8 @@ import pytest
 
 from mats.backtest.spec import BacktestSpec, Models
 from mats.data.columns import BarColumns, MarketData
-from mats.data.files import read_bars
+from mats.data.quality import checked
+from mats.data.tables import read_table
 from mats.model.instrument import parse_instrument
 from mats.model.timestamp import SECOND
 from mats.risk.limits import Limits
@@ -77,7 +78,4 @@ def real_folder(name: str) -> Path:
 
 def real_bars(path: Path, seconds: int) -> BarColumns:
     """The bars of a file."""
-    bars = read_bars(path, seconds)
-    names = ("open", "high", "low", "close", "volume")
-    columns = (np.array([getattr(bar, name) for bar in bars], dtype=float) for name in names)
-    return BarColumns(bars[0].instrument, seconds, np.array([bar.start for bar in bars], dtype=np.int64), *columns)
+    return checked(read_table(path, seconds=seconds))
