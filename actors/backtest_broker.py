@@ -9,26 +9,21 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.connection import Connection, Desks
-from actors.log_link import Replayed
+from actors.base import BrokerConnection, ConnectionRefs, Replayed
 from actors.messages.broker import (
-    FollowAccount,
     HistoryLoaded,
     InstrumentResolved,
     PositionsTaken,
     RequestHistory,
     ResolveInstrument,
+    SubscribeAccount,
     SubscribeMarket,
     TakePositions,
     Unresolved,
 )
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.orders import AccountId, OrderIntent
-from mats.model.packet import News
-from mats.model.timestamp import SECOND
+from mats.model import SECOND, AccountId, Bar, BrokerEvent, Instrument, InstrumentId, OrderIntent, Quote
 from mats.runtime import Ref
-from mats.venue.brokerage import Brokerage
+from mats.venue import Brokerage
 
 ACCOUNT_SECONDS = 60.0
 
@@ -53,17 +48,17 @@ class Arrive(msgspec.Struct, frozen=True):
 class Hear(msgspec.Struct, frozen=True):
     """A packet of the broker is here now; none is the end of the line."""
 
-    news: tuple[News, ...] | None
+    news: tuple[BrokerEvent, ...] | None
 
 
 class ValueAccounts(msgspec.Struct, frozen=True):
     pass
 
 
-class BacktestBroker(Connection):
+class BacktestBroker(BrokerConnection):
     """One client id at the simulated broker."""
 
-    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: VenueLine, desks: Desks) -> None:
+    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: VenueLine, desks: ConnectionRefs) -> None:
         super().__init__(client_id, listeners, desks)
         self._broker, self._latency = timing.broker, timing.latency
 
@@ -83,7 +78,7 @@ class BacktestBroker(Connection):
                 self._hear(news)
             case Replayed():
                 self.merge(message)
-            case FollowAccount(account=account):
+            case SubscribeAccount(account=account):
                 self._accounts_followed.add(account)
                 self._value_accounts()
             case ValueAccounts():
@@ -129,7 +124,7 @@ class BacktestBroker(Connection):
     def _send(self, act: Callable[[], object]) -> None:
         self.after(self._latency, Arrive(act))
 
-    def _listen(self, news: tuple[News, ...] | None) -> None:
+    def _listen(self, news: tuple[BrokerEvent, ...] | None) -> None:
         """Called by the broker, in whosever turn it is: nothing happens here before the packet has travelled."""
         self.after(self._latency, Hear(news))
 
@@ -157,7 +152,7 @@ class BacktestBroker(Connection):
 
     # A packet of the broker
 
-    def _hear(self, news: tuple[News, ...] | None) -> None:
+    def _hear(self, news: tuple[BrokerEvent, ...] | None) -> None:
         if news is None:
             raise LineLost(f"{self.name} lost the simulated broker")
         for item in news:
@@ -165,7 +160,7 @@ class BacktestBroker(Connection):
                 self.packet.add(item)
         self.pass_on()
 
-    def _wanted(self, news: News) -> bool:
+    def _wanted(self, news: BrokerEvent) -> bool:
         match news:
             case Bar(instrument=instrument):
                 return instrument in self._bars

@@ -13,33 +13,29 @@ import msgspec
 
 from actors.messages.fill_log import (
     Acknowledge,
-    Adjust,
-    Apply,
-    AssignmentBooked,
-    AssignmentStale,
-    BookAssignment,
+    ApplyEntries,
+    BookAdjustments,
+    BookTransfer,
     EpochOpened,
-    Hello,
-    LogMarked,
-    MarkLog,
+    GetLogPosition,
+    LogPosition,
     OpenEpoch,
     Progress,
     ReadProgress,
     ReplayMerged,
+    ReportCursor,
     ReportExecutions,
     ReportReplay,
-    SayHello,
+    StageCursor,
     StagesBehind,
+    TransferBooked,
+    TransferStale,
 )
 from actors.messages.portfolio_manager import RatesChanged
-from mats.ledger.assignment import Assignment
-from mats.ledger.booking import book, in_broker_order
-from mats.ledger.figures import Unknown
-from mats.ledger.fx import FxRates
-from mats.ledger.gate import Gate
-from mats.ledger.tail import Tail
-from mats.model.executions import AdjustmentRecorded, Entry
-from mats.model.money import Currency
+from mats.ledger.fill_log import EntryCache, StageGate, book, in_broker_order
+from mats.ledger.reconciliation import Transfer
+from mats.ledger.valuation import FxRates
+from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
 from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
@@ -58,7 +54,7 @@ class FillLog(Actor):
 
     mailbox = MailboxSpec(
         capacity=50_000,
-        never_full=(ReportExecutions, ReportReplay, Hello, Acknowledge, Adjust),
+        never_full=(ReportExecutions, ReportReplay, StageCursor, Acknowledge, BookAdjustments),
         conflate=lambda message: RatesChanged if isinstance(message, RatesChanged) else None,
     )
 
@@ -80,11 +76,11 @@ class FillLog(Actor):
         self._journal.fence_epochs()
         self._last_seq = self._journal.last_seq()
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
-        self._gate = Gate(tuple(self._stages), WINDOW)
-        self._tail = Tail(TAIL_ENTRIES)
+        self._gate = StageGate(tuple(self._stages), WINDOW)
+        self._tail = EntryCache(TAIL_ENTRIES)
         self._epochs: dict[str, int] = {}
         for stage in self._stages.values():
-            stage.tell(SayHello())
+            stage.tell(ReportCursor())
         self._judge_stages()
         self.every(TICK_SECONDS, Tick())
 
@@ -102,15 +98,15 @@ class FillLog(Actor):
             case OpenEpoch(connection=connection, reply_to=reply_to):
                 self._epochs[connection] = self._journal.open_epoch(connection)
                 reply_to.tell(EpochOpened(connection, self._epochs[connection]))
-            case Hello(stage=stage, cursor=cursor):
+            case StageCursor(stage=stage, cursor=cursor):
                 self._welcome(stage, cursor)
             case Down(tag=str(stage), reason=reason):
                 self._gate.down(stage)
                 if reason != "normal":
                     self._judge_stages()
-            case Adjust():
+            case BookAdjustments():
                 self._adjust(message)
-            case BookAssignment(assignment=assignment):
+            case BookTransfer(assignment=assignment):
                 return self._assign(assignment)
             case RatesChanged(rates=rates):
                 self._rates = rates
@@ -118,8 +114,8 @@ class FillLog(Actor):
                 self._seq_at_ticks.append(self._last_seq)
                 self._judge_stages()
                 self._feed()
-            case MarkLog(reply_to=reply_to):
-                reply_to.tell(LogMarked(self._last_seq))
+            case GetLogPosition(reply_to=reply_to):
+                reply_to.tell(LogPosition(self._last_seq))
             case ReadProgress():
                 return Progress(self._last_seq, self._gate.cursors())
             case _:
@@ -142,7 +138,7 @@ class FillLog(Actor):
         self._append(booked.entries)
         return True
 
-    def _adjust(self, wish: Adjust) -> None:
+    def _adjust(self, wish: BookAdjustments) -> None:
         """All of it or nothing: made for books that have changed since, it is asked for anew where it is still due."""
         if any(self._journal.moved_since((a.account, a.instrument), wish.as_of) for a in wish.adjustments):
             self.log.info("adjustments for books of yesterday are void", as_of=wish.as_of)
@@ -159,16 +155,16 @@ class FillLog(Actor):
             )
         )
 
-    def _assign(self, assignment: Assignment) -> AssignmentBooked | AssignmentStale:
+    def _assign(self, assignment: Transfer) -> TransferBooked | TransferStale:
         """Both legs in one transaction, if no entry has touched either book since the legs were made."""
         for held, seq in zip(assignment.before, assignment.as_of, strict=True):
             if self._journal.touched_since(*held.key, seq):
-                return AssignmentStale()
+                return TransferStale()
         if assignment.reverses and self._journal.reversal_of(assignment.reverses):
-            return AssignmentStale()
+            return TransferStale()
         legs = assignment.entries(self._last_seq + 1, self.clock.now(), self._rate(assignment.currency))
         self._append(legs)
-        return AssignmentBooked(legs[0].assignment)
+        return TransferBooked(legs[0].assignment)
 
     def _rate(self, currency: Currency) -> Decimal | None:
         """Base currency for one unit as it is known now; what is not known is booked as not known."""
@@ -190,7 +186,7 @@ class FillLog(Actor):
             if entries is None:
                 entries = tuple(self._journal.entries(span.first - 1, span.last - span.first + 1))
             chaos.point("fill log: between two stages")
-            self._stages[span.stage].tell(Apply(entries))
+            self._stages[span.stage].tell(ApplyEntries(entries))
 
     def _welcome(self, stage: str, cursor: int) -> None:
         self._gate.hello(stage, cursor)

@@ -5,31 +5,52 @@ A lost or silent gateway is a failure: the supervisor makes the next incarnation
 
 import msgspec
 
-from actors.connection import Connection, Desks
-from actors.ib_answers import load, resolve
-from actors.log_link import Replayed
+from actors.base import BrokerConnection, ConnectionRefs, Replayed
 from actors.messages.broker import (
-    FollowAccount,
+    HistoryLoaded,
+    InstrumentResolved,
     LinkChanged,
     PositionsTaken,
     ReadBroker,
     RequestHistory,
+    RequestSnapshot,
     ResolveInstrument,
-    Resync,
+    SubscribeAccount,
     SubscribeMarket,
     TakePositions,
+    Unresolved,
+)
+from mats.ib import (
+    FIRST_REQUEST_ID,
+    MASTER,
+    ORDER_NEWS,
+    ConnectionLostError,
+    ExecutionsEnd,
+    IbSession,
+    Opened,
+    RequestFailed,
 )
 from mats.ib import events as ib
-from mats.ib.decoding import ORDER_NEWS
-from mats.ib.errors import ConnectionLost
-from mats.ib.handshake import Opened
-from mats.ib.pending import FIRST_REQUEST_ID
-from mats.ib.replaying import MASTER, ExecutionsEnd
-from mats.ib.session import Session
-from mats.model.broker import BrokerError, Replay
-from mats.model.instrument import Instrument
-from mats.model.orders import OrderIntent
+from mats.model import BrokerError, BrokerSnapshot, Instrument, OrderIntent
 from mats.runtime import Ref, Reply
+
+
+async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResolved | Unresolved:
+    """The one contract that a description means, or why there is none."""
+    try:
+        return InstrumentResolved(instrument.id, await session.resolve(instrument))
+    except RequestFailed as error:
+        return Unresolved(instrument.id, str(error))
+
+
+async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
+    """The span is asked for twice over, because markets close; what is too much is cut off."""
+    name, span = request.instrument.id, 2 * request.bar_seconds * request.count
+    try:
+        history = await session.history(request.instrument, request.bar_seconds, span)
+    except (RequestFailed, ValueError) as error:
+        return HistoryLoaded(name, (), complete=False, reason=str(error))
+    return HistoryLoaded(name, history.bars[-request.count :], complete=True)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +72,12 @@ class Connected(msgspec.Struct, frozen=True):
     replayed: Replayed
 
 
-class IbConnection(Connection):
-    """Owns one `Session`. What it announces and streams depends on what it is asked for, not on who it is."""
+class IbConnection(BrokerConnection):
+    """Owns one `IbSession`. What it announces and streams depends on what it is asked for, not on who it is."""
 
     host = "loop"
 
-    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: Timing, desks: Desks) -> None:
+    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: Timing, desks: ConnectionRefs) -> None:
         super().__init__(client_id, listeners, desks)
         self._timing = timing
 
@@ -65,7 +86,7 @@ class IbConnection(Connection):
         # Live news of an order comes to the client that placed it; the master's copy would be decoded for nothing.
         unheard = ORDER_NEWS if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
-        self._session = Session(self.client_id, self._hear, clock=now, monotonic=monotonic, unheard=unheard)
+        self._session = IbSession(self.client_id, self._hear, clock=now, monotonic=monotonic, unheard=unheard)
         super().on_start()
 
     def on_receive(self, message: object) -> object:
@@ -81,7 +102,7 @@ class IbConnection(Connection):
                 self.merge(message)
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
-            case FollowAccount(account=account):
+            case SubscribeAccount(account=account):
                 self._session.unsubscribe_account(account)  # asked for anew, every value comes anew
                 self._session.subscribe_account(account)
             case ReadBroker():
@@ -125,7 +146,7 @@ class IbConnection(Connection):
             self.spawn_task(self._answer(), lambda outcome: reply.set(outcome.result()))
         return reply
 
-    async def _answer(self) -> Replay:
+    async def _answer(self) -> BrokerSnapshot:
         return (await self._replay(0)).replay
 
     async def _take_positions(self, reply_to: Ref) -> None:
@@ -167,7 +188,7 @@ class IbConnection(Connection):
                 self.packet.add(news)
             case ib.AccountValueReported(value=news):
                 self.packet.add(news)
-            case ib.ErrorReported(error=error):
+            case ib.ErrorReceived(error=error):
                 self._hear_error(event, error)
             case ib.PacketEnd():
                 self.pass_on()
@@ -177,16 +198,16 @@ class IbConnection(Connection):
                 if data_lost:
                     self._session.resubscribe_all()
                 self._tell_link(up=True, reason="restored")
-                self.ref.tell(Resync())
+                self.ref.tell(RequestSnapshot())
             case ib.SessionLost(reason=reason, unsent=unsent):
                 self._lose(reason, unsent)
             case ib.DecodeFailed(text=text):
                 self.log.error("a message of the broker could not be understood; asking for everything", text=text)
-                self.ref.tell(Resync())
+                self.ref.tell(RequestSnapshot())
             case ib.ExecutionReported() | ib.OrderReported():
                 return  # part of a replay, which is merged as a whole
 
-    def _hear_error(self, event: ib.ErrorReported, error: BrokerError) -> None:
+    def _hear_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
         """Order ids and request ids come from disjoint ranges, so an error says by its id what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.add(error)
@@ -201,7 +222,7 @@ class IbConnection(Connection):
             if order.action == "place":
                 self.not_sent(order.intent_id, reason)
         if not self._ending:
-            self.fail(ConnectionLost(f"{self.name} lost the gateway: {reason}"))
+            self.fail(ConnectionLostError(f"{self.name} lost the gateway: {reason}"))
 
     # Questions of others
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from actors.connection import Connection
-from actors.messages.broker import Resync
-from actors.messages.ib_pool import LeaseConnection, ResyncAll
+from actors.base import BrokerConnection
+from actors.messages.broker import RequestSnapshot
+from actors.messages.ib_pool import LeaseConnection, ResyncConnections
 from mats.runtime import Actor, Backoff, ChildSpec, Ref, StartChild
 from mats.store.journal import Journal
 
@@ -26,7 +26,7 @@ def connection_name(client_id: int) -> str:
 class Connector(msgspec.Struct, frozen=True):
     """Which connections are made, and what all of them are given."""
 
-    actor: type[Connection]
+    actor: type[BrokerConnection]
     args: Mapping[str, object]
 
 
@@ -58,9 +58,9 @@ class IbPool(Actor):
         match message:
             case LeaseConnection(strategy=strategy):
                 self._lease(self._journal.client_id(strategy))
-            case ResyncAll():
+            case ResyncConnections():
                 for name in sorted(self._leased):
-                    self.runtime.ref(f"{self._supervisor.name}/{name}").tell(Resync())
+                    self.runtime.ref(f"{self._supervisor.name}/{name}").tell(RequestSnapshot())
             case _:
                 return super().on_receive(message)
         return None

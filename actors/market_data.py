@@ -1,30 +1,114 @@
 """Market data: each instrument is asked of the broker once and shared by all who want it."""
 
+from collections import deque
+from collections.abc import Callable
+
 import msgspec
 
-from actors.feed import Feed
-from actors.followers import call_followers
+from actors.base import call_followers
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
-    MarketNews,
+    MarketEvents,
     Ready,
-    Resync,
+    RequestHistory,
+    RequestSnapshot,
+    ResolveInstrument,
+    SubscribeMarket,
     Unresolved,
 )
-from actors.messages.following import Inform, Leave, Left
 from actors.messages.market_data import (
     BarArrived,
     DataStale,
-    FollowMarket,
-    InstrumentKnown,
+    InstrumentCompleted,
     LoadHistory,
     PriceMarked,
     QuoteArrived,
+    SubscribeInstruments,
     WatchPrices,
 )
-from mats.model.instrument import Instrument, InstrumentId
+from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
+from mats.model import Instrument, InstrumentId, parse_instrument
 from mats.runtime import Actor, Down, MailboxSpec, Ref
+
+
+class InstrumentSubscription:
+    """Followers stand in the order in which they came; `heard` (monotonic seconds) is when it last had a price.
+
+    `instrument` is None until the broker has named the contract. `ask` passes a question on to the broker, False where
+    there is no line to it now; answers come to `asker`.
+    """
+
+    def __init__(self, name: InstrumentId, ask: Callable[[object], bool], asker: Ref, now: float) -> None:
+        self._name, self._ask, self._asker = name, ask, asker
+        self._asked = False
+        self._loads: deque[LoadHistory] = deque()
+        self.instrument: Instrument | None = None
+        self.bars: dict[Ref, None] = {}
+        self.quotes: dict[Ref, None] = {}
+        self.heard = now
+
+    def forget_contract(self) -> None:
+        """A new connection knows nothing of what the one before was asked for."""
+        self.instrument, self._asked = None, False
+
+    def resolve(self) -> None:
+        """Ask for the contract, unless it is known or being asked for."""
+        if self.instrument is None and not self._asked:
+            self._asked = self._ask(ResolveInstrument(parse_instrument(self._name), self._asker))
+
+    def resolved(self, instrument: Instrument) -> None:
+        """The broker has named the contract: what waited for it is asked for."""
+        self.instrument = instrument
+        self._request()
+        self.subscribe()
+
+    def unresolved(self, reason: str) -> None:
+        """There is no contract now: whoever waits for bars is told."""
+        self._asked = False
+        while self._loads:
+            self._loads.popleft().reply_to.tell(HistoryLoaded(self._name, (), complete=False, reason=reason))
+
+    def follow(self, wish: SubscribeInstruments) -> bool:
+        """One more follower; True where it is the first one that wants quotes."""
+        first = wish.quotes and not self.quotes
+        self.bars[wish.follower] = None
+        if wish.quotes:
+            self.quotes[wish.follower] = None
+        return first
+
+    def forget(self, follower: Ref) -> None:
+        self.bars.pop(follower, None)
+        self.quotes.pop(follower, None)
+
+    def subscribe(self) -> None:
+        """Have the broker stream bars, and quotes where somebody wants them."""
+        if self.instrument is not None:
+            self._ask(SubscribeMarket(self.instrument, quotes=bool(self.quotes)))
+
+    # History: one load at a time
+
+    def load(self, wish: LoadHistory) -> None:
+        """Have the broker asked for bars, after those who wait already."""
+        self._loads.append(wish)
+        if self.instrument is None:
+            self.resolve()
+        elif len(self._loads) == 1:
+            self._request()
+
+    def loaded(self, loaded: HistoryLoaded) -> None:
+        """Bars of another span were asked for before their asker restarted: nobody waits for them."""
+        if self._loads and all(bar.seconds == self._loads[0].bar_seconds for bar in loaded.bars):
+            self._loads.popleft().reply_to.tell(loaded)
+            self._request()
+
+    def _request(self) -> None:
+        if self.instrument is not None and self._loads:
+            seconds, count = self._loads[0].bar_seconds, self._loads[0].count
+            self._ask(
+                RequestHistory(instrument=self.instrument, bar_seconds=seconds, count=count, reply_to=self._asker)
+            )
+
 
 WATCH_SECONDS = 1.0
 RETRY_SECONDS = 60.0
@@ -55,19 +139,19 @@ class MarketData(Actor):
         self._stale_after = stale_after
 
     def on_start(self) -> None:
-        self._feeds: dict[InstrumentId, Feed] = {}
+        self._feeds: dict[InstrumentId, InstrumentSubscription] = {}
         self._up = False
         self._stale: frozenset[InstrumentId] = frozenset()
-        self._connection.tell(Resync())
-        self._portfolio.tell(Inform())
+        self._connection.tell(RequestSnapshot())
+        self._portfolio.tell(Resubscribe())
         call_followers(self)
         self.every(WATCH_SECONDS, Watch())
 
     def on_receive(self, message: object) -> object:
         match message:
-            case MarketNews():
+            case MarketEvents():
                 self._spread(message)
-            case FollowMarket():
+            case SubscribeInstruments():
                 self._follow(message)
             case WatchPrices(instruments=names):
                 for name in sorted(names):
@@ -82,12 +166,12 @@ class MarketData(Actor):
                 self._feed(name).loaded(message)
             case Ready():
                 self._welcome(message)
-            case Inform():
+            case Resubscribe():
                 for known in [feed.instrument for feed in self._feeds.values() if feed.instrument is not None]:
                     self._make_known(known)
-            case Leave(follower=follower):
+            case Unsubscribe(follower=follower):
                 self._forget(follower)
-                follower.tell(Left(self.name))
+                follower.tell(Unsubscribed(self.name))
             case Down(tag=Ref() as follower):
                 self._forget(follower)
             case Down():
@@ -109,10 +193,10 @@ class MarketData(Actor):
             feed.forget_contract()
             feed.resolve()
 
-    def _feed(self, name: InstrumentId) -> Feed:
+    def _feed(self, name: InstrumentId) -> InstrumentSubscription:
         feed = self._feeds.get(name)
         if feed is None:
-            feed = self._feeds[name] = Feed(name, self._ask, self.ref, self.clock.monotonic())
+            feed = self._feeds[name] = InstrumentSubscription(name, self._ask, self.ref, self.clock.monotonic())
         return feed
 
     def _ask(self, question: object) -> bool:
@@ -120,7 +204,7 @@ class MarketData(Actor):
             self._connection.tell(question)
         return self._up
 
-    def _follow(self, message: FollowMarket) -> None:
+    def _follow(self, message: SubscribeInstruments) -> None:
         self.watch(message.follower, tag=message.follower)
         for name in message.instruments:
             feed = self._feed(name)
@@ -137,8 +221,8 @@ class MarketData(Actor):
         self._feed(name).resolved(instrument)
 
     def _make_known(self, instrument: Instrument) -> None:
-        self._risk.tell(InstrumentKnown(instrument))
-        self._portfolio.tell(InstrumentKnown(instrument))
+        self._risk.tell(InstrumentCompleted(instrument))
+        self._portfolio.tell(InstrumentCompleted(instrument))
 
     def _unresolved(self, name: InstrumentId, reason: str) -> None:
         """It may be the fault of the moment: whoever waits is told, and the broker is asked again later."""
@@ -146,7 +230,7 @@ class MarketData(Actor):
         self._feed(name).unresolved(reason)
         self.after(RETRY_SECONDS, AskAgain(name))
 
-    def _spread(self, news: MarketNews) -> None:
+    def _spread(self, news: MarketEvents) -> None:
         """Marks first, so that risk knows the price by the time a strategy acts on it."""
         now = self.clock.monotonic()
         for bar in news.bars:

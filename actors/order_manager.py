@@ -1,35 +1,91 @@
 """The order manager: intents become orders. It owns order ids and order states, and the first stage of every fill."""
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from actors.followers import FollowerDown, Followers, call_followers
-from actors.messages.broker import NotSent, OrderNews, Ready
-from actors.messages.fill_log import Apply, SayHello
-from actors.messages.following import Leave
-from actors.messages.ib_pool import LeaseConnection, ResyncAll
+from actors.base import FollowerDown, Stage, Subscribers, call_followers
+from actors.messages.broker import CancelOrder, ModifyOrder, NotSent, OrderEvents, Ready, RequestSnapshot, SubmitOrder
+from actors.messages.fill_log import ApplyEntries, ReportCursor
+from actors.messages.ib_pool import LeaseConnection, ResyncConnections
 from actors.messages.order_manager import (
     AllOrders,
-    AmendIntent,
-    FollowAllOrders,
-    FollowOrders,
+    ModifyIntent,
     OrderChanged,
     ReadOrders,
     RouteChanged,
     SubmitIntent,
+    SubscribeAllOrders,
+    SubscribeOrders,
     WorkingOrders,
 )
 from actors.messages.persistence_writer import Republish
-from actors.routes import Routes
-from actors.stage import Stage
+from actors.messages.subscription import Unsubscribe
+from mats.ledger import Order, OrderDesk, OrderIds, amended, amendment_fault, opening_view
 from mats.ledger import order_events as ev
-from mats.ledger.order_desk import OrderDesk, amendment_fault
-from mats.ledger.orders import amended, opening_view
-from mats.model.executions import Entry
-from mats.model.orders import CancelRequest, IntentId, OrderIntent, OrderModification, OrderState
+from mats.model import CancelRequest, Entry, IntentId, OrderIntent, OrderModification, OrderState
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The way of one client id in one session. What is sent in a session is void in every other."""
+
+    ref: Ref
+    session: str
+    ids: OrderIds
+
+    def submit(self, order_id: int, intent: OrderIntent) -> None:
+        self.ref.tell(SubmitOrder(session=self.session, order_id=order_id, intent=intent))
+
+    def amend(self, order_id: int, wanted: OrderIntent) -> None:
+        self.ref.tell(ModifyOrder(session=self.session, order_id=order_id, intent=wanted))
+
+
+class Routes:
+    """Open routes by client id; each hands out order ids above all that the gateway or the journal has seen."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._open: dict[int, Route] = {}
+
+    def __contains__(self, client_id: object) -> bool:
+        return client_id in self._open
+
+    def get(self, client_id: int) -> Route | None:
+        return self._open.get(client_id)
+
+    def open(self, ready: Ready) -> bool:
+        """Take a connection's session; False when it is the one that is open already."""
+        client_id, known = ready.client_id, self._open.get(ready.client_id)
+        if known is not None and known.session == ready.session:
+            return False
+        first = max(ready.next_order_id, self._journal.order_id_mark(client_id) + 1)
+        ids = OrderIds(first, partial(self._journal.raise_order_id_mark, client_id))
+        self._open[client_id] = Route(ready.ref, ready.session, ids)
+        return True
+
+    def tell(self, follower: Ref) -> None:
+        """Name every open route."""
+        for client_id in self._open:
+            follower.tell(RouteChanged(client_id, True))
+
+    def resync(self, client_id: int) -> None:
+        """Ask the broker for everything about a client's orders, if there is a way."""
+        if (route := self.get(client_id)) is not None:
+            route.ref.tell(RequestSnapshot())
+
+    def close(self, client_id: int) -> None:
+        """The connection is lost."""
+        self._open.pop(client_id, None)
+
+    def cancel(self, order: Order) -> None:
+        """Send the cancel of an order; one that is not known in the open session is cancelled when it is."""
+        route = self.get(order.view.client_id)
+        if route and order.view.order_id and order.session == route.session:
+            route.ref.tell(CancelOrder(session=route.session, order_id=order.view.order_id))
+
 
 SWEEP_SECONDS = 1.0
 REPUBLISHED = 1_000  # orders that the store is told again when it (re)starts
@@ -43,7 +99,7 @@ class OrderManager(Stage):
     """First stage. Tells risk, the store and the strategy of every change."""
 
     stage = "orders"
-    mailbox = MailboxSpec(capacity=20_000, never_full=(Apply, OrderNews, Ready, NotSent, CancelRequest))
+    mailbox = MailboxSpec(capacity=20_000, never_full=(ApplyEntries, OrderEvents, Ready, NotSent, CancelRequest))
 
     def __init__(self, journal_path: Path, fill_log: Ref, risk: Ref, store: Ref, pool: Ref) -> None:
         self.fill_log = fill_log
@@ -53,7 +109,7 @@ class OrderManager(Stage):
         self._journal = Journal(self._path)
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
-        self._followers = Followers(self)
+        self._followers = Subscribers(self)
         self._desk = OrderDesk(self._journal)
         for strategy in self._desk.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))
@@ -61,23 +117,23 @@ class OrderManager(Stage):
         self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
         self._risk.tell(AllOrders(self._desk.views()))
         self.say_hello()
-        self._pool.tell(ResyncAll())
+        self._pool.tell(ResyncConnections())
         call_followers(self)
         self.every(SWEEP_SECONDS, Sweep())
 
     def on_receive(self, message: object) -> object:
         match message:
-            case Apply():
+            case ApplyEntries():
                 self.receive_entries(message)
                 self._merge_ready()
-            case OrderNews(client_id=client_id, events=events):
+            case OrderEvents(client_id=client_id, events=events):
                 for news in self._desk.hear(events, client_id, self.clock.now()):
                     self.log.info("news of an order that is not ours", news=str(news))
             case SubmitIntent(intent=intent):
                 self._submit(intent)
             case CancelRequest(intent_id=intent_id):
                 self._cancel(intent_id)
-            case AmendIntent(modification=modification):
+            case ModifyIntent(modification=modification):
                 self._amend(modification)
             case NotSent(intent_id=intent_id, reason=reason):
                 self._desk.not_sent(intent_id, reason, self.clock.now())
@@ -102,12 +158,12 @@ class OrderManager(Stage):
         match message:
             case Down(tag=FollowerDown(strategy=strategy)):
                 self._followers.drop(strategy)
-            case Leave():
+            case Unsubscribe():
                 self._followers.leave(message)
-            case FollowAllOrders(follower=follower):
+            case SubscribeAllOrders(follower=follower):
                 follower.tell(AllOrders(self._desk.views()))
                 self._routes.tell(follower)
-            case FollowOrders(strategy=strategy, follower=follower):
+            case SubscribeOrders(strategy=strategy, follower=follower):
                 self._followers.add(strategy, follower)
                 follower.tell(WorkingOrders(self._desk.views(strategy)))
             case ReadOrders():
@@ -116,7 +172,7 @@ class OrderManager(Stage):
                 self._flush()
                 for journaled in self._journal.recent_orders(REPUBLISHED):
                     self._store.tell(OrderChanged(journaled.view))
-            case SayHello():
+            case ReportCursor():
                 self.say_hello()
             case _:
                 return super().on_receive(message)

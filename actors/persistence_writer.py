@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from actors.messages.fill_log import Apply, SayHello
+from actors.base import Stage
+from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import (
     EquitiesRead,
@@ -22,22 +23,13 @@ from actors.messages.persistence_writer import (
     SetEquity,
     StrategiesRead,
 )
-from actors.messages.portfolio_manager import AccountValued, BooksAgreed, PricesMarked
-from actors.stage import Stage
-from mats.ledger.history import key_of
-from mats.ledger.lots import Matching
-from mats.model.executions import Entry
-from mats.model.orders import AccountId
-from mats.model.timestamp import DAY
+from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
+from mats.ledger.books import Matching, key_of
+from mats.model import DAY, AccountId, Entry, StrategyRecord
 from mats.runtime import MailboxSpec, Ref, chaos
-from mats.store.arctic import Rejects, Store
-from mats.store.connection import STORE_FAULTS, check_room
-from mats.store.derived import Derived
 from mats.store.journal import Journal
-from mats.store.operator_tables import strategy_equities, strategy_table
-from mats.store.past import Past
-from mats.store.rejects import RejectFile
-from mats.strategy.record import StrategyRecord
+from mats.store.tables import STORE_FAULTS, RejectFile, Rejects, Store, check_room, strategy_equities, strategy_table
+from mats.store.views import BookHistory, ViewWriter
 
 DERIVED_SECONDS = 1.0
 """How often what follows from the fills is committed: orders, positions, accounts; and a store at fault tried again."""
@@ -63,8 +55,8 @@ class PersistenceWriter(Stage):
     stage = "store"
     mailbox = MailboxSpec(
         capacity=50_000,
-        never_full=(Apply, OrderChanged, BooksAgreed),
-        conflate=lambda message: message.account if isinstance(message, AccountValued) else None,
+        never_full=(ApplyEntries, OrderChanged, BooksReconciled),
+        conflate=lambda message: message.account if isinstance(message, AccountUpdated) else None,
     )
 
     def __init__(
@@ -88,8 +80,8 @@ class PersistenceWriter(Stage):
         self._store = Store(self._uri)
         self._journal = Journal(self._path)
         saved = self._journal.load_snapshot(self.stage)
-        past = Past(self._journal, self._uri)
-        self._derived = Derived(self._store, self._base, past, saved[1] if saved else b"", self._matching)
+        past = BookHistory(self._journal, self._uri)
+        self._derived = ViewWriter(self._store, self._base, past, saved[1] if saved else b"", self._matching)
         self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
         self._fault = ""
@@ -102,7 +94,7 @@ class PersistenceWriter(Stage):
 
     def on_receive(self, message: object) -> object:
         match message:
-            case Apply():
+            case ApplyEntries():
                 self._collect(message)
             case Commit():
                 self._try(self._commit)
@@ -110,11 +102,11 @@ class PersistenceWriter(Stage):
                 self._try(self._commit_all)
             case OrderChanged(order=order):
                 self._derived.order(order)
-            case PricesMarked(prices=prices, time=time):
+            case MarksUpdated(prices=prices, time=time):
                 self._derived.mark(prices, time)
-            case BooksAgreed(seq=seq, accounts=accounts):
+            case BooksReconciled(seq=seq, accounts=accounts):
                 self._try(lambda: self._keep(self._derived.agree(seq, accounts, self.clock.now())))
-            case AccountValued(account=account, values=values):
+            case AccountUpdated(account=account, values=values):
                 self._derived.value(account, values)
             case KeepUp():
                 self._upkeep()
@@ -131,13 +123,13 @@ class PersistenceWriter(Stage):
             case ReadStored():
                 self._try(self._commit_all)
                 return self._store.fills_stored()
-            case SayHello():
+            case ReportCursor():
                 self.say_hello()
             case _:
                 return super().on_receive(message)
         return None
 
-    def _collect(self, message: Apply) -> None:
+    def _collect(self, message: ApplyEntries) -> None:
         """Entries wait for the commit that the first of them has asked for; the rest of the mailbox joins them."""
         collected = self._entries[-1].seq if self._entries else self.cursor
         fresh = [entry for entry in message.entries if entry.seq > collected]

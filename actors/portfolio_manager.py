@@ -4,26 +4,24 @@ from pathlib import Path
 
 import msgspec
 
-from actors.followers import FollowerDown, Followers, call_followers
+from actors.base import FollowerDown, PortfolioRefs, Stage, Subscribers, call_followers
 from actors.messages.broker import (
     AccountChanged,
     PositionsChanged,
     PositionsTaken,
     Ready,
-    Resync,
+    RequestSnapshot,
 )
-from actors.messages.fill_log import Apply, LogMarked, SayHello
-from actors.messages.following import Inform, Leave
-from actors.messages.market_data import InstrumentKnown, PriceMarked
+from actors.messages.fill_log import ApplyEntries, LogPosition, ReportCursor
+from actors.messages.market_data import InstrumentCompleted, PriceMarked
 from actors.messages.persistence_writer import EquitiesRead, Republish
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AssignmentRefused,
     BookState,
-    EquityGiven,
-    FillBooked,
-    FollowBook,
-    Portfolio,
+    EquityOverridden,
+    PortfolioSnapshot,
+    PositionUpdated,
     ProposeAssignment,
     ProposeNetted,
     ProposeReversal,
@@ -32,24 +30,27 @@ from actors.messages.portfolio_manager import (
     ReadPortfolio,
     Reconcile,
     SetWeights,
+    SubscribeBook,
 )
-from actors.neighbours import Neighbours
+from actors.messages.subscription import Resubscribe, Unsubscribe
 from actors.reconciler import Reconciler
-from actors.stage import Stage
-from actors.treasurer import AskEquities, Treasurer
-from mats.ledger.adjustments import DoesNotFit
-from mats.ledger.assigning import propose, propose_reversal
-from mats.ledger.assignment import Assignment, AssignmentError
-from mats.ledger.book import Book
-from mats.ledger.books import Books
-from mats.ledger.netted import NettedChange, netted
-from mats.ledger.position_watch import PositionWatch
-from mats.model.executions import Entry, FillRecorded
-from mats.model.orders import StrategyName
+from actors.valuation import AskEquities, Valuation
+from mats.ledger.books import Book, Books
+from mats.ledger.reconciliation import (
+    DoesNotFit,
+    NettedChange,
+    ReconciliationScheduler,
+    Transfer,
+    TransferError,
+    netted,
+    propose,
+    propose_reversal,
+)
+from mats.model import Entry, FillRecorded, StrategyName
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
-from mats.store.past import Past
-from mats.strategy.host import Position
+from mats.store.views import BookHistory
+from mats.strategy import Position
 
 TICK_SECONDS = 0.25
 SNAPSHOT_SECONDS = 5.0
@@ -67,14 +68,14 @@ class PortfolioManager(Stage):
     stage = "portfolio"
     mailbox = MailboxSpec(
         capacity=50_000,
-        never_full=(Apply, PositionsChanged, PositionsTaken, Ready),
+        never_full=(ApplyEntries, PositionsChanged, PositionsTaken, Ready),
         conflate=lambda message: message.instrument if isinstance(message, PriceMarked) else None,
     )
 
     def __init__(
         self,
         journal_path: Path,
-        neighbours: Neighbours,
+        neighbours: PortfolioRefs,
         base_currency: str,
         rate_stale_after: float,
         every: float,
@@ -88,36 +89,36 @@ class PortfolioManager(Stage):
     def on_start(self) -> None:
         self._journal = Journal(self._path)
         saved = self._journal.load_snapshot(self.stage)
-        history = Past(self._journal, self._store_uri)
+        history = BookHistory(self._journal, self._store_uri)
         self._books = Books.load(saved[1], history) if saved else Books(history)
         self.resume_at(self._books.seq)
-        watch = PositionWatch(self._interval, self._grace, self._journal)
+        watch = ReconciliationScheduler(self._interval, self._grace, self._journal)
         self._reconciler = Reconciler(self, self._books, self._journal, watch, self._neighbours)
-        self._followers = Followers(self)
-        self._treasurer = Treasurer(self, self._neighbours, self._followers, self._base, self._rate_age)
+        self._followers = Subscribers(self)
+        self._treasurer = Valuation(self, self._neighbours, self._followers, self._base, self._rate_age)
         self._treasurer.need_rates({book.currency for book in self._books})
         self.say_hello()
-        self._neighbours.broker.tell(Resync())
-        self._neighbours.strategy_manager.tell(Inform())
-        self._neighbours.market_data.tell(Inform())
+        self._neighbours.broker.tell(RequestSnapshot())
+        self._neighbours.strategy_manager.tell(Resubscribe())
+        self._neighbours.market_data.tell(Resubscribe())
         call_followers(self)
         self.every(TICK_SECONDS, Tick())
         self.every(EQUITY_SECONDS, AskEquities())
 
     def on_receive(self, message: object) -> object:
         match message:
-            case Apply():
+            case ApplyEntries():
                 self.receive_entries(message)
                 self._merge()
-            case PriceMarked() | InstrumentKnown() | AccountChanged() | SetWeights():
+            case PriceMarked() | InstrumentCompleted() | AccountChanged() | SetWeights():
                 self._treasurer.receive(message)
-            case EquitiesRead() | AskEquities() | EquityGiven():
+            case EquitiesRead() | AskEquities() | EquityOverridden():
                 self._treasurer.receive(message)
-            case FollowBook(strategy=strategy, follower=follower):
+            case SubscribeBook(strategy=strategy, follower=follower):
                 self._follow(strategy, follower)
             case Ready():
                 self._welcome(message)
-            case LogMarked():
+            case LogPosition():
                 self._reconciler.receive(message)
                 self._merge()
             case PositionsChanged() | PositionsTaken() | Reconcile() | ReadBreaks() | AnswerBreak():
@@ -132,16 +133,16 @@ class PortfolioManager(Stage):
                 return self._propose(message)
             case Republish():
                 self._treasurer.republish()
-            case Inform():
+            case Resubscribe():
                 self._treasurer.inform_risk()
                 self._reconciler.inform()
                 self._ask_prices()
-            case SayHello():
+            case ReportCursor():
                 self.say_hello()
                 self._treasurer.tell_rates()
             case Down(tag=FollowerDown(strategy=strategy)):
                 self._followers.drop(strategy)
-            case Leave():
+            case Unsubscribe():
                 self._followers.leave(message)
             case Down():
                 self._reconciler.lost()
@@ -164,7 +165,7 @@ class PortfolioManager(Stage):
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None
-        self._followers.offer(book.strategy, FillBooked(seq=entry.seq, position=_position(book), fill=fill))
+        self._followers.offer(book.strategy, PositionUpdated(seq=entry.seq, position=_position(book), fill=fill))
 
     def _follow(self, strategy: StrategyName, follower: Ref) -> None:
         self._followers.add(strategy, follower)
@@ -189,7 +190,7 @@ class PortfolioManager(Stage):
 
     def _propose(
         self, wish: ProposeAssignment | ProposeReversal | ProposeNetted
-    ) -> Assignment | NettedChange | AssignmentRefused:
+    ) -> Transfer | NettedChange | AssignmentRefused:
         """Made for the books of this moment: the fill log refuses it where they have changed since."""
         try:
             if isinstance(wish, ProposeNetted):
@@ -197,7 +198,7 @@ class PortfolioManager(Stage):
             if isinstance(wish, ProposeAssignment):
                 return propose(wish.move, self._books, self._reconciler.breaks)
             return propose_reversal(wish.id, wish.reason, self._books, self._reconciler.breaks, self._journal)
-        except (AssignmentError, DoesNotFit) as error:
+        except (TransferError, DoesNotFit) as error:
             return AssignmentRefused(str(error))
 
     # Time, and what a crash must not lose
@@ -212,8 +213,8 @@ class PortfolioManager(Stage):
         self.save(self._books.dump())
         self._journal.close()
 
-    def _view(self) -> Portfolio:
-        return Portfolio(
+    def _view(self) -> PortfolioSnapshot:
+        return PortfolioSnapshot(
             books=tuple(self._books),
             broker=self._reconciler.positions,
             breaks=self._reconciler.breaks,

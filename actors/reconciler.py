@@ -1,29 +1,25 @@
 """The comparison of books and broker, for the portfolio manager: when it asks, what the answers mean, whom it tells."""
 
-from actors.messages.broker import FollowAccount, PositionsChanged, PositionsTaken, Ready, TakePositions
-from actors.messages.fill_log import Adjust, LogMarked, MarkLog
+from actors.base import PortfolioRefs
+from actors.messages.broker import PositionsChanged, PositionsTaken, Ready, SubscribeAccount, TakePositions
+from actors.messages.fill_log import BookAdjustments, GetLogPosition, LogPosition
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AnswerDenied,
-    BooksAgreed,
+    BooksReconciled,
     BreakAnswered,
     Breaks,
     BreaksChanged,
     ReadBreaks,
     Reconcile,
 )
-from actors.neighbours import Neighbours
 from mats.ledger.books import Books
-from mats.ledger.breaks import Break, summary
-from mats.ledger.position_watch import PositionWatch
-from mats.ledger.reconcile import AnswerRefused
-from mats.model.broker import BrokerPosition
-from mats.model.instrument import InstrumentId
-from mats.model.orders import AccountId
+from mats.ledger.reconciliation import AnswerRefused, Break, ReconciliationScheduler, summary
+from mats.model import AccountId, BrokerPosition, InstrumentId
 from mats.runtime import Actor, Ref
 from mats.store.journal import Journal
 
-AboutPositions = PositionsChanged | PositionsTaken | LogMarked | Reconcile | ReadBreaks | AnswerBreak
+AboutPositions = PositionsChanged | PositionsTaken | LogPosition | Reconcile | ReadBreaks | AnswerBreak
 """What the portfolio manager passes on."""
 
 
@@ -31,7 +27,7 @@ class Reconciler:
     """Belongs to one actor, and works in its turns. `books` are kept up by it."""
 
     def __init__(
-        self, manager: Actor, books: Books, journal: Journal, watch: PositionWatch, neighbours: Neighbours
+        self, manager: Actor, books: Books, journal: Journal, watch: ReconciliationScheduler, neighbours: PortfolioRefs
     ) -> None:
         self._manager, self._books, self._journal, self._watch = manager, books, journal, watch
         self._neighbours = neighbours
@@ -68,7 +64,7 @@ class Reconciler:
             self._master = ready.ref
             self._manager.watch(ready.ref, tag=ready.connection)
             for account in ready.accounts:
-                ready.ref.tell(FollowAccount(account))
+                ready.ref.tell(SubscribeAccount(account))
         self._watch.accounts = ready.accounts
         self._watch.expect(ready.through, ready.replay.positions)
 
@@ -85,8 +81,8 @@ class Reconciler:
                 self._watch.hear(positions, self._books, now)
             case PositionsTaken(positions=positions):
                 self._taken = positions
-                self._neighbours.fill_log.tell(MarkLog(self._manager.ref))
-            case LogMarked(seq=seq):
+                self._neighbours.fill_log.tell(GetLogPosition(self._manager.ref))
+            case LogPosition(seq=seq):
                 self._watch.expect(seq, self._taken)
             case Reconcile():
                 self._watch.look_within(0.0, now)
@@ -113,11 +109,11 @@ class Reconciler:
         for found in outcome.told:
             self._manager.log.warning(summary(found))
         for adjustments in outcome.adjustments:
-            self._neighbours.fill_log.tell(Adjust(adjustments, as_of=self._books.seq))
+            self._neighbours.fill_log.tell(BookAdjustments(adjustments, as_of=self._books.seq))
         self.inform()
         differing = {found.account for found in outcome.open}
         agreed = tuple(account for account in self._watch.accounts if account not in differing)
-        self._neighbours.store.tell(BooksAgreed(self._books.seq, agreed))
+        self._neighbours.store.tell(BooksReconciled(self._books.seq, agreed))
         return True
 
     def inform(self) -> None:

@@ -4,27 +4,23 @@ from pathlib import Path
 
 import msgspec
 
-from actors.messages.broker import LinkChanged, Ready, Resync
-from actors.messages.fill_log import Apply, SayHello, StagesBehind
-from actors.messages.following import Inform, Leave, Left
-from actors.messages.market_data import DataStale, InstrumentKnown, PriceMarked
+from actors.base import Stage
+from actors.messages.broker import LinkChanged, Ready, RequestSnapshot
+from actors.messages.fill_log import ApplyEntries, ReportCursor, StagesBehind
+from actors.messages.market_data import DataStale, InstrumentCompleted, PriceMarked
 from actors.messages.order_manager import (
     AllOrders,
-    AmendIntent,
-    FollowAllOrders,
+    ModifyIntent,
     OrderChanged,
     RouteChanged,
     SubmitIntent,
+    SubscribeAllOrders,
 )
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
 from actors.messages.risk_manager import Halt, OrderDenied, ReadHalts, Resume
-from actors.stage import Stage
-from mats.model.executions import Entry
-from mats.model.orders import AccountId, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
-from mats.risk.desk import Denied, RiskDesk
-from mats.risk.limits import Limits
-from mats.risk.state import RiskState
-from mats.risk.world import World
+from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
+from mats.model import AccountId, Entry, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
+from mats.risk import Denied, Limits, RiskDesk, RiskState, World
 from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
@@ -41,7 +37,7 @@ class RiskManager(Stage):
     stage = "risk"
     mailbox = MailboxSpec(
         capacity=20_000,
-        never_full=(Apply, OrderChanged, RouteChanged, StagesBehind, BreaksChanged, Halt, Resume),
+        never_full=(ApplyEntries, OrderChanged, RouteChanged, StagesBehind, BreaksChanged, Halt, Resume),
         conflate=lambda message: message.instrument if isinstance(message, PriceMarked) else None,
     )
 
@@ -71,16 +67,16 @@ class RiskManager(Stage):
         self._routes: dict[StrategyName, int] = {}
         self._desk = RiskDesk(self._state, self._world, self._limits, self._route)
         self.say_hello()
-        self._orders.tell(FollowAllOrders(self.ref))
-        self._broker.tell(Resync())
+        self._orders.tell(SubscribeAllOrders(self.ref))
+        self._broker.tell(RequestSnapshot())
         for informant in self._informants:
-            informant.tell(Inform())
+            informant.tell(Resubscribe())
         self.every(SNAPSHOT_SECONDS, Save())
 
     def on_receive(self, message: object) -> object:
         world = self._world
         match message:
-            case Apply():
+            case ApplyEntries():
                 self.receive_entries(message)
             case PriceMarked(instrument=instrument, price=price):
                 world.mark(instrument, price, self.clock.monotonic())
@@ -94,7 +90,7 @@ class RiskManager(Stage):
                 self._state.replace_orders(orders)
             case EquityChanged(strategy=strategy, equity=equity):
                 world.equities[strategy] = equity
-            case InstrumentKnown(instrument=instrument):
+            case InstrumentCompleted(instrument=instrument):
                 world.know(instrument)
             case DataStale(instruments=instruments):
                 world.silent = instruments
@@ -120,13 +116,13 @@ class RiskManager(Stage):
             case Resume(scope=scope):
                 self._journal.clear_halt(scope)
                 world.halts.pop(scope, None)
-            case Leave(follower=follower):
-                follower.tell(Left(self.name))
+            case Unsubscribe(follower=follower):
+                follower.tell(Unsubscribed(self.name))
             case ReadHalts():
                 return dict(world.halts)
             case Save():
                 self._save()
-            case SayHello():
+            case ReportCursor():
                 self.say_hello()
             case _:
                 return super().on_receive(message)
@@ -155,7 +151,7 @@ class RiskManager(Stage):
         elif decision is None:
             self.log.warning("no such order to change", intent=change.intent_id)
         else:
-            self._orders.tell(AmendIntent(decision))
+            self._orders.tell(ModifyIntent(decision))
 
     def _route(self, strategy: StrategyName) -> int:
         if strategy not in self._routes:

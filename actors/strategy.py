@@ -5,28 +5,34 @@ from pathlib import Path
 import msgspec
 
 from actors.messages.broker import HistoryLoaded
-from actors.messages.following import CallFollowers, Leave, Left
-from actors.messages.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
-from actors.messages.order_manager import FollowOrders, OrderChanged, WorkingOrders
-from actors.messages.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
+from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
+from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
+from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
 from actors.messages.risk_manager import OrderDenied
 from actors.messages.strategy import StopTrading, StrategyStarted
-from mats.ledger.orders import refused_view
-from mats.model.instrument import InstrumentId
-from mats.model.market import Bar
-from mats.model.orders import CancelRequest, IntentId, OrderModification, OrderRequest, OrderView, Signal
-from mats.risk.denial import DenialCode, deny
+from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
+from mats.ledger import refused_view
+from mats.model import (
+    Bar,
+    CancelRequest,
+    InstrumentId,
+    IntentId,
+    OrderModification,
+    OrderRequest,
+    OrderView,
+    Signal,
+    StrategyRecord,
+)
+from mats.risk import DenialCode, deny
 from mats.runtime import Actor, MailboxSpec, Ref
-from mats.strategy.desk import Desk, Wish
-from mats.strategy.host import LogLevel
-from mats.strategy.loader import make_runner
-from mats.strategy.record import StrategyRecord
+from mats.strategy import LogLevel
+from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
 
 CLOCK_SECONDS = 1.0
 BUSY = deny(DenialCode.BUSY, "the risk manager has too much to do to look at it; nothing was sent")
 
 
-class Services(msgspec.Struct, frozen=True, kw_only=True):
+class StrategyRefs(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a strategy talks to."""
 
     market_data: Ref
@@ -49,17 +55,17 @@ class StrategyActor(Actor):
     mailbox = MailboxSpec(
         capacity=20_000,
         conflate=_newest_quote,
-        never_full=(FillBooked, OrderChanged, OrderDenied, BookState, WorkingOrders, Left, StopTrading),
+        never_full=(PositionUpdated, OrderChanged, OrderDenied, BookState, WorkingOrders, Unsubscribed, StopTrading),
     )
 
     def __init__(
-        self, record: StrategyRecord, folder: Path, services: Services, manager: Ref, intent_prefix: str
+        self, record: StrategyRecord, folder: Path, services: StrategyRefs, manager: Ref, intent_prefix: str
     ) -> None:
         self._record, self._folder, self._services = record, folder, services
         self._manager, self._intent_prefix = manager, intent_prefix
 
     def on_start(self) -> None:
-        self._desk = Desk(self._send, self._mint, self.clock.now, self._note)
+        self._desk = LocalHost(self._send, self._mint, self.clock.now, self._note)
         self._runner = make_runner(self._record, self._folder, self._desk)
         self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
         self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
@@ -77,7 +83,7 @@ class StrategyActor(Actor):
             case QuoteArrived(quote=quote):
                 if self._running:
                     self._runner.quote(quote)
-            case FillBooked(seq=seq, position=position, fill=fill):
+            case PositionUpdated(seq=seq, position=position, fill=fill):
                 if self._desk.take_position(position, seq) and fill is not None and self._running:
                     self._runner.fill(fill)
             case OrderChanged(order=order):
@@ -98,12 +104,12 @@ class StrategyActor(Actor):
                 self._have("orders")
             case HistoryLoaded():
                 self._take_history(message)
-            case CallFollowers(service=service):
+            case AskToResubscribe(service=service):
                 if not self._parting:
                     self._follow(service)
             case StopTrading():
                 self._part()
-            case Left(service=service):
+            case Unsubscribed(service=service):
                 self._parting.discard(service)
                 if not self._parting:
                     self.stop()
@@ -118,11 +124,11 @@ class StrategyActor(Actor):
         """Follow a service, or say again what a service that restarted has forgotten."""
         services, runner = self._services, self._runner
         if service == services.portfolio.name:
-            services.portfolio.tell(FollowBook(self._record.name, self.ref))
+            services.portfolio.tell(SubscribeBook(self._record.name, self.ref))
         elif service == services.orders.name:
-            services.orders.tell(FollowOrders(self._record.name, self.ref))
+            services.orders.tell(SubscribeOrders(self._record.name, self.ref))
         elif service == services.market_data.name:
-            follow = FollowMarket(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
+            follow = SubscribeInstruments(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
             services.market_data.tell(follow)
             self._ask_history()
         elif self._running:
@@ -161,7 +167,7 @@ class StrategyActor(Actor):
         farewells = (services.market_data, services.risk, services.orders, services.portfolio)
         self._parting = {service.name for service in farewells}
         for service in farewells:
-            service.tell(Leave(self.ref))
+            service.tell(Unsubscribe(self.ref))
 
     def on_stop(self) -> None:
         if self._running:
@@ -169,7 +175,7 @@ class StrategyActor(Actor):
 
     # What the desk sends out
 
-    def _send(self, wish: Wish) -> None:
+    def _send(self, wish: OrderCommand) -> None:
         """A cancel always goes; a wish that takes risk is void when the risk manager is too busy to take it.
 
         The strategy is in a callback now, so it hears of that in a later turn, as of any other denial.

@@ -4,21 +4,19 @@ from pathlib import Path
 
 import msgspec
 
-from actors.followers import call_followers
-from actors.messages.following import Inform
+from actors.base import call_followers
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
-from actors.messages.portfolio_manager import AccountsNamed, SetWeights
+from actors.messages.portfolio_manager import AccountsDiscovered, SetWeights
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
-from actors.strategy import Services, StrategyActor
-from mats.ledger.allocation import check_weights
-from mats.model.orders import AccountId, StrategyName
+from actors.messages.subscription import Resubscribe
+from actors.strategy import StrategyActor, StrategyRefs
+from mats.errors import StrategyError
+from mats.ledger.valuation import check_weights
+from mats.model import AccountId, StrategyName, StrategyRecord
 from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild, Unpark
-from mats.strategy.errors import StrategyError
-from mats.strategy.loader import check_record
-from mats.strategy.record import StrategyRecord
-from mats.strategy.table import check_change, differing, shares, turned_off, turned_on
+from mats.strategy.hosting import check_change, check_record, differing, shares, turned_off, turned_on
 
 LIMIT = Limit(restarts=3, seconds=300.0)
 BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
@@ -40,7 +38,7 @@ class StrategyManager(Actor):
         intent_prefix: str,
         allow_leverage: bool,
         supervisor: Ref,
-        services: Services,
+        services: StrategyRefs,
         store: Ref,
         pool: Ref,
     ) -> None:
@@ -67,7 +65,7 @@ class StrategyManager(Actor):
                 self._read(message)
             case LookAtTable():
                 self._store.offer(ReadTable(self.ref))
-            case AccountsNamed(accounts=accounts):
+            case AccountsDiscovered(accounts=accounts):
                 self._accounts = accounts
             case StartStrategy(strategy=strategy):
                 if self._loaded:
@@ -80,7 +78,7 @@ class StrategyManager(Actor):
                 self._lose(strategy)
             case ParkStrategy(strategy=strategy, reason=reason):
                 self._supervisor.tell(Park(strategy, reason))
-            case Inform():
+            case Resubscribe():
                 self._share_weights()
             case StrategyStarted(strategy=strategy):
                 self._running.add(strategy)

@@ -18,31 +18,28 @@ from pathlib import Path
 import msgspec
 
 from actors.backtest_broker import BacktestBroker, VenueLine
-from actors.connection import Desks
+from actors.base import ConnectionRefs, PortfolioRefs, Refs
 from actors.fill_log import FillLog
 from actors.gateway_process import GatewayCommand, GatewayProcess
 from actors.ib_connection import IbConnection, Timing
 from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_spec
 from actors.market_data import MarketData
-from actors.names import Names
-from actors.neighbours import Neighbours
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
-from actors.strategy import Services
+from actors.strategy import StrategyRefs
 from actors.strategy_manager import StrategyManager
-from mats.ledger.lots import Matching
-from mats.model.orders import AccountId
-from mats.risk.limits import Limits
+from mats.ledger.books import Matching
+from mats.model import AccountId, StrategyRecord
+from mats.risk import Limits
 from mats.runtime import Actor, Backoff, ChildSpec, Limit, SupervisorSpec
-from mats.strategy.record import StrategyRecord
 
 CORE_LIMIT, CORE_BACKOFF = Limit(restarts=3, seconds=60.0), Backoff(min=0.05, max=1.0)
 STORE_LIMIT, STORE_BACKOFF = Limit(restarts=5, seconds=300.0), Backoff(min=0.1, max=5.0)
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the tree is built from; amounts in `base_currency`, spans in seconds."""
 
     journal: Path
@@ -63,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching = "fifo"
 
 
-def build(plan: Plan, names: Names) -> SupervisorSpec:
+def build(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
     """The tree as data."""
     return SupervisorSpec(
         name="root",
@@ -79,7 +76,7 @@ def build(plan: Plan, names: Names) -> SupervisorSpec:
     )
 
 
-def _store(plan: Plan, names: Names) -> SupervisorSpec:
+def _store(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
     args = {
         "uri": plan.store_uri,
         "journal_path": plan.journal,
@@ -95,7 +92,7 @@ def _store(plan: Plan, names: Names) -> SupervisorSpec:
     return SupervisorSpec(name="store", children=(writer,))
 
 
-def _core(plan: Plan, names: Names) -> SupervisorSpec:
+def _core(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
     common: dict[str, object] = {"journal_path": plan.journal}
     fill_log = common | {
         "stages": names.stages,
@@ -113,7 +110,7 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
         "base_currency": plan.base_currency,
         "live_accounts": plan.live_accounts,
     }
-    neighbours = Neighbours(
+    neighbours = PortfolioRefs(
         fill_log=names.fill_log,
         risk=names.risk,
         store=names.store,
@@ -138,8 +135,8 @@ def _core(plan: Plan, names: Names) -> SupervisorSpec:
     return SupervisorSpec(name="core", children=children)
 
 
-def _brokers(plan: Plan, names: Names) -> SupervisorSpec:
-    desks = Desks(
+def _brokers(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
+    desks = ConnectionRefs(
         fill_log=names.fill_log,
         orders=names.orders,
         portfolio=names.portfolio,
@@ -174,14 +171,16 @@ def _brokers(plan: Plan, names: Names) -> SupervisorSpec:
     )
 
 
-def _connector(timing: Timing | VenueLine, desks: Desks) -> Connector:
+def _connector(timing: Timing | VenueLine, desks: ConnectionRefs) -> Connector:
     """A line to a simulated broker makes simulated connections; everything else in the tree is the same."""
     actor = BacktestBroker if isinstance(timing, VenueLine) else IbConnection
     return Connector(actor, {"timing": timing, "desks": desks})
 
 
-def _strategy_manager(plan: Plan, names: Names) -> ChildSpec:
-    services = Services(market_data=names.market_data, risk=names.risk, orders=names.orders, portfolio=names.portfolio)
+def _strategy_manager(plan: DaemonPlan, names: Refs) -> ChildSpec:
+    services = StrategyRefs(
+        market_data=names.market_data, risk=names.risk, orders=names.orders, portfolio=names.portfolio
+    )
     args = {
         "seeds": plan.seeds,
         "folder": plan.strategy_folder,

@@ -30,7 +30,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Gateway(_Section):
+class GatewaySettings(_Section):
     """Where the broker is. An empty `host` starts the embedded paper gateway."""
 
     host: str = Field("", description="host of TWS or IB Gateway; empty = the embedded paper gateway")
@@ -42,7 +42,7 @@ class Gateway(_Section):
     live_accounts: tuple[str, ...] = Field((), description="live accounts that may trade; paper ones (DU…) always may")
 
 
-class Embedded(_Section):
+class PaperGatewaySettings(_Section):
     """The paper gateway that ships with the system."""
 
     seed: int = Field(1, ge=0, description="seed of its random market")
@@ -52,7 +52,7 @@ class Embedded(_Section):
     accounts: tuple[str, ...] = Field(("DU1000001",), min_length=1, description="its accounts")
 
 
-class Risk(_Section):
+class RiskSettings(_Section):
     """Limits of every order; amounts in the account's base currency."""
 
     max_order_quantity: Decimal = Field(Decimal(100_000), gt=0, description="units in one order")
@@ -64,7 +64,7 @@ class Risk(_Section):
     rate_stale_after: float = Field(86_400.0, gt=0, description="seconds after which an exchange rate is not known")
 
 
-class Portfolio(_Section):
+class PortfolioSettings(_Section):
     """Books and their comparison with the broker's."""
 
     base_currency: str = Field("USD", min_length=3, max_length=3, description="currency of equity and limits")
@@ -74,7 +74,7 @@ class Portfolio(_Section):
     matching: Literal["fifo", "lifo"] = Field("fifo", description="which lots a trade closes first; docs/accounting.md")
 
 
-class Backtest(_Section):
+class BacktestSettings(_Section):
     """What a backtest assumes unless its command says otherwise."""
 
     capital: Decimal = Field(Decimal(100_000), gt=0, description="what a backtest starts with, in the base currency")
@@ -90,14 +90,14 @@ class Backtest(_Section):
     limits: Literal["live", "none"] = Field("live", description="live: those of [risk]; none: orders are not limited")
 
 
-class Store(_Section):
+class StoreSettings(_Section):
     """ArcticDB. An empty `uri` keeps it in the data directory (LMDB)."""
 
     uri: str = Field("", description="empty, or s3://… / s3s://… ; credentials from the environment")
     keep_days: float = Field(30.0, gt=0, description="days that the journal keeps entries which the store has")
 
 
-class Strategies(_Section):
+class StrategiesSettings(_Section):
     """Where strategies come from: the table `general/strategies`, seeded from `seed_file` on the first start."""
 
     seed_file: Path = Field(Path("strategies.toml"), description="relative to the settings file")
@@ -111,13 +111,13 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="journal, ArcticDB, paper account, logs")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
-    gateway: Gateway = Gateway()
-    embedded: Embedded = Embedded()
-    risk: Risk = Risk()
-    portfolio: Portfolio = Portfolio()
-    store: Store = Store()
-    strategies: Strategies = Strategies()
-    backtest: Backtest = Backtest()
+    gateway: GatewaySettings = GatewaySettings()
+    embedded: PaperGatewaySettings = PaperGatewaySettings()
+    risk: RiskSettings = RiskSettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
+    store: StoreSettings = StoreSettings()
+    strategies: StrategiesSettings = StrategiesSettings()
+    backtest: BacktestSettings = BacktestSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -2,10 +2,21 @@
 
 import msgspec
 
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.orders import AccountId, IntentId, OrderIntent
+from mats.model import (
+    AccountId,
+    AccountValue,
+    Bar,
+    BrokerError,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    BrokerStatus,
+    Instrument,
+    InstrumentId,
+    IntentId,
+    OrderIntent,
+    Quote,
+)
 from mats.runtime import Ref
 
 
@@ -17,7 +28,7 @@ class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
     intent: OrderIntent
 
 
-class AmendOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Send a working order again with another total quantity or other prices."""
 
     session: str
@@ -32,7 +43,7 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True):
     order_id: int
 
 
-class Resync(msgspec.Struct, frozen=True):
+class RequestSnapshot(msgspec.Struct, frozen=True):
     """Ask the broker for everything once more and announce the result as `Ready`."""
 
 
@@ -43,10 +54,10 @@ class TakePositions(msgspec.Struct, frozen=True):
 
 
 class ReadBroker(msgspec.Struct, frozen=True):
-    """Asks for the broker's complete answer, as a `Replay`."""
+    """Asks for the broker's complete answer, as a `BrokerSnapshot`."""
 
 
-class FollowAccount(msgspec.Struct, frozen=True):
+class SubscribeAccount(msgspec.Struct, frozen=True):
     """Stream the account's values to the portfolio manager, beginning with all of them."""
 
     account: AccountId
@@ -87,7 +98,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     accounts: tuple[AccountId, ...]
     next_order_id: int
-    replay: Replay
+    replay: BrokerSnapshot
     through: int
     asked_at: float
 
@@ -99,7 +110,7 @@ class NotSent(msgspec.Struct, frozen=True):
     reason: str
 
 
-class OrderNews(msgspec.Struct, frozen=True):
+class OrderEvents(msgspec.Struct, frozen=True):
     """What one packet said about orders, in its order."""
 
     client_id: int
@@ -121,7 +132,7 @@ class AccountChanged(msgspec.Struct, frozen=True):
     values: tuple[AccountValue, ...]
 
 
-class MarketNews(msgspec.Struct, frozen=True):
+class MarketEvents(msgspec.Struct, frozen=True):
     """Bars and quotes of one packet, in its order."""
 
     bars: tuple[Bar, ...]

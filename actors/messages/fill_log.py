@@ -2,9 +2,8 @@
 
 import msgspec
 
-from mats.ledger.adjustments import Adjustment
-from mats.ledger.assignment import Assignment
-from mats.model.executions import Commission, Entry, Execution
+from mats.ledger.reconciliation import Adjustment, Transfer
+from mats.model import Commission, Entry, Execution
 from mats.runtime import Ref
 
 
@@ -43,37 +42,37 @@ class ReplayMerged(msgspec.Struct, frozen=True):
     through: int
 
 
-class Adjust(msgspec.Struct, frozen=True):
+class BookAdjustments(msgspec.Struct, frozen=True):
     """Book all of these in one transaction; void when an entry beyond `as_of` has touched one of their instruments."""
 
     adjustments: tuple[Adjustment, ...]
     as_of: int
 
 
-class BookAssignment(msgspec.Struct, frozen=True):
-    """Asks to book both legs at once; answered by `AssignmentBooked`, or by `AssignmentStale` and nothing is booked."""
+class BookTransfer(msgspec.Struct, frozen=True):
+    """Asks to book both legs at once; answered by `TransferBooked`, or by `TransferStale` and nothing is booked."""
 
-    assignment: Assignment
+    assignment: Transfer
 
 
-class AssignmentBooked(msgspec.Struct, frozen=True):
+class TransferBooked(msgspec.Struct, frozen=True):
     """Both legs are in the journal, under this id."""
 
     id: str
 
 
-class AssignmentStale(msgspec.Struct, frozen=True):
+class TransferStale(msgspec.Struct, frozen=True):
     """A book has got an entry since the legs were made for it, or another command took the assignment back."""
 
 
-class Hello(msgspec.Struct, frozen=True):
+class StageCursor(msgspec.Struct, frozen=True):
     """A stage (re)started, or found a gap: it holds entries up to `cursor`."""
 
     stage: str
     cursor: int
 
 
-class Apply(msgspec.Struct, frozen=True):
+class ApplyEntries(msgspec.Struct, frozen=True):
     """The next entries of the log, in order and without a gap between them."""
 
     entries: tuple[Entry, ...]
@@ -92,13 +91,13 @@ class StagesBehind(msgspec.Struct, frozen=True):
     stages: tuple[str, ...]
 
 
-class MarkLog(msgspec.Struct, frozen=True):
-    """Asks how far the log is, to compare with something else of this moment; answered by `LogMarked`."""
+class GetLogPosition(msgspec.Struct, frozen=True):
+    """Asks how far the log is, to compare with something else of this moment; answered by `LogPosition`."""
 
     reply_to: Ref
 
 
-class LogMarked(msgspec.Struct, frozen=True):
+class LogPosition(msgspec.Struct, frozen=True):
     """The last entry of the log when it was asked."""
 
     seq: int
@@ -113,5 +112,5 @@ class Progress(msgspec.Struct, frozen=True):
     cursors: dict[str, int | None]
 
 
-class SayHello(msgspec.Struct, frozen=True):
-    """Asks a stage for its `Hello`."""
+class ReportCursor(msgspec.Struct, frozen=True):
+    """Asks a stage for its `StageCursor`."""

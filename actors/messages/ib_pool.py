@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mats.model.orders import StrategyName
+from mats.model import StrategyName
 
 
 class LeaseConnection(msgspec.Struct, frozen=True):
@@ -11,5 +11,5 @@ class LeaseConnection(msgspec.Struct, frozen=True):
     strategy: StrategyName
 
 
-class ResyncAll(msgspec.Struct, frozen=True):
+class ResyncConnections(msgspec.Struct, frozen=True):
     """Let every connection that carries orders announce itself again."""

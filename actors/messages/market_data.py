@@ -2,12 +2,11 @@
 
 import msgspec
 
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
+from mats.model import Bar, Instrument, InstrumentId, Quote
 from mats.runtime import Ref
 
 
-class FollowMarket(msgspec.Struct, frozen=True, kw_only=True):
+class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
     """Send `BarArrived` (and `QuoteArrived` where `quotes`) of the instruments to `follower` until it is gone."""
 
     instruments: tuple[InstrumentId, ...]
@@ -49,7 +48,7 @@ class PriceMarked(msgspec.Struct, frozen=True, gc=False):
     price: float
 
 
-class InstrumentKnown(msgspec.Struct, frozen=True):
+class InstrumentCompleted(msgspec.Struct, frozen=True):
     """The broker has completed an instrument: risk works with nothing less, and its currency needs a rate."""
 
     instrument: Instrument

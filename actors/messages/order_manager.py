@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mats.model.orders import OrderIntent, OrderModification, OrderView, StrategyName
+from mats.model import OrderIntent, OrderModification, OrderView, StrategyName
 from mats.runtime import Ref
 
 
@@ -12,20 +12,20 @@ class SubmitIntent(msgspec.Struct, frozen=True):
     intent: OrderIntent
 
 
-class AmendIntent(msgspec.Struct, frozen=True):
+class ModifyIntent(msgspec.Struct, frozen=True):
     """Carry out an approved change of a working order."""
 
     modification: OrderModification
 
 
-class FollowOrders(msgspec.Struct, frozen=True):
+class SubscribeOrders(msgspec.Struct, frozen=True):
     """A strategy (re)started: it gets `WorkingOrders` now, and `OrderChanged` from then on."""
 
     strategy: StrategyName
     follower: Ref
 
 
-class FollowAllOrders(msgspec.Struct, frozen=True):
+class SubscribeAllOrders(msgspec.Struct, frozen=True):
     """The risk manager (re)started: it gets `AllOrders` and every open route now, and all changes from then on."""
 
     follower: Ref

@@ -5,9 +5,8 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model.orders import AccountId, StrategyName
+from mats.model import AccountId, StrategyName, StrategyRecord
 from mats.runtime import Ref
-from mats.strategy.record import StrategyRecord
 
 
 class SeedStrategies(msgspec.Struct, frozen=True):

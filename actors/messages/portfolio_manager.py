@@ -5,24 +5,25 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.actions import Action
-from mats.ledger.assigning import Move
-from mats.ledger.book import Book
-from mats.ledger.breaks import Break, Place
-from mats.ledger.fx import FxRates
-from mats.ledger.netted import NettedAction
-from mats.model.broker import AccountValue, BrokerPosition
-from mats.model.executions import FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.orders import AccountId, StrategyName
-from mats.model.timestamp import Nanos
+from mats.ledger.books import Book
+from mats.ledger.reconciliation import Action, Break, NettedAction, PositionKey, TransferRequest
+from mats.ledger.valuation import FxRates
+from mats.model import (
+    AccountId,
+    AccountValue,
+    BrokerPosition,
+    FillRecorded,
+    InstrumentId,
+    Nanos,
+    StrategyName,
+    StrategyRecord,
+)
 from mats.runtime import Ref
-from mats.strategy.host import Position
-from mats.strategy.record import StrategyRecord
+from mats.strategy import Position
 
 
-class FollowBook(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `BookState` now, `FillBooked` and `EquityChanged` from then on."""
+class SubscribeBook(msgspec.Struct, frozen=True):
+    """A strategy (re)started: it gets `BookState` now, `PositionUpdated` and `EquityChanged` from then on."""
 
     strategy: StrategyName
     follower: Ref
@@ -36,7 +37,7 @@ class BookState(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
 
 
-class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
+class PositionUpdated(msgspec.Struct, frozen=True, kw_only=True):
     """Entry `seq` is in the strategy's book; `fill` is the execution, None for corrections, costs and adjustments."""
 
     seq: int
@@ -60,31 +61,31 @@ class RatesChanged(msgspec.Struct, frozen=True):
 class BreaksChanged(msgspec.Struct, frozen=True):
     """Where books and broker differ now; replaces the list sent before."""
 
-    places: frozenset[Place]
+    places: frozenset[PositionKey]
 
 
-class PricesMarked(msgspec.Struct, frozen=True):
+class MarksUpdated(msgspec.Struct, frozen=True):
     """Prices that moved since they were last told, for the store."""
 
     prices: Mapping[InstrumentId, float]
     time: Nanos
 
 
-class BooksAgreed(msgspec.Struct, frozen=True):
+class BooksReconciled(msgspec.Struct, frozen=True):
     """After entry `seq` the books of `accounts` were found equal to the broker's positions, for the store."""
 
     seq: int
     accounts: tuple[AccountId, ...]
 
 
-class AccountValued(msgspec.Struct, frozen=True):
+class AccountUpdated(msgspec.Struct, frozen=True):
     """Everything the broker says about an account, for the store."""
 
     account: AccountId
     values: tuple[AccountValue, ...]
 
 
-class AccountsNamed(msgspec.Struct, frozen=True):
+class AccountsDiscovered(msgspec.Struct, frozen=True):
     """The broker's accounts; the first one is where strategies trade whose record names none."""
 
     accounts: tuple[AccountId, ...]
@@ -96,7 +97,7 @@ class SetWeights(msgspec.Struct, frozen=True):
     records: tuple[StrategyRecord, ...]
 
 
-class EquityGiven(msgspec.Struct, frozen=True):
+class EquityOverridden(msgspec.Struct, frozen=True):
     """An explicit equity in the store is not what it was: read them all again."""
 
 
@@ -142,7 +143,7 @@ class AnswerDenied(msgspec.Struct, frozen=True):
 class ProposeAssignment(msgspec.Struct, frozen=True):
     """Asks what moving quantity between two books would make of them: an `Assignment`, or `AssignmentRefused`."""
 
-    move: Move
+    move: TransferRequest
 
 
 class ProposeReversal(msgspec.Struct, frozen=True):
@@ -170,10 +171,10 @@ class ReadAccount(msgspec.Struct, frozen=True):
 
 
 class ReadPortfolio(msgspec.Struct, frozen=True):
-    """Asks for `Portfolio`."""
+    """Asks for `PortfolioSnapshot`."""
 
 
-class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
+class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     books: tuple[Book, ...]
     broker: tuple[BrokerPosition, ...]
     breaks: tuple[Break, ...]

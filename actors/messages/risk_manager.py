@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mats.model.orders import OrderView, StrategyName
-from mats.risk.denial import Denial
+from mats.model import OrderView, StrategyName
+from mats.risk import Denial
 
 
 class OrderDenied(msgspec.Struct, frozen=True):

@@ -2,8 +2,7 @@
 
 import msgspec
 
-from mats.model.orders import StrategyName
-from mats.strategy.record import StrategyRecord
+from mats.model import StrategyName, StrategyRecord
 
 
 class StartStrategy(msgspec.Struct, frozen=True):

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mats.backtest.benchmark import Benchmark
     from mats.backtest.data import DataSource
-    from mats.backtest.prepare import Prepared
-    from mats.backtest.result import Result
-    from mats.backtest.spec import Models, Style
-    from mats.risk.limits import Limits
+    from mats.backtest.preparation import Prepared
+    from mats.backtest.result import BacktestResult, Benchmark
+    from mats.backtest.spec import ModelSettings, Style
+    from mats.risk import Limits
     from mats.settings import Settings
 
 
@@ -31,7 +30,7 @@ def run(
     bar_seconds: int = 0,
     capital: float | Decimal | None = None,
     description: str = "run",
-    models: "Models | None" = None,
+    models: "ModelSettings | None" = None,
     limits: "Limits | None" = None,
     style: "Style" = "bars",
     seed: int = 1,
@@ -40,7 +39,7 @@ def run(
     config: Path | None = None,
     data_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> "Result":
+) -> "BacktestResult":
     """Run strategies over bars; nothing is stored until `backtest.save(result)`.
 
     `strategy` is FILE.py, FILE.py:Class or a name in the strategy table, or several of them in one account. `data` is
@@ -49,9 +48,9 @@ def run(
     an instrument of the data, `none`, or values by time; empty holds what the strategies trade in equal parts.
     Raises UserError, one sentence with the mend.
     """
-    from mats.backtest.prepare import Request, instant, prepare
-    from mats.model.money import exact
-    from mats.store.index import LATEST
+    from mats.backtest.preparation import Request, instant, prepare
+    from mats.model import exact
+    from mats.store.tables import LATEST
 
     settings = _settings(config, data_dir)
     request = Request(
@@ -79,7 +78,7 @@ def finish(
     benchmark: "str | pd.Series",
     uri: str,
     progress: Callable[[int, int], None] | None,
-) -> "Result":
+) -> "BacktestResult":
     """Run what was prepared, and measure it."""
     from mats.backtest.engine import run_backtest
     from mats.backtest.result import make_result, result_name
@@ -92,17 +91,19 @@ def finish(
     return make_result(done, prepared.data, source, compared, now)
 
 
-def save(result: "Result", *, replace: bool = False, config: Path | None = None, data_dir: Path | None = None) -> str:
+def save(
+    result: "BacktestResult", *, replace: bool = False, config: Path | None = None, data_dir: Path | None = None
+) -> str:
     """Store a result under its name, which is returned; with `replace` in place of one that has that name."""
-    from mats.backtest.storage import replace_result, store_result
+    from mats.backtest.result import replace_result, store_result
 
     (replace_result if replace else store_result)(uri_of(_settings(config, data_dir)), result)
     return result.name
 
 
-def load(name: str, *, config: Path | None = None, data_dir: Path | None = None) -> "Result":
+def load(name: str, *, config: Path | None = None, data_dir: Path | None = None) -> "BacktestResult":
     """A stored result, as it was. Raises ResultError."""
-    from mats.backtest.storage import load_result
+    from mats.backtest.result import load_result
 
     return load_result(uri_of(_settings(config, data_dir)), name)
 
@@ -114,23 +115,23 @@ def source_of(data: str | Path, zone: str | None) -> "DataSource":
     return DataSource(place=STORE if str(data) == STORE else str(Path(data).resolve()), zone=zone)
 
 
-def models_of(settings: "Settings") -> "Models":
+def models_of(settings: "Settings") -> "ModelSettings":
     """The models that the settings name."""
-    from mats.backtest.spec import Models
+    from mats.backtest.spec import ModelSettings
 
-    return Models(**settings.backtest.model_dump(exclude={"capital", "limits"}))
+    return ModelSettings(**settings.backtest.model_dump(exclude={"capital", "limits"}))
 
 
 def limits_of(settings: "Settings") -> "Limits":
     """The limits of the live system, or limits that no order reaches."""
-    from mats.risk.limits import UNLIMITED, Limits
+    from mats.risk import UNLIMITED, Limits
 
     return UNLIMITED if settings.backtest.limits == "none" else Limits(**settings.risk.model_dump())
 
 
 def uri_of(settings: "Settings") -> str:
     """The address of the store."""
-    from mats.store.connection import store_uri
+    from mats.store.tables import store_uri
 
     return store_uri(settings.store.uri, settings.data_dir)
 
@@ -144,9 +145,8 @@ def _settings(config: Path | None, data_dir: Path | None) -> "Settings":
 def _benchmark(
     prepared: "Prepared", source: "DataSource", benchmark: "str | pd.Series", uri: str
 ) -> "Benchmark | None":
-    from mats.backtest.benchmark import given, hold, hold_all
     from mats.backtest.data import Wanted, load_data
-    from mats.backtest.frames import nanoseconds
+    from mats.backtest.result import given, hold, hold_all, nanoseconds
 
     spec, data = prepared.spec, prepared.data
     if not isinstance(benchmark, str):

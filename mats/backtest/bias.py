@@ -9,10 +9,7 @@ from msgspec.structs import replace
 from mats.backtest.engine import run_backtest
 from mats.backtest.run import BacktestRun
 from mats.backtest.spec import BacktestSpec
-from mats.data.columns import BarColumns, Floats, Instants, MarketData
-from mats.model.instrument import InstrumentId
-from mats.model.orders import StrategyName
-from mats.model.timestamp import Nanos, iso
+from mats.model import BarColumns, BarData, Floats, Instants, InstrumentId, Nanos, StrategyName, iso
 
 CUTS = 6
 STARTS = (0.1, 0.3)
@@ -60,7 +57,7 @@ class WarmUp(msgspec.Struct, frozen=True):
         return f"{what} holds the same after {self.settled} bars; it differs on {self.different} of {self.bars}"
 
 
-def look_ahead(spec: BacktestSpec, data: MarketData, cuts: int = CUTS) -> tuple[LookAhead, ...]:
+def look_ahead(spec: BacktestSpec, data: BarData, cuts: int = CUTS) -> tuple[LookAhead, ...]:
     """The first wish at each of some cuts that depends on what comes after the cut; none for a sound strategy.
 
     Half of the cuts are at wishes, where a look ahead shows itself first, half are spread evenly.
@@ -77,7 +74,7 @@ def look_ahead(spec: BacktestSpec, data: MarketData, cuts: int = CUTS) -> tuple[
     return tuple(found)
 
 
-def warm_up(spec: BacktestSpec, data: MarketData, starts: Sequence[float] = STARTS) -> tuple[WarmUp, ...]:
+def warm_up(spec: BacktestSpec, data: BarData, starts: Sequence[float] = STARTS) -> tuple[WarmUp, ...]:
     """How the whole run compares with runs that begin at some shares of its period, warm-up included."""
     whole = run_backtest(spec, data)
     closes, report = whole.total.time, []
@@ -106,7 +103,7 @@ def _cuts(run: BacktestRun, known: Sequence[Wish], count: int) -> list[Nanos]:
     return sorted({int(cut) for cut in (*even, *at_wishes)})
 
 
-def _until(data: MarketData, cut: Nanos) -> MarketData:
+def _until(data: BarData, cut: Nanos) -> BarData:
     """The data as it was at `cut`."""
     bars: dict[InstrumentId, BarColumns] = {
         name: columns.between(int(columns.start[0]), cut) for name, columns in data.bars.items() if len(columns)

@@ -7,19 +7,35 @@ from msgspec.structs import replace
 from mats.backtest.pipe import Pipe
 from mats.backtest.run import CashEvent, RuledFill
 from mats.backtest.scene import Scene
-from mats.data.columns import Action, Dividend, Split
+from mats.ledger import apply
 from mats.ledger import order_events as ev
-from mats.ledger.book import Book
-from mats.ledger.order_state import apply
-from mats.model.executions import AdjustmentRecorded, Execution, FillRecorded
-from mats.model.instrument import Instrument, InstrumentId, SecType
-from mats.model.money import ONE, ZERO, floor_to, round_to
-from mats.model.orders import AccountId, OrderTicket, OrderView, Side, StrategyName, order_ref
-from mats.model.timestamp import Nanos
-from mats.strategy.host import Position
-from mats.venue.account import Account
-from mats.venue.bar_market import Lapsed, Met, Traded, Working
-from mats.venue.fees import FeeModel, TieredFees
+from mats.ledger.books import Book
+from mats.model import (
+    ONE,
+    ZERO,
+    AccountId,
+    Action,
+    AdjustmentRecorded,
+    Dividend,
+    Execution,
+    FillRecorded,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OrderTicket,
+    OrderView,
+    SecType,
+    Side,
+    Split,
+    StrategyName,
+    floor_to,
+    order_ref,
+    round_to,
+)
+from mats.strategy import Position
+from mats.venue import Lapsed, Met, Traded, Working
+from mats.venue.matching import Account
+from mats.venue.models import FeeModel, TieredFees
 
 CENT = Decimal("0.01")
 YEAR = Decimal(365)

@@ -8,10 +8,7 @@ import numpy as np
 from mats.backtest.portfolio import Key, Moves, Portfolio
 from mats.backtest.run import Curve
 from mats.backtest.tape import Tape
-from mats.data.columns import Floats, Instants
-from mats.model.instrument import InstrumentId
-from mats.model.money import Currency
-from mats.model.orders import StrategyName
+from mats.model import Currency, Floats, Instants, InstrumentId, StrategyName
 
 
 def curves(

@@ -7,18 +7,23 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data.actions import actions_between
-from mats.data.columns import Action, BarColumns, MarketData
-from mats.data.errors import DataError
-from mats.data.importing import Stamp, file_actions
-from mats.data.quality import checked
-from mats.data.sizes import size_name
-from mats.data.tables import Table, bar_tables, read_table
-from mats.model.instrument import Instrument, InstrumentId, SecType, parse_instrument
-from mats.model.money import Currency
-from mats.model.timestamp import Nanos, iso
-from mats.store.bars import BarStore
-from mats.venue.listings import DEFAULT_LISTINGS
+from mats.data import BarTable, Stamp, actions_between, bar_tables, checked, file_actions, read_table
+from mats.errors import DataError
+from mats.model import (
+    Action,
+    BarColumns,
+    BarData,
+    Currency,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    SecType,
+    iso,
+    parse_instrument,
+    size_name,
+)
+from mats.store.tables import BarStore
+from mats.venue.markets import DEFAULT_LISTINGS
 
 STORE = "store"
 
@@ -47,14 +52,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     currency: Currency = "USD"
 
 
-def load_data(source: DataSource, uri: str, wanted: Wanted) -> MarketData:
+def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
     """The bars, with splits and dividends, checked.
 
     Raises DataError for an instrument without bars, bars of different sizes, and every fault that a bar can have.
     """
     if not wanted.instruments:
         raise DataError("no instrument is named; name some with --instruments, or in the strategy's parameters")
-    shelf = StoreShelf(uri) if source.place == STORE else FileShelf(source)
+    shelf = StoreSource(uri) if source.place == STORE else FileSource(source)
     bars: dict[InstrumentId, BarColumns] = {}
     actions: dict[InstrumentId, tuple[Action, ...]] = {}
     for name in (*wanted.instruments, *_pairs(shelf, wanted)):
@@ -65,7 +70,7 @@ def load_data(source: DataSource, uri: str, wanted: Wanted) -> MarketData:
     if len(sizes) > 1:
         listed = ", ".join(f"{name} {size_name(columns.seconds)}" for name, columns in bars.items())
         raise DataError(f"the bars differ in size ({listed}); take one size, or name it with --bar-seconds")
-    return MarketData(bars, {name: resolve(name) for name in bars}, actions)
+    return BarData(bars, {name: resolve(name) for name in bars}, actions)
 
 
 def resolve(name: InstrumentId) -> Instrument:
@@ -85,7 +90,7 @@ def resolve(name: InstrumentId) -> Instrument:
 Found = tuple[BarColumns, tuple[Action, ...]]
 
 
-class Shelf(Protocol):
+class BarSource(Protocol):
     """A place that bars are read from."""
 
     def has(self, name: InstrumentId) -> bool:
@@ -95,7 +100,7 @@ class Shelf(Protocol):
         """All bars of an instrument that make up `seconds`, and its actions; DataError where there are none."""
 
 
-class StoreShelf:
+class StoreSource:
     """The store: bars of the very size where there are any, else the largest that make it up."""
 
     def __init__(self, uri: str) -> None:
@@ -117,7 +122,7 @@ class StoreShelf:
         return checked(_table(bars)), self._store.actions(name)
 
 
-class FileShelf:
+class FileSource:
     """A bar file, or a folder of them."""
 
     def __init__(self, source: DataSource) -> None:
@@ -140,7 +145,7 @@ class FileShelf:
         return checked(table), file_actions(file, table, self._source.zone)
 
 
-def _pairs(shelf: Shelf, wanted: Wanted) -> list[InstrumentId]:
+def _pairs(shelf: BarSource, wanted: Wanted) -> list[InstrumentId]:
     base = wanted.currency
     currencies = {resolve(name).currency for name in wanted.instruments} - {base}
     pairs = [pair for other in sorted(currencies) for pair in (other + base, base + other)]
@@ -157,9 +162,9 @@ def _part(bars: BarColumns, wanted: Wanted) -> BarColumns:
     return bars.between(int(bars.start[max(0, first - wanted.before)]), int(bars.end[last - 1]))
 
 
-def _table(bars: BarColumns) -> Table:
+def _table(bars: BarColumns) -> BarTable:
     """Stored bars as a table, to be looked at as files are."""
-    return Table(
+    return BarTable(
         place=f"the store's bars/{size_name(bars.seconds)}",
         instrument=bars.instrument,
         seconds=bars.seconds,

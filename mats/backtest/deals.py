@@ -9,12 +9,23 @@ from mats.backtest.booking import recorded
 from mats.backtest.pipe import ROUTE
 from mats.backtest.speaker import Speaker
 from mats.backtest.tape import Tape, exactly
-from mats.model.executions import FillRecorded
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.money import ONE, ZERO
-from mats.model.orders import PLAIN, AccountId, OrderIntent, OrderState, OrderView, Side, Signal, StrategyName
-from mats.model.timestamp import Nanos
-from mats.venue.bar_market import BarMarket, Working
+from mats.model import (
+    ONE,
+    PLAIN,
+    ZERO,
+    AccountId,
+    FillRecorded,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OrderIntent,
+    OrderState,
+    OrderView,
+    Side,
+    Signal,
+    StrategyName,
+)
+from mats.venue import BarMarket, Working
 
 
 class Place(msgspec.Struct, eq=False):

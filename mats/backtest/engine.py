@@ -20,9 +20,8 @@ from mats.backtest.spec import BacktestSpec
 from mats.backtest.tape import Tape, closing
 from mats.backtest.targets import Wakes
 from mats.backtest.trades import completed_trades
-from mats.data.columns import MarketData
-from mats.model.timestamp import Nanos
-from mats.venue.bar_market import BarMarket, Visit
+from mats.model import BarData, Nanos
+from mats.venue import BarMarket, Visit
 
 REPORTS = 200
 """How often the progress of a run is told."""
@@ -31,7 +30,7 @@ Progress = Callable[[int, int], None]
 """Is told how many closes are over, and of how many."""
 
 
-def run_backtest(spec: BacktestSpec, data: MarketData, progress: Progress | None = None) -> BacktestRun:
+def run_backtest(spec: BacktestSpec, data: BarData, progress: Progress | None = None) -> BacktestRun:
     """The run of a spec over the bars that it names; it changes nothing outside of itself.
 
     Bars before `spec.start` are history for warm-up. Raises BacktestError, StrategyError or ValueError where it cannot
@@ -43,7 +42,7 @@ def run_backtest(spec: BacktestSpec, data: MarketData, progress: Progress | None
 class Engine:
     """One run from its first step to its last."""
 
-    def __init__(self, spec: BacktestSpec, data: MarketData) -> None:
+    def __init__(self, spec: BacktestSpec, data: BarData) -> None:
         begun = perf_counter()
         self._spec = spec
         self.parts = parts = Parts(spec, data)

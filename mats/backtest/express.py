@@ -17,15 +17,11 @@ from mats.backtest.portfolio import Moves
 from mats.backtest.run import RuledFill
 from mats.backtest.scene import Scene
 from mats.backtest.tape import exactly
-from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO, floor_to
-from mats.model.orders import PLAIN, OrderView, Signal, StrategyName
-from mats.model.timestamp import MINUTE, Nanos
-from mats.risk.limits import Limits
-from mats.risk.sizing import order_quantity
-from mats.strategy.desk import Wish
-from mats.venue.bar_market import Traded
-from mats.venue.fees import FeeModel
+from mats.model import MINUTE, PLAIN, ZERO, InstrumentId, Nanos, OrderView, Signal, StrategyName, floor_to
+from mats.risk import Limits, order_quantity
+from mats.strategy.hosting import OrderCommand
+from mats.venue import Traded
+from mats.venue.models import FeeModel
 
 
 class Express:
@@ -65,7 +61,7 @@ class Express:
                 total += place.net * mark * place.multiplier
         return total
 
-    def hear(self, wish: Wish) -> None:
+    def hear(self, wish: OrderCommand) -> None:
         """A signal goes the short way if it is ordinary; anything else ends it."""
         if not (self.open and isinstance(wish, Signal) and self._takes(wish)):
             self.leave()

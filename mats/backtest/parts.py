@@ -15,21 +15,27 @@ from mats.backtest.pipe import Pipe
 from mats.backtest.portfolio import Portfolio
 from mats.backtest.scene import Queue, Scene
 from mats.backtest.speaker import BacktestDesk, Speaker
-from mats.backtest.spec import BacktestSpec, Models
+from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.backtest.tape import Clock, Tape, timeline
-from mats.data.columns import MarketData, Split
 from mats.errors import UserError
-from mats.ledger.allocation import check_weights
-from mats.model.instrument import InstrumentId
-from mats.model.money import exact
-from mats.model.orders import Signal, StrategyName
-from mats.model.timestamp import DAY, SECOND, iso
-from mats.strategy.desk import Wish
-from mats.strategy.host import LogLevel
-from mats.strategy.record import StrategyRecord, check_table
-from mats.strategy.table import shares
-from mats.venue.bar_market import BarMarket, Friction
-from mats.venue.fees import FeeModel, FixedFees, NoFees, PerUnitFees, TieredFees
+from mats.ledger.valuation import check_weights
+from mats.model import (
+    DAY,
+    SECOND,
+    BarData,
+    InstrumentId,
+    Signal,
+    Split,
+    StrategyName,
+    StrategyRecord,
+    check_table,
+    exact,
+    iso,
+)
+from mats.strategy import LogLevel
+from mats.strategy.hosting import OrderCommand, shares
+from mats.venue import BarMarket, Friction
+from mats.venue.models import FeeModel, FixedFees, NoFees, PerUnitFees, TieredFees
 
 ACCOUNT = "BACKTEST"
 LINES_KEPT = 1_000
@@ -45,7 +51,7 @@ class BacktestError(UserError):
 class Parts:
     """Everything that a run consists of. `due` is what the calendar brings, by the step of the timeline."""
 
-    def __init__(self, spec: BacktestSpec, data: MarketData) -> None:
+    def __init__(self, spec: BacktestSpec, data: BarData) -> None:
         check_table(spec.strategies, "the backtest")
         self.clock = Clock(spec.start)
         self.queue: Queue = deque()
@@ -91,7 +97,7 @@ class Parts:
         given = self._spec.equities.get(name)
         return self._weights[name] * total if given is None else given
 
-    def _ask(self, wish: Wish) -> None:
+    def _ask(self, wish: OrderCommand) -> None:
         if isinstance(wish, Signal):
             self.signals.append(wish)
         self.queue.append((self._hear, wish))
@@ -187,7 +193,7 @@ class Parts:
         ]
 
 
-def fee_model(models: Models) -> FeeModel:
+def fee_model(models: ModelSettings) -> FeeModel:
     """The schedule of commissions that is meant."""
     match models.fees:
         case "ib-fixed":

@@ -4,13 +4,14 @@ from collections import deque
 from collections.abc import Callable
 
 from mats.backtest.scene import Scene
+from mats.ledger import apply, changed_view, opening_view
 from mats.ledger import order_events as ev
-from mats.ledger.order_state import apply
-from mats.ledger.orders import changed_view, opening_view
-from mats.model.instrument import InstrumentId
-from mats.model.orders import (
+from mats.model import (
+    SECOND,
     CancelRequest,
+    InstrumentId,
     IntentId,
+    Nanos,
     OrderIntent,
     OrderModification,
     OrderRequest,
@@ -19,13 +20,9 @@ from mats.model.orders import (
     Signal,
     StrategyName,
 )
-from mats.model.timestamp import SECOND, Nanos
-from mats.risk.desk import Denied, RiskDesk
-from mats.risk.limits import Limits
-from mats.risk.state import RiskState
-from mats.risk.world import World
-from mats.strategy.desk import Wish
-from mats.venue.bar_market import Working
+from mats.risk import Denied, Limits, RiskDesk, RiskState, World
+from mats.strategy.hosting import OrderCommand
+from mats.venue import Working
 
 ROUTE = 1
 
@@ -54,7 +51,7 @@ class Pipe:
 
     # Risk
 
-    def hear(self, wish: Wish) -> None:
+    def hear(self, wish: OrderCommand) -> None:
         """What a strategy asks for comes to whom it concerns."""
         if isinstance(wish, CancelRequest):
             self.cancel(wish)

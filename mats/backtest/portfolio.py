@@ -8,10 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from mats.backtest.tape import Clock, Tape
-from mats.ledger.book import Book, adjust, trade
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.money import ONE, ZERO, Currency, floor_to
-from mats.model.orders import AccountId, StrategyName
+from mats.ledger.books import Book, adjust, trade
+from mats.model import ONE, ZERO, AccountId, Currency, Instrument, InstrumentId, StrategyName, floor_to
 
 Key = tuple[StrategyName, InstrumentId]
 

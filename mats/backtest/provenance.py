@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from mats.backtest.spec import BacktestSpec
-from mats.model.orders import StrategyName
-from mats.strategy.loader import find_file
+from mats.model import StrategyName
+from mats.strategy.hosting import find_file
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,13 +7,20 @@ from typing import Literal
 import msgspec
 
 from mats.backtest.spec import BacktestSpec
-from mats.data.columns import Floats, Instants
-from mats.ledger.trades import Trade
-from mats.model.executions import AdjustmentRecorded, FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO, Currency
-from mats.model.orders import OrderView, Signal, StrategyName
-from mats.model.timestamp import Nanos
+from mats.ledger.books import Trade
+from mats.model import (
+    ZERO,
+    AdjustmentRecorded,
+    Currency,
+    FillRecorded,
+    Floats,
+    Instants,
+    InstrumentId,
+    Nanos,
+    OrderView,
+    Signal,
+    StrategyName,
+)
 
 RunState = Literal["complete", "failed"]
 

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from mats.backtest.portfolio import Portfolio
 from mats.backtest.speaker import Speaker
 from mats.backtest.tape import Clock, Tape
-from mats.model.instrument import InstrumentId
-from mats.model.orders import AccountId, StrategyName
-from mats.venue.bar_market import BarMarket
+from mats.model import AccountId, InstrumentId, StrategyName
+from mats.venue import BarMarket
 
 Queue = deque[tuple[Callable[..., None], object]]
 """What was said and is not yet heard: each message with the one who takes it, first in, first out."""

@@ -6,18 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from mats.backtest.tape import Clock, Tape, TapeIndicators, TapeWindow
-from mats.data.bars import aggregate
-from mats.model.executions import FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.market import Bar
-from mats.model.orders import IntentId, OrderView
-from mats.model.timestamp import Nanos, iso
-from mats.strategy.base import Strategy
-from mats.strategy.desk import Desk, Wish
-from mats.strategy.errors import StrategyError
-from mats.strategy.host import LogLevel, Position
-from mats.strategy.loader import make_runner
-from mats.strategy.record import StrategyRecord
+from mats.data import aggregate
+from mats.errors import StrategyError
+from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, StrategyRecord, iso
+from mats.strategy import LogLevel, Position, Strategy
+from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
 
 Listener = Callable[[Sequence[Bar], Nanos], None]
 """Takes the bars that have just ended, and when that is."""
@@ -27,12 +20,12 @@ class StrategyFailed(Exception):
     """A strategy raised in a callback; the text names it, the time of the data, and what it raised."""
 
 
-class BacktestDesk(Desk):
+class BacktestDesk(LocalHost):
     """A desk whose equity is worked out when somebody asks, and that is told before anybody looks at what is on it."""
 
     def __init__(
         self,
-        send: Callable[[Wish], None],
+        send: Callable[[OrderCommand], None],
         mint: Callable[[], IntentId],
         now: Callable[[], Nanos],
         log: Callable[[LogLevel, str], None],

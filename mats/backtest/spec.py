@@ -6,18 +6,15 @@ from typing import Literal
 
 import msgspec
 
-from mats.model.money import Currency
-from mats.model.orders import StrategyName
-from mats.model.timestamp import Nanos
-from mats.risk.limits import Limits
-from mats.strategy.record import StrategyRecord
+from mats.model import Currency, Nanos, StrategyName, StrategyRecord
+from mats.risk import Limits
 
 FeeSchedule = Literal["ib-fixed", "ib-tiered", "per-unit", "none"]
 Style = Literal["bars", "signals"]
 """`bars`: the strategy hears of every bar. `signals`: it declares all its signals at once, a function of the bars."""
 
 
-class Models(msgspec.Struct, frozen=True, kw_only=True):
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the simulated market treats orders. The defaults cost money on purpose: a round trip pays the spread."""
 
     fees: FeeSchedule = "ib-fixed"
@@ -49,7 +46,7 @@ class BacktestSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a strategy may work with whatever happens; one that is not named has its weight of the total equity."""
     currency: Currency = "USD"
     description: str = "run"
-    models: Models = Models()
+    models: ModelSettings = ModelSettings()
     limits: Limits = Limits()
     style: Style = "bars"
     seed: int = 1

@@ -9,14 +9,10 @@ from itertools import chain, islice, repeat
 import numpy as np
 import pandas as pd
 
-from mats.data.columns import BarColumns, Floats, Instants
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar
-from mats.model.money import exact
-from mats.model.timestamp import SECOND, Nanos
-from mats.strategy.declared import Declaration, as_columns, not_declared
-from mats.strategy.errors import StrategyError
-from mats.venue.bar_market import MarketBar
+from mats.errors import StrategyError
+from mats.model import SECOND, Bar, BarColumns, Floats, Instants, Instrument, InstrumentId, Nanos, exact
+from mats.strategy import Declaration, as_columns, not_declared
+from mats.venue import MarketBar
 
 BLOCK = 256
 """Rows that are turned into bars at once: so few that those of many instruments stay in the processor's cache."""

@@ -8,10 +8,8 @@ import numpy as np
 
 from mats.backtest.speaker import Speaker
 from mats.backtest.tape import Tape
-from mats.data.columns import Floats, Instants
-from mats.model.instrument import InstrumentId
-from mats.model.orders import OrderState, OrderView
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
+from mats.model import Floats, Instants, InstrumentId, OrderState, OrderView
 
 
 class Wake(NamedTuple):

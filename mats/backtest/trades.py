@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 
 from mats.backtest.run import RuledFill
-from mats.ledger.history import Charge
-from mats.ledger.lots import Lot, OpenLots
-from mats.ledger.trades import Trade
-from mats.model.executions import AdjustmentRecorded
-from mats.model.money import EXACT
+from mats.ledger.books import Charge, Lot, OpenLots, Trade
+from mats.model import EXACT, AdjustmentRecorded
 
 Key = tuple[str, str]
 

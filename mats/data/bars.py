@@ -4,9 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from mats.model.instrument import InstrumentId
-from mats.model.market import Bar
-from mats.model.timestamp import SECOND, Nanos
+from mats.model import SECOND, Bar, InstrumentId, Nanos
 
 
 class BarBuilder:

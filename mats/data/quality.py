@@ -6,17 +6,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mats.data.columns import BarColumns, Instants
-from mats.data.errors import DataError
-from mats.data.tables import PRICES, Table
-from mats.model.timestamp import SECOND, Nanos, iso
+from mats.data.bar_files import PRICES, BarTable
+from mats.errors import DataError
+from mats.model import SECOND, BarColumns, Instants, Nanos, iso
 
 Mask = npt.NDArray[np.bool_]
 
 GAPS_KEPT = 5
 
 
-class Fault(msgspec.Struct, frozen=True):
+class DataDefect(msgspec.Struct, frozen=True):
     """Rows of one fault: how many, and the first one, counted from 1 without the header."""
 
     count: int
@@ -35,7 +34,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What was found in a table: faults by name, and the longest of its gaps."""
 
     rows: int
-    faults: Mapping[str, Fault]
+    faults: Mapping[str, DataDefect]
     gaps: int
     longest: tuple[Gap, ...]
 
@@ -57,7 +56,7 @@ USELESS = frozenset(MENDS) - {"repeated time", "time before the row above", "tim
 """The faults of rows that are no bars."""
 
 
-def faults(table: Table) -> dict[str, Mask]:
+def faults(table: BarTable) -> dict[str, Mask]:
     """For each kind of fault the rows that have it; kinds without a row are left out."""
     numbers = [getattr(table, name) for name in PRICES] + [table.volume]
     with np.errstate(invalid="ignore"):
@@ -79,7 +78,7 @@ def faults(table: Table) -> dict[str, Mask]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def checked(table: Table) -> BarColumns:
+def checked(table: BarTable) -> BarColumns:
     """The bars of a table that has no fault; DataError names the first fault of one that has."""
     for name, mask in faults(table).items():
         row = int(mask.argmax())
@@ -92,7 +91,7 @@ def checked(table: Table) -> BarColumns:
     return _bars(table, slice(None))
 
 
-def cleaned(table: Table) -> tuple[BarColumns, Findings]:
+def cleaned(table: BarTable) -> tuple[BarColumns, Findings]:
     """The rows that are bars, in order of time, the later of two rows of one time; and what else there was."""
     found = faults(table)
     bad = np.zeros(len(table), dtype=np.bool_)
@@ -115,7 +114,7 @@ def gaps(start: Instants, seconds: int) -> list[Gap]:
     return [Gap(int(start[i]) + seconds * SECOND, int(start[i + 1])) for i in holes.tolist()]
 
 
-def _bars(table: Table, rows: npt.NDArray[np.int64] | slice) -> BarColumns:
+def _bars(table: BarTable, rows: npt.NDArray[np.int64] | slice) -> BarColumns:
     spread = table.spread
     return BarColumns(
         table.instrument,
@@ -130,7 +129,7 @@ def _bars(table: Table, rows: npt.NDArray[np.int64] | slice) -> BarColumns:
     )
 
 
-def _refuse_overlap(table: Table, bars: BarColumns) -> None:
+def _refuse_overlap(table: BarTable, bars: BarColumns) -> None:
     early = np.flatnonzero(np.diff(bars.start) < table.seconds * SECOND)
     if len(early):
         raise DataError(
@@ -139,9 +138,9 @@ def _refuse_overlap(table: Table, bars: BarColumns) -> None:
         )
 
 
-def _fault(table: Table, mask: Mask) -> Fault:
+def _fault(table: BarTable, mask: Mask) -> DataDefect:
     row = int(mask.argmax())
-    return Fault(int(mask.sum()), row + 1, int(table.start[row]))
+    return DataDefect(int(mask.sum()), row + 1, int(table.start[row]))
 
 
 def _length(gap: Gap) -> Nanos:

@@ -1,4 +1,14 @@
 """A paper gateway: a TCP server that speaks the TWS API protocol over the simulated exchange of `mats.venue`."""
 
-from mats.gateway.server import GatewayError as GatewayError
-from mats.gateway.server import PaperGateway as PaperGateway
+from mats.gateway.pacing import LENIENT, STRICT
+from mats.gateway.process import serve, serve_script
+from mats.gateway.server import GatewayError, PaperGateway
+
+__all__ = [
+    "LENIENT",
+    "STRICT",
+    "GatewayError",
+    "PaperGateway",
+    "serve",
+    "serve_script",
+]

@@ -10,8 +10,7 @@ from types import TracebackType
 
 import msgspec
 
-from mats.gateway.faults_plan import AnyFault
-from mats.gateway.faults_rows import PlanError, parse_plan
+from mats.gateway.faults import AnyFault, PlanError, parse_plan
 from mats.gateway.server import PaperGateway
 
 LONGEST_LINE = 1 << 16

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mats.gateway.server import PaperGateway
-from mats.model.timestamp import iso
-from mats.venue.orders import Order
+from mats.model import iso
+from mats.venue.matching import VenueOrder
 
 ORDERS_SHOWN, FILLS_SHOWN = 8, 6
 
@@ -48,7 +48,7 @@ def _orders(gateway: PaperGateway) -> Table:
     return table
 
 
-def _price(order: Order) -> str:
+def _price(order: VenueOrder) -> str:
     return " / ".join(f"{price:f}" for price in (order.limit_price, order.stop_price) if price is not None) or "market"
 
 

@@ -10,38 +10,23 @@ from types import TracebackType
 import structlog
 
 from mats.errors import UserError
-from mats.gateway import responses, sidelines
-from mats.gateway.advisors import Advisors
-from mats.gateway.blotter import Blotter, era_of
-from mats.gateway.contracts import Contracts
-from mats.gateway.desk import Desk
-from mats.gateway.faults import Faults
-from mats.gateway.faults_house import House
-from mats.gateway.faults_traffic import Traffic
-from mats.gateway.feed import Feed, Publisher, RandomFeed, ReplayFeed
-from mats.gateway.historical import Historical
-from mats.gateway.historical_pacing import HistoricalPacing
-from mats.gateway.hub import Hub
-from mats.gateway.limits import LENIENT, Limits
+from mats.gateway import unsupported
+from mats.gateway.accounts import PULSE_SECONDS, AccountService, Advisors, Handler, PnlTracker
+from mats.gateway.client_registry import ClientRegistry
+from mats.gateway.data import Contracts, Historical, HistoricalPacing, MarketDataService
+from mats.gateway.faults import Faults, FaultTarget, Traffic
 from mats.gateway.listener import Listener
-from mats.gateway.lobby import MAX_CLIENTS, Lobby
-from mats.gateway.market_data import MarketData
-from mats.gateway.message_pacing import MessagePacing
-from mats.gateway.order_queries import OrderQueries
-from mats.gateway.portfolio import Handler, Portfolio
-from mats.gateway.profits import PULSE_SECONDS, Profits
-from mats.gateway.session import Session
-from mats.gateway.state import State
-from mats.gateway.wire import Fields
-from mats.model.timestamp import Nanos
-from mats.venue.clock import Clock, DataClock, ShiftedClock, SystemClock
-from mats.venue.exchange import Exchange
-from mats.venue.history import History
-from mats.venue.hours import Hours
-from mats.venue.market import RandomMarket
-from mats.venue.models import Models
-from mats.venue.replay import Replay
-from mats.venue.universe import default_universe, load_universe
+from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver, ReplayMarketDriver
+from mats.gateway.orders import OrderQueries, OrderService, OrderStore, era_of
+from mats.gateway.pacing import LENIENT, GatewayLimits, MessagePacing
+from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
+from mats.gateway.persistence import GatewayState
+from mats.gateway.protocol import ClientSession, Fields, responses
+from mats.model import Nanos
+from mats.venue import Clock, DataClock, ShiftedClock, SystemClock
+from mats.venue.markets import BarHistory, BarReplay, Hours, RandomMarket, default_universe, load_universe
+from mats.venue.matching import Exchange
+from mats.venue.models import VenueModels
 
 FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
@@ -83,37 +68,41 @@ class PaperGateway:
         cash: Decimal = Decimal(1_000_000),
         instruments: Path | None = None,
         clock: Clock | None = None,
-        models: Models | None = None,
-        limits: Limits = LENIENT,
+        models: VenueModels | None = None,
+        limits: GatewayLimits = LENIENT,
     ) -> None:
-        models = models or Models()
+        models = models or VenueModels()
         self._traffic = Traffic()
         self._pacing = MessagePacing(limits, self._answer)
-        self._lobby = Lobby()
-        self._listener = Listener(host, port, lambda: Session(self, self._traffic))
+        self._lobby = PendingConnections()
+        self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic))
         try:
             self.universe = load_universe(instruments) if instruments else default_universe()
-            played = Replay(replay, self.universe) if replay else None
-            self._state = State(state)
+            played = BarReplay(replay, self.universe) if replay else None
+            self._state = GatewayState(state)
         except (ValueError, OSError, sqlite3.Error) as error:
             raise GatewayError(f"the gateway cannot start: {error}") from error
-        self._hub = Hub(self._state)
+        self._hub = ClientRegistry(self._state)
         stored_time = self._state.load("clock", Nanos).get("now", 0)
         base: Clock = DataClock(stored_time or played.start) if played else clock or SystemClock()
         self.clock = ShiftedClock(base)
         self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
-        self.portfolio = Portfolio(self._hub, self._state, self.clock, self.universe, self.exchange.mark, models.margin)
+        self.portfolio = AccountService(
+            self._hub, self._state, self.clock, self.universe, self.exchange.mark, models.margin
+        )
         self.portfolio.open(accounts, cash)
-        self._profits = Profits(self._hub, self._state, self.clock, self.universe, self.portfolio, self.exchange.mark)
-        blotter = Blotter(self._state, era_of(SystemClock().now()))
-        self._desk = Desk(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio, models)
+        self._profits = PnlTracker(
+            self._hub, self._state, self.clock, self.universe, self.portfolio, self.exchange.mark
+        )
+        blotter = OrderStore(self._state, era_of(SystemClock().now()))
+        self._desk = OrderService(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio, models)
         for order in self.exchange.working():
             self.universe.wake(order.instrument)
         market = RandomMarket(self.universe, seed)
         self._data, on_data = self._new_data(played or market, models.hours, limits)
         self._feed = self._new_feed(base, played, market, bar_seconds, hold_seconds)
         parts = (self.exchange, self.portfolio, blotter, self._desk, self._data)
-        house = House(self._hub, self._listener, self._lobby, self.clock, *parts, [])
+        house = FaultTarget(self._hub, self._listener, self._lobby, self.clock, *parts, [])
         self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data, self._traffic, house)
         self._handlers: dict[int, Handler] = {
             **self._requests(),
@@ -123,14 +112,16 @@ class PaperGateway:
             **on_data,
             **self._profits.requests(),
             **Advisors(accounts).requests(),
-            **sidelines.requests(),
+            **unsupported.requests(),
         }
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _new_data(self, history: History, hours: Hours, limits: Limits) -> tuple[MarketData, dict[int, Handler]]:
+    def _new_data(
+        self, history: BarHistory, hours: Hours, limits: GatewayLimits
+    ) -> tuple[MarketDataService, dict[int, Handler]]:
         """Live data, and the handlers of requests for data of any kind."""
         contracts = Contracts(self.clock, self.universe, hours)
-        data = MarketData(
+        data = MarketDataService(
             self._hub, self.clock, self.universe, contracts, self.exchange, history, limits, self._subscribed
         )
         pacing = HistoricalPacing(time.monotonic) if limits.historical else None
@@ -138,12 +129,12 @@ class PaperGateway:
         return data, {**contracts.requests(), **data.requests(), **past.requests()}
 
     def _new_feed(
-        self, clock: Clock, played: Replay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
-    ) -> Feed:
+        self, clock: Clock, played: BarReplay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
+    ) -> MarketDriver:
         publisher = Publisher(self.exchange, self._desk, self._data)
         if played and isinstance(clock, DataClock):
-            return ReplayFeed(played, clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
-        return RandomFeed(market, self.clock, publisher, self._data)
+            return ReplayMarketDriver(played, clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
+        return RandomMarketDriver(market, self.clock, publisher, self._data)
 
     async def __aenter__(self) -> "PaperGateway":
         loop = asyncio.get_running_loop()
@@ -203,10 +194,10 @@ class PaperGateway:
     def _subscribed(self) -> None:
         self._feed.subscribed()
 
-    def opened(self, session: Session) -> None:
+    def opened(self, session: ClientSession) -> None:
         self._lobby.enter(session)
 
-    def start(self, session: Session, client_id: int) -> None:
+    def start(self, session: ClientSession, client_id: int) -> None:
         """Greets a client that has said its id; a second one of the same id is refused with 326."""
         self._lobby.leave(session)
         if len(self.connected) >= MAX_CLIENTS:
@@ -224,10 +215,10 @@ class PaperGateway:
             )
             self._hub.wake()
 
-    def request(self, session: Session, number: int, fields: Fields) -> None:
+    def request(self, session: ClientSession, number: int, fields: Fields) -> None:
         self._pacing.take(session, number, fields)
 
-    def _answer(self, session: Session, number: int, fields: Fields) -> None:
+    def _answer(self, session: ClientSession, number: int, fields: Fields) -> None:
         handler = self._handlers.get(number)
         if handler is None:
             session.send(responses.error(-1, 321, f"Error validating request: request {number} is not supported"))
@@ -235,7 +226,7 @@ class PaperGateway:
             handler(session, fields)
         self._hub.wake()
 
-    def closed(self, session: Session) -> None:
+    def closed(self, session: ClientSession) -> None:
         self._lobby.leave(session)
         if self._hub.leave(session):
             self.portfolio.forget(session.client_id)

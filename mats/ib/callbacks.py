@@ -26,15 +26,22 @@ from mats.ib.events import (
     QuoteReported,
     SessionEvent,
 )
-from mats.ib.notices import Notices
+from mats.ib.notices import NoticeRouter
 from mats.ib.orders import side_of, to_broker_order, to_completed_order
-from mats.ib.pending import Pending, Snapshot
+from mats.ib.pending_requests import PendingRequests, PendingSnapshot
 from mats.ib.quotes import Quotes
-from mats.ib.streams import Feed, Streams
-from mats.model.broker import AccountValue, BrokerError, BrokerPosition, BrokerStatus
-from mats.model.executions import Commission, Execution
-from mats.model.market import Bar
-from mats.model.timestamp import SECOND, from_datetime
+from mats.ib.streams import StreamKind, Streams
+from mats.model import (
+    SECOND,
+    AccountValue,
+    Bar,
+    BrokerError,
+    BrokerPosition,
+    BrokerStatus,
+    Commission,
+    Execution,
+    from_datetime,
+)
 
 UNASKED = -1
 """The request id of an execution that nobody asked for."""
@@ -51,13 +58,13 @@ class Callbacks:
     defaultTimezone = UTC  # the decoder makes datetimes in it
 
     def __init__(
-        self, tell: Callable[[SessionEvent], None], pending: Pending, streams: Streams, quotes: Quotes
+        self, tell: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams, quotes: Quotes
     ) -> None:
         self._tell_owner, self._pending, self._streams, self._quotes = tell, pending, streams, quotes
         self._told = False
         self.next_order_id = 0
         self.undecoded = 0
-        self.notices = Notices(self._tell, pending, streams)
+        self.notices = NoticeRouter(self._tell, pending, streams)
         self.on_closed: Callable[[], None] | None = None
 
     def _tell(self, event: SessionEvent) -> None:
@@ -95,8 +102,8 @@ class Callbacks:
             self._told = False
 
     def currentTime(self, seconds: int) -> None:
-        self._pending.add(Snapshot.SERVER_TIME, seconds * SECOND)
-        self._pending.finish(Snapshot.SERVER_TIME)
+        self._pending.add(PendingSnapshot.SERVER_TIME, seconds * SECOND)
+        self._pending.finish(PendingSnapshot.SERVER_TIME)
 
     def error(self, request_id: int, code: int, text: str, _advanced: str = "") -> None:
         self.notices.hear(BrokerError(request_id=request_id, code=code, text=text))
@@ -106,20 +113,20 @@ class Callbacks:
     def openOrder(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
         self._see(contract)
         reported = to_broker_order(contract, order, state)
-        self._pending.add(Snapshot.OPEN_ORDERS, reported)
+        self._pending.add(PendingSnapshot.OPEN_ORDERS, reported)
         self._tell(OrderReported(reported))
 
     def openOrderEnd(self) -> None:
-        self._pending.finish(Snapshot.OPEN_ORDERS)
+        self._pending.finish(PendingSnapshot.OPEN_ORDERS)
 
     def completedOrder(self, contract: Contract, order: Order, state: OrderState) -> None:
         self._see(contract)
         reported = to_completed_order(contract, order, state)
-        self._pending.add(Snapshot.COMPLETED_ORDERS, reported)
+        self._pending.add(PendingSnapshot.COMPLETED_ORDERS, reported)
         self._tell(OrderReported(reported))
 
     def completedOrdersEnd(self) -> None:
-        self._pending.finish(Snapshot.COMPLETED_ORDERS)
+        self._pending.finish(PendingSnapshot.COMPLETED_ORDERS)
 
     def orderStatus(
         self,
@@ -183,7 +190,7 @@ class Callbacks:
         if cost is None or cost == COST_PENDING:
             return  # not known yet; the report comes again
         commission = Commission(exec_id=report.execId, amount=cost, currency=report.currency)
-        self._pending.add(Snapshot.COMMISSIONS, commission)
+        self._pending.add(PendingSnapshot.COMMISSIONS, commission)
         self._tell(CommissionReported(commission))
 
     # --- the account
@@ -199,23 +206,23 @@ class Callbacks:
             multiplier=multiplier_of(contract),
             con_id=contract.conId,
         )
-        self._pending.add(Snapshot.POSITIONS, reported)
+        self._pending.add(PendingSnapshot.POSITIONS, reported)
         self._tell(PositionReported(reported))
 
     def positionEnd(self) -> None:
-        self._pending.finish(Snapshot.POSITIONS)
+        self._pending.finish(PendingSnapshot.POSITIONS)
 
     def accountUpdateMulti(
         self, request_id: int, account: str, _model: str, tag: str, value: str, currency: str
     ) -> None:
         reported = AccountValue(account=account, tag=tag, value=value, currency=currency)
-        if self._streams.subject(request_id, Feed.ACCOUNT) is None:
+        if self._streams.subject(request_id, StreamKind.ACCOUNT) is None:
             self._pending.add(request_id, reported)
         else:
             self._tell(AccountValueReported(reported))
 
     def accountUpdateMultiEnd(self, request_id: int) -> None:
-        if self._streams.subject(request_id, Feed.ACCOUNT) is None:
+        if self._streams.subject(request_id, StreamKind.ACCOUNT) is None:
             self._pending.finish(request_id)
 
     # --- contracts and market data
@@ -247,24 +254,24 @@ class Callbacks:
         wap: float,
         count: int,
     ) -> None:
-        if instrument := self._streams.subject(request_id, Feed.BARS):
+        if instrument := self._streams.subject(request_id, StreamKind.BARS):
             volume, wap, count = max(0.0, volume), max(0.0, wap), max(0, count)
             self._tell(BarReported(Bar(instrument, time * SECOND, 5, open_, high, low, close, volume, wap, count)))
         else:
             self._pending.late += 1
 
     def priceSizeTick(self, request_id: int, tick: int, price: float, size: float) -> None:
-        if instrument := self._streams.subject(request_id, Feed.QUOTES):
+        if instrument := self._streams.subject(request_id, StreamKind.QUOTES):
             self._quotes.price(instrument, tick, price, size)
         else:
             self._pending.late += 1
 
     def tickSize(self, request_id: int, tick: int, size: float) -> None:
-        if instrument := self._streams.subject(request_id, Feed.QUOTES):
+        if instrument := self._streams.subject(request_id, StreamKind.QUOTES):
             self._quotes.size(instrument, tick, size)
         else:
             self._pending.late += 1
 
     def _see(self, contract: Contract) -> None:
-        if Snapshot.INSTRUMENTS in self._pending and (instrument := to_instrument(contract)):
-            self._pending.add(Snapshot.INSTRUMENTS, instrument)
+        if PendingSnapshot.INSTRUMENTS in self._pending and (instrument := to_instrument(contract)):
+            self._pending.add(PendingSnapshot.INSTRUMENTS, instrument)

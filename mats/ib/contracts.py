@@ -6,8 +6,7 @@ import msgspec
 from ib_async.contract import Contract, ContractDetails
 from ib_async.util import UNSET_DOUBLE
 
-from mats.model.instrument import Instrument, InstrumentId, SecType, instrument_id
-from mats.model.money import ONE, ZERO, exact
+from mats.model import ONE, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
 
 HELD_TYPES = frozenset(SecType)
 

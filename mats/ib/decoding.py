@@ -1,7 +1,7 @@
 """ib_async's decoder, made unable to lose a message in silence.
 
 The library logs what it cannot decode and goes on: an execution in an unknown time zone simply vanishes. Here every
-failure, of the decoder and of what it calls, is reported, and times are read by `mats.ib.times`.
+failure, of the decoder and of what it calls, is reported, and times are read by `mats.ib.timestamps`.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ from typing import Any
 
 from ib_async.decoder import Decoder
 
-from mats.ib.times import Zones, instant
-from mats.model.timestamp import SECOND
+from mats.ib.timestamps import Zones, instant
+from mats.model import SECOND
 
 TIME_OF_EXECUTION = 15
 """The index of the time in an execDetails message, whose first field is the message number."""
@@ -40,7 +40,7 @@ def everything(_number: int) -> bool:
     return True
 
 
-class LoudDecoder(Decoder):
+class CheckedDecoder(Decoder):
     """Decodes one message after the other; `failed` hears of every message that could not be used.
 
     `wanted` is asked by message number before any work is done; what is not wanted is not decoded.

@@ -25,7 +25,7 @@ class VersionTooOld(ConnectionFailed):
     """The gateway speaks a protocol that is not understood any more."""
 
 
-class ConnectionLost(IBError):
+class ConnectionLostError(IBError):
     """The socket is gone; whether the gateway took what was sent last is unknown."""
 
 

@@ -2,12 +2,20 @@
 
 import msgspec
 
-from mats.ib.codes import Meaning
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
-from mats.model.executions import Commission, Execution
-from mats.model.instrument import InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.orders import IntentId
+from mats.ib.error_codes import Meaning
+from mats.model import (
+    AccountValue,
+    Bar,
+    BrokerError,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerStatus,
+    Commission,
+    Execution,
+    InstrumentId,
+    IntentId,
+    Quote,
+)
 
 
 class ExecutionReported(msgspec.Struct, frozen=True):
@@ -35,7 +43,7 @@ class OrderStatusReported(msgspec.Struct, frozen=True):
     status: BrokerStatus
 
 
-class ErrorReported(msgspec.Struct, frozen=True):
+class ErrorReceived(msgspec.Struct, frozen=True):
     """Any error or notice. `instrument` is set where it concerns a market data subscription of this session."""
 
     error: BrokerError
@@ -112,7 +120,7 @@ SessionEvent = (
     | CommissionReported
     | OrderReported
     | OrderStatusReported
-    | ErrorReported
+    | ErrorReceived
     | PositionReported
     | AccountValueReported
     | BarReported

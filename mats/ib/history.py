@@ -9,10 +9,8 @@ from types import MappingProxyType
 import msgspec
 from ib_async.objects import BarData
 
-from mats.ib.times import NO_ZONES, Zones, instant
-from mats.model.instrument import Instrument, InstrumentId, SecType
-from mats.model.market import Bar
-from mats.model.timestamp import DAY, SECOND
+from mats.ib.timestamps import NO_ZONES, Zones, instant
+from mats.model import DAY, SECOND, Bar, Instrument, InstrumentId, SecType
 
 DAY_SECONDS = DAY // SECOND
 
@@ -45,7 +43,7 @@ LONGEST_SPAN = MappingProxyType({1: 2_000, 5: 3_600, 10: 14_400, 15: 14_400, 30:
 """The longest span in seconds that IB answers in one request of small bars."""
 
 
-class History(msgspec.Struct, frozen=True):
+class HistoryRequests(msgspec.Struct, frozen=True):
     """Finished bars, oldest first. `known_empty`: the broker said that there are none, which a timeout never says."""
 
     instrument: InstrumentId

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from mats.ib.codes import Meaning, meaning_of
+from mats.ib.error_codes import Meaning, meaning_of
 from mats.ib.errors import AnswerUntrusted, NotPermitted, PacingViolated, RequestRefused, UnknownInstrument
-from mats.ib.events import ErrorReported, LinkDegraded, LinkRestored, SessionEvent
-from mats.ib.pending import FIRST_REQUEST_ID, Pending
+from mats.ib.events import ErrorReceived, LinkDegraded, LinkRestored, SessionEvent
+from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests
 from mats.ib.streams import Streams
-from mats.model.broker import BrokerError
+from mats.model import BrokerError
 
 REFUSALS = {
     Meaning.UNKNOWN_INSTRUMENT: UnknownInstrument,
@@ -16,10 +16,10 @@ REFUSALS = {
 }
 
 
-class Notices:
+class NoticeRouter:
     """`degraded`: the gateway has no link to IB's servers. `last`: the last word about the connection itself."""
 
-    def __init__(self, tell: Callable[[SessionEvent], None], pending: Pending, streams: Streams) -> None:
+    def __init__(self, tell: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams) -> None:
         self._tell, self._pending, self._streams = tell, pending, streams
         self.degraded = False
         self.last = ""
@@ -30,7 +30,7 @@ class Notices:
         meaning = meaning_of(error.code, error.text)
         if error.request_id < 0:
             self.last = f"{error.code} {error.text}"
-        self._tell(ErrorReported(error, meaning, self._streams.instrument(error.request_id)))
+        self._tell(ErrorReceived(error, meaning, self._streams.instrument(error.request_id)))
         if error.request_id >= FIRST_REQUEST_ID:
             self._answer(error, meaning)
         match meaning:

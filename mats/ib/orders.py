@@ -6,9 +6,7 @@ from ib_async.contract import Contract
 from ib_async.order import Order, OrderState
 
 from mats.ib.contracts import amount, name_of, required
-from mats.model.broker import BrokerOrder
-from mats.model.money import ZERO
-from mats.model.orders import AccountId, OrderTicket, OrderType, Side
+from mats.model import ZERO, AccountId, BrokerOrder, OrderTicket, OrderType, Side
 
 LONGEST_REFERENCE = 128
 NEVER_KNOWN = -1

@@ -7,9 +7,7 @@ API documentation, "Available Tick Types"; the delayed ones (66 to 71) mean the 
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
 
-from mats.model.instrument import InstrumentId
-from mats.model.market import Quote
-from mats.model.timestamp import Nanos
+from mats.model import InstrumentId, Nanos, Quote
 
 PRICES = MappingProxyType({1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 68: "last"})
 SIZES = MappingProxyType({0: "bid_size", 3: "ask_size", 69: "bid_size", 70: "ask_size"})

@@ -9,27 +9,32 @@ from ib_async.client import Client
 
 from mats.ib.callbacks import Callbacks
 from mats.ib.contracts import to_contract
-from mats.ib.decoding import LoudDecoder
-from mats.ib.errors import ConnectionFailed, ConnectionLost, GatewayRefused, IncompleteReplay
+from mats.ib.decoding import CheckedDecoder
+from mats.ib.errors import ConnectionFailed, ConnectionLostError, GatewayRefused, IncompleteReplay
 from mats.ib.events import SessionEvent, SessionLost, Unsent
 from mats.ib.handshake import Handshake, Opened
-from mats.ib.history import History, source_of
-from mats.ib.line import Line
+from mats.ib.history import HistoryRequests, source_of
 from mats.ib.orders import to_order
-from mats.ib.pacing import Lane, Pacer
-from mats.ib.pending import FIRST_REQUEST_ID, Pending, Snapshot
-from mats.ib.questions import Questions
+from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests, PendingSnapshot
 from mats.ib.quotes import Quotes
-from mats.ib.replaying import ExecutionsEnd, Replaying
-from mats.ib.streams import Feed, Stream, Streams
-from mats.ib.times import NO_ZONES, Zones
-from mats.model.broker import AccountValue, BrokerPosition, Replay
-from mats.model.instrument import Instrument
-from mats.model.orders import AccountId, OrderIntent, order_ref
-from mats.model.timestamp import Nanos
+from mats.ib.requests import BrokerRequests
+from mats.ib.sender import PacedSender, Pacer, SendLane
+from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
+from mats.ib.streams import Stream, StreamKind, Streams
+from mats.ib.timestamps import NO_ZONES, Zones
+from mats.model import (
+    AccountId,
+    AccountValue,
+    BrokerPosition,
+    BrokerSnapshot,
+    Instrument,
+    Nanos,
+    OrderIntent,
+    order_ref,
+)
 
 
-class Session:
+class IbSession:
     """A connection to a gateway, used once, by one asyncio loop; to reconnect, make another one.
 
     `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
@@ -50,26 +55,26 @@ class Session:
     ) -> None:
         self.client_id = client_id
         self._sink, self._unheard = sink, unheard
-        self._pending, self._streams, self._quotes = Pending(), Streams(), Quotes(clock)
+        self._pending, self._streams, self._quotes = PendingRequests(), Streams(), Quotes(clock)
         self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
-        self._line = Line(Pacer(monotonic) if pacer is None else pacer)
+        self._line = PacedSender(Pacer(monotonic) if pacer is None else pacer)
         self._client: Any = self._make_client(zones)
-        self._questions = Questions(self._client, self._line, self._pending, self._callbacks, zones, clock)
+        self._questions = BrokerRequests(self._client, self._line, self._pending, self._callbacks, zones, clock)
         self._handshake: Handshake | None = None
         self._opened = self._over = False
         self._last_words = ""
 
     def _make_client(self, zones: Zones) -> Any:
         client: Any = Client(self._callbacks)  # type: ignore[no-untyped-call]
-        client.MaxRequests = 0  # paced by `Line`, where orders can overtake
-        client.decoder = LoudDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted)
+        client.MaxRequests = 0  # paced by `PacedSender`, where orders can overtake
+        client.decoder = CheckedDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted)
         client.apiError += self._on_api_error
         client.conn.hasData.error_event += self._on_reading_failed
         self._callbacks.on_closed = self._on_closed
         return client
 
     def _wanted(self, number: int) -> bool:
-        return number not in self._unheard or Snapshot.OPEN_ORDERS in self._pending
+        return number not in self._unheard or PendingSnapshot.OPEN_ORDERS in self._pending
 
     # --- the connection
 
@@ -91,18 +96,18 @@ class Session:
         )
 
     def close(self) -> None:
-        """Hang up. Idempotent; pending questions fail with `ConnectionLost`."""
+        """Hang up. Idempotent; pending questions fail with `ConnectionLostError`."""
         self._lose("closed by its owner")
         if self._handshake and not self._opened:
             self._handshake.hung_up("closed by its owner")
         self._client.disconnect()
 
-    async def replay(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> Replay:
+    async def replay(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
         """All that the broker knows; `IncompleteReplay` closes the session, because its answers may still come.
 
         From the first replay on, changes of positions are told as they happen.
         """
-        replaying = Replaying(self._client, self.client_id, self._questions, self._pending, self._callbacks)
+        replaying = SnapshotRequests(self._client, self.client_id, self._questions, self._pending, self._callbacks)
         try:
             return await replaying.run(timeout, policy)
         except IncompleteReplay:
@@ -141,7 +146,7 @@ class Session:
 
     def cancel(self, order_id: int) -> None:
         """Ask to cancel; the order may still fill."""
-        self._line.send(Lane.URGENT, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
+        self._line.send(SendLane.URGENT, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
 
     def _send_order(self, action: str, order_id: int, intent: OrderIntent) -> None:
         if not 0 < order_id < FIRST_REQUEST_ID:
@@ -150,7 +155,7 @@ class Session:
         order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
         contract = to_contract(intent.instrument)
         unsent = Unsent(order_id, action, intent.intent_id)
-        self._line.send(Lane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), unsent)
+        self._line.send(SendLane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), unsent)
 
     # --- questions
 
@@ -171,7 +176,7 @@ class Session:
         *,
         regular_hours: bool = False,
         timeout: float = 60.0,
-    ) -> History:
+    ) -> HistoryRequests:
         """Finished bars of the `duration_seconds` before `end` (None: now).
 
         `what` is IB's word for the source of prices, by default TRADES, for pairs MIDPOINT.
@@ -196,24 +201,24 @@ class Session:
 
     def subscribe_bars(self, instrument: Instrument) -> None:
         """Five-second bars as `BarReported`, until unsubscribed. Idempotent."""
-        self._subscribe(Stream(Feed.BARS, instrument.id, instrument))
+        self._subscribe(Stream(StreamKind.BARS, instrument.id, instrument))
 
     def subscribe_quotes(self, instrument: Instrument) -> None:
         """The top of book as `QuoteReported`, until unsubscribed. Idempotent."""
-        self._subscribe(Stream(Feed.QUOTES, instrument.id, instrument))
+        self._subscribe(Stream(StreamKind.QUOTES, instrument.id, instrument))
 
     def subscribe_account(self, account: AccountId) -> None:
         """Every value of the account as `AccountValueReported`, and its changes (IB sends them every three minutes)."""
-        self._subscribe(Stream(Feed.ACCOUNT, account))
+        self._subscribe(Stream(StreamKind.ACCOUNT, account))
 
     def unsubscribe_bars(self, instrument: Instrument) -> None:
-        self._unsubscribe(Feed.BARS, instrument.id)
+        self._unsubscribe(StreamKind.BARS, instrument.id)
 
     def unsubscribe_quotes(self, instrument: Instrument) -> None:
-        self._unsubscribe(Feed.QUOTES, instrument.id)
+        self._unsubscribe(StreamKind.QUOTES, instrument.id)
 
     def unsubscribe_account(self, account: AccountId) -> None:
-        self._unsubscribe(Feed.ACCOUNT, account)
+        self._unsubscribe(StreamKind.ACCOUNT, account)
 
     def resubscribe_all(self) -> None:
         """Ask for every stream anew, as IB's 1101 demands."""
@@ -224,25 +229,25 @@ class Session:
     def _subscribe(self, stream: Stream) -> None:
         request_id = self._pending.new_id()
         if self._streams.add(request_id, stream):
-            self._line.send(Lane.DATA, lambda: self._request(request_id, stream))
+            self._line.send(SendLane.DATA, lambda: self._request(request_id, stream))
 
-    def _unsubscribe(self, feed: Feed, subject: str) -> None:
+    def _unsubscribe(self, feed: StreamKind, subject: str) -> None:
         request_id = self._streams.remove(feed, subject)
         if request_id is None:
             return
-        if feed is Feed.QUOTES:
+        if feed is StreamKind.QUOTES:
             self._quotes.forget(subject)
         cancel = {
-            Feed.BARS: self._client.cancelRealTimeBars,
-            Feed.QUOTES: self._client.cancelMktData,
-            Feed.ACCOUNT: self._client.cancelAccountUpdatesMulti,
+            StreamKind.BARS: self._client.cancelRealTimeBars,
+            StreamKind.QUOTES: self._client.cancelMktData,
+            StreamKind.ACCOUNT: self._client.cancelAccountUpdatesMulti,
         }[feed]
-        self._line.send(Lane.DATA, lambda: cancel(request_id))
+        self._line.send(SendLane.DATA, lambda: cancel(request_id))
 
     def _request(self, request_id: int, stream: Stream) -> None:
         if stream.instrument is None:
             self._client.reqAccountUpdatesMulti(request_id, stream.subject, "", False)
-        elif stream.feed is Feed.BARS:
+        elif stream.feed is StreamKind.BARS:
             source = source_of(stream.instrument)
             self._client.reqRealTimeBars(request_id, to_contract(stream.instrument), 5, source, False, [])
         else:
@@ -269,6 +274,6 @@ class Session:
             return
         self._over = True
         unsent = self._line.cut(f"session of client id {self.client_id} is over ({reason})")
-        self._pending.fail_all(ConnectionLost(f"session of client id {self.client_id} is over: {reason}"))
+        self._pending.fail_all(ConnectionLostError(f"session of client id {self.client_id} is over: {reason}"))
         if self._opened:
             self._sink(SessionLost(reason, unsent))

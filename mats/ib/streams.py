@@ -5,10 +5,10 @@ from enum import StrEnum
 
 import msgspec
 
-from mats.model.instrument import Instrument
+from mats.model import Instrument
 
 
-class Feed(StrEnum):
+class StreamKind(StrEnum):
     """Kinds of streams."""
 
     BARS = "BARS"
@@ -19,7 +19,7 @@ class Feed(StrEnum):
 class Stream(msgspec.Struct, frozen=True):
     """One subscription; `subject` is an instrument id, or an account."""
 
-    feed: Feed
+    feed: StreamKind
     subject: str
     instrument: Instrument | None = None
 
@@ -29,7 +29,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._by_id: dict[int, Stream] = {}
-        self._ids: dict[tuple[Feed, str], int] = {}
+        self._ids: dict[tuple[StreamKind, str], int] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -46,14 +46,14 @@ class Streams:
         self._by_id[request_id] = stream
         return True
 
-    def remove(self, feed: Feed, subject: str) -> int | None:
+    def remove(self, feed: StreamKind, subject: str) -> int | None:
         """Forget a stream; its request id, None if there was none."""
         request_id = self._ids.pop((feed, subject), None)
         if request_id is not None:
             del self._by_id[request_id]
         return request_id
 
-    def subject(self, request_id: int, feed: Feed) -> str | None:
+    def subject(self, request_id: int, feed: StreamKind) -> str | None:
         """What the request carries, None if it is not (or no longer) such a stream."""
         stream = self._by_id.get(request_id)
         return stream.subject if stream and stream.feed is feed else None

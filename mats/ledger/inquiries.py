@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 
 from mats.ledger.orders import Order
-from mats.model.orders import IntentId, OrderState, OrderView
+from mats.model import IntentId, OrderState, OrderView
 
 ANSWER_SECONDS = 10.0
 """How long an order or a cancel may stay unanswered before the broker is asked about it."""

@@ -11,10 +11,19 @@ from mats.ledger import order_events as ev
 from mats.ledger.inquiries import Inquiries
 from mats.ledger.order_state import Transition
 from mats.ledger.orders import Order, Orders, entries_of_orders, news_events, replay_events, restored
-from mats.model.broker import BrokerError, BrokerOrder, BrokerStatus, Replay
-from mats.model.executions import Entry
-from mats.model.orders import IntentId, OrderIntent, OrderState, OrderView, StrategyName
-from mats.model.timestamp import Nanos
+from mats.model import (
+    BrokerError,
+    BrokerOrder,
+    BrokerSnapshot,
+    BrokerStatus,
+    Entry,
+    IntentId,
+    Nanos,
+    OrderIntent,
+    OrderState,
+    OrderView,
+    StrategyName,
+)
 
 SETTLE_SECONDS = 2.0
 """An order younger than this may have passed the question on its way; its absence in the answer says nothing."""
@@ -153,7 +162,7 @@ class OrderDesk:
                 self.happen(order, event)
         return foreign
 
-    def compare(self, replay: Replay, client_id: int, asked_at: float, now: Nanos) -> None:
+    def compare(self, replay: BrokerSnapshot, client_id: int, asked_at: float, now: Nanos) -> None:
         """Hold the client's orders against a complete answer to a question asked at `asked_at` (monotonic seconds).
 
         A cancel that the broker does not know of is wished for again.
@@ -168,7 +177,7 @@ class OrderDesk:
             if cancelling and order.view.state is OrderState.WORKING:
                 self.happen(order, ev.CancelRequested(time=now))
 
-    def name_again(self, replay: Replay, client_id: int, session: str) -> Iterator[tuple[Order, Names | None]]:
+    def name_again(self, replay: BrokerSnapshot, client_id: int, session: str) -> Iterator[tuple[Order, Names | None]]:
         """Each open order of the client under its ids of this session; its names where they are new."""
         for found in replay.open_orders:
             order = self.orders.named_by(found, client_id)

@@ -4,8 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model.orders import OrderTicket
-from mats.model.timestamp import Nanos
+from mats.model import Nanos, OrderTicket
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from mats.ledger import order_events as ev
 from mats.ledger.error_codes import ErrorMeaning, order_error
-from mats.model.money import ZERO
-from mats.model.orders import OrderState, OrderView
+from mats.model import ZERO, OrderState, OrderView
 
 PENDING, SENT, WORKING, CANCELLING = OrderState.PENDING, OrderState.SENT, OrderState.WORKING, OrderState.CANCELLING
 UNKNOWN, FILLED, CANCELLED, REJECTED = OrderState.UNKNOWN, OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED

@@ -8,12 +8,18 @@ from msgspec.structs import replace
 
 from mats.ledger import order_events as ev
 from mats.ledger.order_state import Transition, transition
-from mats.model.broker import BrokerError, BrokerOrder, BrokerStatus, Replay
-from mats.model.executions import Entry, FillCorrected, FillRecorded
-from mats.model.money import ZERO
-from mats.model.orders import (
+from mats.model import (
+    ZERO,
     AccountId,
+    BrokerError,
+    BrokerOrder,
+    BrokerSnapshot,
+    BrokerStatus,
+    Entry,
+    FillCorrected,
+    FillRecorded,
     IntentId,
+    Nanos,
     OrderIntent,
     OrderModification,
     OrderRequest,
@@ -24,7 +30,6 @@ from mats.model.orders import (
     order_ref,
     parse_order_ref,
 )
-from mats.model.timestamp import Nanos
 
 CLOSED_ORDERS_KEPT = 2_000
 """Final orders stay in memory for late news about them; older ones are in the journal."""
@@ -236,7 +241,7 @@ def echo(news: BrokerOrder, view: OrderView, now: Nanos) -> list[ev.OrderEvent]:
     return [ev.OrderModified(time=now, quantity=news.quantity, ticket=ticket)]
 
 
-def replay_events(replay: Replay, order: Order, now: Nanos) -> list[ev.OrderEvent]:
+def replay_events(replay: BrokerSnapshot, order: Order, now: Nanos) -> list[ev.OrderEvent]:
     """What a complete replay says about one order that was sent before the replay was asked for."""
     reference = order_ref(order.view.strategy, order.view.intent_id)
     for found in _matching(replay.open_orders, reference, order.view.perm_id):

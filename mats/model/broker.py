@@ -75,7 +75,7 @@ class AccountValue(msgspec.Struct, frozen=True, kw_only=True):
     currency: Currency
 
 
-class Replay(msgspec.Struct, frozen=True, kw_only=True):
+class BrokerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the broker knows, complete: what a connection must merge before it is ready."""
 
     executions: tuple[Execution, ...]

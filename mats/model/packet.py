@@ -4,7 +4,9 @@ from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosi
 from mats.model.executions import Commission, Execution
 from mats.model.market import Bar, Quote
 
-News = Execution | Commission | BrokerOrder | BrokerStatus | BrokerError | BrokerPosition | AccountValue | Bar | Quote
+BrokerEvent = (
+    Execution | Commission | BrokerOrder | BrokerStatus | BrokerError | BrokerPosition | AccountValue | Bar | Quote
+)
 """Everything that a broker tells without being asked."""
 
 
@@ -20,7 +22,7 @@ class Packet:
         self.bars: list[Bar] = []
         self.quotes: list[Quote] = []
 
-    def add(self, news: News) -> None:
+    def add(self, news: BrokerEvent) -> None:
         """One more piece of news."""
         match news:
             case Quote():

@@ -6,25 +6,25 @@ from typing import TypeVar
 import msgspec
 
 from mats.errors import UserError
-from mats.operator import words
-from mats.operator.address import connect
+from mats.operator import protocol
+from mats.operator.socket import connect
 
 ANSWER_SECONDS = 20.0
 FLATTEN_SECONDS = 60.0
 CHUNK = 1 << 16
 
-_replies = msgspec.json.Decoder(words.Reply)
+_replies = msgspec.json.Decoder(protocol.Reply)
 
-T = TypeVar("T", bound=words.Answer)
+T = TypeVar("T", bound=protocol.BaseResponse)
 
 
 class OperatorError(UserError):
     """Why a command was not carried out: one sentence with the mend."""
 
 
-def ask(directory: Path, request: words.Request, kind: type[T]) -> T:
+def ask(directory: Path, request: protocol.Request, kind: type[T]) -> T:
     """The daemon's answer of this kind. Raises OperatorError when it refuses, is not there, or does not answer."""
-    seconds = FLATTEN_SECONDS if isinstance(request, words.Flatten) else ANSWER_SECONDS
+    seconds = FLATTEN_SECONDS if isinstance(request, protocol.FlattenRequest) else ANSWER_SECONDS
     try:
         reply = _replies.decode(_exchange(directory, msgspec.json.encode(request) + b"\n", seconds))
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
@@ -40,7 +40,7 @@ def ask(directory: Path, request: words.Request, kind: type[T]) -> T:
         raise OperatorError(
             f"the daemon on {directory} ended the talk ({error}); `mats status` tells whether it still runs"
         ) from None
-    if isinstance(reply, words.Refused):
+    if isinstance(reply, protocol.RequestRefused):
         raise OperatorError(reply.reason)
     if not isinstance(reply, kind):
         raise OperatorError(f"the daemon answered with {type(reply).__name__}; restart it, it is of another version")

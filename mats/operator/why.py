@@ -7,19 +7,22 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mats.errors import UserError
-from mats.ledger.attribution import New, attribute
-from mats.model.executions import (
+from mats.ledger.fill_log import NewExecution, attribute
+from mats.model import (
     AdjustmentRecorded,
     Commission,
     CommissionRecorded,
     Execution,
     FillCorrected,
     FillRecorded,
+    IntentId,
+    OrderIntent,
+    OrderView,
+    StrategyName,
+    iso,
+    order_ref,
 )
-from mats.model.orders import IntentId, OrderIntent, OrderView, StrategyName, order_ref
-from mats.model.timestamp import iso
-from mats.store.journal import Journal
-from mats.store.journal_orders import Alias
+from mats.store.journal import Alias, Journal
 
 
 class FillStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +89,7 @@ def _of_stranger(journal: Journal, booked: FillRecorded | FillCorrected) -> Stor
         order=None,
         names=(),
         fills=_fills([e for e in own if isinstance(e, FillRecorded | FillCorrected)], own),
-        unattributed=cause.reason if isinstance(cause, New) else "",
+        unattributed=cause.reason if isinstance(cause, NewExecution) else "",
     )
 
 

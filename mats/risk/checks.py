@@ -9,9 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.figures import Unknown
-from mats.model.money import floor_to
-from mats.model.orders import PLAIN, OrderIntent, OrderType
+from mats.model import PLAIN, OrderIntent, OrderType, Unknown, floor_to
 from mats.risk.denial import Denial, DenialCode, deny
 from mats.risk.limits import Limits
 from mats.risk.state import Exposure

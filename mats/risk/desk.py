@@ -6,11 +6,12 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.orders import changed_view, opening_view, refused_view
-from mats.model.instrument import Instrument
-from mats.model.money import ZERO
-from mats.model.orders import (
+from mats.ledger import changed_view, opening_view, refused_view
+from mats.model import (
+    ZERO,
     AccountId,
+    Instrument,
+    Nanos,
     OrderIntent,
     OrderModification,
     OrderRequest,
@@ -20,7 +21,6 @@ from mats.model.orders import (
     Signal,
     StrategyName,
 )
-from mats.model.timestamp import Nanos
 from mats.risk.checks import check_order
 from mats.risk.denial import Denial
 from mats.risk.limits import Limits

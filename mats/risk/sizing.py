@@ -5,9 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.figures import Unknown
-from mats.model.instrument import Instrument
-from mats.model.money import exact, floor_to
+from mats.model import Instrument, Unknown, exact, floor_to
 from mats.risk.denial import Denial, DenialCode, deny
 
 

@@ -8,12 +8,24 @@ from itertools import chain
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.history import key_of
-from mats.model.executions import AdjustmentRecorded, CommissionRecorded, Entry, FillCorrected, FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO
-from mats.model.orders import AccountId, IntentId, OrderState, OrderView, Side, StrategyName
-from mats.model.timestamp import MINUTE, Nanos
+from mats.ledger.books import key_of
+from mats.model import (
+    MINUTE,
+    ZERO,
+    AccountId,
+    AdjustmentRecorded,
+    CommissionRecorded,
+    Entry,
+    FillCorrected,
+    FillRecorded,
+    InstrumentId,
+    IntentId,
+    Nanos,
+    OrderState,
+    OrderView,
+    Side,
+    StrategyName,
+)
 
 
 class Exposure(msgspec.Struct, frozen=True):

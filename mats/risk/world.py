@@ -3,13 +3,20 @@
 from collections.abc import Collection
 from decimal import Decimal
 
-from mats.ledger.breaks import Place
-from mats.ledger.figures import Unknown
-from mats.ledger.fx import FxRates
-from mats.model.instrument import Instrument, InstrumentId, parse_instrument
-from mats.model.money import Currency, exact
-from mats.model.orders import AccountId, OrderIntent, StrategyName
-from mats.model.timestamp import Nanos
+from mats.ledger.reconciliation import PositionKey
+from mats.ledger.valuation import FxRates
+from mats.model import (
+    AccountId,
+    Currency,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OrderIntent,
+    StrategyName,
+    Unknown,
+    exact,
+    parse_instrument,
+)
 from mats.risk.checks import Circumstances
 from mats.risk.limits import Limits
 from mats.risk.sizing import Basis
@@ -32,7 +39,7 @@ class World:
         self.accounts: tuple[AccountId, ...] = ()
         self.halts: dict[str, str] = {}
         self.behind: tuple[str, ...] = ("every stage has yet to report",)
-        self.broken: frozenset[Place] = frozenset()
+        self.broken: frozenset[PositionKey] = frozenset()
         self.silent: frozenset[InstrumentId] = frozenset()
         self.links_down: dict[str, str] = {}
         self.routes: set[int] = set()

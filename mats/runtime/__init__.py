@@ -1,6 +1,6 @@
 """The actor runtime: isolated actors with mailboxes, supervised, in real or in virtual time, on pykka."""
 
-from mats.runtime import chaos
+from mats.runtime import chaos, events
 from mats.runtime.actor import Actor
 from mats.runtime.cell import ActorStatus
 from mats.runtime.chaos import ChaosPlan
@@ -97,4 +97,5 @@ __all__ = [
     "VirtualClock",
     "VirtualRuntime",
     "chaos",
+    "events",
 ]

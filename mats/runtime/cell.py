@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from mats.model.timestamp import Nanos
+from mats.model import Nanos
 from mats.runtime.errors import NameTaken
 from mats.runtime.events import Abandoned, HighWater
 from mats.runtime.messages import Down, DownReason

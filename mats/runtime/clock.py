@@ -3,7 +3,7 @@
 import time
 from typing import Protocol
 
-from mats.model.timestamp import SECOND, Nanos
+from mats.model import SECOND, Nanos
 
 
 class Clock(Protocol):

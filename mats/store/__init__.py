@@ -1,1 +1,9 @@
 """Durable memory: the journal that recovery reads (SQLite), and the tables that people read (ArcticDB)."""
+
+from mats.store.lock import DataLock, LockHeldError, data_directory
+
+__all__ = [
+    "DataLock",
+    "LockHeldError",
+    "data_directory",
+]

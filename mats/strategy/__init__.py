@@ -1,19 +1,23 @@
 """Everything a strategy file needs: `from mats.strategy import Strategy, limit, market`."""
 
 from mats.data.bars import to_frame
+from mats.errors import StrategyError
 from mats.model.executions import FillRecorded
 from mats.model.instrument import InstrumentId
 from mats.model.market import Bar, Quote
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
 from mats.strategy.base import Strategy
-from mats.strategy.errors import StrategyError
-from mats.strategy.host import Position
+from mats.strategy.host import LogLevel, Position
+from mats.strategy.params import parse_assignments
 from mats.strategy.tickets import limit, market, stop, stop_limit
+from mats.strategy.vectorized import Declaration, as_columns, not_declared
 
 __all__ = [
     "Bar",
+    "Declaration",
     "FillRecorded",
     "InstrumentId",
+    "LogLevel",
     "OrderState",
     "OrderTicket",
     "OrderView",
@@ -22,8 +26,11 @@ __all__ = [
     "Side",
     "Strategy",
     "StrategyError",
+    "as_columns",
     "limit",
     "market",
+    "not_declared",
+    "parse_assignments",
     "stop",
     "stop_limit",
     "to_frame",

@@ -8,18 +8,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mats.model.executions import FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.orders import PLAIN, IntentId, OrderState, OrderTicket, OrderView, Signal
-from mats.model.timestamp import Nanos
+from mats.errors import StrategyError
+from mats.model import (
+    PLAIN,
+    Bar,
+    FillRecorded,
+    InstrumentId,
+    IntentId,
+    Nanos,
+    OrderState,
+    OrderTicket,
+    OrderView,
+    Quote,
+    Signal,
+)
 from mats.strategy.broker import Broker
 from mats.strategy.context import StrategyContext
-from mats.strategy.declared import Columns
-from mats.strategy.errors import StrategyError
+from mats.strategy.history import BarWindow
 from mats.strategy.host import LogLevel
 from mats.strategy.schedule import daily, every
-from mats.strategy.window import Window
+from mats.strategy.vectorized import Columns
 
 
 class Strategy:
@@ -162,7 +170,7 @@ class Strategy:
         """The same as `history`, as a frame: open, high, low, close, volume by the bars' starts, UTC."""
         return self._window(instrument, n).frame(n)
 
-    def _window(self, instrument: InstrumentId, n: int | None) -> Window:
+    def _window(self, instrument: InstrumentId, n: int | None) -> BarWindow:
         if n is not None and n < 0:
             raise StrategyError(f"strategy {self.name}: history of {n} bars was asked for; give 0 or more")
         return self._context.window(instrument)

@@ -4,11 +4,19 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
-from mats.model.instrument import InstrumentId
-from mats.model.money import exact
-from mats.model.orders import CancelRequest, IntentId, OrderModification, OrderRequest, OrderTicket, OrderView, Side
+from mats.errors import StrategyError
+from mats.model import (
+    CancelRequest,
+    InstrumentId,
+    IntentId,
+    OrderModification,
+    OrderRequest,
+    OrderTicket,
+    OrderView,
+    Side,
+    exact,
+)
 from mats.strategy.context import StrategyContext
-from mats.strategy.errors import StrategyError
 from mats.strategy.host import Position
 from mats.strategy.tickets import Price, order_price
 

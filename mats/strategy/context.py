@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 
-from mats.model.instrument import InstrumentId
-from mats.model.market import Quote
-from mats.model.orders import StrategyName
-from mats.model.timestamp import Nanos
-from mats.strategy.declared import Indicators
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
+from mats.model import InstrumentId, Nanos, Quote, StrategyName
+from mats.strategy.history import BarWindow
 from mats.strategy.host import StrategyHost
 from mats.strategy.schedule import Timers
-from mats.strategy.window import Window
+from mats.strategy.vectorized import Indicators
 
 
 class StrategyContext:
@@ -28,7 +25,7 @@ class StrategyContext:
         self.timers = Timers()
         self.quotes: dict[InstrumentId, Quote] = {}
         self.time: Nanos | None = None
-        self.windows: Mapping[InstrumentId, Window] = {}
+        self.windows: Mapping[InstrumentId, BarWindow] = {}
 
     @property
     def now(self) -> Nanos:
@@ -49,7 +46,7 @@ class StrategyContext:
         """What the strategy watches and may trade."""
         return tuple(self.windows)
 
-    def window(self, instrument: InstrumentId) -> Window:
+    def window(self, instrument: InstrumentId) -> BarWindow:
         """The window of one of the strategy's instruments."""
         self.require(instrument)
         return self.windows[instrument]

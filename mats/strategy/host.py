@@ -6,10 +6,17 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from mats.model.instrument import InstrumentId
-from mats.model.money import ZERO
-from mats.model.orders import CancelRequest, IntentId, OrderModification, OrderRequest, OrderView, Signal
-from mats.model.timestamp import Nanos
+from mats.model import (
+    ZERO,
+    CancelRequest,
+    InstrumentId,
+    IntentId,
+    Nanos,
+    OrderModification,
+    OrderRequest,
+    OrderView,
+    Signal,
+)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mats.model.market import Bar
+from mats.model import Bar
 
 
 class Ema:

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mats.model.orders import StrategyName
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
+from mats.model import StrategyName
 
 P = TypeVar("P", bound=msgspec.Struct)
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from mats.model.timestamp import SECOND, Nanos, from_datetime, to_datetime
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
+from mats.model import SECOND, Nanos, from_datetime, to_datetime
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -2,8 +2,7 @@
 
 from decimal import Decimal
 
-from mats.model.money import exact
-from mats.model.orders import OrderTicket, OrderType, TimeInForce
+from mats.model import OrderTicket, OrderType, TimeInForce, exact
 
 Price = Decimal | float | int
 

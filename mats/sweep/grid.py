@@ -8,7 +8,7 @@ from math import prod
 
 import msgspec
 
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
 
 Scalar = int | float | bool | str
 Parameters = dict[str, Scalar]

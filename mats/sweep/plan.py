@@ -6,16 +6,16 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from mats.backtest.spec import BacktestSpec
-from mats.strategy.errors import StrategyError
-from mats.strategy.loader import check_record
-from mats.strategy.record import StrategyRecord
+from mats.backtest import BacktestSpec
+from mats.errors import StrategyError
+from mats.model import StrategyRecord
+from mats.strategy.hosting import check_record
 from mats.sweep.grid import Axis, Parameters, combinations
-from mats.sweep.outcomes import Outcome, Task
-from mats.sweep.walk_forward import Window, windows
+from mats.sweep.trials import Trial, TrialTask
+from mats.sweep.walk_forward import WalkForwardWindow, windows
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     """All of a grid, or `trials` of it; over the whole period, or walking forward through it by `walk` nanoseconds."""
 
     spec: BacktestSpec
@@ -24,7 +24,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     trials: int = 0
     walk: tuple[int, int] | None = None
 
-    def windows(self) -> tuple[Window, ...]:
+    def windows(self) -> tuple[WalkForwardWindow, ...]:
         """The windows of a walk-forward; none for a plain sweep."""
         return windows(self.spec.start, self.spec.end, *self.walk) if self.walk else ()
 
@@ -33,17 +33,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         first = self.spec.strategies[0]
         return replace(first, params={**first.params, **parameters})
 
-    def run_of(self, task: Task) -> BacktestSpec:
+    def run_of(self, task: TrialTask) -> BacktestSpec:
         """The backtest that a task stands for."""
         return replace(self.spec, strategies=(self.record(task.parameters),), start=task.start, end=task.end)
 
 
-def grid_tasks(plan: Plan) -> list[Task]:
+def grid_tasks(plan: SweepPlan) -> list[TrialTask]:
     """A task for each combination, and for each window of a walk-forward its training."""
     made = combinations(plan.axes)
-    whole = [Window(0, plan.spec.start, plan.spec.end, plan.spec.end)]
+    whole = [WalkForwardWindow(0, plan.spec.start, plan.spec.end, plan.spec.end)]
     return [
-        Task(
+        TrialTask(
             number=at + len(made) * place,
             parameters=parameters,
             start=window.start,
@@ -56,7 +56,7 @@ def grid_tasks(plan: Plan) -> list[Task]:
     ]
 
 
-def refused(plan: Plan, tasks: Iterable[Task]) -> dict[int, Outcome]:
+def refused(plan: SweepPlan, tasks: Iterable[TrialTask]) -> dict[int, Trial]:
     """Tasks whose parameters the strategy does not take, by number, each with its reason; nothing of them is run."""
     told: dict[tuple[object, ...], str] = {}
     found = {}
@@ -65,11 +65,11 @@ def refused(plan: Plan, tasks: Iterable[Task]) -> dict[int, Outcome]:
         if key not in told:
             told[key] = _fault(plan, task.parameters)
         if told[key]:
-            found[task.number] = Outcome(task=task, state="refused", reason=told[key])
+            found[task.number] = Trial(task=task, state="refused", reason=told[key])
     return found
 
 
-def check(plan: Plan) -> None:
+def check(plan: SweepPlan) -> None:
     """Refuse a sweep of several strategies, and names of parameters that the strategy does not have."""
     if len(plan.spec.strategies) != 1:
         raise StrategyError(f"a sweep is of one strategy, not of {len(plan.spec.strategies)}; name one")
@@ -86,7 +86,7 @@ def corners(axes: Sequence[Axis]) -> list[Parameters]:
     return made[:: max(1, len(made) // 2_000)]
 
 
-def _fault(plan: Plan, parameters: Parameters) -> str:
+def _fault(plan: SweepPlan, parameters: Parameters) -> str:
     try:
         check_record(plan.record(parameters), Path(plan.spec.folder))
     except StrategyError as error:

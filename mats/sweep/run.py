@@ -5,24 +5,24 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mats.data.columns import MarketData
-from mats.sweep.engines import Engine, Lost
-from mats.sweep.job import Job, run_task
-from mats.sweep.outcomes import Outcome, Task, ranked
-from mats.sweep.plan import Plan, grid_tasks, refused
+from mats.model import BarData
+from mats.sweep.executor import Executor, Lost
+from mats.sweep.plan import SweepPlan, grid_tasks, refused
+from mats.sweep.trials import Trial, TrialTask, ranked
+from mats.sweep.worker_task import WorkerTask, run_task
 
-Known = Mapping[int, Outcome]
-Run = Callable[[Job, Task], Outcome]
+Known = Mapping[int, Trial]
+Run = Callable[[WorkerTask, TrialTask], Trial]
 
 
 def run_sweep(
-    plan: Plan, data: MarketData, engine: Engine, known: Known | None = None, run: Run = run_task
-) -> Iterator[Outcome]:
+    plan: SweepPlan, data: BarData, engine: Executor, known: Known | None = None, run: Run = run_task
+) -> Iterator[Trial]:
     """Every outcome that is not among the `known` ones of an earlier attempt, in the order in which they end.
 
     Combinations that the strategy refuses come first. A walk-forward ends with the test of each window.
     """
-    job = Job(plan, data)
+    job = WorkerTask(plan, data)
     if plan.trials:
         yield from _search(job, engine, known or {}, run)
         return
@@ -35,12 +35,12 @@ def run_sweep(
         yield from _outcomes(job, engine, _tests(plan, tasks, done), done, run)
 
 
-def count(plan: Plan) -> int:
+def count(plan: SweepPlan) -> int:
     """How many outcomes a sweep will have."""
     return plan.trials or len(grid_tasks(plan)) + len(plan.windows())
 
 
-def _outcomes(job: Job, engine: Engine, tasks: Sequence[Task], known: Known, run: Run) -> Iterator[Outcome]:
+def _outcomes(job: WorkerTask, engine: Executor, tasks: Sequence[TrialTask], known: Known, run: Run) -> Iterator[Trial]:
     left = [task for task in tasks if task.number not in known]
     bad = refused(job.plan, left)
     yield from bad.values()
@@ -49,11 +49,11 @@ def _outcomes(job: Job, engine: Engine, tasks: Sequence[Task], known: Known, run
         yield _outcome(left[at], result)
 
 
-def _outcome(task: Task, result: Any) -> Outcome:
-    return Outcome(task=task, state="failed", reason=result.reason) if isinstance(result, Lost) else result
+def _outcome(task: TrialTask, result: Any) -> Trial:
+    return Trial(task=task, state="failed", reason=result.reason) if isinstance(result, Lost) else result
 
 
-def _tests(plan: Plan, tasks: Sequence[Task], done: Known) -> list[Task]:
+def _tests(plan: SweepPlan, tasks: Sequence[TrialTask], done: Known) -> list[TrialTask]:
     """For each window its best training, over the stretch behind it; none where no training could be ranked."""
     tests = []
     for window in plan.windows():
@@ -65,16 +65,16 @@ def _tests(plan: Plan, tasks: Sequence[Task], done: Known) -> list[Task]:
     return tests
 
 
-def _search(job: Job, engine: Engine, known: Known, run: Run) -> Iterator[Outcome]:
+def _search(job: WorkerTask, engine: Executor, known: Known, run: Run) -> Iterator[Trial]:
     """Trials in rounds; one that has been tried before, in this attempt or an earlier one, is not run again."""
-    from mats.sweep.search import Search
+    from mats.sweep.search import ParameterSearch
 
     plan = job.plan
-    search = Search(plan.axes, plan.metric, plan.spec.seed)
-    tried: dict[tuple[object, ...], Outcome] = {}
+    search = ParameterSearch(plan.axes, plan.metric, plan.spec.seed)
+    tried: dict[tuple[object, ...], Trial] = {}
     for asked in search.rounds(plan.trials, engine.workers):
         tasks = [
-            Task(number=number, parameters=parameters, start=plan.spec.start, end=plan.spec.end)
+            TrialTask(number=number, parameters=parameters, start=plan.spec.start, end=plan.spec.end)
             for number, parameters in asked
         ]
         again = {task.number: _repeated(task, known, tried) for task in tasks}
@@ -87,7 +87,7 @@ def _search(job: Job, engine: Engine, known: Known, run: Run) -> Iterator[Outcom
         search.tell(results)
 
 
-def _repeated(task: Task, known: Known, tried: Mapping[tuple[object, ...], Outcome]) -> Outcome | None:
+def _repeated(task: TrialTask, known: Known, tried: Mapping[tuple[object, ...], Trial]) -> Trial | None:
     if task.number in known:
         return known[task.number]
     earlier = tried.get(tuple(task.parameters.items()))

@@ -7,9 +7,9 @@ workers choose the same trials everywhere, and an interrupted search that is res
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
 from mats.sweep.grid import Axis, Parameters
-from mats.sweep.outcomes import Outcome, score
+from mats.sweep.trials import Trial, score
 
 try:
     import optuna
@@ -17,7 +17,7 @@ except ImportError as error:
     raise StrategyError("--trials needs optuna; run `pip install 'mats[search]'`, or sweep the whole grid") from error
 
 
-class Search:
+class ParameterSearch:
     """A study of the axes; `rounds` hands out parameters, `tell` what became of them."""
 
     def __init__(self, axes: Sequence[Axis], metric: str, seed: int) -> None:
@@ -34,7 +34,7 @@ class Search:
             self._asked = {trial.number: trial for trial in asked}
             yield [(trial.number, dict(trial.params)) for trial in asked]
 
-    def tell(self, outcomes: Sequence[Outcome]) -> None:
+    def tell(self, outcomes: Sequence[Trial]) -> None:
         """What became of the round's trials; one that cannot be ranked is a failure, which is not tried again."""
         for outcome in sorted(outcomes, key=lambda outcome: outcome.task.number):
             value = score(outcome, self._metric)

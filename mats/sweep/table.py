@@ -11,20 +11,14 @@ import numpy as np
 import pandas as pd
 from arcticdb import LibraryOptions
 
-from mats.backtest.data import DataSource
-from mats.backtest.metrics import Metrics
-from mats.backtest.provenance import Code
-from mats.data.columns import Floats, Instants
-from mats.model.timestamp import Nanos
-from mats.store.backtests import LIBRARY
-from mats.store.connection import connect, open_library
-from mats.store.index import time_index
-from mats.store.names import symbol_name
-from mats.store.turns import turn
-from mats.sweep.errors import SweepError
+from mats.backtest import Code, DataSource
+from mats.backtest.result import Metrics
+from mats.errors import SweepError
+from mats.model import Floats, Instants, Nanos
+from mats.store.tables import LIBRARY, connect, open_library, symbol_name, time_index, turn
 from mats.sweep.grid import Axis
-from mats.sweep.outcomes import Outcome, Task
-from mats.sweep.plan import Plan
+from mats.sweep.plan import SweepPlan
+from mats.sweep.trials import Trial, TrialTask
 
 METRICS = tuple(name for name in Metrics.__struct_fields__ if name != "undefined")
 PARAMETER = "param_"
@@ -35,7 +29,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, of which data, and by which code: an interrupted sweep goes on with nothing else."""
 
     name: str
-    plan: Plan
+    plan: SweepPlan
     source: DataSource
     data_fingerprint: str
     code: Code
@@ -58,7 +52,7 @@ class SweepTable:
                 " or give another --description"
             )
 
-    def read(self) -> tuple[Manifest, list[Outcome]]:
+    def read(self) -> tuple[Manifest, list[Trial]]:
         """What was asked for and what is there, by number; SweepError where there is no such sweep."""
         if not self._library.has_symbol(self.name):
             known = [name for name in self._library.list_symbols() if name.startswith("sweep_")]
@@ -70,7 +64,7 @@ class SweepTable:
         outcomes = [_outcome(row) for row in item.data.to_dict("records")]
         return manifest, sorted(outcomes, key=lambda outcome: outcome.task.number)
 
-    def append(self, manifest: Manifest, outcomes: Sequence[Outcome]) -> None:
+    def append(self, manifest: Manifest, outcomes: Sequence[Trial]) -> None:
         """Add outcomes that are not there yet, all or none of them; the first ones replace a sweep of the name."""
         frame = _frame(outcomes, manifest, self._rows)
         with turn(self._uri, LIBRARY):
@@ -97,7 +91,7 @@ def _metadata(manifest: Manifest) -> dict[str, str]:
     return {"sweep": msgspec.json.encode(manifest).decode()}
 
 
-def _frame(outcomes: Iterable[Outcome], manifest: Manifest, first: int) -> pd.DataFrame:
+def _frame(outcomes: Iterable[Trial], manifest: Manifest, first: int) -> pd.DataFrame:
     """Rows a nanosecond apart, from the sweep's start on; a metric that is not defined is NaN.
 
     The task is there exactly, as JSON.
@@ -130,8 +124,8 @@ def _numeric(axis: Axis) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in axis.values)
 
 
-def _outcome(row: dict[Any, Any]) -> Outcome:
-    task = msgspec.json.decode(row["task"], type=Task)
+def _outcome(row: dict[Any, Any]) -> Trial:
+    task = msgspec.json.decode(row["task"], type=TrialTask)
     complete = row["state"] == "complete"
     metrics = {name: None if np.isnan(row[name]) else float(row[name]) for name in METRICS} if complete else {}
-    return Outcome(task=task, state=row["state"], reason=row["reason"], metrics=metrics)
+    return Trial(task=task, state=row["state"], reason=row["reason"], metrics=metrics)

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from mats.data.columns import Floats, Instants
-from mats.model.timestamp import DAY, HOUR, MINUTE, Nanos
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
+from mats.model import DAY, HOUR, MINUTE, Floats, Instants, Nanos
 
 UNITS = {"w": 7 * DAY, "d": DAY, "h": HOUR, "m": MINUTE}
 SPAN = re.compile(r"(\d+)([wdhm])")
 
 
-class Window(msgspec.Struct, frozen=True):
+class WalkForwardWindow(msgspec.Struct, frozen=True):
     """Train on `[start, turn)`, test on `[turn, end)`; `number` counts from 1."""
 
     number: int
@@ -34,7 +33,7 @@ def parse_spans(text: str) -> tuple[Nanos, Nanos]:
     return train, test
 
 
-def windows(start: Nanos, end: Nanos, train: Nanos, test: Nanos) -> tuple[Window, ...]:
+def windows(start: Nanos, end: Nanos, train: Nanos, test: Nanos) -> tuple[WalkForwardWindow, ...]:
     """Windows that move on by `test`, so that the tests follow each other without a gap; the last one may be cut short.
 
     Raises StrategyError where not even one fits.
@@ -45,7 +44,7 @@ def windows(start: Nanos, end: Nanos, train: Nanos, test: Nanos) -> tuple[Window
             f" {train / DAY:,.1f}; lengthen the period or shorten the training"
         )
     turns = range(start + train, end, test)
-    return tuple(Window(at, turn - train, turn, min(turn + test, end)) for at, turn in enumerate(turns, 1))
+    return tuple(WalkForwardWindow(at, turn - train, turn, min(turn + test, end)) for at, turn in enumerate(turns, 1))
 
 
 def stitch(curves: Sequence[tuple[Instants, Floats]], capital: float) -> tuple[Instants, Floats]:

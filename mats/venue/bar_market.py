@@ -1,10 +1,10 @@
 """How working orders meet a bar: at its open, and then along a stated path through it.
 
-The path is that of `mats.venue.replay`: from the open to one extreme, to the other, to the close, each leg a third of
-the bar's span. A bar that closes above its open visits the low first, any other the high first. The path runs inside a
-quote: buys trade above it, sells below. A spread of the data lies evenly around the path. One of `spread_ticks` stays
-on the tick grid, the odd tick below: with a spread of one tick buys trade on the path and sells one tick under it, as
-at the opening quotes of a replay.
+The path is that of `mats.venue.markets.bar_replay`: from the open to one extreme, to the other, to the close, each leg
+a third of the bar's span. A bar that closes above its open visits the low first, any other the high first. The path
+runs inside a quote: buys trade above it, sells below. A spread of the data lies evenly around the path. One of
+`spread_ticks` stays on the tick grid, the odd tick below: with a spread of one tick buys trade on the path and sells
+one tick under it, as at the opening quotes of a replay.
 
 - A market order trades at the open of the first bar that begins when it is there or later (`open`).
 - A limit order trades at the open where that is at its limit or better (`limit-open`), else at its limit when the path
@@ -23,10 +23,20 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model.instrument import Instrument
-from mats.model.money import ZERO, exact, floor_to
-from mats.model.orders import IntentId, OrderTicket, OrderType, Side, TimeInForce
-from mats.model.timestamp import DAY, SECOND, Nanos
+from mats.model import (
+    DAY,
+    SECOND,
+    ZERO,
+    Instrument,
+    IntentId,
+    Nanos,
+    OrderTicket,
+    OrderType,
+    Side,
+    TimeInForce,
+    exact,
+    floor_to,
+)
 
 LEGS = 3
 NOT_KEPT = "the part that did not trade at once is not kept"

@@ -9,26 +9,47 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus, Replay
-from mats.model.executions import Commission, Execution
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.money import ZERO
-from mats.model.orders import AccountId, OrderIntent, order_ref
-from mats.model.packet import News
-from mats.model.timestamp import Nanos
-from mats.venue.account import BASE, Account, account_values
-from mats.venue.clearing import Clearing
-from mats.venue.events import Changed, Ended, Event, Trade
-from mats.venue.exchange import Exchange
-from mats.venue.fees import FixedFees
-from mats.venue.history import History
-from mats.venue.orders import Lifetime, Order, OrderKind, Terms
-from mats.venue.universe import ContractQuery, Universe
+from mats.model import (
+    ZERO,
+    AccountId,
+    AccountValue,
+    Bar,
+    BrokerError,
+    BrokerEvent,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    BrokerStatus,
+    Commission,
+    Execution,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OrderIntent,
+    Quote,
+    order_ref,
+)
+from mats.venue.markets import BarHistory, ContractQuery, Universe
+from mats.venue.matching import (
+    BASE,
+    Account,
+    Changed,
+    Clearing,
+    Ended,
+    Event,
+    Exchange,
+    Lifetime,
+    OrderKind,
+    OrderTerms,
+    VenueOrder,
+    VenueTrade,
+    account_values,
+)
+from mats.venue.models import FixedFees
 
 MASTER = 0
 
-Listener = Callable[[tuple[News, ...] | None], None]
+Listener = Callable[[tuple[BrokerEvent, ...] | None], None]
 """Gets each packet of news; None when the broker hangs up. It must not call the broker back."""
 
 
@@ -40,7 +61,7 @@ class Brokerage:
         universe: Universe,
         cash: Mapping[AccountId, Decimal],
         now: Callable[[], Nanos],
-        history: History | None = None,
+        history: BarHistory | None = None,
     ) -> None:
         self._universe, self._now, self._history = universe, now, history
         self._books = {name: Account(name, {BASE: amount}) for name, amount in cash.items()}
@@ -48,7 +69,7 @@ class Brokerage:
         self._last_ids: dict[int, int] = {}
         self.exchange = Exchange(universe)
         self._clearing = Clearing(universe, self.exchange.mark, FixedFees())
-        self.orders: dict[tuple[int, int], Order] = {}
+        self.orders: dict[tuple[int, int], VenueOrder] = {}
         self.executions: list[Execution] = []
         self.commissions: dict[str, Commission] = {}
 
@@ -83,7 +104,7 @@ class Brokerage:
             self._tell(client_id, BrokerError(request_id=order_id, code=103, text="Duplicate order id"))
             return
         self._last_ids[client_id] = order_id
-        order = Order(
+        order = VenueOrder(
             perm_id=len(self.orders) + 1,
             client_id=client_id,
             order_id=order_id,
@@ -117,7 +138,7 @@ class Brokerage:
         self.book(self.exchange.cancel(order))
         self._tell(client_id, BrokerError(request_id=order_id, code=202, text="Order Canceled"))
 
-    def submit(self, order: Order) -> None:
+    def submit(self, order: VenueOrder) -> None:
         """Let an order meet the market."""
         self._tell_order(order)
         self.book(self.exchange.submit(order))
@@ -129,7 +150,7 @@ class Brokerage:
         told = tuple(quotes)
         for quote in told:
             self.book(self.exchange.on_quote(quote))
-        news: tuple[News, ...] = (*told, *bars)
+        news: tuple[BrokerEvent, ...] = (*told, *bars)
         for listener in tuple(self._listeners.values()):
             listener(news)
 
@@ -140,12 +161,12 @@ class Brokerage:
             if not order.working:
                 order.completed = self._now()
             match event:
-                case Trade():
+                case VenueTrade():
                     self._book_trade(event)
                 case Changed() | Ended():
                     self._tell_order(order)
 
-    def _book_trade(self, trade: Trade) -> None:
+    def _book_trade(self, trade: VenueTrade) -> None:
         order = trade.order
         account = self._books[order.account]
         settlement = self._clearing.settle(account, trade, self._now())
@@ -156,7 +177,7 @@ class Brokerage:
         self._tell(order.client_id, commission)
         self._tell_all(self._position(account, order.instrument))
 
-    def _record(self, trade: Trade) -> Execution:
+    def _record(self, trade: VenueTrade) -> Execution:
         order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
         execution = Execution(
             account=order.account,
@@ -194,12 +215,12 @@ class Brokerage:
 
     # Answers
 
-    def replay(self, client_id: int) -> Replay:
+    def replay(self, client_id: int) -> BrokerSnapshot:
         """Everything a client may know; client id 0 knows everything, and completed orders are everybody's."""
         mine = [order for order in self.orders.values() if client_id in (MASTER, order.client_id)]
         executions = [e for e in self.executions if client_id in (MASTER, e.client_id)]
         commissions = (self.commissions.get(execution.exec_id) for execution in executions)
-        return Replay(
+        return BrokerSnapshot(
             executions=tuple(executions),
             commissions=tuple(commission for commission in commissions if commission),
             open_orders=tuple(_described(order) for order in mine if order.working),
@@ -245,10 +266,10 @@ class Brokerage:
 
     # News
 
-    def _tell_order(self, order: Order) -> None:
+    def _tell_order(self, order: VenueOrder) -> None:
         self._tell(order.client_id, _described(order), _status(order))
 
-    def _tell(self, client_id: int, *news: News) -> None:
+    def _tell(self, client_id: int, *news: BrokerEvent) -> None:
         for listener in self._concerned(client_id):
             listener(news)
 
@@ -257,14 +278,14 @@ class Brokerage:
             if listener := self._listeners.get(concerned):
                 yield listener
 
-    def _tell_all(self, *news: News) -> None:
+    def _tell_all(self, *news: BrokerEvent) -> None:
         for listener in tuple(self._listeners.values()):
             listener(news)
 
 
-def _terms(intent: OrderIntent) -> Terms:
+def _terms(intent: OrderIntent) -> OrderTerms:
     ticket = intent.ticket
-    return Terms(
+    return OrderTerms(
         quantity=intent.quantity,
         order_type=OrderKind(ticket.order_type),
         tif=Lifetime(ticket.tif),
@@ -274,7 +295,7 @@ def _terms(intent: OrderIntent) -> Terms:
     )
 
 
-def _described(order: Order) -> BrokerOrder:
+def _described(order: VenueOrder) -> BrokerOrder:
     return BrokerOrder(
         order_ref=order.order_ref,
         client_id=order.client_id if order.working else -1,
@@ -294,7 +315,7 @@ def _described(order: Order) -> BrokerOrder:
     )
 
 
-def _status(order: Order) -> BrokerStatus:
+def _status(order: VenueOrder) -> BrokerStatus:
     return BrokerStatus(
         client_id=order.client_id,
         order_id=order.order_id,

@@ -6,7 +6,7 @@ import heapq
 import time
 from typing import Protocol, runtime_checkable
 
-from mats.model.timestamp import SECOND, Nanos
+from mats.model import SECOND, Nanos
 
 
 class Clock(Protocol):

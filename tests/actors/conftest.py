@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from actors.messages.broker import Ready
-from mats.model.broker import Replay
+from mats.model.broker import BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.market import Bar
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
 from mats.runtime import Probe, Ref, VirtualRuntime
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 
 START = 1_700_000_100 * SECOND  # a multiple of 60 s
 
@@ -78,7 +78,7 @@ def a_ready() -> Callable[..., Ready]:
             session=session,
             accounts=("DU1",),
             next_order_id=1,
-            replay=Replay(executions=(), commissions=(), open_orders=(), completed_orders=(), positions=()),
+            replay=BrokerSnapshot(executions=(), commissions=(), open_orders=(), completed_orders=(), positions=()),
             through=through,
             asked_at=0.0,
         )

@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from actors.messages.broker import AmendOrder, OrderNews, SubmitOrder
-from actors.messages.market_data import InstrumentKnown
+from actors.messages.broker import ModifyOrder, OrderEvents, SubmitOrder
+from actors.messages.market_data import InstrumentCompleted
 from actors.messages.order_manager import (
     AllOrders,
-    AmendIntent,
-    FollowOrders,
+    ModifyIntent,
     OrderChanged,
     SubmitIntent,
+    SubscribeOrders,
     WorkingOrders,
 )
 from actors.messages.risk_manager import Halt, OrderDenied
@@ -47,7 +47,7 @@ class Manager:
         args = (journal_path, self.log.ref, self.risk.ref, self.store.ref, self.pool.ref)
         self.ref = runtime.spawn(OrderManager, *args, name="orders")
         self.ref.tell(replace(a_ready(self.line.ref), client_id=1))
-        self.ref.tell(FollowOrders("trend", self.strategy.ref))
+        self.ref.tell(SubscribeOrders("trend", self.strategy.ref))
         self.ref.tell(SubmitIntent(INTENT))
         self.order_id = self.line.expect(SubmitOrder).order_id
         runtime.run_until_idle()
@@ -57,7 +57,7 @@ class Manager:
             order_ref="trend:i1", client_id=1, order_id=self.order_id, perm_id=7, account="DU1", instrument="SPY",
             side=Side.BUY, quantity=D(quantity), order_type="MKT", status="Submitted",
         )  # fmt: skip
-        self.ref.tell(OrderNews(1, "1", (news,)))
+        self.ref.tell(OrderEvents(1, "1", (news,)))
         self.runtime.run_until_idle()
 
     def told_risk(self):
@@ -76,8 +76,8 @@ def manager(runtime, journal_path, a_ready):
 def test_until_the_echo_comes_risk_is_not_told_the_old_quantity_again(manager):
     manager.echo(10)
     manager.told_risk()
-    manager.ref.tell(AmendIntent(change(quantity=D(25))))
-    assert manager.line.expect(AmendOrder).intent.quantity == D(25)
+    manager.ref.tell(ModifyIntent(change(quantity=D(25))))
+    assert manager.line.expect(ModifyOrder).intent.quantity == D(25)
     assert manager.told_risk() == []
     manager.echo(25)
     assert manager.told_risk()[-1].quantity == D(25)
@@ -85,7 +85,7 @@ def test_until_the_echo_comes_risk_is_not_told_the_old_quantity_again(manager):
 
 def test_an_order_that_cannot_be_changed_now_counts_as_it_stands(manager):
     manager.told_risk()
-    manager.ref.tell(AmendIntent(change(quantity=D(25))))
+    manager.ref.tell(ModifyIntent(change(quantity=D(25))))
     (told,) = manager.told_risk()
     assert (told.state, told.quantity) == (OrderState.SENT, D(10))
     manager.line.expect_nothing()
@@ -117,7 +117,7 @@ def test_a_change_to_nothing_is_denied(runtime, journal_path):
     log, orders, broker, strategy = map(runtime.probe, ("fill-log", "orders", "broker", "strategies/trend"))
     args = (journal_path, log.ref, orders.ref, broker.ref, (), Limits(), "USD", ())
     risk = runtime.spawn(RiskManager, *args, name="risk")
-    risk.tell(InstrumentKnown(SPY))
+    risk.tell(InstrumentCompleted(SPY))
     risk.tell(AllOrders((replace(opening_view(INTENT), state=OrderState.WORKING),)))
     risk.tell(change(quantity=D(0)))
     assert strategy.expect(OrderDenied).denial.code is DenialCode.NOT_POSITIVE

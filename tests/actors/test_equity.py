@@ -4,20 +4,20 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages.broker import AccountChanged, FollowAccount
+from actors.base.refs import PortfolioRefs
+from actors.messages.broker import AccountChanged, SubscribeAccount
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
-from actors.neighbours import Neighbours
 from actors.portfolio_manager import PortfolioManager
 from mats.model.broker import AccountValue
-from mats.strategy.record import StrategyRecord
+from mats.model.strategy_record import StrategyRecord
 
 
 @pytest.fixture
 def world(runtime, journal_path, a_ready):
     names = ("fill-log", "risk", "store", "ib-0", "manager", "market-data")
     log, risk, store, line, manager, market_data = map(runtime.probe, names)
-    neighbours = Neighbours(
+    neighbours = PortfolioRefs(
         fill_log=log.ref,
         risk=risk.ref,
         store=store.ref,
@@ -31,7 +31,7 @@ def world(runtime, journal_path, a_ready):
     record = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0.25)
     portfolio.tell(SetWeights((record,)))
     portfolio.tell(AccountChanged((AccountValue(account="DU1", tag="NetLiquidation", value="1000", currency="USD"),)))
-    line.fish(lambda message: isinstance(message, FollowAccount))
+    line.fish(lambda message: isinstance(message, SubscribeAccount))
     return portfolio, risk, store
 
 

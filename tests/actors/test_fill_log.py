@@ -8,31 +8,31 @@ from msgspec.structs import replace
 from actors.fill_log import FillLog
 from actors.messages.fill_log import (
     Acknowledge,
-    Adjust,
-    Apply,
-    AssignmentBooked,
-    AssignmentStale,
-    BookAssignment,
+    ApplyEntries,
+    BookAdjustments,
+    BookTransfer,
     EpochOpened,
-    Hello,
-    LogMarked,
-    MarkLog,
+    GetLogPosition,
+    LogPosition,
     OpenEpoch,
     ReadProgress,
     ReplayMerged,
+    ReportCursor,
     ReportExecutions,
     ReportReplay,
-    SayHello,
+    StageCursor,
     StagesBehind,
+    TransferBooked,
+    TransferStale,
 )
 from actors.messages.portfolio_manager import RatesChanged
-from mats.ledger.adjustments import Adjustment
-from mats.ledger.assignment import assign, empty_taker
-from mats.ledger.books import refold
-from mats.ledger.fx import FxRates
+from mats.ledger.books.books import refold
+from mats.ledger.reconciliation.adjustments import Adjustment
+from mats.ledger.reconciliation.transfers import assign, empty_taker
+from mats.ledger.valuation.fx import FxRates
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
 from mats.runtime import Actor, ActorFailed, ChaosPlan, Crash, chaos
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 
 CONNECTION = "brokers/ib-0"
 
@@ -60,7 +60,7 @@ class World:
         self.epoch = self.connection.expect(EpochOpened).epoch
 
     def hello(self, stage, cursor=0):
-        self.log.tell(Hello(stage, cursor))
+        self.log.tell(StageCursor(stage, cursor))
         self.runtime.run_until_idle()
 
     def report(self, *executions, commissions=(), epoch=None):
@@ -91,13 +91,13 @@ class World:
 def world(runtime, journal_path):
     made = World(runtime, journal_path)
     for stage in (made.first, made.second):
-        stage.expect_message(SayHello())
+        stage.expect_message(ReportCursor())
     made.open()
     return made
 
 
 def seqs(probe):
-    return [entry.seq for entry in probe.expect(Apply).entries]
+    return [entry.seq for entry in probe.expect(ApplyEntries).entries]
 
 
 # Journal, then stages
@@ -128,7 +128,7 @@ def test_a_stage_that_comes_back_is_sent_what_it_lacks_from_the_disk_too(world, 
     world.runtime.run_until_idle()
     world.start()
     world.hello("first", cursor=1)
-    assert world.first.fish(lambda m: isinstance(m, Apply)).entries == tuple(world.journaled()[1:])
+    assert world.first.fish(lambda m: isinstance(m, ApplyEntries)).entries == tuple(world.journaled()[1:])
 
 
 def test_a_stage_that_has_everything_is_sent_nothing(world, an_execution):
@@ -182,7 +182,7 @@ def adjusting(quantity, reason, as_of):
         strategy="Discretionary", account="DU1", instrument="SPY", quantity=Decimal(quantity), price=Decimal(9),
         currency="USD", multiplier=Decimal(1), reason=reason,
     )  # fmt: skip
-    return Adjust((one, replace(one, strategy="trend", quantity=-one.quantity)), as_of)
+    return BookAdjustments((one, replace(one, strategy="trend", quantity=-one.quantity)), as_of)
 
 
 def test_adjustments_are_booked_together_in_their_place_in_the_log(world, an_execution):
@@ -259,11 +259,11 @@ def test_a_replay_of_an_older_epoch_is_not_answered_as_merged(world, an_executio
 
 def test_a_mark_is_the_last_entry_of_its_moment(world, probe, an_execution):
     asker = probe("asker")
-    world.log.tell(MarkLog(asker.ref))
-    asker.expect_message(LogMarked(0))
+    world.log.tell(GetLogPosition(asker.ref))
+    asker.expect_message(LogPosition(0))
     world.report(an_execution("a.01"), an_execution("b.01"))
-    world.log.tell(MarkLog(asker.ref))
-    asker.expect_message(LogMarked(2))
+    world.log.tell(GetLogPosition(asker.ref))
+    asker.expect_message(LogPosition(2))
 
 
 def test_progress_shows_every_cursor_and_which_stage_is_down(world, an_execution):
@@ -319,9 +319,9 @@ def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next
     stage = runtime.ref("mortal")
     runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
     log = runtime.spawn(FillLog, journal_path, {"mortal": stage}, risk.ref, "USD", 60.0, name="fill-log")
-    log.tell(Hello("mortal", 0))
+    log.tell(StageCursor("mortal", 0))
     assert risk.receive(2) == [StagesBehind(("mortal",)), StagesBehind(())]
-    heard.expect_message(SayHello())
+    heard.expect_message(ReportCursor())
     stage.signal(Crash())
     assert risk.fish(lambda said: said != StagesBehind(())) == StagesBehind(("mortal",))
     log.tell(OpenEpoch(CONNECTION, connection.ref))
@@ -329,7 +329,7 @@ def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next
     log.tell(ReportExecutions(connection=CONNECTION, epoch=epoch, executions=(an_execution(),)))
     runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
     heard.expect_nothing()
-    log.tell(Hello("mortal", 0))
+    log.tell(StageCursor("mortal", 0))
     assert seqs(heard) == [1]
     assert risk.fish(lambda said: said != StagesBehind(("mortal",))) == StagesBehind(())
 
@@ -347,11 +347,11 @@ def an_assignment(journal_path, reverses=""):
 def test_both_legs_of_an_assignment_are_booked_at_once_or_not_at_all(world, journal_path, an_execution):
     world.report(an_execution("a.01", order_ref=""))
     good, stale = an_assignment(journal_path), an_assignment(journal_path)
-    assert world.log.ask(BookAssignment(good), timeout=1.0) == AssignmentBooked("A2")
-    assert world.log.ask(BookAssignment(stale), timeout=1.0) == AssignmentStale()
+    assert world.log.ask(BookTransfer(good), timeout=1.0) == TransferBooked("A2")
+    assert world.log.ask(BookTransfer(stale), timeout=1.0) == TransferStale()
     back = an_assignment(journal_path, reverses="A2")
-    assert world.log.ask(BookAssignment(back), timeout=1.0) == AssignmentBooked("A4")
-    assert world.log.ask(BookAssignment(an_assignment(journal_path, reverses="A2")), timeout=1.0) == AssignmentStale()
+    assert world.log.ask(BookTransfer(back), timeout=1.0) == TransferBooked("A4")
+    assert world.log.ask(BookTransfer(an_assignment(journal_path, reverses="A2")), timeout=1.0) == TransferStale()
     assert [(e.seq, e.strategy, e.quantity, e.assignment, e.reverses) for e in world.journaled()[1:]] == [
         (2, "Discretionary", -2, "A2", ""),
         (3, "trend", 2, "A2", ""),
@@ -375,7 +375,7 @@ def test_entries_are_journalled_with_the_rates_that_were_told_last(world, an_exe
 )
 def test_a_crash_leaves_both_legs_or_none(world, journal_path, an_execution, monkeypatch, point, booked):
     world.report(an_execution("a.01", order_ref=""))
-    booking = BookAssignment(an_assignment(journal_path))
+    booking = BookTransfer(an_assignment(journal_path))
     monkeypatch.setattr(chaos, "point", ChaosPlan(1, points={point: 1.0}).visit)
     with pytest.raises(ActorFailed):
         world.log.ask(booking, timeout=1.0)

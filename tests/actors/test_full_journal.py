@@ -7,15 +7,23 @@ from msgspec.structs import replace
 
 from actors.fill_log import FillLog
 from actors.messages.broker import SubmitOrder
-from actors.messages.fill_log import Apply, EpochOpened, Hello, OpenEpoch, ReplayMerged, ReportReplay, SayHello
+from actors.messages.fill_log import (
+    ApplyEntries,
+    EpochOpened,
+    OpenEpoch,
+    ReplayMerged,
+    ReportCursor,
+    ReportReplay,
+    StageCursor,
+)
 from actors.messages.fill_log import ReportExecutions as Report
 from actors.messages.order_manager import SubmitIntent
 from actors.order_manager import OrderManager
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.runtime import VirtualRuntime
-from mats.store.journal import Journal
-from mats.store.journal_schema import JournalFullError
+from mats.store.journal.journal import Journal
+from mats.store.journal.schema import JournalFullError
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
 WIDE = "x" * 200_000
@@ -111,7 +119,7 @@ def test_no_execution_is_passed_on_or_merged_that_the_journal_could_not_take_and
 
     def start():
         runtime.launch("log", FillLog, (journal_path, {"first": first.ref}, risk.ref, "USD", 60.0), supervised=True)
-        runtime.ref("log").tell(Hello("first", 0))
+        runtime.ref("log").tell(StageCursor("first", 0))
         runtime.ref("log").tell(OpenEpoch("line", line.ref))
         return line.expect(EpochOpened).epoch
 
@@ -121,7 +129,7 @@ def test_no_execution_is_passed_on_or_merged_that_the_journal_could_not_take_and
         runtime.run_until_idle()
 
     epoch = start()
-    first.expect(SayHello)
+    first.expect(ReportCursor)
     disk.change(full=True)
     replay(epoch)
     first.expect_nothing()
@@ -129,7 +137,7 @@ def test_no_execution_is_passed_on_or_merged_that_the_journal_could_not_take_and
     assert failure(runtime, "log").startswith("JournalFullError: ")
     disk.change(full=False)
     replay(start())
-    assert [entry.execution.order_ref for entry in first.fish(lambda m: isinstance(m, Apply)).entries] == [WIDE]
+    assert [entry.execution.order_ref for entry in first.fish(lambda m: isinstance(m, ApplyEntries)).entries] == [WIDE]
     assert line.expect(ReplayMerged).through == 1
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from actors.connection import Connection
+from actors.base.broker_connection import BrokerConnection
 from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, Connector, IbPool, connection_name
-from actors.messages.broker import Resync
-from actors.messages.ib_pool import LeaseConnection, ResyncAll
+from actors.messages.broker import RequestSnapshot
+from actors.messages.ib_pool import LeaseConnection, ResyncConnections
 from mats.runtime import Actor, Crash, StartChild
 
 
@@ -21,7 +21,7 @@ class Pool:
         self.start()
 
     def start(self):
-        connector = Connector(Connection, {"desks": "the desks"})
+        connector = Connector(BrokerConnection, {"desks": "the desks"})
         args = (self._path, self.supervisor.ref, connector, (self.listener.ref,))
         self.runtime.launch("brokers/pool", IbPool, args, supervised=True)
         self.ref = self.runtime.ref("brokers/pool")
@@ -40,7 +40,7 @@ def pool(runtime, journal_path):
 def test_a_lease_starts_the_connection_of_the_strategy_under_the_supervisor(pool):
     pool.lease("trend")
     spec = pool.supervisor.expect(StartChild).spec
-    assert (spec.name, spec.actor, spec.over_limit) == ("ib-1", Connection, "keep")
+    assert (spec.name, spec.actor, spec.over_limit) == ("ib-1", BrokerConnection, "keep")
     assert spec.args == {"client_id": 1, "listeners": (pool.listener.ref,), "desks": "the desks"}
 
 
@@ -85,8 +85,8 @@ def test_only_connections_that_carry_orders_announce_themselves_again(pool):
     line = {name: pool.runtime.probe(f"brokers/{name}") for name in ("ib-0", "ib-1", "ib-2", "ib-99")}
     pool.lease("a")
     pool.lease("b")
-    pool.ref.tell(ResyncAll())
+    pool.ref.tell(ResyncConnections())
     for name in ("ib-1", "ib-2"):
-        line[name].expect_message(Resync())
+        line[name].expect_message(RequestSnapshot())
     for name in ("ib-0", "ib-99"):
         line[name].expect_nothing()

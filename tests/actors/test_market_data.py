@@ -7,23 +7,23 @@ from actors.market_data import RETRY_SECONDS, MarketData
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
-    MarketNews,
+    MarketEvents,
     RequestHistory,
+    RequestSnapshot,
     ResolveInstrument,
-    Resync,
     SubscribeMarket,
     Unresolved,
 )
-from actors.messages.following import CallFollowers, Inform, Leave, Left
 from actors.messages.market_data import (
     BarArrived,
     DataStale,
-    FollowMarket,
-    InstrumentKnown,
+    InstrumentCompleted,
     LoadHistory,
     PriceMarked,
     QuoteArrived,
+    SubscribeInstruments,
 )
+from actors.messages.subscription import AskToResubscribe, Resubscribe, Unsubscribe, Unsubscribed
 from mats.model.instrument import parse_instrument
 from mats.model.market import Quote
 from mats.runtime import Actor
@@ -52,7 +52,7 @@ class World:
         self.data = runtime.spawn(
             MarketData, self.line, self.risk.ref, self.portfolio.ref, stale_after=10.0, name="market-data"
         )
-        self.portfolio.expect_message(Inform())
+        self.portfolio.expect_message(Resubscribe())
 
     def connect(self, session="1"):
         """The connection comes up (anew) and says that it is ready."""
@@ -74,7 +74,7 @@ class World:
         return [message for message in heard if isinstance(message, kinds or (object,))]
 
     def follow(self, follower, *instruments, quotes=False):
-        self.data.tell(FollowMarket(instruments=instruments or ("SPY",), quotes=quotes, follower=follower.ref))
+        self.data.tell(SubscribeInstruments(instruments=instruments or ("SPY",), quotes=quotes, follower=follower.ref))
         self.runtime.run_until_idle()
 
     def resolve(self):
@@ -97,7 +97,7 @@ def history(*bars):
 
 def test_it_asks_the_connection_to_announce_itself_when_it_starts(world):
     world.runtime.launch("ib-99", Line, (world.broker.ref,), supervised=True)
-    assert world.asked() == [Resync()]
+    assert world.asked() == [RequestSnapshot()]
 
 
 def test_an_instrument_is_resolved_and_subscribed_once_for_all_its_followers(world, probe):
@@ -114,7 +114,7 @@ def test_nothing_is_asked_of_a_connection_that_is_not_ready(world, probe):
     world.follow(probe("one"))
     world.load(probe("one"))
     world.runtime.launch("ib-99", Line, (world.broker.ref,), supervised=True)
-    assert world.asked() == [Resync()]
+    assert world.asked() == [RequestSnapshot()]
     world.connect()
     assert world.asked() == [ResolveInstrument(ASKED, world.data)]
 
@@ -123,9 +123,9 @@ def test_risk_learns_what_the_broker_completed_and_again_when_it_asks(world, pro
     world.connect()
     world.follow(probe("one"))
     world.resolve()
-    world.risk.expect_message(InstrumentKnown(SPY))
-    world.data.tell(Inform())
-    assert world.risk.fish(lambda message: isinstance(message, InstrumentKnown)) == InstrumentKnown(SPY)
+    world.risk.expect_message(InstrumentCompleted(SPY))
+    world.data.tell(Resubscribe())
+    assert world.risk.fish(lambda message: isinstance(message, InstrumentCompleted)) == InstrumentCompleted(SPY)
 
 
 def test_quotes_are_subscribed_when_the_first_follower_wants_them(world, probe):
@@ -143,7 +143,7 @@ def test_bars_go_to_all_followers_and_quotes_to_those_who_want_them(world, probe
     world.follow(one)
     world.follow(two, quotes=True)
     quote = Quote("SPY", 0, 99.0, 101.0, 1.0, 1.0)
-    world.data.tell(MarketNews((a_bar(),), (quote,)))
+    world.data.tell(MarketEvents((a_bar(),), (quote,)))
     one.expect_message(BarArrived(a_bar()))
     one.expect_nothing()
     two.expect_message(BarArrived(a_bar()))
@@ -155,8 +155,8 @@ def test_followers_are_told_in_the_order_in_which_they_came(world, probe, a_bar)
     order = []
     for name in "dbeac":
         world.runtime.spawn(Scribe, order, name=name)
-        world.data.tell(FollowMarket(instruments=("SPY",), quotes=False, follower=world.runtime.ref(name)))
-    world.data.tell(MarketNews((a_bar(),), ()))
+        world.data.tell(SubscribeInstruments(instruments=("SPY",), quotes=False, follower=world.runtime.ref(name)))
+    world.data.tell(MarketEvents((a_bar(),), ()))
     world.runtime.run_until_idle()
     assert "".join(order) == "dbeac"
 
@@ -172,7 +172,7 @@ class Scribe(Actor):
 def test_risk_and_portfolio_know_the_price_before_a_follower_does(world, probe, a_bar):
     one = probe("one")
     world.follow(one)
-    world.data.tell(MarketNews((a_bar(price=101.5),), ()))
+    world.data.tell(MarketEvents((a_bar(price=101.5),), ()))
     one.expect(BarArrived)
     for informed in (world.risk, world.portfolio):
         informed.expect_message(PriceMarked("SPY", 101.5))
@@ -182,7 +182,7 @@ def test_risk_and_portfolio_know_the_price_before_a_follower_does(world, probe, 
 def test_a_quote_without_a_price_marks_nothing(world, probe):
     one = probe("one")
     world.follow(one, quotes=True)
-    world.data.tell(MarketNews((), (Quote("SPY", 0, 0.0, 0.0, 0.0, 0.0),)))
+    world.data.tell(MarketEvents((), (Quote("SPY", 0, 0.0, 0.0, 0.0, 0.0),)))
     one.expect(QuoteArrived)
     world.portfolio.expect_nothing()
 
@@ -191,9 +191,9 @@ def test_a_follower_that_leaves_is_told_nothing_after_its_farewell(world, probe,
     one, two = probe("one"), probe("two")
     world.follow(one, quotes=True)
     world.follow(two)
-    world.data.tell(Leave(one.ref))
-    one.expect_message(Left("market-data"))
-    world.data.tell(MarketNews((a_bar(),), ()))
+    world.data.tell(Unsubscribe(one.ref))
+    one.expect_message(Unsubscribed("market-data"))
+    world.data.tell(MarketEvents((a_bar(),), ()))
     two.expect(BarArrived)
     one.expect_nothing()
 
@@ -204,7 +204,7 @@ def test_a_follower_that_dies_is_forgotten(world, a_bar):
     world.follow(follower_of(follower))
     follower.stop()
     world.runtime.run_until_idle()
-    world.data.tell(MarketNews((a_bar(),), ()))
+    world.data.tell(MarketEvents((a_bar(),), ()))
     world.runtime.run_until_idle()
     assert order == []
     world.runtime.dead_letters.assert_none()
@@ -318,7 +318,7 @@ def test_a_restarted_actor_calls_its_followers(world, runtime, probe):
     world.data.stop()
     runtime.run_until_idle()
     runtime.launch("market-data-2", MarketData, (world.line, world.risk.ref, world.portfolio.ref, 10.0))
-    assert world.asked() == [CallFollowers("market-data-2")]
+    assert world.asked() == [AskToResubscribe("market-data-2")]
 
 
 # Liveness
@@ -339,6 +339,6 @@ def test_what_was_not_heard_for_too_long_is_called_stale_until_it_speaks(world, 
     assert last_list() == frozenset()
     runtime.advance(1.5)
     assert last_list() == {"SPY"}
-    world.data.tell(MarketNews((a_bar(),), ()))
+    world.data.tell(MarketEvents((a_bar(),), ()))
     runtime.advance(1.0)
     assert last_list() == frozenset()

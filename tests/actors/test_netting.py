@@ -5,22 +5,22 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from actors.asking import Asking, CommandRefused
+from actors.base.refs import PortfolioRefs
 from actors.fill_log import FillLog
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
-from actors.moving import Netting
-from actors.neighbours import Neighbours
+from actors.operator.actor_queries import ActorQueries
+from actors.operator.queries import CommandRefused, Queries
+from actors.operator.transfers import Netting
 from actors.portfolio_manager import PortfolioManager
-from actors.questions import Questions
-from mats.ledger.actions import Split
-from mats.ledger.netted import NettedAction
 from mats.ledger.orders import opening_view
+from mats.ledger.reconciliation.corporate_actions import SplitCause
+from mats.ledger.reconciliation.netted_actions import NettedAction
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.runtime import Actor
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 
-WISH = NettedAction(action=Split("SPY", 2, 1), reason="2 for 1 today")
+WISH = NettedAction(action=SplitCause("SPY", 2, 1), reason="2 for 1 today")
 
 
 class Orders(Actor):
@@ -39,7 +39,7 @@ def desk(runtime, journal_path, an_execution):
     risk, store, line, manager, market = map(runtime.probe, ("risk", "store", "ib-0", "manager", "market"))
     portfolio, working = runtime.ref("portfolio"), []
     log = runtime.spawn(FillLog, journal_path, {"portfolio": portfolio}, risk.ref, "USD", 60.0, name="log")
-    neighbours = Neighbours(
+    neighbours = PortfolioRefs(
         fill_log=log, risk=risk.ref, store=store.ref, broker=line.ref, strategy_manager=manager.ref,
         market_data=market.ref,
     )  # fmt: skip
@@ -57,7 +57,7 @@ def desk(runtime, journal_path, an_execution):
     runtime.run_until_idle()
     names = SimpleNamespace(portfolio=portfolio, fill_log=log, orders=orders)
     operator = SimpleNamespace(caught_up=lambda: True, until=lambda condition, seconds: runtime.advance(seconds))
-    return Netting(names, operator, Asking(Questions(names), journal_path)), portfolio, working
+    return Netting(names, operator, Queries(ActorQueries(names), journal_path)), portfolio, working
 
 
 def an_intent(name, strategy):

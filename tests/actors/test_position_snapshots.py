@@ -5,13 +5,13 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from actors.base.refs import PortfolioRefs
 from actors.messages.broker import PositionsTaken, TakePositions
-from actors.messages.fill_log import Adjust, Apply, LogMarked, MarkLog
+from actors.messages.fill_log import ApplyEntries, BookAdjustments, GetLogPosition, LogPosition
 from actors.messages.market_data import WatchPrices
 from actors.messages.portfolio_manager import AnswerBreak, AnswerDenied, BreaksChanged, ReadBreaks
-from actors.neighbours import Neighbours
 from actors.portfolio_manager import PortfolioManager
-from mats.ledger.actions import Residual
+from mats.ledger.reconciliation.corporate_actions import Residual
 from mats.model.broker import BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.runtime import Actor
@@ -39,7 +39,7 @@ class World:
         names = ("fill-log", "risk", "store", "heard", "manager", "market-data")
         self.log, self.risk, self.store, self.heard, manager, self.market_data = map(runtime.probe, names)
         line = runtime.spawn(Line, self.heard.ref, name="ib-0")
-        neighbours = Neighbours(
+        neighbours = PortfolioRefs(
             fill_log=self.log.ref,
             risk=self.risk.ref,
             store=self.store.ref,
@@ -56,7 +56,7 @@ class World:
     def taken(self, *positions, mark):
         """A snapshot comes, and the log says how far it was then."""
         self.ref.tell(PositionsTaken(positions))
-        self.ref.tell(LogMarked(mark))
+        self.ref.tell(LogPosition(mark))
         self.runtime.run_until_idle()
 
     def log_said(self):
@@ -67,7 +67,7 @@ class World:
         return said
 
     def adjustments(self):
-        return [m.quantity for said in self.log_said() if isinstance(said, Adjust) for m in said.adjustments]
+        return [m.quantity for said in self.log_said() if isinstance(said, BookAdjustments) for m in said.adjustments]
 
     def ask(self, question):
         return self.ref.ask(question, timeout=1.0)
@@ -94,12 +94,12 @@ def fill(an_execution):
 
 def test_the_log_is_marked_for_each_snapshot(world):
     world.ref.tell(PositionsTaken(()))
-    assert world.log_said() == [MarkLog(world.ref)]
+    assert world.log_said() == [GetLogPosition(world.ref)]
 
 
 def test_a_snapshot_waits_for_every_entry_the_log_had_by_then(world, fill):
     world.taken(*held(10), mark=1)
-    world.ref.tell(Apply((fill(1),)))
+    world.ref.tell(ApplyEntries((fill(1),)))
     assert world.adjustments() == []
     assert world.broken() == frozenset()
 
@@ -115,7 +115,7 @@ def test_snapshots_that_waited_while_the_stage_was_behind_do_not_confirm_each_ot
     """Both were taken before entry 2: neither contains it, the books do."""
     world.taken(mark=1)
     world.taken(mark=1)
-    world.ref.tell(Apply((fill(1), fill(2))))
+    world.ref.tell(ApplyEntries((fill(1), fill(2))))
     assert world.adjustments() == []
     assert world.broken() == frozenset()
     world.taken(*held(20), mark=2)
@@ -145,7 +145,7 @@ def test_open_and_past_breaks_can_be_read_with_their_proof(world, fill, journal_
     assert (found.state, found.proof.expected, found.broker, found.attempts) == (
         "confirmed", 0, 10, ("booked as +10 to Discretionary",),
     )  # fmt: skip
-    world.ref.tell(Apply((fill(1),)))
+    world.ref.tell(ApplyEntries((fill(1),)))
     world.taken(*held(10), mark=1)
     answer = world.ask(ReadBreaks(past=5))
     assert (answer.open, [past.id for past in answer.past]) == ((), [found.id])

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from actors.messages.fill_log import Acknowledge, Apply, Hello
-from actors.stage import Stage
+from actors.base.stage import Stage
+from actors.messages.fill_log import Acknowledge, ApplyEntries, StageCursor
 from mats.model.executions import FillRecorded
 
 
@@ -47,36 +47,36 @@ def applied():
 @pytest.fixture
 def stage(runtime, log, applied):
     ref = runtime.spawn(Recorder, log.ref, applied, name="recorder")
-    log.expect_message(Hello("recorder", 0))
+    log.expect_message(StageCursor("recorder", 0))
     return ref
 
 
 def test_entries_are_applied_and_then_acknowledged(stage, log, applied, entry):
-    stage.tell(Apply((entry(1), entry(2))))
+    stage.tell(ApplyEntries((entry(1), entry(2))))
     log.expect_message(Acknowledge("recorder", 2))
     assert applied == [1, 2]
 
 
 def test_what_is_known_already_is_skipped_and_acknowledged_again(stage, log, applied, entry):
-    stage.tell(Apply((entry(1), entry(2))))
-    stage.tell(Apply((entry(1),)))
-    stage.tell(Apply((entry(2), entry(3))))
+    stage.tell(ApplyEntries((entry(1), entry(2))))
+    stage.tell(ApplyEntries((entry(1),)))
+    stage.tell(ApplyEntries((entry(2), entry(3))))
     assert log.receive(3) == [Acknowledge("recorder", 2), Acknowledge("recorder", 2), Acknowledge("recorder", 3)]
     assert applied == [1, 2, 3]
 
 
 def test_after_a_gap_nothing_is_applied_and_the_log_is_asked_again(stage, log, applied, entry):
-    stage.tell(Apply((entry(1),)))
-    stage.tell(Apply((entry(3),)))
-    assert log.receive(2) == [Acknowledge("recorder", 1), Hello("recorder", 1)]
+    stage.tell(ApplyEntries((entry(1),)))
+    stage.tell(ApplyEntries((entry(3),)))
+    assert log.receive(2) == [Acknowledge("recorder", 1), StageCursor("recorder", 1)]
     assert applied == [1]
-    stage.tell(Apply((entry(2), entry(3))))
+    stage.tell(ApplyEntries((entry(2), entry(3))))
     log.expect_message(Acknowledge("recorder", 3))
     assert applied == [1, 2, 3]
 
 
 def test_an_empty_delivery_is_acknowledged_as_it_stands(stage, log, applied):
-    stage.tell(Apply(()))
+    stage.tell(ApplyEntries(()))
     log.expect_message(Acknowledge("recorder", 0))
     assert applied == []
 
@@ -86,6 +86,6 @@ def test_a_stage_that_does_not_say_how_it_applies_fails_and_acknowledges_nothing
         apply = Stage.apply
 
     idle = runtime.spawn(Idle, log.ref, [], name="idle")
-    log.expect(Hello)
-    idle.tell(Apply((entry(1),)))
+    log.expect(StageCursor)
+    idle.tell(ApplyEntries((entry(1),)))
     assert "Idle does not say how it applies entries" in str(log.expect_down(idle).error)

@@ -7,21 +7,21 @@ import pytest
 from msgspec.structs import replace
 
 from actors.messages.broker import HistoryLoaded
-from actors.messages.following import CallFollowers, Leave, Left
-from actors.messages.market_data import BarArrived, FollowMarket, LoadHistory, QuoteArrived
-from actors.messages.order_manager import FollowOrders, OrderChanged, WorkingOrders
-from actors.messages.portfolio_manager import BookState, EquityChanged, FillBooked, FollowBook
+from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
+from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
+from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
 from actors.messages.risk_manager import OrderDenied
 from actors.messages.strategy import StopTrading, StrategyStarted
-from actors.strategy import Services, StrategyActor
+from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
+from actors.strategy import StrategyActor, StrategyRefs
 from mats.model.executions import FillRecorded
 from mats.model.market import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
+from mats.model.strategy_record import StrategyRecord
 from mats.risk.denial import DenialCode, deny
 from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position
-from mats.strategy.loader import load_class
-from mats.strategy.record import StrategyRecord
+from mats.strategy.hosting.loader import load_class
 from mats.strategy.tickets import market
 
 D = Decimal
@@ -89,7 +89,7 @@ class Trader:
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
 
     def launch(self):
-        services = Services(
+        services = StrategyRefs(
             market_data=self.market.ref, risk=self.runtime.ref("risk"), orders=self.orders.ref,
             portfolio=self.portfolio.ref,
         )  # fmt: skip
@@ -136,7 +136,7 @@ def booked(an_execution):
     def make(seq, exec_id="a.01", quantity=10, total=10):
         execution = an_execution(exec_id, quantity)
         fill = FillRecorded(seq=seq, strategy="diary", intent_id="i1", execution=execution, recorded=0)
-        return FillBooked(seq=seq, position=held(total), fill=fill)
+        return PositionUpdated(seq=seq, position=held(total), fill=fill)
 
     return make
 
@@ -146,9 +146,9 @@ def booked(an_execution):
 
 def test_it_follows_book_orders_and_market_when_it_comes_up(trader):
     world = trader(ticks=True).launch()
-    world.portfolio.expect_message(FollowBook("diary", world.ref))
-    world.orders.expect_message(FollowOrders("diary", world.ref))
-    world.market.expect_message(FollowMarket(instruments=("SPY",), quotes=True, follower=world.ref))
+    world.portfolio.expect_message(SubscribeBook("diary", world.ref))
+    world.orders.expect_message(SubscribeOrders("diary", world.ref))
+    world.market.expect_message(SubscribeInstruments(instruments=("SPY",), quotes=True, follower=world.ref))
     world.market.expect_nothing()
 
 
@@ -167,7 +167,7 @@ def test_it_starts_when_the_last_of_book_orders_and_history_is_there(trader, a_b
 
 def test_history_is_asked_for_in_its_own_bars(trader):
     world = trader(warmup=30, bar_seconds=15).launch()
-    world.market.expect(FollowMarket)
+    world.market.expect(SubscribeInstruments)
     world.market.expect_message(LoadHistory(instrument="SPY", bar_seconds=15, count=30, reply_to=world.ref))
 
 
@@ -245,12 +245,12 @@ def test_a_status_that_waits_for_a_fill_goes_on_when_the_book_is_replaced(trader
 def test_a_service_that_restarted_is_followed_again_and_no_other(trader):
     world = trader(warmup=2).launch()
     world.market.receive(2)
-    world.tell(CallFollowers("market-data"))
-    assert [type(message) for message in world.market.receive(2)] == [FollowMarket, LoadHistory]
-    world.portfolio.expect(FollowBook)
+    world.tell(AskToResubscribe("market-data"))
+    assert [type(message) for message in world.market.receive(2)] == [SubscribeInstruments, LoadHistory]
+    world.portfolio.expect(SubscribeBook)
     world.portfolio.expect_nothing()
-    world.tell(book(), WorkingOrders(()), HistoryLoaded("SPY", (), complete=True), CallFollowers("market-data"))
-    assert [type(message) for message in world.market.receive(1)] == [FollowMarket]
+    world.tell(book(), WorkingOrders(()), HistoryLoaded("SPY", (), complete=True), AskToResubscribe("market-data"))
+    assert [type(message) for message in world.market.receive(1)] == [SubscribeInstruments]
     world.market.expect_nothing()
 
 
@@ -259,7 +259,7 @@ def test_a_service_that_restarted_is_followed_again_and_no_other(trader):
 
 def test_wishes_go_to_risk_cancels_to_the_order_manager(trader, a_bar):
     world = trader().start(working=(an_order(),))
-    world.orders.expect(FollowOrders)
+    world.orders.expect(SubscribeOrders)
     world.todo[:] = [lambda s: s.signal("SPY", 0.5), lambda s: s.broker.cancel_all()]
     world.tell(BarArrived(a_bar()))
     signal = world.risk.expect(Signal)
@@ -322,7 +322,7 @@ def test_a_change_that_finds_risk_too_busy_leaves_the_order_as_it_is_and_says_so
 
 
 def test_a_cancel_goes_through_however_busy_risk_is(busy, a_bar):
-    busy.orders.expect(FollowOrders)
+    busy.orders.expect(SubscribeOrders)
     busy.todo[:] = [lambda s: s.broker.cancel("i1")]
     busy.tell(BarArrived(a_bar()))
     assert busy.orders.expect(CancelRequest).intent_id == "i1"
@@ -344,18 +344,18 @@ def test_it_parts_from_everybody_and_ends_when_all_have_said_farewell(trader, a_
     assert world.heard == [("stop",)]
     services = (world.market, world.risk, world.orders, world.portfolio)
     for service in services:
-        assert service.fish(lambda message: isinstance(message, Leave)) == Leave(world.ref)
+        assert service.fish(lambda message: isinstance(message, Unsubscribe)) == Unsubscribe(world.ref)
     for service in services[:3]:
-        world.tell(Left(service.ref.name))
+        world.tell(Unsubscribed(service.ref.name))
         assert world.ref.is_alive()
-    world.tell(Left("portfolio"))
+    world.tell(Unsubscribed("portfolio"))
     assert not world.ref.is_alive()
     assert world.heard == [("stop",)]
 
 
 def test_one_that_parts_follows_nobody_again(trader):
     world = trader().start()
-    world.tell(StopTrading(), CallFollowers("portfolio"))
+    world.tell(StopTrading(), AskToResubscribe("portfolio"))
     world.portfolio.receive(2)
     world.portfolio.expect_nothing()
 

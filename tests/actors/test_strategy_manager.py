@@ -4,16 +4,16 @@ from textwrap import dedent
 
 import pytest
 
-from actors.messages.following import Inform
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import SetWeights
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy
-from actors.strategy import Services, StrategyActor
+from actors.messages.subscription import Resubscribe
+from actors.strategy import StrategyActor, StrategyRefs
 from actors.strategy_manager import StrategyManager
+from mats.model.strategy_record import StrategyRecord
 from mats.runtime import Actor, Crash, Park, StartChild, StopChild, Unpark
-from mats.strategy.record import StrategyRecord
 
 GOOD = """
     from mats.strategy import Strategy
@@ -42,7 +42,7 @@ class World:
         self.launch()
 
     def launch(self, allow_leverage=False):
-        services = Services(
+        services = StrategyRefs(
             market_data=self.runtime.ref("market"), risk=self.risk.ref, orders=self.runtime.ref("orders"),
             portfolio=self.portfolio.ref,
         )  # fmt: skip
@@ -120,7 +120,7 @@ def test_weights_are_shared_before_anything_is_started(world):
     for informed in (world.portfolio, world.risk):
         informed.expect_message(weights)
         assert informed.last.id < world.pool.last.id
-    world.tell(Inform())
+    world.tell(Resubscribe())
     world.risk.expect_message(weights)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from mats.backtest.run import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.spec import BacktestSpec
-from mats.data.columns import BarColumns
-from mats.ledger.trades import Trade
+from mats.ledger.books.trades import Trade
+from mats.model.bar_columns import BarColumns
 from mats.model.executions import Execution, FillRecorded
 from mats.model.orders import Side
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import DAY, SECOND
-from mats.strategy.record import StrategyRecord
 
 START = 1_577_836_800 * SECOND  # 2020-01-01
 CAPITAL = 1_000_000.0

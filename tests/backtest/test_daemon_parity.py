@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.spec import BacktestSpec, Models
-from mats.data.columns import BarColumns, MarketData
+from mats.backtest.spec import BacktestSpec, ModelSettings
+from mats.model.bar_columns import BarColumns, BarData
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import DAY, HOUR, MINUTE
 from mats.risk.limits import Limits
-from mats.strategy.record import StrategyRecord
-from mats.venue.universe import default_universe
+from mats.venue.markets.universe import default_universe
 from tests.backtest.whole_daemon import OPENING, run_daemon
 
 NAMES = ("BAC", "IBM", "SPY")
@@ -35,7 +35,7 @@ def random_bars(name: str, seed: int) -> BarColumns:
 def test_the_engine_decides_and_trades_as_the_daemon_does(seed: int) -> None:
     bars = {name: random_bars(name, seed * 10 + number) for number, name in enumerate(NAMES)}
     universe = default_universe()
-    data = MarketData(bars, {name: universe.instrument(name) for name in NAMES})
+    data = BarData(bars, {name: universe.instrument(name) for name in NAMES})
     records = tuple(
         StrategyRecord(
             name=f"{kind}-{name.lower()}",
@@ -54,7 +54,7 @@ def test_the_engine_decides_and_trades_as_the_daemon_does(seed: int) -> None:
         start=min(int(columns.start[0]) for columns in bars.values()),
         end=max(int(columns.end[-1]) for columns in bars.values()),
         equities={record.name: Decimal(100_000) for record in records},
-        models=Models(participation=0),
+        models=ModelSettings(participation=0),
         limits=Limits(max_orders_per_minute=1_000_000, stale_after=1e9),
     )
     quick, whole = run_backtest(spec, data), run_daemon(spec, data)

@@ -15,19 +15,19 @@ import pytest
 
 from mats.backtest.engine import run_backtest
 from mats.backtest.run import BacktestRun
-from mats.backtest.spec import BacktestSpec, Models
-from mats.data.columns import BarColumns, MarketData
+from mats.backtest.spec import BacktestSpec, ModelSettings
+from mats.model.bar_columns import BarColumns, BarData
 from mats.model.market import Quote
 from mats.model.money import exact
 from mats.model.orders import Side
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk.limits import Limits
-from mats.store.arctic import Store
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
-from mats.strategy.record import StrategyRecord
-from mats.venue.replay import Replay, read_minutes
-from mats.venue.universe import default_universe
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.store import Store
+from mats.venue.markets.bar_replay import BarReplay, read_minutes
+from mats.venue.markets.universe import default_universe
 from tests.system.harness import ACCOUNT, Daemon, GatewayProcess, count, killed_at_end, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,10 +97,10 @@ def backtest(folder: Path, records: tuple[StrategyRecord, ...]) -> BacktestRun:
         start=min(int(b.start[0]) for b in bars.values()),
         end=max(int(b.end[-1]) for b in bars.values()),
         equities={record.name: EQUITY for record in records},
-        models=Models(participation=0),
+        models=ModelSettings(participation=0),
         limits=Limits(max_orders_per_minute=1_000_000),
     )
-    return run_backtest(spec, MarketData(bars, {name: universe.instrument(name) for name in bars}))
+    return run_backtest(spec, BarData(bars, {name: universe.instrument(name) for name in bars}))
 
 
 def settings(folder: Path, port: int, records: tuple[StrategyRecord, ...]) -> Path:
@@ -174,7 +174,7 @@ def test_live_and_backtest_decide_alike_and_fill_alike_but_for_latency(tmp_path:
     seen = live(tmp_path, bars, records, len(expected))
     assert seen.keys() == expected.keys()
     shown: dict[str, dict[Nanos, list[Quote]]] = defaultdict(lambda: defaultdict(list))
-    for _, slices in Replay(bars, default_universe()).minutes(0):
+    for _, slices in BarReplay(bars, default_universe()).minutes(0):
         for piece in slices:
             for quote in piece.quotes:
                 shown[quote.instrument][piece.time].append(quote)

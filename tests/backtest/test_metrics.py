@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.backtest.benchmark import hold, hold_all
-from mats.backtest.metrics import Metrics, drawdowns, measure, measure_curve
+from mats.backtest.result.benchmark import hold, hold_all
+from mats.backtest.result.metrics import Metrics, drawdowns, measure, measure_curve
 from mats.backtest.run import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.spec import BacktestSpec
-from mats.data.columns import BarColumns, Dividend, MarketData, Split
-from mats.ledger.trades import Trade
+from mats.ledger.books.trades import Trade
+from mats.model.bar_columns import BarColumns, BarData, Dividend, Split
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import Side
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import DAY, SECOND
-from mats.strategy.record import StrategyRecord
 
 START = 1_577_836_800 * SECOND  # 2020-01-01
 RECORD = StrategyRecord(name="trend", file="examples/ema_cross.py", class_name="EmaCross", target_weight=1.0)
@@ -170,7 +170,7 @@ def bars(name: str, *close: float) -> BarColumns:
 
 
 def test_held_instruments_are_the_benchmark_with_splits_and_dividends() -> None:
-    data = MarketData(
+    data = BarData(
         {"SPY": bars("SPY", 101, 104, 52, 60), "IBM": bars("IBM", 51, 51, 51, 76)},
         {name: parse_instrument(name) for name in ("SPY", "IBM")},
         {"SPY": (Dividend(START + DAY, Decimal(2), "USD"), Split(START + 2 * DAY, Decimal(2)))},
@@ -182,7 +182,7 @@ def test_held_instruments_are_the_benchmark_with_splits_and_dividends() -> None:
 
 
 def test_a_run_that_holds_twice_the_benchmark_has_a_beta_of_two() -> None:
-    data = MarketData({"SPY": bars("SPY", 100, 104, 99, 107, 103)}, {"SPY": parse_instrument("SPY")})
+    data = BarData({"SPY": bars("SPY", 100, 104, 99, 107, 103)}, {"SPY": parse_instrument("SPY")})
     benchmark = hold(data, "SPY")
     theirs = np.diff(np.concatenate(([1.0], benchmark.value))) / np.concatenate(([1.0], benchmark.value[:-1]))
     run = run_of(curve(*(100 * np.cumprod(1 + 2 * theirs))))
@@ -211,7 +211,7 @@ def test_drawdowns_are_those_of_a_plain_search_and_of_the_library(equity: list[f
 @given(st.lists(st.floats(-50.0, 1e7) | st.just(100.0), max_size=40), st.sampled_from([60, 3_600, 86_400]))
 def test_no_figure_is_ever_nan_or_infinite(equity: list[float], seconds: int) -> None:
     run = run_of(curve(*equity, seconds=seconds), seconds=seconds)
-    for benchmark in (None, hold(MarketData({"SPY": bars("SPY", 100, 104)}, {"SPY": parse_instrument("SPY")}), "SPY")):
+    for benchmark in (None, hold(BarData({"SPY": bars("SPY", 100, 104)}, {"SPY": parse_instrument("SPY")}), "SPY")):
         metrics = measure_curve(run, run.total, 100.0, (), (), (), benchmark)
         for name, value in metrics.figures().items():
             assert value is None or math.isfinite(value), name

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mats import backtest
-from mats.backtest.result import Result
-from mats.backtest.storage import store_result, verify
-from mats.store.connection import lmdb_uri
+from mats.backtest.result.result import BacktestResult
+from mats.backtest.result.storage import store_result, verify
+from mats.store.tables.connection import lmdb_uri
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("MATS_DATA", ROOT.parent / "shared" / "data"))
@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Path:
     return tmp_path / "mats.toml"
 
 
-def made_again(result: Result, folder: Path) -> bool:
+def made_again(result: BacktestResult, folder: Path) -> bool:
     uri = lmdb_uri(folder / "data/arctic")
     store_result(uri, result)
     return verify(uri, result.name).same

@@ -9,12 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from mats.backtest import report_png
-from mats.backtest.report import html
-from mats.backtest.report_charts import prices
-from mats.backtest.report_data import markers
-from mats.backtest.report_pages import Reported, extremes, page
-from mats.data.columns import BarColumns
+from mats.model.bar_columns import BarColumns
+from mats.report import png as report_png
+from mats.report.charts import prices
+from mats.report.data import markers
+from mats.report.html_page import html
+from mats.report.pages import Reported, extremes, page
 from tests.backtest.handmade import START, result, trade, walk
 
 MADE = START + 10**18

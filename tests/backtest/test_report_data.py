@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.backtest import report_data as data
-from mats.backtest.metrics import net
+from mats.backtest.result.metrics import net
 from mats.backtest.run import Curve
-from mats.data.columns import BarColumns, Floats, Instants
+from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.model.timestamp import DAY, HOUR
+from mats.report import data
 from tests.backtest.handmade import CAPITAL, START, result, walk
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mats.backtest import report_words as words
+from mats.backtest.result import formatting as words
 
 
 @pytest.mark.parametrize(

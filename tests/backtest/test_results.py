@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 from mats import backtest
-from mats.backtest import frames, storage
 from mats.backtest.api import source_of
-from mats.backtest.prepare import Request, instant, prepare
-from mats.backtest.report_sources import facts
-from mats.backtest.result import Result
-from mats.backtest.spec import Models
-from mats.backtest.storage import load_result, records, replace_result, store_result, verify
+from mats.backtest.preparation import Request, instant, prepare
+from mats.backtest.result import dataframes, storage
+from mats.backtest.result.result import BacktestResult
+from mats.backtest.result.storage import load_result, records, replace_result, store_result, verify
+from mats.backtest.spec import ModelSettings
 from mats.errors import UserError
+from mats.report.sources import facts
 from mats.settings import load_settings
-from mats.store.backtests import BacktestLibrary, ResultError
-from mats.store.connection import lmdb_uri
+from mats.store.tables.backtests import BacktestLibrary, ResultError
+from mats.store.tables.connection import lmdb_uri
 
 STRATEGY = '''
 from mats.strategy import Bar, Strategy
@@ -73,7 +73,7 @@ def uri(place: Path) -> str:
     return lmdb_uri(place / "data/arctic")
 
 
-def made(place: Path, **changes: object) -> Result:
+def made(place: Path, **changes: object) -> BacktestResult:
     given = {"data": place / "bars", "config": place / "mats.toml", "description": "first", **changes}
     return backtest.run(f"{place}/swing.py", **given)
 
@@ -92,8 +92,8 @@ def test_a_stored_result_is_as_it_was(place: Path, uri: str) -> None:
     assert loaded.run.signals == result.run.signals
     assert len(result.trades) > 500
     for name, table in result.tables.items():
-        assert frames.digest(loaded.tables[name]) == frames.digest(table), name
-    assert frames.digest(BacktestLibrary(uri).piece(result.name, "trades")) == frames.digest(result.trades)
+        assert dataframes.digest(loaded.tables[name]) == dataframes.digest(table), name
+    assert dataframes.digest(BacktestLibrary(uri).piece(result.name, "trades")) == dataframes.digest(result.trades)
     assert loaded.record.spec.strategies[0].params == {"every": 4}
 
 
@@ -250,12 +250,12 @@ def test_a_run_that_fails_is_kept_up_to_there_and_marked(place: Path, uri: str) 
 
 
 def test_the_data_of_the_store_and_of_its_files_give_the_same_run(place: Path, uri: str) -> None:
-    from mats.data.importing import import_file
-    from mats.store.bars import BarStore
+    from mats.data.importer import import_file
+    from mats.store.tables.bars import BarStore
 
     import_file(BarStore(uri), place / "bars/SPY.csv")
     stored = made(place, data="store")
-    assert frames.digest(stored.trades) == frames.digest(made(place).trades)
+    assert dataframes.digest(stored.trades) == dataframes.digest(made(place).trades)
     store_result(uri, stored)
     assert verify(uri, stored.name).same
 
@@ -328,7 +328,7 @@ def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: P
     frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices), index=index)
     frame["volume"], frame["split"], frame["dividend"] = 1e6, [0] * 5 + [2] + [0] * 4, [0] * 7 + [0.25] + [0] * 2
     frame.to_csv(place / "bars/SPY.csv")
-    result = made(place, params={"every": 1}, models=Models(fees="none", spread_ticks=0))
+    result = made(place, params={"every": 1}, models=ModelSettings(fees="none", spread_ticks=0))
     assert result.positions["quantity"].tolist() == [500.0, 1_000.0, 1_002.0]
     assert result.cash_events[["kind", "amount"]].values.tolist() == [["dividend", 250.0]]
     assert result.equity.tolist() == [100_000.0] * 7 + [100_250.0] * 3

@@ -13,21 +13,21 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.backtest_broker import VenueLine
+from actors.base.refs import Refs
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
-from actors.names import Names
 from actors.persistence_writer import PersistenceWriter
 from actors.risk_manager import RiskManager
-from actors.tree import Plan, build
+from actors.tree import DaemonPlan, build
 from mats.backtest.spec import BacktestSpec
-from mats.data.columns import BarColumns, MarketData
+from mats.model.bar_columns import BarColumns, BarData
 from mats.model.executions import CommissionRecorded, FillRecorded
 from mats.model.market import Bar, Quote
 from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
 from mats.runtime import Actor, ChildSpec, Ref, SupervisorSpec, VirtualRuntime
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 from mats.venue.brokerage import Brokerage
-from mats.venue.universe import Listing, Universe
+from mats.venue.markets.universe import Listing, Universe
 from tests.simulation.light_store import Disk, LightStore
 
 ACCOUNT = "DU0000001"
@@ -114,18 +114,18 @@ class HeardWriter(LightStore):
         return super().on_receive(message)
 
 
-def run_daemon(spec: BacktestSpec, data: MarketData) -> Heard:
+def run_daemon(spec: BacktestSpec, data: BarData) -> Heard:
     """Run the whole tree over the bars, first to last."""
     with TemporaryDirectory(prefix="mats-backtest-") as folder:
         return _run(spec, data, Path(folder))
 
 
-def _run(spec: BacktestSpec, data: MarketData, folder: Path) -> Heard:
+def _run(spec: BacktestSpec, data: BarData, folder: Path) -> Heard:
     heard = Heard()
     first = min(int(columns.start[0]) for columns in data.bars.values())
     runtime = VirtualRuntime(start=first - round(START_SECONDS * SECOND))
     broker = Brokerage(_universe(data), {ACCOUNT: spec.capital}, runtime.clock.now)
-    names = Names(runtime)
+    names = Refs(runtime)
     Journal(folder / "journal.db").close()
     runtime.start(_recorded(build(_plan(spec, broker, folder), names), heard, spec, names))
     runtime.advance(START_SECONDS / 2)
@@ -136,7 +136,7 @@ def _run(spec: BacktestSpec, data: MarketData, folder: Path) -> Heard:
     return heard
 
 
-def steps(data: MarketData) -> Iterator[Step]:
+def steps(data: BarData) -> Iterator[Step]:
     """Each bar shows its opening quote a moment after it begins, and at its end a close without size, and itself."""
     shown: dict[Nanos, tuple[list[Quote], list[Bar]]] = {}
     for name in sorted(data.bars):
@@ -167,15 +167,15 @@ def _bars(columns: BarColumns) -> Iterator[Bar]:
         yield Bar(columns.instrument, start, columns.seconds, opened, high, low, close, volume)
 
 
-def _universe(data: MarketData) -> Universe:
+def _universe(data: BarData) -> Universe:
     return Universe(
         Listing(instrument=replace(data.instruments[name], con_id=number), price=1.0, volatility=0.0)
         for number, name in enumerate(sorted(data.instruments), 1)
     )
 
 
-def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> Plan:
-    return Plan(
+def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> DaemonPlan:
+    return DaemonPlan(
         journal=folder / "journal.db",
         rejects=folder / "rejects.jsonl",
         store_uri="",
@@ -193,7 +193,7 @@ def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> Plan:
     )
 
 
-def _recorded(tree: SupervisorSpec, heard: Heard, spec: BacktestSpec, names: Names) -> SupervisorSpec:
+def _recorded(tree: SupervisorSpec, heard: Heard, spec: BacktestSpec, names: Refs) -> SupervisorSpec:
     """The live tree with a writer that stores nothing and a risk manager that takes notes."""
 
     def child(given: ChildSpec | SupervisorSpec) -> ChildSpec | SupervisorSpec:

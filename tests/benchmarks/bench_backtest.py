@@ -16,12 +16,12 @@ from market_backtest import CAPITAL, FEE, FIRST, minute_bars
 
 from mats.backtest.engine import Engine
 from mats.backtest.run import BacktestRun
-from mats.backtest.spec import BacktestSpec, Models
-from mats.data.columns import BarColumns, MarketData
+from mats.backtest.spec import BacktestSpec, ModelSettings
+from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk.limits import Limits
-from mats.strategy.record import StrategyRecord
 
 ROUNDS = 3
 HUGE = Decimal(10) ** 15
@@ -43,12 +43,12 @@ def columns(count: int) -> BarColumns:
 
 def once(bars: BarColumns, file: str, class_name: str, *, short_way: bool) -> tuple[float, float, BacktestRun]:
     """Seconds of the run, seconds of looking at its records, and the run."""
-    data = MarketData({"SYN": bars}, {"SYN": parse_instrument("SYN")})
+    data = BarData({"SYN": bars}, {"SYN": parse_instrument("SYN")})
     params = {"instrument": "SYN", "fast": 10, "slow": 30, "warmup": 0}
     record = StrategyRecord(
         name="ema", file=f"examples/{file}", class_name=class_name, params=params, target_weight=1.0
     )
-    models = Models(fees="per-unit", fee_per_unit=Decimal(str(FEE)), spread_ticks=0, participation=0.0)
+    models = ModelSettings(fees="per-unit", fee_per_unit=Decimal(str(FEE)), spread_ticks=0, participation=0.0)
     spec = BacktestSpec(
         strategies=(record,), folder=str(Path.cwd()), bar_seconds=60, start=int(bars.start[0]),
         end=int(bars.end[-1]), capital=Decimal(int(CAPITAL)), limits=LIMITS, models=models,

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TypeVar
 
-from mats.ledger.book import Book, trade
-from mats.ledger.books import Books
-from mats.ledger.history import Charge
-from mats.ledger.lots import Lot, OpenLots
-from mats.ledger.round_trips import RoundTrips
+from mats.ledger.books.book import Book, trade
+from mats.ledger.books.books import Books
+from mats.ledger.books.history import Charge
+from mats.ledger.books.lots import Lot, OpenLots
+from mats.ledger.books.round_trips import RoundTrips
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillRecorded
 from mats.model.money import ONE
 from mats.model.orders import Side

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mats.model.orders import Side
-from mats.store.connection import lmdb_uri
+from mats.store.tables.connection import lmdb_uri
 
 QUICK = "--quick" in sys.argv
 ROUNDS = 60 if QUICK else 300

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from mats.ledger.book import Book
-from mats.ledger.books import Books
-from mats.ledger.comparison import aggregate, compare
-from mats.ledger.position_watch import PositionWatch
-from mats.ledger.reconcile import Reconciliation
+from mats.ledger.books.book import Book
+from mats.ledger.books.books import Books
+from mats.ledger.reconciliation.comparison import aggregate, compare
+from mats.ledger.reconciliation.reconcile import Reconciliation
+from mats.ledger.reconciliation.scheduler import ReconciliationScheduler
 from mats.model.broker import BrokerPosition
 from mats.model.timestamp import SECOND
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 
 INSTRUMENTS, STRATEGIES, BREAKS, ROUNDS = 1_000, 50, 20, 101
 ACCOUNT = "DU1"
@@ -82,7 +82,7 @@ def looking(books: Books, positions: tuple[BrokerPosition, ...]) -> Callable[[in
 
 def watching(books: Books, positions: tuple[BrokerPosition, ...], journal: Journal) -> Callable[[int], object]:
     """The same as the portfolio manager does it: what agreed is in the journal."""
-    watch = PositionWatch(60.0, 3.0, journal)
+    watch = ReconciliationScheduler(60.0, 3.0, journal)
     watch.accounts = (ACCOUNT,)
     return lambda second: watch.look(books, positions, second * SECOND, float(second))
 

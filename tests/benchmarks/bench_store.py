@@ -21,11 +21,11 @@ from msgspec.structs import replace
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillRecorded
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
-from mats.store.arctic import Store
-from mats.store.connection import lmdb_uri
-from mats.store.derived import Derived
-from mats.store.journal import Journal
-from mats.store.rows import PositionRow
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.rows import PositionRow
+from mats.store.tables.store import Store
+from mats.store.views.view_writer import ViewWriter
 
 OPENING = 1_700_000_000 * SECOND
 
@@ -64,7 +64,7 @@ def _start_behind(folder: Path, size: int) -> float:
     steps["journal: open, last entry"] = lambda: Journal(folder / "journal.db").last_seq()
     steps["journal: load the saved fold"] = lambda: journal.load_snapshot("store")
     steps["store: open"] = lambda: store.strategy_equity("B", "S0")
-    steps["writer: the fold, and marks"] = lambda: Derived(store, "USD", journal.entries_of, saved[1])
+    steps["writer: the fold, and marks"] = lambda: ViewWriter(store, "USD", journal.entries_of, saved[1])
     following = fill(size + 1)
     steps["writer: first commit, reads the newest rows"] = lambda: store.append_fills("DU1", [following])
     print(f"behind {size:,} fills:")
@@ -78,7 +78,7 @@ def _start_behind(folder: Path, size: int) -> float:
 def _fill_up(folder: Path, size: int) -> str:
     journal, uri, log = Journal(folder / "journal.db"), lmdb_uri(folder / "arctic"), many_fills()
     store = Store(uri)
-    derived = Derived(store, "USD", journal.entries_of, b"")
+    derived = ViewWriter(store, "USD", journal.entries_of, b"")
     for done in range(0, size, 5_000):
         entries = [next(log) for _ in range(min(5_000, size - done))]
         journal.append(entries)

@@ -20,10 +20,10 @@ from ours_backtest import market, spec
 from rich.console import Console
 from rich.table import Table
 
-from mats.data.columns import MarketData
+from mats.model.bar_columns import BarData
 from mats.sweep.grid import parse_axes
-from mats.sweep.local import LocalEngine
-from mats.sweep.plan import Plan
+from mats.sweep.local_pool import LocalPool
+from mats.sweep.plan import SweepPlan
 from mats.sweep.run import run_sweep
 
 QUICK = "--quick" in sys.argv
@@ -43,7 +43,7 @@ def main() -> None:
             data = market({name: file[name] for name in file.files})
     console = Console(width=120)
     for style in ("bars", "signals"):
-        plan = Plan(spec=spec(data, style), axes=parse_axes(AXES), metric="sharpe")
+        plan = SweepPlan(spec=spec(data, style), axes=parse_axes(AXES), metric="sharpe")
         runs: dict[int, list[Timed]] = {1: [], 2: []}
         for _ in range(ROUNDS):
             for workers, timed_ones in runs.items():
@@ -61,10 +61,10 @@ class Timed(NamedTuple):
     figures: dict[int, dict[str, float | None]]
 
 
-def timed(plan: Plan, data: MarketData, workers: int) -> Timed:
+def timed(plan: SweepPlan, data: BarData, workers: int) -> Timed:
     """The whole sweep, the start of its workers included."""
     begun = perf_counter()
-    with LocalEngine(workers) as engine:
+    with LocalPool(workers) as engine:
         outcomes = list(run_sweep(plan, data, engine))
         used = sum(cpu_seconds(process.pid) for process in multiprocessing.active_children())
     return Timed(perf_counter() - begun, used, {outcome.task.number: outcome.metrics for outcome in outcomes})

@@ -18,23 +18,23 @@ from pathlib import Path
 
 import msgspec
 
+from actors.base.refs import Refs
 from actors.ib_connection import Timing
 from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
-from actors.names import Names
-from actors.operator import Operator
-from actors.tree import Plan, build
+from actors.operator.core import Operator
+from actors.tree import DaemonPlan, build
+from mats.gateway.protocol.client_session import ClientSession
 from mats.gateway.server import PaperGateway
-from mats.gateway.session import Session
-from mats.ledger.gate import Gate
-from mats.logs import configure_logging
+from mats.ledger.fill_log.stage_gate import StageGate
+from mats.logging_setup import configure_logging
 from mats.model.market import Quote
 from mats.model.orders import Side
+from mats.model.strategy_record import StrategyRecord
 from mats.risk.limits import Limits
 from mats.runtime import ThreadRuntime
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
-from mats.strategy.record import StrategyRecord
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
 
 INSTRUMENT, STRATEGY, CLIENT = "SPY", "prober", 1
 PATIENCE = 120.0
@@ -55,9 +55,9 @@ class Stamps(msgspec.Struct):
 def stamp_sockets() -> Stamps:
     """From here on, this process notes both; every execution is written twice, to its client and to the master."""
     stamps = Stamps([], [])
-    received, write = Session.data_received, _SelectorSocketTransport.write
+    received, write = ClientSession.data_received, _SelectorSocketTransport.write
 
-    def data_received(session: Session, data: bytes) -> None:
+    def data_received(session: ClientSession, data: bytes) -> None:
         if data[4:6] == PLACE_ORDER:
             stamps.ordered.append(time.perf_counter_ns())
         received(session, data)
@@ -67,7 +67,7 @@ def stamp_sockets() -> Stamps:
             stamps.written.append(time.perf_counter_ns())
         write(transport, data)
 
-    Session.data_received = data_received  # type: ignore[method-assign]
+    ClientSession.data_received = data_received  # type: ignore[method-assign]
     _SelectorSocketTransport.write = written
     return stamps
 
@@ -172,17 +172,17 @@ EDGE = Edge()
 @contextmanager
 def stamped_gate() -> Iterator[None]:
     """Each acknowledgement that reaches the fill log's gate leaves a stamp."""
-    original = Gate.acknowledge
+    original = StageGate.acknowledge
 
-    def acknowledge(gate: Gate, stage: str, seq: int) -> None:
+    def acknowledge(gate: StageGate, stage: str, seq: int) -> None:
         original(gate, stage, seq)
         EDGE.note(EDGE.acknowledged.setdefault(stage, []), seq)
 
-    Gate.acknowledge = acknowledge  # type: ignore[method-assign]
+    StageGate.acknowledge = acknowledge  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Gate.acknowledge = original  # type: ignore[method-assign]
+        StageGate.acknowledge = original  # type: ignore[method-assign]
 
 
 class Daemon:
@@ -194,7 +194,7 @@ class Daemon:
         boot = journal.open_boot()
         journal.close()
         self.runtime = ThreadRuntime(seed=1)
-        self.names = Names(self.runtime)
+        self.names = Refs(self.runtime)
         self.operator = Operator(self.runtime, self.names)
         self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}"), self.names))
         self._strategy = self.runtime.ref(f"strategies/{STRATEGY}")
@@ -246,7 +246,7 @@ class Daemon:
         return progress.last_seq
 
 
-def _plan(folder: Path, port: int, prefix: str) -> Plan:
+def _plan(folder: Path, port: int, prefix: str) -> DaemonPlan:
     here = Path(__file__).resolve().parent
     record = StrategyRecord(
         name=STRATEGY,
@@ -255,7 +255,7 @@ def _plan(folder: Path, port: int, prefix: str) -> Plan:
         params={"instrument": INSTRUMENT},
         target_weight=0.0001,
     )
-    return Plan(
+    return DaemonPlan(
         journal=folder / "journal.db",
         rejects=folder / "rejects.jsonl",
         store_uri=lmdb_uri(folder / "arctic"),

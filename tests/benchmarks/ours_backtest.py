@@ -12,12 +12,12 @@ from market_backtest import CAPITAL, FEE, FIRST, SHARE
 
 from mats.backtest.engine import run_backtest
 from mats.backtest.run import BacktestRun
-from mats.backtest.spec import BacktestSpec, Models
-from mats.data.columns import BarColumns, MarketData
+from mats.backtest.spec import BacktestSpec, ModelSettings
+from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk.limits import Limits
-from mats.strategy.record import StrategyRecord
 
 STYLES = {"bars": "PeerCross", "signals": "PeerCrossSignals"}
 HUGE = Decimal(10) ** 15
@@ -27,7 +27,7 @@ UNLIMITED = Limits(
 )  # fmt: skip
 
 
-def market(bars: dict[str, np.ndarray]) -> MarketData:
+def market(bars: dict[str, np.ndarray]) -> BarData:
     """The bars as columns, by the minute."""
     count, size = bars["close"].shape
     start = (FIRST + 60 * np.arange(size, dtype=np.int64)) * SECOND
@@ -36,10 +36,10 @@ def market(bars: dict[str, np.ndarray]) -> MarketData:
         f"S{i}": BarColumns(f"S{i}", 60, start, *(bars[name][i] for name in ("open", "high", "low", "close")), volume)
         for i in range(count)
     }
-    return MarketData(columns, {name: parse_instrument(name) for name in columns})
+    return BarData(columns, {name: parse_instrument(name) for name in columns})
 
 
-def spec(data: MarketData, style: str) -> BacktestSpec:
+def spec(data: BarData, style: str) -> BacktestSpec:
     """Next opens, half a cent a unit, nothing else."""
     names = sorted(data.bars)
     first = data.bars[names[0]]
@@ -50,7 +50,7 @@ def spec(data: MarketData, style: str) -> BacktestSpec:
     return BacktestSpec(
         strategies=(record,), folder=str(Path(__file__).parent / "strategies"), bar_seconds=60, style=style,
         start=int(first.start[0]), end=int(first.end[-1]), capital=Decimal(int(CAPITAL)), limits=UNLIMITED,
-        models=Models(fees="per-unit", fee_per_unit=Decimal(str(FEE)), spread_ticks=0, participation=0.0),
+        models=ModelSettings(fees="per-unit", fee_per_unit=Decimal(str(FEE)), spread_ticks=0, participation=0.0),
     )  # fmt: skip
 
 

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from mats.backtest.frames import digest
-from mats.backtest.result import Record
-from mats.backtest.storage import load_result, records
+from mats.backtest.result.dataframes import digest
+from mats.backtest.result.result import Record
+from mats.backtest.result.storage import load_result, records
 from mats.errors import UserError
-from mats.store.backtests import BacktestLibrary
-from mats.store.bars import BarStore
-from mats.store.connection import lmdb_uri
+from mats.store.tables.backtests import BacktestLibrary
+from mats.store.tables.bars import BarStore
+from mats.store.tables.connection import lmdb_uri
 from run import app
 from tests.command.backtests_page import LINES, PAGE
 from tests.command.command import PATIENCE, ROOT
@@ -248,6 +248,6 @@ def test_an_interrupt_stores_nothing_and_says_so(place: Path, uri: str) -> None:
 
 def test_the_command_does_not_import_what_it_does_not_need() -> None:
     heavy = ("ib_async", "exchange_calendars", "scipy", "matplotlib", "plotly", "actors")
-    code = f"import sys, run, mats.backtest.command; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, run, mats.cli.backtest; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

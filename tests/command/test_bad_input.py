@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 from tests.command.command import BUYER, PATIENCE, Ran, configure, row, run, started
 
 FEW = "[gateway]\nstartup_timeout = 2.0\nconnect_timeout = 0.5\nreplay_timeout = 0.5\n"

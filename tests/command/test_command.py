@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.planning import gateway_command
+from actors.daemon.plan import gateway_command
 from mats.settings import load_settings
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 from tests.command.command import BUYER, PATIENCE, ROOT, Ran, configure, row, run, started
 
 DATA = Path(os.environ.get("MATS_DATA", ROOT.parent / "shared" / "data"))

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mats.data.columns import Dividend, Split
-from mats.data.errors import DataError
-from mats.data.importing import import_file
-from mats.data.sizes import size_name, size_seconds
+from mats.data.importer import import_file
+from mats.errors import DataError
+from mats.model.bar_columns import Dividend, Split
+from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.market import Bar
 from mats.model.timestamp import DAY
-from mats.store.arctic import Store
-from mats.store.bars import BarStore
-from mats.store.connection import lmdb_uri
+from mats.store.tables.bars import BarStore
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.store import Store
 
 FIRST = pd.Timestamp("2020-01-01", tz="UTC")
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mats.data.errors import DataError
+from mats.data.bar_files import bar_tables, read_table
 from mats.data.quality import checked, cleaned
-from mats.data.tables import bar_tables, read_table
+from mats.errors import DataError
 from mats.model.timestamp import HOUR, MINUTE, SECOND
 
 NINE_THIRTY = 1_380_893_400 * SECOND

@@ -10,11 +10,11 @@ from ib_async import LimitOrder, MarketOrder, Order, StopOrder
 from mats.gateway import PaperGateway
 from mats.model.market import Quote
 from mats.model.timestamp import DAY, HOUR, SECOND, from_datetime
-from mats.venue.hours import Session
-from mats.venue.latency import FixedLatency
-from mats.venue.locate import Inventory
-from mats.venue.margin import CashMargin
-from mats.venue.models import Models
+from mats.venue.markets.sessions import TradingSession
+from mats.venue.models.latency import FixedLatency
+from mats.venue.models.margin import CashMargin
+from mats.venue.models.selection import VenueModels
+from mats.venue.models.stock_loan import Inventory
 
 NOON = from_datetime(datetime(2026, 3, 4, 12, tzinfo=UTC))
 
@@ -24,8 +24,8 @@ class OfficeHours:
 
     def session(self, sec_type, instant):
         day = instant // DAY * DAY
-        session = Session(day + 8 * HOUR, day + 9 * HOUR, day + 17 * HOUR, day + 18 * HOUR)
-        return session if instant < session.late else Session(*(moment + DAY for moment in session))
+        session = TradingSession(day + 8 * HOUR, day + 9 * HOUR, day + 17 * HOUR, day + 18 * HOUR)
+        return session if instant < session.late else TradingSession(*(moment + DAY for moment in session))
 
 
 class HandClock:
@@ -69,7 +69,7 @@ class Stage:
 @asynccontextmanager
 async def stage(bench, *, time=NOON, state=None, opening=(99.99, 100.0), **models):
     clock = HandClock(time)
-    async with PaperGateway(clock=clock, state=state, models=Models(**models)) as gateway:
+    async with PaperGateway(clock=clock, state=state, models=VenueModels(**models)) as gateway:
         gateway._tasks[0].cancel()
         async with bench.client(gateway, 1) as ib:
             set_up = Stage(bench, gateway, clock, ib, await bench.contract(ib))
@@ -175,7 +175,7 @@ def test_nothing_is_said_of_a_bracket_before_its_last_order_and_its_cancel_ends_
 
 def test_only_so_many_orders_wait_to_be_transmitted(bench, monkeypatch):
     async def scenario():
-        monkeypatch.setattr("mats.gateway.parked.MOST", 3)
+        monkeypatch.setattr("mats.gateway.orders.untransmitted.MOST", 3)
         async with stage(bench) as s:
             trades = [s.place(LimitOrder("BUY", 10, 90.0, transmit=False)) for _ in range(5)]
             await bench.until(lambda: s.codes == [201, 201])

@@ -7,7 +7,7 @@ import pytest
 from ib_async import IB, Client, Contract, Forex, LimitOrder, MarketOrder
 
 from mats.gateway import PaperGateway
-from mats.gateway.wire import MAX_FRAME
+from mats.gateway.protocol.wire import MAX_FRAME
 
 
 def test_an_unmodified_client_starts_up_completely(bench):
@@ -59,7 +59,7 @@ def test_a_client_that_does_not_read_is_dropped(bench, monkeypatch):
             await bench.until(lambda: 5 not in gateway.connected)
             writer.close()
 
-    monkeypatch.setattr("mats.gateway.session.MAX_BUFFER", 1 << 20)
+    monkeypatch.setattr("mats.gateway.protocol.client_session.MAX_BUFFER", 1 << 20)
     bench.run(scenario())
 
 

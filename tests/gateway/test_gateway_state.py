@@ -48,7 +48,7 @@ def test_a_restarted_gateway_has_the_same_positions_orders_executions_and_ids(be
     bench.run(after())
 
 
-SERVE = "import sys; from pathlib import Path; from mats.gateway.serve import serve; serve(state=Path(sys.argv[1]){})"
+SERVE = "import sys; from pathlib import Path; from mats.gateway.process import serve; serve(state=Path(sys.argv[1]){})"
 
 
 def start(path, more=""):

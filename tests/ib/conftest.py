@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mats.ib import Opened, Session
+from mats.ib import IbSession, Opened
 from mats.ib.events import SessionEvent
 
 PATIENCE = 10.0
@@ -62,9 +62,9 @@ class Heard:
 
 
 @asynccontextmanager
-async def _session(port: int, client_id: int = 1, **options: Any) -> AsyncIterator[tuple[Session, Heard, Opened]]:
+async def _session(port: int, client_id: int = 1, **options: Any) -> AsyncIterator[tuple[IbSession, Heard, Opened]]:
     heard = Heard()
-    session = Session(client_id, heard, clock=time.time_ns, monotonic=time.monotonic, **options)
+    session = IbSession(client_id, heard, clock=time.time_ns, monotonic=time.monotonic, **options)
     try:
         yield session, heard, await session.connect("127.0.0.1", port, PATIENCE)
     finally:

@@ -4,20 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.ib.callbacks import Callbacks
-from mats.ib.decoding import IGNORED, LoudDecoder
+from mats.ib.decoding import IGNORED, CheckedDecoder
 from mats.ib.events import DecodeFailed, ExecutionReported, SessionEvent
-from mats.ib.pending import Pending
+from mats.ib.pending_requests import PendingRequests
 from mats.ib.quotes import Quotes
 from mats.ib.streams import Streams
-from mats.ib.times import NO_ZONES
+from mats.ib.timestamps import NO_ZONES
 
 NUMBERS = st.integers(min_value=0, max_value=120).filter(lambda number: number not in IGNORED)
 FIELDS = st.one_of(st.sampled_from(["", "0", "1", "-1", "1.5", "SPY", "BOT", "1e400", "nan"]), st.text(max_size=5))
 
 
-def decoder(events: list[SessionEvent]) -> LoudDecoder:
-    callbacks = Callbacks(events.append, Pending(), Streams(), Quotes(lambda: 0))
-    made = LoudDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+def decoder(events: list[SessionEvent]) -> CheckedDecoder:
+    callbacks = Callbacks(events.append, PendingRequests(), Streams(), Quotes(lambda: 0))
+    made = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
     made.serverVersion = 178
     return made
 
@@ -55,8 +55,8 @@ def test_an_exception_of_the_owner_is_told_and_does_not_stop_the_next_message() 
         if len(events) == 1:
             raise RuntimeError("the owner stumbled")
 
-    callbacks = Callbacks(fragile, Pending(), Streams(), Quotes(lambda: 0))
-    reading = LoudDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    callbacks = Callbacks(fragile, PendingRequests(), Streams(), Quotes(lambda: 0))
+    reading = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
     reading.serverVersion = 178
     status = ["3", "7", "Filled", "100", "0", "512.31", "900", "0", "512.31", "1", "", "0"]
     reading.interpret(list(status))

@@ -8,16 +8,23 @@ from typing import Any
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.ib import Session
-from mats.ib.errors import ClientIdInUse, ConnectionFailed, ConnectionLost, GatewayRefused, GatewaySilent, VersionTooOld
+from mats.ib import IbSession
+from mats.ib.errors import (
+    ClientIdInUse,
+    ConnectionFailed,
+    ConnectionLostError,
+    GatewayRefused,
+    GatewaySilent,
+    VersionTooOld,
+)
 from mats.ib.events import DecodeFailed, SessionEvent, SessionLost
 from mats.model.instrument import parse_instrument
 
 Fixture = Callable[..., Any]
 
 
-def new_session(sink: Callable[[SessionEvent], None], client_id: int = 1) -> Session:
-    return Session(client_id, sink, clock=time.time_ns, monotonic=time.monotonic)
+def new_session(sink: Callable[[SessionEvent], None], client_id: int = 1) -> IbSession:
+    return IbSession(client_id, sink, clock=time.time_ns, monotonic=time.monotonic)
 
 
 async def test_a_session_opens_with_accounts_and_order_id(open_session: Fixture) -> None:
@@ -120,13 +127,13 @@ async def test_a_session_is_used_once(open_session: Fixture) -> None:
 
 
 async def test_before_and_after_its_life_a_session_sends_nothing(open_session: Fixture, heard_of: Fixture) -> None:
-    with pytest.raises(ConnectionLost, match="not connected yet"):
+    with pytest.raises(ConnectionLostError, match="not connected yet"):
         new_session(heard_of()).cancel(1)
     async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, _, _):
         session.close()
-        with pytest.raises(ConnectionLost, match="is over"):
+        with pytest.raises(ConnectionLostError, match="is over"):
             session.cancel(1)
-        with pytest.raises(ConnectionLost, match="is over"):
+        with pytest.raises(ConnectionLostError, match="is over"):
             await session.server_time()
 
 
@@ -141,7 +148,7 @@ async def test_the_end_of_the_socket_is_told_once_and_fails_every_question(
         lost = await heard.first(SessionLost)
         assert lost.reason
         for question in (asked, beat):
-            with pytest.raises(ConnectionLost, match="client id 1 is over"):
+            with pytest.raises(ConnectionLostError, match="client id 1 is over"):
                 await question
         session.close()
         assert len(heard.of(SessionLost)) == 1

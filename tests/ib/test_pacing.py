@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mats.ib.errors import QueueFull
 from mats.ib.events import Unsent
-from mats.ib.pacing import Lane, Outgoing, Pacer
+from mats.ib.sender import Outgoing, Pacer, SendLane
 
 
 class Clock:
@@ -25,7 +25,7 @@ class Bench:
         self.pacer = Pacer(self.clock, **options)  # type: ignore[arg-type]
         self.sent: list[tuple[float, str]] = []
 
-    def put(self, lane: Lane, name: str) -> None:
+    def put(self, lane: SendLane, name: str) -> None:
         self.pacer.put(lane, Outgoing(lambda: self.sent.append((self.clock.now, name)), Unsent(1, name)))
 
     def pump(self) -> None:
@@ -47,7 +47,7 @@ def busiest_second(times: list[float]) -> int:
 def test_no_second_sees_more_than_the_limit() -> None:
     bench = Bench()
     for n in range(500):
-        bench.put(Lane.DATA if n % 3 else Lane.URGENT, str(n))
+        bench.put(SendLane.DATA if n % 3 else SendLane.URGENT, str(n))
     bench.run()
     assert len(bench.sent) == 500
     assert busiest_second([time for time, _ in bench.sent]) <= 48
@@ -56,10 +56,10 @@ def test_no_second_sees_more_than_the_limit() -> None:
 def test_an_order_overtakes_every_waiting_request() -> None:
     bench = Bench()
     for n in range(180):
-        bench.put(Lane.DATA, f"data {n}")
+        bench.put(SendLane.DATA, f"data {n}")
     bench.pump()
     before = len(bench.sent)
-    bench.put(Lane.URGENT, "order")
+    bench.put(SendLane.URGENT, "order")
     bench.pump()
     assert bench.sent[before:] == [(1_000.0, "order")], "the reserve sends it at once"
 
@@ -67,7 +67,7 @@ def test_an_order_overtakes_every_waiting_request() -> None:
 def test_orders_keep_their_order() -> None:
     bench = Bench()
     for n in range(60):
-        bench.put(Lane.URGENT, str(n))
+        bench.put(SendLane.URGENT, str(n))
     bench.run()
     assert [name for _, name in bench.sent] == [str(n) for n in range(60)]
 
@@ -75,10 +75,10 @@ def test_orders_keep_their_order() -> None:
 def test_a_full_lane_refuses_and_leaves_the_other_open() -> None:
     bench = Bench(capacity=3)
     for n in range(3):
-        bench.put(Lane.DATA, str(n))
+        bench.put(SendLane.DATA, str(n))
     with pytest.raises(QueueFull, match="3 messages already wait in lane DATA"):
-        bench.put(Lane.DATA, "one too many")
-    bench.put(Lane.URGENT, "order")
+        bench.put(SendLane.DATA, "one too many")
+    bench.put(SendLane.URGENT, "order")
     bench.run()
     assert [name for _, name in bench.sent] == ["order", "0", "1", "2"]
 
@@ -86,7 +86,7 @@ def test_a_full_lane_refuses_and_leaves_the_other_open() -> None:
 def test_what_was_never_sent_is_named_when_cleared() -> None:
     bench = Bench(rate=1.0, burst=1.0, reserve=0.0)
     for name in ("place", "modify", "cancel"):
-        bench.put(Lane.URGENT, name)
+        bench.put(SendLane.URGENT, name)
     bench.pump()
     assert bench.pacer.clear() == (Unsent(1, "modify"), Unsent(1, "cancel"))
     assert len(bench.pacer) == 0
@@ -104,10 +104,10 @@ def test_an_impossible_bucket_is_refused() -> None:
 
 
 @given(
-    steps=st.lists(st.tuples(st.floats(0, 0.3), st.integers(0, 30), st.sampled_from(list(Lane))), max_size=40),
+    steps=st.lists(st.tuples(st.floats(0, 0.3), st.integers(0, 30), st.sampled_from(list(SendLane))), max_size=40),
 )
 @settings(derandomize=True, max_examples=60, deadline=None)
-def test_the_limit_holds_for_every_arrival(steps: list[tuple[float, int, Lane]]) -> None:
+def test_the_limit_holds_for_every_arrival(steps: list[tuple[float, int, SendLane]]) -> None:
     bench = Bench()
     for pause, count, lane in steps:
         bench.clock.now += pause

@@ -12,7 +12,7 @@ from mats.ib.events import (
     BarReported,
     CommissionReported,
     DecodeFailed,
-    ErrorReported,
+    ErrorReceived,
     ExecutionReported,
     LinkDegraded,
     LinkRestored,
@@ -108,7 +108,7 @@ async def test_an_order_is_changed_and_cancelled(open_session: Fixture) -> None:
         assert changed[0].limit_price == Decimal(2)
         session.cancel(opened.next_order_id)
         await heard.until(lambda _: any(e.status.status == "Cancelled" for e in heard.of(OrderStatusReported)))
-        told = await heard.until(lambda _: [e.error for e in heard.of(ErrorReported) if e.error.code == 202])
+        told = await heard.until(lambda _: [e.error for e in heard.of(ErrorReceived) if e.error.code == 202])
         assert told[0].request_id == opened.next_order_id
 
 

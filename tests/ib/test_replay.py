@@ -9,7 +9,7 @@ import pytest
 
 from mats.gateway import PaperGateway
 from mats.ib import ExecutionsEnd
-from mats.ib.errors import ConnectionLost, IncompleteReplay
+from mats.ib.errors import ConnectionLostError, IncompleteReplay
 from mats.ib.events import CommissionReported, DecodeFailed, ExecutionReported, PositionReported, SessionLost
 from mats.model.executions import Commission
 from mats.model.timestamp import iso
@@ -154,7 +154,7 @@ async def test_a_socket_that_ends_in_a_replay_ends_the_replay(scripted: Fixture,
         replaying = asyncio.ensure_future(session.replay(60))
         await script.got(61)
         script.hang_up()
-        with pytest.raises(ConnectionLost):
+        with pytest.raises(ConnectionLostError):
             await replaying
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mats.ib.codes import Meaning
+from mats.ib.error_codes import Meaning
 from mats.ib.errors import (
     AmbiguousInstrument,
     AnswerUntrusted,
@@ -21,7 +21,7 @@ from mats.ib.events import (
     AccountValueReported,
     BarReported,
     CommissionReported,
-    ErrorReported,
+    ErrorReceived,
     ExecutionReported,
     LinkDegraded,
     LinkRestored,
@@ -31,8 +31,8 @@ from mats.ib.events import (
     SessionLost,
     Unsent,
 )
-from mats.ib.pacing import Pacer
-from mats.ib.pending import FIRST_REQUEST_ID
+from mats.ib.pending_requests import FIRST_REQUEST_ID
+from mats.ib.sender import Pacer
 from mats.model.instrument import parse_instrument
 from mats.model.market import Bar
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
@@ -132,7 +132,7 @@ async def test_a_fill_is_told_in_the_order_of_the_wire_even_if_its_cost_comes_fi
 async def test_an_error_of_an_order_is_passed_on_by_its_id(scripted: Fixture, open_session: Fixture) -> None:
     async with scripted() as script, open_session(script.port) as (session, heard, _):
         script.push((4, 2, 100, 201, "Order rejected - reason:margin", ""))
-        told = await heard.first(ErrorReported)
+        told = await heard.first(ErrorReceived)
         assert (told.error.request_id, told.error.code, told.meaning) == (100, 201, Meaning.OTHER)
         assert session.late_answers == 0
 
@@ -262,7 +262,7 @@ async def test_a_question_without_an_id_is_not_asked_again_while_its_end_may_sti
         with pytest.raises(RequestFailed, match="is unanswered"):
             await session.positions(5)
         script.push((62, 1), (4, 2, -1, 2104, "ok", ""))
-        await heard.first(ErrorReported)
+        await heard.first(ErrorReceived)
         asked = asyncio.ensure_future(session.positions(5))
         await script.got(61, 2)
         script.push((61, 3, "DU1", 1, "SPY", "STK", "", 0, "", "", "SMART", "USD", "SPY", "SPY", 7, 1.5), (62, 1))
@@ -276,7 +276,7 @@ async def test_a_late_answer_is_counted_and_ignored(scripted: Fixture, open_sess
             await session.history(SPY, 60, 3600, timeout=0.05)
         key = (await script.got(20))[0][1]
         script.push(bars(key, 1_776_108_420), (4, 2, -1, 2104, "ok", ""))
-        await heard.first(ErrorReported)
+        await heard.first(ErrorReceived)
         assert session.late_answers == 2  # one bar, one end
         assert session.under_way == 0
 
@@ -310,7 +310,7 @@ async def test_five_second_bars_flow_until_unsubscribed(scripted: Fixture, open_
         session.unsubscribe_bars(EURUSD)
         assert (await script.got(51))[0][2] == asked[2]
         script.push((50, 3, asked[2], 1_776_108_425, 1.1, 1.2, 1.0, 1.15, 0, 0, 0), (4, 2, -1, 2104, "ok", ""))
-        await heard.first(ErrorReported)
+        await heard.first(ErrorReceived)
         assert len(heard.of(BarReported)) == 1
         assert session.under_way == 0
 
@@ -328,7 +328,7 @@ async def test_ticks_of_one_packet_are_one_quote_at_its_end(scripted: Fixture, o
             (46, 6, key, 45, "1776108420"),
         )
         await heard.first(PacketEnd)
-        assert [type(event) for event in heard.events] == [ErrorReported, QuoteReported, PacketEnd]
+        assert [type(event) for event in heard.events] == [ErrorReceived, QuoteReported, PacketEnd]
         quote = heard.of(QuoteReported)[0].quote
         assert (quote.bid, quote.ask, quote.bid_size, quote.ask_size) == (512.30, 512.32, 300.0, 200.0)
 
@@ -338,7 +338,7 @@ async def test_an_error_of_a_stream_names_its_instrument(scripted: Fixture, open
         session.subscribe_quotes(SPY)
         key = (await script.got(1))[0][2]
         script.push((4, 2, key, 10197, "No market data during competing live session", ""))
-        told = await heard.first(ErrorReported)
+        told = await heard.first(ErrorReceived)
         assert (told.instrument, told.meaning) == ("SPY", Meaning.DATA_COMPETING)
         assert session.late_answers == 0
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ib.times import UnknownTime, instant, utc_text
+from mats.ib.timestamps import UnknownTime, instant, utc_text
 from mats.model.timestamp import HOUR, SECOND, iso
 
 

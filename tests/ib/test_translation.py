@@ -8,8 +8,8 @@ from ib_async.objects import BarData
 from ib_async.order import Order, OrderState
 from ib_async.util import UNSET_DOUBLE
 
-from mats.ib.codes import Meaning, meaning_of
 from mats.ib.contracts import amount, from_details, name_of, to_contract, to_instrument
+from mats.ib.error_codes import Meaning, meaning_of
 from mats.ib.history import bar_size, duration, source_of, to_bar
 from mats.ib.orders import NEVER_KNOWN, side_of, to_broker_order, to_completed_order, to_order
 from mats.ib.quotes import Quotes

@@ -6,10 +6,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.adjustments import Adjustment
-from mats.ledger.book import BookKey
-from mats.ledger.books import Books
-from mats.ledger.history import key_of
+from mats.ledger.books.book import BookKey
+from mats.ledger.books.books import Books
+from mats.ledger.books.history import key_of
+from mats.ledger.reconciliation.adjustments import Adjustment
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.account import AccountFigures
-from mats.ledger.figures import Unknown
+from mats.ledger.valuation.account_figures import AccountFigures
 from mats.model.broker import AccountValue
 from mats.model.timestamp import SECOND
+from mats.model.unknown import Unknown
 
 D = Decimal
 

@@ -4,15 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.account import AccountFigures
-from mats.ledger.account_view import AccountView, account_view, results_of
-from mats.ledger.book import Book
-from mats.ledger.exposure import Marks, Payment, Result, cash_flow, payment, result
-from mats.ledger.figures import Unknown
-from mats.ledger.fx import FxRates
+from mats.ledger.books.book import Book
+from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.account_views import AccountView, account_view, results_of
+from mats.ledger.valuation.exposure import Marks, Payment, TradingResult, cash_flow, payment, result
+from mats.ledger.valuation.fx import FxRates
 from mats.model.broker import AccountValue
 from mats.model.orders import DISCRETIONARY
 from mats.model.timestamp import SECOND
+from mats.model.unknown import Unknown
 
 D = Decimal
 NOW = 100 * SECOND
@@ -115,7 +115,9 @@ def test_trades_move_cash_in_full_by_their_gains_or_as_an_exchange(held, flow):
 def test_exposure_and_results_of_one_position_in_the_base_currency(held, expected):
     gross, net, realized, unrealized, commissions = map(D, expected)
     came_to = result([held], marks())
-    assert came_to == Result(gross=gross, net=net, realized=realized, unrealized=unrealized, commissions=commissions)
+    assert came_to == TradingResult(
+        gross=gross, net=net, realized=realized, unrealized=unrealized, commissions=commissions
+    )
     assert came_to.earned == realized + unrealized - commissions
 
 
@@ -128,7 +130,7 @@ def test_opposite_strategies_net_each_other_in_the_account_and_not_in_themselves
 
 def test_the_account_adds_its_strategies_up():
     seen = view(told(NetLiquidation_USD="100000", CashBalance_USD="1"))
-    assert seen.result == Result(
+    assert seen.result == TradingResult(
         gross=D(30600 + 11550 + 251000 + 1500 + 22000),
         net=D(30600 + 11550 + 251000 - 1500 + 22000),
         realized=D(120 - 10 + 96 + 500 + 0 + 30),

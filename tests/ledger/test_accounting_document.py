@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.book import market_value, unrealized
-from mats.ledger.books import Books
-from mats.ledger.round_trips import RoundTrips
+from mats.ledger.books.book import market_value, unrealized
+from mats.ledger.books.books import Books
+from mats.ledger.books.round_trips import RoundTrips
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger import order_events as ev
-from mats.ledger.equity import strategy_equity
 from mats.ledger.order_state import transition
-from mats.ledger.reconcile import Reconciliation
+from mats.ledger.reconciliation.reconcile import Reconciliation
+from mats.ledger.valuation.allocation import strategy_equity
 from mats.model.broker import BrokerPosition
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side

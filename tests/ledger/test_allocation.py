@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.account import AccountFigures
-from mats.ledger.allocation import Allocation, Share, check_weights
+from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.allocation import Allocation, Share, check_weights
 from mats.model.broker import AccountValue
 
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.assigning import Move, propose, propose_reversal
-from mats.ledger.assignment import AssignmentError
-from mats.ledger.reconcile import Break
+from mats.ledger.reconciliation.reconcile import Break
+from mats.ledger.reconciliation.transfers import TransferError, TransferRequest, propose, propose_reversal
 from mats.model.money import ZERO
 from mats.model.orders import DISCRETIONARY
 
@@ -16,7 +15,7 @@ D = Decimal
 
 
 def a_move(quantity="100", giver=DISCRETIONARY, taker="trend", **more):
-    return Move(giver=giver, taker=taker, instrument="SPY", quantity=D(quantity), reason="mine", **more)
+    return TransferRequest(giver=giver, taker=taker, instrument="SPY", quantity=D(quantity), reason="mine", **more)
 
 
 def proposed(log, quantity="100", **more):
@@ -124,14 +123,14 @@ def test_the_preview_is_what_the_books_become(log):
 )
 def test_what_cannot_be_is_refused_with_a_sentence(log, move, sentence):
     log.fill("100", "10", strategy=DISCRETIONARY)
-    with pytest.raises(AssignmentError, match=sentence):
+    with pytest.raises(TransferError, match=sentence):
         propose(move, log.books(), ())
 
 
 def test_an_instrument_with_an_open_break_is_left_alone(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
     found = Break(account="DU1", instrument="SPY", expected=D(100), broker=D(90), first_seen=0, first_seq=1, seq=1)
-    with pytest.raises(AssignmentError, match=r"books and broker differ on SPY in DU1 \(100 and 90\)"):
+    with pytest.raises(TransferError, match=r"books and broker differ on SPY in DU1 \(100 and 90\)"):
         propose(a_move(), log.books(), (found,))
 
 
@@ -142,11 +141,11 @@ def test_taking_it_back_restores_both_books_and_happens_once(log):
     name = book_it(log, proposed(log, price=D("11.11")))
     book_it(log, taken_back(log, name))
     assert (figures(log, DISCRETIONARY), figures(log, "trend")) == before
-    with pytest.raises(AssignmentError, match="A3 has been taken back by A5 already"):
+    with pytest.raises(TransferError, match="A3 has been taken back by A5 already"):
         taken_back(log, name)
-    with pytest.raises(AssignmentError, match="A5 itself took A3 back"):
+    with pytest.raises(TransferError, match="A5 itself took A3 back"):
         taken_back(log, "A5")
-    with pytest.raises(AssignmentError, match="the journal has no assignment A9"):
+    with pytest.raises(TransferError, match="the journal has no assignment A9"):
         taken_back(log, "A9")
 
 
@@ -165,7 +164,7 @@ def test_what_was_used_meanwhile_cannot_be_taken_back(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
     name = book_it(log, proposed(log))
     log.fill("-30", "15")
-    with pytest.raises(AssignmentError, match=r"A2 cannot be taken back: trend has sold 30 SPY since then \(entry 4\)"):
+    with pytest.raises(TransferError, match=r"A2 cannot be taken back: trend has sold 30 SPY since then \(entry 4\)"):
         taken_back(log, name)
 
 
@@ -173,7 +172,7 @@ def test_what_was_passed_on_comes_back_in_reverse_order_only(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
     first = book_it(log, proposed(log))
     second = book_it(log, proposed(log, giver="trend", taker="calm"))
-    with pytest.raises(AssignmentError, match=r"trend has been adjusted by -100 SPY since then"):
+    with pytest.raises(TransferError, match=r"trend has been adjusted by -100 SPY since then"):
         taken_back(log, first)
     book_it(log, taken_back(log, second))
     book_it(log, taken_back(log, first))

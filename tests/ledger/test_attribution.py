@@ -2,7 +2,13 @@
 
 from msgspec.structs import replace
 
-from mats.ledger.attribution import Correction, Duplicate, New, Stale, attribute
+from mats.ledger.fill_log.attribution import (
+    CorrectedExecution,
+    DuplicateExecution,
+    NewExecution,
+    StaleExecution,
+    attribute,
+)
 from mats.model.orders import DISCRETIONARY
 
 INTENTS = {"a1-1": "trend", "a1-2": "revert"}
@@ -14,7 +20,7 @@ def decide(execution, booked=None):
 
 
 def test_an_order_ref_of_a_journalled_intent_names_its_strategy(execution):
-    assert decide(execution("e.01", "10", "1", order_ref="trend:a1-1")) == New("trend", "a1-1")
+    assert decide(execution("e.01", "10", "1", order_ref="trend:a1-1")) == NewExecution("trend", "a1-1")
 
 
 def test_an_intent_the_journal_does_not_have_is_discretionary(execution):
@@ -39,34 +45,34 @@ def test_an_order_ref_that_names_anothers_intent_is_not_guessed_at(execution):
 
 def test_a_blank_order_ref_falls_back_to_the_perm_id_and_never_to_zero(execution):
     blank = execution("e.01", "10", "1")
-    assert decide(replace(blank, perm_id=77)) == New("trend", "a1-1")
+    assert decide(replace(blank, perm_id=77)) == NewExecution("trend", "a1-1")
     assert attribute(blank, None, INTENTS.get, {0: "a1-1"}.get).strategy == DISCRETIONARY
 
 
 def test_the_same_revision_is_a_duplicate(log, execution):
     booked = log.fill("10", "1", exec_id="0001.02.01")
-    assert decide(execution("0001.02.01", "10", "1"), booked) == Duplicate()
+    assert decide(execution("0001.02.01", "10", "1"), booked) == DuplicateExecution()
 
 
 def test_a_duplicate_with_other_figures_says_what_differs(log, execution):
     booked = log.fill("10", "1", exec_id="0001.02.01")
-    assert decide(execution("0001.02.01", "11", "1"), booked) == Duplicate("quantity 11, booked 10")
+    assert decide(execution("0001.02.01", "11", "1"), booked) == DuplicateExecution("quantity 11, booked 10")
 
 
 def test_a_higher_revision_corrects_and_stays_with_its_strategy(log, execution):
     booked = log.fill("10", "1", exec_id="0001.02.01")
     found = decide(execution("0001.02.02", "9", "1", order_ref="revert:a1-2"), booked)
-    assert found == Correction("trend", "", booked.execution)
+    assert found == CorrectedExecution("trend", "", booked.execution)
 
 
 def test_revisions_compare_as_numbers(log, execution):
     booked = log.fill("10", "1", exec_id="0001.02.9")
-    assert isinstance(decide(execution("0001.02.10", "9", "1"), booked), Correction)
+    assert isinstance(decide(execution("0001.02.10", "9", "1"), booked), CorrectedExecution)
 
 
 def test_a_lower_revision_after_its_correction_is_stale(log, execution):
     fixed = log.correct(log.fill("10", "1", exec_id="0001.02.01"), "9", "1")
-    assert decide(execution("0001.02.01", "10", "1"), fixed) == Stale(fixed.execution)
+    assert decide(execution("0001.02.01", "10", "1"), fixed) == StaleExecution(fixed.execution)
 
 
 def test_ids_that_do_not_end_in_digits_are_executions_of_their_own(execution):

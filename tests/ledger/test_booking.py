@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.ledger.booking import book, in_broker_order
+from mats.ledger.fill_log.booking import book, in_broker_order
 from mats.model.executions import Commission, CommissionRecorded, Execution, FillCorrected, FillRecorded
 from mats.model.orders import DISCRETIONARY, Side
 

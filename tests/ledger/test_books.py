@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.book import market_value, unrealized
-from mats.ledger.books import Books, refold
+from mats.ledger.books.book import market_value, unrealized
+from mats.ledger.books.books import Books, refold
 
 D = Decimal
 

@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from mats.ledger import lots
-from mats.ledger.books import Books, refold
-from mats.ledger.round_trips import NOTHING, RoundTrips, round_trips
+from mats.ledger.books import lots
+from mats.ledger.books.books import Books, refold
+from mats.ledger.books.round_trips import NOTHING, RoundTrips, round_trips
 from mats.model.executions import CommissionRecorded
 from tests.ledger import histories, oracle
 from tests.ledger.histories import History

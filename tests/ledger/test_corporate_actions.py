@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.actions import Exercise, Expiry, Residual, Split, SymbolChange
-from mats.ledger.breaks import BreakState, describe
-from mats.ledger.comparison import aggregate
-from mats.ledger.reconcile import AnswerRefused, Reconciliation
+from mats.ledger.reconciliation.breaks import BreakState, describe
+from mats.ledger.reconciliation.comparison import aggregate
+from mats.ledger.reconciliation.corporate_actions import (
+    ExerciseCause,
+    ExpiryCause,
+    Residual,
+    SplitCause,
+    SymbolChangeCause,
+)
+from mats.ledger.reconciliation.reconcile import AnswerRefused, Reconciliation
 from mats.model.broker import BrokerPosition
 from mats.model.timestamp import DAY, SECOND
 
@@ -81,7 +87,7 @@ def test_a_split_is_a_question_and_takes_no_blind_adjustment(office, log):
     office.look(held(100, cost="645"))
     for _ in range(5):
         (found,) = office.look(held(700, cost="92.14"))
-    assert (found.state, found.suspects) == (BreakState.QUESTION, (Split("AAPL", 7, 1),))
+    assert (found.state, found.suspects) == (BreakState.QUESTION, (SplitCause("AAPL", 7, 1),))
     assert len(log.entries) == 1
     assert "may be a 7:1 split of AAPL" in describe(found, 60 * SECOND)
 
@@ -91,7 +97,7 @@ def test_an_answered_split_multiplies_each_holder_and_keeps_what_each_paid(offic
     log.fill("-30", "650", "revert", instrument="AAPL")
     office.look(held(70, cost="645"))
     (found,) = office.look_twice(held(490, cost="92.14"))
-    office.answer(found, Split("AAPL", 7, 1))
+    office.answer(found, SplitCause("AAPL", 7, 1))
     office.look(held(490, cost="92.14"))
     assert office.holds() == {"trend": (D(700), D(64500)), "revert": (D(-210), D(-19500))}
     assert office.realized() == 0
@@ -105,8 +111,8 @@ def test_a_reverse_split_leaves_the_fraction_that_was_paid_out_to_discretionary(
     log.fill("105", "2", instrument="AAPL")
     office.look(held(105, cost="2"))
     (found,) = office.look_twice(held(10, cost="20"))
-    assert found.suspects == (Split("AAPL", 1, 10),)
-    office.answer(found, Split("AAPL", 1, 10))
+    assert found.suspects == (SplitCause("AAPL", 1, 10),)
+    office.answer(found, SplitCause("AAPL", 1, 10))
     office.look(held(10, cost="20"))
     assert office.holds() == {"trend": (D("10.5"), D(210)), "Discretionary": (D("-0.5"), D(-10))}
     assert office.look(held(10, cost="20")) == ()
@@ -118,13 +124,13 @@ def test_a_split_is_known_by_the_brokers_cost_even_where_strategies_hold_both_si
     log.fill("-50", "12", "revert", instrument="AAPL")
     office.look(held(50, cost="10"))
     (found,) = office.look_twice(held(100, cost="5"))
-    assert found.suspects == (Split("AAPL", 2, 1),)
+    assert found.suspects == (SplitCause("AAPL", 2, 1),)
 
 
 def test_without_an_earlier_look_the_books_say_what_it_cost(office, log):
     log.fill("100", "10", instrument="AAPL")
     (found,) = office.look_twice(held(300, cost="3.34"))
-    assert found.suspects == (Split("AAPL", 3, 1),)
+    assert found.suspects == (SplitCause("AAPL", 3, 1),)
 
 
 @pytest.mark.parametrize(("quantity", "cost"), [(200, "10"), (200, "9"), (-100, "10"), (137, "7.3")])
@@ -150,11 +156,11 @@ def test_an_answer_that_would_not_make_the_numbers_equal_is_refused(office, log)
     office.look(held(100))
     (found,) = office.look_twice(held(200, cost="5"))
     with pytest.raises(AnswerRefused, match="would hold 300 and the broker holds 200"):
-        office.answer(found, Split("AAPL", 3, 1))
+        office.answer(found, SplitCause("AAPL", 3, 1))
     with pytest.raises(AnswerRefused, match="two different numbers above zero"):
-        office.answer(found, Split("AAPL", 0, 1))
+        office.answer(found, SplitCause("AAPL", 0, 1))
     with pytest.raises(AnswerRefused, match="do not differ"):
-        office.answer(found, SymbolChange("AAPL", "APPL"))
+        office.answer(found, SymbolChangeCause("AAPL", "APPL"))
     assert office.look(held(200, cost="5"))[0].state is BreakState.QUESTION
 
 
@@ -162,7 +168,7 @@ def test_an_answer_to_figures_that_have_changed_since_is_not_booked(office, log)
     log.fill("100", "10", instrument="AAPL")
     office.look(held(100))
     (found,) = office.look_twice(held(200, cost="5"))
-    office.answer(found, Split("AAPL", 2, 1))
+    office.answer(found, SplitCause("AAPL", 2, 1))
     (changed,) = office.look(held(210, cost="5.1"))
     assert (changed.state, changed.answer, changed.id) == (BreakState.CANDIDATE, None, found.id)
     assert len(log.entries) == 1
@@ -184,7 +190,7 @@ def test_whatever_was_held_a_split_changes_no_cost_and_no_result(new_log, holdin
     office.look(held(net, cost="123"))
     before = {book.key: book for book in log.books()}
     if open_breaks := office.look_twice(position):
-        office.answer(open_breaks[0], Split("AAPL", new, old))
+        office.answer(open_breaks[0], SplitCause("AAPL", new, old))
         office.look(position)
         assert office.look(position) == ()
     else:
@@ -205,9 +211,9 @@ def test_a_new_symbol_is_a_question_at_both_places_and_one_answer_moves_every_ho
     log.fill("-40", "31", "revert", instrument="FB")
     office.look(held(60, "FB", "30"))
     gone, come = office.look_twice(held(60, "META", "30"))
-    assert gone.suspects == come.suspects == (SymbolChange("FB", "META"),)
+    assert gone.suspects == come.suspects == (SymbolChangeCause("FB", "META"),)
     assert gone.state is come.state is BreakState.QUESTION
-    office.answer(come, SymbolChange("FB", "META"))
+    office.answer(come, SymbolChangeCause("FB", "META"))
     office.look(held(60, "META", "30"))
     assert office.holds("FB") == {}
     assert office.holds("META") == {"trend": (D(100), D(3000)), "revert": (D(-40), D(-1240))}
@@ -229,7 +235,7 @@ def test_an_option_that_expired_leaves_its_holders_and_says_that_no_price_is_kno
     log.fill("2", "5", "trend", instrument=CALL, multiplier="100")
     log.fill("1", "6", "revert", instrument=CALL, multiplier="100")
     (found,) = late.look_twice()
-    assert found.suspects == (Expiry(CALL),)
+    assert found.suspects == (ExpiryCause(CALL),)
     assert late.holds(CALL) == {}
     assert late.realized() == 0
     assert {entry.strategy for entry in log.entries[2:]} == {"trend", "revert"}
@@ -240,7 +246,7 @@ def test_a_future_that_expired_is_closed_at_its_settlement_price_where_an_operat
     log.fill("2", "5000", instrument="ES:20140613", multiplier="50")
     late.reconciliation = Reconciliation(60.0, log.newest)
     (found,) = late.look_twice()
-    late.answer(found, Expiry("ES:20140613", D(5010)))
+    late.answer(found, ExpiryCause("ES:20140613", D(5010)))
     for _ in range(6):
         late.look()
     assert (late.holds("ES:20140613"), late.realized()) == ({}, D(1000))
@@ -260,7 +266,7 @@ def test_a_short_call_that_is_assigned_delivers_at_the_strike_to_who_was_short(o
     log.fill("10", "640", "trend", instrument="AAPL")
     office.look(held(110, cost="640"), held(-1, CALL, "500", "100"))
     (found, _) = office.look_twice(held(10, cost="640"))
-    assert found.suspects == (Exercise(CALL, "AAPL", D(-1), D(-100), D(645)),)
+    assert found.suspects == (ExerciseCause(CALL, "AAPL", D(-1), D(-100), D(645)),)
     assert office.holds(CALL) == {}
     assert office.holds("AAPL") == {"trend": (D(10), D(6400))}
     assert office.realized() == 500 + 500
@@ -299,8 +305,8 @@ def test_of_a_spread_only_the_leg_that_was_assigned_delivers(late, log):
     log.fill("-1", "7", "a", instrument="AAPL  140613P00650000", multiplier="100")
     found = late.look_twice(held(100, cost="650"))
     by_place = {b.instrument: b.suspects for b in found}
-    assert by_place["AAPL  140613P00650000"] == (Exercise("AAPL  140613P00650000", "AAPL", D(-1), D(100), D(650)),)
-    assert by_place[PUT] == (Expiry(PUT),)
+    assert by_place["AAPL  140613P00650000"] == (ExerciseCause("AAPL  140613P00650000", "AAPL", D(-1), D(100), D(650)),)
+    assert by_place[PUT] == (ExpiryCause(PUT),)
     assert late.holds("AAPL") == {"a": (D(100), D(65000))}
 
 

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from mats.ledger.equity import strategy_equity
-from mats.ledger.figures import Unknown
+from mats.ledger.valuation.allocation import strategy_equity
+from mats.model.unknown import Unknown
 
 D = Decimal
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.account import AccountFigures
-from mats.ledger.figures import Unknown, difference, total
-from mats.ledger.fx import FxRate, FxRates, conversion_pairs, pair_of
+from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.fx import FxRate, FxRates, conversion_pairs, pair_of
 from mats.model.timestamp import SECOND
+from mats.model.unknown import Unknown, difference, total
 
 D = Decimal
 

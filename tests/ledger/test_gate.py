@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.gate import Gate, Span
+from mats.ledger.fill_log.stage_gate import Span, StageGate
 
 STAGES = ("orders", "risk", "portfolio", "store")
 
 
-def opened(window: int = 100) -> Gate:
-    gate = Gate(STAGES, window)
+def opened(window: int = 100) -> StageGate:
+    gate = StageGate(STAGES, window)
     for stage in STAGES:
         gate.hello(stage, 0)
     return gate

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.actions import Expiry, Split
-from mats.ledger.adjustments import DoesNotFit
-from mats.ledger.netted import NettedAction, netted
+from mats.ledger.reconciliation.adjustments import DoesNotFit
+from mats.ledger.reconciliation.corporate_actions import ExpiryCause, SplitCause
+from mats.ledger.reconciliation.netted_actions import NettedAction, netted
 
 D = Decimal
 FUTURE = "ES:20140613"
@@ -25,7 +25,7 @@ def booked(log, action, breaks=()):
 def test_a_split_multiplies_both_sides_at_the_cost_they_had_and_nets_to_zero(log):
     log.fill("100", "645", "trend", instrument="AAPL")
     log.fill("-100", "650", "revert", instrument="AAPL")
-    books = booked(log, Split("AAPL", 7, 1))
+    books = booked(log, SplitCause("AAPL", 7, 1))
     assert {name: (book.quantity, book.cost) for name, book in books.items()} == {
         "trend": (D(700), D(64500)), "revert": (D(-700), D(-65000)),
     }  # fmt: skip
@@ -36,14 +36,14 @@ def test_fractions_of_a_reverse_split_still_net_to_zero(log):
     log.fill("1", "10", "a", instrument="AAPL")
     log.fill("1", "10", "b", instrument="AAPL")
     log.fill("-2", "10", "c", instrument="AAPL")
-    books = booked(log, Split("AAPL", 1, 3))
+    books = booked(log, SplitCause("AAPL", 1, 3))
     assert [books[name].quantity for name in "abc"] == [D("0.33333333"), D("0.33333333"), D("-0.66666666")]
 
 
 def test_an_expiry_settles_both_sides_at_the_price_and_their_results_cancel_but_for_their_entries(log):
     log.fill("2", "5000", "trend", instrument=FUTURE, multiplier="50")
     log.fill("-2", "5020", "revert", instrument=FUTURE, multiplier="50")
-    books = booked(log, Expiry(FUTURE, D(5010)))
+    books = booked(log, ExpiryCause(FUTURE, D(5010)))
     assert {name: (book.quantity, book.cost, book.realized) for name, book in books.items()} == {
         "trend": (D(0), D(0), D(1000)), "revert": (D(0), D(0), D(1000)),
     }  # fmt: skip
@@ -51,11 +51,11 @@ def test_an_expiry_settles_both_sides_at_the_price_and_their_results_cancel_but_
 
 def test_what_the_broker_shows_is_no_business_of_it(log):
     with pytest.raises(DoesNotFit, match="no book holds AAPL"):
-        booked(log, Split("AAPL", 7, 1))
+        booked(log, SplitCause("AAPL", 7, 1))
     log.fill("100", "645", "trend", instrument="AAPL")
     log.fill("-90", "650", "revert", instrument="AAPL")
     with pytest.raises(DoesNotFit, match=r"the books of DU1 hold 10 AAPL in all.*mats breaks answer"):
-        booked(log, Split("AAPL", 7, 1))
+        booked(log, SplitCause("AAPL", 7, 1))
     log.fill("-10", "650", "revert", instrument="AAPL")
     with pytest.raises(DoesNotFit, match="a 7:7 split is none"):
-        booked(log, Split("AAPL", 7, 7))
+        booked(log, SplitCause("AAPL", 7, 7))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mats.ledger.order_desk import OrderDesk, amendment_fault
 from mats.ledger.order_ids import RESERVED, OrderIds
 from mats.ledger.orders import opening_view
-from mats.model.broker import BrokerOrder, BrokerStatus, Replay
+from mats.model.broker import BrokerOrder, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side, order_ref
@@ -57,8 +57,8 @@ def fill(intent_id: str, seq: int, quantity: str) -> FillRecorded:
     return FillRecorded(seq=seq, strategy="trend", intent_id=intent_id, execution=execution, recorded=9)
 
 
-def a_replay(*open_orders: BrokerOrder) -> Replay:
-    return Replay(executions=(), commissions=(), open_orders=open_orders, completed_orders=(), positions=())
+def a_replay(*open_orders: BrokerOrder) -> BrokerSnapshot:
+    return BrokerSnapshot(executions=(), commissions=(), open_orders=open_orders, completed_orders=(), positions=())
 
 
 def an_open_order(intent_id: str, order_id: int) -> BrokerOrder:

@@ -23,7 +23,7 @@ from mats.ledger.orders import (
     replay_events,
     restored,
 )
-from mats.model.broker import BrokerError, BrokerOrder, BrokerStatus, Replay
+from mats.model.broker import BrokerError, BrokerOrder, BrokerSnapshot, BrokerStatus
 from mats.model.executions import FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import (
@@ -338,7 +338,9 @@ def test_an_echo_confirms_what_differs_and_only_prices_that_the_order_has():
 
 
 def replay(open_orders=(), completed=()):
-    return Replay(executions=(), commissions=(), open_orders=open_orders, completed_orders=completed, positions=())
+    return BrokerSnapshot(
+        executions=(), commissions=(), open_orders=open_orders, completed_orders=completed, positions=()
+    )
 
 
 def test_a_replay_lists_an_order_as_open_completed_or_not_at_all():

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.position_watch import ANSWER_SECONDS, NEWS_SECONDS, PositionWatch
+from mats.ledger.reconciliation.scheduler import ANSWER_SECONDS, NEWS_SECONDS, ReconciliationScheduler
 from mats.model.broker import BrokerPosition
 from mats.model.timestamp import SECOND
 
@@ -44,7 +44,7 @@ def records(log):
 @pytest.fixture
 def new_watch(records):
     def make(every=EVERY, grace=GRACE):
-        watch = PositionWatch(every, grace, records)
+        watch = ReconciliationScheduler(every, grace, records)
         watch.accounts = ("DU1",)
         return watch
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.actions import Residual
-from mats.ledger.breaks import BreakState
-from mats.ledger.comparison import aggregate, compare
-from mats.ledger.reconcile import Reconciliation
+from mats.ledger.reconciliation.breaks import BreakState
+from mats.ledger.reconciliation.comparison import aggregate, compare
+from mats.ledger.reconciliation.corporate_actions import Residual
+from mats.ledger.reconciliation.reconcile import Reconciliation
 from mats.model.broker import BrokerPosition
 from mats.model.timestamp import SECOND
 

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.tail import Tail
+from mats.ledger.fill_log.entry_cache import EntryCache
 
 
 def some(log, count):
@@ -13,17 +13,17 @@ def some(log, count):
 
 
 def test_an_empty_tail_has_nothing(log):
-    assert Tail(4).span(1, 1) is None
+    assert EntryCache(4).span(1, 1) is None
 
 
 def test_a_span_holds_both_its_ends(log):
-    tail = Tail(10)
+    tail = EntryCache(10)
     tail.extend(some(log, 5))
     assert [entry.seq for entry in tail.span(2, 4)] == [2, 3, 4]
 
 
 def test_a_tail_that_begins_late_does_not_know_what_was_before(log):
-    tail = Tail(10)
+    tail = EntryCache(10)
     tail.extend(some(log, 5)[2:])
     assert tail.span(2, 4) is None
     assert [entry.seq for entry in tail.span(3, 3)] == [3]
@@ -32,7 +32,7 @@ def test_a_tail_that_begins_late_does_not_know_what_was_before(log):
 @settings(derandomize=True, deadline=None)
 @given(capacity=st.integers(1, 5), batches=st.lists(st.integers(0, 7), max_size=8), data=st.data())
 def test_it_keeps_the_newest_of_its_capacity_and_never_more_than_twice_that(new_log, capacity, batches, data):
-    log, tail = new_log(), Tail(capacity)
+    log, tail = new_log(), EntryCache(capacity)
     for size in batches:
         before = len(log.entries)
         some(log, size)

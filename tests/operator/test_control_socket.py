@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.operator_port import LONGEST_LINE, MOST_CALLERS, OperatorPort
-from mats.operator import words
-from mats.operator.address import NAME, connect
+from actors.operator.control_socket import LONGEST_LINE, MOST_CALLERS, ControlSocket
+from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
+from mats.operator.socket import NAME, connect
 
 SECONDS = 5.0
 
@@ -23,19 +23,19 @@ class Core:
     """In the place of the operator core: it keeps what it was asked, waits if told to, and fails at a resume."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[words.Request, str]] = []
+        self.asked: list[tuple[protocol.Request, str]] = []
         self.go = threading.Event()
         self.go.set()
 
-    def __call__(self, request: words.Request, who: str) -> words.Answer:
+    def __call__(self, request: protocol.Request, who: str) -> protocol.BaseResponse:
         self.asked.append((request, who))
         assert self.go.wait(SECONDS)
         match request:
-            case words.HaltTrading(strategy="nix"):
-                return words.Refused(reason="there is no strategy nix")
-            case words.ResumeTrading():
+            case protocol.HaltRequest(strategy="nix"):
+                return protocol.RequestRefused(reason="there is no strategy nix")
+            case protocol.ResumeRequest():
                 raise LookupError("a fault of ours")
-        return words.Done(text="halted")
+        return protocol.Done(text="halted")
 
 
 @pytest.fixture
@@ -45,54 +45,54 @@ def core() -> Core:
 
 @pytest.fixture
 def port(tmp_path: Path, core: Core) -> Iterator[Path]:
-    with OperatorPort(tmp_path, core):
+    with ControlSocket(tmp_path, core):
         yield tmp_path
 
 
-def say(connection: socket.socket, line: bytes) -> words.Reply:
+def say(connection: socket.socket, line: bytes) -> protocol.Reply:
     connection.sendall(line)
     with connection.makefile("rb") as answers:
-        return msgspec.json.decode(answers.readline(), type=words.Reply)
+        return msgspec.json.decode(answers.readline(), type=protocol.Reply)
 
 
 def test_a_command_reaches_the_core_with_the_name_of_its_user(port: Path, core: Core) -> None:
-    command = words.HaltTrading(strategy="trend", reason="lunch")
-    assert ask(port, command, words.Done) == words.Done(text="halted")
+    command = protocol.HaltRequest(strategy="trend", reason="lunch")
+    assert ask(port, command, protocol.Done) == protocol.Done(text="halted")
     ((request, who),) = core.asked
     assert request == command and who in ("root", os.environ.get("USER", who))
 
 
 def test_only_the_owner_may_open_it_and_it_is_gone_with_the_daemon(tmp_path: Path, core: Core) -> None:
-    with OperatorPort(tmp_path, core):
+    with ControlSocket(tmp_path, core):
         assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
     assert not (tmp_path / NAME).exists()
     with pytest.raises(
         OperatorError, match=f"no daemon runs on {tmp_path}; start it with `mats --data-dir {tmp_path}`"
     ):
-        ask(tmp_path, words.ReadStatus(), words.Status)
+        ask(tmp_path, protocol.StatusRequest(), protocol.DaemonStatus)
 
 
 def test_what_a_killed_daemon_left_is_no_daemon_and_does_not_stand_in_the_way(tmp_path: Path, core: Core) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / NAME))
     with pytest.raises(OperatorError, match="no daemon runs on"):
-        ask(tmp_path, words.ReadStatus(), words.Status)
-    with OperatorPort(tmp_path, core):
-        assert ask(tmp_path, words.HaltTrading(), words.Done).text == "halted"
+        ask(tmp_path, protocol.StatusRequest(), protocol.DaemonStatus)
+    with ControlSocket(tmp_path, core):
+        assert ask(tmp_path, protocol.HaltRequest(), protocol.Done).text == "halted"
 
 
 def test_a_path_longer_than_an_address_can_hold_works_as_well(tmp_path: Path, core: Core) -> None:
     deep = tmp_path / ("a" * 120) / ("b" * 60)
     deep.mkdir(parents=True)
-    with OperatorPort(deep, core):
-        assert ask(deep, words.HaltTrading(), words.Done).text == "halted"
+    with ControlSocket(deep, core):
+        assert ask(deep, protocol.HaltRequest(), protocol.Done).text == "halted"
 
 
 def test_a_refusal_is_an_error_and_a_wrong_answer_too(port: Path) -> None:
     with pytest.raises(OperatorError, match="there is no strategy nix"):
-        ask(port, words.HaltTrading(strategy="nix"), words.Done)
+        ask(port, protocol.HaltRequest(strategy="nix"), protocol.Done)
     with pytest.raises(OperatorError, match="the daemon answered with Done"):
-        ask(port, words.ReadStatus(), words.Status)
+        ask(port, protocol.StatusRequest(), protocol.DaemonStatus)
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,16 @@ def test_a_refusal_is_an_error_and_a_wrong_answer_too(port: Path) -> None:
 def test_what_cannot_be_read_is_refused_and_the_talk_goes_on(port: Path, line: bytes) -> None:
     with connect(port, SECONDS) as connection:
         first = say(connection, line)
-        assert isinstance(first, words.Refused) and "the request cannot be read" in first.reason
-        assert isinstance(say(connection, b'{"ask":"halt"}\n'), words.Done)
+        assert isinstance(first, protocol.RequestRefused) and "the request cannot be read" in first.reason
+        assert isinstance(say(connection, b'{"ask":"halt"}\n'), protocol.Done)
 
 
 def test_a_line_without_an_end_is_cut_off(port: Path) -> None:
     with connect(port, SECONDS) as connection:
         answer = say(connection, b" " * LONGEST_LINE)
-        assert answer == words.Refused(reason=f"a line is longer than {LONGEST_LINE} bytes")
+        assert answer == protocol.RequestRefused(reason=f"a line is longer than {LONGEST_LINE} bytes")
         assert connection.recv(1) == b""
-    assert ask(port, words.HaltTrading(), words.Done).text == "halted"
+    assert ask(port, protocol.HaltRequest(), protocol.Done).text == "halted"
 
 
 def test_one_caller_too_many_is_told_so_and_the_others_are_served(port: Path, core: Core) -> None:
@@ -130,28 +130,28 @@ def test_one_caller_too_many_is_told_so_and_the_others_are_served(port: Path, co
         for caller in callers:
             caller.sendall(b'{"ask":"halt"}\n')
         with connect(port, SECONDS) as last, last.makefile("rb") as answers:
-            told = msgspec.json.decode(answers.readline(), type=words.Reply)
-        assert told == words.Refused(reason=f"{MOST_CALLERS} callers are served already; try again")
+            told = msgspec.json.decode(answers.readline(), type=protocol.Reply)
+        assert told == protocol.RequestRefused(reason=f"{MOST_CALLERS} callers are served already; try again")
         core.go.set()
         for caller in callers:
             with caller.makefile("rb") as answers:
-                assert isinstance(msgspec.json.decode(answers.readline(), type=words.Reply), words.Done)
+                assert isinstance(msgspec.json.decode(answers.readline(), type=protocol.Reply), protocol.Done)
 
 
 def test_a_caller_who_goes_away_and_a_fault_of_the_core_harm_nobody(port: Path) -> None:
     connect(port, SECONDS).close()
     with pytest.raises(OperatorError, match=r"the daemon failed at it \(LookupError: a fault of ours\)"):
-        ask(port, words.ResumeTrading(), words.Done)
-    assert ask(port, words.HaltTrading(), words.Done).text == "halted"
+        ask(port, protocol.ResumeRequest(), protocol.Done)
+    assert ask(port, protocol.HaltRequest(), protocol.Done).text == "halted"
 
 
 def test_a_command_is_described_for_the_audit_in_a_few_words() -> None:
     described = {
-        words.HaltTrading(strategy="trend", reason="x"): "halt trend",
-        words.HaltTrading(reason="x"): "halt all",
-        words.ReverseMove(id="A7"): "reverse A7",
-        words.SetEquity(strategy="trend", amount=None): "equity of trend: by its weight",
-        words.CancelOrders(): "cancel every order of all",
-        words.ReconcileNow(): "reconcile",
+        protocol.HaltRequest(strategy="trend", reason="x"): "halt trend",
+        protocol.HaltRequest(reason="x"): "halt all",
+        protocol.ReverseTransferRequest(id="A7"): "reverse A7",
+        protocol.SetEquityRequest(strategy="trend", amount=None): "equity of trend: by its weight",
+        protocol.CancelOrdersRequest(): "cancel every order of all",
+        protocol.ReconcileRequest(): "reconcile",
     }
-    assert {command: words.described(command) for command in described} == described
+    assert {command: protocol.described(command) for command in described} == described

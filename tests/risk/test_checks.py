@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.figures import Unknown
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
+from mats.model.unknown import Unknown
 from mats.risk.checks import Circumstances, check_order
 from mats.risk.denial import DenialCode
 from mats.risk.limits import Limits

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.figures import Unknown
 from mats.model.instrument import Instrument, SecType, parse_instrument
+from mats.model.unknown import Unknown
 from mats.risk.denial import Denial, DenialCode
 from mats.risk.sizing import Basis, fraction_quantity, order_quantity, target_quantity
 

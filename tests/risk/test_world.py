@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.figures import Unknown
 from mats.ledger.orders import opening_view
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side
 from mats.model.timestamp import SECOND
+from mats.model.unknown import Unknown
 from mats.risk.limits import Limits
 from mats.risk.state import RiskState
 from mats.risk.world import EVERYTHING, World

@@ -8,9 +8,9 @@ SPEAK = """
 import logging, sys
 from pathlib import Path
 import structlog
-from mats import logs
-logs.FILE_BYTES, logs.FILES_KEPT = 2_000, 2
-logs.configure_logging("info", Path(sys.argv[1]), to_stderr=sys.argv[2] == "yes")
+from mats import logging_setup
+logging_setup.FILE_BYTES, logging_setup.FILES_KEPT = 2_000, 2
+logging_setup.configure_logging("info", Path(sys.argv[1]), to_stderr=sys.argv[2] == "yes")
 log = structlog.get_logger(name="core/risk")
 log.debug("too quiet")
 log.info("order sent", intent="i1")

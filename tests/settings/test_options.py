@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mats.options import grouped
+from mats.cli.options import grouped
 
 
 class Spread(msgspec.Struct, frozen=True):

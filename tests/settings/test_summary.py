@@ -5,12 +5,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.account_view import AccountView, StrategyView
-from mats.ledger.book import Book
-from mats.ledger.exposure import Result
-from mats.ledger.figures import Unknown
+from mats.ledger.books.book import Book
+from mats.ledger.valuation.account_views import AccountView, StrategyView
+from mats.ledger.valuation.exposure import TradingResult
 from mats.model.broker import BrokerPosition
-from mats.summary import PositionLine, StrategyLine, Summary, position_lines, strategy_lines
+from mats.model.unknown import Unknown
+from mats.operator.run_summary import PositionResult, RunSummary, StrategyResult, position_results, strategy_results
 
 
 def book(strategy, quantity, instrument="SPY", account="DU1"):
@@ -22,15 +22,15 @@ def held(quantity, instrument="SPY", account="DU1"):
 
 
 def test_a_line_shows_who_holds_what_and_what_the_broker_says():
-    (line,) = position_lines([book("trend", 10), book("Discretionary", -3), book("alpha", 5)], [held(12)])
-    assert line == PositionLine(
+    (line,) = position_results([book("trend", 10), book("Discretionary", -3), book("alpha", 5)], [held(12)])
+    assert line == PositionResult(
         account="DU1", symbol="SPY", strategies={"alpha": 5, "trend": 10}, discretionary=-3, broker=12
     )
     assert line.agrees
 
 
 def test_places_of_books_and_broker_are_all_there_in_order():
-    lines = position_lines([book("a", 1, "QQQ"), book("a", 1, "SPY", "DU0")], [held(4, "IBM")])
+    lines = position_results([book("a", 1, "QQQ"), book("a", 1, "SPY", "DU0")], [held(4, "IBM")])
     assert [(line.account, line.symbol, line.broker, line.agrees) for line in lines] == [
         ("DU0", "SPY", 0, False),
         ("DU1", "IBM", 4, False),
@@ -39,7 +39,7 @@ def test_places_of_books_and_broker_are_all_there_in_order():
 
 
 def test_a_broker_that_did_not_answer_agrees_with_nothing():
-    (line,) = position_lines([book("trend", 0)], None)
+    (line,) = position_results([book("trend", 0)], None)
     assert line.broker is None
     assert not line.agrees
 
@@ -48,16 +48,16 @@ def test_a_broker_that_did_not_answer_agrees_with_nothing():
     ("one", "other", "broker"), [("0.1", "0.2", "0.3"), ("1.1", "-1.1", "0"), ("0.7", "0.1", "0.8")]
 )
 def test_fractions_agree_exactly(one, other, broker):
-    (line,) = position_lines([book("a", one), book("b", other)], [held(broker)])
+    (line,) = position_results([book("a", one), book("b", other)], [held(broker)])
     assert line.agrees
-    (line,) = position_lines([book("a", one), book("b", other)], [held(Decimal(broker) + Decimal("0.0001"))])
+    (line,) = position_results([book("a", one), book("b", other)], [held(Decimal(broker) + Decimal("0.0001"))])
     assert not line.agrees
 
 
 def test_whole_numbers_are_written_as_such_and_unknown_figures_as_null():
-    summary = Summary(
+    summary = RunSummary(
         orders=1, fills=2, fills_stored=None, gateway_executions=2,
-        positions=position_lines([book("a", "10.00"), book("b", "0.5")], [held("10.5")]),
+        positions=position_results([book("a", "10.00"), book("b", "0.5")], [held("10.5")]),
         breaks=0, dead_letters=0, restarts=0, parked={}, abandoned=(),
     )  # fmt: skip
     text = msgspec.json.encode(summary).decode()
@@ -67,7 +67,9 @@ def test_whole_numbers_are_written_as_such_and_unknown_figures_as_null():
 
 def test_a_strategy_has_a_line_with_its_figures_and_null_for_what_is_unknown():
     missing = Unknown("no price of SPY is known")
-    result = Result(gross=missing, net=missing, realized=Decimal("12.50"), unrealized=missing, commissions=Decimal(2))
+    result = TradingResult(
+        gross=missing, net=missing, realized=Decimal("12.50"), unrealized=missing, commissions=Decimal(2)
+    )
     view = AccountView(
         account="DU1",
         base="USD",
@@ -78,8 +80,8 @@ def test_a_strategy_has_a_line_with_its_figures_and_null_for_what_is_unknown():
         result=result,
         strategies=(StrategyView(strategy="trend", equity=Decimal(5000), result=result),),
     )
-    assert strategy_lines([view]) == (
-        StrategyLine(
+    assert strategy_results([view]) == (
+        StrategyResult(
             account="DU1", strategy="trend", equity=5000, gross=None, net=None, realized=12.5, unrealized=None,
             commissions=2,
         ),

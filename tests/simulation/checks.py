@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from actors.messages.order_manager import ReadOrders
-from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
+from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
 from actors.order_manager import OrderManager
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from actors.strategy import StrategyActor
-from mats.ledger.book import BookKey
-from mats.ledger.books import key_of, refold
+from mats.ledger.books.book import BookKey
+from mats.ledger.books.books import key_of, refold
 from mats.model.executions import (
     AdjustmentRecorded,
     CommissionRecorded,
@@ -28,7 +28,7 @@ from mats.model.executions import (
 )
 from mats.model.orders import DISCRETIONARY, OrderState, OrderView, StrategyName, parse_order_ref
 from mats.runtime import Actor
-from mats.venue.orders import FILLED, Order
+from mats.venue.matching.orders import FILLED, VenueOrder
 from tests.simulation.world import Dials, World
 from tests.simulation.world import world as make_world
 
@@ -92,7 +92,7 @@ def every_stage_has_everything_in_order(world: World) -> Complaints:
 def books_equal_the_broker(world: World) -> Complaints:
     """G3: net by instrument, and each strategy's own book by the broker's executions."""
     portfolio = world.runtime.ref("core/portfolio").ask(ReadPortfolio(), timeout=5.0)
-    assert isinstance(portfolio, Portfolio)
+    assert isinstance(portfolio, PortfolioSnapshot)
     books = {(book.strategy, book.instrument): book.quantity for book in portfolio.books}
     truth: dict[tuple[StrategyName, str], Decimal] = defaultdict(Decimal)
     for execution in {e.family: e for e in world.broker.executions}.values():
@@ -120,7 +120,7 @@ def books_equal_the_broker(world: World) -> Complaints:
 
 def every_order_has_one_intent_and_every_intent_one_end(world: World) -> Complaints:
     """G4: an intent is at the broker once or never, and the journal says how it stands there."""
-    at_broker: dict[str, list[Order]] = defaultdict(list)
+    at_broker: dict[str, list[VenueOrder]] = defaultdict(list)
     for order in world.broker.orders.values():
         if order.order_ref:
             at_broker[order.order_ref.partition(":")[2]].append(order)
@@ -142,7 +142,7 @@ def every_order_has_one_intent_and_every_intent_one_end(world: World) -> Complai
     yield from _orders_in_memory(world, views)
 
 
-def _possible(order: Order | None, view: OrderView) -> tuple[OrderState, ...]:
+def _possible(order: VenueOrder | None, view: OrderView) -> tuple[OrderState, ...]:
     if order is None:
         return (OrderState.REJECTED, OrderState.CANCELLED)
     if order.working:

@@ -11,11 +11,11 @@ from mats.model.executions import Commission, Execution
 from mats.model.market import Bar, Quote
 from mats.model.money import exact
 from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
-from mats.model.packet import News
+from mats.model.packet import BrokerEvent
 from mats.model.timestamp import SECOND, Nanos
 from mats.venue.brokerage import MASTER, Brokerage
-from mats.venue.orders import Order
-from mats.venue.universe import default_universe
+from mats.venue.markets.universe import default_universe
+from mats.venue.matching.orders import VenueOrder
 
 ACCOUNT = "DU1"
 INSTRUMENTS = ("SPY", "BAC", "EURUSD")
@@ -68,7 +68,7 @@ class FaultyBroker(Brokerage):
 
     # Faults
 
-    def _tell(self, client_id: int, *news: News) -> None:
+    def _tell(self, client_id: int, *news: BrokerEvent) -> None:
         chance = self._random.random
         told = [item for item in news if not (isinstance(item, BrokerStatus) and chance() < self.faults)]
         if len(told) == 1 and isinstance(told[0], Commission) and chance() < self.faults:
@@ -82,7 +82,7 @@ class FaultyBroker(Brokerage):
 
     def trade_by_hand(self) -> None:
         """A person trades at the gateway, without an orderRef."""
-        order = Order(
+        order = VenueOrder(
             perm_id=len(self.orders) + 1,
             client_id=MASTER,
             order_id=-len(self.orders) - 1,

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from actors.messages.fill_log import Apply, SayHello
+from actors.base.stage import Stage
+from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import Republish, SeedStrategies, StrategiesRead
-from actors.stage import Stage
 from mats.model.executions import Entry
 from mats.model.orders import IntentId, OrderView
 from mats.runtime import MailboxSpec, Ref, chaos
@@ -22,7 +22,7 @@ class LightStore(Stage):
     """Fourth stage. The cursor is what is on the disk, so that a crash between commit and acknowledgement shows."""
 
     stage = "store"
-    mailbox = MailboxSpec(capacity=50_000, never_full=(Apply, OrderChanged))
+    mailbox = MailboxSpec(capacity=50_000, never_full=(ApplyEntries, OrderChanged))
 
     def __init__(self, disk: Disk, fill_log: Ref, sources: tuple[Ref, ...]) -> None:
         self._disk, self.fill_log, self._sources = disk, fill_log, sources
@@ -35,13 +35,13 @@ class LightStore(Stage):
 
     def on_receive(self, message: object) -> object:
         match message:
-            case Apply():
+            case ApplyEntries():
                 self.receive_entries(message)
             case OrderChanged(order=order):
                 self._disk.orders[order.intent_id] = order
             case SeedStrategies(records=records, reply_to=reply_to):
                 reply_to.tell(StrategiesRead(records))
-            case SayHello():
+            case ReportCursor():
                 self.say_hello()
         return None
 

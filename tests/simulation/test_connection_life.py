@@ -6,8 +6,8 @@ from typing import TypeVar
 import pytest
 
 from actors.backtest_broker import BacktestBroker, VenueLine
-from actors.connection import Desks
-from actors.log_link import PATIENCE
+from actors.base.broker_connection import ConnectionRefs
+from actors.base.fill_log_client import PATIENCE
 from actors.messages.broker import NotSent, Ready, SubmitOrder
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.instrument import parse_instrument
@@ -15,7 +15,7 @@ from mats.model.market import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.runtime import Actor, Probe, Ref, VirtualRuntime
 from mats.venue.brokerage import Brokerage
-from mats.venue.universe import default_universe
+from mats.venue.markets.universe import default_universe
 
 M = TypeVar("M")
 
@@ -59,7 +59,7 @@ class Bench:
         self.log, self.listener, self.others = (self.runtime.probe(name) for name in ("log", "listener", "others"))
         self.runtime.spawn(FakeLog, self.log.ref, name="fill-log")
         other = self.others.ref
-        desks = Desks(
+        desks = ConnectionRefs(
             fill_log=self.runtime.ref("fill-log"), orders=other, portfolio=other, market_data=other, risk=other
         )
         line = VenueLine(self.broker)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors import stage
+from actors.base import stage
 from tests.simulation.checks import verdict
 from tests.simulation.world import STAGES, Dials
 

@@ -14,7 +14,7 @@ from mats.ledger.orders import opening_view
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side
 from mats.runtime import Actor, MailboxSpec, Probe, VirtualRuntime
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 
 INTENT = OrderIntent(
     intent_id="i1",

@@ -11,13 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.backtest_broker import VenueLine
-from actors.messages.fill_log import Apply
+from actors.base.refs import Refs
+from actors.base.stage import Stage
+from actors.messages.fill_log import ApplyEntries
 from actors.messages.strategy_manager import StartStrategy
-from actors.names import Names
 from actors.persistence_writer import PersistenceWriter
-from actors.stage import Stage
-from actors.tree import Plan, build
+from actors.tree import DaemonPlan, build
 from mats.model.orders import OrderIntent
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk.limits import Limits
 from mats.runtime import (
@@ -32,8 +33,7 @@ from mats.runtime import (
     SupervisorSpec,
     VirtualRuntime,
 )
-from mats.store.journal import Journal
-from mats.strategy.record import StrategyRecord
+from mats.store.journal.journal import Journal
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
 from tests.simulation.light_store import Disk, LightStore
 
@@ -139,7 +139,7 @@ class World:
         self.runtime.trace.switch_on()
         self.runtime.dead_letters.subscribe(self.letters.append)
         self.runtime.on_event.append(self._watch_failures)
-        self.names = Names(self.runtime)
+        self.names = Refs(self.runtime)
         self.runtime.spawn(MarketActor, self.broker, name="market")
         self.runtime.start(self._patient(self._tree()))
 
@@ -169,7 +169,7 @@ class World:
             )
             for number in range(1, self.dials.strategies + 1)
         )
-        plan = Plan(
+        plan = DaemonPlan(
             journal=self.folder / "journal.db",
             rejects=self.folder / "rejects.jsonl",
             store_uri=self.store_uri,
@@ -208,7 +208,7 @@ class World:
         """The same stage, but each application of entries is held against the stage above it (G2)."""
         world, name = self, stage.stage
 
-        def receive_entries(self: Stage, message: Apply) -> None:
+        def receive_entries(self: Stage, message: ApplyEntries) -> None:
             before = self.cursor
             stage.receive_entries(self, message)
             world.passed(name, before, self.cursor)

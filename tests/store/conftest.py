@@ -13,8 +13,8 @@ from mats.model.executions import Commission, CommissionRecorded, Entry, Executi
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderView, Side
 from mats.model.timestamp import SECOND, Nanos
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
 
 OPENING: Nanos = 1_700_000_000 * SECOND
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from conftest import Make
 
-from mats.store.arctic import Store
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
+from mats.store.tables.store import Store
 
 
 def write_journal(path: str) -> None:

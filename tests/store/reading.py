@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from mats.store.reader import Reader
+from mats.store.tables.reader import Reader
 
 
 def main(uri: str) -> None:

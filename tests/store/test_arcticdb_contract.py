@@ -1,4 +1,4 @@
-"""What the store takes for granted about ArcticDB; where it fails, read mats/store/symbol.py before upgrading."""
+"""What the store relies on in ArcticDB; if it fails, read mats/store/tables/table_writer.py before upgrading."""
 
 from decimal import Decimal
 
@@ -8,8 +8,8 @@ import pytest
 from arcticdb import Arctic, LibraryOptions
 from arcticdb.exceptions import ArcticException
 
-from mats.store.connection import connect
-from mats.store.index import time_index
+from mats.store.tables.connection import connect
+from mats.store.tables.index import time_index
 
 
 @pytest.fixture(scope="module")

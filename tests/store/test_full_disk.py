@@ -6,16 +6,16 @@ import pytest
 from arcticdb.version_store.library import Library
 from structlog.testing import capture_logs
 
-from actors.messages.fill_log import Acknowledge, Apply
+from actors.messages.fill_log import Acknowledge, ApplyEntries
 from actors.messages.order_manager import OrderChanged
 from actors.persistence_writer import PersistenceWriter
 from mats.ledger.orders import opening_view
 from mats.runtime import VirtualRuntime
-from mats.store import connection
-from mats.store.arctic import Store
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
-from mats.store.reader import Reader
+from mats.store.journal.journal import Journal
+from mats.store.tables import connection
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.reader import Reader
+from mats.store.tables.store import Store
 
 
 class World:
@@ -34,7 +34,7 @@ class World:
         )  # fmt: skip
 
     def feed(self, first, last):
-        self.writer.tell(Apply(tuple(self.log[first - 1 : last])))
+        self.writer.tell(ApplyEntries(tuple(self.log[first - 1 : last])))
         return self.acknowledged()
 
     def acknowledged(self):

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from mats.model.executions import AdjustmentRecorded, Commission
 from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
-from mats.store.journal import Boot, Halt, Journal
-from mats.store.journal_orders import Alias
-from mats.store.journal_schema import JournalError
+from mats.store.journal.journal import Boot, Journal, StoredHalt
+from mats.store.journal.orders import Alias
+from mats.store.journal.schema import JournalError
 
 
 def test_entries_of_every_kind_come_back_equal_and_in_order(journal, make):
@@ -220,7 +220,7 @@ def test_halts_last_until_they_are_cleared(journal, open_journal):
     journal.set_halt("all", "kill switch", 7)
     journal.set_halt("TREND", "drawdown", 8)
     journal.clear_halt("all")
-    assert open_journal().halts() == {"TREND": Halt("drawdown", 8)}
+    assert open_journal().halts() == {"TREND": StoredHalt("drawdown", 8)}
 
 
 def test_counts_name_every_table(journal, make):

@@ -4,10 +4,16 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.ledger.actions import Exercise, Expiry, Residual, Split, SymbolChange
-from mats.ledger.breaks import PROOF_LINES, Agreement, Break, BreakState, Holder, Proof, line_of
+from mats.ledger.reconciliation.breaks import PROOF_LINES, Agreement, Break, BreakState, Holder, Proof, line_of
+from mats.ledger.reconciliation.corporate_actions import (
+    ExerciseCause,
+    ExpiryCause,
+    Residual,
+    SplitCause,
+    SymbolChangeCause,
+)
 from mats.model.timestamp import SECOND
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 
 D = Decimal
 
@@ -30,8 +36,8 @@ def test_a_break_comes_back_equal_with_its_proof_and_its_answer(journal, make):
     proof = Proof(
         time=5, start=D(1), lines=(adjustment,), holders=(Holder("ema", D("0.10"), 4),), average_cost=D("1.50")
     )
-    suspects = (Split("SPY", 7, 1), SymbolChange("SPY", "SPX"), Expiry("SPY", D(2)), Residual())
-    exercise = Exercise("SPY  140613C00645000", "SPY", D(-1), D(-100), D(645))
+    suspects = (SplitCause("SPY", 7, 1), SymbolChangeCause("SPY", "SPX"), ExpiryCause("SPY", D(2)), Residual())
+    exercise = ExerciseCause("SPY  140613C00645000", "SPY", D(-1), D(-100), D(645))
     known = a_break(
         9,
         agreed=Agreement(1, 2, D("0.10"), D("1.50")),

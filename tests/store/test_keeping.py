@@ -3,7 +3,7 @@
 import pytest
 
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
-from mats.store.keeping import Kept, agreed_due, gap_over, hour_due, says_new
+from mats.store.tables.snapshot_policy import SnapshotPolicy, agreed_due, gap_over, hour_due, says_new
 
 NOON = 1_700_000_000 * SECOND // DAY * DAY + 12 * HOUR
 
@@ -15,12 +15,12 @@ def summary(time=NOON, **figures):
 
 def test_every_hour_has_one_snapshot():
     assert hour_due(None, NOON)
-    assert not hour_due(Kept(NOON, 1, 0), NOON + HOUR - 1)
-    assert hour_due(Kept(NOON, 1, 0), NOON + HOUR)
+    assert not hour_due(SnapshotPolicy(NOON, 1, 0), NOON + HOUR - 1)
+    assert hour_due(SnapshotPolicy(NOON, 1, 0), NOON + HOUR)
 
 
 def test_an_agreement_is_kept_when_the_books_changed_since_the_last_one():
-    last = Kept(NOON, 7, 5)
+    last = SnapshotPolicy(NOON, 7, 5)
     assert agreed_due(None, 0, NOON)
     assert agreed_due(last, 6, NOON + MINUTE)
     assert not agreed_due(last, 5, NOON + MINUTE), "nothing has changed since"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mats.store.connection import lmdb_uri, safe_uri
-from mats.store.names import check_distinct, library_part, symbol_name
+from mats.store.tables.connection import lmdb_uri, safe_uri
+from mats.store.tables.names import check_distinct, library_part, symbol_name
 
 
 @pytest.mark.parametrize(("name", "part"), [("TREND", "TREND"), ("BRK.B", "BRK_B"), ("a b/c", "a_b_c"), ("ü", "_")])

@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.books import Books
+from mats.ledger.books.books import Books
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
-from mats.store.arctic import Store
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
-from mats.store.past import Past
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.store import Store
+from mats.store.views.book_history import BookHistory
 
 KEY = ("DU1", "TREND", "SPY")
 
@@ -50,7 +50,7 @@ def folded(log, history):
 def test_the_past_is_whole_though_the_journal_is_not(pruned):
     log, journal, uri = pruned
     assert len(journal.entries_of(*KEY)) == 0
-    past = Past(journal, uri)(*KEY)
+    past = BookHistory(journal, uri)(*KEY)
     assert [entry.seq for entry in past] == [1, 2, 3, 4, 5]
     assert [type(entry) for entry in past] == [
         FillRecorded,
@@ -67,7 +67,7 @@ def test_a_correction_of_what_was_let_go_gives_the_book_that_the_whole_log_gives
     whole = log + later(log, make)
     expected = folded(whole, lambda *_: [entry for entry in whole if entry.strategy == "TREND"])
     journal.append(later(log, make))
-    assert folded(whole, Past(journal, uri)) == expected
+    assert folded(whole, BookHistory(journal, uri)) == expected
     assert expected.corrected
 
 
@@ -75,7 +75,7 @@ def test_without_the_store_only_the_split_of_result_and_cost_is_another(pruned, 
     log, journal, uri = pruned
     whole = log + later(log, make)
     journal.append(later(log, make))
-    expected = folded(whole, Past(journal, uri))
+    expected = folded(whole, BookHistory(journal, uri))
     alone = folded(whole, journal.entries_of)
     assert alone.quantity == expected.quantity
     assert alone.cost - alone.realized == expected.cost - expected.realized

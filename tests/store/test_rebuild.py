@@ -8,18 +8,18 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from mats.cli.store import store as command
 from mats.ledger.orders import opening_view
 from mats.model.executions import AdjustmentRecorded
 from mats.model.orders import OrderState
 from mats.model.timestamp import HOUR, SECOND
-from mats.store.arctic import Store
-from mats.store.command import store as command
-from mats.store.connection import connect, lmdb_uri, symbols
-from mats.store.contents import Contents
-from mats.store.derived import Derived
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 from mats.store.lock import DataLock
-from mats.store.rebuild import Difference
+from mats.store.tables.connection import connect, lmdb_uri, symbols
+from mats.store.tables.store import Store
+from mats.store.verify.contents import Contents
+from mats.store.verify.rebuild import Difference
+from mats.store.views.view_writer import ViewWriter
 
 
 @dataclass
@@ -77,7 +77,7 @@ def a_log(make):
 def store_all(folder, log, make):
     store, orders = Store(lmdb_uri(folder / "arctic")), Journal(folder / "journal.db")
     orders.append(log)
-    derived = Derived(store, "USD", orders.entries_of, b"")
+    derived = ViewWriter(store, "USD", orders.entries_of, b"")
     assert store.append_fills("DU1", log) == []
     assert derived.apply(log[:6], make.opening) + derived.agree(6, ("DU1",), make.opening + SECOND) == []
     derived.mark({"SPY": 451.25}, make.opening + SECOND)
@@ -162,7 +162,7 @@ def test_a_falsified_fill_differs_from_the_journal(data):
 
 
 def test_beside_a_daemon_it_reads_and_does_not_write(data, monkeypatch):
-    monkeypatch.setattr("mats.store.command.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("mats.cli.store.PAUSE_SECONDS", 0.0)
     data.change("portfolio", "DU1", 0, quantity_exact="7")
     with DataLock(data.folder):
         code, lines = data.rebuild("--check")

@@ -9,26 +9,26 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from actors.base.refs import Refs
 from actors.ib_connection import Timing
 from actors.messages.broker import PositionsTaken, Ready
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
-from actors.names import Names
-from actors.tree import Plan, build
+from actors.tree import DaemonPlan, build
 from mats.ledger.orders import opening_view
-from mats.model.broker import BrokerPosition, Replay
+from mats.model.broker import BrokerPosition, BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side
 from mats.model.timestamp import SECOND
 from mats.risk.limits import Limits
 from mats.runtime import Actor, VirtualRuntime
-from mats.store.connection import connect, lmdb_uri
-from mats.store.contents import Contents
-from mats.store.journal import Journal
-from mats.store.reader import Reader
-from mats.store.rebuild import against_journal, differences, missing, recompute
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import connect, lmdb_uri
+from mats.store.tables.reader import Reader
+from mats.store.verify.contents import Contents
+from mats.store.verify.rebuild import against_journal, differences, missing, recompute
 
 START = 1_700_000_100 * SECOND
 CONNECTION = "brokers/ib-0"
@@ -53,7 +53,7 @@ class World:
 
     def start(self):
         self.runtime = VirtualRuntime(start=self.instant)
-        self.names = names = Names(self.runtime)
+        self.names = names = Refs(self.runtime)
         tree = build(plan(self.folder, self.uri), names)
         specs = {spec.name: spec for part in tree.children[:2] for spec in part.children}
         for name, ref in (("writer", names.store), ("fill-log", names.fill_log), ("portfolio", names.portfolio)):
@@ -69,7 +69,7 @@ class World:
             journal = Journal(self.folder / "journal.db")
             journal.save_snapshot(stage, 10**9, b"")  # they have no part in this
             journal.close()
-        nothing = Replay(executions=(), commissions=(), open_orders=(), completed_orders=(), positions=())
+        nothing = BrokerSnapshot(executions=(), commissions=(), open_orders=(), completed_orders=(), positions=())
         ready = Ready(
             connection=CONNECTION, ref=line, client_id=0, session="1", accounts=(ACCOUNT,), next_order_id=1,
             replay=nothing, through=10**9, asked_at=0.0,
@@ -162,7 +162,7 @@ class World:
 
 
 def plan(folder, uri):
-    return Plan(
+    return DaemonPlan(
         journal=folder / "journal.db", rejects=folder / "rejects.jsonl", store_uri=uri, gateway=None, limits=Limits(),
         timing=Timing(host="127.0.0.1", port=1, connect_timeout=1.0, replay_timeout=1.0, heartbeat=1.0),
         base_currency="USD", live_accounts=(), reconcile_every=86_400.0, grace=0.0, allow_leverage=False, seeds=(),

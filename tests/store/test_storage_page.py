@@ -1,28 +1,28 @@
-"""docs/storage.md names every table with its columns in their order, as mats/store/tables.py has them."""
+"""docs/storage.md names every table with its columns in their order, as mats/store/tables/schemas.py has them."""
 
 import re
 import sqlite3
 from pathlib import Path
 
-from mats.store import tables
-from mats.store.journal import Journal
-from mats.store.tables import Schema
+from mats.store.journal.journal import Journal
+from mats.store.tables import schemas
+from mats.store.tables.schemas import Schema
 
 PAGE = (Path(__file__).parents[2] / "docs/storage.md").read_text()
 SCHEMAS = {
-    ("fills", "account"): tables.FILLS,
-    ("fill_corrections", "account"): tables.FILL_CORRECTIONS,
-    ("adjustments", "account"): tables.ADJUSTMENTS,
-    ("orders", "account"): tables.ORDERS,
-    ("trades", "account"): tables.TRADES,
-    ("portfolio", "account"): tables.PORTFOLIO,
-    ("portfolio_history", "account"): tables.PORTFOLIO_HISTORY,
-    ("positions/<STRATEGY>", "instrument"): tables.POSITIONS,
-    ("<account>", "account_summary"): tables.ACCOUNT_SUMMARY,
-    ("<account>", "strategy_<STRATEGY>_equity"): tables.EQUITY,
-    ("general", "strategies"): tables.STRATEGIES,
-    ("bars/<SIZE>", "instrument"): tables.BARS,
-    ("actions", "instrument"): tables.ACTIONS,
+    ("fills", "account"): schemas.FILLS,
+    ("fill_corrections", "account"): schemas.FILL_CORRECTIONS,
+    ("adjustments", "account"): schemas.ADJUSTMENTS,
+    ("orders", "account"): schemas.ORDERS,
+    ("trades", "account"): schemas.TRADES,
+    ("portfolio", "account"): schemas.PORTFOLIO,
+    ("portfolio_history", "account"): schemas.PORTFOLIO_HISTORY,
+    ("positions/<STRATEGY>", "instrument"): schemas.POSITIONS,
+    ("<account>", "account_summary"): schemas.ACCOUNT_SUMMARY,
+    ("<account>", "strategy_<STRATEGY>_equity"): schemas.EQUITY,
+    ("general", "strategies"): schemas.STRATEGIES,
+    ("bars/<SIZE>", "instrument"): schemas.BARS,
+    ("actions", "instrument"): schemas.ACTIONS,
 }
 
 
@@ -57,9 +57,9 @@ def test_the_page_names_every_table_and_its_columns_in_order() -> None:
 
 
 def test_no_schema_is_without_a_place_on_the_page() -> None:
-    assert {id(s) for s in vars(tables).values() if isinstance(s, Schema)} == {id(s) for s in SCHEMAS.values()}
+    assert {id(s) for s in vars(schemas).values() if isinstance(s, Schema)} == {id(s) for s in SCHEMAS.values()}
     named = {library.strip("`").partition("/")[0] for library, *_ in rows("The tables")}
-    assert named == tables.LIBRARIES | {"<account>"}
+    assert named == schemas.LIBRARIES | {"<account>"}
 
 
 def test_the_page_names_every_table_of_the_journal(tmp_path: Path) -> None:

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from mats.model.executions import AdjustmentRecorded, CommissionRecorded, FillCorrected
 from mats.model.timestamp import SECOND
-from mats.store import tables
-from mats.store.arctic import Store
-from mats.store.connection import connect
-from mats.store.frames import from_frame
-from mats.store.index import second_of
-from mats.store.log import as_stored, logged
+from mats.store.tables import schemas
+from mats.store.tables.connection import connect
+from mats.store.tables.frames import from_frame
+from mats.store.tables.index import second_of
+from mats.store.tables.store import Store
+from mats.store.views.decode import as_stored, logged
 
 FRESH = count()
-LOG = {"fills": tables.FILLS, "fill_corrections": tables.FILL_CORRECTIONS, "adjustments": tables.ADJUSTMENTS}
+LOG = {"fills": schemas.FILLS, "fill_corrections": schemas.FILL_CORRECTIONS, "adjustments": schemas.ADJUSTMENTS}
 
 
 def stored(uri, library, account):
@@ -140,7 +140,7 @@ def adjustment(seq, make):
 @given(st.data())
 def test_any_history_in_any_batches_with_repeats_and_restarts_equals_the_oracle(store_uri, make, monkeypatch, data):
     log = history(data.draw, make)
-    monkeypatch.setattr(tables, "FILLS", msgspec.structs.replace(tables.FILLS, cached=3))
+    monkeypatch.setattr(schemas, "FILLS", msgspec.structs.replace(schemas.FILLS, cached=3))
     account, store, done = f"H{next(FRESH)}", Store(store_uri), 0
     while done < len(log):
         start = max(0, done - data.draw(st.integers(0, 6)))
@@ -209,7 +209,7 @@ def test_exact_numbers_survive_as_text(store_uri, account, make):
 def test_a_failed_commit_is_read_again_before_the_next_one(store_uri, account, make, monkeypatch):
     store = Store(store_uri)
     store.append_fills(account, [make.fill(1, make.execution(1))])
-    library = store._symbol("fills", account, tables.FILLS)._library
+    library = store._symbol("fills", account, schemas.FILLS)._library
     really_append = type(library).append
 
     def durable_but_unheard(self, *arguments, **options):
@@ -227,7 +227,7 @@ def test_a_failed_commit_is_read_again_before_the_next_one(store_uri, account, m
 
 def test_the_first_write_is_not_repeated_over_its_own_rows(store_uri, account, make, monkeypatch):
     store = Store(store_uri)
-    library = store._symbol("fills", account, tables.FILLS)._library
+    library = store._symbol("fills", account, schemas.FILLS)._library
     really_write = type(library).write
 
     def durable_but_unheard(self, *arguments, **options):
@@ -243,12 +243,12 @@ def test_the_first_write_is_not_repeated_over_its_own_rows(store_uri, account, m
 
 
 def test_a_batch_cut_between_two_stretches_is_made_whole_by_sending_it_again(store_uri, account, make, monkeypatch):
-    monkeypatch.setattr("mats.store.symbol.RUN_ROWS", 2)
+    monkeypatch.setattr("mats.store.tables.table_writer.RUN_ROWS", 2)
     store, late = Store(store_uri), make.execution(100, time=make.opening + 3 * SECOND)
     log = [make.fill(n, make.execution(n)) for n in range(1, 41)]
     store.append_fills(account, log)
     batch = [make.fill(41, late), make.commission(42, make.execution(20)), make.fill(43, make.execution(43))]
-    library = store._symbol("fills", account, tables.FILLS)._library
+    library = store._symbol("fills", account, schemas.FILLS)._library
     monkeypatch.setattr(type(library), "append", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
     with pytest.raises(OSError, match="power cut"):
         store.append_fills(account, batch)

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 from mats.model.executions import CommissionRecorded
-from mats.store.arctic import Store
-from mats.store.connection import connect, lmdb_uri
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import connect, lmdb_uri
+from mats.store.tables.store import Store
 
 
 def write_and_kill(request, *arguments, after):

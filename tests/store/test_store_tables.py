@@ -11,18 +11,18 @@ from arcticdb.exceptions import NoDataFoundException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.trades import Trade
+from mats.ledger.books.trades import Trade
 from mats.model.broker import AccountValue
 from mats.model.market import Bar
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND
-from mats.store import tables
-from mats.store.arctic import Store
-from mats.store.connection import connect
-from mats.store.keeping import Kept
-from mats.store.reader import ATTEMPTS, Reader
-from mats.store.rows import PositionRow
-from mats.strategy.record import StrategyRecord
+from mats.store.tables import schemas
+from mats.store.tables.connection import connect
+from mats.store.tables.reader import ATTEMPTS, Reader
+from mats.store.tables.rows import PositionRow
+from mats.store.tables.snapshot_policy import SnapshotPolicy
+from mats.store.tables.store import Store
 
 FRESH = count()
 PROPERTY = settings(
@@ -65,7 +65,7 @@ def versions(store_uri, library, symbol):
 @PROPERTY
 @given(st.data())
 def test_orders_hold_the_latest_view_of_each_at_the_place_of_its_creation(store_uri, make, monkeypatch, data):
-    monkeypatch.setattr(tables, "ORDERS", msgspec.structs.replace(tables.ORDERS, cached=4))
+    monkeypatch.setattr(schemas, "ORDERS", msgspec.structs.replace(schemas.ORDERS, cached=4))
     account, store, oracle = f"O{next(FRESH)}", Store(store_uri), {}
     for batch in data.draw(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=6), min_size=1, max_size=8)):
         views = [view(make, n, data.draw(st.sampled_from(OrderState)), updated=len(oracle)) for n in batch]
@@ -134,7 +134,7 @@ def test_a_portfolio_may_be_emptied_and_filled_again(store, store_uri, reader, a
 
 def test_a_snapshot_of_the_portfolio_is_one_stretch_of_rows(store, store_uri, reader, account, make):
     rows = [position(make, instrument=name) for name in ("SPY", "QQQ", "IWM")]
-    first, second = Kept(make.opening, 1, 0), Kept(make.opening + 1, 2, 2)
+    first, second = SnapshotPolicy(make.opening, 1, 0), SnapshotPolicy(make.opening + 1, 2, 2)
     for kept in (first, first, second):
         store.append_portfolio_history(account, rows, kept, "hourly")
     history = reader.portfolio_history(account)

@@ -6,9 +6,9 @@ import sys
 import pytest
 from arcticdb.exceptions import ArcticException
 
-from mats.store import compaction, connection
-from mats.store.arctic import Store
-from mats.store.connection import StoreUnreachableError, connect, lmdb_uri
+from mats.store.tables import compaction, connection
+from mats.store.tables.connection import StoreUnreachableError, connect, lmdb_uri
+from mats.store.tables.store import Store
 
 
 def test_a_reader_of_another_process_sees_no_error_while_the_writer_appends_and_compacts(tmp_path, request, make):

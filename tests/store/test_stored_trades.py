@@ -5,15 +5,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.history import key_of
+from mats.ledger.books.history import key_of
 from mats.model.orders import Side
 from mats.model.timestamp import HOUR, MINUTE
-from mats.store.arctic import Store
-from mats.store.connection import connect, lmdb_uri
-from mats.store.contents import Contents
-from mats.store.derived import Derived
-from mats.store.reader import Reader
-from mats.store.rebuild import differences, recompute
+from mats.store.tables.connection import connect, lmdb_uri
+from mats.store.tables.reader import Reader
+from mats.store.tables.store import Store
+from mats.store.verify.contents import Contents
+from mats.store.verify.rebuild import differences, recompute
+from mats.store.views.view_writer import ViewWriter
 
 
 class Shop:
@@ -27,7 +27,7 @@ class Shop:
 
     def start(self):
         self.store = Store(self.uri)
-        self.derived = Derived(self.store, "USD", self.past, self.saved, self.matching)
+        self.derived = ViewWriter(self.store, "USD", self.past, self.saved, self.matching)
 
     def past(self, *key):
         return [entry for entry in self.log if key_of(entry) == key]

@@ -14,7 +14,7 @@ from mats.model.money import ZERO
 from mats.model.orders import OrderRequest, OrderState, OrderTicket, OrderType, OrderView, Side, Signal
 from mats.model.timestamp import SECOND
 from mats.strategy.host import Position
-from mats.strategy.runner import StrategyRunner
+from mats.strategy.hosting.runner import StrategyRunner
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 1_700_000_100 * SECOND  # a multiple of 60 s

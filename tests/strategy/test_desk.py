@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from mats.model.orders import CancelRequest, OrderModification, OrderState
-from mats.strategy.desk import Desk
 from mats.strategy.host import Position
+from mats.strategy.hosting.local_host import LocalHost
 
 D = Decimal
 
@@ -22,7 +22,7 @@ def sent():
 
 @pytest.fixture
 def desk(sent):
-    return Desk(sent.append, lambda: "i7", lambda: 42, lambda level, text: sent.append((level, text)))
+    return LocalHost(sent.append, lambda: "i7", lambda: 42, lambda level, text: sent.append((level, text)))
 
 
 def test_an_empty_desk_is_flat_idle_and_knows_no_equity(desk):

@@ -7,11 +7,11 @@ import pytest
 
 from mats.model.market import Bar
 from mats.model.orders import OrderRequest, OrderState
+from mats.model.strategy_record import read_records
 from mats.model.timestamp import SECOND
 from mats.strategy import StrategyError
-from mats.strategy.loader import load_class, make_runner
-from mats.strategy.record import read_records
-from mats.strategy.runner import StrategyRunner
+from mats.strategy.hosting.loader import load_class, make_runner
+from mats.strategy.hosting.runner import StrategyRunner
 
 START = 1_700_000_100 * SECOND
 

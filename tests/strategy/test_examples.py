@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mats.data.bar_files import bar_tables, read_table
 from mats.data.quality import checked
-from mats.data.tables import bar_tables, read_table
 from mats.model.market import Bar, Quote
 from mats.model.orders import OrderState
+from mats.model.strategy_record import StrategyRecord, read_records
 from mats.model.timestamp import SECOND
-from mats.strategy.loader import make_runner
-from mats.strategy.record import StrategyRecord, read_records
+from mats.strategy.hosting.loader import make_runner
 
 START = 1_700_000_100 * SECOND
 MINUTES = 1000

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from mats.model.strategy_record import StrategyRecord, read_records
 from mats.strategy import Strategy, StrategyError
-from mats.strategy.loader import load_class, make_runner
+from mats.strategy.hosting.loader import load_class, make_runner
 from mats.strategy.params import convert_params, parse_assignments
-from mats.strategy.record import StrategyRecord, read_records
 
 GOOD = """
 from mats.strategy import Strategy

@@ -14,7 +14,7 @@ from mats.model.orders import (
     TimeInForce,
 )
 from mats.strategy import Side, Strategy, StrategyError, limit, market, stop, stop_limit
-from mats.strategy.runner import StrategyRunner
+from mats.strategy.hosting.runner import StrategyRunner
 
 
 @pytest.fixture

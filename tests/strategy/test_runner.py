@@ -8,7 +8,7 @@ from mats.model.market import Bar, Quote
 from mats.model.orders import OrderState
 from mats.model.timestamp import DAY, MINUTE, SECOND
 from mats.strategy import Strategy, StrategyError
-from mats.strategy.runner import StrategyRunner
+from mats.strategy.hosting.runner import StrategyRunner
 
 START = 1_700_000_100 * SECOND
 

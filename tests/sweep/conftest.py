@@ -7,10 +7,10 @@ from types import ModuleType
 import pytest
 
 from mats.backtest.spec import BacktestSpec
-from mats.data.columns import MarketData
-from mats.strategy.record import StrategyRecord
+from mats.model.bar_columns import BarData
+from mats.model.strategy_record import StrategyRecord
 from mats.sweep.grid import parse_axes
-from mats.sweep.plan import Plan
+from mats.sweep.plan import SweepPlan
 from tests.backtest.engine.made import NO_LIMITS, PLAIN, market, walk
 
 HERE = str(Path(__file__).parent)
@@ -53,11 +53,11 @@ def sweeps() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def data() -> MarketData:
+def data() -> BarData:
     return market(walk(2_000, 4))
 
 
-def plan_of(data: MarketData, *axes: str, **more: object) -> Plan:
+def plan_of(data: BarData, *axes: str, **more: object) -> SweepPlan:
     """A sweep of the trend follower over all of the data."""
     record = StrategyRecord(
         name="ema", file="examples/ema_cross.py", class_name="EmaCross", target_weight=1.0,
@@ -68,7 +68,7 @@ def plan_of(data: MarketData, *axes: str, **more: object) -> Plan:
         strategies=(record,), folder=HERE, bar_seconds=bars.seconds, start=int(bars.start[0]), end=int(bars.end[-1]),
         models=PLAIN, limits=NO_LIMITS,
     )  # fmt: skip
-    return Plan(**({"spec": spec, "axes": parse_axes(axes), "metric": "sharpe"} | more))
+    return SweepPlan(**({"spec": spec, "axes": parse_axes(axes), "metric": "sharpe"} | more))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mats.strategy.errors import StrategyError
+from mats.errors import StrategyError
 from mats.sweep.grid import Axis, combinations, parse_axes, size
 
 

@@ -9,27 +9,27 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mats.sweep import shared
-from mats.sweep.engines import EngineError, Lost, chunk_size
-from mats.sweep.local import LocalEngine
+from mats.sweep import shared_memory
+from mats.sweep.executor import ExecutorError, Lost, chunk_size
+from mats.sweep.local_pool import LocalPool
 
 
 def test_every_task_has_its_result_once_and_shares_arrays_that_nobody_can_change(work: ModuleType) -> None:
     array = np.arange(10_000.0)
-    got = list(LocalEngine(2).map_tasks(work.times, [float(n) for n in range(50)], {"a": array}))
+    got = list(LocalPool(2).map_tasks(work.times, [float(n) for n in range(50)], {"a": array}))
     assert sorted(number for number, _ in got) == list(range(50))
     assert dict(got) == {n: (array.sum() * n, False) for n in range(50)}
 
 
 def test_killed_workers_lose_no_result_and_repeat_none(work: ModuleType, tmp_path: Path) -> None:
-    got = list(LocalEngine(2).map_tasks(work.die_once, list(range(30)), str(tmp_path)))
+    got = list(LocalPool(2).map_tasks(work.die_once, list(range(30)), str(tmp_path)))
     assert sorted(got) == [(n, n * n) for n in range(30)]
     assert len(list(tmp_path.glob("*.begun"))) == 10
     assert {path.read_text() for path in tmp_path.glob("*.done")} == {"x"}
 
 
 def test_a_task_that_kills_every_worker_is_given_up_and_harms_no_other(work: ModuleType) -> None:
-    got = dict(LocalEngine(2).map_tasks(work.die_always, list(range(20)), 7))
+    got = dict(LocalPool(2).map_tasks(work.die_always, list(range(20)), 7))
     lost = got.pop(7)
     assert isinstance(lost, Lost)
     assert "3 times" in lost.reason and "SIGKILL" in lost.reason
@@ -37,7 +37,7 @@ def test_a_task_that_kills_every_worker_is_given_up_and_harms_no_other(work: Mod
 
 
 def test_a_worker_killed_from_outside_is_replaced(work: ModuleType) -> None:
-    results = LocalEngine(2).map_tasks(work.slow, list(range(8)), 0.05)
+    results = LocalPool(2).map_tasks(work.slow, list(range(8)), 0.05)
     first = next(results)
     os.kill(first[1][1], signal.SIGKILL)
     rest = list(results)
@@ -46,39 +46,39 @@ def test_a_worker_killed_from_outside_is_replaced(work: ModuleType) -> None:
 
 
 def test_workers_that_cannot_begin_are_no_fault_of_the_tasks(work: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "save", lambda value, path: path.write_bytes(b"nothing"))
-    with pytest.raises(EngineError, match="workers cannot begin, the last one ended with exit code 1"):
-        list(LocalEngine(1).map_tasks(work.slow, list(range(9)), 0.0))
+    monkeypatch.setattr(shared_memory, "save", lambda value, path: path.write_bytes(b"nothing"))
+    with pytest.raises(ExecutorError, match="workers cannot begin, the last one ended with exit code 1"):
+        list(LocalPool(1).map_tasks(work.slow, list(range(9)), 0.0))
     assert not _children()
 
 
 def test_what_the_function_raises_ends_everything(work: ModuleType) -> None:
     with pytest.raises(ValueError, match=r"task \d is wrong"):
-        list(LocalEngine(2).map_tasks(work.refuse, [1, 2, 3], None))
+        list(LocalPool(2).map_tasks(work.refuse, [1, 2, 3], None))
     assert not _children()
 
 
 def test_a_sweep_that_is_left_early_leaves_no_process(work: ModuleType) -> None:
-    results = LocalEngine(2).map_tasks(work.slow, list(range(100)), 0.05)
+    results = LocalPool(2).map_tasks(work.slow, list(range(100)), 0.05)
     next(results)
     results.close()
     assert not _children()
 
 
 def test_workers_are_kept_for_the_next_tasks_of_the_same_function(work: ModuleType) -> None:
-    with LocalEngine(1) as engine:
+    with LocalPool(1) as engine:
         pids = {pid for _ in range(2) for _, (_, pid) in engine.map_tasks(work.slow, [1, 2], 0.0)}
         assert len(pids) == 1
     assert not _children()
 
 
 def test_no_tasks_are_no_results(work: ModuleType) -> None:
-    assert list(LocalEngine(2).map_tasks(work.slow, [], 0.0)) == []
+    assert list(LocalPool(2).map_tasks(work.slow, [], 0.0)) == []
 
 
 def test_a_pool_without_workers_is_refused() -> None:
-    with pytest.raises(EngineError, match="0 workers"):
-        LocalEngine(0)
+    with pytest.raises(ExecutorError, match="0 workers"):
+        LocalPool(0)
 
 
 def test_chunks_grow_until_they_last_and_never_beyond_a_fair_share() -> None:
@@ -91,8 +91,8 @@ def test_chunks_grow_until_they_last_and_never_beyond_a_fair_share() -> None:
 
 def test_shared_objects_come_back_as_they_were(tmp_path: Path) -> None:
     value = {"a": np.arange(7), "none": np.array([]), "text": "é", "two": (np.ones((3, 2)), 5)}
-    shared.save(value, tmp_path / "x")
-    back = shared.load(tmp_path / "x")
+    shared_memory.save(value, tmp_path / "x")
+    back = shared_memory.load(tmp_path / "x")
     assert back["text"] == "é" and back["two"][1] == 5
     for mine, theirs in ((value["a"], back["a"]), (value["none"], back["none"]), (value["two"][0], back["two"][0])):
         assert np.array_equal(mine, theirs) and mine.dtype == theirs.dtype

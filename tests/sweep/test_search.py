@@ -5,9 +5,9 @@ from types import ModuleType
 
 import pytest
 
-from mats.data.columns import MarketData
-from mats.sweep.outcomes import Outcome, ranked
+from mats.model.bar_columns import BarData
 from mats.sweep.run import run_sweep
+from mats.sweep.trials import Trial, ranked
 from tests.sweep.conftest import OneByOne, plan_of
 
 pytest.importorskip("optuna")
@@ -15,12 +15,12 @@ pytest.importorskip("optuna")
 AXES = ("fast=1:40", "slow=10:200:2")
 
 
-def tried(outcomes: list[Outcome]) -> list[tuple[object, ...]]:
+def tried(outcomes: list[Trial]) -> list[tuple[object, ...]]:
     ordered = sorted(outcomes, key=lambda o: o.task.number)
     return [(o.task.number, *o.task.parameters.values(), o.state, o.metrics.get("sharpe")) for o in ordered]
 
 
-def test_a_search_tries_as_many_as_it_may_and_comes_close_to_the_top(data: MarketData, sweeps: ModuleType) -> None:
+def test_a_search_tries_as_many_as_it_may_and_comes_close_to_the_top(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, *AXES, trials=60)
     outcomes = list(run_sweep(plan, data, OneByOne(), run=sweeps.hill))
     assert len(outcomes) == 60
@@ -28,7 +28,7 @@ def test_a_search_tries_as_many_as_it_may_and_comes_close_to_the_top(data: Marke
     assert {"complete", "refused"} <= {o.state for o in outcomes}
 
 
-def test_the_same_seed_tries_the_same_and_another_one_others(data: MarketData, sweeps: ModuleType) -> None:
+def test_the_same_seed_tries_the_same_and_another_one_others(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, *AXES, trials=25)
     runs = [tried(list(run_sweep(plan, data, OneByOne(), run=sweeps.hill))) for _ in range(2)]
     assert runs[0] == runs[1]
@@ -38,7 +38,7 @@ def test_the_same_seed_tries_the_same_and_another_one_others(data: MarketData, s
     assert tried(list(run_sweep(other, data, OneByOne(), run=sweeps.hill))) != runs[0]
 
 
-def test_an_interrupted_search_goes_on_as_if_it_had_not_been(data: MarketData, sweeps: ModuleType) -> None:
+def test_an_interrupted_search_goes_on_as_if_it_had_not_been(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, *AXES, trials=25)
     whole = tried(list(run_sweep(plan, data, OneByOne(2), run=sweeps.hill)))
     first = list(islice(run_sweep(plan, data, OneByOne(2), run=sweeps.hill), 11))
@@ -46,7 +46,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(data: MarketData, s
     assert tried([*first, *rest]) == whole
 
 
-def test_what_was_tried_before_is_not_run_again(data: MarketData, sweeps: ModuleType) -> None:
+def test_what_was_tried_before_is_not_run_again(data: BarData, sweeps: ModuleType) -> None:
     engine = OneByOne()
     outcomes = list(run_sweep(plan_of(data, "fast=5,10", "slow=60", trials=12), data, engine, run=sweeps.hill))
     assert len(outcomes) == 12

@@ -6,28 +6,28 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mats.data.columns import MarketData
+from mats.errors import StrategyError
+from mats.model.bar_columns import BarData
 from mats.model.timestamp import DAY, HOUR
-from mats.strategy.errors import StrategyError
-from mats.sweep.local import LocalEngine
-from mats.sweep.outcomes import Outcome, Task, ranked, reasons, score
+from mats.sweep.local_pool import LocalPool
 from mats.sweep.plan import check, grid_tasks
 from mats.sweep.run import count, run_sweep
+from mats.sweep.trials import Trial, TrialTask, ranked, reasons, score
 from mats.sweep.walk_forward import parse_spans, stitch, windows
 from tests.sweep.conftest import OneByOne, plan_of
 
 
-def by_number(outcomes: list[Outcome]) -> dict[int, tuple[object, ...]]:
+def by_number(outcomes: list[Trial]) -> dict[int, tuple[object, ...]]:
     return {o.task.number: (o.task, o.state, o.reason, o.metrics) for o in outcomes}
 
 
-def outcome(number: int, state: str = "complete", **metrics: float | None) -> Outcome:
-    task = Task(number=number, parameters={}, start=0, end=1)
-    return Outcome(task=task, state=state, metrics=metrics, reason="" if state == "complete" else f"{state} so")
+def outcome(number: int, state: str = "complete", **metrics: float | None) -> Trial:
+    task = TrialTask(number=number, parameters={}, start=0, end=1)
+    return Trial(task=task, state=state, metrics=metrics, reason="" if state == "complete" else f"{state} so")
 
 
 def test_every_combination_has_an_outcome_and_refused_ones_are_never_run(
-    data: MarketData, sweeps: ModuleType, one_by_one: OneByOne
+    data: BarData, sweeps: ModuleType, one_by_one: OneByOne
 ) -> None:
     plan = plan_of(data, "fast=5:30:5", "slow=20,60")
     outcomes = list(run_sweep(plan, data, one_by_one, run=sweeps.hill))
@@ -47,23 +47,23 @@ def test_only_what_completed_and_is_defined_is_ranked_and_ties_go_to_the_first()
     assert reasons([*some, outcome(5, "refused"), outcome(6, "refused")]) == {"refused so": 2, "failed so": 1}
 
 
-def test_real_backtests_give_the_same_figures_in_one_process_and_in_two(data: MarketData, one_by_one: OneByOne) -> None:
+def test_real_backtests_give_the_same_figures_in_one_process_and_in_two(data: BarData, one_by_one: OneByOne) -> None:
     plan = plan_of(data, "fast=3,5,10", "slow=8,20")
     here = list(run_sweep(plan, data, one_by_one))
-    with LocalEngine(2) as engine:
+    with LocalPool(2) as engine:
         there = list(run_sweep(plan, data, engine))
     assert by_number(here) == by_number(there)
     assert sum(o.state == "complete" for o in here) == 5
     assert len({o.metrics["final_equity"] for o in here if o.metrics}) == 5
 
 
-def test_a_run_that_fails_is_kept_apart_with_its_reason(data: MarketData, sweeps: ModuleType) -> None:
+def test_a_run_that_fails_is_kept_apart_with_its_reason(data: BarData, sweeps: ModuleType) -> None:
     outcomes = list(run_sweep(plan_of(data, "fast=6:8", "slow=60"), data, OneByOne(), run=sweeps.hill))
     assert [o.task.parameters["fast"] for o in ranked(outcomes, "sharpe")] == [8, 6]
     assert reasons(outcomes) == {"strategy ema raised ValueError": 1}
 
 
-def test_an_interrupted_sweep_goes_on_with_what_is_missing(data: MarketData, sweeps: ModuleType) -> None:
+def test_an_interrupted_sweep_goes_on_with_what_is_missing(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, "fast=1:10", "slow=5,60")
     whole = by_number(list(run_sweep(plan, data, OneByOne(), run=sweeps.hill)))
     first = list(islice(run_sweep(plan, data, OneByOne(), run=sweeps.hill), 9))
@@ -75,7 +75,7 @@ def test_an_interrupted_sweep_goes_on_with_what_is_missing(data: MarketData, swe
     assert engine.ran < 14
 
 
-def test_a_walk_forward_tests_each_window_with_what_was_best_before_it(data: MarketData, sweeps: ModuleType) -> None:
+def test_a_walk_forward_tests_each_window_with_what_was_best_before_it(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, "fast=8:16", "slow=60", walk=(12 * HOUR, 6 * HOUR))
     outcomes = list(run_sweep(plan, data, OneByOne(), run=sweeps.hill))
     tests = sorted((o for o in outcomes if o.task.leg == "test"), key=lambda o: o.task.window)
@@ -89,7 +89,7 @@ def test_a_walk_forward_tests_each_window_with_what_was_best_before_it(data: Mar
         assert test.curve is not None
 
 
-def test_a_window_without_a_ranked_training_has_no_test(data: MarketData, sweeps: ModuleType) -> None:
+def test_a_window_without_a_ranked_training_has_no_test(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, "fast=8:9", "slow=60", walk=(12 * HOUR, 12 * HOUR))
     outcomes = list(run_sweep(plan, data, OneByOne(), run=sweeps.nothing))
     assert {o.task.leg for o in outcomes} == {"train"}
@@ -116,7 +116,7 @@ def test_stitched_tests_go_on_with_what_the_one_before_left() -> None:
     assert len(stitch([], 100.0)[1]) == 0
 
 
-def test_plans_that_cannot_be_run_are_refused_in_one_sentence(data: MarketData) -> None:
+def test_plans_that_cannot_be_run_are_refused_in_one_sentence(data: BarData) -> None:
     check(plan_of(data, "fast=5,90", "slow=20"))
     for plan, fault in (
         (plan_of(data, "pace=5,10"), "has no parameter 'pace'"),
@@ -127,7 +127,7 @@ def test_plans_that_cannot_be_run_are_refused_in_one_sentence(data: MarketData) 
             check(plan)
 
 
-def test_tasks_of_a_walk_forward_are_numbered_without_a_gap(data: MarketData) -> None:
+def test_tasks_of_a_walk_forward_are_numbered_without_a_gap(data: BarData) -> None:
     plan = plan_of(data, "fast=8:10", "slow=60,90", walk=(12 * HOUR, 12 * HOUR))
     tasks = grid_tasks(plan)
     assert [task.number for task in tasks] == list(range(6 * len(plan.windows())))

@@ -9,21 +9,21 @@ import pytest
 
 from mats.backtest.data import DataSource
 from mats.backtest.provenance import code_of
-from mats.data.columns import MarketData
+from mats.errors import SweepError
+from mats.model.bar_columns import BarData
 from mats.model.timestamp import HOUR
-from mats.store.backtests import BacktestLibrary
-from mats.store.connection import lmdb_uri
-from mats.sweep import conduct as conducting
-from mats.sweep.conduct import conduct
-from mats.sweep.errors import SweepError
-from mats.sweep.outcomes import Outcome
-from mats.sweep.pictures import write_png
-from mats.sweep.plan import Plan
-from mats.sweep.report import best_table, failure_table, html, window_table
+from mats.report.sweeps.heatmap import surfaces
+from mats.report.sweeps.page import best_table, failure_table, html, window_table
+from mats.report.sweeps.png import write_png
+from mats.report.sweeps.source import stored
+from mats.store.tables.backtests import BacktestLibrary
+from mats.store.tables.connection import lmdb_uri
+from mats.sweep import runner as conducting
+from mats.sweep.plan import SweepPlan
 from mats.sweep.run import run_sweep
-from mats.sweep.stored import stored
-from mats.sweep.surface import surfaces
+from mats.sweep.runner import conduct
 from mats.sweep.table import Manifest, SweepTable
+from mats.sweep.trials import Trial
 from tests.sweep.conftest import OneByOne, plan_of
 
 NOW = 1_795_240_000 * 10**9
@@ -53,14 +53,14 @@ def uri(tmp_path: Path) -> str:
     return lmdb_uri(tmp_path / "arctic")
 
 
-def manifest_of(plan: Plan, data: MarketData, name: str = "sweep_ema_20261121_run") -> Manifest:
+def manifest_of(plan: SweepPlan, data: BarData, name: str = "sweep_ema_20261121_run") -> Manifest:
     return Manifest(
         name=name, plan=plan, source=DataSource(), data_fingerprint=data.fingerprint(), code=code_of(plan.spec),
         started=NOW,
     )  # fmt: skip
 
 
-def told(outcomes: list[Outcome]) -> dict[int, tuple[object, ...]]:
+def told(outcomes: list[Trial]) -> dict[int, tuple[object, ...]]:
     """`calmar` is undefined on the hill, and so are figures it does not have."""
     return {
         o.task.number: (o.task, o.state, o.reason, {k: v for k, v in o.metrics.items() if v is not None})
@@ -68,7 +68,7 @@ def told(outcomes: list[Outcome]) -> dict[int, tuple[object, ...]]:
     }
 
 
-def test_an_interrupted_sweep_keeps_what_it_had_and_ends_as_if_it_had_not_been(uri: str, data: MarketData) -> None:
+def test_an_interrupted_sweep_keeps_what_it_had_and_ends_as_if_it_had_not_been(uri: str, data: BarData) -> None:
     plan = plan_of(data, "fast=5:12", "slow=8,60")
     manifest, heard = manifest_of(plan, data), []
     with pytest.raises(KeyboardInterrupt):
@@ -90,7 +90,7 @@ def hill_of():
     return work_for_sweeps.hill
 
 
-def test_a_name_that_is_taken_is_refused_and_another_write_replaces_it(uri: str, data: MarketData) -> None:
+def test_a_name_that_is_taken_is_refused_and_another_write_replaces_it(uri: str, data: BarData) -> None:
     manifest = manifest_of(plan_of(data, "fast=5:8", "slow=60"), data)
     conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     with pytest.raises(SweepError, match=r"exists; go on with --resume sweep_ema_20261121_run"):
@@ -100,7 +100,7 @@ def test_a_name_that_is_taken_is_refused_and_another_write_replaces_it(uri: str,
     assert len(SweepTable(uri, manifest.name).read()[1]) == 1
 
 
-def test_a_sweep_that_is_not_there_is_named_with_those_that_are(uri: str, data: MarketData) -> None:
+def test_a_sweep_that_is_not_there_is_named_with_those_that_are(uri: str, data: BarData) -> None:
     with pytest.raises(SweepError, match="there is none"):
         SweepTable(uri, "sweep_x").read()
     manifest = manifest_of(plan_of(data, "fast=5", "slow=60"), data)
@@ -109,13 +109,13 @@ def test_a_sweep_that_is_not_there_is_named_with_those_that_are(uri: str, data: 
         SweepTable(uri, "sweep_x").read()
 
 
-def test_a_sweep_is_not_taken_for_a_backtest(uri: str, data: MarketData) -> None:
+def test_a_sweep_is_not_taken_for_a_backtest(uri: str, data: BarData) -> None:
     manifest = manifest_of(plan_of(data, "fast=5", "slow=60"), data)
     conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     assert BacktestLibrary(uri).names() == []
 
 
-def test_a_walk_forward_is_reported_with_its_stitched_curve(uri: str, data: MarketData, tmp_path: Path) -> None:
+def test_a_walk_forward_is_reported_with_its_stitched_curve(uri: str, data: BarData, tmp_path: Path) -> None:
     plan = plan_of(data, "fast=7:16", "slow=8,60", walk=(12 * HOUR, 6 * HOUR))
     manifest = manifest_of(plan, data)
     conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
@@ -127,7 +127,7 @@ def test_a_walk_forward_is_reported_with_its_stitched_curve(uri: str, data: Mark
     assert len(window_table(swept).rows) == 4
 
 
-def test_a_report_ranks_maps_and_tells_what_failed(uri: str, data: MarketData, tmp_path: Path) -> None:
+def test_a_report_ranks_maps_and_tells_what_failed(uri: str, data: BarData, tmp_path: Path) -> None:
     manifest = manifest_of(plan_of(data, "fast=5:12", "slow=8,60,90"), data)
     conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     swept = stored(uri, manifest.name)
@@ -144,7 +144,7 @@ def test_a_report_ranks_maps_and_tells_what_failed(uri: str, data: MarketData, t
     assert [path.read_bytes()[:4] for path in files] == [b"\x89PNG"]
 
 
-def test_a_surface_holds_the_best_over_the_other_parameters(data: MarketData, sweeps: ModuleType) -> None:
+def test_a_surface_holds_the_best_over_the_other_parameters(data: BarData, sweeps: ModuleType) -> None:
     plan = plan_of(data, "fast=5:12", "slow=8,60", "strength=0.1,0.2")
     outcomes = list(run_sweep(plan, data, OneByOne(), run=sweeps.hill))
     maps = surfaces(outcomes, plan.axes, "sharpe")

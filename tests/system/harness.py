@@ -23,9 +23,9 @@ import msgspec
 from ib_async import IB, ExecutionFilter
 
 from mats.model.orders import order_ref
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
-from mats.store.reader import Reader
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.reader import Reader
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "DU1000001"

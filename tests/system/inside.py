@@ -9,22 +9,22 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from actors.base.refs import Refs
+from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.ib_connection import Timing
-from actors.last_look import LastLook
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
-from actors.messages.portfolio_manager import Portfolio, ReadPortfolio
-from actors.names import Names
-from actors.operator import Operator
-from actors.tree import Plan, build
+from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
+from actors.operator.core import Operator
+from actors.tree import DaemonPlan, build
 from mats.gateway import PaperGateway
-from mats.gateway.faults import Faults
+from mats.gateway.faults.faults import Faults
+from mats.model.strategy_record import read_records
+from mats.operator.run_summary import RunSummary
 from mats.risk.limits import Limits
 from mats.runtime import SystemClock, ThreadRuntime
 from mats.runtime.deadletters import DeadLetter
-from mats.store.connection import lmdb_uri
-from mats.store.journal import Journal
-from mats.strategy.record import read_records
-from mats.summary import Summary
+from mats.store.journal.journal import Journal
+from mats.store.tables.connection import lmdb_uri
 from tests.system.harness import LIVELY, Look, count, look, prove, until, write_bars
 
 T = TypeVar("T")
@@ -78,14 +78,14 @@ class System:
     """A running tree over `data`, and what tests ask of it."""
 
     def __init__(self, folder: Path, gateway: GatewayThread, **settings: Any) -> None:
-        """`settings` are those of the `Plan` that are to differ."""
+        """`settings` are those of the `DaemonPlan` that are to differ."""
         self.data, self.gateway = folder / "data", gateway
         self.data.mkdir(exist_ok=True)
         journal = Journal(self.data / "journal.db")
         boot = journal.open_boot()
         journal.close()
         self.runtime = ThreadRuntime(seed=boot.number, clock=SystemClock())
-        self.names = Names(self.runtime)
+        self.names = Refs(self.runtime)
         self.letters: list[DeadLetter] = []
         self._ending = False
         self.runtime.dead_letters.subscribe(self.letters.append)
@@ -109,9 +109,9 @@ class System:
     def state(self, name: str) -> str:
         return next((actor.state for actor in self.runtime.status() if actor.name == name), "never started")
 
-    def portfolio(self) -> Portfolio:
+    def portfolio(self) -> PortfolioSnapshot:
         portfolio = self.names.portfolio.ask(ReadPortfolio(), timeout=10)
-        assert isinstance(portfolio, Portfolio)
+        assert isinstance(portfolio, PortfolioSnapshot)
         return portfolio
 
     # What the test waits for
@@ -147,16 +147,16 @@ class System:
 
     # The end
 
-    def finish(self) -> tuple[Summary, Look]:
+    def finish(self) -> tuple[RunSummary, Look]:
         """Stop as the daemon does; the summary, and the gateway as an independent client sees it."""
         self.operator.stop_strategies(5)
-        summary = LastLook(self.runtime, self.names, self.operator, self.data / "journal.db").summary()
+        summary = ShutdownSummary(self.runtime, self.names, self.operator, self.data / "journal.db").summary()
         self._ending = True
         report = self.runtime.stop(8)
         summary = msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in report.abandoned))
         return summary, look(self.gateway.gateway.port)
 
-    def finish_and_prove(self) -> Summary:
+    def finish_and_prove(self) -> RunSummary:
         """The end of a test in which nothing may be lost."""
         summary, seen = self.finish()
         assert not self.lost(), self.lost()
@@ -172,8 +172,8 @@ class System:
         ]
 
 
-def _plan(folder: Path, data: Path, port: int, prefix: str) -> Plan:
-    return Plan(
+def _plan(folder: Path, data: Path, port: int, prefix: str) -> DaemonPlan:
+    return DaemonPlan(
         journal=data / "journal.db",
         rejects=data / "rejects.jsonl",
         store_uri=lmdb_uri(data / "arctic"),
@@ -211,7 +211,7 @@ def lively_gateway(folder: Path, bar_seconds: float = 1.5, seed: int = 3) -> Ite
 
 @contextmanager
 def running_system(folder: Path, gateway: GatewayThread, **settings: Any) -> Iterator[System]:
-    """A running tree that is gone afterwards, however the test ends; `settings` of the `Plan` may differ."""
+    """A running tree that is gone afterwards, however the test ends; `settings` of the `DaemonPlan` may differ."""
     system = System(folder, gateway, **settings)
     try:
         yield system

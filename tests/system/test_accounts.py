@@ -10,8 +10,8 @@ from pathlib import Path
 
 from actors.messages.portfolio_manager import ReadAccount
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
-from mats.ledger.account_view import AccountView
-from mats.store.connection import lmdb_uri
+from mats.ledger.valuation.account_views import AccountView
+from mats.store.tables.connection import lmdb_uri
 from tests.system.harness import ACCOUNT, ROOT, until
 from tests.system.inside import GatewayThread, System, running_system, write_strategies
 

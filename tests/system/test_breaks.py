@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from actors.messages.portfolio_manager import AnswerBreak, BreakAnswered, Breaks, ReadBreaks
-from mats.gateway import faults_plan as plan
-from mats.ledger.actions import Split
-from mats.ledger.book import Book, BookKey
-from mats.ledger.breaks import Break, BreakState, describe
+from mats.gateway.faults import plan
+from mats.ledger.books.book import Book, BookKey
+from mats.ledger.reconciliation.breaks import Break, BreakState, describe
+from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.model.orders import DISCRETIONARY, Side
-from mats.store.journal import Journal
+from mats.store.journal.journal import Journal
 from tests.system.harness import ACCOUNT, ROOT, until, write_bars
 from tests.system.inside import GatewayThread, System, running_system, write_strategies
 
@@ -236,7 +236,7 @@ def test_a_split_over_which_a_share_was_held_is_asked_and_costs_nobody_anything(
             until(lambda: system.portfolio().prices.get("AAPL", 999) < 100, 60, "the price after the split")
             gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="AAPL", new=7, old=1)))
             asked = question(system)
-            assert (asked.expected, asked.broker, asked.suspects) == (50, 350, (Split("AAPL", 7, 1),))
+            assert (asked.expected, asked.broker, asked.suspects) == (50, 350, (SplitCause("AAPL", 7, 1),))
             assert attributed(system.portfolio().books) == attributed(before), "booked before anybody has answered"
         with running_system(tmp_path, gateway, grace=0.5) as system:
             assert question(system).id == asked.id

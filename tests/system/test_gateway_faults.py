@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mats.gateway import PaperGateway, order_messages
-from mats.gateway.faults import Faults
+from mats.gateway import PaperGateway
+from mats.gateway.faults.faults import Faults
+from mats.gateway.orders import order_messages
 from mats.model.orders import Side
-from mats.store.connection import lmdb_uri
-from mats.store.reader import Reader
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.reader import Reader
 from tests.system.harness import (
     ACCOUNT,
     Daemon,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.commands import Commands
-from actors.operator_port import OperatorPort
-from mats.gateway import faults_plan as plan
-from mats.ledger.actions import Split
-from mats.ledger.assigning import Move
-from mats.ledger.breaks import BreakState
+from actors.operator.commands import Commands
+from actors.operator.control_socket import ControlSocket
+from mats.gateway.faults import plan
+from mats.ledger.reconciliation.breaks import BreakState
+from mats.ledger.reconciliation.corporate_actions import SplitCause
+from mats.ledger.reconciliation.transfers import TransferRequest
 from mats.model.orders import DISCRETIONARY, OrderRequest, OrderTicket, OrderType, OrderView, Side
-from mats.operator import words
+from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
 from mats.runtime import Crash
 from tests.system.harness import ACCOUNT, until, write_bars
@@ -55,7 +55,7 @@ def system(tmp_path: Path, gateway: GatewayThread) -> Iterator[System]:
     write_strategies(tmp_path, TABLE.format("one"), holder=HOLDER)
     with running_system(tmp_path, gateway, grace=0.5) as system:
         commands = Commands(system.runtime, system.names, system.operator, system.data / "journal.db")
-        with OperatorPort(system.data, commands.answer):
+        with ControlSocket(system.data, commands.answer):
             until(lambda: held(system) == {"one": 100}, 20, "the position")
             system.wait_until_booked()
             yield system
@@ -65,8 +65,8 @@ def held(system: System) -> dict[str, Decimal]:
     return {book.strategy: book.quantity for book in system.portfolio().books if book.quantity}
 
 
-def a_move(quantity: int, giver: str = DISCRETIONARY, taker: str = "one") -> Move:
-    return Move(giver=giver, taker=taker, instrument="SPY", quantity=Decimal(quantity), reason="it was ours")
+def a_move(quantity: int, giver: str = DISCRETIONARY, taker: str = "one") -> TransferRequest:
+    return TransferRequest(giver=giver, taker=taker, instrument="SPY", quantity=Decimal(quantity), reason="it was ours")
 
 
 def test_a_liquidation_is_given_to_whom_it_hit_and_outlives_a_crash_of_the_books(system: System) -> None:
@@ -74,9 +74,9 @@ def test_a_liquidation_is_given_to_whom_it_hit_and_outlives_a_crash_of_the_books
     until(lambda: held(system) == {"one": 100, DISCRETIONARY: -100}, 20, "the liquidation in Discretionary")
     (short,) = (book for book in system.portfolio().books if book.strategy == DISCRETIONARY)
     (long,) = (book for book in system.portfolio().books if book.strategy == "one")
-    seen = ask(system.data, words.PreviewMove(move=a_move(100)), words.Preview)
+    seen = ask(system.data, protocol.PreviewTransferRequest(move=a_move(100)), protocol.Preview)
     assert [book.quantity for book in seen.assignment.after] == [0, 0] and seen.broker in (None, 0)
-    ask(system.data, words.MoveQuantity(move=a_move(100), reason="it was ours"), words.Done)
+    ask(system.data, protocol.TransferQuantityRequest(move=a_move(100), reason="it was ours"), protocol.Done)
     for part in (system.names.fill_log, system.names.portfolio):
         part.signal(Crash())
     system.wait_until_booked()
@@ -91,24 +91,24 @@ def test_a_split_is_answered_and_nothing_moves_while_it_is_a_question(system: Sy
     until(lambda: [b.state for b in opened(system).open] == states, 20, "the question")
     (found,) = opened(system).open
     with pytest.raises(OperatorError, match=f"books and broker differ on SPY in {ACCOUNT}"):
-        ask(system.data, words.PreviewMove(move=a_move(10, "one", DISCRETIONARY)), words.Preview)
+        ask(system.data, protocol.PreviewTransferRequest(move=a_move(10, "one", DISCRETIONARY)), protocol.Preview)
     with pytest.raises(OperatorError, match="no break nix is open"):
-        ask(system.data, words.AnswerBreak(id="nix", action=Split("SPY", 2, 1)), words.Done)
-    ask(system.data, words.AnswerBreak(id=found.id, action=Split("SPY", 2, 1)), words.Done)
+        ask(system.data, protocol.AnswerBreakRequest(id="nix", action=SplitCause("SPY", 2, 1)), protocol.Done)
+    ask(system.data, protocol.AnswerBreakRequest(id=found.id, action=SplitCause("SPY", 2, 1)), protocol.Done)
     until(lambda: held(system) == {"one": 200}, 20, "the position after the split")
     until(lambda: not opened(system).open, 20, "agreement")
     assert opened(system).past[0].resolution == "booked as a 2:1 split of SPY"
 
 
-def opened(system: System) -> words.BreakLines:
-    return ask(system.data, words.ReadBreaks(past=10), words.BreakLines)
+def opened(system: System) -> protocol.BreakLines:
+    return ask(system.data, protocol.ReadBreaksRequest(past=10), protocol.BreakLines)
 
 
 def test_flattening_all_leaves_what_no_strategy_owns_and_says_so(system: System) -> None:
     order = plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)
     system.gateway.fault(lambda hooks: hooks.arm(order))
     until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, 20, "the trade by hand")
-    certificate = ask(system.data, words.Flatten(reason="the end"), words.Certificate)
+    certificate = ask(system.data, protocol.FlattenRequest(reason="the end"), protocol.Certificate)
     assert [(one.strategy, one.instrument) for one in certificate.flat] == [("one", "SPY")]
     assert [(one.what, one.why.partition(";")[0]) for one in certificate.remains] == [
         (f"{DISCRETIONARY} holds 30 SPY in {ACCOUNT}", "no strategy owns it")
@@ -131,24 +131,28 @@ def test_the_books_are_left_alone_while_an_order_is_at_work_on_them(system: Syst
     )
     system.names.risk.ask(resting, timeout=5.0)
     until(lambda: [order.state for order in working(system)] == ["WORKING"], 20, "the order at work")
-    move = words.MoveQuantity(move=a_move(30), reason="it was ours")
+    move = protocol.TransferQuantityRequest(move=a_move(30), reason="it was ours")
     with pytest.raises(OperatorError, match="order by-hand-1 of one in SPY is WORKING; wait for its end or cancel it"):
-        ask(system.data, move, words.Done)
-    certificate = ask(system.data, words.CancelOrder(intent="by-hand-1"), words.Certificate)
+        ask(system.data, move, protocol.Done)
+    certificate = ask(system.data, protocol.CancelOrderRequest(intent="by-hand-1"), protocol.Certificate)
     assert [order.intent_id for order in certificate.cancelled] == ["by-hand-1"] and not certificate.remains
-    ask(system.data, move, words.Done)
+    ask(system.data, move, protocol.Done)
     assert held(system) == {"one": 130}
 
 
 def working(system: System) -> tuple[OrderView, ...]:
-    return ask(system.data, words.ReadStatus(), words.Status).orders or ()
+    return ask(system.data, protocol.StatusRequest(), protocol.DaemonStatus).orders or ()
 
 
 def test_what_cannot_be_moved_is_refused_by_the_running_books(system: System) -> None:
     with pytest.raises(OperatorError, match="one holds 100 SPY and not 101; move that or less"):
-        ask(system.data, words.MoveQuantity(move=a_move(101, "one", DISCRETIONARY), reason="too many"), words.Done)
+        ask(
+            system.data,
+            protocol.TransferQuantityRequest(move=a_move(101, "one", DISCRETIONARY), reason="too many"),
+            protocol.Done,
+        )
     with pytest.raises(OperatorError, match="there is no strategy nix; there are one"):
-        ask(system.data, words.MoveQuantity(move=a_move(1, "one", "nix"), reason="a slip"), words.Done)
+        ask(system.data, protocol.TransferQuantityRequest(move=a_move(1, "one", "nix"), reason="a slip"), protocol.Done)
     with pytest.raises(OperatorError, match="Discretionary holds no SPY"):
-        ask(system.data, words.PreviewMove(move=a_move(1)), words.Preview)
+        ask(system.data, protocol.PreviewTransferRequest(move=a_move(1)), protocol.Preview)
     assert held(system) == {"one": 100}

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from mats.gateway import faults_plan as plan
+from mats.gateway.faults import plan
 from mats.model.orders import Side
-from mats.store.connection import lmdb_uri
-from mats.store.reader import Reader
+from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.reader import Reader
 from tests.system.harness import (
     ACCOUNT,
     INSTRUMENTS,
@@ -62,8 +62,8 @@ class Trouble:
         self.done: Counter[str] = Counter()
         gateway.fault(
             lambda faults: faults.arm(
-                plan.Duplicate(message=(EXECUTION,), chance=0.1),
-                plan.Duplicate(message=(COMMISSION,), chance=0.1),
+                plan.DuplicateMessage(message=(EXECUTION,), chance=0.1),
+                plan.DuplicateMessage(message=(COMMISSION,), chance=0.1),
                 plan.Delay(message=(COMMISSION,), chance=0.3, seconds=1.5),
                 plan.Delay(message=(EXECUTION,), chance=0.05, seconds=0.3),
                 plan.Swallow(message=(COMMISSION,), chance=0.05),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from mats.runtime import SystemClock
-from mats.store.arctic import Store
+from mats.store.tables.store import Store
 
 
 def main(uri: str, what: str, strategy: str, amount: str, account: str) -> None:

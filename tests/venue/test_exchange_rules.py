@@ -8,13 +8,13 @@ from mats.model.instrument import SecType
 from mats.model.market import Quote
 from mats.model.orders import Side
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
-from mats.venue.events import Changed, Ended, Trade
-from mats.venue.exchange import Exchange
-from mats.venue.hours import Session
-from mats.venue.latency import FixedLatency, RandomLatency
-from mats.venue.orders import Lifetime, Order, OrderKind
-from mats.venue.slippage import FixedSlippage, ImpactSlippage
-from mats.venue.universe import DEFAULT_LISTINGS, Universe
+from mats.venue.markets.sessions import TradingSession
+from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
+from mats.venue.matching.events import Changed, Ended, VenueTrade
+from mats.venue.matching.exchange import Exchange
+from mats.venue.matching.orders import Lifetime, OrderKind, VenueOrder
+from mats.venue.models.latency import FixedLatency, RandomLatency
+from mats.venue.models.slippage import FixedSlippage, ImpactSlippage
 
 UNIVERSE = Universe([listing for listing in DEFAULT_LISTINGS if listing.instrument.id in ("SPY", "QQQ", "EURUSD")])
 
@@ -25,15 +25,15 @@ class OfficeHours:
     def session(self, sec_type, instant):
         day = instant // DAY * DAY
         if sec_type is SecType.CASH:
-            return Session(day, day, day + DAY, day + DAY)
-        session = Session(day + 8 * HOUR, day + 9 * HOUR, day + 17 * HOUR, day + 18 * HOUR)
-        return session if instant < session.late else Session(*(moment + DAY for moment in session))
+            return TradingSession(day, day, day + DAY, day + DAY)
+        session = TradingSession(day + 8 * HOUR, day + 9 * HOUR, day + 17 * HOUR, day + 18 * HOUR)
+        return session if instant < session.late else TradingSession(*(moment + DAY for moment in session))
 
 
 def order(number=1, side=Side.BUY, quantity=10, kind=OrderKind.LIMIT, **terms):
     if kind is OrderKind.LIMIT:
         terms.setdefault("limit_price", Decimal(100))
-    return Order(
+    return VenueOrder(
         perm_id=number,
         client_id=1,
         order_id=number,
@@ -51,7 +51,7 @@ def quote(bid, ask, size=100, name="SPY"):
 
 
 def fills(events):
-    return [(e.order.perm_id, e.quantity, e.price) for e in events if isinstance(e, Trade)]
+    return [(e.order.perm_id, e.quantity, e.price) for e in events if isinstance(e, VenueTrade)]
 
 
 def ends(events):
@@ -309,6 +309,6 @@ def test_a_quote_looks_only_at_the_orders_that_it_reaches(monkeypatch):
     for number in range(2000):
         exchange.submit(order(number + 1, limit_price=Decimal(50) - Decimal(number) / 100))
     looked = []
-    monkeypatch.setattr(Order, "limit", property(lambda one: looked.append(one) or one.limit_price))
+    monkeypatch.setattr(VenueOrder, "limit", property(lambda one: looked.append(one) or one.limit_price))
     assert len(fills(exchange.on_quote(quote(49.98, 49.99)))) == 2
     assert len(looked) < 10

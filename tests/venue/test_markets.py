@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from mats.model.instrument import SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
-from mats.venue.history import join_bars, merge_bars
-from mats.venue.market import STEP, RandomMarket
-from mats.venue.replay import Minute, Replay, five_second_bars, read_minutes
-from mats.venue.universe import default_universe
+from mats.venue.markets.bar_replay import BarReplay, Minute, five_second_bars, read_minutes
+from mats.venue.markets.history import join_bars, merge_bars
+from mats.venue.markets.random_market import STEP, RandomMarket
+from mats.venue.markets.universe import default_universe
 
 UNIVERSE = default_universe()
 NOW = 1_700_000_000 * SECOND // DAY * DAY + 15 * HOUR
@@ -92,10 +92,10 @@ def write(folder: Path, name: str, *rows: str) -> None:
         file.write(HEADER + "\n".join(rows) + "\n")
 
 
-def replay_of_gaps(folder: Path) -> Replay:
+def replay_of_gaps(folder: Path) -> BarReplay:
     write(folder, "SPY", "2020-01-02 14:30:00+00:00,10,12,9,11,100", "2020-01-02 14:33:00+00:00,11,11,11,11,5")
     write(folder, "BAC", "2020-01-02 14:30:00+00:00,5,5.1,4.9,5,1200")
-    return Replay(folder, UNIVERSE)
+    return BarReplay(folder, UNIVERSE)
 
 
 def test_a_replay_skips_empty_minutes_and_its_time_never_goes_back(tmp_path):
@@ -121,18 +121,18 @@ def test_a_replay_goes_on_behind_what_was_played(tmp_path):
 
 def test_a_file_that_cannot_be_played_is_named(tmp_path):
     with pytest.raises(ValueError, match="no bars"):
-        Replay(tmp_path, UNIVERSE)
+        BarReplay(tmp_path, UNIVERSE)
     write(tmp_path, "SPY", "2020-01-02 14:30:00+00:00,10,oops,9,11,100")
     with pytest.raises(ValueError, match="oops"):
-        Replay(tmp_path, UNIVERSE)
+        BarReplay(tmp_path, UNIVERSE)
     write(tmp_path, "NOPE", "2020-01-02 14:30:00+00:00,10,12,9,11,100")
     with pytest.raises(ValueError, match="NOPE"):
-        Replay(tmp_path, UNIVERSE)
+        BarReplay(tmp_path, UNIVERSE)
 
 
 @pytest.mark.skipif(not US_2013.exists(), reason="the stored bars are not here")
 def test_the_first_hundred_minutes_of_real_data_come_out_as_they_are_stored():
-    replay = Replay(US_2013, UNIVERSE)
+    replay = BarReplay(US_2013, UNIVERSE)
     pieces: dict[str, list] = {}
     for _, (_, slices) in zip(range(100), replay.minutes(replay.start), strict=False):
         for piece in slices:

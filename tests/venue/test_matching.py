@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from mats.model.instrument import Instrument, SecType
 from mats.model.market import Quote
 from mats.model.orders import Side
-from mats.venue.account import Account
-from mats.venue.events import Trade
-from mats.venue.exchange import Exchange
-from mats.venue.fees import FixedFees
-from mats.venue.orders import Lifetime, Order, OrderKind
-from mats.venue.universe import ContractQuery, Listing, Universe, default_universe
+from mats.venue.markets.universe import ContractQuery, Listing, Universe, default_universe
+from mats.venue.matching.account import Account
+from mats.venue.matching.events import VenueTrade
+from mats.venue.matching.exchange import Exchange
+from mats.venue.matching.orders import Lifetime, OrderKind, VenueOrder
+from mats.venue.models.fees import FixedFees
 
 UNIVERSE = default_universe()
 
 
 def order(perm_id=1, side=Side.BUY, quantity=100, order_type=OrderKind.MARKET, **terms):
-    return Order(
+    return VenueOrder(
         perm_id=perm_id,
         client_id=1,
         order_id=perm_id,
@@ -34,7 +34,7 @@ def order(perm_id=1, side=Side.BUY, quantity=100, order_type=OrderKind.MARKET, *
 
 
 def trades(events):
-    return [event for event in events if isinstance(event, Trade)]
+    return [event for event in events if isinstance(event, VenueTrade)]
 
 
 def quote(bid, ask, size=100, time=0):

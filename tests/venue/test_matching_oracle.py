@@ -11,11 +11,11 @@ import pytest
 
 from mats.model.market import Quote
 from mats.model.orders import Side
-from mats.venue.account import Account
-from mats.venue.events import Ended, Moved, Trade
-from mats.venue.exchange import Exchange
-from mats.venue.orders import Lifetime, Order, OrderKind
-from mats.venue.universe import DEFAULT_LISTINGS, Universe
+from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
+from mats.venue.matching.account import Account
+from mats.venue.matching.events import Ended, OrderMoved, VenueTrade
+from mats.venue.matching.exchange import Exchange
+from mats.venue.matching.orders import Lifetime, OrderKind, VenueOrder
 
 SPY = next(listing for listing in DEFAULT_LISTINGS if listing.instrument.id == "SPY")
 UNIVERSE = Universe([SPY])
@@ -280,7 +280,7 @@ class Pair:
         number = len(self.rows)
         row = Row(number, side, quantity, kind, tif, limit, stop, trail, percent, group, group_type, mother)
         trailing = kind in ("TRAIL", "TRAIL LIMIT")
-        order = Order(
+        order = VenueOrder(
             perm_id=number + 1,
             client_id=1,
             order_id=number + 1,
@@ -326,12 +326,12 @@ def test_the_exchange_does_what_the_oracle_does(part):
         for number, step in enumerate(script(seed)):
             before = len(pair.oracle.trades)
             events = pair.step(step)
-            done = [(e.order.perm_id - 1, e.quantity, e.price) for e in events if isinstance(e, Trade)]
+            done = [(e.order.perm_id - 1, e.quantity, e.price) for e in events if isinstance(e, VenueTrade)]
             wanted = [(name, quantity, money(price)) for name, quantity, price in pair.oracle.trades[before:]]
             assert done == wanted, (seed, number, step)
             pair.compare()
             check_invariants(pair, events)
-            seen.update(kind for e in events if isinstance(e, Trade) for kind in kinds_of(e.order))
+            seen.update(kind for e in events if isinstance(e, VenueTrade) for kind in kinds_of(e.order))
     assert {*KINDS, "child", "group", "partial"} <= set(seen), seen
 
 
@@ -346,11 +346,11 @@ def check_invariants(pair, events):
     for event in events:
         order = event.order
         match event:
-            case Trade():
+            case VenueTrade():
                 limit = order.limit
                 assert limit is None or (limit - event.price) * order.side.sign >= 0
                 assert 0 < event.filled <= order.quantity
-            case Moved():
+            case OrderMoved():
                 before = pair.stops.get(order.perm_id)
                 assert before is None or (order.stop_price - before) * order.side.sign < 0
                 pair.stops[order.perm_id] = order.stop_price
@@ -359,7 +359,7 @@ def check_invariants(pair, events):
     shown = pair.exchange.quote("SPY")
     for side in Side:
         size = 0 if shown is None else shown.ask_size if side is Side.BUY else shown.bid_size
-        assert sum(e.quantity for e in events if isinstance(e, Trade) and e.order.side is side) <= size
+        assert sum(e.quantity for e in events if isinstance(e, VenueTrade) and e.order.side is side) <= size
     assert {order.perm_id for order in pair.exchange.working()} == {o.perm_id for o in pair.orders if o.working}
 
 
@@ -372,7 +372,7 @@ def test_of_a_group_that_cancels_at_most_one_order_is_filled_and_cash_and_shares
         for step in script(seed):
             changed = step | {"group_type": 1, "parent": None} if isinstance(step, dict) else step
             for event in pair.step(changed):
-                if isinstance(event, Trade):
+                if isinstance(event, VenueTrade):
                     signed = event.quantity * event.order.side.sign
                     account.book(SPY.instrument, signed, event.price)
                     paid, shares = paid + signed * event.price, shares + signed

@@ -8,18 +8,18 @@ import pytest
 from mats.model.instrument import Instrument, SecType
 from mats.model.orders import Side
 from mats.model.timestamp import DAY, HOUR, from_datetime, iso
-from mats.venue.account import Account
-from mats.venue.clearing import Clearing
-from mats.venue.events import Trade
-from mats.venue.fees import FixedFees, NoFees, TieredFees, tiered
-from mats.venue.hours import AlwaysOpen, ExchangeHours, Phase
-from mats.venue.latency import FixedLatency, NoLatency
-from mats.venue.locate import EasyToBorrow, Inventory
-from mats.venue.margin import CashMargin, IntradayMargin, RegTMargin
-from mats.venue.models import Models, choose_models
-from mats.venue.orders import Order, OrderKind
-from mats.venue.slippage import FixedSlippage, NoSlippage
-from mats.venue.universe import default_universe
+from mats.venue.markets.sessions import AlwaysOpen, ExchangeHours, SessionPhase
+from mats.venue.markets.universe import default_universe
+from mats.venue.matching.account import Account
+from mats.venue.matching.clearing import Clearing
+from mats.venue.matching.events import VenueTrade
+from mats.venue.matching.orders import OrderKind, VenueOrder
+from mats.venue.models.fees import FixedFees, NoFees, TieredFees, tiered
+from mats.venue.models.latency import FixedLatency, NoLatency
+from mats.venue.models.margin import CashMargin, IntradayMargin, RegTMargin
+from mats.venue.models.selection import VenueModels, choose_models
+from mats.venue.models.slippage import FixedSlippage, NoSlippage
+from mats.venue.models.stock_loan import EasyToBorrow, Inventory
 
 UNIVERSE = default_universe()
 STOCK, PAIR = UNIVERSE.instrument("SPY"), UNIVERSE.instrument("EURUSD")
@@ -65,7 +65,7 @@ def test_parts_of_an_amount_are_paid_at_the_rates_of_their_tiers():
 
 
 def trade(instrument, quantity, price):
-    order = Order(
+    order = VenueOrder(
         perm_id=1,
         client_id=1,
         order_id=1,
@@ -76,7 +76,7 @@ def trade(instrument, quantity, price):
         order_type=OrderKind.MARKET,
     )
     order.fill(Decimal(quantity), Decimal(price))
-    return Trade(order, Decimal(quantity), Decimal(price), order.filled, order.value)
+    return VenueTrade(order, Decimal(quantity), Decimal(price), order.filled, order.value)
 
 
 def test_the_volume_of_the_month_lowers_the_rate_and_a_new_month_begins_at_nothing():
@@ -96,7 +96,7 @@ def test_fills_of_one_order_pay_its_minimum_once():
     for _ in range(2):
         order.fill(Decimal(100), Decimal(500))
         fees.append(
-            clearing.settle(account, Trade(order, Decimal(100), Decimal(500), order.filled, order.value), 0).fee
+            clearing.settle(account, VenueTrade(order, Decimal(100), Decimal(500), order.filled, order.value), 0).fee
         )
     assert fees == [1, 0, Decimal("0.25")]
 
@@ -148,11 +148,11 @@ def instant(text):
 @pytest.mark.parametrize(
     ("moment", "session", "phase"),
     [
-        ("2013-10-02T12:00:00+00:00", ["08:00", "13:30", "20:00", "00:00"], Phase.EXTENDED),
-        ("2013-10-02T13:30:00+00:00", ["08:00", "13:30", "20:00", "00:00"], Phase.REGULAR),
-        ("2013-10-05T13:30:00+00:00", ["08:00", "13:30", "20:00", "00:00"], Phase.CLOSED),
-        ("2013-11-29T18:30:00+00:00", ["09:00", "14:30", "18:00", "22:00"], Phase.EXTENDED),
-        ("2013-12-25T15:00:00+00:00", ["09:00", "14:30", "21:00", "01:00"], Phase.CLOSED),
+        ("2013-10-02T12:00:00+00:00", ["08:00", "13:30", "20:00", "00:00"], SessionPhase.EXTENDED),
+        ("2013-10-02T13:30:00+00:00", ["08:00", "13:30", "20:00", "00:00"], SessionPhase.REGULAR),
+        ("2013-10-05T13:30:00+00:00", ["08:00", "13:30", "20:00", "00:00"], SessionPhase.CLOSED),
+        ("2013-11-29T18:30:00+00:00", ["09:00", "14:30", "18:00", "22:00"], SessionPhase.EXTENDED),
+        ("2013-12-25T15:00:00+00:00", ["09:00", "14:30", "21:00", "01:00"], SessionPhase.CLOSED),
     ],
 )
 def test_new_york_keeps_its_holidays_early_closes_and_extended_hours(new_york, moment, session, phase):
@@ -170,7 +170,7 @@ def test_pairs_and_futures_trade_around_the_clock_and_always_is_a_day_of_utc(new
 
 
 def test_models_are_chosen_by_name_and_the_defaults_are_the_simple_ones():
-    plain, chosen = Models(), choose_models(fees="tiered", margin="cash", slippage_ticks=2, latency_ms=5)
+    plain, chosen = VenueModels(), choose_models(fees="tiered", margin="cash", slippage_ticks=2, latency_ms=5)
     assert isinstance(plain.fees, FixedFees)
     assert [type(plain.hours), type(plain.slippage), type(plain.latency)] == [AlwaysOpen, NoSlippage, NoLatency]
     assert [type(chosen.fees), type(chosen.margin)] == [TieredFees, CashMargin]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from random import Random
 from threading import Event as Flag
 
-from mats.model.timestamp import Nanos
+from mats.model import Nanos
 from mats.runtime import chaos
 from mats.runtime.cell import Cell
 from mats.runtime.clock import VirtualClock

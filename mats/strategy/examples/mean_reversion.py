@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from mats.model.money import exact, round_to
+from mats.model import exact, round_to
 from mats.strategy import Bar, OrderTicket, OrderView, Side, Strategy, limit, market
 from mats.strategy.indicators import ZScore
 

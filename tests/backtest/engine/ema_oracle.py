@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from mats.data.columns import BarColumns
+from mats.model.bar_columns import BarColumns
 
 RATE = Decimal("0.005")
 

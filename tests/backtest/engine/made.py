@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mats.backtest.spec import BacktestSpec, Models
-from mats.data.columns import BarColumns, MarketData
+from mats.backtest.spec import BacktestSpec, ModelSettings
+from mats.data.bar_files import read_table
 from mats.data.quality import checked
-from mats.data.tables import read_table
+from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
+from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk.limits import Limits
-from mats.strategy.record import StrategyRecord
 
 ROOT = Path(__file__).resolve().parents[3]
 STRATEGIES = Path(__file__).parent / "strategies"
@@ -23,7 +23,7 @@ HUGE = Decimal(10) ** 15
 NO_LIMITS = Limits(
     max_order_quantity=HUGE, max_order_notional=HUGE, max_position_notional=HUGE, max_account_notional=HUGE
 )
-PLAIN = Models(fees="per-unit", spread_ticks=0, participation=0.0)
+PLAIN = ModelSettings(fees="per-unit", spread_ticks=0, participation=0.0)
 """The next open, and half a cent a share."""
 
 
@@ -47,9 +47,9 @@ def bars_of(rows, name: str = "SYN", seconds: int = 60, start: int = START) -> B
     return BarColumns(name, seconds, times, *table)
 
 
-def market(*columns: BarColumns, actions=None) -> MarketData:
+def market(*columns: BarColumns, actions=None) -> BarData:
     bars = {column.instrument: column for column in columns}
-    return MarketData(bars, {name: parse_instrument(name) for name in bars}, actions or {})
+    return BarData(bars, {name: parse_instrument(name) for name in bars}, actions or {})
 
 
 def record(name: str = "ema", file: str = "examples/ema_cross.py", class_name: str = "EmaCross", **more):
@@ -57,7 +57,7 @@ def record(name: str = "ema", file: str = "examples/ema_cross.py", class_name: s
     return StrategyRecord(name=name, file=file, class_name=class_name, params=more, target_weight=weight)
 
 
-def spec_of(data: MarketData, *records: StrategyRecord, **more) -> BacktestSpec:
+def spec_of(data: BarData, *records: StrategyRecord, **more) -> BacktestSpec:
     """A spec over all of the data; plain models and no limits unless given."""
     columns = list(data.bars.values())
     settings = {

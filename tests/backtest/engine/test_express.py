@@ -8,8 +8,8 @@ import pytest
 
 from mats.backtest.engine import Engine
 from mats.backtest.records import Records
-from mats.backtest.spec import Models
-from mats.data.columns import BarColumns
+from mats.backtest.spec import ModelSettings
+from mats.model.bar_columns import BarColumns
 from mats.risk.limits import Limits
 from tests.backtest.engine.made import market, record, spec_of, walk
 
@@ -44,7 +44,7 @@ def test_both_ways_come_to_the_same(seed):
         record(name="hears", file="signalling.py", class_name="Hearing", weight=0.4, instruments=["BBB"],
                seed=seed, until=(never, never, 400, never)[seed % 4]),
     )  # fmt: skip
-    models = Models(
+    models = ModelSettings(
         fees=("per-unit", "ib-fixed", "none")[seed % 3], spread_ticks=Decimal(seed % 2), slippage_ticks=seed % 3,
         participation=(0.0, 0.3)[seed // 4],
     )  # fmt: skip

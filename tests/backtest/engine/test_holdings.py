@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from mats.backtest.engine import run_backtest
 from mats.backtest.parts import BacktestError
-from mats.backtest.spec import Models
-from mats.data.columns import Dividend, Split
+from mats.backtest.spec import ModelSettings
+from mats.errors import StrategyError
+from mats.model.bar_columns import Dividend, Split
 from mats.model.timestamp import DAY, SECOND
-from mats.strategy.errors import StrategyError
 from tests.backtest.engine.made import (
     NO_LIMITS,
     ROOT,
@@ -28,7 +28,7 @@ from tests.backtest.engine.made import (
 )
 
 D = Decimal
-FREE = Models(fees="none", spread_ticks=0, participation=0.0)
+FREE = ModelSettings(fees="none", spread_ticks=0, participation=0.0)
 
 
 def flat(price):
@@ -107,7 +107,7 @@ def drawn(name, seed, instruments, weight, **more):
 def crowd():
     data = market(walk(700, 1, "AAA"), walk(700, 2, "BBB"))
     strategies = drawn("one", 1, ["AAA", "BBB"], 0.5), drawn("two", 2, ["BBB"], 0.3, timer=5)
-    models = Models(fees="ib-fixed", participation=0.05, borrow_rate=0.05)
+    models = ModelSettings(fees="ib-fixed", participation=0.05, borrow_rate=0.05)
     spec = spec_of(data, *strategies, models=models, limits=NO_LIMITS)
     return spec, data, run_backtest(spec, data)
 

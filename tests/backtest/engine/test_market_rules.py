@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.spec import Models
+from mats.backtest.spec import ModelSettings
 from mats.model.timestamp import SECOND
 from mats.risk.limits import Limits
 from tests.backtest.engine.made import PLAIN, START, bars_of, market, record, spec_of
@@ -69,7 +69,7 @@ def test_the_path_decides_which_of_two_orders_is_first():
 
 
 def test_the_spread_stays_on_the_tick_grid_and_slippage_is_worse_for_both_sides():
-    models = Models(fees="none", spread_ticks=2, slippage_ticks=3, participation=0.0)
+    models = ModelSettings(fees="none", spread_ticks=2, slippage_ticks=3, participation=0.0)
     rows = [FLAT, (101.0, 102.0, 100.0, 101.0), FLAT]
     run = run_of(rows, order(), order(side="SELL", bar=1), models=models)
     assert [price for _, _, price, _ in fills_of(run)] == [D("101.04"), D("99.96")]
@@ -80,20 +80,20 @@ def test_a_quoted_spread_of_the_data_wins():
     wide = type(bars)(*(getattr(bars, name) for name in bars.__struct_fields__[:-1]), bars.close * 0 + 0.5)
     data = market(wide)
     strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", acts=[order()])
-    models = Models(fees="none", spread_ticks=0, participation=0.0)
+    models = ModelSettings(fees="none", spread_ticks=0, participation=0.0)
     assert fills_of(run_backtest(spec_of(data, strategy, models=models), data))[0][2] == D("100.25")
 
 
 def test_a_share_of_the_volume_fills_over_several_bars():
     rows = [(*FLAT, 1_000.0), (*FLAT, 430.0), (*FLAT, 0.0), (*FLAT, 1_000.0)]
-    run = run_of(rows, order(quantity=120), models=Models(fees="none", spread_ticks=0, participation=0.1))
+    run = run_of(rows, order(quantity=120), models=ModelSettings(fees="none", spread_ticks=0, participation=0.1))
     assert [(time // MINUTE, quantity) for time, quantity, _, _ in fills_of(run)] == [(1, 43), (2, 77)]
 
 
 def test_what_must_fill_at_once_ends_with_its_first_open():
     rows = [FLAT, (*FLAT, 500.0), (*FLAT, 500.0)]
     rows = [(*row, 500.0) if len(row) == 4 else row for row in rows]
-    models = Models(fees="none", spread_ticks=0, participation=0.1)
+    models = ModelSettings(fees="none", spread_ticks=0, participation=0.1)
     some = run_of(rows, order(tif="IOC", quantity=80), models=models)
     none = run_of(rows, order(tif="FOK", quantity=80), models=models)
     assert [(o.state, o.filled) for o in some.orders] == [("CANCELLED", 50)]
@@ -125,13 +125,15 @@ def test_a_cancel_and_a_change_take_effect_before_the_next_bar():
 
 def test_with_latency_an_order_meets_the_first_bar_that_begins_after_its_arrival():
     rows = [FLAT, FLAT, (100.2, 100.5, 99.9, 100.0), FLAT]
-    late = run_of(rows, order(), models=Models(fees="none", spread_ticks=0, participation=0.0, latency=0.5))
+    late = run_of(rows, order(), models=ModelSettings(fees="none", spread_ticks=0, participation=0.0, latency=0.5))
     assert fills_of(late) == [(2 * MINUTE, 100, D("100.2"), "open")]
 
 
 def test_fees_are_those_of_the_schedule_that_is_named():
     def cost(fees):
-        run = run_of([FLAT, FLAT], order(quantity=1_000), models=Models(fees=fees, spread_ticks=0, participation=0.0))
+        run = run_of(
+            [FLAT, FLAT], order(quantity=1_000), models=ModelSettings(fees=fees, spread_ticks=0, participation=0.0)
+        )
         return run.fills[0].commission
 
     assert cost("ib-fixed") == D("5.00")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mats.cli.gateway import gateway as gateway_command
 from mats.gateway import PaperGateway
-from mats.gateway.command import gateway as gateway_command
 from mats.gateway.control import LONGEST_LINE, Control
 from mats.gateway.server import GatewayError
 from mats.model.timestamp import SECOND
@@ -158,7 +158,7 @@ def test_the_clock_is_shifted_and_the_day_rolls_over_the_port(wires):
 
 
 def start_command(*arguments):
-    program = "import typer; from mats.gateway.command import gateway; typer.run(gateway)"
+    program = "import typer; from mats.cli.gateway import gateway; typer.run(gateway)"
     command = [sys.executable, "-c", program, "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     ready, _, _ = select.select([process.stdout], [], [], 30)

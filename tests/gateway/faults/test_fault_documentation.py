@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 from typing import get_args
 
-from mats.gateway import faults_plan, faults_rows
-from mats.gateway.command import gateway
+from mats.cli.gateway import gateway
+from mats.gateway.faults import catalog, plan
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "gateway.md").read_text()
 
@@ -27,7 +27,7 @@ def plan_of(fault):
 
 def table():
     """The rows of the table, from the file of the behaviours."""
-    source = Path(faults_rows.__file__).with_name("faults_rows.toml").read_text()
+    source = Path(catalog.__file__).with_name("catalog.toml").read_text()
     for row in tomllib.loads(source)["row"]:
         plans = "; ".join(f"`{plan_of(fault)}`" for fault in row["fault"]).replace("|", "\\|")
         yield f"| {row['number']} | {row['name']} | {plans} | {row.get('always', '')} |"
@@ -40,7 +40,7 @@ def test_every_behaviour_is_on_the_page_with_its_plan():
 
 
 def test_every_fault_is_on_the_page():
-    names = [kind.__struct_config__.tag for kind in get_args(faults_plan.AnyFault)]
+    names = [kind.__struct_config__.tag for kind in get_args(plan.AnyFault)]
     assert len(names) == 31
     assert [name for name in names if f"| `{name}`" not in PAGE] == []
 

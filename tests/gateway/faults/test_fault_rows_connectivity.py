@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.gateway.faults_rows import load_rows
+from mats.gateway.faults.catalog import load_rows
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
 

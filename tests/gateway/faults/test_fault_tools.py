@@ -5,22 +5,22 @@ import asyncio
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.gateway.faults_plan import (
+from mats.gateway.faults.catalog import PlanError, load_plan, parse_plan
+from mats.gateway.faults.plan import (
     Checkpoint,
     Delay,
     Drop,
-    Duplicate,
+    DuplicateMessage,
     Edit,
     Push,
     Refuse,
     Release,
     Reorder,
     Restart,
-    Split,
+    SplitFrame,
     StopReading,
     Swallow,
 )
-from mats.gateway.faults_rows import PlanError, load_plan, parse_plan
 from mats.model.timestamp import SECOND
 from mats.venue.clock import AcceleratedClock, SteppedClock, wait_until
 
@@ -63,7 +63,7 @@ async def test_requests_are_reordered_as_told_and_let_go_where_too_few_come(gate
 
 
 async def test_messages_are_duplicated_and_edited_in_the_order_of_the_plan(gateway, wire, wires):
-    gateway.faults.arm(Duplicate(message=(49,), copies=2), Edit(message=(49,), set={2: "$2$2"}, times=1))
+    gateway.faults.arm(DuplicateMessage(message=(49,), copies=2), Edit(message=(49,), set={2: "$2$2"}, times=1))
     wire.call("reqCurrentTime")
     await wire.until(lambda: len(wire.messages("49")) == 3)
     times = [f[2] for f in wire.messages("49")]
@@ -95,7 +95,7 @@ async def test_the_gateway_stops_reading_for_a_while(gateway, wire, wires):
 async def test_frames_arrive_split_and_whole_again(gateway, wire, wires):
     received, take = [], wire._take
     wire._take = lambda data: (received.append(len(data)), take(data))
-    gateway.faults.arm(Split(size=3, pause=0.001, lasting=0.2))
+    gateway.faults.arm(SplitFrame(size=3, pause=0.001, lasting=0.2))
     wire.call("reqPositions")
     wire.call("reqCurrentTime")
     await wire.until(lambda: wire.messages("49"))

@@ -27,9 +27,9 @@ from ib_async import (
 from structlog.testing import capture_logs
 
 from mats.gateway import PaperGateway
-from mats.gateway.lobby import MAX_CLIENTS, MAX_WAITING
-from mats.gateway.session import MAX_GREETING
-from mats.gateway.wire import MAX_FIELDS, MAX_FRAME
+from mats.gateway.pending_connections import MAX_CLIENTS, MAX_WAITING
+from mats.gateway.protocol.client_session import MAX_GREETING
+from mats.gateway.protocol.wire import MAX_FIELDS, MAX_FRAME
 
 LONG = bool(os.environ.get("MATS_LONG"))
 FRAMES = 1_000_000 if LONG else 4_000
@@ -184,7 +184,7 @@ def test_a_half_open_connection_is_ended_when_its_time_is_over(wires, monkeypatc
             assert len(lines) == 4
             await other.settled()
 
-    monkeypatch.setattr("mats.gateway.lobby.GREETING_SECONDS", 0.05)
+    monkeypatch.setattr("mats.gateway.pending_connections.GREETING_SECONDS", 0.05)
     wires.run(run())
 
 

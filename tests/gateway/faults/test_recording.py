@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.gateway.recording import read_record
-from mats.gateway.script import ScriptedGateway
+from mats.gateway.faults.recording import read_record
+from mats.gateway.faults.scripted_gateway import ScriptedGateway
 
 
 def lines(path):

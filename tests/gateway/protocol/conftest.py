@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from ib_async.decoder import Decoder
 
-from mats.gateway.recording import read_record
+from mats.gateway.faults.recording import read_record
 
 UNSET = {"", "None", "0", "0.0", "-1", str(2**31 - 1), "False"}
 

@@ -7,7 +7,7 @@ from ib_async import Contract, Forex, Future, Index, LimitOrder, MarketOrder, Op
 
 from mats.gateway import PaperGateway
 from mats.model.timestamp import SECOND
-from mats.venue.models import Models, hours
+from mats.venue.models.selection import VenueModels, hours
 
 NOW = 1_795_000_000 * SECOND
 
@@ -129,7 +129,7 @@ def test_hours_are_those_of_the_calendar(connected):
         plan = await ib.reqHistoricalScheduleAsync(stock, 6)
         assert [session.refDate for session in plan.sessions] == SESSIONS
 
-    connected(scenario, models=Models(hours=hours("XNYS")))
+    connected(scenario, models=VenueModels(hours=hours("XNYS")))
 
 
 def test_futures_and_options_trade_by_their_multiplier_and_an_index_does_not(connected, bench):

@@ -7,10 +7,10 @@ from decimal import Decimal
 from ib_async import Contract, ExecutionFilter, Forex, Future, Index, LimitOrder, MarketOrder, Option, StopOrder
 
 from mats.gateway import PaperGateway
-from mats.gateway.limits import Limits
-from mats.gateway.session import MIN_VERSION
-from mats.gateway.versions import adapt
-from mats.gateway.wire import text
+from mats.gateway.pacing import GatewayLimits
+from mats.gateway.protocol.client_session import MIN_VERSION
+from mats.gateway.protocol.versions import adapt
+from mats.gateway.protocol.wire import text
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
 
@@ -143,7 +143,7 @@ async def orders(ib, gateway, bench, spy, eur, option):
 def test_every_message_is_decoded_by_both_clients_and_they_agree(bench, said, decoders, flatten, caplog):
     async def scenario():
         clock = MovingClock()
-        limits = Limits(depth=3, tick_by_tick=5, historical=False)
+        limits = GatewayLimits(depth=3, tick_by_tick=5, historical=False)
         gateway = PaperGateway(clock=clock, accounts=("DF1", "DU2"), limits=limits)
         gateway.faults.record(said.path)
         async with gateway, bench.client(gateway, 1) as ib:

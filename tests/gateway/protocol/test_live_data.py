@@ -4,9 +4,9 @@ import pytest
 from ib_async import Forex, Index, Option, Stock
 
 from mats.gateway import PaperGateway
-from mats.gateway.limits import STRICT, Limits
+from mats.gateway.pacing import STRICT, GatewayLimits
 from mats.model.timestamp import DAY, SECOND
-from mats.venue.models import Models, hours
+from mats.venue.models.selection import VenueModels, hours
 
 WEDNESDAY = 1_795_000_003 * SECOND
 SUNDAY = WEDNESDAY + 4 * DAY
@@ -85,7 +85,7 @@ def test_single_ticks_come_in_four_kinds_and_not_without_end(connected, bench):
         assert seen == {(requests[kind], what) for kind, what in wanted}
         assert codes == [10190]
 
-    connected(scenario, limits=Limits(tick_by_tick=4))
+    connected(scenario, limits=GatewayLimits(tick_by_tick=4))
 
 
 def test_generic_ticks_are_sent_and_unknown_ones_refused(connected, bench):
@@ -130,7 +130,7 @@ def test_lines_are_counted_by_instrument(connected, bench):
         await ib.reqCurrentTimeAsync()
         assert codes == [101, 300]
 
-    connected(scenario, limits=Limits(lines=2))
+    connected(scenario, limits=GatewayLimits(lines=2))
 
 
 def test_data_without_a_subscription_is_refused_or_fifteen_minutes_old(connected, bench, tmp_path):
@@ -173,7 +173,7 @@ def test_a_closed_market_is_silent_and_shows_its_last_quote_frozen(connected, be
         await bench.until(lambda: live.time > seen[2])
         assert (frozen.bid, frozen.ask) == seen[:2]
 
-    connected(scenario, start=SUNDAY, models=Models(hours=hours("XNYS")))
+    connected(scenario, start=SUNDAY, models=VenueModels(hours=hours("XNYS")))
 
 
 def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that_does_not_is_ended(bench):
@@ -200,7 +200,7 @@ def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that
 
 def test_messages_beyond_the_rate_wait_where_the_gateway_is_set_to_that(bench):
     async def scenario():
-        limits = Limits(messages_per_second=30)
+        limits = GatewayLimits(messages_per_second=30)
         async with PaperGateway(limits=limits) as gateway, bench.client(gateway, 1) as ib:
             answers = []
             ib.wrapper.nextValidId = answers.append

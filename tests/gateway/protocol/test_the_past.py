@@ -4,11 +4,11 @@ import pytest
 from ib_async import Forex, Index
 
 from mats.gateway import PaperGateway
-from mats.gateway.historical_pacing import HistoricalPacing
-from mats.gateway.limits import Limits
+from mats.gateway.data.historical_requests import HistoricalPacing
+from mats.gateway.pacing import GatewayLimits
 from mats.model.timestamp import SECOND
 
-FREE = Limits(historical=False)
+FREE = GatewayLimits(historical=False)
 
 
 class MovingClock:
@@ -102,7 +102,7 @@ def test_a_violation_of_pacing_is_162_and_large_bars_are_free(connected, bench):
         assert [code for code, _ in errors] == [162]
         assert "pacing violation" in errors[0][1]
 
-    connected(scenario, limits=Limits())
+    connected(scenario, limits=GatewayLimits())
 
 
 def test_ticks_of_the_past_in_three_kinds(connected, bench):

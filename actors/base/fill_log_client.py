@@ -1,0 +1,78 @@
+"""A connection's line to the fill log: an epoch, the broker's complete answer, and then what happens, in that order."""
+
+import msgspec
+
+from actors.messages.fill_log import OpenEpoch, ReportExecutions, ReportReplay
+from mats.model import BrokerSnapshot, Commission, Execution
+from mats.runtime import Actor, Ref, chaos
+
+PATIENCE = 5.0
+"""Seconds after which an unanswered fill log is asked again, under a new epoch."""
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """The broker's complete answer to a question asked at `asked_at` (monotonic seconds) in `epoch`."""
+
+    replay: BrokerSnapshot
+    epoch: int
+    asked_at: float
+
+
+class FillLogClient:
+    """Belongs to one connection, and works in its turns. The epoch is 0 until the log has opened one."""
+
+    def __init__(self, connection: Actor, fill_log: Ref) -> None:
+        self._connection, self._fill_log = connection, fill_log
+        self.open()
+
+    def open(self) -> None:
+        """Begin anew: nothing that was reported so far is sure to be in the log."""
+        self.epoch = 0
+        self._merging: list[Replayed] = []
+        self._waiting: list[ReportExecutions] | None = []
+        self._asked: float | None = self._now()
+        self._fill_log.tell(OpenEpoch(self._connection.name, self._connection.ref))
+
+    def enter(self, epoch: int) -> bool:
+        """The log has opened an epoch; False where it was entered already, or is an old one."""
+        self._asked = None
+        newer = epoch > self.epoch
+        self.epoch = max(epoch, self.epoch)
+        return newer
+
+    @property
+    def silent(self) -> bool:
+        """Whether the log has owed an answer for too long."""
+        return self._asked is not None and self._now() - self._asked >= PATIENCE
+
+    def report_answer(self, replayed: Replayed) -> None:
+        """Hand the broker's complete answer to the log, and what has waited for the first one after it."""
+        self._merging.append(replayed)
+        self._asked = self._asked or self._now()
+        report = self._report(replayed.replay.executions, replayed.replay.commissions)
+        chaos.point("connection: before the replay is reported")
+        self._fill_log.tell(ReportReplay(report=report, reply_to=self._connection.ref))
+        waiting, self._waiting = self._waiting or [], None
+        for live in waiting:
+            self._fill_log.tell(live)
+
+    def take_merged(self) -> Replayed:
+        """The oldest answer that was handed over: the log has merged it."""
+        merged = self._merging.pop(0)
+        self._asked = self._now() if self._merging else None
+        return merged
+
+    def report(self, executions: tuple[Execution, ...], commissions: tuple[Commission, ...]) -> None:
+        """What happens before the first answer of an epoch is there comes after it in the log, too."""
+        live = self._report(executions, commissions)
+        if self._waiting is None:
+            self._fill_log.tell(live)
+        elif self.epoch:
+            self._waiting.append(live)
+
+    def _report(self, executions: tuple[Execution, ...], commissions: tuple[Commission, ...]) -> ReportExecutions:
+        name = self._connection.name
+        return ReportExecutions(connection=name, epoch=self.epoch, executions=executions, commissions=commissions)
+
+    def _now(self) -> float:
+        return self._connection.clock.monotonic()

@@ -1,0 +1,128 @@
+"""The daemon from start to stop: the only file that brings `actors` and all of `mats` together."""
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import msgspec
+import structlog
+from rich.console import Console
+from rich.live import Live
+
+from actors.base import Refs
+from actors.daemon.plan import make_plan
+from actors.daemon.shutdown_summary import ShutdownSummary
+from actors.daemon.startup import Startup, StopAsked, escalation, tell_faults
+from actors.operator import Commands, ControlSocket, Operator
+from actors.screen import draw, report
+from actors.tree import build
+from mats.logging_setup import configure_logging
+from mats.model import read_records
+from mats.operator import RunSummary
+from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
+from mats.runtime import events as happened
+from mats.settings import Settings
+from mats.store import data_directory
+from mats.store.tables import connect
+
+STOP_SECONDS = 6.0
+PART_SECONDS = 3.0
+SCREEN_SECONDS = 0.5
+PIPE_WIDTH = 120
+GAVE_UP = 1
+
+
+def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> int:
+    """Start, watch, stop in order; the exit code. Raises the errors that `main` turns into a sentence."""
+    stop = _stop_on_signals()
+    seeds = read_records(settings.strategies.seed_file)
+    with data_directory(settings.data_dir):
+        on_screen = sys.stdout.isatty() and not as_json
+        configure_logging(settings.log_level, settings.data_dir / "logs" / "mats.log", to_stderr=not on_screen)
+        clock: Clock = FollowedClock() if settings.embedded.replay and not settings.gateway.host else SystemClock()
+        runtime = ThreadRuntime(seed=settings.embedded.seed, clock=clock, name="mats")
+        runtime.on_event.append(_log_event)
+        names = Refs(runtime)
+        plan = make_plan(settings, seeds)
+        connect(plan.store_uri)  # so that an address of no use is told now, and not by an actor that fails
+        operator = Operator(runtime, names)
+        runtime.start(build(plan, names))
+        commands = Commands(runtime, names, operator, plan.journal)
+        try:
+            with (
+                ControlSocket(settings.data_dir, commands.answer),
+                _screen(operator, runtime, on_screen=on_screen) as refresh,
+                contextlib.suppress(StopAsked),
+            ):
+                tell_faults(Startup(runtime, operator, settings, stop).wait(refresh))
+                _watch(runtime, stop, seconds, refresh)
+        except BaseException:
+            runtime.stop(STOP_SECONDS)
+            raise
+        summary = _wind_down(operator, runtime, ShutdownSummary(runtime, names, operator, plan.journal))
+    if as_json:
+        print(msgspec.json.encode(summary).decode(), flush=True)
+    else:
+        Console(width=None if on_screen else PIPE_WIDTH, highlight=False).print(report(summary))
+    if runtime.escalated.is_set():
+        print(f"mats: {escalation(runtime, settings)}", file=sys.stderr)
+        return GAVE_UP
+    return 0
+
+
+@contextlib.contextmanager
+def _screen(operator: Operator, runtime: ThreadRuntime, *, on_screen: bool) -> Iterator[Callable[[], None]]:
+    """Hands out what draws the live table; without a terminal that does nothing."""
+    if not on_screen:
+        yield lambda: None
+        return
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        yield lambda: live.update(draw(operator.view(), runtime.clock.now(), console.height), refresh=True)
+
+
+def _watch(runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, refresh: Callable[[], None]) -> None:
+    """Until somebody stops it, its time is over, or the root supervisor gives up."""
+    end = None if seconds is None else runtime.monotonic() + seconds
+    while not stop.is_set() and not runtime.escalated.is_set():
+        left = SCREEN_SECONDS if end is None else end - runtime.monotonic()
+        if left <= 0:
+            return
+        refresh()
+        stop.wait(min(SCREEN_SECONDS, left))
+
+
+def _wind_down(operator: Operator, runtime: ThreadRuntime, last_look: ShutdownSummary) -> RunSummary:
+    """Strategies first, then what they caused, then a last look at the broker, then everybody else."""
+    operator.stop_strategies(PART_SECONDS)
+    summary = last_look.summary()
+    stopped = runtime.stop(STOP_SECONDS)
+    return msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in stopped.abandoned))
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    return stop
+
+
+def _log_event(event: happened.Event) -> None:
+    """Supervision on the record: what failed as an error, what came back as information."""
+    log = structlog.get_logger(name="supervision")
+    if isinstance(event, happened.ChildFailed):
+        return  # the runtime has written it down where it happened
+    serious = happened.ChildParked | happened.Abandoned | happened.Escalated | happened.HandlerSlow
+    say = log.error if isinstance(event, serious) else log.info
+    say(
+        type(event).__name__,
+        **{k: v for k, v in msgspec.structs.asdict(event).items() if k != "name"},
+        actor=event.name,
+    )

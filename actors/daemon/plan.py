@@ -1,0 +1,74 @@
+"""From the settings to the plan that the tree is built from."""
+
+import os
+import socket
+from pathlib import Path
+
+from actors.gateway_process import GatewayCommand
+from actors.ib_connection import Timing
+from actors.tree import DaemonPlan
+from mats.model import StrategyRecord
+from mats.risk import Limits
+from mats.settings import Settings
+from mats.store.journal import Journal
+from mats.store.tables import store_uri
+
+PROGRAM = Path(__file__).resolve().parents[2] / "run.py"
+
+
+def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPlan:
+    """What the tree is built from. Counts one more start in the journal."""
+    data_dir = settings.data_dir
+    journal = Journal(data_dir / "journal.db")
+    boot = journal.open_boot()
+    journal.close()
+    port = settings.gateway.port if settings.gateway.host else free_port()
+    return DaemonPlan(
+        journal=data_dir / "journal.db",
+        rejects=data_dir / "rejects.jsonl",
+        store_uri=store_uri(settings.store.uri, settings.data_dir),
+        timing=timing(settings, port),
+        gateway=None if settings.gateway.host else gateway_command(settings, port),
+        limits=Limits(**settings.risk.model_dump()),
+        base_currency=settings.portfolio.base_currency,
+        live_accounts=settings.gateway.live_accounts,
+        reconcile_every=settings.portfolio.reconcile_every,
+        grace=settings.portfolio.grace,
+        allow_leverage=settings.portfolio.allow_leverage,
+        seeds=seeds,
+        strategy_folder=settings.strategies.folder,
+        keep_days=settings.store.keep_days,
+        matching=settings.portfolio.matching,
+        intent_prefix=f"{boot.tag}{boot.number}",
+    )
+
+
+def timing(settings: Settings, port: int) -> Timing:
+    """Where the gateway is and how long it may take."""
+    gateway = settings.gateway
+    return Timing(
+        host=gateway.host or "127.0.0.1",
+        port=port,
+        connect_timeout=gateway.connect_timeout,
+        replay_timeout=gateway.replay_timeout,
+        heartbeat=gateway.heartbeat,
+    )
+
+
+def gateway_command(settings: Settings, port: int) -> GatewayCommand:
+    """This program again, as the paper gateway."""
+    embedded = settings.embedded
+    arguments = ["gateway", "--port", str(port), "--seed", str(embedded.seed), "--with-parent", str(os.getpid())]
+    arguments += ["--state", str(settings.data_dir / "gateway.db"), "--accounts", ",".join(embedded.accounts)]
+    if embedded.replay:
+        arguments += ["--replay", str(embedded.replay), "--bar-seconds", str(embedded.bar_seconds)]
+    if embedded.instruments:
+        arguments += ["--instruments", str(embedded.instruments)]
+    return GatewayCommand(arguments=(str(PROGRAM), *arguments), log=settings.data_dir / "logs" / "gateway.log")
+
+
+def free_port() -> int:
+    """A port on this machine that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

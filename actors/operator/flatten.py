@@ -1,0 +1,188 @@
+"""Getting out: cancel orders, close positions, and certify what came of it."""
+
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from actors.base import Refs
+from actors.messages.ib_pool import LeaseConnection
+from actors.operator.actor_queries import answer_of
+from actors.operator.core import Operator
+from actors.operator.queries import SILENT
+from mats.ledger.books import Book
+from mats.model import (
+    DISCRETIONARY,
+    CancelRequest,
+    IntentId,
+    OrderIntent,
+    OrderRequest,
+    OrderState,
+    OrderView,
+    Side,
+    StrategyName,
+)
+from mats.operator import Certificate, HoldingRow, Remainder
+from mats.risk import Denied
+from mats.runtime import Runtime
+from mats.store.journal import Journal
+
+CANCEL_SECONDS = 8.0
+ORDER_SECONDS = 6.0
+"""How long a round of closing orders may take before the books are looked at again."""
+ROUNDS = 4
+AGAIN_SECONDS = 1.0
+"""What was refused is asked for again after this: a connection may just be coming up."""
+
+
+class FlattenOperation:
+    """One command's way out of the market; made anew for each."""
+
+    def __init__(self, runtime: Runtime, names: Refs, operator: Operator, journal: Path) -> None:
+        self._runtime, self._names, self._operator, self._path = runtime, names, operator, journal
+        self._placed: list[IntentId] = []
+        self._denied: dict[tuple[str, str, str], str] = {}
+
+    def cancel(self, orders: Sequence[OrderView]) -> Certificate:
+        """Cancel these orders and wait until each is final, or the time is over."""
+        now = self._runtime.clock.now()
+        for order in orders:
+            self._names.orders.tell(CancelRequest(intent_id=order.intent_id, strategy=order.strategy, time=now))
+        ended = self._ended([order.intent_id for order in orders], CANCEL_SECONDS)
+        return Certificate(
+            cancelled=tuple(view for view in ended if view.state is OrderState.CANCELLED),
+            remains=tuple(_not_cancelled(view) for view in ended if view.state is not OrderState.CANCELLED),
+        )
+
+    def flatten(self, strategies: Collection[StrategyName], orders: Sequence[OrderView], reason: str) -> Certificate:
+        """Halt, cancel, then close with market orders until every book is flat or the rounds are over."""
+        for strategy in strategies:
+            self._operator.halt(strategy, f"flattened: {reason}" if reason else "flattened by an operator")
+            self._names.pool.tell(LeaseConnection(strategy))
+        cancelled = self.cancel(orders)
+        held = self._books(strategies)
+        touched = [] if held is None else [book for book in held if book.quantity]
+        for _ in range(ROUNDS):
+            if self._close(strategies, reason):
+                break
+        left = self._books(strategies)
+        closing_orders = self._views(self._placed)
+        return Certificate(
+            cancelled=cancelled.cancelled,
+            closing=tuple(closing_orders),
+            flat=tuple(_holding(book) for book in left or () if not book.quantity and _was(book, touched)),
+            remains=(*cancelled.remains, *self._remains(left)),
+            halted=tuple(strategies),
+        )
+
+    # Closing
+
+    def _close(self, strategies: Collection[StrategyName], reason: str) -> bool:
+        """One round: an order for each open book, and the wait for their ends. True once all books are flat."""
+        books = self._books(strategies)
+        if books is None:
+            return False
+        self._denied.clear()
+        placed = [intent for book in books if book.quantity and (intent := self._order(book, reason))]
+        self._placed += placed
+        self._ended(placed, ORDER_SECONDS)
+        self._operator.until(self._operator.caught_up, ORDER_SECONDS)
+        return self._operator.until(lambda: self._flat(strategies), AGAIN_SECONDS)
+
+    def _flat(self, strategies: Collection[StrategyName]) -> bool:
+        books = self._books(strategies)
+        return books is not None and not any(book.quantity for book in books)
+
+    def _order(self, book: Book, reason: str) -> IntentId | None:
+        """Ask the risk manager for the order that closes a book; None, and the reason kept, where it does not go."""
+        if any(order.instrument == book.instrument for order in self._working(book.strategy)):
+            self._denied[book.key] = "an order for it is still working"
+            return None
+        request = OrderRequest(
+            intent_id=self._mint(),
+            strategy=book.strategy,
+            instrument=book.instrument,
+            side=Side.of(-book.quantity),
+            quantity=abs(book.quantity),
+            time=self._runtime.clock.now(),
+            reason=f"flatten: {reason}",
+            account=book.account,
+        )
+        decision = answer_of(self._names.risk, request, object)
+        if isinstance(decision, OrderIntent):
+            return decision.intent_id
+        silent = "the risk manager did not answer; `mats status` shows why"
+        self._denied[book.key] = decision.order.note if isinstance(decision, Denied) else silent
+        return None
+
+    def _mint(self) -> IntentId:
+        with closing(Journal(self._path)) as journal:
+            boot = journal.boot()
+        return f"{boot.tag}{boot.number}-{self._runtime.next_id()}"
+
+    # Looking
+
+    def _books(self, strategies: Collection[StrategyName]) -> list[Book] | None:
+        portfolio = self._operator.questions.portfolio()
+        return None if portfolio is None else [book for book in portfolio.books if book.strategy in strategies]
+
+    def _working(self, strategy: StrategyName) -> list[OrderView]:
+        return [order for order in self._operator.questions.orders() or () if order.strategy == strategy]
+
+    def _ended(self, intents: Sequence[IntentId], seconds: float) -> list[OrderView]:
+        """The orders as they are once all are final in the journal, or the time is over."""
+        self._operator.until(lambda: self._all_final(intents), seconds)
+        return self._views(intents)
+
+    def _all_final(self, intents: Sequence[IntentId]) -> bool:
+        """An order that risk has just let through may not be in the journal yet: that is not an end."""
+        views = self._views(intents)
+        return len(views) == len(intents) and all(view.state.final for view in views)
+
+    def _views(self, intents: Sequence[IntentId]) -> list[OrderView]:
+        with closing(Journal(self._path)) as journal:
+            found = [journal.order(intent) for intent in intents]
+        return [order.view for order in found if order is not None]
+
+    def _remains(self, left: Sequence[Book] | None) -> list[Remainder]:
+        if left is None:
+            return [Remainder(what="the books", why=SILENT)]
+        return [
+            Remainder(
+                what=f"{book.strategy} holds {book.quantity:f} {book.instrument} in {book.account}",
+                why=self._denied.get(book.key, "its closing order has not filled in time; `mats status` shows it"),
+            )
+            for book in left
+            if book.quantity
+        ]
+
+
+def discretionary_remains(books: Sequence[Book]) -> tuple[Remainder, ...]:
+    """What flattening every strategy leaves alone."""
+    return tuple(
+        Remainder(
+            what=f"{DISCRETIONARY} holds {book.quantity:f} {book.instrument} in {book.account}",
+            why="no strategy owns it; trade it at TWS, or give it to a strategy with `mats books assign`",
+        )
+        for book in books
+        if book.strategy == DISCRETIONARY and book.quantity
+    )
+
+
+def _not_cancelled(view: OrderView) -> Remainder:
+    order = f"order {view.intent_id} of {view.strategy}, {view.side} {view.quantity:f} {view.instrument}"
+    match view.state:
+        case OrderState.FILLED:
+            why = "it filled before the cancel arrived"
+        case OrderState.REJECTED:
+            why = f"it had been refused: {view.note}"
+        case _:
+            why = f"it is {view.state} and the broker has not confirmed the cancel yet; it can still fill"
+    return Remainder(what=order, why=why)
+
+
+def _holding(book: Book) -> HoldingRow:
+    return HoldingRow(account=book.account, strategy=book.strategy, instrument=book.instrument, quantity=book.quantity)
+
+
+def _was(book: Book, before: Sequence[Book]) -> bool:
+    return any(book.key == other.key for other in before)

@@ -1,0 +1,11 @@
+"""The live table on a terminal, and the report at the end of a run."""
+
+from actors.screen.run_report import report
+from actors.screen.screen import draw
+from actors.screen.snapshot import SystemSnapshot
+
+__all__ = [
+    "SystemSnapshot",
+    "draw",
+    "report",
+]

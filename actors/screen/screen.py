@@ -1,0 +1,176 @@
+"""The operator's live table on a terminal: one look at the system, drawn to fit.
+
+What is not known says `?` or `unknown`, never 0. A section that is longer than its room says how much it leaves out.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from actors.screen.snapshot import SystemSnapshot, state_of, waiting_for
+from actors.screen.table_format import amount, exposure, fitting, gain, gains, line, new_table, unknown
+from mats.ledger.valuation import AccountView, TradingResult, results_of
+from mats.model import DISCRETIONARY, Nanos, OrderState, to_datetime
+from mats.runtime import ActorStatus
+
+COLOURS = {"running": "green", "parked": "bold red", "backoff": "yellow", "starting": "cyan", "stopped": "dim"}
+LEAST_ROWS, MOST_TROUBLES = 3, 4
+BUSY_DEPTH = 1_000
+
+
+def draw(view: SystemSnapshot, now: Nanos, height: int) -> RenderableType:
+    """The whole screen: health first, then trouble, money, holdings, links; orders take the lines that are left."""
+    top = [_head(view, now), *_health(view), *_trouble(view, now)]
+    left = height - len(top) - 6
+    strategies = _strategies(view, max(LEAST_ROWS, left // 2))
+    positions = _positions(view, max(LEAST_ROWS, left - strategies.row_count - LEAST_ROWS - 1))
+    orders = _orders(view, max(1, left - strategies.row_count - positions.row_count - 1))
+    return Group(*top, Text(), strategies, Text(), positions, Text(), orders, Text(), _links(view.actors))
+
+
+# The top
+
+
+def _head(view: SystemSnapshot, now: Nanos) -> Text:
+    moment = to_datetime(now).strftime("%Y-%m-%d %H:%M:%S UTC")
+    waiting = waiting_for(view)
+    state = ("running", "bold green") if not waiting else (f"starting: {waiting}", "bold cyan")
+    return line(("MATS", "bold"), f"   {moment}   ", state)
+
+
+def _health(view: SystemSnapshot) -> list[Text]:
+    portfolio, progress = view.portfolio, view.progress
+    letters = (f"   {view.dead_letters} dead letters", "red" if view.dead_letters else "dim")
+    halted = [line((f"HALTED {scope or 'all'}: {why}", "bold red")) for scope, why in (view.halts or {}).items()]
+    if view.halts is None:
+        halted.append(line(("halts unknown: the risk manager does not answer", "bold yellow")))
+    if portfolio is None:
+        return [line(("books unknown: the portfolio manager does not answer", "bold yellow"), letters), *halted]
+    looked = portfolio.reconciled_seconds_ago
+    agreed = "not compared yet" if looked is None else f"compared {looked:.0f} s ago"
+    books = (
+        ("books = broker", "bold green") if not portfolio.breaks else (f"{len(portfolio.breaks)} breaks", "bold red")
+    )
+    entries = f"log {'?' if progress is None else progress.last_seq}   "
+    shown = ("books unknown", "bold yellow") if looked is None else books
+    return [*_accounts(view.accounts or ()), line(entries, shown, f" ({agreed})", letters), *halted]
+
+
+def _accounts(views: Iterable[AccountView]) -> list[Text]:
+    """Equity, what is at risk and what was earned; and what is missing where something is."""
+    lines = []
+    for seen in views:
+        money = Text.assemble((f"{seen.account} ", "bold"), amount(seen.equity, ",.2f"), f" {seen.base}")
+        risk = Text.assemble("   exposure ", exposure(seen.result), "   earned ", gain(seen.result.earned))
+        missing = Text("".join(f"   {reason}" for reason in seen.missing[:1]), "yellow")
+        lines.append(line(money, risk, missing))
+    return lines
+
+
+def _trouble(view: SystemSnapshot, now: Nanos) -> list[Text]:
+    """What somebody should know, the worst first: parked, failing, broken, faulty."""
+    lines = [line((f"parked  {a.name}: {a.parked}", "bold red")) for a in view.actors if a.state == "parked"]
+    for found in view.portfolio.breaks if view.portfolio else ():
+        what = f"{found.account} {found.instrument}: broker {found.broker:f}, books {found.expected:f}"
+        lines.append(line((f"break   {what}, for {found.age(now):.0f} s", "bold red")))
+    if view.strategies is not None and view.strategies.refused:
+        lines.append(line((f"table   refused: {view.strategies.refused}", "bold red")))
+    for name, fault in (view.strategies.faults if view.strategies else {}).items():
+        lines.append(line((f"fault   {name}: {fault}", "red")))
+    failing = [actor for actor in view.actors if actor.state not in ("running", "parked") and actor.last_failure]
+    lines += [line((f"{actor.state:7} {actor.name}: {actor.last_failure}", "yellow")) for actor in failing]
+    more = len(lines) - MOST_TROUBLES
+    return [*lines[:MOST_TROUBLES], *([line((f"… {more} more", "yellow"))] if more > 0 else [])]
+
+
+# The tables
+
+
+def _strategies(view: SystemSnapshot, room: int) -> Table:
+    columns = ("state", ">weight", ">equity", ">exposure", ">realised", ">unrealised", "positions")
+    table = new_table("Strategies", *columns)
+    results = results_of(view.accounts or ())
+    actors = {actor.name: actor for actor in view.actors}
+    records = view.strategies.records if view.strategies else ()
+    for record in fitting(table, records, room):
+        state = "fault" if view.strategies and record.name in view.strategies.faults else state_of(actors, record.name)
+        restarts = actors[f"strategies/{record.name}"].restarts if f"strategies/{record.name}" in actors else 0
+        shown = Text(f"{state} ↻{restarts}" if restarts else state, style=COLOURS.get(state, "red"))
+        came_to = results.get(record.name, TradingResult()) if view.accounts else None
+        money = exposure(came_to), *gains(came_to)
+        equity, held = unknown(), unknown()
+        if (portfolio := view.portfolio) is not None:
+            books = [book for book in portfolio.books if book.strategy == record.name]
+            equity = amount(portfolio.equity.get(record.name))
+            listed = "  ".join(f"{book.instrument} {book.quantity:+f}" for book in books if book.quantity)
+            held = Text(listed or "flat")
+        table.add_row(record.name, shown, f"{record.target_weight:.0%}", equity, *money, held)
+    if not records:
+        table.add_row(Text("unknown" if view.strategies is None or not view.strategies.loaded else "none", style="dim"))
+    return table
+
+
+def _positions(view: SystemSnapshot, room: int) -> Table:
+    table = new_table("Positions", "instrument", ">broker", "", ">books", ">Discretionary", ">price", "strategies")
+    if (portfolio := view.portfolio) is None or portfolio.reconciled_seconds_ago is None:
+        table.add_row(Text("unknown", style="dim"))
+        return table
+    broker = {(p.account, p.instrument): p.quantity for p in portfolio.broker}
+    for account, instrument in fitting(table, sorted({b.key[::2] for b in portfolio.books} | broker.keys()), room):
+        books = [book for book in portfolio.books if (book.account, book.instrument) == (account, instrument)]
+        own = sum((book.quantity for book in books if book.strategy == DISCRETIONARY), Decimal())
+        total, held = sum((book.quantity for book in books), Decimal()), broker.get((account, instrument), Decimal())
+        price = portfolio.prices.get(instrument)
+        table.add_row(
+            account,
+            instrument,
+            f"{held:f}",
+            Text("=", style="bold green") if total == held else Text("≠", style="bold red"),
+            f"{total:f}",
+            Text(f"{own:f}", style="yellow" if own else "dim"),
+            unknown() if price is None else f"{price:,.4f}",
+            "  ".join(f"{b.strategy} {b.quantity:+f}" for b in books if b.quantity and b.strategy != DISCRETIONARY),
+        )
+    if not table.row_count:
+        table.add_row(Text("flat", style="dim"))
+    return table
+
+
+def _orders(view: SystemSnapshot, room: int) -> Table:
+    table = new_table("Working orders", "state", "order", ">filled", "note")
+    if view.orders is None:
+        table.add_row(Text("unknown: the order manager does not answer", style="bold yellow"))
+        return table
+    for order in fitting(table, sorted(view.orders, key=lambda order: order.updated, reverse=True), room):
+        price = order.ticket.limit_price or order.ticket.stop_price or ""
+        what = f"{order.side} {order.quantity:f} {order.instrument} {order.ticket.order_type} {price}"
+        state = Text(order.state, style="bold red" if order.state == OrderState.UNKNOWN else "")
+        table.add_row(order.strategy, state, what, f"{order.filled:f}", order.note)
+    if not view.orders:
+        table.add_row(Text("none", style="dim"))
+    return table
+
+
+def _links(actors: Iterable[ActorStatus]) -> Text:
+    """Connections one by one, and the other parts: each that is not simply running is named."""
+    text = Text("Connections  ", style="bold cyan", no_wrap=False)
+    others = [actor for actor in actors if not actor.name.startswith(("brokers/ib-", "strategies/"))]
+    for actor in sorted((a for a in actors if a.name.startswith("brokers/ib-")), key=lambda a: int(a.name[11:])):
+        text.append(_part(actor, actor.name[8:]))
+    text.append("\nParts        ", style="bold cyan")
+    text.append(
+        f"{sum(actor.state == 'running' for actor in others)} of {len(others)} run   ", style="not bold default"
+    )
+    for actor in others:
+        if actor.state != "running" or actor.restarts or actor.depth > BUSY_DEPTH:
+            text.append(_part(actor, f"{actor.name}{f' ({actor.depth} waiting)' if actor.depth > BUSY_DEPTH else ''}"))
+    return text
+
+
+def _part(actor: ActorStatus, name: str) -> Text:
+    mark = "" if actor.state == "running" else f" {actor.state}"
+    restarts = f" ↻{actor.restarts}" if actor.restarts else ""
+    return Text(f"{name}{mark}{restarts}   ", style=f"not bold {COLOURS.get(actor.state, 'red').removeprefix('bold ')}")

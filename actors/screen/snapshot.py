@@ -1,0 +1,51 @@
+"""Everything that an operator can see of the system, at one moment."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.messages.fill_log import Progress
+from actors.messages.portfolio_manager import PortfolioSnapshot
+from actors.messages.strategy_manager import StrategyTable
+from mats.ledger.valuation import AccountView
+from mats.model import OrderView, StrategyName
+from mats.runtime import ActorStatus
+
+NEEDED = {"store/writer": "the store", "brokers/gateway": "the paper gateway"}
+
+
+class SystemSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The system at one moment. A part that did not answer in time is None: unknown, not empty."""
+
+    actors: tuple[ActorStatus, ...]
+    portfolio: PortfolioSnapshot | None
+    accounts: tuple[AccountView, ...] | None
+    orders: tuple[OrderView, ...] | None
+    strategies: StrategyTable | None
+    halts: dict[str, str] | None
+    progress: Progress | None
+    dead_letters: int
+
+
+def waiting_for(view: SystemSnapshot) -> str:
+    """What the start still waits for; empty when nothing is missing."""
+    actors = {actor.name: actor for actor in view.actors}
+    for name, what in NEEDED.items():
+        if name in actors and actors[name].state != "running":
+            return f"{what} is {actors[name].state}"
+    master = actors.get("brokers/ib-0")
+    if master is None or master.state != "running":
+        return "the connection to the gateway" if master is None else f"the connection to the gateway is {master.state}"
+    if view.portfolio is None or view.portfolio.reconciled_seconds_ago is None:
+        return "the broker's complete answer"
+    if view.strategies is None or not view.strategies.loaded:
+        return "the strategy table"
+    able = [r.name for r in view.strategies.records if r.active and r.name not in view.strategies.faults]
+    late = [n for n in able if n not in view.strategies.running and state_of(actors, n) in ("off", "starting")]
+    return ", ".join(late)
+
+
+def state_of(actors: Mapping[str, ActorStatus], strategy: StrategyName) -> str:
+    """The state of a strategy's actor; `off` when it was never started."""
+    actor = actors.get(f"strategies/{strategy}")
+    return "off" if actor is None else actor.state

@@ -1,0 +1,59 @@
+"""`mats status`, `audit`, `why`: what an operator sees. The last two need no running daemon."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mats.cli.operator_options import Json, directory, show
+from mats.cli.options import Config, DataDir
+from mats.errors import UserError
+from mats.operator import ask, draw_story, protocol, render, story_of
+from mats.store.journal import AuditLine, Journal
+
+
+class AuditLines(msgspec.Struct, frozen=True):
+    lines: tuple[AuditLine, ...]
+
+
+def status(config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show health, strategies, working orders and actors."""
+    show(ask(directory(config, data_dir), protocol.StatusRequest(), protocol.DaemonStatus), json, render.status)
+
+
+def audit(
+    last: Annotated[int, typer.Option("--last", min=1, help="so many of the newest lines")] = 50,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show what operators did. When, who, what, why, and what came of it."""
+    with _journal(directory(config, data_dir)) as journal:
+        show(AuditLines(tuple(journal.audit(last))), json, lambda found: render.audit(found.lines))
+
+
+def why(
+    name: Annotated[str, typer.Argument(help="an order's intent, an execution's id, or an assignment")],
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show what caused an order or an execution. From the signal to the fills; no daemon is needed."""
+    with _journal(directory(config, data_dir)) as journal:
+        show(story_of(journal, name), json, draw_story)
+
+
+@contextmanager
+def _journal(data_dir: Path) -> Iterator[Journal]:
+    """The journal of a data directory that has one."""
+    path = data_dir / "journal.db"
+    if not path.is_file():
+        raise UserError(f"{data_dir} holds no journal; name the daemon's data directory with --data-dir")
+    journal = Journal(path)
+    try:
+        yield journal
+    finally:
+        journal.close()

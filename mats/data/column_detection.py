@@ -1,0 +1,135 @@
+"""Which column of somebody's table is what, and which instant a value of its time column means."""
+
+import re
+import warnings
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+from pytz.exceptions import InvalidTimeError
+
+from mats.errors import DataError
+from mats.model import Instants
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "time": ("timestamp", "time", "datetime", "date_time", "date", "ts", "ts_event", "open_time", "index"),
+    "open": ("open", "o", "first"),
+    "high": ("high", "h", "max"),
+    "low": ("low", "l", "min"),
+    "close": ("close", "c", "last", "price"),
+    "volume": ("volume", "vol", "v", "tick_volume", "size"),
+    "bid": ("bid", "bid_close", "bidclose"),
+    "ask": ("ask", "ask_close", "askclose", "offer"),
+    "spread": ("spread",),
+    "split": ("split", "splits", "stock splits", "split_ratio"),
+    "dividend": ("dividend", "dividends", "div"),
+}
+"""What the columns are called in the files of the world, in order of preference; case does not matter."""
+
+NEEDED = ("time", "open", "high", "low", "close")
+
+_EPOCHS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
+"""A number below the bound counts units of so many nanoseconds since 1970; bounds lie in 1973 and 5138."""
+
+_ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
+_ENDS_ZONED = re.compile(_ZONED, re.MULTILINE)
+_DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
+
+
+def recognise(frame: pd.DataFrame, place: str) -> dict[str, pd.Series]:
+    """The columns that are known, under our names; a time index becomes a column, `date` and `time` become one."""
+    if isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.reset_index(names="timestamp")
+    present = {str(column).strip().lower(): column for column in frame.columns}
+    found = {ours: next((present[n] for n in names if n in present), None) for ours, names in NAMES.items()}
+    known = {ours: frame[theirs] for ours, theirs in found.items() if theirs is not None}
+    if {"date", "time"} <= present.keys() and "timestamp" not in present:
+        known["time"] = frame[present["date"]].astype(str) + " " + frame[present["time"]].astype(str)
+    for name in NEEDED:
+        if name not in known:
+            columns = ", ".join(map(str, frame.columns)) or "none"
+            raise DataError(
+                f"{place} has no column for {name} (it has {columns}); name one {' or '.join(NAMES[name][:3])}"
+            )
+    return known
+
+
+def instants(values: pd.Series, zone: str | None, place: str) -> Instants:
+    """Nanoseconds UTC. `zone` is where times without one were written down.
+
+    Where all times are midnights of their own zone they are dates: the bar of a day is known when that day of UTC is
+    over, which is after the close of every exchange. Texts are ISO 8601, numbers are counts since 1970 in seconds,
+    milliseconds, microseconds or nanoseconds, or dates like 20131004. A value that is missing or cannot be read
+    raises DataError with its row, as a naive time does where `zone` is None.
+    """
+    if pd.api.types.is_numeric_dtype(values):
+        _refuse(values, values.isna(), place, "has no time", "fill or remove it")
+        if values.between(19_000_101, 21_001_231).all() and (values % 1 == 0).all():
+            return _parsed(values.astype("int64").astype(str), None, place)
+        largest = float(values.abs().max()) if len(values) else 0.0
+        unit = next(unit for bound, unit in _EPOCHS if largest < bound)
+        counted: Instants = (values * unit).round().to_numpy(dtype=np.int64)
+        return counted
+    if pd.api.types.is_datetime64_any_dtype(values):
+        _refuse(values, values.isna(), place, "has no time", "fill or remove it")
+        return _nanos(_localised(values, zone, place))
+    times = _alike(values)
+    if times is not None and (times.dt.tz is not None or zone is not None):
+        return _nanos(_localised(times, zone, place))
+    return _parsed(values.astype(str).str.strip(), zone, place)
+
+
+def _alike(texts: pd.Series) -> pd.Series | None:
+    """The times of texts that all name the same offset, or none; None where it is not that simple."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # several offsets: those are read one by one
+        times = pd.to_datetime(texts, format="ISO8601", errors="coerce")
+    if not pd.api.types.is_datetime64_any_dtype(times) or times.isna().any():
+        return None
+    zoned = len(_ENDS_ZONED.findall("\n".join(map(str, texts))))
+    return times if zoned == (0 if times.dt.tz is None else len(texts)) else None
+
+
+def _parsed(texts: pd.Series, zone: str | None, place: str) -> Instants:
+    if texts.str.fullmatch(_DATE).all():
+        texts = texts.str.replace("-", "").str[:8]
+    times = pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601")
+    example = "write it like 2013-10-04T13:30:00Z"
+    _refuse(texts, times.isna(), place, "has a time that cannot be read", example)
+    if texts.str.fullmatch(r"\d{8}").all():
+        return _nanos(times)
+    zoned = texts.str.contains(_ZONED)
+    if zoned.all():
+        return _nanos(times)
+    _refuse(texts, zoned & (zone is not None), place, "has a time with a zone among others without", example)
+    _refuse(texts, ~zoned & (zone is None), place, "has a time without zone", "say which with --zone, e.g. UTC")
+    return _nanos(_localised(times.dt.tz_localize(None), zone, place))
+
+
+def _localised(times: pd.Series, zone: str | None, place: str) -> pd.Series:
+    if (times == times.dt.normalize()).all():
+        days: pd.Series = times.dt.tz_localize(None).dt.tz_localize("UTC")
+        return days
+    if times.dt.tz is not None:
+        return times
+    if zone is None:
+        raise DataError(f"{place} has times without zone ({times.iloc[0]}); say which with --zone, e.g. UTC")
+    try:
+        local: pd.Series = times.dt.tz_localize(ZoneInfo(zone), ambiguous="infer", nonexistent="raise")
+    except (ZoneInfoNotFoundError, InvalidTimeError, ValueError) as error:
+        raise DataError(
+            f"{place} has times that cannot be read in zone {zone!r} ({error}); name the zone they were written in"
+        ) from error
+    return local
+
+
+def _nanos(times: pd.Series) -> Instants:
+    converted: Instants = times.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]").view(np.int64)
+    return converted
+
+
+def _refuse(values: pd.Series, wrong: pd.Series, place: str, fault: str, mend: str) -> None:
+    """Name the first row for which `wrong` holds, counted from 1 without the header."""
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise DataError(f"{place}, row {row + 1} {fault} ({values.iloc[row]}); {mend}")

@@ -1,0 +1,90 @@
+"""What clients ask about contracts: details, option chains, symbols that match, price rules."""
+
+from itertools import groupby
+
+from mats.gateway.accounts import Handler
+from mats.gateway.protocol import ClientSession, Fields, contract_messages, contract_query, responses
+from mats.model import Instrument, SecType, to_datetime
+from mats.venue import Clock
+from mats.venue.markets import VENUES, ContractQuery, Hours, Universe
+
+UNKNOWN = "No security definition has been found for the request"
+AMBIGUOUS = "The contract description specified for {} is ambiguous."
+MOST_SAMPLES = 16
+"""Symbols in one answer. Source: IB's documentation of reqMatchingSymbols."""
+
+
+class Contracts:
+    """Answers from the universe; it changes nothing."""
+
+    def __init__(self, clock: Clock, universe: Universe, hours: Hours) -> None:
+        self._clock, self._universe, self._hours = clock, universe, hours
+
+    def requests(self) -> dict[int, Handler]:
+        return {9: self._details, 78: self._option_chain, 81: self._matching, 91: self._market_rule}
+
+    def resolve(self, session: ClientSession, request_id: int, fields: Fields) -> Instrument | None:
+        """Reads a contract; where it is not exactly one, the client gets error 200 and the answer is None."""
+        query = contract_query(fields)
+        found = self._universe.find(query)
+        if len(found) == 1:
+            return found[0]
+        words = AMBIGUOUS.format(query.symbol or query.local_symbol) if found else UNKNOWN
+        session.send(responses.error(request_id, 200, words))
+        return None
+
+    def _details(self, session: ClientSession, fields: Fields) -> None:
+        fields.skip(1)
+        request_id, query = fields.integer(), contract_query(fields)
+        expired = fields.flag()
+        found = self._universe.find(query)
+        if not expired:
+            found = self._unexpired(found)
+        if not found:
+            session.send(responses.error(request_id, 200, UNKNOWN))
+            return
+        now = self._clock.now()
+        for instrument in found:
+            under = self._universe.underlying(instrument)
+            session.send(contract_messages.contract_details(request_id, instrument, under, self._hours, now))
+        session.send(contract_messages.contract_details_end(request_id))
+
+    def _unexpired(self, instruments: list[Instrument]) -> list[Instrument]:
+        today = to_datetime(self._clock.now()).strftime("%Y%m%d")
+        return [instrument for instrument in instruments if not instrument.expiry or instrument.expiry >= today]
+
+    def _option_chain(self, session: ClientSession, fields: Fields) -> None:
+        """One page an exchange. The exchange of options on futures is empty for options on stocks."""
+        request_id, symbol = fields.integer(), fields.text()
+        fields.skip(1)
+        sec_type, con_id = fields.text(), fields.integer()
+        underlying = self._universe.with_con_id(con_id)
+        if underlying is None or (underlying.symbol, underlying.sec_type) != (symbol, sec_type):
+            session.send(responses.error(request_id, 200, UNKNOWN))
+            return
+        options = self._unexpired(self._universe.options_on(underlying.id))
+        for trading_class, chain in groupby(options, key=lambda option: option.trading_class):
+            listed = list(chain)
+            for exchange in ("SMART", *VENUES[SecType.OPTION, underlying.currency]):
+                page = contract_messages.option_parameters(request_id, exchange, underlying, trading_class, listed)
+                session.send(page)
+        session.send(contract_messages.option_parameters_end(request_id))
+
+    def _matching(self, session: ClientSession, fields: Fields) -> None:
+        request_id, pattern = fields.integer(), fields.text()
+        found = self._universe.matching(pattern)[:MOST_SAMPLES] if pattern else []
+        samples = [(instrument, self._derivatives(instrument)) for instrument in found]
+        session.send(contract_messages.symbol_samples(request_id, samples))
+
+    def _derivatives(self, instrument: Instrument) -> list[str]:
+        related = self._universe.find(ContractQuery(symbol=instrument.symbol, currency=instrument.currency))
+        return sorted({other.sec_type.value for other in related if other.expiry})
+
+    def _market_rule(self, session: ClientSession, fields: Fields) -> None:
+        rule = fields.integer()
+        increments = contract_messages.MARKET_RULES.get(rule)
+        if increments is None:
+            words = f"Error validating request.-'cx' : cause - Market rule {rule} is unknown"
+            session.send(responses.error(-1, 321, words))
+        else:
+            session.send(contract_messages.market_rule(rule, increments))

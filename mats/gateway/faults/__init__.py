@@ -1,0 +1,20 @@
+"""What real gateways do to their clients, on demand: fault plans, and recorded sessions played again."""
+
+from mats.gateway.faults.catalog import FaultPlan, PlanError, load_plan, parse_plan
+from mats.gateway.faults.faults import Faults
+from mats.gateway.faults.plan import AnyFault
+from mats.gateway.faults.scripted_gateway import ScriptedGateway
+from mats.gateway.faults.target import FaultTarget
+from mats.gateway.faults.traffic import Traffic
+
+__all__ = [
+    "AnyFault",
+    "FaultPlan",
+    "FaultTarget",
+    "Faults",
+    "PlanError",
+    "ScriptedGateway",
+    "Traffic",
+    "load_plan",
+    "parse_plan",
+]

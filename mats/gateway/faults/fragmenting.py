@@ -1,0 +1,27 @@
+"""Frames that arrive in pieces."""
+
+import asyncio
+from collections import deque
+
+
+class Fragmenter:
+    """Writes to a socket `size` bytes at a time, `pause` seconds apart, in order."""
+
+    def __init__(self, transport: asyncio.Transport, size: int, pause: float) -> None:
+        self._transport, self._size, self._pause = transport, max(1, size), pause
+        self._left: deque[bytes] = deque()
+
+    def write(self, data: bytes) -> None:
+        idle = not self._left
+        self._left.extend(data[at : at + self._size] for at in range(0, len(data), self._size))
+        if idle:
+            self._next()
+
+    def _next(self) -> None:
+        if self._left and not self._transport.is_closing():
+            self._transport.write(self._left[0])
+            asyncio.get_running_loop().call_later(self._pause, self._advance)
+
+    def _advance(self) -> None:
+        self._left.popleft()
+        self._next()

@@ -1,0 +1,61 @@
+"""Faults that are armed, with their timers."""
+
+import asyncio
+from random import Random
+
+from mats.gateway.faults.plan import AnyFault
+from mats.gateway.faults.traffic import Armed, Performer, Traffic
+
+
+class FaultScheduler:
+    """Arms faults on the traffic or does them when their time has come. The n-th fault draws its chances from the seed
+    and n, so that one fault never changes the chances of another."""
+
+    def __init__(self, traffic: Traffic, performer: Performer) -> None:
+        self._traffic, self._performer = traffic, performer
+        self._armed: list[Armed] = []
+        self._timers: list[asyncio.TimerHandle] = []
+        self._count = 0
+
+    @property
+    def faults(self) -> list[AnyFault]:
+        """Those that look at the traffic now."""
+        return [armed.fault for armed in self._armed]
+
+    def arm(self, fault: AnyFault, seed: int) -> None:
+        self._count += 1
+        armed = Armed(fault, Random(f"{seed}:{self._count}"))
+        if fault.after:
+            self._later(fault.after, armed)
+        else:
+            self._begin(armed)
+
+    def disarm(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        for armed in tuple(self._armed):
+            self._end(armed)
+        self._traffic.release()
+
+    def _later(self, seconds: float, armed: Armed) -> None:
+        self._timers = [timer for timer in self._timers if not timer.cancelled()]
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, self._begin, armed))
+
+    def _begin(self, armed: Armed) -> None:
+        fault = armed.fault
+        if fault.on_traffic:
+            self._armed.append(armed)
+            self._traffic.arm(armed)
+            if fault.lasting is not None:
+                self._timers.append(asyncio.get_running_loop().call_later(fault.lasting, self._end, armed))
+            return
+        self._performer.perform(fault, None)
+        armed.acted += 1
+        if fault.every is not None and (fault.times is None or armed.acted < fault.times):
+            self._later(fault.every, armed)
+
+    def _end(self, armed: Armed) -> None:
+        if armed in self._armed:
+            self._armed.remove(armed)
+            self._traffic.disarm(armed)

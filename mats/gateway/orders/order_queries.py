@@ -1,0 +1,76 @@
+"""Questions about orders: what is open, what is completed, what was executed."""
+
+from collections.abc import Iterable
+
+from mats.gateway.accounts import Handler
+from mats.gateway.orders import order_messages
+from mats.gateway.orders.order_service import MASTER
+from mats.gateway.orders.order_store import OrderStore
+from mats.gateway.protocol import ClientSession, Fields, WireError, execution_filter, responses
+from mats.venue.markets import Universe
+from mats.venue.matching import Exchange, VenueOrder
+
+
+class OrderQueries:
+    """Answers from the blotter and the exchange; it changes nothing."""
+
+    def __init__(self, universe: Universe, exchange: Exchange, blotter: OrderStore) -> None:
+        self._universe, self._exchange, self._blotter = universe, exchange, blotter
+
+    def requests(self) -> dict[int, Handler]:
+        return {
+            5: self._own_open,
+            7: self._executions,
+            15: self._bind,
+            16: self._all_open,
+            99: self._completed_orders,
+        }
+
+    def _bind(self, session: ClientSession, fields: Fields) -> None:
+        """Orders of a person belong to client 0 already; that one is told their ids."""
+        fields.skip(1)
+        if fields.flag() and session.client_id == MASTER:
+            for order in self._exchange.working():
+                if order.order_id < 0:
+                    session.send(order_messages.order_bound(order))
+
+    def _own_open(self, session: ClientSession, fields: Fields) -> None:
+        self._send_open(session, (o for o in self._exchange.working() if o.client_id == session.client_id))
+
+    def _all_open(self, session: ClientSession, fields: Fields) -> None:
+        self._send_open(session, self._exchange.working())
+
+    def _send_open(self, session: ClientSession, orders: Iterable[VenueOrder]) -> None:
+        for order in orders:
+            session.send(order_messages.open_order(order, self._universe.instrument(order.instrument)))
+            session.send(order_messages.order_status(order))
+        session.send(responses.open_order_end())
+
+    def _completed_orders(self, session: ClientSession, fields: Fields) -> None:
+        for order in self._blotter.orders():
+            if not order.working:
+                session.send(order_messages.completed_order(order, self._universe.instrument(order.instrument)))
+        session.send(responses.completed_orders_end())
+
+    def _executions(self, session: ClientSession, fields: Fields) -> None:
+        fields.skip(1)
+        request_id = fields.integer()
+        try:
+            wanted = execution_filter(fields)
+        except WireError as error:
+            session.send(responses.error(request_id, 321, f"Error validating request.-'bN' : cause - {error}"))
+            return
+        owner = wanted.client_id if session.client_id == MASTER and wanted.client_id else session.client_id
+        for fill in self._blotter.fills():
+            instrument = self._universe.instrument(fill.instrument)
+            if (
+                (owner in (MASTER, fill.client_id))
+                and wanted.account in ("", fill.account)
+                and fill.time >= wanted.since
+                and wanted.symbol in ("", instrument.symbol)
+                and wanted.sec_type in ("", instrument.sec_type.value)
+                and wanted.side in ("", fill.side.value)
+            ):
+                session.send(order_messages.execution(request_id, fill, instrument))
+                session.send(order_messages.commission_report(fill))
+        session.send(responses.executions_end(request_id))

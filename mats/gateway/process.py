@@ -1,0 +1,145 @@
+"""The gateway as a process: it says where it listens, shows itself on a terminal, and stops in order when told to."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack
+
+import structlog
+from rich.live import Live
+
+from mats.gateway.control import Control
+from mats.gateway.faults import FaultPlan, PlanError, ScriptedGateway, load_plan
+from mats.gateway.pacing import GatewayLimits
+from mats.gateway.screen import draw
+from mats.gateway.server import GatewayError, PaperGateway
+from mats.venue import AcceleratedClock, Clock
+from mats.venue.models import VenueModels
+
+PARENT_LOOK = 0.5
+"""Seconds between two looks at the parent."""
+
+SCREEN_LOOK = 0.5
+"""Seconds between two pictures of the gateway."""
+
+
+class GatewayOptions(TypedDict, total=False):
+    """What `PaperGateway` takes."""
+
+    host: str
+    port: int
+    seed: int
+    state: Path | None
+    replay: Path | None
+    bar_seconds: float
+    hold_seconds: float
+    accounts: tuple[str, ...]
+    cash: Decimal
+    instruments: Path | None
+    clock: Clock | None
+    models: VenueModels | None
+    limits: GatewayLimits
+
+
+def serve(
+    *,
+    market: Literal["random", "replay"] | None = None,
+    speed: float = 1.0,
+    faults: Path | None = None,
+    log: Path | None = None,
+    control_port: int | None = None,
+    with_parent: int | None = None,
+    **options: Unpack[GatewayOptions],
+) -> None:
+    """Runs a gateway until SIGTERM or SIGINT, or until the process `with_parent` has gone.
+
+    Prints `listening HOST:PORT` when it is ready; on a terminal a live table follows. `market`: what is meant, checked
+    against `replay`. `speed`: how fast the clock of the random market runs. `faults`: a plan to begin with. `log`:
+    where everything sent and received is written. `control_port`: 0 takes a free one, and `control HOST:PORT` is the
+    second line then. Raises GatewayError where it cannot run as asked.
+    """
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if (market == "replay") != bool(options.get("replay")) and market is not None:
+        raise GatewayError(
+            f"a {market} market and --replay do not fit; --market replay needs --replay DIR, random none"
+        )
+    try:
+        plan = load_plan(faults) if faults else FaultPlan()
+        if speed != 1.0:
+            options["clock"] = AcceleratedClock(speed)
+        gateway = PaperGateway(**options)
+        if log:
+            gateway.faults.record(log)
+    except (PlanError, ValueError, OSError) as error:
+        raise GatewayError(f"the gateway cannot start: {error}") from error
+    asyncio.run(_serve(gateway, plan, control_port, with_parent))
+
+
+async def _serve(gateway: PaperGateway, plan: FaultPlan, control_port: int | None, with_parent: int | None) -> None:
+    stop = _stop(with_parent)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(gateway)
+        gateway.faults.arm(*plan.faults, seed=plan.seed)
+        print(f"listening {gateway.host}:{gateway.port}", flush=True)
+        if control_port is not None:
+            control = await stack.enter_async_context(Control(gateway, control_port))
+            print(f"control {control.host}:{control.port}", flush=True)
+        await (_show(gateway, stop) if sys.stdout.isatty() else stop.wait())
+
+
+def serve_script(record: Path, *, port: int = 0, with_parent: int | None = None) -> None:
+    """Plays a record made by `log` until it is told to stop. Raises GatewayError where it cannot be read or played."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        asyncio.run(_serve_script(ScriptedGateway(record, port=port), with_parent))
+    except (ValueError, OSError) as error:
+        raise GatewayError(f"the script cannot be played: {error}") from error
+
+
+async def _serve_script(gateway: ScriptedGateway, with_parent: int | None) -> None:
+    stop = _stop(with_parent)
+    async with gateway:
+        print(f"listening {gateway.host}:{gateway.port}", flush=True)
+        await stop.wait()
+
+
+async def _show(gateway: PaperGateway, stop: asyncio.Event) -> None:
+    """Redraws the table until it is time to stop."""
+    with Live(draw(gateway), auto_refresh=False, screen=False) as live:
+        while not stop.is_set():
+            live.update(draw(gateway), refresh=True)
+            try:
+                await asyncio.wait_for(stop.wait(), SCREEN_LOOK)
+            except TimeoutError:
+                continue
+
+
+def _stop(with_parent: int | None) -> asyncio.Event:
+    """Set by SIGTERM, by SIGINT, and by the end of the parent."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        _watch(with_parent, os.getppid() == with_parent, stop)
+    return stop
+
+
+def _watch(parent: int, child: bool, stop: asyncio.Event) -> None:
+    """Looks again and again, and stops when the parent has gone: a child has a new parent then."""
+    if os.getppid() == parent if child else _alive(parent):
+        asyncio.get_running_loop().call_later(PARENT_LOOK, _watch, parent, child, stop)
+    else:
+        stop.set()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

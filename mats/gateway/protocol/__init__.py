@@ -1,0 +1,34 @@
+"""The TWS protocol as the gateway speaks it: frames, requests, messages, versions."""
+
+from mats.gateway.protocol import contract_messages, data_messages, historical_messages, responses
+from mats.gateway.protocol.client_session import START_API, ClientSession
+from mats.gateway.protocol.requests import PlaceOrder, contract_query, execution_filter, instant, place_order
+from mats.gateway.protocol.responses import UNSET, contract, error, moment, number
+from mats.gateway.protocol.wire import Field, Fields, Message, WireError, decode, encode, encode_text, text
+
+__all__ = [
+    "START_API",
+    "UNSET",
+    "ClientSession",
+    "Field",
+    "Fields",
+    "Message",
+    "PlaceOrder",
+    "WireError",
+    "contract",
+    "contract_messages",
+    "contract_query",
+    "data_messages",
+    "decode",
+    "encode",
+    "encode_text",
+    "error",
+    "execution_filter",
+    "historical_messages",
+    "instant",
+    "moment",
+    "number",
+    "place_order",
+    "responses",
+    "text",
+]

@@ -1,0 +1,52 @@
+"""Messages for clients that speak an older version than 178: the differences down to 157, and nothing else.
+
+Source: the version gates in the decoders of the TWS API reference clients.
+"""
+
+from mats.gateway.protocol.wire import Message
+
+NEWEST = 178
+MIN_TICK = 13
+"""Where contractDetails has its minTick."""
+
+
+def adapt(message: Message, version: int) -> Message:
+    """The message as a client of `version` reads it."""
+    match message[0]:
+        case 4 if version < 166:  # error
+            return message[:-1]
+        case 5:  # openOrder
+            return _with_profile(_older_open_order(message, version), version)
+        case 101:  # completedOrder
+            return _with_profile(message[:-5] if version < 170 else message, version)
+        case 10 if version < 164:  # contractDetails
+            sizes = message[-1:] if version == 163 else ()
+            head, rest = message[1 : MIN_TICK + 1], message[MIN_TICK + 1 : -3]
+            return (10, 8, *head, "", *rest, *sizes)
+        case 11 if version < NEWEST:  # execDetails
+            return message[:-1]
+        case 79 if version < 176:  # symbolSamples
+            return _without_descriptions(message)
+    return message
+
+
+def _with_profile(message: Message, version: int) -> Message:
+    """Before version 177 an empty faProfile follows faPercentage."""
+    at = 34 if message[0] == 5 else 31
+    return (*message[:at], "", *message[at:]) if version < 177 else message
+
+
+def _without_descriptions(message: Message) -> Message:
+    """Drops the description and the issuer behind the derivatives of each symbol."""
+    kept, at = list(message[:3]), 3
+    while at < len(message):
+        derivatives = int(str(message[at + 5]))
+        kept += message[at : at + 6 + derivatives]
+        at += 8 + derivatives
+    return tuple(kept)
+
+
+def _older_open_order(message: Message, version: int) -> Message:
+    """Drops, from the end, the pegged sizes and offsets, autoCancelParent, postToAts and duration."""
+    dropped = 5 * (version < 170) + (version < 162) + (version < 160) + (version < 158)
+    return message[: len(message) - dropped]

@@ -1,0 +1,132 @@
+"""Questions under way: what has been heard of each answer, and who waits for it."""
+
+import asyncio
+from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from mats.ib.errors import RequestFailed
+
+FIRST_REQUEST_ID = 1_000_000_000
+"""Request ids and order ids share one space on the wire; requests live where no order id comes (both below 2**31)."""
+
+T = TypeVar("T")
+
+
+class PendingSnapshot(StrEnum):
+    """What the protocol answers without a request id: one of a kind at a time. The last two have no end marker."""
+
+    POSITIONS = "positions"
+    OPEN_ORDERS = "open orders"
+    COMPLETED_ORDERS = "completed orders"
+    SERVER_TIME = "server time"
+    COMMISSIONS = "commissions"
+    INSTRUMENTS = "instruments"
+
+
+WITH_END = frozenset(PendingSnapshot) - {PendingSnapshot.COMMISSIONS, PendingSnapshot.INSTRUMENTS}
+
+
+class PendingAnswer(Generic[T]):
+    """The items of one answer so far; awaiting it gives them all once the end marker came. `what` is for people.
+
+    `note` is what the end marker said.
+    """
+
+    def __init__(self, key: Hashable, what: str) -> None:
+        self.key, self.what = key, what
+        self.items: list[T] = []
+        self.sent = False
+        self.note = ""
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def ended(self) -> bool:
+        """The end marker or a refusal came: the gateway is done with the question."""
+        return self._complete.done()
+
+    def finish(self, note: str) -> None:
+        self.note = note
+        if not self._complete.done():
+            self._complete.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        if not self._complete.done():
+            self._complete.set_exception(error)
+            self._complete.exception()  # a question that nobody waits for any more is no error of the loop
+
+    def __await__(self) -> Generator[Any, None, list[T]]:
+        yield from asyncio.shield(self._complete).__await__()
+        return self.items
+
+
+class PendingRequests:
+    """All questions under way. A question leaves it when its asker does; what comes later is counted as late."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, PendingAnswer[Any]] = {}
+        self._overdue: set[Hashable] = set()
+        self._next_id = FIRST_REQUEST_ID
+        self.late = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._answers
+
+    def new_id(self) -> int:
+        """A request id never used before in this session."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def begin(self, key: Hashable, what: str) -> PendingAnswer[Any]:
+        """The answer that will collect what comes for `key`."""
+        if key in self._answers:
+            raise ValueError(f"request {key!r} is under way already; wait for it")
+        if key in self._overdue:
+            raise RequestFailed(f"{what}: the last such question is unanswered, its end would be taken for this one's")
+        return self._answers.setdefault(key, PendingAnswer(key, what))
+
+    @contextmanager
+    def gathering(self, key: Hashable) -> Iterator[PendingAnswer[Any]]:
+        """Collect what comes for `key` for as long as the context lasts."""
+        answer = self.begin(key, str(key))
+        try:
+            yield answer
+        finally:
+            self.end(key)
+
+    def end(self, key: Hashable) -> None:
+        """The asker is gone. A question without an id cannot be asked again before its end marker has come."""
+        answer = self._answers.pop(key, None)
+        if answer and not answer.ended and key in WITH_END:
+            self._overdue.add(key)
+
+    def add(self, key: Hashable, item: object) -> None:
+        """One item of the answer."""
+        if answer := self._answers.get(key):
+            answer.items.append(item)
+        elif not isinstance(key, PendingSnapshot):  # unasked positions and orders are ordinary news
+            self.late += 1
+
+    def finish(self, key: Hashable, note: str = "") -> None:
+        """The end marker, with what it says itself."""
+        if answer := self._answers.get(key):
+            answer.finish(note)
+        else:
+            self.late += 1
+            self._overdue.discard(key)
+
+    def fail(self, key: Hashable, error: Callable[[str], Exception]) -> None:
+        """The broker refused; `error` is made from what was asked."""
+        if answer := self._answers.get(key):
+            answer.fail(error(answer.what))
+        else:
+            self.late += 1
+
+    def fail_all(self, error: Exception) -> None:
+        """Nothing will be answered any more."""
+        for answer in self._answers.values():
+            answer.fail(error)

@@ -1,0 +1,134 @@
+"""The replay: all that the broker knows, complete or not at all.
+
+Positions, open orders and completed orders are asked for at once; executions last, so that they cover every fill that
+the others show. Commissions have no end marker: those that come by then are included, later ones are told as events.
+"""
+
+# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+
+from collections.abc import Callable, Hashable
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ib_async.objects import ExecutionFilter
+
+from mats.ib.callbacks import Callbacks
+from mats.ib.errors import IncompleteReplay, RequestTimedOut
+from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
+from mats.ib.requests import BrokerRequests, within
+from mats.ib.sender import SendLane
+from mats.model import BrokerOrder, BrokerSnapshot
+
+T = TypeVar("T")
+
+MASTER = 0
+"""The client id that sees everybody's orders."""
+
+EXECUTIONS = "executions"
+ASKED = (PendingSnapshot.POSITIONS, PendingSnapshot.OPEN_ORDERS, PendingSnapshot.COMPLETED_ORDERS)
+
+
+class ExecutionsEnd(StrEnum):
+    """How to read a missing end of the executions: real gateways were seen to send none for an idle account.
+
+    `REQUIRED`: the replay is incomplete. `SILENCE_IF_IDLE`: there are none, if everything else is complete, no
+    execution came in all the time, no order has a fill, and a question that was asked later was answered.
+    """
+
+    REQUIRED = "REQUIRED"
+    SILENCE_IF_IDLE = "SILENCE_IF_IDLE"
+
+
+class SnapshotRequests:
+    """One replay over a session's questions."""
+
+    def __init__(
+        self, client: Any, client_id: int, questions: BrokerRequests, pending: PendingRequests, callbacks: Callbacks
+    ) -> None:
+        self._client, self._client_id = client, client_id
+        self._questions, self._pending, self._callbacks = questions, pending, callbacks
+
+    async def run(self, timeout: float, policy: ExecutionsEnd) -> BrokerSnapshot:
+        """Everything within `timeout` seconds, or `IncompleteReplay` naming what is missing and what was heard."""
+        undecoded = self._callbacks.undecoded
+        answers: dict[str, PendingAnswer[Any]] = {}
+        async with AsyncExitStack() as stack:
+            try:
+                async with within("replay", timeout):
+                    await self._ask(stack, answers)
+            except RequestTimedOut as error:
+                if not (policy is ExecutionsEnd.SILENCE_IF_IDLE and _idle(answers)):
+                    raise IncompleteReplay(self._complaint(timeout, answers)) from error
+            if self._callbacks.undecoded > undecoded:
+                raise IncompleteReplay("replay: a message could not be decoded; it may have been an execution")
+            return _collect(answers)
+
+    async def _ask(self, stack: AsyncExitStack, answers: dict[str, PendingAnswer[Any]]) -> None:
+        client, ask = self._client, self._questions.snapshot
+        # Client 0 must not use reqOpenOrders: it binds manual orders, which cancels and resubmits them.
+        open_orders = client.reqAllOpenOrders if self._client_id == MASTER else client.reqOpenOrders
+        answers[PendingSnapshot.POSITIONS] = await stack.enter_async_context(
+            ask(PendingSnapshot.POSITIONS, client.reqPositions)
+        )
+        for kind in (PendingSnapshot.INSTRUMENTS, PendingSnapshot.COMMISSIONS):
+            answers[kind] = stack.enter_context(self._pending.gathering(kind))
+        answers[PendingSnapshot.OPEN_ORDERS] = await stack.enter_async_context(
+            ask(PendingSnapshot.OPEN_ORDERS, open_orders)
+        )
+        answers[PendingSnapshot.COMPLETED_ORDERS] = await stack.enter_async_context(
+            ask(PendingSnapshot.COMPLETED_ORDERS, lambda: client.reqCompletedOrders(False))
+        )
+        for kind in ASKED:
+            await answers[kind]
+        answers[EXECUTIONS] = await stack.enter_async_context(
+            self._questions.asking(
+                EXECUTIONS, lambda key: client.reqExecutions(key, ExecutionFilter()), lane=SendLane.URGENT
+            )
+        )
+        answers[PendingSnapshot.SERVER_TIME] = await stack.enter_async_context(
+            ask(PendingSnapshot.SERVER_TIME, client.reqCurrentTime)
+        )
+        await answers[EXECUTIONS]
+        await answers[PendingSnapshot.SERVER_TIME]
+
+    def _complaint(self, timeout: float, answers: dict[str, PendingAnswer[Any]]) -> str:
+        missing = [
+            name
+            for name in (*ASKED, EXECUTIONS, PendingSnapshot.SERVER_TIME)
+            if name not in answers or not answers[name].ended
+        ]
+        last = self._callbacks.notices.last
+        heard = f"; the gateway last said: {last}" if last else ""
+        return f"replay: no end of {', '.join(missing)} in {timeout:g} s, which does not mean none{heard}"
+
+
+def _idle(answers: dict[str, PendingAnswer[Any]]) -> bool:
+    """Whether all but the end of the executions came, and nothing that came speaks of an execution."""
+    if (
+        EXECUTIONS not in answers
+        or PendingSnapshot.SERVER_TIME not in answers
+        or not answers[PendingSnapshot.SERVER_TIME].ended
+    ):
+        return False
+    orders: list[BrokerOrder] = (
+        answers[PendingSnapshot.OPEN_ORDERS].items + answers[PendingSnapshot.COMPLETED_ORDERS].items
+    )
+    return not answers[EXECUTIONS].items and not any(order.filled or order.status == "Filled" for order in orders)
+
+
+def _collect(answers: dict[str, PendingAnswer[Any]]) -> BrokerSnapshot:
+    """The last word on each position and order; every execution and commission, each once."""
+    heard = {name: answer.items for name, answer in answers.items()}
+    return BrokerSnapshot(
+        executions=_last(heard[EXECUTIONS], lambda e: (e.account, e.exec_id)),
+        commissions=_last(heard[PendingSnapshot.COMMISSIONS], lambda c: c.exec_id),
+        open_orders=_last(heard[PendingSnapshot.OPEN_ORDERS], lambda o: (o.client_id, o.order_id, o.perm_id)),
+        completed_orders=_last(heard[PendingSnapshot.COMPLETED_ORDERS], lambda o: (o.perm_id, o.order_ref)),
+        positions=_last(heard[PendingSnapshot.POSITIONS], lambda p: (p.account, p.instrument)),
+        instruments=_last(heard[PendingSnapshot.INSTRUMENTS], lambda i: i.id),
+    )
+
+
+def _last(items: list[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
+    return tuple({key(item): item for item in items}.values())

@@ -1,0 +1,68 @@
+"""IB's ways to write an instant, and the one that we send.
+
+The gateway writes the zone of its own settings into executions and bars. A zone that is not known here is an error,
+never a guess: an execution with a wrong time is wrong for ever.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from mats.model import SECOND, Nanos, from_datetime, to_datetime
+
+Zones = Mapping[str, str]
+"""Names that a gateway uses, each with the IANA name it stands for: `{"China Standard Time": "Asia/Shanghai"}`."""
+
+NO_ZONES: Zones = MappingProxyType({})
+
+
+class UnknownTime(ValueError):
+    """A text that is not an instant, or one in an unknown zone."""
+
+
+def instant(text: str, zones: Zones = NO_ZONES) -> Nanos:
+    """The instant that the gateway wrote.
+
+    Forms: seconds since 1970; `20260413 15:27:04 US/Eastern`; `20260413-19:27:04` (UTC); `20260413` (a trading day:
+    midnight UTC of its date). Of an hour that a zone repeats in autumn, the first is meant.
+    """
+    told = text.strip()
+    if told[8:9] == "-":
+        told = f"{told[:8]} {told[9:]} UTC"
+    date, _, rest = told.partition(" ")
+    if not rest:
+        return _plain(date)
+    clock, _, zone = rest.strip().partition(" ")
+    if not zone:
+        raise UnknownTime(f"time {text!r} has no zone; set the gateway to send its time zone with times")
+    return from_datetime(_parse(date + clock, "%Y%m%d%H:%M:%S", text).replace(tzinfo=_zone(zone.strip(), text, zones)))
+
+
+def utc_text(moment: Nanos) -> str:
+    """The instant as IB reads it, with an explicit zone: `20260413 19:27:04 UTC`."""
+    return to_datetime(moment).strftime("%Y%m%d %H:%M:%S UTC")
+
+
+def _plain(text: str) -> Nanos:
+    if len(text) == 8:
+        return from_datetime(_parse(text, "%Y%m%d", text).replace(tzinfo=UTC))
+    if text.isascii() and text.isdigit():
+        return int(text) * SECOND
+    raise UnknownTime(f"time {text!r} is neither seconds since 1970, nor yyyymmdd, nor yyyymmdd hh:mm:ss ZONE")
+
+
+def _parse(text: str, form: str, told: str) -> datetime:
+    try:
+        return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is attached by the caller
+    except ValueError as error:
+        raise UnknownTime(f"time {told!r} is not a date and time in IB's form yyyymmdd hh:mm:ss ZONE") from error
+
+
+def _zone(name: str, told: str, zones: Zones) -> tzinfo:
+    try:
+        return ZoneInfo(zones.get(name, name))
+    except (KeyError, ValueError, OSError) as error:
+        raise UnknownTime(
+            f"time {told!r} is in the unknown zone {name!r}; name its IANA zone in the settings of the connection"
+        ) from error

@@ -1,0 +1,31 @@
+"""Books: what each strategy holds, what it cost and what it earned. Folds over the fill log."""
+
+from mats.ledger.books.book import Book, BookKey, adjust, closed_part, move, released_cost, trade, unrealized
+from mats.ledger.books.books import Books, refold
+from mats.ledger.books.history import Charge, History, key_of, settled
+from mats.ledger.books.lots import Lot, Matching, OpenLots
+from mats.ledger.books.round_trips import RoundTrips, TradeChange
+from mats.ledger.books.trades import Trade
+
+__all__ = [
+    "Book",
+    "BookKey",
+    "Books",
+    "Charge",
+    "History",
+    "Lot",
+    "Matching",
+    "OpenLots",
+    "RoundTrips",
+    "Trade",
+    "TradeChange",
+    "adjust",
+    "closed_part",
+    "key_of",
+    "move",
+    "refold",
+    "released_cost",
+    "settled",
+    "trade",
+    "unrealized",
+]

@@ -1,0 +1,261 @@
+"""Lots: what is open of each opening, and how what comes in closes it. Of one book.
+
+Each opening is a lot, a position transaction, named by its execution. What comes in closes lots of the other side,
+first in, first out (or last in); what is left of it opens a lot of its own. A lot that is closed in parts makes a trade
+for each part.
+
+Commissions are shared by quantity: units `a` to `b` of an execution of `size` units bear `cost × b / size` less
+`cost × a / size`, each rounded to `QUANTUM`. So the shares of one execution add up to its commission exactly.
+"""
+
+from collections import OrderedDict
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from mats.ledger.books.book import BookKey
+from mats.ledger.books.history import Charge
+from mats.ledger.books.trades import Trade
+from mats.model import EXACT, ONE, ZERO, Currency, IntentId, Nanos, Side, converted, share
+
+WAITING = 256
+"""So many executions of a book are remembered while their commission is missing."""
+
+FORGOTTEN = ("", ZERO)
+"""A piece that was let go, or may have been."""
+
+Matching = Literal["fifo", "lifo"]
+"""Which lots are closed first: the oldest or the newest."""
+
+
+Span = tuple[Decimal, Decimal]
+"""Where a piece begins among the units of its execution, and how many units those are."""
+
+Bill = tuple[dict[Currency, Decimal], Decimal | None]
+"""Commissions by currency, and in the base currency, None where a rate was not known."""
+
+
+class Lot(msgspec.Struct, frozen=True, kw_only=True):
+    """What is open of an execution or adjustment: `quantity`, signed, of its `size` units.
+
+    `value` is what that cost (long) or brought in (short), with multiplier, where a split has changed the units; else
+    it follows from the price. `rate` is base currency for one unit of the instrument's at booking, None where unknown.
+    `charge` is what the whole of it cost, None while that is not known.
+    """
+
+    id: str
+    time: Nanos
+    price: Decimal
+    quantity: Decimal
+    size: Decimal
+    intent_id: IntentId = ""
+    rate: Decimal | None = None
+    charge: Charge | None = None
+    value: Decimal | None = None
+
+    @property
+    def used(self) -> Decimal:
+        """How many units of it are closed, or have closed others."""
+        return EXACT.subtract(self.size, self.quantity.copy_abs())
+
+    def less(self, size: Decimal) -> "Lot":
+        """The lot without `size` of its units."""
+        left = EXACT.subtract(self.quantity.copy_abs(), size)
+        value = None if self.value is None else EXACT.subtract(self.value, self.value_of(size))
+        return replace(self, quantity=left.copy_sign(self.quantity), value=value)
+
+    def value_of(self, size: Decimal) -> Decimal:
+        """What `size` of its units cost after a split: of the whole lot the whole value, else a rounded share."""
+        assert self.value is not None, f"lot {self.id} has its price"
+        whole = self.quantity.copy_abs()
+        return self.value if size == whole else share(self.value, size, whole)
+
+
+class Waiting(msgspec.Struct):
+    """An execution of `size` units without a commission: its trades by id, each with the first of its units."""
+
+    size: Decimal
+    pieces: list[tuple[str, Decimal]] = []
+
+
+class OpenLots:
+    """The open lots of one book, oldest first, and its trades that wait for a commission. It changes in place."""
+
+    def __init__(
+        self, key: BookKey, currency: Currency, multiplier: Decimal = ONE, matching: Matching = "fifo"
+    ) -> None:
+        self.key, self.currency, self.multiplier, self.matching = key, currency, multiplier, matching
+        self.lots: OrderedDict[str, Lot] = OrderedDict()
+        self.waiting: dict[str, Waiting] = {}
+        self.unfinished: dict[str, Trade] = {}
+        self.forgetful = False
+
+    @property
+    def quantity(self) -> Decimal:
+        """Signed units in all open lots."""
+        total = ZERO
+        for lot in self.lots.values():
+            total = EXACT.add(total, lot.quantity)
+        return total
+
+    def take(self, incoming: Lot) -> list[Trade]:
+        """Close lots of the other side with `incoming`; what is left of it opens a lot. Returns the trades made."""
+        trades: list[Trade] = []
+        while incoming.quantity and (lot := self._opposite(incoming.quantity)):
+            size = min(lot.quantity.copy_abs(), incoming.quantity.copy_abs())
+            trades.append(self._closed(lot, incoming, size))
+            self._keep(lot.less(size))
+            incoming = incoming.less(size)
+        self._keep(incoming)
+        return trades
+
+    def remove(self, quantity: Decimal) -> Decimal:
+        """Let lots of the other side leave without a trade; returns what is left of the signed `quantity`."""
+        while quantity and (lot := self._opposite(quantity)):
+            size = min(lot.quantity.copy_abs(), quantity.copy_abs())
+            self._keep(lot.less(size))
+            quantity = EXACT.subtract(quantity.copy_abs(), size).copy_sign(quantity)
+        return quantity
+
+    def rescale(self, quantity: Decimal) -> None:
+        """A split: all lots together become `quantity` units, of the same side, and cost what they cost.
+
+        Units are shared in proportion and rounded to `QUANTUM`; the newest lot takes what is left.
+        """
+        whole, left = self.quantity, quantity
+        for number, lot in enumerate(list(self.lots.values()), 1):
+            units = left if number == len(self.lots) else share(quantity, lot.quantity, whole)
+            left = EXACT.subtract(left, units)
+            value = self._value(lot) if lot.value is None else lot.value
+            price = value / (units.copy_abs() * self.multiplier)
+            if lot.charge is None:
+                self._forget(lot.id)
+                self.waiting[lot.id] = Waiting(units.copy_abs(), [FORGOTTEN])
+            self.lots[lot.id] = replace(
+                lot, quantity=units, size=units.copy_abs(), price=price, value=value, charge=_rest(lot)
+            )
+
+    def charge(self, family: str, cost: Charge) -> list[Trade] | None:
+        """Share the commission of an execution; returns the trades that changed, None where they are forgotten."""
+        if family not in self.waiting and self.forgetful:
+            return None
+        wait = self.waiting.pop(family, Waiting(ONE, []))
+        if (lot := self.lots.get(family)) is not None:
+            self.lots[family] = replace(lot, charge=cost)
+        trades = []
+        for name, first in wait.pieces:
+            if name not in self.unfinished:
+                return None
+            trades.append(self._finished(_charged(self.unfinished.pop(name), family, cost, (first, wait.size))))
+        return trades
+
+    def _opposite(self, quantity: Decimal) -> Lot | None:
+        """The next lot that `quantity` closes."""
+        if not self.lots:
+            return None
+        lot = self.lots[next(iter(self.lots) if self.matching == "fifo" else reversed(self.lots))]
+        return lot if lot.quantity.is_signed() != quantity.is_signed() else None
+
+    def _keep(self, lot: Lot) -> None:
+        if lot.quantity:
+            self.lots[lot.id] = lot
+        else:
+            self.lots.pop(lot.id, None)
+
+    def _value(self, lot: Lot) -> Decimal:
+        return EXACT.multiply(EXACT.multiply(lot.price, self.multiplier), lot.quantity.copy_abs())
+
+    def _closed(self, lot: Lot, incoming: Lot, size: Decimal) -> Trade:
+        account, strategy, instrument = self.key
+        bill: Bill = ({}, ZERO)
+        for end in (lot, incoming):
+            if end.charge is not None:
+                bill = _billed(bill, end.charge, size, (end.used, end.size))
+        trade = Trade(
+            account=account,
+            strategy=strategy,
+            instrument=instrument,
+            currency=self.currency,
+            multiplier=self.multiplier,
+            side=Side.SELL if lot.quantity.is_signed() else Side.BUY,
+            quantity=size,
+            entry_id=lot.id,
+            entry_time=lot.time,
+            entry_price=lot.price,
+            entry_intent=lot.intent_id,
+            entry_value=None if lot.value is None else lot.value_of(size),
+            exit_id=incoming.id,
+            exit_time=incoming.time,
+            exit_price=incoming.price,
+            exit_intent=incoming.intent_id,
+            rate=incoming.rate,
+            commissions=bill[0],
+            commissions_base=bill[1],
+            uncharged=tuple(end.id for end in (lot, incoming) if end.charge is None),
+        )
+        if trade.uncharged:
+            for end in (lot, incoming):
+                if end.charge is None:
+                    self._wait(end, trade)
+        return self._finished(trade)
+
+    def _finished(self, trade: Trade) -> Trade:
+        if trade.uncharged:
+            self.unfinished[trade.id] = trade
+        return trade
+
+    def _wait(self, end: Lot, trade: Trade) -> None:
+        wait = self.waiting.get(end.id)
+        if wait is None:
+            if len(self.waiting) >= WAITING:
+                self._forget(oldest := next(iter(self.waiting)))
+                del self.waiting[oldest]
+                self.forgetful = True
+            torn = self.forgetful and (end.used or end.id in self.lots)
+            wait = self.waiting[end.id] = Waiting(end.size, [FORGOTTEN] if torn else [])
+        wait.pieces.append((trade.id, end.used))
+
+    def _forget(self, family: str) -> None:
+        """Let go of the trades that wait for an execution: its commission will find them missing."""
+        if family in self.waiting:
+            for name, _ in self.waiting[family].pieces:
+                self.unfinished.pop(name, None)
+
+
+def _charged(trade: Trade, family: str, charge: Charge, span: Span) -> Trade:
+    """The trade with its share of what one of its executions cost."""
+    bill = (trade.commissions, trade.commissions_base)
+    commissions, base = _billed(bill, charge, trade.quantity, span)
+    uncharged = tuple(name for name in trade.uncharged if name != family)
+    return replace(trade, commissions=commissions, commissions_base=base, uncharged=uncharged)
+
+
+def _billed(bill: Bill, charge: Charge, quantity: Decimal, span: Span) -> Bill:
+    """The commissions of a trade of `quantity` units with its share of one more."""
+    if not charge.amount:
+        return bill
+    commissions, base = bill
+    part = _part(charge.amount, quantity, span)
+    commissions = {**commissions, charge.currency: EXACT.add(commissions.get(charge.currency, ZERO), part)}
+    if base is None or charge.rate is None:
+        return commissions, None
+    in_base = converted(charge.amount, charge.rate)
+    return commissions, EXACT.add(base, part if in_base == charge.amount else _part(in_base, quantity, span))
+
+
+def _part(amount: Decimal, quantity: Decimal, span: Span) -> Decimal:
+    """What `quantity` units of an execution bear of `amount`."""
+    first, size = span
+    last = EXACT.add(first, quantity)
+    upto = amount if last == size else share(amount, last, size)
+    return EXACT.subtract(upto, share(amount, first, size)) if first else upto
+
+
+def _rest(lot: Lot) -> Charge | None:
+    """What the units still open bear of the lot's commission."""
+    if lot.charge is None:
+        return None
+    rest = _part(lot.charge.amount, lot.quantity.copy_abs(), (lot.used, lot.size))
+    return replace(lot.charge, amount=rest)

@@ -1,0 +1,299 @@
+"""Round trips of all books: the fold of the fill log into completed trades, entry by entry.
+
+What opens and closes is an execution in its latest revision, in the order of `mats.ledger.books.history`. An adjustment
+opens at its price. What it takes away is a trade at its price where it states a result, as an expiry does; else it
+leaves without one, for nothing was sold that we know of. One that states that the position cost what it cost is a
+split.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from mats.ledger.books.book import BookKey
+from mats.ledger.books.history import Charge, Executed, History, Step, charge_of, key_of, settled
+from mats.ledger.books.lots import Lot, Matching, OpenLots, Waiting
+from mats.ledger.books.trades import Trade
+from mats.model import (
+    EXACT,
+    ONE,
+    ZERO,
+    AdjustmentRecorded,
+    CommissionRecorded,
+    Currency,
+    Entry,
+    Execution,
+    FillCorrected,
+    FillRecorded,
+    IntentId,
+    Nanos,
+)
+
+
+class TradeChange(msgspec.Struct, frozen=True):
+    """What an entry made of the trades: `kept` are new or stand in place of those with their id; `removed` are no more.
+
+    A removed trade is given as it was. One whose closing time moved is removed and kept.
+    """
+
+    kept: tuple[Trade, ...] = ()
+    removed: tuple[Trade, ...] = ()
+
+
+NOTHING = TradeChange()
+
+
+def round_trips(entries: Sequence[Entry], matching: Matching = "fifo") -> tuple[Trade, ...]:
+    """The completed trades of one book, each execution at its latest revision and with its share of commissions."""
+    return tuple(_refolded(entries, matching)[1]) if entries else ()
+
+
+class RoundTrips:
+    """The open lots of every book, up to entry `seq` of the log; completed trades are told and not kept.
+
+    `history` serves what changes the past, as for `Books`. Without the whole past a correction is undone at its old
+    price and booked anew at the end, a late fill counts at the end, and a commission of the past changes no trade.
+    """
+
+    def __init__(self, history: History, matching: Matching = "fifo") -> None:
+        self.seq = 0
+        self._history, self.matching = history, matching
+        self._books: dict[BookKey, _Book] = {}
+
+    def apply(self, entry: Entry) -> TradeChange:
+        """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
+        if entry.seq <= self.seq:
+            return NOTHING
+        if entry.seq != self.seq + 1:
+            raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
+        self.seq = entry.seq
+        key = key_of(entry)
+        book = self._books.get(key) or self._books.setdefault(key, _Book(_lots_of(entry, self.matching)))
+        if book.changes_past(entry) and (change := self._redone(key, book, entry)) is not None:
+            return change
+        trades = book.folded(entry)
+        if trades is None:
+            return self._redone(key, book, entry) or NOTHING
+        return TradeChange(tuple(trades)) if trades else NOTHING
+
+    def lots(self, key: BookKey) -> tuple[Lot, ...]:
+        """What is open in a book, oldest first: its position transactions."""
+        return tuple(self._books[key].lots.lots.values()) if key in self._books else ()
+
+    def dump(self) -> bytes:
+        """Everything as bytes for a snapshot."""
+        books = [_saved(book) for book in self._books.values()]
+        return msgspec.msgpack.encode(_Snapshot(self.seq, books, self.matching))
+
+    @classmethod
+    def load(cls, payload: bytes, history: History) -> "RoundTrips":
+        """The state of `dump`, under the method it was folded with."""
+        snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
+        loaded = cls(history, snapshot.matching)
+        loaded.seq = snapshot.seq
+        loaded._books = {saved.key: _restored(saved, snapshot.matching) for saved in snapshot.books}
+        return loaded
+
+    def rematch(self, matching: Matching) -> TradeChange:
+        """Fold every book again under another method; what that changes of all trades there ever were.
+
+        Raises ValueError, and changes nothing, where the past of a book is not whole: methods are never mixed.
+        """
+        changes, books = [], {}
+        for key, book in self._books.items():
+            whole = self._history(*key)
+            past = [known for known in whole if known.seq <= self.seq]
+            if len(past) != book.entries:
+                raise ValueError(
+                    f"{len(past)} of the {book.entries} entries of {'/'.join(key)} are left, so that its trades cannot"
+                    f" be matched {matching}; set portfolio.matching back to {self.matching}"
+                )
+            before = round_trips(whole, self.matching)  # those of later entries may be stored, and are told again
+            books[key], after = _refolded(past, matching)
+            changes.append(_change(before, after))
+        self.matching, self._books = matching, books
+        kept = (trade for change in changes for trade in change.kept)
+        return TradeChange(tuple(kept), tuple(trade for change in changes for trade in change.removed))
+
+    def _redone(self, key: BookKey, book: "_Book", entry: Entry) -> TradeChange | None:
+        """The trades of a book before and after an entry that changes its past; None where that past is not whole."""
+        past = [known for known in self._history(*key) if known.seq <= entry.seq]
+        if len(past) != book.entries + (0 if book.seq == entry.seq else 1):
+            return None
+        before = round_trips(past[:-1], self.matching)
+        self._books[key], after = _refolded(past, self.matching)
+        return _change(before, after)
+
+
+class _Book:
+    """The lots of one book, and what is needed to see that an entry changes its past."""
+
+    def __init__(self, lots: OpenLots) -> None:
+        self.lots = lots
+        self.entries = self.seq = 0
+        self.time: Nanos = 0
+        self.corrected: set[str] = set()
+
+    def changes_past(self, entry: Entry) -> bool:
+        """Whether an entry stands elsewhere than at the end, or replaces another one."""
+        match entry:
+            case FillRecorded():
+                return entry.execution.time < self.time
+            case FillCorrected():
+                return True
+            case CommissionRecorded():
+                return entry.previous is not None or entry.execution.family in self.corrected
+            case AdjustmentRecorded():
+                return False
+
+    def folded(self, entry: Entry) -> list[Trade] | None:
+        """The trades that `entry` makes or changes, as if nothing had happened later; None where they are forgotten."""
+        self.entries += 1
+        self.seq = entry.seq
+        match entry:
+            case FillRecorded():
+                self.time = max(self.time, entry.execution.time)
+                return self.lots.take(_lot(entry.execution, entry.intent_id, entry.rate, None))
+            case CommissionRecorded():
+                return [] if self.changes_past(entry) else self.lots.charge(entry.execution.family, charge_of(entry))
+            case AdjustmentRecorded():
+                return _adjusted(self.lots, entry)
+            case FillCorrected():
+                self.corrected.add(entry.execution.family)
+                return self.lots.take(_undoing(entry)) + self.lots.take(_anew(entry))
+
+
+class _Saved(msgspec.Struct):
+    """A book in a snapshot."""
+
+    key: BookKey
+    currency: Currency
+    multiplier: Decimal
+    lots: list[Lot]
+    waiting: dict[str, Waiting]
+    unfinished: list[Trade]
+    forgetful: bool
+    entries: int
+    seq: int
+    time: Nanos
+    corrected: list[str]
+
+
+class _Snapshot(msgspec.Struct):
+    seq: int
+    books: list[_Saved]
+    matching: Matching = "fifo"
+
+
+def _saved(book: _Book) -> _Saved:
+    lots = book.lots
+    return _Saved(
+        key=lots.key,
+        currency=lots.currency,
+        multiplier=lots.multiplier,
+        lots=list(lots.lots.values()),
+        waiting=lots.waiting,
+        unfinished=list(lots.unfinished.values()),
+        forgetful=lots.forgetful,
+        entries=book.entries,
+        seq=book.seq,
+        time=book.time,
+        corrected=sorted(book.corrected),
+    )
+
+
+def _restored(saved: _Saved, matching: Matching) -> _Book:
+    lots = OpenLots(saved.key, saved.currency, saved.multiplier, matching)
+    lots.lots.update((lot.id, lot) for lot in saved.lots)
+    lots.waiting, lots.forgetful = saved.waiting, saved.forgetful
+    lots.unfinished = {trade.id: trade for trade in saved.unfinished}
+    book = _Book(lots)
+    book.entries, book.seq, book.time, book.corrected = saved.entries, saved.seq, saved.time, set(saved.corrected)
+    return book
+
+
+def _change(before: Sequence[Trade], after: Sequence[Trade]) -> TradeChange:
+    known = {trade.id: trade for trade in before}
+    places = {(trade.id, trade.exit_time) for trade in after}
+    return TradeChange(
+        kept=tuple(trade for trade in after if known.get(trade.id) != trade),
+        removed=tuple(trade for trade in known.values() if (trade.id, trade.exit_time) not in places),
+    )
+
+
+def _refolded(entries: Sequence[Entry], matching: Matching) -> tuple[_Book, list[Trade]]:
+    """A book from its whole history, and its completed trades."""
+    steps, newest = settled(entries)
+    book = _Book(_lots_of(entries[0], matching))
+    trades = [trade for step in steps for trade in _stepped(book.lots, step)]
+    book.entries, book.seq, book.time = len(entries), entries[-1].seq, newest
+    book.corrected = {e.execution.family for e in entries if isinstance(e, FillCorrected)}
+    return book, trades
+
+
+def _stepped(lots: OpenLots, step: Step) -> Iterator[Trade]:
+    if isinstance(step, Executed):
+        yield from lots.take(_lot(step.execution, step.intent_id, step.rate, step.charge))
+    else:
+        yield from _adjusted(lots, step)
+
+
+def _adjusted(lots: OpenLots, entry: AdjustmentRecorded) -> list[Trade]:
+    """What an adjustment makes of the lots; what it brings costs nothing but its price."""
+    lot = Lot(
+        id=f"adjustment-{entry.seq}",
+        time=entry.recorded,
+        price=entry.price,
+        quantity=entry.quantity,
+        size=entry.quantity.copy_abs(),
+        rate=entry.rate,
+        charge=Charge(ZERO, entry.currency, ONE),
+    )
+    if entry.cost is None:
+        left = lots.remove(entry.quantity)
+    elif entry.realized:
+        return lots.take(lot)
+    elif not entry.cost and _same_side(lots.quantity, after := EXACT.add(lots.quantity, entry.quantity)):
+        lots.rescale(after)
+        return []
+    else:
+        left = lots.remove(entry.quantity)
+        value = entry.cost.copy_negate() if entry.quantity.is_signed() else entry.cost
+        lot = msgspec.structs.replace(lot, value=value)
+    return lots.take(lot.less(EXACT.subtract(lot.size, left.copy_abs())))
+
+
+def _same_side(held: Decimal, after: Decimal) -> bool:
+    return bool(held) and bool(after) and held.is_signed() == after.is_signed()
+
+
+def _lots_of(entry: Entry, matching: Matching) -> OpenLots:
+    source = entry if isinstance(entry, AdjustmentRecorded) else entry.execution
+    return OpenLots(key_of(entry), source.currency, source.multiplier, matching)
+
+
+def _lot(execution: Execution, intent_id: IntentId, rate: Decimal | None, charge: Charge | None) -> Lot:
+    return Lot(
+        id=execution.family,
+        time=execution.time,
+        price=execution.price,
+        quantity=execution.signed_quantity,
+        size=execution.quantity,
+        intent_id=intent_id,
+        rate=rate,
+        charge=charge,
+    )
+
+
+def _undoing(entry: FillCorrected) -> Lot:
+    """The opposite of what is corrected, at its price."""
+    old, free = entry.previous, Charge(ZERO, entry.previous.currency, ONE)
+    undone = _lot(old, entry.intent_id, entry.rate, free)
+    quantity = undone.quantity.copy_negate()
+    return msgspec.structs.replace(undone, id=f"undone-{entry.seq}", time=entry.execution.time, quantity=quantity)
+
+
+def _anew(entry: FillCorrected) -> Lot:
+    lot = _lot(entry.execution, entry.intent_id, entry.rate, Charge(ZERO, entry.execution.currency, ONE))
+    return msgspec.structs.replace(lot, id=entry.execution.exec_id)

@@ -1,0 +1,15 @@
+"""Entries of the fill log: how executions become entries, and which stage may receive which."""
+
+from mats.ledger.fill_log.attribution import NewExecution, attribute
+from mats.ledger.fill_log.booking import book, in_broker_order
+from mats.ledger.fill_log.entry_cache import EntryCache
+from mats.ledger.fill_log.stage_gate import StageGate
+
+__all__ = [
+    "EntryCache",
+    "NewExecution",
+    "StageGate",
+    "attribute",
+    "book",
+    "in_broker_order",
+]

@@ -1,0 +1,25 @@
+"""The newest entries of the fill log in memory, so that feeding the stages reads the disk only after a restart."""
+
+from collections.abc import Sequence
+
+from mats.model import Entry
+
+
+class EntryCache:
+    """A run of entries without a gap, the newest last; of the oldest it forgets what exceeds `capacity`."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: list[Entry] = []
+
+    def extend(self, entries: Sequence[Entry]) -> None:
+        self._entries.extend(entries)
+        if len(self._entries) > 2 * self._capacity:
+            del self._entries[: -self._capacity]
+
+    def span(self, first: int, last: int) -> tuple[Entry, ...] | None:
+        """Entries `first` to `last`, both included; None when the oldest of them have been forgotten."""
+        if not self._entries or first < self._entries[0].seq:
+            return None
+        offset = self._entries[0].seq
+        return tuple(self._entries[first - offset : last - offset + 1])

@@ -1,0 +1,85 @@
+"""What a difference may be besides a forgotten trade: a split, a new symbol, an expiry, an exercise.
+
+A split and a new symbol are questions to an operator; expiry and exercise follow from the terms of the contract.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from mats.model import InstrumentId
+
+
+class Residual(msgspec.Struct, frozen=True, tag="residual"):
+    """None of these: the difference is booked to `Discretionary`."""
+
+    @property
+    def text(self) -> str:
+        return "a residual"
+
+
+class SplitCause(msgspec.Struct, frozen=True, tag="split"):
+    """Every `old` units have become `new` ones; the position costs what it cost."""
+
+    instrument: InstrumentId
+    new: int
+    old: int
+
+    @property
+    def text(self) -> str:
+        return f"a {self.new}:{self.old} split of {self.instrument}"
+
+
+class SymbolChangeCause(msgspec.Struct, frozen=True, tag="symbol"):
+    """What was held as `instrument` is held as `successor`, at the same cost."""
+
+    instrument: InstrumentId
+    successor: InstrumentId
+
+    @property
+    def text(self) -> str:
+        return f"a change of symbol from {self.instrument} to {self.successor}"
+
+
+class ExpiryCause(msgspec.Struct, frozen=True, tag="expiry"):
+    """The contract ended. `price` is its settlement price for one unit; None where it is not known."""
+
+    instrument: InstrumentId
+    price: Decimal | None = None
+
+    @property
+    def text(self) -> str:
+        return f"the expiry of {self.instrument}"
+
+
+class ExerciseCause(msgspec.Struct, frozen=True, tag="exercise"):
+    """`contracts` (signed as held) of an option were exercised or assigned: `units` (signed) of the underlying came in
+    at `strike`."""
+
+    instrument: InstrumentId
+    underlying: InstrumentId
+    contracts: Decimal
+    units: Decimal
+    strike: Decimal
+
+    @property
+    def text(self) -> str:
+        return (
+            f"the exercise or assignment of {self.contracts:f} {self.instrument}: {self.units:+f} {self.underlying}"
+            f" at {self.strike:f}"
+        )
+
+
+Action = Residual | SplitCause | SymbolChangeCause | ExpiryCause | ExerciseCause
+
+
+def instruments_of(action: Action) -> tuple[InstrumentId, ...]:
+    """Every instrument that an action moves; the first one's break carries its entries."""
+    match action:
+        case SymbolChangeCause():
+            return action.instrument, action.successor
+        case ExerciseCause():
+            return action.instrument, action.underlying
+        case Residual():
+            return ()
+    return (action.instrument,)

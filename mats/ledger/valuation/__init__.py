@@ -1,0 +1,21 @@
+"""What books and accounts are worth: rates, exposure, equity, allocation."""
+
+from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.account_views import AccountView, account_view, results_of
+from mats.ledger.valuation.allocation import Allocation, Share, check_weights
+from mats.ledger.valuation.exposure import Marks, TradingResult
+from mats.ledger.valuation.fx import FxRates, conversion_pairs
+
+__all__ = [
+    "AccountFigures",
+    "AccountView",
+    "Allocation",
+    "FxRates",
+    "Marks",
+    "Share",
+    "TradingResult",
+    "account_view",
+    "check_weights",
+    "conversion_pairs",
+    "results_of",
+]

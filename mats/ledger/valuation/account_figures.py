@@ -1,0 +1,88 @@
+"""What the broker says an account is worth, and at which rates: the slow figures, versioned by arrival."""
+
+import math
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+from mats.ledger.valuation.fx import FxRates, pair_of
+from mats.model import AccountId, AccountValue, Currency, InstrumentId, Nanos, exact
+
+
+class AccountFigures:
+    """Account values by account and tag, and the rates among them. Unknown until the broker has said them."""
+
+    def __init__(self, base: Currency) -> None:
+        self.rates = FxRates(base)
+        self._values: dict[AccountId, dict[tuple[str, Currency], AccountValue]] = {}
+
+    def take(self, values: Iterable[AccountValue], now: Nanos) -> None:
+        """The newest values; while the broker says `AccountReady` = false its figures are wrong and not taken.
+
+        Source: IB's account-update reference: during its resets the server reports AccountReady false.
+        """
+        batch = sorted(values, key=lambda value: value.tag != "AccountReady")
+        for value in batch:
+            if value.tag == "AccountReady" or self.ready(value.account):
+                self._values.setdefault(value.account, {})[value.tag, value.currency] = value
+        for account in dict.fromkeys(value.account for value in batch if value.tag == "ExchangeRate"):
+            if self.ready(account):
+                self._take_rates(account, now)
+
+    def _take_rates(self, account: AccountId, now: Nanos) -> None:
+        """All rates of an account, as of now: the broker repeats only those that changed.
+
+        They are quoted in the account's own base currency, which need not be ours.
+        """
+        quoted = {
+            currency: rate
+            for (tag, currency), value in self._values[account].items()
+            if tag == "ExchangeRate" and (rate := _number(value.value)) and rate > 0
+        }
+        if (ours := quoted.pop(self.rates.base, None)) is not None:
+            for currency, rate in quoted.items():
+                self.rates = self.rates.with_rate(currency, self.rates.base, rate / ours, now, f"values of {account}")
+
+    def mark(self, instrument: InstrumentId, mid: float, now: Nanos) -> bool:
+        """Take the mid of a currency pair as its rate; whether it was one. Other instruments, and no price, are not."""
+        if (pair := pair_of(instrument)) is None or not math.isfinite(mid) or mid <= 0:
+            return False
+        self.rates = self.rates.with_rate(*pair, exact(mid), now, f"mid of {instrument}")
+        return True
+
+    def accounts(self) -> tuple[AccountId, ...]:
+        return tuple(self._values)
+
+    def values(self, account: AccountId) -> tuple[AccountValue, ...]:
+        """Everything the broker has said about the account."""
+        return tuple(self._values.get(account, {}).values())
+
+    def ready(self, account: AccountId) -> bool:
+        """False while the broker says that its figures are not to be used."""
+        ready = self._values.get(account, {}).get(("AccountReady", ""))
+        return ready is None or ready.value != "false"
+
+    def total_equity(self, account: AccountId) -> Decimal | None:
+        """Net liquidation value in the base currency, None while it is not known."""
+        return self.figure(account, "NetLiquidation", self.rates.base)
+
+    def figure(self, account: AccountId, tag: str, currency: Currency) -> Decimal | None:
+        """One value of the account, None while it is not known."""
+        value = self._values.get(account, {}).get((tag, currency))
+        return _number(value.value) if value and self.ready(account) else None
+
+    def cash(self, account: AccountId) -> dict[Currency, Decimal]:
+        """Balances by currency, without what open futures have earned since their last settlement.
+
+        Source: IB's account values: `CashBalance` by currency; the one in `BASE` is their sum.
+        """
+        tags = self._values.get(account, {})
+        balances = {currency: self.figure(account, tag, currency) for tag, currency in tags if tag == "CashBalance"}
+        return {c: balance for c, balance in balances.items() if balance is not None and c != "BASE"}
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -1,0 +1,110 @@
+"""Which strategy may work with how much of which account, and what of that has changed."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from mats.ledger.valuation.account_figures import AccountFigures
+from mats.model import ZERO, AccountId, Figure, StrategyName, Unknown
+
+
+def strategy_equity(explicit: Decimal | None, target_weight: Decimal | None, total_equity: Decimal | None) -> Figure:
+    """The equity of a strategy in the base currency: the explicit one, else `target_weight × total_equity`."""
+    if explicit is not None:
+        return explicit
+    if target_weight is None:
+        return Unknown("the strategy has neither an equity of its own nor a target weight")
+    if total_equity is None:
+        return Unknown("the account's total equity is not known yet")
+    return target_weight * total_equity
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A strategy, its account (empty: the first one) and its target weight."""
+
+    strategy: StrategyName
+    account: AccountId
+    weight: Decimal
+
+
+def check_weights(shares: Iterable[Share], allow_leverage: bool, first: AccountId = "") -> None:
+    """Target weights that are to hold together: none negative; in each account at most 1 unless leverage is allowed.
+
+    `first` is the account of the shares that name none. Raises ValueError with one sentence.
+    """
+    accounts: dict[AccountId, list[Share]] = {}
+    for share in shares:
+        if not share.weight.is_finite() or share.weight < 0:
+            raise ValueError(
+                f"target_weight {share.weight} of {share.strategy} is not a share; give a number from 0 to 1"
+            )
+        accounts.setdefault(share.account or first, []).append(share)
+    for account, held in accounts.items():
+        whole = sum((share.weight for share in held), ZERO)
+        if whole > 1 and not allow_leverage:
+            named = ", ".join(f"{share.strategy} {share.weight}" for share in held)
+            raise ValueError(
+                f"target weights of {account or 'the first account'} sum to {whole} ({named}); "
+                "lower them to at most 1 or set portfolio.allow_leverage"
+            )
+
+
+class Allocation:
+    """Equities in the base currency, in two tiers: the explicit one of a strategy wins over its weight."""
+
+    def __init__(self) -> None:
+        self.accounts: tuple[AccountId, ...] = ()
+        self.equities: dict[StrategyName, Decimal | None] = {}
+        self._shares: tuple[Share, ...] = ()
+        self._explicit: dict[StrategyName, Decimal] = {}
+
+    def share_out(self, shares: Sequence[Share]) -> None:
+        """The strategies that take part, instead of those before."""
+        self._shares = tuple(shares)
+
+    def set_explicit(self, equities: Mapping[StrategyName, Decimal], unread: Collection[StrategyName] = ()) -> None:
+        """The equities that were given to strategies outright, instead of those before; `unread` ones stay."""
+        kept = {strategy: equity for strategy, equity in self._explicit.items() if strategy in unread}
+        self._explicit = {**equities, **kept}
+
+    def places(self) -> tuple[tuple[AccountId, StrategyName], ...]:
+        """In which account each strategy may have an explicit equity; none while no account is known."""
+        places = ((self._account(share), share.strategy) for share in self._shares)
+        return tuple((account, strategy) for account, strategy in places if account)
+
+    def of_account(self, account: AccountId) -> dict[StrategyName, Decimal | None]:
+        """The equities of the strategies that trade in an account."""
+        return {s.strategy: self.equities.get(s.strategy) for s in self._shares if self._account(s) == account}
+
+    def overcommitted(self, figures: AccountFigures) -> dict[AccountId, str]:
+        """The accounts whose strategies may work with more than they are worth because some were given an equity.
+
+        One sentence each. What weights alone come to is `check_weights`' business; unknown equities are left out.
+        """
+        accounts = {self._account(share) for share in self._shares if share.strategy in self._explicit}
+        found = {}
+        for account in sorted(accounts):
+            total, given = figures.total_equity(account), self.of_account(account)
+            whole = sum((equity for equity in given.values() if equity is not None), ZERO)
+            if total is not None and whole > total:
+                own = ", ".join(f"{name} {self._explicit[name]:,.2f}" for name in given if name in self._explicit)
+                found[account] = (
+                    f"the strategies of {account} may work with {whole:,.2f} together and it is worth {total:,.2f}"
+                    f" (given outright: {own}); lower one with `mats equity`, or a target weight"
+                )
+        return found
+
+    def changes(self, figures: AccountFigures) -> dict[StrategyName, Decimal | None]:
+        """The equities that are not what they were, None where one is not known."""
+        changed = {}
+        for share in self._shares:
+            total = figures.total_equity(self._account(share))
+            equity = strategy_equity(self._explicit.get(share.strategy), share.weight, total)
+            value = None if isinstance(equity, Unknown) else equity
+            if share.strategy not in self.equities or self.equities[share.strategy] != value:
+                changed[share.strategy] = self.equities[share.strategy] = value
+        return changed
+
+    def _account(self, share: Share) -> AccountId:
+        return share.account or next(iter(self.accounts), "")

@@ -1,0 +1,106 @@
+"""Bars of one instrument as columns, and what happened to its shares: what a backtest is run on."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from mats.model.instrument import Instrument, InstrumentId
+from mats.model.money import Currency
+from mats.model.timestamp import SECOND, Nanos
+
+Floats = npt.NDArray[np.float64]
+Instants = npt.NDArray[np.int64]
+
+
+class BarColumns(msgspec.Struct, frozen=True, eq=False):
+    """Bars of `seconds`: `start` in nanoseconds UTC, ascending; prices and volume as floats.
+
+    `spread` is the quoted spread at each close in units of price, None where the source has none.
+    """
+
+    instrument: InstrumentId
+    seconds: int
+    start: Instants
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    spread: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def end(self) -> Instants:
+        """The instants from which each bar is known."""
+        return self.start + self.seconds * SECOND
+
+    def between(self, first: Nanos, last: Nanos) -> "BarColumns":
+        """The bars that start at or after `first` and end at or before `last`, without a copy."""
+        low = int(np.searchsorted(self.start, first, side="left"))
+        high = int(np.searchsorted(self.end, last, side="right"))
+        part = slice(low, max(low, high))
+        return BarColumns(
+            self.instrument,
+            self.seconds,
+            self.start[part],
+            self.open[part],
+            self.high[part],
+            self.low[part],
+            self.close[part],
+            self.volume[part],
+            None if self.spread is None else self.spread[part],
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of every value: equal fingerprints are equal bars."""
+        digest = hashlib.blake2b(f"{self.instrument}/{self.seconds}".encode(), digest_size=16)
+        columns = (self.start, self.open, self.high, self.low, self.close, self.volume, self.spread)
+        for column in columns:
+            digest.update(b"-" if column is None else np.ascontiguousarray(column).data)
+        return digest.hexdigest()
+
+
+class Split(msgspec.Struct, frozen=True):
+    """From `time` on, `ratio` units are what one unit was before: 7 for a 7:1 split."""
+
+    time: Nanos
+    ratio: Decimal
+
+
+class Dividend(msgspec.Struct, frozen=True):
+    """Who holds at `time` (the ex-date's open) gets `amount` of `currency` a unit; who is short pays it."""
+
+    time: Nanos
+    amount: Decimal
+    currency: Currency
+
+
+Action = Split | Dividend
+
+
+class BarData(msgspec.Struct, frozen=True, eq=False):
+    """What a backtest may see, instrument by instrument; all bars of one span."""
+
+    bars: Mapping[InstrumentId, BarColumns]
+    instruments: Mapping[InstrumentId, Instrument]
+    actions: Mapping[InstrumentId, tuple[Action, ...]] = {}
+
+    def fingerprint(self) -> str:
+        """A hash of everything in it."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name in sorted(self.bars):
+            digest.update(self.bars[name].fingerprint().encode())
+            digest.update(msgspec.json.encode((self.instruments[name], self.actions.get(name, ()))))
+        return digest.hexdigest()
+
+
+def ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """Each action once, in order of time; the later one of two of one time and kind."""
+    newest = {(action.time, type(action).__name__): action for action in actions}
+    return tuple(newest[key] for key in sorted(newest))

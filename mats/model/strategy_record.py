@@ -1,0 +1,79 @@
+"""The strategy table: which strategies there are, where their code is, and what share of the equity each has."""
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mats.errors import StrategyError
+from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
+"""A name travels in IB's orderRef and names storage symbols: short, no `:`, no `.`, no space."""
+
+
+class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of the strategy table.
+
+    `file` is a path, or a name below the operator's strategy folder, or `examples/NAME.py` of the package.
+    `target_weight` is the share of the account's equity, 0 to 1. An empty `account` means the first one.
+    """
+
+    name: StrategyName
+    file: str
+    class_name: str
+    params: dict[str, Any] = {}
+    target_weight: float = 0.0
+    account: AccountId = ""
+    active: bool = True
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r} cannot be used; take 1 to 20 of A-Z, a-z, 0-9, _ and -")
+        if self.name.lower() == DISCRETIONARY.lower():
+            raise ValueError(f"name {self.name!r} is reserved for what no strategy caused; take another")
+        if not math.isfinite(self.target_weight) or not 0 <= self.target_weight <= 1:
+            raise ValueError(f"target_weight {self.target_weight} is out of range; give a share from 0 to 1")
+        if not self.file or not self.class_name:
+            raise ValueError(f"file {self.file!r} or class_name {self.class_name!r} is empty; name both")
+
+
+def read_records(path: Path) -> tuple[StrategyRecord, ...]:
+    """The `[[strategy]]` tables of a TOML file, in its order; raises StrategyError on the first fault."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StrategyError(f"the strategy table {path} cannot be read ({error.strerror}); create it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StrategyError(f"the strategy table {path} is not TOML: {error}; mend that place") from error
+    rows = table.pop("strategy", [])
+    if table or not isinstance(rows, list):
+        raise StrategyError(f"{path} has {next(iter(table), 'strategy')!r}; write only [[strategy]] tables")
+    records = tuple(parse_record(row, f"{path}, strategy {number}") for number, row in enumerate(rows, 1))
+    check_table(records, str(path))
+    return records
+
+
+def parse_record(row: Mapping[str, Any], where: str) -> StrategyRecord:
+    """One table as a record; `where` names its place in an error."""
+    label = f"{where} ({row['name']})" if "name" in row else where
+    known = StrategyRecord.__struct_fields__
+    if unknown := [key for key in row if key not in known]:
+        raise StrategyError(f"{label}: key {unknown[0]!r} is not known; use {', '.join(known)}")
+    try:
+        return msgspec.convert(row, StrategyRecord, strict=True)
+    except msgspec.ValidationError as error:
+        raise StrategyError(f"{label}: {error}") from error
+
+
+def check_table(records: tuple[StrategyRecord, ...], where: str) -> None:
+    """Refuse two strategies of one name, however spelled: one would be booked to the other on some file systems."""
+    seen: dict[str, StrategyName] = {}
+    for record in records:
+        if (key := record.name.lower()) in seen:
+            raise StrategyError(f"{where}: strategy {record.name!r} is there twice; give each its own name")
+        seen[key] = record.name

@@ -1,0 +1,11 @@
+"""The journal: what must never be lost and what recovery reads. SQLite."""
+
+from mats.store.journal.audit import AuditLine
+from mats.store.journal.journal import Journal
+from mats.store.journal.orders import Alias
+
+__all__ = [
+    "Alias",
+    "AuditLine",
+    "Journal",
+]

@@ -1,0 +1,186 @@
+"""The fill log on disk: entries in the order of their booking, each fact of the broker once."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from mats.model import (
+    AccountId,
+    AdjustmentRecorded,
+    Commission,
+    CommissionRecorded,
+    Entry,
+    FillCorrected,
+    FillRecorded,
+    InstrumentId,
+    Nanos,
+    StrategyName,
+)
+from mats.store.journal.schema import JournalError, JournalFile
+
+_encoder = msgspec.msgpack.Encoder()
+_entry = msgspec.msgpack.Decoder(Entry)
+_commission = msgspec.msgpack.Decoder(Commission)
+
+
+class LogTables(JournalFile):
+    """Entries, the keys that keep them unique, and commissions that came before their execution."""
+
+    _newest: int | None = None
+    """The seq of the last entry that this instance appended; the primary key refuses what another one has taken."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write `entries`, whose seq continues the log, in one flushed transaction: all of them or none.
+
+        Raises sqlite3.IntegrityError when an execution (account, family, revision) is in the log already, or a first
+        commission of an exec_id that has one; JournalError when a seq is not the next one. A held commission leaves
+        with its entry.
+        """
+        last = self.last_seq() if self._newest is None else self._newest
+        self._newest = None
+        with self._transaction() as db:
+            for seq, entry in enumerate(entries, last + 1):
+                if entry.seq != seq:
+                    raise JournalError(f"entry {entry.seq} does not continue the log; the next seq is {seq}")
+                _insert(db, entry)
+        self._newest = last + len(entries)
+
+    def last_seq(self) -> int:
+        """The seq of the newest entry ever appended, 0 before the first."""
+        (newest,) = self._db.execute("SELECT max(seq) FROM entries").fetchone()
+        return max(newest or 0, self._meta("pruned_to"))
+
+    def entries(self, after: int, limit: int) -> list[Entry]:
+        """Up to `limit` entries with seq > `after`, in order; refused when some of them have been pruned."""
+        pruned = self._meta("pruned_to")
+        if after < pruned:
+            raise JournalError(
+                f"entries up to {pruned} have been pruned and {after + 1} was asked for; start from a snapshot"
+            )
+        query = "SELECT payload FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [_entry.decode(row[0]) for row in self._db.execute(query, (after, limit))]
+
+    def entries_of(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> list[Entry]:
+        """The entries of one book in seq order, those before the last prune left out."""
+        query = (
+            "SELECT payload FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ? ORDER BY seq"
+        )
+        rows = self._db.execute(query, (account, strategy, instrument, self._meta("pruned_to")))
+        return [_entry.decode(row[0]) for row in rows]
+
+    def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None:
+        """The entry of the highest revision of an execution: what now holds. It outlives pruning."""
+        query = (
+            "SELECT payload FROM executions JOIN entries USING (seq)"
+            " WHERE executions.account = ? AND family = ? ORDER BY revision DESC LIMIT 1"
+        )
+        return _execution(self._db.execute(query, (account, family)).fetchone())
+
+    def find_execution(self, exec_id: str) -> FillRecorded | FillCorrected | None:
+        """The entry that carries exactly this exec_id, in whichever account; commissions name no account."""
+        query = "SELECT payload FROM executions JOIN entries USING (seq) WHERE exec_id = ? LIMIT 1"
+        return _execution(self._db.execute(query, (exec_id,)).fetchone())
+
+    def has_commission(self, exec_id: str) -> bool:
+        return self._db.execute("SELECT 1 FROM commissions WHERE exec_id = ?", (exec_id,)).fetchone() is not None
+
+    def booked_commission(self, exec_id: str) -> Commission | None:
+        """The commission booked last for an exec_id; None where there is none, or where its entry has been pruned."""
+        query = "SELECT payload FROM commissions JOIN entries USING (seq) WHERE exec_id = ?"
+        row = self._db.execute(query, (exec_id,)).fetchone()
+        if row is None:
+            return None
+        entry = _entry.decode(row[0])
+        assert isinstance(entry, CommissionRecorded), f"entry {entry.seq} is no commission"
+        return entry.commission
+
+    def hold_commission(self, commission: Commission) -> None:
+        """Keep a commission whose execution has not come yet; a repeated one replaces the first."""
+        with self._transaction() as db:
+            row = (commission.exec_id, _encoder.encode(commission))
+            db.execute("INSERT OR REPLACE INTO early_commissions VALUES (?, ?)", row)
+
+    def take_commission(self, exec_id: str) -> Commission | None:
+        """The held commission of an execution. It is let go when its entry is appended, so no crash can lose it."""
+        row = self._db.execute("SELECT payload FROM early_commissions WHERE exec_id = ?", (exec_id,)).fetchone()
+        return _commission.decode(row[0]) if row else None
+
+    def touched_since(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, seq: int) -> bool:
+        """Whether a book has an entry beyond `seq`."""
+        query = "SELECT 1 FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ? LIMIT 1"
+        return self._db.execute(query, (account, strategy, instrument, seq)).fetchone() is not None
+
+    def assignment(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None:
+        """Both legs of an assignment, None where there is none of this name or it has been pruned."""
+        row = self._db.execute("SELECT seq FROM assignments WHERE id = ?", (name,)).fetchone()
+        query = "SELECT payload FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        legs = [_entry.decode(leg[0]) for leg in self._db.execute(query, (row[0], row[0] + 1))] if row else []
+        match legs:
+            case [AdjustmentRecorded() as first, AdjustmentRecorded() as second]:
+                return first, second
+        return None
+
+    def reversal_of(self, name: str) -> str | None:
+        """The assignment that took this one back, if one did."""
+        row = self._db.execute("SELECT id FROM assignments WHERE reverses = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def pruned_to(self) -> int:
+        """The last entry of the head that has been dropped, 0 while the log is whole."""
+        return self._meta("pruned_to")
+
+    def prune(self, before: Nanos, keep_after_seq: int, limit: int = 20_000) -> int:
+        """Drop the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`, of the next `limit`.
+
+        The keys stay, so that nothing is ever booked twice, and so does the newest revision of every execution, which
+        a late correction or commission refers to. Returns by how many entries the log now begins later; 0 is the end.
+        """
+        with self._transaction() as db:
+            pruned = self._meta("pruned_to")
+            query = "SELECT seq FROM entries WHERE seq > ? AND seq <= ? AND recorded >= ? ORDER BY seq LIMIT 1"
+            first_kept = db.execute(query, (pruned, pruned + limit, before)).fetchone()
+            newest = pruned + limit if first_kept is None else first_kept[0] - 1
+            cut = min(keep_after_seq, self.last_seq(), newest)
+            if cut <= pruned:
+                return 0
+            db.execute("UPDATE meta SET value = ? WHERE key = 'pruned_to'", (cut,))
+            db.execute(_PRUNE, (pruned, cut))
+            return cut - pruned
+
+
+_PRUNE = """
+DELETE FROM entries WHERE seq > ? AND seq <= ? AND NOT EXISTS (
+    SELECT 1 FROM executions AS mine WHERE mine.seq = entries.seq AND NOT EXISTS (
+        SELECT 1 FROM executions AS newer
+        WHERE newer.account = mine.account AND newer.family = mine.family AND newer.revision > mine.revision))
+"""
+
+
+def _insert(db: sqlite3.Connection, entry: Entry) -> None:
+    match entry:
+        case AdjustmentRecorded():
+            account, instrument = entry.account, entry.instrument
+            if entry.assignment:
+                named = (entry.assignment, entry.seq, entry.reverses or None)
+                db.execute("INSERT INTO assignments VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", named)
+        case CommissionRecorded():
+            account, instrument = entry.execution.account, entry.execution.instrument
+            kept = "INSERT INTO" if entry.previous is None else "REPLACE INTO"
+            db.execute(f"{kept} commissions VALUES (?, ?)", (entry.commission.exec_id, entry.seq))
+            db.execute("DELETE FROM early_commissions WHERE exec_id = ?", (entry.commission.exec_id,))
+        case FillRecorded() | FillCorrected():
+            execution = entry.execution
+            account, instrument = execution.account, execution.instrument
+            keys = (account, execution.family, execution.revision, execution.exec_id, entry.seq)
+            db.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?)", keys)
+    row = (entry.seq, entry.recorded, account, entry.strategy, instrument, _encoder.encode(entry))
+    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _execution(row: tuple[bytes] | None) -> FillRecorded | FillCorrected | None:
+    if row is None:
+        return None
+    entry = _entry.decode(row[0])
+    assert isinstance(entry, FillRecorded | FillCorrected), f"entry {entry.seq} is no execution"
+    return entry

@@ -1,0 +1,368 @@
+"""One symbol of one library, written by its only writer so that no row is lost, doubled or overwritten by accident.
+
+ArcticDB's `update` deletes every stored row between its first and its last index, `write` replaces a symbol without a
+word, and `append` drops metadata it is not given. This class is the only place that calls them.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import NamedTuple
+
+import pandas as pd
+from arcticdb import QueryBuilder, VersionedItem
+from arcticdb.version_store.library import Library
+
+from mats.model import SECOND, Nanos
+from mats.store.tables import compaction
+from mats.store.tables.frames import Row, Value, from_frame, to_frame
+from mats.store.tables.index import EARLIEST, LATEST, check_time, free_slot, next_slot, second_of
+from mats.store.tables.schemas import Schema
+
+RUN_ROWS = 256
+"""Changes to cached rows with at most this many unchanged rows between them go out in one call."""
+
+CHECK_COMMITS = 32
+"""The rows of a symbol are counted at least once in so many commits."""
+
+Key = tuple[Value, ...]
+_Run = tuple[Nanos, Nanos]
+
+
+class StoreError(Exception):
+    """The store is not what its only writer left behind; the message names the symbol."""
+
+
+class _Window(NamedTuple):
+    """Old rows from `first` to `last` that were read back, by index and by key."""
+
+    first: Nanos
+    last: Nanos
+    rows: dict[Nanos, Row]
+    keys: dict[Key, Nanos]
+
+
+class TableWriter:
+    """Changes are made by `put` and `remove` inside a `batch`, which takes them to the disk in one call as a rule.
+
+    The newest rows are kept in memory: all stored rows from `_floor` on, and the pending ones among them.
+    """
+
+    _rows: dict[Nanos, Row]
+    _index: list[Nanos]
+    _keys: dict[Key, Nanos]
+    _pending: dict[Nanos, Row | None]
+    _window: _Window | None
+    _floor: Nanos
+    _last: Nanos | None
+    _stored_last: Nanos | None
+    _seq: int
+    _version: int | None
+    _unchecked: int
+    _folded: int
+
+    def __init__(self, library: Library, name: str, schema: Schema) -> None:
+        self._library, self.name, self._schema = library, name, schema
+        self._exists = library.has_symbol(name)
+        self.usable = True
+        self._load()
+
+    # What is stored
+
+    @property
+    def seq(self) -> int:
+        """The entry of the fill log up to which this table is written, 0 where it follows no log."""
+        return self._seq
+
+    @property
+    def loose(self) -> int:
+        """Weight of the commits since the last compaction."""
+        return self._loose
+
+    def rows(self) -> list[Row]:
+        """The cached rows, in order: the newest ones, or all of a table that is cached whole."""
+        return [self._rows[time] for time in self._index]
+
+    def last_row(self) -> Row | None:
+        return self._rows[self._index[-1]] if self._index else None
+
+    def row(self, time: Nanos) -> Row | None:
+        """The row at an index, pending changes included."""
+        if time in self._pending:
+            return self._pending[time]
+        return self._rows.get(time) if time >= self._floor else self._old(time).rows.get(time)
+
+    def find(self, key: Key, time: Nanos) -> Nanos | None:
+        """Where the row of `key` is, that was placed in the second of `time`; older rows cost one narrow read."""
+        if key in self._keys:
+            return self._keys[key]
+        if second_of(time) >= self._floor:
+            return None
+        at = self._old(time).keys.get(key)
+        return None if at is not None and self.row(at) is None else at
+
+    def search(self, key: Key) -> Nanos | None:
+        """Where the row of `key` is, wherever it is: a scan of the key columns, for the rare row that moved in time."""
+        if key in self._keys or not self._exists:
+            return self._keys.get(key)
+        query = QueryBuilder()
+        for column, value in zip(self._schema.key, key, strict=True):
+            query = query[query[column] == value]
+        found = self._library.read(self.name, query_builder=query, columns=[self._schema.key[0]]).data
+        return int(found.index.asi8[0]) if len(found) else None
+
+    def look_at(self, first: Nanos, last: Nanos) -> None:
+        """Read the old rows of a span once, where many of them will be looked up; kept until the next commit."""
+        start, end = second_of(first), second_of(last) + SECOND - 1
+        if start < self._floor:
+            rows = self._read(start, end)
+            keys = {self._key(row): time for time, row in rows.items()} if self._schema.key else {}
+            self._window = _Window(start, end, rows, keys)
+
+    def slot(self, time: Nanos) -> Nanos:
+        """A free index for a new row of `time`: the time itself, moved by nanoseconds where that is taken."""
+        slot = next_slot(check_time(time), self._last)
+        return free_slot(time, self._second(time)) if slot is None else slot
+
+    def after_last(self, time: Nanos) -> Nanos:
+        """An index for a new row of a log that is only appended to: `time`, or just behind the newest row."""
+        return check_time(time) if self._last is None else max(check_time(time), self._last + 1)
+
+    def refresh(self) -> None:
+        """Take in what somebody else has written, for tables that an operator may write too."""
+        exists = self._library.has_symbol(self.name)
+        version = int(self._library.read_metadata(self.name).version) if exists else None
+        if (exists, version) != (self._exists, self._version):
+            self.usable = False
+            self._exists = exists
+            self._load()
+            self.usable = True
+
+    # Changes
+
+    def put(self, time: Nanos, row: Row) -> None:
+        """Insert or replace the row at an index; nothing is pending when the row is there already."""
+        if self.row(time) == row:
+            return
+        self._count += self.row(time) is None
+        self._pending[time] = row
+        if time >= self._floor:
+            if time not in self._rows:
+                insort(self._index, time)
+            self._rows[time] = row
+        if self._schema.key:
+            self._keys[self._key(row)] = time
+        self._last = time if self._last is None else max(self._last, time)
+
+    def remove(self, key: Key, time: Nanos = LATEST) -> None:
+        """Delete the row of `key`, if there is one: among the cached rows, or placed in the second of `time`."""
+        at = self.find(key, time)
+        if at is None:
+            return
+        self._keys.pop(key, None)
+        self._count -= 1
+        self._pending[at] = None
+        if at >= self._floor:
+            del self._rows[at]
+            self._index.remove(at)
+
+    @contextmanager
+    def batch(self, seq: int = 0) -> Iterator[None]:
+        """Make the changes of the block durable at its end, and `seq` with the last of them.
+
+        Changes in one stretch of the table go out in one call, and so all together or not at all. An exception leaves
+        the outcome unknown: the object is not `usable` any more, and the next one reads what the disk holds.
+        """
+        try:
+            yield
+            if self._pending:
+                self._commit(seq)
+        except BaseException:
+            self.usable = False
+            raise
+
+    def _commit(self, seq: int) -> None:
+        if self._exists:
+            *earlier, last = self._runs()
+            for run in earlier:
+                self._write_run(run, self._seq)
+            self._write_run(last, seq)
+        else:
+            self._create(seq)
+        self._check_rows()
+        self._seq = seq
+        self._forget_old()
+
+    def compact(self) -> None:
+        """Fold small segments together; see `mats.store.tables.compaction`."""
+        if self._exists:
+            compaction.compact(self._library, self.name)
+            self._version = None
+        self._loose = 0
+
+    def fold_versions(self) -> bool:
+        """Fold the keys of the versions since the last time, if they are many; see `mats.store.tables.compaction`."""
+        made = (self._version or 0) - self._folded
+        if made < compaction.VERSION_MAP_DUE:
+            return False
+        self._folded += made
+        return compaction.compact_versions(self._library, self.name)
+
+    def replace(self, rows: Mapping[Nanos, Row], seq: int) -> None:
+        """Write the whole table anew, `rows` ascending, in one commit; for repairs. The object ends with it."""
+        self.usable = False
+        if not rows:
+            self._library.delete(self.name)
+            return
+        self._loose, frame = compaction.APPEND_WEIGHT, to_frame(rows, self._schema)
+        self._library.write(self.name, frame, metadata=self._metadata(seq), prune_previous_versions=True)
+
+    # How it is done
+
+    def _load(self) -> None:
+        self._pending, self._window, self._rows = {}, None, {}
+        self._count = self._seq = self._loose = self._unchecked = self._folded = 0
+        self._version = None
+        if self._exists:
+            self._count = self._row_count()
+            stored = self._library.tail(self.name, self._schema.cached)
+            self._rows = from_frame(stored.data, self._schema) if self._count else {}
+            self._version = int(stored.version)
+            metadata = stored.metadata or {}
+            self._seq, self._loose = metadata.get("seq", 0), metadata.get("loose", compaction.DUE)
+        self._index = list(self._rows)
+        self._floor = EARLIEST if len(self._index) == self._count else self._index[0]
+        self._keys = {self._key(row): time for time, row in self._rows.items()} if self._schema.key else {}
+        self._last = self._stored_last = self._index[-1] if self._index else None
+
+    def _key(self, row: Row) -> Key:
+        return tuple(row[column] for column in self._schema.key)
+
+    def _second(self, time: Nanos) -> dict[Nanos, Row]:
+        """The rows of the second of `time`, pending changes included."""
+        start = second_of(time)
+        end = start + SECOND - 1
+        if start >= self._floor:
+            return self._cached(start, end)
+        return self._with_pending(self._old(time).rows, start, end)
+
+    def _old(self, time: Nanos) -> _Window:
+        """What is stored in the second of `time`, which begins before the rows that are cached."""
+        start = second_of(time)
+        end = start + SECOND - 1
+        if self._window is None or not self._window.first <= start <= end <= self._window.last:
+            self.look_at(start, end)
+        assert self._window is not None
+        return self._window
+
+    def _cached(self, first: Nanos, last: Nanos) -> dict[Nanos, Row]:
+        span = self._index[bisect_left(self._index, first) : bisect_right(self._index, last)]
+        return {time: self._rows[time] for time in span}
+
+    def _read(self, first: Nanos, last: Nanos) -> dict[Nanos, Row]:
+        span = (pd.Timestamp(first, tz="UTC"), pd.Timestamp(last, tz="UTC"))
+        return from_frame(self._library.read(self.name, date_range=span).data, self._schema)
+
+    def _with_pending(self, stored: dict[Nanos, Row], first: Nanos, last: Nanos) -> dict[Nanos, Row]:
+        """The rows of a span as they will be: stored ones under the pending changes, in order of the index."""
+        changed = {**stored, **{time: row for time, row in self._pending.items() if first <= time <= last}}
+        return {time: row for time, row in sorted(changed.items()) if row is not None}
+
+    def _runs(self) -> list[_Run]:
+        """First and last index of each stretch of changes that one call can carry without rewriting too much."""
+        times = sorted(self._pending)
+        runs: list[_Run] = [(times[0], times[0])]
+        for before, time in pairwise(times):
+            if self._near(before, time):
+                runs[-1] = (runs[-1][0], time)
+            else:
+                runs.append((time, time))
+        return runs
+
+    def _near(self, before: Nanos, time: Nanos) -> bool:
+        if before < self._floor:
+            return time - before <= self._schema.run_gap
+        return bisect_left(self._index, time) - bisect_left(self._index, before) <= RUN_ROWS
+
+    def _create(self, seq: int) -> None:
+        rows = self._with_pending({}, EARLIEST, LATEST)
+        if not rows:
+            return
+        self._loose = compaction.APPEND_WEIGHT
+        self._expect(self._library.write(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
+        self._exists = True
+        self._stored_last = max(rows)
+
+    def _write_run(self, run: _Run, seq: int) -> None:
+        first, last = run
+        if self._stored_last is None or first > self._stored_last:
+            self._append(self._with_pending({}, first, last), seq)
+        else:
+            self._update(first, last, seq)
+
+    def _append(self, rows: dict[Nanos, Row], seq: int) -> None:
+        if not rows:
+            return
+        self._loose += compaction.APPEND_WEIGHT
+        self._expect(self._library.append(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
+        self._stored_last = max(rows)
+
+    def _update(self, first: Nanos, last: Nanos, seq: int) -> None:
+        """Replace everything stored from `first` to `last` by what shall be there: the complete run.
+
+        `_stored_last` may stay above the true one after a removal; rows below it are inserted by update, which is
+        right as well.
+        """
+        self._loose += compaction.UPDATE_WEIGHT
+        span = (pd.Timestamp(first, tz="UTC"), pd.Timestamp(last, tz="UTC"))
+        stored = self._read(first, last) if first < self._floor else self._cached(first, last)
+        rows = self._with_pending(stored, first, last)
+        if rows:
+            frame = to_frame(rows, self._schema)
+            self._expect(self._library.update(self.name, frame, metadata=self._metadata(seq), date_range=span))
+            self._stored_last = max(self._stored_last or first, max(rows))
+        else:
+            self._library.delete_data_in_range(self.name, span)
+            self._version = None
+
+    def _metadata(self, seq: int) -> dict[str, int]:
+        return {"seq": seq, "loose": self._loose}
+
+    def _expect(self, written: VersionedItem) -> None:
+        """Versions follow one another; one that somebody else made between ours would hide its rows or ours."""
+        if self._version is not None and written.version != self._version + 1:
+            raise StoreError(
+                f"symbol {self.name} is at version {written.version} where its writer expects {self._version + 1};"
+                " look for a second writer"
+            )
+        self._version = int(written.version)
+
+    def _check_rows(self) -> None:
+        """Count what is stored: always where versions prove nothing, else now and then, because it costs a read."""
+        self._unchecked += 1
+        if self._version is not None and self._unchecked < CHECK_COMMITS:
+            return
+        self._unchecked = 0
+        stored = self._row_count() if self._exists else 0
+        if stored != self._count:
+            raise StoreError(
+                f"symbol {self.name} has {stored} rows where its writer expects {self._count}; look for a second writer"
+            )
+
+    def _row_count(self) -> int:
+        return int(self._library.get_description(self.name).row_count)
+
+    def _forget_old(self) -> None:
+        for time, row in self._pending.items():
+            if time < self._floor and row is not None:
+                self._keys.pop(self._key(row), None)
+        self._pending.clear()
+        self._window = None
+        if len(self._index) <= 2 * self._schema.cached:
+            return
+        dropped = self._index[: -self._schema.cached]
+        del self._index[: -self._schema.cached]
+        for time in dropped:
+            self._keys.pop(self._key(self._rows.pop(time)), None)
+        self._floor = self._index[0]

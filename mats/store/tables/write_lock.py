@@ -1,0 +1,34 @@
+"""Turns of writing: processes that add to the same libraries wait for one another."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mats.store.lock import DataLock, LockHeldError
+from mats.store.tables.connection import lmdb_directory
+
+ATTEMPTS, PAUSE_SECONDS = 600, 0.1
+
+_NEVER = threading.Event()
+
+
+@contextmanager
+def turn(uri: str, libraries: str) -> Iterator[None]:
+    """Hold the right to write `libraries` (`bars`, `backtests`) of a local store; LockHeldError after a minute.
+
+    A remote store has no lock: there a deployment writes alone.
+    """
+    if not uri.startswith("lmdb://"):
+        yield
+        return
+    held = lmdb_directory(uri).with_name(libraries)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            lock = DataLock(held)
+            break
+        except LockHeldError:
+            _NEVER.wait(PAUSE_SECONDS)
+    else:
+        lock = DataLock(held)
+    with lock:
+        yield

@@ -1,0 +1,250 @@
+"""Every view again, from `fills`, `fill_corrections` and `adjustments` alone; and where the stored one differs."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from mats.ledger.books import BookKey, Matching, key_of, settled
+from mats.model import AccountId, AdjustmentRecorded, CommissionRecorded, Entry, Nanos
+from mats.store.tables import (
+    PositionRow,
+    Row,
+    Schema,
+    SnapshotPolicy,
+    Value,
+    conform,
+    history_row,
+    kept_of,
+    library_part,
+    mark_of,
+    position_row,
+    revalued,
+    schemas,
+    symbol_name,
+    trade_row,
+)
+from mats.store.views import Views, as_stored
+
+Key = tuple[Value, ...]
+Name = tuple[str, str]
+"""Library and symbol."""
+
+
+class Placed(NamedTuple):
+    """A row and its index."""
+
+    time: Nanos
+    row: Row
+
+
+Table = dict[Key, Placed]
+Stored = Mapping[Name, Table]
+Told = Callable[[int], object]
+"""Is told after each entry how many are done."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One value that is stored and does not follow from the fills, or follows and is not stored."""
+
+    table: str
+    key: str
+    column: str
+    stored: str
+    recomputed: str
+
+    def __str__(self) -> str:
+        return f"{self.table}  {self.key}  {self.column}: stored {self.stored}, recomputed {self.recomputed}"
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What stays the same as long as the store does."""
+        return self.table, self.key, self.column, self.stored
+
+
+SCHEMAS: dict[str, Schema] = {
+    "portfolio": schemas.PORTFOLIO,
+    "portfolio_history": schemas.PORTFOLIO_HISTORY,
+    "orders": schemas.ORDERS,
+    "trades": schemas.TRADES,
+}
+HISTORY_KEY = ("snapshot_seq", "snapshot_utc", "strategy", "symbol")
+
+
+def schema_of(library: str) -> Schema:
+    return SCHEMAS.get(library, schemas.POSITIONS)
+
+
+def key_columns(library: str) -> tuple[str, ...]:
+    """The columns that name a row of a view."""
+    return HISTORY_KEY if library == "portfolio_history" else schema_of(library).key
+
+
+def keyed(library: str, rows: Mapping[Nanos, Row]) -> Table:
+    """Stored rows by their key."""
+    names = key_columns(library)
+    return {tuple(row[name] for name in names): Placed(time, row) for time, row in rows.items()}
+
+
+# From the entries to the views
+
+
+def missing(entries: Sequence[Entry]) -> list[Difference]:
+    """The entries that are in no table, though later ones are."""
+    held = {entry.seq for entry in entries}
+    last = entries[-1].seq if entries else 0
+    gaps = (seq for seq in range(1, last + 1) if seq not in held)
+    return [Difference("fills", f"entry {seq}", "seq", "missing", str(seq)) for seq in gaps]
+
+
+def recompute(
+    entries: Sequence[Entry], stored: Stored, told: Told = lambda _: None, matching: Matching = "fifo"
+) -> dict[Name, Table]:
+    """The views that follow from `entries`, ascending in seq, at the prices that are stored: those follow from none."""
+    past: dict[BookKey, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        past[key_of(entry)].append(entry)
+    views = Views(lambda *key: past[key], matching=matching)
+    expected: dict[Name, Table] = {name: {} for name in stored}
+    snapshots = _snapshots(stored)
+    for done, entry in enumerate(entries, 1):
+        _take_snapshots(snapshots, entry.seq, views, stored, expected)
+        views.skip(entry.seq - 1)
+        views.apply(entry)
+        for step in views.steps:
+            _put(expected, stored, (f"positions/{library_part(step.strategy)}", symbol_name(step.instrument)), step)
+        views.steps.clear()
+        told(done)
+    _take_snapshots(snapshots, None, views, stored, expected)
+    for account in views.accounts():
+        for row in views.held(account, after=views.seq):
+            _put(expected, stored, ("portfolio", account), row)
+    for (account, name, closed), trade in views.trades.items():
+        if trade is not None:
+            there = stored.get(("trades", account), {}).get((name,))
+            at = there.time if there else closed
+            expected.setdefault(("trades", account), {})[name,] = Placed(at, conform(trade_row(trade), schemas.TRADES))
+    expected.update(_orders(past, stored))
+    return expected
+
+
+def _put(expected: dict[Name, Table], stored: Stored, name: Name, row: PositionRow) -> None:
+    """The row as it should be, valued at the price of the stored one and in its place."""
+    library = name[0]
+    plain = conform(position_row(row), schema_of(library))
+    key = tuple(plain[column] for column in key_columns(library))
+    there = stored.get(name, {}).get(key)
+    time, marked = (there.time, _marked(row, there.row)) if there else (row.time, row)
+    expected.setdefault(name, {})[key] = Placed(time, conform(position_row(marked), schema_of(library)))
+
+
+def _marked(row: PositionRow, stored: Row) -> PositionRow:
+    return revalued(row, mark_of(stored)[1])
+
+
+class _Snapshot(NamedTuple):
+    """A stored snapshot of an account, the one before it, and why it was taken."""
+
+    account: AccountId
+    kept: SnapshotPolicy
+    before: int
+    reason: str
+
+
+def _snapshots(stored: Stored) -> list[_Snapshot]:
+    """All stored snapshots, those of the latest entry first."""
+    found = []
+    for (library, account), table in stored.items():
+        if library == "portfolio_history":
+            taken = {
+                kept_of(row): str(row["reason"]) for _, row in sorted(table.values(), key=lambda placed: placed.time)
+            }
+            before = 0
+            for kept, reason in taken.items():
+                found.append(_Snapshot(account, kept, before, reason))
+                before = kept.snapshot_seq
+    return sorted(found, key=lambda snapshot: -snapshot.kept.snapshot_seq)
+
+
+def _take_snapshots(
+    waiting: list[_Snapshot], before: int | None, views: Views, stored: Stored, expected: dict[Name, Table]
+) -> None:
+    """What the snapshots of entries below `before` should hold: the books as they are folded now."""
+    while waiting and (before is None or waiting[-1].kept.snapshot_seq < before):
+        account, kept, after, reason = waiting.pop()
+        name = "portfolio_history", account
+        for offset, held in enumerate(views.held(account, after)):
+            raw = conform(history_row(held, kept, reason), schemas.PORTFOLIO_HISTORY)
+            key = tuple(raw[column] for column in HISTORY_KEY)
+            there = stored[name].get(key)
+            row = _marked(held, there.row) if there else held
+            time = there.time if there else kept.time + offset
+            expected[name][key] = Placed(time, conform(history_row(row, kept, reason), schemas.PORTFOLIO_HISTORY))
+
+
+def _orders(past: Mapping[BookKey, Sequence[Entry]], stored: Stored) -> Iterator[tuple[Name, Table]]:
+    """Stored orders with the figures that their executions, as last corrected, come to."""
+    totals: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (Decimal(0), Decimal(0)))
+    for entries in past.values():
+        for step in settled(entries)[0]:
+            if not isinstance(step, AdjustmentRecorded) and step.intent_id:
+                quantity, notional = totals[step.intent_id]
+                done = step.execution
+                totals[step.intent_id] = quantity + done.quantity, notional + done.quantity * done.price
+    for name, table in stored.items():
+        if name[0] == "orders":
+            yield name, {key: Placed(at, _filled(row, *totals[str(key[0])])) for key, (at, row) in table.items()}
+
+
+def _filled(row: Row, filled: Decimal, notional: Decimal) -> Row:
+    average = float(notional / filled) if filled else None
+    remaining = float(Decimal(str(row["quantity"])) - filled)
+    return {**row, "filled": float(filled), "remaining": remaining, "avg_fill_price": average}
+
+
+# Where they differ
+
+
+def differences(stored: Stored, expected: Stored) -> Iterator[Difference]:
+    """Every value in which stored views and recomputed ones differ, by table and key."""
+    for name in sorted(stored.keys() | expected.keys()):
+        old, new = stored.get(name, {}), expected.get(name, {})
+        for key in sorted(old.keys() | new.keys(), key=repr):
+            yield from _between("/".join(name), _text(key), old.get(key), new.get(key))
+
+
+def _between(table: str, key: str, old: Placed | None, new: Placed | None) -> Iterator[Difference]:
+    if old is None or new is None:
+        yield Difference(table, key, "row", "there" if old else "missing", "there" if new else "no such row")
+        return
+    for column, value in new.row.items():
+        if old.row[column] != value:
+            yield Difference(table, key, column, str(old.row[column]), str(value))
+
+
+def _text(key: Key) -> str:
+    return " ".join(map(str, key))
+
+
+def against_journal(entries: Sequence[Entry], journal: Sequence[Entry]) -> Iterator[Difference]:
+    """Where the tables and the journal's log differ, from the first entry that the journal still has."""
+    first = journal[0].seq if journal else 0
+    stored = {entry.seq: entry for entry in entries if entry.seq >= first}
+    booked = {entry.seq: as_stored(entry) for entry in journal}
+    for seq in sorted(stored.keys() | booked.keys()):
+        old, new = stored.get(seq), booked.get(seq)
+        if old is None or new is None:
+            yield Difference(
+                "fills", f"entry {seq}", "seq", *(("missing", _kind(new)) if new else (_kind(old), "missing"))
+            )
+            continue
+        was, shall = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
+        for field in was.keys() | shall.keys():
+            if was.get(field) != shall.get(field):
+                yield Difference("fills", f"entry {seq}", field, str(was.get(field)), str(shall.get(field)))
+
+
+def _kind(entry: Entry | None) -> str:
+    return "commission" if isinstance(entry, CommissionRecorded) else type(entry).__name__

@@ -1,0 +1,36 @@
+"""The whole past of a book: from the journal, and what the journal has let go, from the tables."""
+
+from arcticdb import QueryBuilder
+
+from mats.model import AccountId, Entry, InstrumentId, StrategyName
+from mats.store.journal import Journal
+from mats.store.tables import Reader, Row, Schema, from_frame, schemas
+from mats.store.views.decode import logged
+
+
+class BookHistory:
+    """Serves a fold that an entry sends back to the past. The tables are asked only where the journal was pruned."""
+
+    def __init__(self, journal: Journal, uri: str) -> None:
+        self._journal, self._uri = journal, uri
+
+    def __call__(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> list[Entry]:
+        """All entries of one book, in the order of the log."""
+        kept, pruned = self._journal.entries_of(account, strategy, instrument), self._journal.pruned_to()
+        if not pruned:
+            return kept
+        of_book = QueryBuilder()
+        of_book = of_book[(of_book["strategy"] == strategy) & (of_book["symbol"] == instrument)]
+        reader = Reader(self._uri)
+
+        def rows(library: str, schema: Schema) -> list[Row]:
+            frame = reader.table(library, account, where=of_book)
+            return list(from_frame(frame, schema).values()) if len(frame) else []
+
+        stored = logged(
+            account,
+            rows("fills", schemas.FILLS),
+            rows("fill_corrections", schemas.FILL_CORRECTIONS),
+            rows("adjustments", schemas.ADJUSTMENTS),
+        )
+        return [entry for entry in stored if entry.seq <= pruned] + kept

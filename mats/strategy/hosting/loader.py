@@ -1,0 +1,97 @@
+"""Loads a strategy class from its file, and says in one sentence what is wrong when it cannot."""
+
+import importlib.util
+import re
+import sys
+import traceback
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from mats.errors import StrategyError
+from mats.model import StrategyRecord
+from mats.strategy.base import Strategy
+from mats.strategy.host import StrategyHost
+from mats.strategy.hosting.runner import StrategyRunner
+from mats.strategy.params import convert_params
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def make_runner(record: StrategyRecord, folder: Path, host: StrategyHost) -> StrategyRunner:
+    """A runner, not yet started, of the strategy that a record describes. `folder` holds the operator's files."""
+    return StrategyRunner(load_class(record.file, record.class_name, folder), record.name, record.params, host)
+
+
+def check_record(record: StrategyRecord, folder: Path) -> None:
+    """Whether the record's class and parameters fit, without making the strategy; raises StrategyError."""
+    convert_params(load_class(record.file, record.class_name, folder).Params, record.name, record.params)
+
+
+def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:
+    """The strategy class `class_name` of a file, read anew if the file has changed since the last time."""
+    module = _load_module(find_file(file, folder))
+    found = getattr(module, class_name, None)
+    if isinstance(found, type) and issubclass(found, Strategy) and found is not Strategy:
+        return found
+    names = ", ".join(strategy_classes(module)) or "no Strategy subclass"
+    fault = "has no class" if not isinstance(found, type) else "does not derive Strategy in its class"
+    raise StrategyError(f"strategy file {file} {fault} {class_name!r}; it holds {names}: name one of these")
+
+
+def only_class(file: str, folder: Path) -> str:
+    """The name of the strategy class in a file that has just one; raises StrategyError."""
+    names = strategy_classes(_load_module(find_file(file, folder)))
+    if len(names) != 1:
+        has = ", ".join(names) or "no Strategy subclass"
+        raise StrategyError(f"strategy file {file} holds {has}; name one class, as {file}:NAME")
+    return names[0]
+
+
+def find_file(file: str, folder: Path) -> Path:
+    """Where a strategy file is: as given if absolute, else in `folder`, else among the packaged examples."""
+    path = Path(file)
+    places = [path] if path.is_absolute() else [folder / path]
+    if path.parts[:1] == ("examples",) and not path.is_absolute():
+        places.append(EXAMPLES.joinpath(*path.parts[1:]))
+    for place in places:
+        if place.is_file():
+            return place.resolve()
+    looked = " or ".join(str(place) for place in places)
+    raise StrategyError(f"strategy file {file} is missing, it is not at {looked}; put it there or mend the name")
+
+
+def strategy_classes(module: ModuleType) -> list[str]:
+    """Names of the strategy classes that a module defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
+    ]
+
+
+def _load_module(path: Path) -> ModuleType:
+    """The module of a file. Its name holds path and modification time, so it collides with no other module."""
+    stem = re.sub(r"\W", "_", str(path.with_suffix("")))
+    name = f"mats_strategy_file.{stem}_{path.stat().st_mtime_ns}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        raise StrategyError(f"strategy file {path} is not a Python file; give it a name that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        # Not through Python's cache of compiled files, which overlooks a change within the second.
+        exec(spec.loader.source_to_code(path.read_bytes(), str(path)), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise StrategyError(_import_fault(path, error)) from error
+    return module
+
+
+def _import_fault(path: Path, error: BaseException) -> str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    place = f" at line {line}" if line else ""
+    return f"strategy file {path} does not import: {type(error).__name__}{place}: {error}; mend the file"

@@ -1,0 +1,99 @@
+"""A strategy's own desk: what it holds, what it has working, what it may spend, all at hand and never asked for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from mats.model import CancelRequest, InstrumentId, IntentId, Nanos, OrderModification, OrderRequest, OrderView, Signal
+from mats.strategy.host import LogLevel, Position
+
+OrderCommand = Signal | OrderRequest | OrderModification | CancelRequest
+
+
+class LocalHost:
+    """The host of a strategy that lives in an actor: reads are local, wishes go out through `send`."""
+
+    def __init__(
+        self,
+        send: Callable[[OrderCommand], None],
+        mint: Callable[[], IntentId],
+        now: Callable[[], Nanos],
+        log: Callable[[LogLevel, str], None],
+    ) -> None:
+        self._send, self._mint, self._now, self._log = send, mint, now, log
+        self._positions: dict[InstrumentId, Position] = {}
+        self._working: dict[IntentId, OrderView] = {}
+        self._equity: Decimal | None = None
+        self._booked = 0
+
+    # What its owner puts on it
+
+    def take_book(self, positions: Iterable[Position], equity: Decimal | None, seq: int) -> bool:
+        """The whole book as it stands after entry `seq` of the fill log; False when the desk is past that entry.
+
+        Then its owner has forgotten entries that it told before, and will tell them again: the positions stay.
+        """
+        self._equity = equity
+        if seq < self._booked:
+            return False
+        self._positions = {position.instrument: position for position in positions if position.quantity}
+        self._booked = seq
+        return True
+
+    def take_position(self, position: Position, seq: int) -> bool:
+        """One position after entry `seq`; False, and nothing changed, when the desk is past that entry."""
+        if seq <= self._booked:
+            return False
+        self._booked = seq
+        self._positions.pop(position.instrument, None)
+        if position.quantity:
+            self._positions[position.instrument] = position
+        return True
+
+    def take_equity(self, equity: Decimal | None) -> None:
+        self._equity = equity
+
+    def take_orders(self, orders: Iterable[OrderView]) -> None:
+        """All orders that can still fill."""
+        self._working = {order.intent_id: order for order in orders}
+
+    def take_order(self, order: OrderView) -> None:
+        """One order as it is now."""
+        if order.state.final:
+            self._working.pop(order.intent_id, None)
+        else:
+            self._working[order.intent_id] = order
+
+    # What the strategy may ask of its surroundings
+
+    def submit(self, signal: Signal) -> None:
+        self._send(signal)
+
+    def place(self, request: OrderRequest) -> None:
+        self._send(request)
+
+    def cancel(self, request: CancelRequest) -> None:
+        self._send(request)
+
+    def modify(self, modification: OrderModification) -> None:
+        self._send(modification)
+
+    def equity(self) -> Decimal | None:
+        return self._equity
+
+    def position(self, instrument: InstrumentId) -> Position:
+        return self._positions.get(instrument) or Position(instrument=instrument)
+
+    def positions(self) -> Mapping[InstrumentId, Position]:
+        return self._positions
+
+    def working_orders(self) -> Mapping[IntentId, OrderView]:
+        return self._working
+
+    def now(self) -> Nanos:
+        return self._now()
+
+    def mint(self) -> IntentId:
+        return self._mint()
+
+    def log(self, level: LogLevel, text: str) -> None:
+        self._log(level, text)

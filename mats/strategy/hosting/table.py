@@ -1,0 +1,51 @@
+"""The strategy table while strategies run: which change of it may hold at once, and which is refused."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from mats.ledger.valuation import Share, check_weights
+from mats.model import AccountId, StrategyName, StrategyRecord, exact
+
+Records = Mapping[StrategyName, StrategyRecord]
+
+
+def shares(records: Iterable[StrategyRecord]) -> tuple[Share, ...]:
+    """What the records want of their accounts."""
+    return tuple(Share(record.name, record.account, exact(record.target_weight)) for record in records)
+
+
+def check_change(
+    old: Records, new: Records, wanted: Collection[StrategyName], allow_leverage: bool, first: AccountId
+) -> None:
+    """Raise ValueError with one sentence where `new` cannot take the place of `old` while the `wanted` ones run.
+
+    `first` is the account of records that name none.
+    """
+    for name in sorted(wanted):
+        if name not in new:
+            raise ValueError(f"{name} runs and is not in the table; stop it first, or write it again")
+        if new[name].account != old[name].account:
+            raise ValueError(f"{name} runs in another account than the table says; stop it first, or write that again")
+    ending = turned_off(old, new, wanted)
+    taking_part = (record for name, record in new.items() if record.active or (name in wanted and name not in ending))
+    check_weights(shares(taking_part), allow_leverage, first)
+
+
+def turned_on(
+    old: Records, new: Records, wanted: Collection[StrategyName], down: Collection[StrategyName]
+) -> list[str]:
+    """The strategies to start: active since this change, or active and `down` for a fault that it may have mended."""
+    return sorted(
+        name
+        for name, record in new.items()
+        if record.active and name not in wanted and (name in down or name not in old or not old[name].active)
+    )
+
+
+def turned_off(old: Records, new: Records, wanted: Collection[StrategyName]) -> list[StrategyName]:
+    """The strategies to stop: `wanted` ones that this change rests, not those started by hand while they rested."""
+    return sorted(name for name in wanted if old[name].active and name in new and not new[name].active)
+
+
+def differing(old: Records, new: Records) -> list[StrategyName]:
+    """The strategies that were added, changed or removed."""
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))

@@ -1,0 +1,34 @@
+"""What trades at the venue and at which prices: listings, sessions, random and replayed markets."""
+
+from mats.venue.markets.bar_replay import BarReplay, Slice
+from mats.venue.markets.history import BarHistory, join_bars
+from mats.venue.markets.listings import DEFAULT_LISTINGS
+from mats.venue.markets.option_pricing import Greeks, greeks
+from mats.venue.markets.random_market import STEP, RandomMarket
+from mats.venue.markets.sessions import ALWAYS, AlwaysOpen, Hours, SessionPhase, Timetable, TradingSession, hours
+from mats.venue.markets.universe import VENUES, ContractQuery, Listing, Universe, default_universe, load_universe
+
+__all__ = [
+    "ALWAYS",
+    "DEFAULT_LISTINGS",
+    "STEP",
+    "VENUES",
+    "AlwaysOpen",
+    "BarHistory",
+    "BarReplay",
+    "ContractQuery",
+    "Greeks",
+    "Hours",
+    "Listing",
+    "RandomMarket",
+    "SessionPhase",
+    "Slice",
+    "Timetable",
+    "TradingSession",
+    "Universe",
+    "default_universe",
+    "greeks",
+    "hours",
+    "join_bars",
+    "load_universe",
+]

@@ -1,0 +1,180 @@
+"""An account: cash by currency, holdings by instrument, and what both are worth in the base currency."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from mats.model import ONE, ZERO, AccountId, Currency, Instrument, InstrumentId, Nanos, SecType, exact, to_datetime
+from mats.venue.markets import Universe
+from mats.venue.models import IntradayMargin, MarginModel
+
+BASE: Currency = "USD"
+
+CENT = Decimal("0.01")
+
+DEFAULT_MARGIN: MarginModel = IntradayMargin()
+
+Mark = Callable[[InstrumentId], Decimal]
+"""The price an instrument is valued at; 0 where it was never quoted."""
+
+
+class VenueHolding(msgspec.Struct):
+    """A net position: signed `quantity`, the average `price` it was opened at, what was `realized` in its currency."""
+
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+    realized: Decimal = ZERO
+
+
+class Worth(msgspec.Struct, frozen=True):
+    """Figures of an account in the base currency."""
+
+    cash: Decimal
+    holdings: Decimal
+    gross: Decimal
+    margin: Decimal
+    maintenance: Decimal
+    unrealized: Decimal
+    realized: Decimal
+
+    @property
+    def equity(self) -> Decimal:
+        return self.cash + self.holdings
+
+
+class Account(msgspec.Struct):
+    """The account and its books; every trade goes through `book`.
+
+    `volume` is what it traded in the calendar month `month` (UTC, counted from year 0): units, of pairs their value.
+    """
+
+    id: AccountId
+    cash: dict[Currency, Decimal]
+    holdings: dict[InstrumentId, VenueHolding] = {}
+    month: int = 0
+    volume: dict[SecType, Decimal] = {}
+
+    def quantity(self, name: InstrumentId) -> Decimal:
+        holding = self.holdings.get(name)
+        return holding.quantity if holding else ZERO
+
+    def book(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+        """Books a signed quantity at a price; returns the profit it realised, in the instrument's currency.
+
+        Stock and pairs move cash by their full value; a pair moves its base currency too. A future moves cash by its
+        realised profit alone.
+        """
+        holding = self.holdings.setdefault(instrument.id, VenueHolding())
+        realized = _close(holding, quantity, price) * instrument.multiplier
+        holding.realized += realized
+        if instrument.sec_type is SecType.FUTURE:
+            self.pay(instrument.currency, realized)
+            return realized
+        self.pay(instrument.currency, -quantity * price * instrument.multiplier)
+        if instrument.sec_type is SecType.CASH:
+            self.pay(instrument.symbol, quantity)
+        return realized
+
+    def transfer(self, name: InstrumentId, quantity: Decimal, price: Decimal) -> None:
+        """Takes a signed quantity in without a trade: no cash moves and nothing is realised."""
+        _close(self.holdings.setdefault(name, VenueHolding()), quantity, price)
+
+    def split(self, name: InstrumentId, new: int, old: int) -> None:
+        """Every `old` units become `new`, at the cost they had."""
+        holding = self.holdings[name]
+        holding.quantity = holding.quantity * new / old
+        holding.price = holding.price * old / new
+
+    def pay(self, currency: Currency, amount: Decimal) -> None:
+        """Adds a signed amount to the cash of a currency."""
+        self.cash[currency] = self.cash.get(currency, ZERO) + amount
+
+    def add_volume(self, sec_type: SecType, amount: Decimal, now: Nanos) -> Decimal:
+        """Counts what was traded; returns the volume of the month up to now."""
+        moment = to_datetime(now)
+        month = moment.year * 12 + moment.month
+        if month != self.month:
+            self.month, self.volume = month, {}
+        self.volume[sec_type] = self.volume_of(sec_type) + amount
+        return self.volume[sec_type]
+
+    def volume_of(self, sec_type: SecType) -> Decimal:
+        """What was traded of a kind in the month of the last trade."""
+        return self.volume.get(sec_type, ZERO)
+
+    def worth(self, universe: Universe, mark: Mark, model: MarginModel = DEFAULT_MARGIN) -> Worth:
+        """What the account is worth at the marks; pairs count as the cash that they moved, and never twice."""
+        cash = sum((amount * rate(currency, universe, mark) for currency, amount in self.cash.items()), ZERO)
+        held = gross = margin = maintenance = unrealized = realized = ZERO
+        for name, holding in self.holdings.items():
+            instrument = universe.instrument(name)
+            fx = rate(instrument.currency, universe, mark)
+            realized += holding.realized * fx
+            if not holding.quantity:
+                continue
+            price = mark(name) or holding.price
+            value = holding.quantity * price * instrument.multiplier * fx
+            gain = holding.quantity * (price - holding.price) * instrument.multiplier * fx
+            unrealized += gain
+            requirement = model.requirement(instrument, holding.quantity, abs(value))
+            margin += requirement.initial
+            maintenance += requirement.maintenance
+            if instrument.sec_type is SecType.CASH:
+                continue
+            gross += abs(value)
+            held += gain if instrument.sec_type is SecType.FUTURE else value
+        return Worth(cash, held, gross, margin, maintenance, unrealized, realized)
+
+
+def _close(holding: VenueHolding, quantity: Decimal, price: Decimal) -> Decimal:
+    """Folds a trade into the holding; returns the profit per unit of multiplier of what it closed."""
+    before, after = holding.quantity, holding.quantity + quantity
+    holding.quantity = after
+    if before * quantity >= 0:
+        holding.price = (before * holding.price + quantity * price) / after if after else ZERO
+        return ZERO
+    closed = min(abs(before), abs(quantity)) * (1 if before > 0 else -1)
+    gain = closed * (price - holding.price)
+    if before * after <= 0:
+        holding.price = price if after else ZERO
+    return gain
+
+
+def rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
+    """Units of the base currency for one unit of `currency`: by the pair's mark, by its listed level before the first
+    quote, and 1 where no pair is listed."""
+    if currency == BASE:
+        return ONE
+    if currency + BASE in universe:
+        return mark(currency + BASE) or exact(universe.listing(currency + BASE).price)
+    if BASE + currency in universe:
+        return ONE / (mark(BASE + currency) or exact(universe.listing(BASE + currency).price))
+    return ONE
+
+
+def account_values(account: Account, worth: Worth, universe: Universe, mark: Mark) -> list[tuple[str, str, Currency]]:
+    """Tag, value and currency of each account value, as IB names them; amounts in units of the currency."""
+    available = worth.equity - worth.margin
+    totals = {
+        "NetLiquidation": worth.equity,
+        "EquityWithLoanValue": worth.equity,
+        "TotalCashValue": worth.cash,
+        "SettledCash": worth.cash,
+        "GrossPositionValue": worth.gross,
+        "InitMarginReq": worth.margin,
+        "MaintMarginReq": worth.maintenance,
+        "AvailableFunds": available,
+        "ExcessLiquidity": worth.equity - worth.maintenance,
+        "BuyingPower": max(available, ZERO) * 4,
+        "UnrealizedPnL": worth.unrealized,
+        "RealizedPnL": worth.realized,
+    }
+    values = [("AccountReady", "true", ""), ("AccountType", "INDIVIDUAL", "")]
+    values += [(tag, str(amount.quantize(CENT)), BASE) for tag, amount in totals.items()]
+    values.append(("TotalCashBalance", str(worth.cash.quantize(CENT)), "BASE"))
+    for currency, amount in sorted(account.cash.items()):
+        values.append(("CashBalance", str(amount.quantize(CENT)), currency))
+        values.append(("TotalCashBalance", str(amount.quantize(CENT)), currency))
+        values.append(("ExchangeRate", f"{rate(currency, universe, mark):.8f}", currency))
+    return values

@@ -1,0 +1,43 @@
+"""What a fill does to the account: cash, position, cost."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from mats.model import Nanos, SecType
+from mats.venue.markets import Universe
+from mats.venue.matching.account import BASE, Account, Mark, rate
+from mats.venue.matching.events import VenueTrade
+from mats.venue.models import FeeModel
+
+
+class Settlement(NamedTuple):
+    """The cost of a fill, and the profit it realised before that (None: it closed nothing), in the base currency."""
+
+    fee: Decimal
+    realized: Decimal | None
+
+
+class Clearing:
+    """Books trades to accounts."""
+
+    def __init__(self, universe: Universe, mark: Mark, fees: FeeModel) -> None:
+        self._universe, self._mark, self._fees = universe, mark, fees
+
+    def settle(self, account: Account, trade: VenueTrade, now: Nanos) -> Settlement:
+        """Moves cash and position by a fill, and takes its cost."""
+        order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
+        signed = trade.quantity * order.side.sign
+        closing = account.quantity(instrument.id) * signed < 0
+        realized = account.book(instrument, signed, trade.price)
+        to_base = rate(instrument.currency, self._universe, self._mark)
+        unit = instrument.multiplier * to_base
+        pair = instrument.sec_type is SecType.CASH
+        month = account.add_volume(
+            instrument.sec_type, trade.quantity * trade.price * unit if pair else trade.quantity, now
+        )
+        value = trade.value * unit
+        before = max(month - (value if pair else trade.filled), Decimal(0))
+        fee = self._fees.order_fee(instrument, trade.filled, value, before) - order.fee
+        order.fee += fee
+        account.pay(BASE, -fee)
+        return Settlement(fee, realized * to_base if closing else None)

@@ -1,0 +1,82 @@
+"""Orders that depend on each other: one-cancels-all groups, and parents with their children.
+
+A group is named by the client within an account. Its type says what a fill does to the others: 1 cancels them, 2 and 3
+reduce them in proportion. At IB 1 and 2 also keep all but one order of the group from the exchange, so that two cannot
+fill at once; here nothing happens at once, so that 2 and 3 are the same. A complete fill always cancels the others, and
+so does the cancel of a member. Source: IB's documentation of one-cancels-all orders.
+
+A child waits until its parent is filled completely. Children of one parent without a group form one of type 3 that
+bears the parent's permanent id as its name. Source: live answers of a gateway to a bracket.
+"""
+
+from decimal import Decimal
+from typing import TypeVar
+
+from mats.model import AccountId, floor_to
+from mats.venue.matching.orders import VenueOrder
+
+K = TypeVar("K")
+
+Group = tuple[AccountId, str]
+Key = tuple[int, int]
+"""Client id and order id."""
+
+CANCEL_OTHERS = 1
+CHILD = "child"
+
+
+class OrderGroups:
+    """Who belongs to whom, of the working orders."""
+
+    def __init__(self) -> None:
+        self._members: dict[Group, dict[int, VenueOrder]] = {}
+        self._children: dict[Key, dict[int, VenueOrder]] = {}
+        self._spent: set[Group] = set()
+
+    def join(self, order: VenueOrder) -> None:
+        """Takes an order into its group and its family."""
+        if order.parent_id:
+            self._children.setdefault((order.client_id, order.parent_id), {})[order.perm_id] = order
+            order.oca_group = order.oca_group or str(order.parent_perm_id)
+        if order.oca_group:
+            self._members.setdefault(_group(order), {})[order.perm_id] = order
+
+    def leave(self, order: VenueOrder) -> None:
+        """Takes an order out that works no more."""
+        _remove(self._members, _group(order), order)
+        _remove(self._children, (order.client_id, order.parent_id), order)
+
+    def spend(self, order: VenueOrder) -> None:
+        """Notes that a member of the group was filled: no further order may join it today."""
+        if order.oca_group and not order.parent_id:
+            self._spent.add(_group(order))
+
+    def spent(self, account: AccountId, name: str) -> bool:
+        return (account, name) in self._spent
+
+    def forget_spent(self) -> None:
+        self._spent.clear()
+
+    def others(self, order: VenueOrder) -> list[VenueOrder]:
+        """The other members of the order's group."""
+        members = self._members.get(_group(order), {}) if order.oca_group else {}
+        return [other for other in members.values() if other is not order]
+
+    def waiting_children(self, order: VenueOrder) -> list[VenueOrder]:
+        children = self._children.get((order.client_id, order.order_id), {})
+        return [child for child in children.values() if child.awaits == CHILD]
+
+
+def reduced(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
+    """The order's quantity when what remains of it shrinks in whole steps as another did, `before` to `left`."""
+    return order.filled + floor_to(order.remaining * left / before, step)
+
+
+def _group(order: VenueOrder) -> Group:
+    return order.account, order.oca_group
+
+
+def _remove(table: dict[K, dict[int, VenueOrder]], key: K, order: VenueOrder) -> None:
+    members = table.get(key)
+    if members and members.pop(order.perm_id, None) and not members:
+        del table[key]
