@@ -21,8 +21,7 @@ from mats.gateway.faults.faults import Faults
 from mats.model.strategy_record import read_records
 from mats.operator.run_summary import RunSummary
 from mats.risk.limits import Limits
-from mats.runtime import SystemClock, ThreadRuntime
-from mats.runtime.deadletters import DeadLetter
+from mats.runtime import DeadLetter, SystemClock, ThreadRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri
 from tests.system.harness import LIVELY, Look, count, look, prove, until, write_bars
