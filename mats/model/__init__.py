@@ -1,6 +1,5 @@
 """The vocabulary of the system: frozen values, no input or output."""
 
-from mats.model.bar_columns import Action, BarColumns, BarData, Dividend, Floats, Instants, Split, ordered
 from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
 from mats.model.executions import (
@@ -53,11 +52,8 @@ __all__ = [
     "ZERO",
     "AccountId",
     "AccountValue",
-    "Action",
     "AdjustmentRecorded",
     "Bar",
-    "BarColumns",
-    "BarData",
     "BrokerError",
     "BrokerEvent",
     "BrokerOrder",
@@ -68,14 +64,11 @@ __all__ = [
     "Commission",
     "CommissionRecorded",
     "Currency",
-    "Dividend",
     "Entry",
     "Execution",
     "Figure",
     "FillCorrected",
     "FillRecorded",
-    "Floats",
-    "Instants",
     "Instrument",
     "InstrumentId",
     "IntentId",
@@ -92,7 +85,6 @@ __all__ = [
     "SecType",
     "Side",
     "Signal",
-    "Split",
     "StrategyName",
     "StrategyRecord",
     "TimeInForce",
@@ -106,7 +98,6 @@ __all__ = [
     "instrument_id",
     "iso",
     "order_ref",
-    "ordered",
     "parse_instrument",
     "parse_order_ref",
     "read_records",
