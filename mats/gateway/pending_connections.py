@@ -3,9 +3,8 @@
 A flood of them evicts the oldest of them, so that a client that introduces itself at once always gets in.
 """
 
-import asyncio
-
 from mats.gateway.protocol import ClientSession
+from mats.venue import AlarmClock, Timer
 
 MAX_WAITING = 64
 MAX_CLIENTS = 32
@@ -18,17 +17,17 @@ GREETING_SECONDS = 10.0
 class PendingConnections:
     """The waiting connections, oldest first, each with its deadline."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[ClientSession, asyncio.TimerHandle] = {}
+    def __init__(self, clock: AlarmClock) -> None:
+        self._clock = clock
+        self._waiting: dict[ClientSession, Timer] = {}
 
     def enter(self, session: ClientSession) -> None:
         if len(self._waiting) >= MAX_WAITING:
             oldest = next(iter(self._waiting))
             self.leave(oldest)
             oldest.refuse("too many connections wait that have not said their client id")
-        loop = asyncio.get_running_loop()
         late = f"it did not say its client id within {GREETING_SECONDS:g} s"
-        self._waiting[session] = loop.call_later(GREETING_SECONDS, self._expire, session, late)
+        self._waiting[session] = self._clock.call_later(GREETING_SECONDS, self._expire, session, late)
 
     def leave(self, session: ClientSession) -> None:
         """It has introduced itself, or is gone."""

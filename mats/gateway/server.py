@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,7 @@ from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, responses
 from mats.model import Nanos
-from mats.venue import Clock, DataClock, ShiftedClock, SystemClock
+from mats.venue import AlarmClock, DataClock, ShiftedClock, SystemClock
 from mats.venue.markets import BarHistory, BarReplay, Hours, RandomMarket, default_universe, load_universe
 from mats.venue.matching import Exchange
 from mats.venue.models import VenueModels
@@ -48,10 +47,10 @@ class PaperGateway:
     """The gateway: an async context manager. `port` is the port it listens on, `faults` the hooks for tests.
 
     `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in
-    `bar_seconds` of wall time, beginning `hold_seconds` after the last new market data subscription; without it the
-    market is random and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the
-    random market its time. `models` are fees, margin, hours and the like of the venue, `limits` what clients are
-    granted. Raises GatewayError.
+    `bar_seconds`, beginning `hold_seconds` after the last new market data subscription; without it the market is random
+    and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
+    time of day, and everything that waits its seconds. `models` are fees, margin, hours and the like of the venue,
+    `limits` what clients are granted. Raises GatewayError.
     """
 
     def __init__(
@@ -67,15 +66,16 @@ class PaperGateway:
         accounts: tuple[str, ...] = ("DU1000001",),
         cash: Decimal = Decimal(1_000_000),
         instruments: Path | None = None,
-        clock: Clock | None = None,
+        clock: AlarmClock | None = None,
         models: VenueModels | None = None,
         limits: GatewayLimits = LENIENT,
     ) -> None:
         models = models or VenueModels()
-        self._traffic = Traffic()
-        self._pacing = MessagePacing(limits, self._answer)
-        self._lobby = PendingConnections()
-        self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic))
+        clock = clock or SystemClock()
+        self._traffic = Traffic(clock)
+        self._pacing = MessagePacing(limits, self._answer, clock)
+        self._lobby = PendingConnections(clock)
+        self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic, clock), clock)
         try:
             self.universe = load_universe(instruments) if instruments else default_universe()
             played = BarReplay(replay, self.universe) if replay else None
@@ -84,7 +84,7 @@ class PaperGateway:
             raise GatewayError(f"the gateway cannot start: {error}") from error
         self._hub = ClientRegistry(self._state)
         stored_time = self._state.load("clock", Nanos).get("now", 0)
-        base: Clock = DataClock(stored_time or played.start) if played else clock or SystemClock()
+        base = DataClock(stored_time or played.start, clock) if played else clock
         self.clock = ShiftedClock(base)
         self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
         self.portfolio = AccountService(
@@ -94,7 +94,7 @@ class PaperGateway:
         self._profits = PnlTracker(
             self._hub, self._state, self.clock, self.universe, self.portfolio, self.exchange.mark
         )
-        blotter = OrderStore(self._state, era_of(SystemClock().now()))
+        blotter = OrderStore(self._state, era_of(clock.now()))
         self._desk = OrderService(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio, models)
         for order in self.exchange.working():
             self.universe.wake(order.instrument)
@@ -124,12 +124,12 @@ class PaperGateway:
         data = MarketDataService(
             self._hub, self.clock, self.universe, contracts, self.exchange, history, limits, self._subscribed
         )
-        pacing = HistoricalPacing(time.monotonic) if limits.historical else None
+        pacing = HistoricalPacing(self.clock) if limits.historical else None
         past = Historical(self.clock, contracts, history, hours, data.growing, pacing, self._subscribed)
         return data, {**contracts.requests(), **data.requests(), **past.requests()}
 
     def _new_feed(
-        self, clock: Clock, played: BarReplay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
+        self, clock: AlarmClock, played: BarReplay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
     ) -> MarketDriver:
         publisher = Publisher(self.exchange, self._desk, self._data)
         if played and isinstance(clock, DataClock):
@@ -164,7 +164,7 @@ class PaperGateway:
         self._hub.end_turn()
         for session in self._hub:
             session.close()
-        await asyncio.sleep(0)
+        await self.clock.sleep(0)
         self.faults.stop_recording()
         self._state.close()
 
@@ -183,12 +183,12 @@ class PaperGateway:
 
     async def _pulse(self) -> None:
         while True:
-            await asyncio.sleep(PULSE_SECONDS)
+            await self.clock.sleep(PULSE_SECONDS)
             self._profits.pulse()
 
     async def _refresh(self) -> None:
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
+            await self.clock.sleep(REFRESH_SECONDS)
             self.portfolio.refresh()
 
     def _subscribed(self) -> None:

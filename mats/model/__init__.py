@@ -2,6 +2,7 @@
 
 from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
+from mats.model.clock import Clock
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,
@@ -61,6 +62,7 @@ __all__ = [
     "BrokerSnapshot",
     "BrokerStatus",
     "CancelRequest",
+    "Clock",
     "Commission",
     "CommissionRecorded",
     "Currency",

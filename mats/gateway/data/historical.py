@@ -24,8 +24,7 @@ from mats.gateway.data.historical_requests import (
 )
 from mats.gateway.protocol import ClientSession, Fields, Message, WireError, contract_messages, instant, responses
 from mats.gateway.protocol import historical_messages as wire
-from mats.model import DAY, SECOND, Bar, Instrument, Nanos, to_datetime
-from mats.venue import Clock
+from mats.model import DAY, SECOND, Bar, Clock, Instrument, Nanos, to_datetime
 from mats.venue.markets import BarHistory, Hours, SessionPhase, join_bars
 
 MOST_TICKS = 1000

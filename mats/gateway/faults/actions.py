@@ -1,6 +1,5 @@
 """What the faults do that are more than a change of the traffic."""
 
-import asyncio
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -100,7 +99,7 @@ class Actions:
         seconds = self._reserve_for.get(client_id, self._reserve_for.get(None, 0))
         if seconds:
             self.reserved.add(client_id)
-            asyncio.get_running_loop().call_later(seconds, self.reserved.discard, client_id)
+            self._house.clock.call_later(seconds, self.reserved.discard, client_id)
 
     def free(self) -> None:
         """No id is taken any more."""
@@ -149,7 +148,7 @@ class Actions:
             case plan.StopReading():
                 for session in self._sessions(fault, event):
                     session.pause_reading()
-                    asyncio.get_running_loop().call_later(fault.seconds, session.resume_reading)
+                    self._house.clock.call_later(fault.seconds, session.resume_reading)
             case plan.SplitFrame():
                 for session in self._sessions(fault, event):
                     self._split(session, fault)
@@ -200,9 +199,9 @@ class Actions:
     def _split(self, session: ClientSession, fault: plan.SplitFrame) -> None:
         transport = session.transport
         if transport:
-            session.write_through(Fragmenter(transport, fault.size, fault.pause).write)
+            session.write_through(Fragmenter(transport, fault.size, fault.pause, self._house.clock).write)
             if fault.lasting is not None:
-                asyncio.get_running_loop().call_later(fault.lasting, session.write_through, transport.write)
+                self._house.clock.call_later(fault.lasting, session.write_through, transport.write)
 
     # messages
 

@@ -43,7 +43,7 @@ class Faults:
         self._exchange, self._data, self._traffic = exchange, data, traffic
         self.actions = Actions(hub, blotter, exchange, traffic, self, house)
         traffic.performer = self.actions
-        self._armory = FaultScheduler(traffic, self.actions)
+        self._armory = FaultScheduler(traffic, self.actions, house.clock)
         self._manual_ids = 0
 
     def arm(self, *faults: AnyFault, seed: int = 1) -> None:

@@ -6,7 +6,6 @@ the script waits until the client has sent a request of that number, early ones 
 not have (any more) are left unanswered and kept in `surprises`. Answers carry the request ids of the record.
 """
 
-import asyncio
 from collections import Counter, defaultdict, deque
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from mats.gateway.faults.recording import Entry, read_record
 from mats.gateway.faults.traffic import Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.protocol import START_API, ClientSession, Fields, encode
+from mats.venue import SystemClock
 
 log = structlog.get_logger("mats.gateway")
 
@@ -58,7 +58,8 @@ class ScriptedGateway:
     def __init__(self, record: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._parts = _parts(record)
         self._playing: dict[ClientSession, Part] = {}
-        self._listener = Listener(host, port, lambda: ClientSession(self, Traffic()))
+        self._clock = clock = SystemClock()
+        self._listener = Listener(host, port, lambda: ClientSession(self, Traffic(clock), clock), clock)
         self.surprises: list[str] = []
 
     @property
@@ -79,7 +80,7 @@ class ScriptedGateway:
         self._listener.shut()
         for session in tuple(self._playing):
             session.close()
-        await asyncio.sleep(0)
+        await self._clock.sleep(0)
 
     def opened(self, session: ClientSession) -> None:
         """Nothing is said before the greeting."""
