@@ -5,13 +5,16 @@ VENV   := .venv
 PEERS  := .venv-peers
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint bench bench-backtest clean
+.PHONY: run test stress lint bench bench-backtest clean
 
 run: $(READY)
 	@$(VENV)/bin/python run.py $(ARGS)
 
 test: $(READY)
 	$(VENV)/bin/pytest -n auto --dist worksteal $(ARGS)
+
+stress: $(READY)
+	tests/stress.sh $(or $(TIMES),3) $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
