@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from mats.backtest.engine import run_backtest
-from mats.backtest.run import BacktestRun
+from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.spec import BacktestSpec
-from mats.model import BarColumns, BarData, Floats, Instants, InstrumentId, Nanos, StrategyName, iso
+from mats.model import InstrumentId, Nanos, StrategyName, iso
+from mats.model.bar_columns import BarColumns, BarData, Floats, Instants
 
 CUTS = 6
 STARTS = (0.1, 0.3)

@@ -1,6 +1,5 @@
 """The vocabulary of the system: frozen values, no input or output."""
 
-from mats.model.bar_columns import Action, BarColumns, BarData, Dividend, Floats, Instants, Split, ordered
 from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
 from mats.model.executions import (
@@ -32,10 +31,14 @@ from mats.model.orders import (
     Signal,
     StrategyName,
     TimeInForce,
+    changed_view,
+    opening_view,
     order_ref,
     parse_order_ref,
+    refused_view,
 )
-from mats.model.packet import BrokerEvent, Packet
+from mats.model.packet import Packet
+from mats.model.positions import PositionKey
 from mats.model.strategy_record import StrategyRecord, check_table, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
@@ -53,13 +56,9 @@ __all__ = [
     "ZERO",
     "AccountId",
     "AccountValue",
-    "Action",
     "AdjustmentRecorded",
     "Bar",
-    "BarColumns",
-    "BarData",
     "BrokerError",
-    "BrokerEvent",
     "BrokerOrder",
     "BrokerPosition",
     "BrokerSnapshot",
@@ -68,14 +67,11 @@ __all__ = [
     "Commission",
     "CommissionRecorded",
     "Currency",
-    "Dividend",
     "Entry",
     "Execution",
     "Figure",
     "FillCorrected",
     "FillRecorded",
-    "Floats",
-    "Instants",
     "Instrument",
     "InstrumentId",
     "IntentId",
@@ -88,15 +84,16 @@ __all__ = [
     "OrderType",
     "OrderView",
     "Packet",
+    "PositionKey",
     "Quote",
     "SecType",
     "Side",
     "Signal",
-    "Split",
     "StrategyName",
     "StrategyRecord",
     "TimeInForce",
     "Unknown",
+    "changed_view",
     "check_table",
     "converted",
     "difference",
@@ -105,11 +102,12 @@ __all__ = [
     "from_datetime",
     "instrument_id",
     "iso",
+    "opening_view",
     "order_ref",
-    "ordered",
     "parse_instrument",
     "parse_order_ref",
     "read_records",
+    "refused_view",
     "round_to",
     "share",
     "size_name",

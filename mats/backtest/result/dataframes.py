@@ -11,8 +11,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from mats.backtest.run import BacktestRun, Curve
-from mats.model import ZERO, Instants, Nanos, OrderView, StrategyName
+from mats.backtest.engine import BacktestRun, Curve
+from mats.model import ZERO, Nanos, OrderView, StrategyName
+from mats.model.bar_columns import Instants
 from mats.store.tables import INDEX_NAME
 
 VALUES = ("equity", "cash", "gross", "net")
