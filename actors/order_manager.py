@@ -22,9 +22,9 @@ from actors.messages.order_manager import (
 )
 from actors.messages.persistence_writer import Republish
 from actors.messages.subscription import Unsubscribe
-from mats.ledger import Order, OrderDesk, OrderIds, amended, amendment_fault, opening_view
-from mats.ledger import order_events as ev
-from mats.model import CancelRequest, Entry, IntentId, OrderIntent, OrderModification, OrderState
+from mats.model import CancelRequest, Entry, IntentId, OrderIntent, OrderModification, OrderState, opening_view
+from mats.orders import Order, OrderIds, OrderTracker, amended, amendment_fault
+from mats.orders import order_events as ev
 from mats.runtime import Down, MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
@@ -110,12 +110,12 @@ class OrderManager(Stage):
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
         self._followers = Subscribers(self)
-        self._desk = OrderDesk(self._journal)
-        for strategy in self._desk.recover(self.clock.now()):
+        self._tracker = OrderTracker(self._journal)
+        for strategy in self._tracker.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))
         self._tell_changes()
         self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
-        self._risk.tell(AllOrders(self._desk.views()))
+        self._risk.tell(AllOrders(self._tracker.views()))
         self.say_hello()
         self._pool.tell(ResyncConnections())
         call_followers(self)
@@ -127,7 +127,7 @@ class OrderManager(Stage):
                 self.receive_entries(message)
                 self._merge_ready()
             case OrderEvents(client_id=client_id, events=events):
-                for news in self._desk.hear(events, client_id, self.clock.now()):
+                for news in self._tracker.hear(events, client_id, self.clock.now()):
                     self.log.info("news of an order that is not ours", news=str(news))
             case SubmitIntent(intent=intent):
                 self._submit(intent)
@@ -136,16 +136,16 @@ class OrderManager(Stage):
             case ModifyIntent(modification=modification):
                 self._amend(modification)
             case NotSent(intent_id=intent_id, reason=reason):
-                self._desk.not_sent(intent_id, reason, self.clock.now())
+                self._tracker.not_sent(intent_id, reason, self.clock.now())
             case Ready():
                 self._waiting.append(message)
                 self._merge_ready()
             case Down(tag=int(client_id)):
                 self._routes.close(client_id)
                 self._risk.offer(RouteChanged(client_id, False))
-                self._desk.lose(client_id, self.clock.now())
+                self._tracker.lose(client_id, self.clock.now())
             case Sweep():
-                for client_id in self._desk.due(self._routes, self.clock.monotonic()):
+                for client_id in self._tracker.due(self._routes, self.clock.monotonic()):
                     self._routes.resync(client_id)
                 self._flush()
             case _:
@@ -161,13 +161,13 @@ class OrderManager(Stage):
             case Unsubscribe():
                 self._followers.leave(message)
             case SubscribeAllOrders(follower=follower):
-                follower.tell(AllOrders(self._desk.views()))
+                follower.tell(AllOrders(self._tracker.views()))
                 self._routes.tell(follower)
             case SubscribeOrders(strategy=strategy, follower=follower):
                 self._followers.add(strategy, follower)
-                follower.tell(WorkingOrders(self._desk.views(strategy)))
+                follower.tell(WorkingOrders(self._tracker.views(strategy)))
             case ReadOrders():
-                return self._desk.views()
+                return self._tracker.views()
             case Republish():
                 self._flush()
                 for journaled in self._journal.recent_orders(REPUBLISHED):
@@ -179,7 +179,7 @@ class OrderManager(Stage):
         return None
 
     def _tell_changes(self) -> None:
-        for view in self._desk.take_changed():
+        for view in self._tracker.take_changed():
             changed = OrderChanged(view)
             self._risk.offer(changed)  # one that is down for good needs no news; one that comes back asks for all
             self._store.tell(changed)
@@ -197,16 +197,16 @@ class OrderManager(Stage):
             self.log.error("intent is in the journal already; not sent again", intent=intent.intent_id)
             return
         chaos.point("orders: after the intent is durable, before it is sent")
-        order = self._desk.open(intent, view, session, self.clock.monotonic())
+        order = self._tracker.open(intent, view, session, self.clock.monotonic())
         if route is None:
-            self._desk.not_sent(intent.intent_id, "its connection is not ready", self.clock.now())
+            self._tracker.not_sent(intent.intent_id, "its connection is not ready", self.clock.now())
         else:
             route.submit(order_id, intent)
             chaos.point("orders: after it is sent, before its state says so")
-            self._desk.happen(order, ev.OrderSent(time=self.clock.now(), client_id=client_id, order_id=order_id))
+            self._tracker.happen(order, ev.OrderSent(time=self.clock.now(), client_id=client_id, order_id=order_id))
 
     def _cancel(self, intent_id: IntentId) -> None:
-        order = self._desk.cancel(intent_id, self.clock.now(), self.clock.monotonic())
+        order = self._tracker.cancel(intent_id, self.clock.now(), self.clock.monotonic())
         if order is None:
             self.log.info("nothing to cancel", intent=intent_id)
         else:
@@ -214,7 +214,7 @@ class OrderManager(Stage):
 
     def _amend(self, change: OrderModification) -> None:
         """Send the order again under its own id; until the broker echoes it, risk counts the larger of both."""
-        order = self._desk.orders.get(change.intent_id)
+        order = self._tracker.orders.get(change.intent_id)
         if order is None:
             self.log.warning("no such order to change", intent=change.intent_id)
             return
@@ -231,7 +231,7 @@ class OrderManager(Stage):
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """The changes are told before the acknowledgement leads the entries on to risk."""
-        self._desk.book(entries)
+        self._tracker.book(entries)
         self._tell_changes()
 
     def _merge_ready(self) -> None:
@@ -240,15 +240,15 @@ class OrderManager(Stage):
         self._waiting = [ready for ready in self._waiting if ready.through > self.cursor]
         for ready in ripe:
             if self._routes.open(ready):
-                self._desk.orders.begin_session(ready.client_id, ready.session)
+                self._tracker.orders.begin_session(ready.client_id, ready.session)
                 self.watch(ready.ref, tag=ready.client_id)
                 self._risk.tell(RouteChanged(ready.client_id, True))
-            self._desk.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
+            self._tracker.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
             self._name_again(ready)
 
     def _name_again(self, ready: Ready) -> None:
         """Adopt the order ids of this session, then repeat the cancels that the last one may have lost."""
-        for order, names in self._desk.name_again(ready.replay, ready.client_id, ready.session):
+        for order, names in self._tracker.rebind_order_ids(ready.replay, ready.client_id, ready.session):
             if names is not None:
                 self._journal.record_alias(*names)
             if order.view.state is OrderState.CANCELLING:
@@ -258,7 +258,7 @@ class OrderManager(Stage):
 
     def _flush(self) -> None:
         """Views first, cursor second: a crash between the two only folds again what the views contain already."""
-        if unsaved := self._desk.take_unsaved():
+        if unsaved := self._tracker.take_unsaved():
             self._journal.record_views(unsaved)
             chaos.point("orders: between views and cursor")
         if self.save_due():

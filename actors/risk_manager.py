@@ -1,4 +1,4 @@
-"""The risk manager: wishes become sized intents, or denials with a code; and the second stage of every fill."""
+"""The risk manager: requests become sized intents, or rejections with a code; and the second stage of every fill."""
 
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, Rate
 from actors.messages.risk_manager import Halt, OrderDenied, ReadHalts, Resume
 from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
 from mats.model import AccountId, Entry, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
-from mats.risk import Denied, Limits, RiskDesk, RiskState, World
+from mats.orders import PreTrade, Rejected
+from mats.risk import Limits, MarketState, RiskState
 from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
 
@@ -62,10 +63,10 @@ class RiskManager(Stage):
         saved = self._journal.load_snapshot(self.stage)
         self._state = RiskState.load(saved[1]) if saved else RiskState()
         self.resume_at(self._state.seq)
-        self._world = World(self._limits, self._base, self._live)
-        self._world.halts = {scope: halt.reason for scope, halt in self._journal.halts().items()}
+        self._market = MarketState(self._limits, self._base, self._live)
+        self._market.halts = {scope: halt.reason for scope, halt in self._journal.halts().items()}
         self._routes: dict[StrategyName, int] = {}
-        self._desk = RiskDesk(self._state, self._world, self._limits, self._route)
+        self._pretrade = PreTrade(self._state, self._market, self._limits, self._route)
         self.say_hello()
         self._orders.tell(SubscribeAllOrders(self.ref))
         self._broker.tell(RequestSnapshot())
@@ -74,12 +75,12 @@ class RiskManager(Stage):
         self.every(SNAPSHOT_SECONDS, Save())
 
     def on_receive(self, message: object) -> object:
-        world = self._world
+        market = self._market
         match message:
             case ApplyEntries():
                 self.receive_entries(message)
             case PriceMarked(instrument=instrument, price=price):
-                world.mark(instrument, price, self.clock.monotonic())
+                market.mark(instrument, price, self.clock.monotonic())
             case OrderChanged(order=order):
                 self._state.observe(order)
             case Signal() | OrderRequest():
@@ -89,37 +90,37 @@ class RiskManager(Stage):
             case AllOrders(orders=orders):
                 self._state.replace_orders(orders)
             case EquityChanged(strategy=strategy, equity=equity):
-                world.equities[strategy] = equity
+                market.equities[strategy] = equity
             case InstrumentCompleted(instrument=instrument):
-                world.know(instrument)
+                market.know(instrument)
             case DataStale(instruments=instruments):
-                world.silent = instruments
+                market.silent = instruments
             case RouteChanged(client_id=client_id, open=is_open):
-                (world.routes.add if is_open else world.routes.discard)(client_id)
+                (market.routes.add if is_open else market.routes.discard)(client_id)
             case StagesBehind(stages=stages):
-                world.behind = stages
+                market.behind = stages
             case RatesChanged(rates=rates):
-                world.rates = rates
+                market.rates = rates
             case BreaksChanged(places=places):
-                world.broken = places
+                market.broken = places
             case LinkChanged(connection=connection, up=up, reason=reason):
-                world.links_down = {**world.links_down, connection: reason}
+                market.links_down = {**market.links_down, connection: reason}
                 if up:
-                    del world.links_down[connection]
+                    del market.links_down[connection]
             case Ready(accounts=accounts):
-                world.accounts = accounts
+                market.accounts = accounts
             case SetWeights(records=records):
-                world.homes = {record.name: record.account for record in records if record.account}
+                market.homes = {record.name: record.account for record in records if record.account}
             case Halt(scope=scope, reason=reason):
                 self._journal.set_halt(scope, reason, self.clock.now())
-                world.halts[scope] = reason
+                market.halts[scope] = reason
             case Resume(scope=scope):
                 self._journal.clear_halt(scope)
-                world.halts.pop(scope, None)
+                market.halts.pop(scope, None)
             case Unsubscribe(follower=follower):
                 follower.tell(Unsubscribed(self.name))
             case ReadHalts():
-                return dict(world.halts)
+                return dict(market.halts)
             case Save():
                 self._save()
             case ReportCursor():
@@ -132,22 +133,22 @@ class RiskManager(Stage):
         for entry in entries:
             self._state.apply(entry)
 
-    # From wish to intent
+    # From request to intent
 
-    def _decide(self, wish: Signal | OrderRequest) -> OrderIntent | Denied | None:
-        """What becomes of a wish; told to its strategy, and the answer to an operator who asked."""
-        decision = self._desk.decide(wish, self.clock.now(), self.clock.monotonic())
-        if isinstance(decision, Denied):
-            self._deny(decision)
+    def _decide(self, request: Signal | OrderRequest) -> OrderIntent | Rejected | None:
+        """What becomes of a request: announced to its strategy, and the answer to an operator who asked."""
+        decision = self._pretrade.decide(request, self.clock.now(), self.clock.monotonic())
+        if isinstance(decision, Rejected):
+            self._reject(decision)
         elif decision is not None:
             chaos.point("risk: after approval, before the intent is passed on")
             self._orders.tell(SubmitIntent(decision))
         return decision
 
     def _decide_change(self, change: OrderModification) -> None:
-        decision = self._desk.decide_change(change, self.clock.now(), self.clock.monotonic())
-        if isinstance(decision, Denied):
-            self._deny(decision)
+        decision = self._pretrade.decide_change(change, self.clock.now(), self.clock.monotonic())
+        if isinstance(decision, Rejected):
+            self._reject(decision)
         elif decision is None:
             self.log.warning("no such order to change", intent=change.intent_id)
         else:
@@ -158,13 +159,13 @@ class RiskManager(Stage):
             self._routes[strategy] = self._journal.client_id(strategy)
         return self._routes[strategy]
 
-    def _deny(self, denied: Denied) -> None:
+    def _reject(self, rejected: Rejected) -> None:
         """Tell the strategy."""
-        order, denial = denied.order, denied.denial
+        order, rejection = rejected.order, rejected.rejection
         self.log.info(
-            "denied", strategy=order.strategy, instrument=order.instrument, code=denial.code, text=denial.text
+            "denied", strategy=order.strategy, instrument=order.instrument, code=rejection.code, text=rejection.text
         )
-        self.runtime.ref(f"strategies/{order.strategy}").offer(OrderDenied(order, denial))
+        self.runtime.ref(f"strategies/{order.strategy}").offer(OrderDenied(order, rejection))
 
     # What a crash must not lose
 

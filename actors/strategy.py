@@ -11,7 +11,6 @@ from actors.messages.portfolio_manager import BookState, EquityChanged, Position
 from actors.messages.risk_manager import OrderDenied
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
-from mats.ledger import refused_view
 from mats.model import (
     Bar,
     CancelRequest,
@@ -22,14 +21,15 @@ from mats.model import (
     OrderView,
     Signal,
     StrategyRecord,
+    refused_view,
 )
-from mats.risk import DenialCode, deny
+from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, MailboxSpec, Ref
 from mats.strategy import LogLevel
 from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
 
 CLOCK_SECONDS = 1.0
-BUSY = deny(DenialCode.BUSY, "the risk manager has too much to do to look at it; nothing was sent")
+BUSY = reject(RejectionCode.BUSY, "the risk manager has too much to do to look at it; nothing was sent")
 
 
 class StrategyRefs(msgspec.Struct, frozen=True, kw_only=True):

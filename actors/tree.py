@@ -17,11 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from actors.backtest_broker import BacktestBroker, VenueLine
-from actors.base import ConnectionRefs, PortfolioRefs, Refs
+from actors.base import BrokerConnection, ConnectionRefs, PortfolioRefs, Refs
 from actors.fill_log import FillLog
 from actors.gateway_process import GatewayCommand, GatewayProcess
-from actors.ib_connection import IbConnection, Timing
+from actors.ib_connection import IbConnection
 from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_spec
 from actors.market_data import MarketData
 from actors.order_manager import OrderManager
@@ -45,7 +44,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path
     rejects: Path
     store_uri: str
-    timing: Timing | VenueLine
+    timing: msgspec.Struct
     gateway: GatewayCommand | None
     limits: Limits
     base_currency: str
@@ -56,6 +55,8 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[StrategyRecord, ...]
     strategy_folder: Path
     intent_prefix: str
+    connection: type[BrokerConnection] = IbConnection
+    """What speaks to the broker; `timing` is its own."""
     keep_days: float = 30.0
     matching: Matching = "fifo"
 
@@ -143,7 +144,7 @@ def _brokers(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
         market_data=names.market_data,
         risk=names.risk,
     )
-    connector = _connector(plan.timing, desks)
+    connector = Connector(plan.connection, {"timing": plan.timing, "desks": desks})
     market_data = MarketData.Args(
         connection=names.data,
         risk=names.risk,
@@ -169,12 +170,6 @@ def _brokers(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
             connection_spec(DATA_CLIENT, connector, (names.market_data,)),
         ),
     )
-
-
-def _connector(timing: Timing | VenueLine, desks: ConnectionRefs) -> Connector:
-    """A line to a simulated broker makes simulated connections; everything else in the tree is the same."""
-    actor = BacktestBroker if isinstance(timing, VenueLine) else IbConnection
-    return Connector(actor, {"timing": timing, "desks": desks})
 
 
 def _strategy_manager(plan: DaemonPlan, names: Refs) -> ChildSpec:

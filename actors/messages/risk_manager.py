@@ -3,14 +3,14 @@
 import msgspec
 
 from mats.model import OrderView, StrategyName
-from mats.risk import Denial
+from mats.risk import Rejection
 
 
 class OrderDenied(msgspec.Struct, frozen=True):
     """What the strategy asked for does not happen; the order's note says why, beginning with the code."""
 
     order: OrderView
-    denial: Denial
+    denial: Rejection
 
 
 class Halt(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from mats.model import (
     StrategyName,
 )
 from mats.operator import Certificate, HoldingRow, Remainder
-from mats.risk import Denied
+from mats.orders import Rejected
 from mats.runtime import Runtime
 from mats.store.journal import Journal
 
@@ -111,7 +111,7 @@ class FlattenOperation:
         if isinstance(decision, OrderIntent):
             return decision.intent_id
         silent = "the risk manager did not answer; `mats status` shows why"
-        self._denied[book.key] = decision.order.note if isinstance(decision, Denied) else silent
+        self._denied[book.key] = decision.order.note if isinstance(decision, Rejected) else silent
         return None
 
     def _mint(self) -> IntentId:

@@ -6,8 +6,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from mats.backtest.engine import run_backtest
-from mats.backtest.run import BacktestRun
+from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.spec import BacktestSpec
 from mats.model import InstrumentId, Nanos, StrategyName, iso
 from mats.model.bar_columns import BarColumns, BarData, Floats, Instants

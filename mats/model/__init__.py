@@ -32,10 +32,14 @@ from mats.model.orders import (
     Signal,
     StrategyName,
     TimeInForce,
+    changed_view,
+    opening_view,
     order_ref,
     parse_order_ref,
+    refused_view,
 )
-from mats.model.packet import BrokerEvent, Packet
+from mats.model.packet import Packet
+from mats.model.positions import PositionKey
 from mats.model.strategy_record import StrategyRecord, check_table, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
@@ -56,7 +60,6 @@ __all__ = [
     "AdjustmentRecorded",
     "Bar",
     "BrokerError",
-    "BrokerEvent",
     "BrokerOrder",
     "BrokerPosition",
     "BrokerSnapshot",
@@ -83,6 +86,7 @@ __all__ = [
     "OrderType",
     "OrderView",
     "Packet",
+    "PositionKey",
     "Quote",
     "SecType",
     "Side",
@@ -91,6 +95,7 @@ __all__ = [
     "StrategyRecord",
     "TimeInForce",
     "Unknown",
+    "changed_view",
     "check_table",
     "converted",
     "difference",
@@ -99,10 +104,12 @@ __all__ = [
     "from_datetime",
     "instrument_id",
     "iso",
+    "opening_view",
     "order_ref",
     "parse_instrument",
     "parse_order_ref",
     "read_records",
+    "refused_view",
     "round_to",
     "share",
     "size_name",

@@ -75,7 +75,7 @@ def converted(amount: Decimal, rate: Decimal) -> Decimal:
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` not further from zero than `value`."""
-    return (value / step).to_integral_value("ROUND_DOWN") * step
+    return value // step * step
 
 
 def round_to(value: Decimal, step: Decimal) -> Decimal:

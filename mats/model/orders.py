@@ -4,8 +4,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from mats.model.instrument import Instrument, InstrumentId
+from mats.model.money import ZERO
 from mats.model.timestamp import Nanos
 
 StrategyName = str
@@ -188,6 +190,49 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def remaining(self) -> Decimal:
         return self.quantity - self.filled
+
+
+def opening_view(intent: OrderIntent) -> OrderView:
+    """The order of an intent that has just been approved."""
+    return OrderView(
+        intent_id=intent.intent_id,
+        strategy=intent.strategy,
+        account=intent.account,
+        instrument=intent.instrument.id,
+        side=intent.side,
+        quantity=intent.quantity,
+        ticket=intent.ticket,
+        state=OrderState.PENDING,
+        created=intent.time,
+        updated=intent.time,
+    )
+
+
+def refused_view(request: Signal | OrderRequest, account: AccountId, note: str, now: Nanos) -> OrderView:
+    """What a strategy sees of a request that never became an order, and why. What was not sized has quantity 0."""
+    return OrderView(
+        intent_id=request.intent_id,
+        strategy=request.strategy,
+        account=account,
+        instrument=request.instrument,
+        side=request.side if isinstance(request, OrderRequest) else Side.BUY,
+        quantity=ZERO,
+        ticket=request.ticket,
+        state=OrderState.REJECTED,
+        created=request.time,
+        updated=now,
+        note=note,
+    )
+
+
+def changed_view(view: OrderView, change: OrderModification) -> OrderView:
+    """The order as the change wants it; a change to 0 is a change."""
+    ticket = replace(
+        view.ticket,
+        limit_price=view.ticket.limit_price if change.limit_price is None else change.limit_price,
+        stop_price=view.ticket.stop_price if change.stop_price is None else change.stop_price,
+    )
+    return replace(view, quantity=view.quantity if change.quantity is None else change.quantity, ticket=ticket)
 
 
 def order_ref(strategy: StrategyName, intent_id: IntentId) -> str:

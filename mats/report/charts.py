@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mats.backtest import BacktestRun, Curve
+from mats.backtest.engine import BacktestRun, Curve
 from mats.backtest.result.metrics import net, starting_equity
 from mats.model import Currency, InstrumentId
 from mats.model.bar_columns import BarColumns

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mats.backtest import BacktestRun, Curve
+from mats.backtest.engine import BacktestRun, Curve
 from mats.backtest.result.metrics import net, starting_equity
 from mats.ledger.books import Trade
 from mats.model import Side, StrategyName

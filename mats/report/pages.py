@@ -5,7 +5,7 @@ from itertools import groupby
 
 import msgspec
 
-from mats.backtest import BacktestRun
+from mats.backtest.engine import BacktestRun
 from mats.backtest.result import Figure, TableRow, Value
 from mats.backtest.result import formatting as words
 from mats.backtest.result.metrics import net

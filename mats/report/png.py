@@ -9,7 +9,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from mats.backtest import BacktestRun
+from mats.backtest.engine import BacktestRun
 from mats.backtest.result.metrics import net
 from mats.ledger.books import Trade
 from mats.model.bar_columns import BarColumns, Floats

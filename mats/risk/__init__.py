@@ -1,21 +1,34 @@
-"""How much to trade and whether to: sizing, limits and pre-trade checks. Pure functions over plain state."""
+"""How much to trade and whether to: sizing, limits, exposure and pre-trade checks. Pure functions over plain state.
 
-from mats.risk.denial import Denial, DenialCode, deny
-from mats.risk.desk import Denied, RiskDesk
+The checks are two lists in `mats.risk.checks`; a check that is added to one is asked for every order from then on.
+"""
+
+from mats.risk.checks import Check, PreTradeContext, first_rejection
+from mats.risk.exposure import Exposure, OrderInProgress, Position, RiskState
 from mats.risk.limits import UNLIMITED, Limits
-from mats.risk.sizing import order_quantity
-from mats.risk.state import RiskState
-from mats.risk.world import World
+from mats.risk.market_state import EVERYTHING, MarketQuote, MarketState
+from mats.risk.rejection import Rejection, RejectionCode, reject
+from mats.risk.sizing import NO_FIGURES, Basis, fraction_quantity, order_quantity, target_quantity
 
 __all__ = [
+    "EVERYTHING",
+    "NO_FIGURES",
     "UNLIMITED",
-    "Denial",
-    "DenialCode",
-    "Denied",
+    "Basis",
+    "Check",
+    "Exposure",
     "Limits",
-    "RiskDesk",
+    "MarketQuote",
+    "MarketState",
+    "OrderInProgress",
+    "Position",
+    "PreTradeContext",
+    "Rejection",
+    "RejectionCode",
     "RiskState",
-    "World",
-    "deny",
+    "first_rejection",
+    "fraction_quantity",
     "order_quantity",
+    "reject",
+    "target_quantity",
 ]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from mats.backtest import Prepared, Request, code_of, prepare, run_backtest
+from mats.backtest import Prepared, Request, code_of, prepare
+from mats.backtest.engine import run_backtest
 from mats.backtest.result import hold_all, make_result, replace_result, result_name
 from mats.errors import StrategyError, SweepError
 from mats.model import Nanos

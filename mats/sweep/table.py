@@ -12,7 +12,7 @@ import pandas as pd
 from arcticdb import LibraryOptions
 
 from mats.backtest import Code, DataSource
-from mats.backtest.result import Metrics
+from mats.backtest.result.metrics import Metrics
 from mats.errors import SweepError
 from mats.model import Nanos
 from mats.model.bar_columns import Floats, Instants

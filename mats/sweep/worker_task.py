@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mats.backtest import BacktestRun, run_backtest
+from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.result.metrics import measure_curve
 from mats.model.bar_columns import BarData
 from mats.sweep.plan import SweepPlan

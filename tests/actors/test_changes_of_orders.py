@@ -18,12 +18,10 @@ from actors.messages.order_manager import (
 from actors.messages.risk_manager import Halt, OrderDenied
 from actors.order_manager import OrderManager
 from actors.risk_manager import RiskManager
-from mats.ledger.orders import opening_view
 from mats.model.broker import BrokerOrder
 from mats.model.instrument import parse_instrument
-from mats.model.orders import OrderIntent, OrderModification, OrderState, OrderTicket, Side
-from mats.risk.denial import DenialCode
-from mats.risk.limits import Limits
+from mats.model.orders import OrderIntent, OrderModification, OrderState, OrderTicket, Side, opening_view
+from mats.risk import Limits, RejectionCode
 
 D = Decimal
 SPY = replace(parse_instrument("SPY"), con_id=1)
@@ -110,7 +108,7 @@ def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(runtim
     denied = strategy.expect(OrderDenied)
     assert denied.order.state is state
     assert denied.order.note.startswith(denied.denial.code)
-    assert denied.denial.code is DenialCode.UNKNOWN_INSTRUMENT
+    assert denied.denial.code is RejectionCode.UNKNOWN_INSTRUMENT
 
 
 def test_a_change_to_nothing_is_denied(runtime, journal_path):
@@ -120,4 +118,4 @@ def test_a_change_to_nothing_is_denied(runtime, journal_path):
     risk.tell(InstrumentCompleted(SPY))
     risk.tell(AllOrders((replace(opening_view(INTENT), state=OrderState.WORKING),)))
     risk.tell(change(quantity=D(0)))
-    assert strategy.expect(OrderDenied).denial.code is DenialCode.NOT_POSITIVE
+    assert strategy.expect(OrderDenied).denial.code is RejectionCode.NOT_POSITIVE

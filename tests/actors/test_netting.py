@@ -12,11 +12,10 @@ from actors.operator.actor_queries import ActorQueries
 from actors.operator.queries import CommandRefused, Queries
 from actors.operator.transfers import Netting
 from actors.portfolio_manager import PortfolioManager
-from mats.ledger.orders import opening_view
 from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.ledger.reconciliation.netted_actions import NettedAction
 from mats.model.instrument import parse_instrument
-from mats.model.orders import OrderIntent, OrderTicket, Side
+from mats.model.orders import OrderIntent, OrderTicket, Side, opening_view
 from mats.runtime import Actor
 from mats.store.journal.journal import Journal
 

@@ -18,7 +18,7 @@ from mats.model.executions import FillRecorded
 from mats.model.market import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
 from mats.model.strategy_record import StrategyRecord
-from mats.risk.denial import DenialCode, deny
+from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position
 from mats.strategy.hosting.loader import load_class
@@ -282,7 +282,7 @@ def test_no_intent_id_is_minted_twice_also_after_a_crash(trader, a_bar):
 def test_a_denial_is_a_rejected_order_with_its_reason(trader):
     world = trader().start()
     denied = an_order(OrderState.REJECTED, note="HALTED: by hand")
-    world.tell(OrderDenied(denied, deny(DenialCode.HALTED, "by hand")))
+    world.tell(OrderDenied(denied, reject(RejectionCode.HALTED, "by hand")))
     assert world.heard == [("order", "i1", "REJECTED", "HALTED: by hand")]
 
 

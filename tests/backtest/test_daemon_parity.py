@@ -10,7 +10,7 @@ from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import DAY, HOUR, MINUTE
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from mats.venue.markets.universe import default_universe
 from tests.backtest.whole_daemon import OPENING, run_daemon
 

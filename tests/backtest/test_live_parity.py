@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.run import BacktestRun
+from mats.backtest.engine.run import BacktestRun
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.market import Quote
@@ -22,7 +22,7 @@ from mats.model.money import exact
 from mats.model.orders import Side
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.store import Store

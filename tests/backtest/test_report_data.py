@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mats.backtest.engine.run import Curve
 from mats.backtest.result.metrics import net
-from mats.backtest.run import Curve
 from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.model.timestamp import DAY, HOUR
 from mats.report import data

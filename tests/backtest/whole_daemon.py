@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec.structs import replace
 
-from actors.backtest_broker import VenueLine
 from actors.base.refs import Refs
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.persistence_writer import PersistenceWriter
@@ -26,9 +25,10 @@ from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
 from mats.runtime import Actor, ChildSpec, Ref, SupervisorSpec, VirtualRuntime
 from mats.store.journal.journal import Journal
-from mats.venue.brokerage import Brokerage
 from mats.venue.markets.universe import Listing, Universe
+from tests.simulation.brokerage import Brokerage
 from tests.simulation.light_store import Disk, LightStore
+from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
 
 ACCOUNT = "DU0000001"
 OPENING: Nanos = SECOND // 1000
@@ -179,6 +179,7 @@ def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> DaemonPlan:
         journal=folder / "journal.db",
         rejects=folder / "rejects.jsonl",
         store_uri="",
+        connection=SimulatedConnection,
         timing=VenueLine(broker, spec.models.latency),
         gateway=None,
         limits=replace(spec.limits, stale_after=NEVER),

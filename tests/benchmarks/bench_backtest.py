@@ -2,7 +2,6 @@
 the time goes.
 
 Processor seconds, best of three, from spec to result; then what it costs to look at every order, fill and trade of it.
-`whole way` is the same run with every order through all parts, as limits, stops and changes go.
 """
 
 import gc
@@ -14,23 +13,21 @@ from time import process_time
 import numpy as np
 from market_backtest import CAPITAL, FEE, FIRST, minute_bars
 
-from mats.backtest.engine import Engine
-from mats.backtest.run import BacktestRun
+from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
-from mats.risk.limits import Limits
+from mats.risk import Limits
 
 ROUNDS = 3
 HUGE = Decimal(10) ** 15
 LIMITS = Limits(max_order_quantity=HUGE, max_order_notional=HUGE, max_position_notional=HUGE, max_account_notional=HUGE)
 STYLES = {
-    "a message for each bar": ("ema_cross.py", "EmaCross", True),
-    "the same, whole way": ("ema_cross.py", "EmaCross", False),
-    "declared indicators": ("ema_cross_declared.py", "EmaCrossIndicators", True),
-    "declared signals": ("ema_cross_declared.py", "EmaCrossSignals", True),
+    "a message for each bar": ("ema_cross.py", "EmaCross"),
+    "declared indicators": ("ema_cross_declared.py", "EmaCrossIndicators"),
+    "declared signals": ("ema_cross_declared.py", "EmaCrossSignals"),
 }
 
 
@@ -41,7 +38,7 @@ def columns(count: int) -> BarColumns:
     return BarColumns("SYN", 60, start, *prices, np.full(count, 1e6))
 
 
-def once(bars: BarColumns, file: str, class_name: str, *, short_way: bool) -> tuple[float, float, BacktestRun]:
+def once(bars: BarColumns, file: str, class_name: str) -> tuple[float, float, BacktestRun]:
     """Seconds of the run, seconds of looking at its records, and the run."""
     data = BarData({"SYN": bars}, {"SYN": parse_instrument("SYN")})
     params = {"instrument": "SYN", "fast": 10, "slow": 30, "warmup": 0}
@@ -55,10 +52,7 @@ def once(bars: BarColumns, file: str, class_name: str, *, short_way: bool) -> tu
     )  # fmt: skip
     gc.collect()
     begun = process_time()
-    engine = Engine(spec, data)
-    if not short_way:
-        engine.parts.express.leave()
-    run = engine.run(None)
+    run = run_backtest(spec, data)
     ran = process_time() - begun
     begun = process_time()
     counted = len(run.orders), len(run.fills), len(run.trades)
@@ -72,10 +66,8 @@ def main() -> None:
     bars = columns(int(sys.argv[1]) if len(sys.argv) > 1 else 500_000)
     print(f"{len(bars):,} bars, CPython {sys.version.split()[0]}; processor seconds, best of {ROUNDS}\n")
     print(f"{'':24} {'run':>7} {'bars/s':>10} {'fills':>7} {'records':>8}   where the time of the run goes")
-    for label, (file, class_name, short_way) in STYLES.items():
-        ran, looked, run = min(
-            (once(bars, file, class_name, short_way=short_way) for _ in range(ROUNDS)), key=lambda result: result[0]
-        )
+    for label, (file, class_name) in STYLES.items():
+        ran, looked, run = min((once(bars, file, class_name) for _ in range(ROUNDS)), key=lambda result: result[0])
         parts = ", ".join(f"{name} {seconds:.3f}" for name, seconds in run.seconds.items())
         rate = len(bars) / ran
         print(f"{label:24} {ran:7.3f} {rate:10,.0f} {len(run.fills):7,} {looked:8.3f}   {parts}")

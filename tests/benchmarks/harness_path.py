@@ -31,7 +31,7 @@ from mats.logging_setup import configure_logging
 from mats.model.market import Quote
 from mats.model.orders import Side
 from mats.model.strategy_record import StrategyRecord
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from mats.runtime import ThreadRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri

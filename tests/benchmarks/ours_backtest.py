@@ -10,14 +10,13 @@ from time import process_time
 import numpy as np
 from market_backtest import CAPITAL, FEE, FIRST, SHARE
 
-from mats.backtest.engine import run_backtest
-from mats.backtest.run import BacktestRun
+from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
-from mats.risk.limits import Limits
+from mats.risk import Limits
 
 STYLES = {"bars": "PeerCross", "signals": "PeerCrossSignals"}
 HUGE = Decimal(10) ** 15

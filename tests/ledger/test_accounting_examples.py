@@ -4,16 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger import order_events as ev
-from mats.ledger.order_state import transition
 from mats.ledger.reconciliation.reconcile import Reconciliation
 from mats.ledger.valuation.allocation import strategy_equity
 from mats.model.broker import BrokerPosition
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
 from mats.model.timestamp import SECOND
-from mats.risk.sizing import Basis, order_quantity, target_quantity
-from mats.risk.state import Exposure
+from mats.orders import order_events as ev
+from mats.orders import transition
+from mats.risk import Basis, Exposure, order_quantity, target_quantity
 
 D = Decimal
 S = OrderState

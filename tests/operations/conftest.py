@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from arcticdb.version_store.library import Library
+from mats.ledger.orders import opening_view
 from msgspec.structs import replace
 
-from mats.ledger.orders import opening_view
 from mats.model import (
     SECOND,
     Commission,

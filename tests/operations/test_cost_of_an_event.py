@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from mats.ledger.orders import opening_view
 from msgspec.structs import replace
 
 from actors.base.refs import PortfolioRefs
@@ -23,7 +24,6 @@ from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
-from mats.ledger.orders import opening_view
 from mats.model import BrokerOrder, BrokerSnapshot, OrderRequest, OrderState
 from mats.risk import Limits
 from mats.store.tables.connection import lmdb_uri

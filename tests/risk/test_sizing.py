@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mats.model.instrument import Instrument, SecType, parse_instrument
 from mats.model.unknown import Unknown
-from mats.risk.denial import Denial, DenialCode
+from mats.risk.rejection import Rejection, RejectionCode
 from mats.risk.sizing import Basis, fraction_quantity, order_quantity, target_quantity
 
 D = Decimal
@@ -42,17 +42,17 @@ def test_flat_needs_no_figures():
 
 @pytest.mark.parametrize("strength", [1.01, -2.0, float("nan"), float("inf")])
 def test_a_strength_out_of_range_is_denied(strength):
-    assert target_quantity(SPY, strength, basis()).code is DenialCode.STRENGTH_RANGE
+    assert target_quantity(SPY, strength, basis()).code is RejectionCode.STRENGTH_RANGE
 
 
 @pytest.mark.parametrize(
     ("given_basis", "code"),
     [
-        (Basis(equity=Unknown("no total"), price=D(1), rate=D(1)), DenialCode.NO_EQUITY),
-        (Basis(equity=D(0), price=D(1), rate=D(1)), DenialCode.NO_EQUITY),
-        (Basis(equity=D(1), price=None, rate=D(1)), DenialCode.NO_PRICE),
-        (Basis(equity=D(1), price=D(0), rate=D(1)), DenialCode.NO_PRICE),
-        (Basis(equity=D(1), price=D(1), rate=Unknown("no EUR")), DenialCode.NO_RATE),
+        (Basis(equity=Unknown("no total"), price=D(1), rate=D(1)), RejectionCode.NO_EQUITY),
+        (Basis(equity=D(0), price=D(1), rate=D(1)), RejectionCode.NO_EQUITY),
+        (Basis(equity=D(1), price=None, rate=D(1)), RejectionCode.NO_PRICE),
+        (Basis(equity=D(1), price=D(0), rate=D(1)), RejectionCode.NO_PRICE),
+        (Basis(equity=D(1), price=D(1), rate=Unknown("no EUR")), RejectionCode.NO_RATE),
     ],
 )
 def test_a_missing_figure_denies_and_is_never_guessed(given_basis, code):
@@ -61,8 +61,8 @@ def test_a_missing_figure_denies_and_is_never_guessed(given_basis, code):
 
 def test_a_fraction_of_the_equity_is_an_unsigned_quantity():
     assert fraction_quantity(SPY, 0.5, basis()) == D(25)
-    assert isinstance(fraction_quantity(SPY, 0.0, basis()), Denial)
-    assert isinstance(fraction_quantity(SPY, 1.5, basis()), Denial)
+    assert isinstance(fraction_quantity(SPY, 0.0, basis()), Rejection)
+    assert isinstance(fraction_quantity(SPY, 1.5, basis()), Rejection)
 
 
 def test_the_order_closes_the_gap_that_position_and_working_orders_leave():

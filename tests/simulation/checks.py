@@ -183,8 +183,8 @@ def risk_knows_the_truth(world: World) -> Complaints:
         seen = risk._state.exposure(book.account, book.instrument, book.strategy)
         if (seen.position, seen.pending) != (book.quantity, rest[book.strategy, book.instrument]):
             yield f"risk sees {seen} of {book.strategy} in {book.instrument}; it holds {book.quantity}"
-    if risk._world.behind or risk._world.broken or not risk._world.accounts:
-        yield f"risk lets nobody trade: {risk._world.behind} {risk._world.broken} {risk._world.accounts}"
+    if risk._market.behind or risk._market.broken or not risk._market.accounts:
+        yield f"risk lets nobody trade: {risk._market.behind} {risk._market.broken} {risk._market.accounts}"
 
 
 def strategies_know_the_truth(world: World) -> Complaints:
@@ -198,7 +198,7 @@ def strategies_know_the_truth(world: World) -> Complaints:
         books = {book.instrument: book.quantity for book in portfolio._books.of_strategy(name) if book.quantity}
         if held != books:
             yield f"{name} thinks it holds {held}, its books say {books}"
-        working = {view.intent_id for view in orders._desk.views(name)}
+        working = {view.intent_id for view in orders._tracker.views(name)}
         if set(desk.working_orders()) != working:
             yield f"{name} thinks {sorted(desk.working_orders())} work, the orders are {sorted(working)}"
 

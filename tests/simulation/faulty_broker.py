@@ -13,9 +13,9 @@ from mats.model.money import exact
 from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
 from mats.model.packet import BrokerEvent
 from mats.model.timestamp import SECOND, Nanos
-from mats.venue.brokerage import MASTER, Brokerage
 from mats.venue.markets.universe import default_universe
 from mats.venue.matching.orders import VenueOrder
+from tests.simulation.brokerage import MASTER, Brokerage
 
 ACCOUNT = "DU1"
 INSTRUMENTS = ("SPY", "BAC", "EURUSD")

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import pytest
 
-from actors.backtest_broker import BacktestBroker, VenueLine
 from actors.base.broker_connection import ConnectionRefs
 from actors.base.fill_log_client import PATIENCE
 from actors.messages.broker import NotSent, Ready, SubmitOrder
@@ -14,8 +13,9 @@ from mats.model.instrument import parse_instrument
 from mats.model.market import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.runtime import Actor, Probe, Ref, VirtualRuntime
-from mats.venue.brokerage import Brokerage
 from mats.venue.markets.universe import default_universe
+from tests.simulation.brokerage import Brokerage
+from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
 
 M = TypeVar("M")
 
@@ -64,7 +64,7 @@ class Bench:
         )
         line = VenueLine(self.broker)
         self.ref = self.runtime.spawn(
-            BacktestBroker, 1, (self.listener.ref,), timing=line, desks=desks, name="connection"
+            SimulatedConnection, 1, (self.listener.ref,), timing=line, desks=desks, name="connection"
         )
 
     def ready(self, epoch: int) -> Ready:

@@ -8,11 +8,10 @@ from typing import ClassVar
 from actors.messages.order_manager import OrderChanged, SubmitIntent
 from actors.messages.persistence_writer import Republish
 from actors.order_manager import OrderManager
-from mats.ledger import order_events as ev
-from mats.ledger.order_state import apply
-from mats.ledger.orders import opening_view
 from mats.model.instrument import parse_instrument
-from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side
+from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
+from mats.orders import apply
+from mats.orders import order_events as ev
 from mats.runtime import Actor, MailboxSpec, Probe, VirtualRuntime
 from mats.store.journal.journal import Journal
 

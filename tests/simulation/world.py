@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.backtest_broker import VenueLine
 from actors.base.refs import Refs
 from actors.base.stage import Stage
 from actors.messages.fill_log import ApplyEntries
@@ -20,7 +19,7 @@ from actors.tree import DaemonPlan, build
 from mats.model.orders import OrderIntent
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from mats.runtime import (
     Actor,
     ChaosPlan,
@@ -36,6 +35,7 @@ from mats.runtime import (
 from mats.store.journal.journal import Journal
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
 from tests.simulation.light_store import Disk, LightStore
+from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
 
 START: Nanos = 1_700_000_000 * SECOND
 STRATEGIES = Path(__file__).parent / "strategies"
@@ -173,6 +173,7 @@ class World:
             journal=self.folder / "journal.db",
             rejects=self.folder / "rejects.jsonl",
             store_uri=self.store_uri,
+            connection=SimulatedConnection,
             timing=VenueLine(self.broker, self.dials.latency),
             gateway=None,
             limits=Limits(),

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mats.ledger.orders import opening_view
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
 from mats.model.instrument import parse_instrument
-from mats.model.orders import OrderIntent, OrderTicket, OrderView, Side
+from mats.model.orders import OrderIntent, OrderTicket, OrderView, Side, opening_view
 from mats.model.timestamp import SECOND, Nanos
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri

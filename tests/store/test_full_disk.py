@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from actors.messages.fill_log import Acknowledge, ApplyEntries
 from actors.messages.order_manager import OrderChanged
 from actors.persistence_writer import PersistenceWriter
-from mats.ledger.orders import opening_view
+from mats.model.orders import opening_view
 from mats.runtime import VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables import connection

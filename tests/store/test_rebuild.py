@@ -9,9 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mats.cli.store import store as command
-from mats.ledger.orders import opening_view
 from mats.model.executions import AdjustmentRecorded
-from mats.model.orders import OrderState
+from mats.model.orders import OrderState, opening_view
 from mats.model.timestamp import HOUR, SECOND
 from mats.store.journal.journal import Journal
 from mats.store.lock import DataLock

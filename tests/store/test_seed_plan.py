@@ -16,13 +16,12 @@ from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
 from actors.tree import DaemonPlan, build
-from mats.ledger.orders import opening_view
 from mats.model.broker import BrokerPosition, BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import parse_instrument
-from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side
+from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.model.timestamp import SECOND
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from mats.runtime import Actor, VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import connect, lmdb_uri

@@ -20,7 +20,7 @@ from mats.gateway import PaperGateway
 from mats.gateway.faults.faults import Faults
 from mats.model.strategy_record import read_records
 from mats.operator.run_summary import RunSummary
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from mats.runtime import DeadLetter, SystemClock, ThreadRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri

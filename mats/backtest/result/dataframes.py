@@ -11,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from mats.backtest.run import BacktestRun, Curve
+from mats.backtest.engine import BacktestRun, Curve
 from mats.model import ZERO, Nanos, OrderView, StrategyName
 from mats.model.bar_columns import Instants
 from mats.store.tables import INDEX_NAME

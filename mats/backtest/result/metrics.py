@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import empyrical
 import numpy as np
 
+from mats.backtest.engine import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.result.benchmark import Benchmark
 from mats.backtest.result.metric_names import Metrics as Metrics
-from mats.backtest.run import BacktestRun, CashEvent, Curve, RuledFill
 from mats.ledger.books import Trade
 from mats.model import DAY, SECOND, ZERO, Currency, StrategyName
 from mats.model.bar_columns import Floats, Instants

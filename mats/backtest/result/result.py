@@ -8,12 +8,12 @@ import msgspec
 import pandas as pd
 
 from mats.backtest.data import DataSource
+from mats.backtest.engine import BacktestRun, RunState
 from mats.backtest.provenance import Code, code_of
 from mats.backtest.result import dataframes
 from mats.backtest.result.benchmark import Benchmark
 from mats.backtest.result.metric_names import Metrics
 from mats.backtest.result.text_view import result_html, result_text
-from mats.backtest.run import BacktestRun, RunState
 from mats.backtest.spec import BacktestSpec
 from mats.errors import UserError
 from mats.model import InstrumentId, Nanos, StrategyName, to_datetime

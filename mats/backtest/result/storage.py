@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 
 from mats.backtest.data import STORE
-from mats.backtest.engine import Progress, run_backtest
+from mats.backtest.engine import BacktestRun, CashEvent, Progress, RuledFill, run_backtest
 from mats.backtest.preparation import data_for
 from mats.backtest.provenance import code_of
 from mats.backtest.result import dataframes
 from mats.backtest.result.metric_names import Metrics
 from mats.backtest.result.result import BacktestResult, Record, data_fingerprints
-from mats.backtest.run import BacktestRun, CashEvent, RuledFill
 from mats.ledger.books import Trade
 from mats.model import AdjustmentRecorded, OrderView, Signal
 from mats.store.tables import BacktestLibrary, ResultError

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from rich.table import Table
 
+from mats.backtest.engine import BacktestRun
 from mats.backtest.result.formatting import days
 from mats.backtest.result.metric_names import Metrics
-from mats.backtest.run import BacktestRun
 from mats.model import StrategyName, iso
 
 NOTHING = "–"

@@ -14,7 +14,7 @@ from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
-from mats.risk.limits import Limits
+from mats.risk import Limits
 
 ROOT = Path(__file__).resolve().parents[3]
 STRATEGIES = Path(__file__).parent / "strategies"

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.parts import BacktestError
+from mats.backtest.engine.assembly import BacktestError
 from mats.backtest.spec import ModelSettings
 from mats.errors import StrategyError
 from mats.model.bar_columns import Dividend, Split

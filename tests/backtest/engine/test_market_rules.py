@@ -7,7 +7,7 @@ import pytest
 from mats.backtest.engine import run_backtest
 from mats.backtest.spec import ModelSettings
 from mats.model.timestamp import SECOND
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from tests.backtest.engine.made import PLAIN, START, bars_of, market, record, spec_of
 
 D = Decimal

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.risk.limits import Limits
+from mats.risk import Limits
 from tests.backtest.engine.made import market, real_bars, real_folder, record, spec_of, walk
 
 STYLES = (

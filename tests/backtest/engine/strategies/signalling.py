@@ -41,3 +41,10 @@ class Hearing(Signalling):
 
     def on_order_status(self, order: OrderView) -> None:
         self.heard.append((order.intent_id, order.state, order.filled, self.now))
+
+
+class Listening(Signalling):
+    """The same, and it hears of everything and does nothing about it."""
+
+    def on_fill(self, fill: FillRecorded) -> None:
+        self.heard.append((fill.seq, fill.execution.price, self.now))

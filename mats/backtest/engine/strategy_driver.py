@@ -1,0 +1,178 @@
+"""Drives a strategy in a backtest: the same runner as live, and what it raises named with strategy and time."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from mats.backtest.engine.bar_feed import BarFeed, Clock, FeedIndicators, FeedWindow
+from mats.data import aggregate
+from mats.errors import StrategyError
+from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, StrategyRecord, iso
+from mats.strategy import Position, Strategy
+from mats.strategy.hosting import LocalHost, make_runner
+
+BarListener = Callable[[Sequence[Bar], Nanos], None]
+"""Takes the bars that have just ended, and when that is."""
+
+
+class StrategyFailed(Exception):
+    """A strategy raised in a callback; the text names it, the time of the data, and what it raised."""
+
+
+class Account(Protocol):
+    """What a run knows of one strategy, as it is when it is asked."""
+
+    def equity(self) -> Decimal | None: ...
+
+    def positions(self) -> Mapping[InstrumentId, Position]: ...
+
+    def working_orders(self) -> Mapping[IntentId, OrderView]: ...
+
+
+class BacktestHost(LocalHost):
+    """A desk that looks things up when somebody asks, in place of being told.
+
+    A strategy that hears of its orders sees its orders as it was told of them last: that may be a turn behind.
+    """
+
+    account: Account
+    hears = False
+
+    def equity(self) -> Decimal | None:
+        return self.account.equity()
+
+    def position(self, instrument: InstrumentId) -> Position:
+        return self.account.positions().get(instrument) or Position(instrument=instrument)
+
+    def positions(self) -> Mapping[InstrumentId, Position]:
+        return self.account.positions()
+
+    def working_orders(self) -> Mapping[IntentId, OrderView]:
+        return super().working_orders() if self.hears else self.account.working_orders()
+
+
+class StrategyDriver:
+    """One strategy of a run, over bars of `bar_seconds`; its own may be longer.
+
+    It is told of its orders and fills where it `hears` of them, or their time matters to its `timers`.
+    """
+
+    def __init__(
+        self, record: StrategyRecord, folder: Path, host: BacktestHost, bar_seconds: int, clock: Clock
+    ) -> None:
+        """Raises StrategyError where file, class, parameters or settings do not fit."""
+        self.name, self.host, self._clock = record.name, host, clock
+        self.runner = make_runner(record, folder, host)
+        self.instruments = frozenset(self.runner.instruments)
+        made = type(self.runner.strategy)
+        host.hears = self.hears = (
+            made.on_fill is not Strategy.on_fill or made.on_order_status is not Strategy.on_order_status
+        )
+        self.timers = self.runner.timers
+        self._bar_seconds = bar_seconds
+        self.on_rejection: Callable[[OrderView], None] | None = None
+        self._parts_per_bar = self.runner.bar_seconds // bar_seconds
+        if self.runner.bar_seconds % bar_seconds:
+            raise StrategyError(
+                f"strategy {self.name} works on bars of {self.runner.bar_seconds} s, which cannot be built from bars "
+                f"of {bar_seconds} s; set its bar_seconds to a multiple of that"
+            )
+
+    def declares(self, style: str) -> bool:
+        """Whether its targets come from `signals`: where the style asks for it, or it has nothing else."""
+        made = type(self.runner.strategy)
+        has_signals = made.signals is not Strategy.signals
+        if style == "signals" and not (has_signals and self._parts_per_bar == 1):
+            raise StrategyError(
+                f"strategy {self.name} has no signals(frame) over bars of {self._bar_seconds} s, which the style "
+                "signals needs; use the style bars"
+            )
+        return has_signals and self._parts_per_bar == 1 and (style == "signals" or made.on_bar is Strategy.on_bar)
+
+    def start(self, feeds: Mapping[InstrumentId, BarFeed]) -> None:
+        """Begin with what is known before the run: as many warm-up bars as were asked for, as far as there are."""
+        self._selects = len(self.instruments) < len(feeds)
+        runner, count = self.runner, self.runner.warmup * self._parts_per_bar
+        mine = {name: feeds[name] for name in runner.instruments}
+        self.windows = {
+            name: FeedWindow(feed, max(0, feed.first - count), runner.strategy.history_length)
+            for name, feed in mine.items()
+        }
+        with self.guard():
+            if self._parts_per_bar == 1:
+                indicators = FeedIndicators(runner.strategy.indicators, self.windows)
+                runner.begin(self.windows, indicators, self._clock.now)
+            else:
+                history = {name: feed.bars(max(0, feed.first - count), feed.first) for name, feed in mine.items()}
+                runner.start({name: aggregate(bars, runner.bar_seconds) for name, bars in history.items()})
+
+    def stop(self) -> None:
+        """Let the strategy end in order."""
+        with self.guard():
+            self.runner.stop()
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """What the strategy raises inside is its failure, not ours."""
+        try:
+            yield
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def listener(self) -> BarListener:
+        """What hears of bars that have just ended; it takes those of the strategy's own instruments."""
+        take = self.runner.listener(self._failed) if self._parts_per_bar == 1 else self._take_parts
+        if not self._selects:
+            return take
+        mine = self.instruments
+        return lambda bars, end: take([bar for bar in bars if bar.instrument in mine], end)
+
+    def _take_parts(self, bars: Sequence[Bar], end: Nanos) -> None:
+        with self.guard():
+            for bar in bars:
+                self.runner.bar(bar)
+
+    def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
+        """Follow a declared target."""
+        try:
+            self.runner.follow(instrument, target, now)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def pass_time(self, now: Nanos) -> None:
+        """Let timers fire that are due by now."""
+        with self.guard():
+            self.runner.pass_time(now)
+
+    def on_order(self, view: OrderView) -> None:
+        """Its order stands so now."""
+        self.host.take_order(view)
+        self.runner.tell_time(self._clock.now)
+        try:
+            self.runner.order_status(view)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def rejected(self, view: OrderView) -> None:
+        """What it asked for was rejected; what works goes on working."""
+        with self.guard():
+            self.runner.tell_time(self._clock.now)
+            self.runner.order_status(view)
+        if self.on_rejection is not None:
+            self.on_rejection(view)
+
+    def on_fill(self, fill: FillRecorded, view: OrderView) -> None:
+        """Its own fill, and how its order stands after it; the host shows both already."""
+        self.host.take_order(view)
+        self.runner.tell_time(self._clock.now)
+        try:
+            self.runner.fill(fill)
+            self.runner.order_status(view)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> StrategyFailed:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return StrategyFailed(f"strategy {self.name} raised at {iso(self._clock.now)}: {what}")

@@ -1,0 +1,172 @@
+"""The order flow in one thread: size → check → journal → send → apply → book.
+
+Live, the risk manager owns the first half (`PreTrade`) and the order manager the second (`OrderTracker`), with messages
+and a socket in between. Here nothing is in between, so orders are records that the same state table changes in place,
+and exposures are told of fills at once. Each step is the one that runs live.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Protocol
+
+from mats.model import (
+    SECOND,
+    AccountId,
+    InstrumentId,
+    IntentId,
+    Nanos,
+    OrderIntent,
+    OrderModification,
+    OrderRequest,
+    OrderTicket,
+    OrderView,
+    Side,
+    Signal,
+    StrategyName,
+)
+from mats.orders import order_events as ev
+from mats.orders.order_state import happen
+from mats.orders.pretrade import PreTrade, Rejected
+from mats.orders.record import OrderRecord
+
+BUY = Side.BUY
+
+
+class Exchange(Protocol):
+    """Where orders are sent. It answers with `acknowledge`, `fill`, `finish` and `amend` of the flow."""
+
+    def submit(self, order: OrderRecord, intent: OrderIntent, number: int) -> None:
+        """Take an order over; `number` counts the orders of the run."""
+
+    def modify(self, order: OrderRecord, change: OrderModification) -> None:
+        """Change an order."""
+
+
+class OrderFlow:
+    """Every order of a run, from what a strategy asked for to the last fill. `route` is the client id of all.
+
+    `orders` is the journal: every order in the order of sending, and what was rejected as its strategy was told.
+    """
+
+    def __init__(self, pretrade: PreTrade, route: int) -> None:
+        self.exchange: Exchange
+        self.orders: dict[IntentId, OrderRecord | OrderView] = {}
+        self._pretrade, self._route = pretrade, route
+        self._state = pretrade.state
+        self._numbers = 0
+        self._modified: set[IntentId] = set()
+
+    def working(self, intent_id: IntentId) -> OrderRecord | None:
+        """The order, where it was sent and is not final."""
+        order = self.orders.get(intent_id)
+        return order if isinstance(order, OrderRecord) and not order.state.final else None
+
+    @property
+    def working_ids(self) -> Iterable[IntentId]:
+        """Every order that was approved and is not final, in the order of approval."""
+        return self._state.working
+
+    def views(self) -> list[OrderView]:
+        """Every order as it stands."""
+        return [order.view() if isinstance(order, OrderRecord) else order for order in self.orders.values()]
+
+    def next_number(self) -> int:
+        """The next place in line."""
+        self._numbers += 1
+        return self._numbers
+
+    # Size and check
+
+    def decide(self, request: Signal | OrderRequest, now: Nanos) -> OrderIntent | Rejected | None:
+        """What becomes of a request; a rejection is kept."""
+        decision = self._pretrade.decide(request, now, now / SECOND)
+        if not isinstance(decision, OrderIntent) and decision is not None:
+            self.orders[decision.order.intent_id] = decision.order
+        return decision
+
+    def modify(self, order: OrderRecord, change: OrderModification, now: Nanos) -> Rejected | None:
+        """Check a change of a working order and send it; None too where there is nothing to change."""
+        self._modified.add(change.intent_id)
+        decision = self._pretrade.decide_change(change, now, now / SECOND)
+        if isinstance(decision, Rejected):
+            return decision
+        if decision is not None:
+            self.exchange.modify(order, decision)
+        return None
+
+    # Journal, send, apply
+
+    def submit(self, intent: OrderIntent, now: Nanos) -> OrderRecord:
+        """An approved intent becomes an order and goes to the exchange."""
+        self._numbers = number = self._numbers + 1
+        order = OrderRecord(intent, intent.quantity, intent.ticket, updated=intent.time)
+        self.orders[intent.intent_id] = order
+        self._state.follow(intent.intent_id, order)
+        happen(order, ev.OrderSent(time=now, client_id=self._route, order_id=number))
+        self.exchange.submit(order, intent, number)
+        return order
+
+    def cancel(self, order: OrderRecord, intent_id: IntentId, now: Nanos) -> bool:
+        """The end of a working order is asked for, which its owner sends; False where it was asked for before."""
+        outcome = happen(order, ev.CancelRequested(time=now))
+        self._refresh(order, intent_id)
+        return not outcome.ignored
+
+    # What the exchange answers
+
+    def acknowledge(self, order: OrderRecord, intent_id: IntentId, number: int, now: Nanos) -> None:
+        """The order works at the exchange."""
+        happen(order, ev.StatusReported(time=now, status="Submitted", perm_id=number))
+        self._refresh(order, intent_id)
+
+    def amend(
+        self, order: OrderRecord, intent_id: IntentId, quantity: Decimal, ticket: OrderTicket, now: Nanos
+    ) -> bool:
+        """The order works as it was changed; whether that differs from before."""
+        differs = (quantity, ticket) != (order.quantity, order.ticket)
+        if differs:
+            happen(order, ev.OrderModified(time=now, quantity=quantity, ticket=ticket))
+            self._refresh(order, intent_id)
+        return differs
+
+    def finish(self, order: OrderRecord, intent_id: IntentId, now: Nanos, note: str = "") -> None:
+        """The order works no more; `note` says why where nobody asked for it."""
+        happen(order, ev.StatusReported(time=now, status="Cancelled", filled=order.filled))
+        order.note = note
+        self._state.forget(intent_id)
+
+    def fill(self, order: OrderRecord, intent: OrderIntent, quantity: Decimal, price: Decimal, now: Nanos) -> int:
+        """Book an execution with its order and with risk; returns its number among all entries."""
+        state, intent_id = self._state, intent.intent_id
+        happen(order, ev.FillBooked(time=now, quantity=quantity, price=price))
+        order.applied = seq = state.seq + 1
+        position = state.working[intent_id]
+        state.book(seq, position, intent.strategy, quantity if intent.side is BUY else -quantity)
+        if order.filled >= order.quantity:
+            state.forget(intent_id)
+        else:
+            self._refresh(order, intent_id)
+        return seq
+
+    # What the calendar brings
+
+    @property
+    def next_entry(self) -> int:
+        """The number of the next entry: fills and adjustments count together."""
+        return self._state.seq + 1
+
+    def adjust(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, change: Decimal) -> None:
+        """A position changes without an execution."""
+        self._state.book(self.next_entry, self._state.position(account, instrument), strategy, change)
+
+    def resize(
+        self, order: OrderRecord, intent_id: IntentId, quantity: Decimal, filled: Decimal, ticket: OrderTicket
+    ) -> None:
+        """The order in new units; what its fills were worth stays."""
+        order.quantity, order.filled, order.ticket = quantity, filled, ticket
+        self._state.follow(intent_id, order)
+
+    def _refresh(self, order: OrderRecord, intent_id: IntentId) -> None:
+        """Risk counts a changed order as the larger of both until something happens to it."""
+        if intent_id in self._modified:
+            self._state.follow(intent_id, order)

@@ -1,0 +1,296 @@
+"""The life of an order as a table: what each event makes of each state.
+
+Executions of the log are the only facts about fills; status words, errors and replays are evidence about whether the
+order is alive. What the evidence does not settle becomes `UNKNOWN` and asks for a query. Nothing here raises: an event
+that means nothing in a state leaves the order as it is, and the outcome says so.
+
+The rules change a record in place. `transition` does the same for those who keep views.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import cast
+
+import msgspec
+from msgspec.structs import replace
+
+from mats.ledger import ErrorMeaning, order_error
+from mats.model import OrderState, OrderView
+from mats.orders import order_events as ev
+from mats.orders.record import OrderRecord, record_of
+
+PENDING, SENT, WORKING, CANCELLING = OrderState.PENDING, OrderState.SENT, OrderState.WORKING, OrderState.CANCELLING
+UNKNOWN, FILLED, CANCELLED, REJECTED = OrderState.UNKNOWN, OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED
+
+ALIVE = frozenset({"ApiPending", "PendingSubmit", "PreSubmitted", "Submitted"})
+DEAD = frozenset({"Cancelled", "ApiCancelled"})
+LOOKS_THAT_PROVE_ABSENCE = 2
+"""How many complete replays must miss an order that nobody acknowledged before it is held to be lost on the way."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What an event left: `ignored` says why it changed nothing, `query` that the broker must be asked."""
+
+    ignored: str = ""
+    query: bool = False
+
+
+TAKEN = Outcome()
+ASK = Outcome(query=True)
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """The order after an event; `ignored` says why the event changed nothing, `query` that the broker must be asked."""
+
+    order: OrderView
+    ignored: str = ""
+    query: bool = False
+
+
+def happen(order: OrderRecord, event: ev.OrderEvent) -> Outcome:
+    """Let an event happen to an order."""
+    return _RULES[type(event)](order, event)
+
+
+def apply(order: OrderView, event: ev.OrderEvent) -> OrderView:
+    """The order after `event`."""
+    return transition(order, event).order
+
+
+def transition(order: OrderView, event: ev.OrderEvent) -> Transition:
+    """The order after `event`, and what is left to ask or to say about it. What only repeats is no update."""
+    record = record_of(order)
+    outcome = happen(record, event)
+    after = record.view()
+    if after.state is order.state and replace(after, updated=order.updated) == order:
+        after = order
+    return Transition(after, outcome.ignored, outcome.query)
+
+
+def _to(order: OrderRecord, event: ev.OrderEvent, state: OrderState, note: str = "", query: bool = False) -> Outcome:
+    order.state, order.note = state, note
+    if event.time > order.updated:
+        order.updated = event.time
+    return ASK if query else TAKEN
+
+
+def _ignored(order: OrderRecord, event: ev.OrderEvent, query: bool = False) -> Outcome:
+    return Outcome(f"{type(event).__name__} means nothing to a {order.state} order", query)
+
+
+def _heard(order: OrderRecord, perm_id: int) -> None:
+    """The broker knows the order; the first permId that is not 0 is its own for life."""
+    order.acknowledged = True
+    order.perm_id = order.perm_id or perm_id
+
+
+def _unclear(order: OrderRecord, event: ev.OrderEvent, note: str) -> Outcome:
+    """The evidence contradicts or runs out: UNKNOWN, unless the order is final, which only facts undo."""
+    if order.state.final:
+        return _ignored(order, event, query=True)
+    return _to(order, event, UNKNOWN, note, query=True)
+
+
+# Our own acts ------------------------------------------------------------------------------------------------------
+
+
+def _sent(order: OrderRecord, event: ev.OrderSent) -> Outcome:
+    if order.state is not PENDING:
+        return _ignored(order, event)
+    order.client_id, order.order_id = event.client_id, event.order_id
+    return _to(order, event, SENT)
+
+
+def _refused(order: OrderRecord, event: ev.OrderRefused) -> Outcome:
+    if order.acknowledged or order.state.final:
+        return _ignored(order, event, query=order.acknowledged)
+    return _to(order, event, REJECTED, f"not sent: {event.reason}")
+
+
+def _cancel(order: OrderRecord, event: ev.CancelRequested) -> Outcome:
+    match order.state:
+        case OrderState.PENDING:
+            return _to(order, event, CANCELLED, "cancelled before it was sent")
+        case OrderState.SENT | OrderState.WORKING:
+            return _to(order, event, CANCELLING, "cancel requested")
+        case _:
+            return _ignored(order, event)
+
+
+def _modified(order: OrderRecord, event: ev.OrderModified) -> Outcome:
+    if order.state.final:
+        return _ignored(order, event, query=True)
+    _heard(order, 0)
+    order.quantity, order.ticket = event.quantity, event.ticket
+    if order.filled and order.filled >= order.quantity:
+        return _to(order, event, FILLED)
+    return _to(order, event, WORKING if order.state is SENT else order.state, order.note)
+
+
+# Facts: the fill log -----------------------------------------------------------------------------------------------
+
+
+def _filled(order: OrderRecord, event: ev.FillBooked) -> Outcome:
+    return _booked(order, event, event.quantity, event.quantity * event.price)
+
+
+def _replaced(order: OrderRecord, event: ev.FillReplaced) -> Outcome:
+    notional = event.quantity * event.price - event.old_quantity * event.old_price
+    return _booked(order, event, event.quantity - event.old_quantity, notional)
+
+
+def _booked(order: OrderRecord, event: ev.OrderEvent, quantity: Decimal, notional: Decimal) -> Outcome:
+    """Fills count in every state: late ones after a cancel too. A shrunken fill does not revive a finished order."""
+    _heard(order, 0)
+    order.filled = filled = order.filled + quantity
+    order.notional += notional
+    if filled > order.quantity:
+        return _to(order, event, FILLED, f"filled {filled} of {order.quantity}: more than was ordered", query=True)
+    if filled == order.quantity:
+        return _to(order, event, FILLED)
+    match order.state:
+        case OrderState.FILLED:
+            return _to(order, event, FILLED, f"a correction left {filled} of {order.quantity} filled")
+        case OrderState.CANCELLED | OrderState.REJECTED:
+            return _to(order, event, CANCELLED, f"{filled} of {order.quantity} filled before it ended")
+        case OrderState.PENDING | OrderState.SENT:
+            return _to(order, event, WORKING)
+        case _:
+            return _to(order, event, order.state, order.note)
+
+
+# Hints: status words and errors ------------------------------------------------------------------------------------
+
+
+def _status(order: OrderRecord, event: ev.StatusReported) -> Outcome:
+    if order.state.final:
+        order.perm_id = order.perm_id or event.perm_id
+        contradicts = order.state is not FILLED and (event.status in ALIVE or event.filled > order.filled)
+        return Outcome(f"{event.status} changes nothing: the order is {order.state}", contradicts)
+    _heard(order, event.perm_id)
+    if event.status in ALIVE:
+        return _to(order, event, CANCELLING if order.state is CANCELLING else WORKING)
+    if event.status in DEAD:
+        missing = event.filled > order.filled
+        note = f"the broker reports {event.filled} filled, {order.filled} are booked" if missing else ""
+        return _to(order, event, CANCELLED, note, query=missing)
+    match event.status:
+        case "PendingCancel":
+            return _to(order, event, CANCELLING, "cancel pending at the broker")
+        case "Filled":
+            return _awaiting_executions(order, event)
+        case "Inactive" if event.why_held:
+            return _to(order, event, CANCELLING if order.state is CANCELLING else WORKING, f"held: {event.why_held}")
+        case _:
+            return _unclear(order, event, f"the broker reports {event.status}: refused, or held and able to come back")
+
+
+def _awaiting_executions(order: OrderRecord, event: ev.OrderEvent) -> Outcome:
+    state = CANCELLING if order.state is CANCELLING else WORKING
+    return _to(order, event, state, "reported filled: awaiting executions", query=True)
+
+
+def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
+    text = f"{event.code}: {event.text}"
+    match order_error(event.code):
+        case ErrorMeaning.INFORMATION:
+            return Outcome(f"{text} (changes nothing)")
+        case _ if order.state.final:
+            return Outcome(f"{text} (the order is {order.state})")
+        case ErrorMeaning.REJECTED if not order.acknowledged:
+            return _to(order, event, REJECTED, text)
+        case ErrorMeaning.INVALID if not order.acknowledged:
+            return _to(order, event, REJECTED, text)
+        case ErrorMeaning.CANCELLED:
+            return _to(order, event, CANCELLED, text)
+        case ErrorMeaning.WARNING | ErrorMeaning.INVALID | ErrorMeaning.MODIFY_REFUSED:
+            return _to(order, event, order.state, text)
+        case ErrorMeaning.CANCEL_REFUSED if event.code != 10147:
+            return _to(order, event, order.state, text, query=True)
+        case _:
+            return _unclear(order, event, text)
+
+
+# The connection and its replays ------------------------------------------------------------------------------------
+
+
+def _lost(order: OrderRecord, event: ev.ConnectionLost) -> Outcome:
+    match order.state:
+        case OrderState.SENT:
+            return _to(order, event, UNKNOWN, "the connection was lost before the broker answered", query=True)
+        case OrderState.WORKING | OrderState.CANCELLING:
+            return _to(order, event, order.state, "not verified since the connection was lost")
+        case _:
+            return _ignored(order, event)
+
+
+def _restarted(order: OrderRecord, event: ev.Restarted) -> Outcome:
+    match order.state:
+        case OrderState.PENDING | OrderState.SENT:
+            return _to(order, event, UNKNOWN, "the daemon restarted before the broker answered", query=True)
+        case OrderState.WORKING | OrderState.CANCELLING:
+            return _to(order, event, order.state, "not verified since the daemon restarted")
+        case _:
+            return _ignored(order, event)
+
+
+def _open(order: OrderRecord, event: ev.FoundOpen) -> Outcome:
+    """A listing proves life; one that contradicts a final state may be older than it: count the order, ask again."""
+    if order.state is FILLED or (order.state.final and event.status not in ALIVE):
+        return _ignored(order, event)
+    _heard(order, event.perm_id)
+    if order.state.final:
+        return _to(order, event, UNKNOWN, f"the broker lists it as open, here it was {order.state}", query=True)
+    order.state = WORKING
+    return _status(order, ev.StatusReported(time=event.time, status=event.status))
+
+
+def _completed(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
+    if order.state.final:
+        return _ignored(order, event, query=order.state is not FILLED and event.filled > order.filled)
+    _heard(order, event.perm_id)
+    if event.status == "Filled":
+        return _filled_by_replay(order, event)
+    if event.status == "Inactive" and not order.filled and not event.filled:
+        return _to(order, event, REJECTED, event.note or "the broker completed it as Inactive")
+    if event.status in DEAD or event.status == "Inactive":
+        return _to(order, event, CANCELLED, event.note, query=event.filled > order.filled)
+    return _unclear(order, event, f"the broker completed it as {event.status}")
+
+
+def _filled_by_replay(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
+    """What a second look does not bring will not come: a correction took it back, or it is older than any replay."""
+    if event.looks < LOOKS_THAT_PROVE_ABSENCE:
+        return _awaiting_executions(order, event)
+    return _to(order, event, FILLED, f"the broker reports {event.filled} filled, {order.filled} are booked")
+
+
+def _absent(order: OrderRecord, event: ev.NotFound) -> Outcome:
+    """Absence is proof only for an order that nobody ever acknowledged, and only after a second look."""
+    if order.state.final or order.state is PENDING:
+        return _ignored(order, event)
+    if order.acknowledged or order.filled:
+        return _unclear(order, event, "the broker knew it and lists it nowhere now")
+    if event.looks < LOOKS_THAT_PROVE_ABSENCE:
+        return _unclear(order, event, "not at the broker at the first look")
+    return _to(order, event, REJECTED, "never reached the broker")
+
+
+_RULES = cast(
+    dict[type[ev.OrderEvent], Callable[[OrderRecord, ev.OrderEvent], Outcome]],
+    {
+        ev.OrderSent: _sent,
+        ev.OrderRefused: _refused,
+        ev.CancelRequested: _cancel,
+        ev.OrderModified: _modified,
+        ev.FillBooked: _filled,
+        ev.FillReplaced: _replaced,
+        ev.StatusReported: _status,
+        ev.ErrorReported: _error,
+        ev.ConnectionLost: _lost,
+        ev.Restarted: _restarted,
+        ev.FoundOpen: _open,
+        ev.FoundCompleted: _completed,
+        ev.NotFound: _absent,
+    },
+)

@@ -1,0 +1,156 @@
+"""Turns what strategies ask for into sized, checked order intents, or rejections with a code."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+from msgspec.structs import replace
+
+from mats.model import (
+    ZERO,
+    Instrument,
+    Nanos,
+    OrderIntent,
+    OrderModification,
+    OrderRequest,
+    OrderState,
+    OrderView,
+    Side,
+    Signal,
+    StrategyName,
+    changed_view,
+    opening_view,
+    refused_view,
+)
+from mats.risk import (
+    NO_FIGURES,
+    Exposure,
+    Limits,
+    MarketQuote,
+    MarketState,
+    Rejection,
+    RiskState,
+    first_rejection,
+    fraction_quantity,
+    order_quantity,
+    target_quantity,
+)
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """What was asked for does not happen. `order` is as it stands without it, its note begins with the code."""
+
+    order: OrderView
+    rejection: Rejection
+
+
+class PreTrade:
+    """Sizes and checks over a state of exposures and one of the market; whoever owns it keeps both up to date.
+
+    `route_of` is the client id that carries a strategy's orders. Times are nanoseconds UTC and monotonic seconds.
+    """
+
+    def __init__(
+        self, state: RiskState, market: MarketState, limits: Limits, route_of: Callable[[StrategyName], int]
+    ) -> None:
+        self.state, self.market, self.limits, self._route_of = state, market, limits, route_of
+
+    def decide(self, request: Signal | OrderRequest, now: Nanos, monotonic: float) -> OrderIntent | Rejected | None:
+        """The order that is asked for, checked; None where the position asked for is held or on its way already.
+
+        An order counts as exposure from the moment it is approved.
+        """
+        strategy, instrument = request.strategy, self.market.instrument(request.instrument)
+        named = "" if isinstance(request, Signal) else request.account
+        account = named or self.market.account_of(strategy)
+        position = self.state.position(account, instrument.id)
+        exposures = self.state.exposures(position, strategy)
+        quote = self.market.quote(instrument, now)
+        quantity = self._signed_quantity(request, instrument, exposures[0], quote)
+        if not isinstance(quantity, Decimal):
+            return _rejected(refused_view(request, account, "", now), quantity, now)
+        if not isinstance(request, Signal):
+            side = request.side
+        elif quantity:
+            side = BUY if quantity > 0 else SELL
+        else:
+            return None
+        intent = OrderIntent(
+            intent_id=request.intent_id,
+            strategy=strategy,
+            account=account,
+            instrument=instrument,
+            side=side,
+            quantity=quantity if side is BUY else -quantity,
+            ticket=request.ticket,
+            time=request.time,
+            reason=request.reason,
+        )
+        rejection = self._first_rejection(intent, exposures, quote, now, monotonic)
+        if rejection is not None:
+            return _rejected(replace(opening_view(intent), state=OrderState.REJECTED), rejection, now)
+        self.state.approve(intent, position, now)
+        return intent
+
+    def decide_change(
+        self, change: OrderModification, now: Nanos, monotonic: float
+    ) -> OrderModification | Rejected | None:
+        """A changed order is checked like a new one of what would be left of it; a larger one counts at once.
+
+        None where there is no such order.
+        """
+        order = self.state.order(change.intent_id)
+        if order is None:
+            return None
+        changed = changed_view(order, change)
+        rest = OrderIntent(
+            intent_id=order.intent_id,
+            strategy=order.strategy,
+            account=order.account,
+            instrument=self.market.instrument(order.instrument),
+            side=order.side,
+            quantity=changed.remaining,
+            ticket=changed.ticket,
+            time=change.time,
+        )
+        position = self.state.position(order.account, order.instrument)
+        exposures = self.state.exposures(position, order.strategy, without=order.intent_id)
+        quote = self.market.quote(rest.instrument, now)
+        rejection = self._first_rejection(rest, exposures, quote, now, monotonic)
+        if rejection is not None:
+            return _rejected(order, rejection, now)
+        self.state.observe(replace(order, quantity=max(order.quantity, changed.quantity)))
+        return change
+
+    def _signed_quantity(
+        self, request: Signal | OrderRequest, instrument: Instrument, held: Exposure, quote: MarketQuote
+    ) -> Decimal | Rejection:
+        """Of a signal the difference between the position asked for and what is held and on its way."""
+        if isinstance(request, Signal):
+            figures = self.market.basis(request.strategy, quote) if request.strength else NO_FIGURES
+            target = target_quantity(instrument, request.strength, figures)
+            if not isinstance(target, Decimal):
+                return target
+            return order_quantity(target, held.position, held.pending, instrument.size_increment)
+        if request.size is None:
+            return (request.quantity or ZERO) * request.side.sign
+        units = fraction_quantity(instrument, request.size, self.market.basis(request.strategy, quote))
+        return units if isinstance(units, Rejection) else units * request.side.sign
+
+    def _first_rejection(
+        self,
+        intent: OrderIntent,
+        exposures: tuple[Exposure, Exposure],
+        quote: MarketQuote,
+        now: Nanos,
+        monotonic: float,
+    ) -> Rejection | None:
+        route = self._route_of(intent.strategy)
+        context = self.market.pretrade_context(intent, exposures, quote, self.state, route, now, monotonic)
+        return first_rejection(intent, context, self.limits)
+
+
+def _rejected(order: OrderView, rejection: Rejection, now: Nanos) -> Rejected:
+    return Rejected(replace(order, note=f"{rejection.code}: {rejection.text}", updated=now), rejection)

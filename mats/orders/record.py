@@ -1,0 +1,107 @@
+"""An order while it changes: one object that the state table works on; views of it are made when somebody looks."""
+
+from decimal import Decimal
+
+import msgspec
+from msgspec.structs import replace
+
+from mats.model import ZERO, Nanos, OrderIntent, OrderState, OrderTicket, OrderView, Side, StrategyName
+
+
+class OrderRecord(msgspec.Struct):
+    """What can change of an order, besides the intent or view that it began with; the fields are those of a view."""
+
+    origin: OrderIntent | OrderView
+    quantity: Decimal
+    ticket: OrderTicket
+    state: OrderState = OrderState.PENDING
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    acknowledged: bool = False
+    applied: int = 0
+    updated: Nanos = 0
+    client_id: int = -1
+    order_id: int = 0
+    perm_id: int = 0
+    note: str = ""
+
+    @property
+    def strategy(self) -> StrategyName:
+        return self.origin.strategy
+
+    @property
+    def side(self) -> Side:
+        return self.origin.side
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    @property
+    def average_price(self) -> Decimal:
+        return self.notional / self.filled if self.filled > 0 else ZERO
+
+    def view(self) -> OrderView:
+        """The order as it stands."""
+        origin = self.origin
+        if isinstance(origin, OrderView):
+            return self._changed(origin)
+        return OrderView(
+            intent_id=origin.intent_id,
+            strategy=origin.strategy,
+            account=origin.account,
+            instrument=origin.instrument.id,
+            side=origin.side,
+            quantity=self.quantity,
+            ticket=self.ticket,
+            state=self.state,
+            filled=self.filled,
+            notional=self.notional,
+            average_price=self.average_price,
+            acknowledged=self.acknowledged,
+            applied=self.applied,
+            created=origin.time,
+            updated=self.updated,
+            client_id=self.client_id,
+            order_id=self.order_id,
+            perm_id=self.perm_id,
+            note=self.note,
+        )
+
+    def _changed(self, view: OrderView) -> OrderView:
+        traded = (self.filled, self.notional) != (view.filled, view.notional)
+        return replace(
+            view,
+            quantity=self.quantity,
+            ticket=self.ticket,
+            state=self.state,
+            filled=self.filled,
+            notional=self.notional,
+            average_price=self.average_price if traded else view.average_price,
+            acknowledged=self.acknowledged,
+            applied=self.applied,
+            updated=self.updated,
+            client_id=self.client_id,
+            order_id=self.order_id,
+            perm_id=self.perm_id,
+            note=self.note,
+        )
+
+
+def record_of(view: OrderView) -> OrderRecord:
+    """The record of an order that a view shows."""
+    return OrderRecord(
+        origin=view,
+        quantity=view.quantity,
+        ticket=view.ticket,
+        state=view.state,
+        filled=view.filled,
+        notional=view.notional,
+        acknowledged=view.acknowledged,
+        applied=view.applied,
+        updated=view.updated,
+        client_id=view.client_id,
+        order_id=view.order_id,
+        perm_id=view.perm_id,
+        note=view.note,
+    )

@@ -1,0 +1,311 @@
+"""Exposure: positions by the log, the rest of every working order, and how many orders came within a minute."""
+
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import chain
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from mats.ledger.books import key_of
+from mats.model import (
+    MINUTE,
+    ZERO,
+    AccountId,
+    AdjustmentRecorded,
+    CommissionRecorded,
+    Entry,
+    FillCorrected,
+    FillRecorded,
+    InstrumentId,
+    IntentId,
+    Nanos,
+    OrderIntent,
+    OrderState,
+    OrderView,
+    PositionKey,
+    Side,
+    StrategyName,
+    opening_view,
+)
+
+BUY = Side.BUY
+
+
+class Exposure(msgspec.Struct, frozen=True):
+    """A position and what working orders may still add to it: `buying` and `selling` are unsigned."""
+
+    position: Decimal = ZERO
+    buying: Decimal = ZERO
+    selling: Decimal = ZERO
+
+    @property
+    def pending(self) -> Decimal:
+        """Signed rest of all working orders."""
+        return self.buying - self.selling
+
+    def waiting(self, side: Side) -> Decimal:
+        """What orders on `side` may still trade."""
+        return self.buying if side is BUY else self.selling
+
+    def worst(self, side: Side, quantity: Decimal) -> Decimal:
+        """The signed position if all orders on `side`, and one more of `quantity`, fill and none on the other."""
+        if side is BUY:
+            return self.position + (self.buying + quantity)
+        return self.position - (self.selling + quantity)
+
+    def reduced_by(self, side: Side, quantity: Decimal) -> bool:
+        """Whether such an order leads towards flat and, together with those on its way, not through it."""
+        if side is BUY:
+            return self.position < 0 and self.buying + quantity <= -self.position
+        return self.position > 0 and self.selling + quantity <= self.position
+
+
+class OrderInProgress(Protocol):
+    """An order that its owner changes in place; what remains of it is always current."""
+
+    @property
+    def strategy(self) -> StrategyName: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def remaining(self) -> Decimal: ...
+    def view(self) -> OrderView: ...
+
+
+KnownOrder = OrderIntent | OrderView | OrderInProgress
+"""An order by the newest that is known of it: approved and no more, as it was told, or as it is."""
+
+
+class Position(msgspec.Struct):
+    """What an account holds of an instrument, in all and by strategy, and the orders that may change it."""
+
+    net: Decimal = ZERO
+    held: dict[StrategyName, Decimal] = {}
+    orders: dict[IntentId, KnownOrder] = {}
+
+
+class _Snapshot(msgspec.Struct, frozen=True):
+    seq: int
+    positions: tuple[tuple[AccountId, StrategyName, InstrumentId, Decimal], ...]
+    orders: tuple[OrderView, ...]
+
+
+class RiskState:
+    """Positions up to entry `seq` of the log, and orders that fit them.
+
+    A view of an order may run ahead of the log here (its `applied` is above `seq`). It waits until the log has caught
+    up, so that a fill is never counted twice, as position and as rest, nor not at all.
+    """
+
+    def __init__(self, seq: int = 0) -> None:
+        self.seq = seq
+        self._positions: dict[PositionKey, Position] = {}
+        self.working: dict[IntentId, Position] = {}
+        """Orders that were not final at entry `seq`, by where they count."""
+        self._ahead: dict[IntentId, OrderView] = {}
+        self._unknown: set[IntentId] = set()
+        self._submitted: dict[StrategyName, deque[Nanos]] = {}
+
+    # Exposure
+
+    def position(self, account: AccountId, instrument: InstrumentId) -> Position:
+        """What is held and working there; it goes on showing that as it changes."""
+        found = self._positions.get((account, instrument))
+        if found is None:
+            found = self._positions[account, instrument] = Position()
+        return found
+
+    def exposure(
+        self, account: AccountId, instrument: InstrumentId, strategy: StrategyName = "", without: IntentId = ""
+    ) -> Exposure:
+        """Of one strategy, or of the whole account when `strategy` is empty; `without` leaves one order out."""
+        own, whole = self.exposures(self.position(account, instrument), strategy, without)
+        return own if strategy else whole
+
+    @staticmethod
+    def exposures(position: Position, strategy: StrategyName, without: IntentId = "") -> tuple[Exposure, Exposure]:
+        """Of a strategy, and of the whole account; `without` leaves one order out."""
+        held = position.held.get(strategy, ZERO)
+        if not position.orders:
+            return Exposure(held), Exposure(position.net)
+        buying = selling = all_buying = all_selling = ZERO
+        for intent_id, order in position.orders.items():
+            left = order.quantity if isinstance(order, OrderIntent) else order.remaining
+            if intent_id == without or left <= 0:
+                continue
+            own = left if order.strategy == strategy else ZERO
+            if order.side is BUY:
+                buying, all_buying = buying + own, all_buying + left
+            else:
+                selling, all_selling = selling + own, all_selling + left
+        return Exposure(held, buying, selling), Exposure(position.net, all_buying, all_selling)
+
+    def unknown_order(self, strategy: StrategyName, instrument: InstrumentId) -> OrderView | None:
+        """An order of the strategy on the instrument whose outcome is not known, if there is one."""
+        if not self._unknown:
+            return None
+        known = (self.working[intent_id].orders[intent_id] for intent_id in self.working)
+        for view in chain(self._ahead.values(), (order for order in known if isinstance(order, OrderView))):
+            if view.state is OrderState.UNKNOWN and (view.strategy, view.instrument) == (strategy, instrument):
+                return view
+        return None
+
+    def order(self, intent_id: IntentId) -> OrderView | None:
+        """The newest view of an order that was not final at entry `seq`."""
+        if (ahead := self._ahead.get(intent_id)) is not None:
+            return ahead
+        position = self.working.get(intent_id)
+        return None if position is None else _view(position.orders[intent_id])
+
+    def orders_in_last_minute(self, strategy: StrategyName, now: Nanos) -> int:
+        """New orders of the strategy in the 60 seconds up to `now`."""
+        times = self._submitted.get(strategy)
+        if times is None:
+            return 0
+        while times and times[0] <= now - MINUTE:
+            times.popleft()
+        return len(times)
+
+    # What happens to orders
+
+    def approve(self, intent: OrderIntent, position: Position, now: Nanos) -> None:
+        """An order exists from now on: it counts as exposure, and as one more of its strategy's within the minute."""
+        self.submitted(intent.strategy, now)
+        self.working[intent.intent_id] = position
+        position.orders[intent.intent_id] = intent
+
+    def follow(self, intent_id: IntentId, order: OrderInProgress) -> None:
+        """From now on an approved order counts as it is, without being told of its changes."""
+        self.working[intent_id].orders[intent_id] = order
+
+    def submitted(self, strategy: StrategyName, now: Nanos) -> None:
+        """Count a new order of the strategy."""
+        times = self._submitted.get(strategy)
+        if times is None:
+            times = self._submitted[strategy] = deque()
+        times.append(now)
+
+    def observe(self, view: OrderView) -> None:
+        """Take in how an order stands; a new order counts from the moment its pending view is observed."""
+        if view.applied > self.seq:
+            self._ahead[view.intent_id] = view
+        else:
+            self._ahead.pop(view.intent_id, None)
+            self._install(view)
+        self._mark_unknown(view.intent_id)
+
+    def forget(self, intent_id: IntentId) -> None:
+        """The order works no more, or never did."""
+        position = self.working.pop(intent_id, None)
+        if position is not None:
+            del position.orders[intent_id]
+        if self._ahead:
+            self._ahead.pop(intent_id, None)
+        if self._unknown:
+            self._unknown.discard(intent_id)
+
+    def replace_orders(self, views: Iterable[OrderView]) -> None:
+        """Take in all orders that are not final: any other is gone."""
+        for intent_id in [*self.working, *self._ahead]:
+            self.forget(intent_id)
+        for view in views:
+            self.observe(view)
+
+    # What the log says
+
+    def apply(self, entry: Entry) -> None:
+        """Fold the next entry of the log; one that is folded already changes nothing."""
+        if entry.seq <= self.seq:
+            return
+        if entry.seq != self.seq + 1:
+            raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
+        account, strategy, instrument = key_of(entry)
+        change = signed_change(entry)
+        self.book(entry.seq, self.position(account, instrument), strategy, change)
+        if not isinstance(entry, AdjustmentRecorded):
+            self._grow(entry.intent_id, change)
+        if self._ahead:
+            for caught_up in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
+                self._install(self._ahead.pop(caught_up))
+                self._mark_unknown(caught_up)
+
+    def book(self, seq: int, position: Position, strategy: StrategyName, change: Decimal) -> None:
+        """Entry `seq` changes what a strategy holds by a signed quantity."""
+        self.seq = seq
+        position.held[strategy] = position.held.get(strategy, ZERO) + change
+        position.net += change
+
+    # What a crash must not lose
+
+    def dump(self) -> bytes:
+        """Positions and orders as bytes for a snapshot; views ahead of the log will be reported again."""
+        positions = tuple(
+            (account, strategy, instrument, quantity)
+            for (account, instrument), position in self._positions.items()
+            for strategy, quantity in position.held.items()
+        )
+        orders = tuple(_view(position.orders[intent_id]) for intent_id, position in self.working.items())
+        return msgspec.msgpack.encode(_Snapshot(self.seq, positions, orders))
+
+    @classmethod
+    def load(cls, payload: bytes) -> "RiskState":
+        """The state of `dump`."""
+        snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
+        state = cls(snapshot.seq)
+        for account, strategy, instrument, quantity in snapshot.positions:
+            state.book(snapshot.seq, state.position(account, instrument), strategy, quantity)
+        for view in snapshot.orders:
+            state.observe(view)
+        return state
+
+    def _install(self, view: OrderView) -> None:
+        position = self.working.get(view.intent_id)
+        if position is not None:
+            known = _view(position.orders[view.intent_id])
+            if known.applied > view.applied:
+                view = replace(view, filled=known.filled, applied=known.applied)
+        if view.state.final:
+            self.forget(view.intent_id)
+            return
+        if position is None:
+            position = self.working[view.intent_id] = self.position(view.account, view.instrument)
+        position.orders[view.intent_id] = view
+
+    def _grow(self, intent_id: IntentId, change: Decimal) -> None:
+        """A fill that the view does not contain yet moves from its rest to the position."""
+        position = self.working.get(intent_id)
+        if position is not None:
+            view = _view(position.orders[intent_id])
+            grown = view.filled + change * view.side.sign
+            position.orders[intent_id] = replace(view, filled=grown, applied=self.seq)
+
+    def _mark_unknown(self, intent_id: IntentId) -> None:
+        position = self.working.get(intent_id)
+        known = None if position is None else position.orders[intent_id]
+        views = (self._ahead.get(intent_id), known)
+        if any(isinstance(view, OrderView) and view.state is OrderState.UNKNOWN for view in views):
+            self._unknown.add(intent_id)
+        else:
+            self._unknown.discard(intent_id)
+
+
+def _view(order: KnownOrder) -> OrderView:
+    if isinstance(order, OrderView):
+        return order
+    return opening_view(order) if isinstance(order, OrderIntent) else order.view()
+
+
+def signed_change(entry: Entry) -> Decimal:
+    """What an entry adds to the position."""
+    match entry:
+        case FillRecorded():
+            return entry.execution.signed_quantity
+        case CommissionRecorded():
+            return ZERO
+        case AdjustmentRecorded():
+            return entry.quantity
+        case FillCorrected():
+            return entry.execution.signed_quantity - entry.previous.signed_quantity

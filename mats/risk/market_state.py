@@ -1,0 +1,134 @@
+"""Market and account state that sizing and pre-trade checks use, beyond positions and orders."""
+
+from collections.abc import Collection
+from decimal import Decimal
+
+from mats.ledger.valuation import FxRates
+from mats.model import (
+    AccountId,
+    Currency,
+    Instrument,
+    InstrumentId,
+    Nanos,
+    OrderIntent,
+    PositionKey,
+    StrategyName,
+    Unknown,
+    exact,
+    parse_instrument,
+)
+from mats.risk.checks import PreTradeContext
+from mats.risk.exposure import Exposure, RiskState
+from mats.risk.limits import Limits
+from mats.risk.sizing import Basis
+
+MarketQuote = tuple[Decimal | None, Decimal | Unknown]
+"""The newest price of an instrument, and base currency for one unit of its currency."""
+
+EVERYTHING = ""
+"""The scope of a halt that holds for every strategy."""
+
+
+class MarketState:
+    """Instruments, prices, rates, equities; and everything that may speak against taking risk. Spans are seconds."""
+
+    def __init__(self, limits: Limits, base: Currency, live_accounts: Collection[AccountId]) -> None:
+        self.limits, self._live = limits, frozenset(live_accounts)
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        self._prices: dict[InstrumentId, tuple[float | Decimal, float]] = {}
+        self.rates = FxRates(base)
+        self.equities: dict[StrategyName, Decimal | None] = {}
+        self.homes: dict[StrategyName, AccountId] = {}
+        self.accounts: tuple[AccountId, ...] = ()
+        self.halts: dict[str, str] = {}
+        self.behind: tuple[str, ...] = ("every stage has yet to report",)
+        self.broken: frozenset[PositionKey] = frozenset()
+        self.silent: frozenset[InstrumentId] = frozenset()
+        self.links_down: dict[str, str] = {}
+        self.routes: set[int] = set()
+
+    def know(self, instrument: Instrument) -> None:
+        """The broker has completed an instrument."""
+        self._instruments[instrument.id] = instrument
+
+    def mark(self, instrument: InstrumentId, price: float | Decimal, monotonic: float) -> None:
+        """The newest price of an instrument."""
+        self._prices[instrument] = (price, monotonic)
+
+    def instrument(self, name: InstrumentId) -> Instrument:
+        """The instrument as the broker completed it, or what its name alone tells; then checks will refuse it."""
+        return self._instruments.get(name) or parse_instrument(name)
+
+    def account_of(self, strategy: StrategyName) -> AccountId:
+        """Where the strategy trades: the account of its record, else the first one; empty before any is known."""
+        return self.homes.get(strategy) or (self.accounts[0] if self.accounts else "")
+
+    # The figures that a backtest looks up in its bars in place of being told them
+
+    def equity(self, strategy: StrategyName) -> Decimal | None:
+        """What the strategy may work with, in the base currency; None while it is not known."""
+        return self.equities.get(strategy)
+
+    def quote(self, instrument: Instrument, now: Nanos) -> MarketQuote:
+        """The newest price of an instrument, None before the first one, and the rate of its currency."""
+        price, _ = self._prices.get(instrument.id, (None, 0.0))
+        return None if price is None else exact(price), self.rates.rate(
+            instrument.currency, now, self.limits.rate_stale_after
+        )
+
+    def price_age(self, name: InstrumentId, monotonic: float) -> float:
+        """How old the newest price is; where market data calls the instrument silent, too old at least."""
+        age = monotonic - self._prices[name][1]
+        return max(age, self.limits.stale_after + 1) if name in self.silent else age
+
+    # What sizing and checks ask for
+
+    def basis(self, strategy: StrategyName, quote: MarketQuote) -> Basis:
+        """What sizing needs to know."""
+        equity = self.equity(strategy)
+        return Basis(
+            Unknown(f"the equity of {strategy} is not known yet") if equity is None else equity, quote[0], quote[1]
+        )
+
+    def pretrade_context(
+        self,
+        intent: OrderIntent,
+        exposures: tuple[Exposure, Exposure],
+        quote: MarketQuote,
+        state: RiskState,
+        route: int,
+        now: Nanos,
+        monotonic: float,
+    ) -> PreTradeContext:
+        """The market as this order meets it; `exposures` are without it, `route` is the client that would carry it."""
+        name, strategy, account = intent.instrument.id, intent.strategy, intent.account
+        unknown = state.unknown_order(strategy, name)
+        price, rate = quote
+        return PreTradeContext(
+            intent.instrument.con_id != 0,
+            exposures[0],
+            exposures[1],
+            price,
+            None if price is None else self.price_age(name, monotonic),
+            rate,
+            state.orders_in_last_minute(strategy, now),
+            self._connection_fault(account, strategy, route),
+            f"behind or down: {', '.join(self.behind)}" if self.behind else "",
+            self._halt(strategy) if self.halts or self.links_down else "",
+            f"books and broker differ on {name}" if (account, name) in self.broken else "",
+            f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
+        )
+
+    def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
+        if not account:
+            return "the broker has not named its accounts yet"
+        if self.accounts and account not in self.accounts:
+            return f"account {account} of {strategy} is not the broker's; name one of {', '.join(self.accounts)}"
+        if not account.startswith("D") and account not in self._live:
+            return f"account {account} is live; name it in gateway.live_accounts to let it trade"
+        return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
+
+    def _halt(self, strategy: StrategyName) -> str:
+        for link, reason in self.links_down.items():
+            return f"{link}: {reason}"
+        return self.halts.get(EVERYTHING) or self.halts.get(strategy, "")

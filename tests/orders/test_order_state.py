@@ -1,0 +1,323 @@
+"""The life of an order: what each event makes of each state."""
+
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from mats.ledger.error_codes import ErrorMeaning, order_error
+from mats.model.orders import OrderState, OrderTicket, OrderType, OrderView, Side
+from mats.orders import order_events as ev
+from mats.orders.order_state import apply, transition
+
+D = Decimal
+S = OrderState
+
+
+def an_order(state=S.PENDING, **more):
+    fields = {"acknowledged": state in (S.WORKING, S.CANCELLING), "quantity": D(100), **more}
+    return OrderView(
+        intent_id="a1-1",
+        strategy="trend",
+        account="DU1",
+        instrument="SPY",
+        side=Side.BUY,
+        ticket=OrderTicket(),
+        state=state,
+        **fields,
+    )
+
+
+def live(order, *events):
+    for event in events:
+        order = apply(order, event)
+    return order
+
+
+def status(word, filled=0, **more):
+    return ev.StatusReported(time=1, status=word, filled=D(filled), **more)
+
+
+def fill(quantity, price="10"):
+    return ev.FillBooked(time=1, quantity=D(quantity), price=D(price))
+
+
+def error(code):
+    return ev.ErrorReported(time=1, code=code, text="words")
+
+
+SENT = ev.OrderSent(time=1, client_id=3, order_id=41)
+CANCEL = ev.CancelRequested(time=1)
+LOST = ev.ConnectionLost(time=1)
+
+
+def test_a_market_order_lives_from_pending_to_filled():
+    order = live(an_order(), SENT, status("PreSubmitted", perm_id=9), fill(60, "10"), fill(40, "11"), status("Filled"))
+    assert (order.state, order.filled, order.average_price) == (S.FILLED, D(100), D("10.4"))
+    assert (order.perm_id, order.client_id, order.order_id) == (9, 3, 41)
+
+
+MARKET_BUY = (
+    status("PreSubmitted", perm_id=9),
+    status("Submitted"),
+    fill(30, "10.01"),
+    fill(70, "10.04"),
+    status("Filled", 100, perm_id=9),
+    status("Filled", 100),
+)
+CANCELLED_PART = (status("Submitted", perm_id=9), fill(30, "10.01"), status("Cancelled", 30), error(202))
+CANCELLED_WHOLE = (
+    status("PreSubmitted", perm_id=9),
+    status("Submitted"),
+    status("PendingCancel"),
+    status("Cancelled"),
+    error(202),
+)
+
+
+@pytest.mark.parametrize(
+    ("life", "state", "filled"),
+    [(MARKET_BUY, S.FILLED, 100), (CANCELLED_PART, S.CANCELLED, 30), (CANCELLED_WHOLE, S.CANCELLED, 0)],
+)
+def test_every_order_of_the_same_messages_ends_in_the_same_state(life, state, filled):
+    ends = set()
+    for order_of_arrival in permutations(life):
+        end = live(an_order(), SENT, *order_of_arrival)
+        ends.add((end.state, end.filled, end.notional, end.average_price, end.perm_id))
+    assert len(ends) == 1
+    assert next(iter(ends))[:2] == (state, D(filled))
+
+
+def test_a_status_filled_without_executions_awaits_them():
+    moved = transition(an_order(S.WORKING), status("Filled", 100))
+    assert moved.order.state is S.WORKING
+    assert moved.query
+    assert moved.order.note == "reported filled: awaiting executions"
+    assert apply(moved.order, fill(100)).state is S.FILLED
+
+
+def test_pending_cancel_can_still_fill():
+    assert live(an_order(S.WORKING), CANCEL, status("PendingCancel"), fill(100)).state is S.FILLED
+
+
+def test_a_repeated_status_does_not_undo_a_requested_cancel():
+    assert live(an_order(S.WORKING), CANCEL, status("Submitted")).state is S.CANCELLING
+    assert live(an_order(S.SENT), CANCEL, status("PreSubmitted")).state is S.CANCELLING
+
+
+def test_what_only_repeats_is_no_update():
+    order = live(an_order(), SENT, status("Submitted", perm_id=9), fill(60))
+    again = replace(status("Submitted", filled=60, perm_id=9), time=5)
+    assert apply(order, again) is order
+    assert apply(order, replace(status("PendingCancel"), time=5)).updated == 5
+
+
+def test_a_late_fill_after_a_cancel_is_kept():
+    part = live(an_order(S.WORKING), CANCEL, status("Cancelled"), fill(30))
+    assert (part.state, part.filled) == (S.CANCELLED, D(30))
+    assert apply(part, fill(70)).state is S.FILLED
+
+
+def test_a_cancel_that_reports_more_filled_than_booked_asks_for_executions():
+    moved = transition(an_order(S.CANCELLING), status("Cancelled", 30))
+    assert moved.order.state is S.CANCELLED
+    assert moved.query
+    assert "30 filled, 0 are booked" in moved.order.note
+
+
+def test_a_rejected_order_that_fills_was_not_rejected():
+    order = live(an_order(S.SENT), error(201), fill(30))
+    assert (order.state, order.filled) == (S.CANCELLED, D(30))
+
+
+def test_more_fills_than_ordered_are_counted_and_said():
+    moved = transition(an_order(S.WORKING), fill(120))
+    assert (moved.order.state, moved.order.filled, moved.query) == (S.FILLED, D(120), True)
+    assert "more than was ordered" in moved.order.note
+
+
+def test_a_correction_moves_the_fill_and_leaves_a_finished_order_finished():
+    order = live(an_order(S.WORKING), fill(100, "10"))
+    corrected = apply(
+        order, ev.FillReplaced(time=2, old_quantity=D(100), old_price=D(10), quantity=D(90), price=D("10.5"))
+    )
+    assert (corrected.state, corrected.filled, corrected.average_price) == (S.FILLED, D(90), D("10.5"))
+
+
+def test_a_bust_of_the_only_fill_leaves_no_average():
+    order = live(an_order(S.WORKING), fill(50))
+    busted = apply(order, ev.FillReplaced(time=2, old_quantity=D(50), old_price=D(10), quantity=D(0), price=D(10)))
+    assert (busted.state, busted.filled, busted.average_price, busted.notional) == (S.WORKING, 0, 0, 0)
+
+
+@pytest.mark.parametrize("code", [201, 203, 110, 321, 10006, 10318])
+def test_a_refusal_ends_an_order_that_nobody_acknowledged(code):
+    assert live(an_order(S.SENT), error(code)).state is S.REJECTED
+
+
+@pytest.mark.parametrize("code", [110, 321, 104, 105, 2102, 10242, 10326])
+def test_a_refused_change_leaves_the_working_order_as_it_was(code):
+    before = an_order(S.WORKING)
+    after = apply(before, error(code))
+    assert (after.state, after.quantity, after.ticket) == (S.WORKING, before.quantity, before.ticket)
+
+
+def test_a_rejection_of_a_working_order_is_unknown_until_the_broker_is_asked():
+    moved = transition(an_order(S.WORKING), error(201))
+    assert (moved.order.state, moved.query) == (S.UNKNOWN, True)
+
+
+@pytest.mark.parametrize("code", [10349, 399, 404, 2109, 2137])
+def test_a_notice_never_ends_an_order(code):
+    assert live(an_order(S.WORKING), error(code)).state is S.WORKING
+    assert live(an_order(S.SENT), error(code)).state is S.SENT
+
+
+def test_an_unlisted_code_asks_and_never_cancels():
+    assert order_error(31_337) is ErrorMeaning.UNCLEAR
+    moved = transition(an_order(S.WORKING), error(31_337))
+    assert (moved.order.state, moved.query) == (S.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(("code", "state"), [(161, S.CANCELLING), (10148, S.CANCELLING), (10147, S.UNKNOWN)])
+def test_a_refused_cancel_is_never_a_cancel(code, state):
+    moved = transition(an_order(S.CANCELLING), error(code))
+    assert (moved.order.state, moved.query) == (state, True)
+    assert apply(moved.order, fill(100)).state is S.FILLED
+
+
+def test_inactive_held_for_a_locate_is_working():
+    order = apply(an_order(S.WORKING), status("Inactive", why_held="locate"))
+    assert (order.state, order.note) == (S.WORKING, "held: locate")
+
+
+def test_inactive_without_a_reason_is_unknown_and_can_come_back():
+    moved = transition(an_order(S.WORKING), status("Inactive"))
+    assert (moved.order.state, moved.query) == (S.UNKNOWN, True)
+    assert apply(moved.order, status("Submitted")).state is S.WORKING
+
+
+def test_inactive_after_a_rejection_stays_rejected():
+    assert live(an_order(S.SENT), error(201), status("Inactive")).state is S.REJECTED
+
+
+def test_a_lost_connection_makes_sent_unknown_and_the_rest_unverified():
+    assert live(an_order(S.SENT), LOST).state is S.UNKNOWN
+    assert live(an_order(S.WORKING), LOST).state is S.WORKING
+    assert "not verified" in live(an_order(S.CANCELLING), LOST).note
+    assert live(an_order(S.PENDING), LOST).state is S.PENDING
+
+
+def test_after_a_restart_a_pending_order_may_have_been_sent():
+    assert live(an_order(S.PENDING), ev.Restarted(time=1)).state is S.UNKNOWN
+
+
+def test_found_open_is_working_again():
+    order = live(an_order(S.SENT), LOST, ev.FoundOpen(time=2, status="Submitted", perm_id=9))
+    assert (order.state, order.perm_id, order.acknowledged) == (S.WORKING, 9, True)
+
+
+def test_a_cancel_lost_with_the_connection_leaves_the_order_working():
+    assert live(an_order(S.CANCELLING), LOST, ev.FoundOpen(time=2, status="Submitted")).state is S.WORKING
+
+
+def test_an_order_listed_open_against_a_final_state_counts_again_and_is_asked_for():
+    moved = transition(an_order(S.CANCELLED), ev.FoundOpen(time=2, status="Submitted"))
+    assert (moved.order.state, moved.query) == (S.UNKNOWN, True)
+    assert apply(moved.order, ev.FoundOpen(time=3, status="Submitted")).state is S.WORKING
+    assert apply(moved.order, ev.FoundCompleted(time=3, status="Cancelled")).state is S.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("word", "state"), [("Cancelled", S.CANCELLED), ("ApiCancelled", S.CANCELLED), ("Inactive", S.REJECTED)]
+)
+def test_a_completed_order_ends_as_the_broker_says(word, state):
+    assert live(an_order(S.UNKNOWN), ev.FoundCompleted(time=2, status=word)).state is state
+
+
+def test_a_completed_fill_still_awaits_its_executions():
+    order = live(an_order(S.UNKNOWN), ev.FoundCompleted(time=2, status="Filled", filled=D(100)))
+    assert order.state is S.WORKING
+    assert apply(order, fill(100)).state is S.FILLED
+
+
+def test_absent_twice_and_never_acknowledged_never_reached_the_broker():
+    once = live(an_order(S.SENT), LOST, ev.NotFound(time=2, looks=1))
+    twice = live(once, ev.NotFound(time=3, looks=2))
+    assert (once.state, twice.state, twice.note) == (S.UNKNOWN, S.REJECTED, "never reached the broker")
+
+
+def test_absent_but_once_acknowledged_stays_unknown_for_ever():
+    order = live(an_order(S.WORKING), *(ev.NotFound(time=n, looks=n) for n in range(1, 9)))
+    assert order.state is S.UNKNOWN
+    partly = live(an_order(S.SENT), fill(10), ev.NotFound(time=2, looks=5))
+    assert partly.state is S.UNKNOWN
+
+
+def test_a_change_counts_when_the_broker_echoes_it():
+    ticket = OrderTicket(order_type=OrderType.LIMIT, limit_price=D(9))
+    order = live(an_order(S.WORKING), ev.OrderModified(time=1, quantity=D(80), ticket=ticket))
+    assert (order.state, order.quantity, order.ticket) == (S.WORKING, D(80), ticket)
+    assert live(order, fill(80)).state is S.FILLED
+
+
+def test_an_order_cancelled_or_refused_before_it_was_sent_is_final():
+    assert live(an_order(), CANCEL).state is S.CANCELLED
+    assert live(an_order(), ev.OrderRefused(time=1, reason="not ready")).note == "not sent: not ready"
+
+
+def test_a_connection_that_knows_it_did_not_send_settles_an_order_nobody_acknowledged():
+    refused = ev.OrderRefused(time=1, reason="the socket was closed")
+    assert live(an_order(S.SENT), refused).state is S.REJECTED
+    assert live(an_order(S.SENT), LOST, refused).state is S.REJECTED
+    moved = transition(an_order(S.WORKING), refused)
+    assert (moved.order.state, moved.query) == (S.WORKING, True)
+
+
+def test_an_event_that_means_nothing_says_so_and_changes_nothing():
+    order = an_order(S.FILLED, filled=D(100))
+    moved = transition(order, CANCEL)
+    assert moved.order == order
+    assert moved.ignored == "CancelRequested means nothing to a FILLED order"
+
+
+WORDS = ["ApiPending", "PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel", "Cancelled", "Filled", "Inactive"]
+EVENTS = st.one_of(
+    st.sampled_from([SENT, CANCEL, LOST, ev.Restarted(time=1), ev.OrderRefused(time=1, reason="x")]),
+    st.builds(status, st.sampled_from([*WORDS, "ApiCancelled", "Novel"]), st.integers(0, 100)),
+    st.builds(error, st.sampled_from([201, 202, 110, 161, 10147, 10148, 10349, 399, 104, 2102, 100, 99_999])),
+    st.builds(fill, st.integers(1, 100)),
+    st.builds(lambda n: ev.NotFound(time=1, looks=n), st.integers(1, 3)),
+    st.builds(lambda word: ev.FoundCompleted(time=1, status=word), st.sampled_from(WORDS)),
+    st.builds(lambda word: ev.FoundOpen(time=1, status=word), st.sampled_from(WORDS)),
+)
+
+
+@settings(max_examples=1_000)
+@given(st.lists(EVENTS, max_size=14))
+def test_any_history_counts_every_fill_and_a_final_state_yields_only_to_facts_and_listings(events):
+    order, total = an_order(), D(0)
+    for event in events:
+        before, order = order, apply(order, event)
+        if isinstance(event, ev.FillBooked):
+            total += event.quantity
+        elif before.state.final and not isinstance(event, ev.FoundOpen):
+            assert order.state is before.state
+        if order.state is S.FILLED:
+            assert order.filled >= order.quantity
+        if isinstance(event, ev.StatusReported | ev.ErrorReported | ev.NotFound) and before.filled:
+            assert order.state is not S.REJECTED
+        assert order.filled == total
+    assert order.notional == total * 10
+
+
+@settings(max_examples=300)
+@given(st.lists(EVENTS, max_size=8), EVENTS)
+def test_the_same_hint_or_act_twice_is_the_same_as_once(events, event):
+    order = live(an_order(), *events)
+    if not isinstance(event, ev.FillBooked | ev.FoundOpen):
+        once = apply(order, event)
+        assert replace(apply(once, event), note="") == replace(once, note="")

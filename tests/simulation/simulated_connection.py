@@ -1,0 +1,180 @@
+"""A connection to a simulated broker: what the rest of the system sees is what a connection to IB would show.
+
+The broker itself, `tests.simulation.brokerage.Brokerage`, is told the market by its owner and outlives every
+connection, as a gateway does. What is on the line in either direction is lost when the connection ends. For virtual
+time only: the broker speaks to all its connections in the caller's turn.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from actors.base.broker_connection import BrokerConnection, ConnectionRefs
+from actors.base.fill_log_client import Replayed
+from actors.messages.broker import (
+    HistoryLoaded,
+    InstrumentResolved,
+    PositionsTaken,
+    RequestHistory,
+    ResolveInstrument,
+    SubscribeAccount,
+    SubscribeMarket,
+    TakePositions,
+    Unresolved,
+)
+from mats.model.instrument import Instrument, InstrumentId
+from mats.model.market import Bar, Quote
+from mats.model.orders import AccountId, OrderIntent
+from mats.model.packet import BrokerEvent
+from mats.model.timestamp import SECOND
+from mats.runtime import Ref
+from tests.simulation.brokerage import Brokerage
+
+ACCOUNT_SECONDS = 60.0
+
+
+class LineLost(Exception):
+    """The broker hung up."""
+
+
+class VenueLine(msgspec.Struct, frozen=True):
+    """The line to a simulated broker; each way takes `latency` seconds."""
+
+    broker: Brokerage
+    latency: float = 0.0
+
+
+class Arrive(msgspec.Struct, frozen=True):
+    """What was sent is at the broker now: let it act."""
+
+    act: Callable[[], object]
+
+
+class Hear(msgspec.Struct, frozen=True):
+    """A packet of the broker is here now; none is the end of the line."""
+
+    news: tuple[BrokerEvent, ...] | None
+
+
+class ValueAccounts(msgspec.Struct, frozen=True):
+    pass
+
+
+class SimulatedConnection(BrokerConnection):
+    """One client id at the simulated broker."""
+
+    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: VenueLine, desks: ConnectionRefs) -> None:
+        super().__init__(client_id, listeners, desks)
+        self._broker, self._latency = timing.broker, timing.latency
+
+    def on_start(self) -> None:
+        self._open = False
+        self._bars: set[InstrumentId] = set()
+        self._quotes: set[InstrumentId] = set()
+        self._accounts_followed: set[AccountId] = set()
+        super().on_start()
+        self.every(ACCOUNT_SECONDS, ValueAccounts())
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case Arrive(act=act):
+                act()
+            case Hear(news=news):
+                self._hear(news)
+            case Replayed():
+                self.merge(message)
+            case SubscribeAccount(account=account):
+                self._accounts_followed.add(account)
+                self._value_accounts()
+            case ValueAccounts():
+                self._value_accounts()
+            case SubscribeMarket(instrument=instrument, quotes=quotes):
+                self._bars.add(instrument.id)
+                if quotes:
+                    self._quotes.add(instrument.id)
+            case TakePositions():
+                self._send(lambda: message.reply_to.tell(PositionsTaken(self._broker.positions())))
+            case ResolveInstrument():
+                self._send(lambda: message.reply_to.tell(self._resolve(message.instrument)))
+            case RequestHistory():
+                self._send(lambda: message.reply_to.tell(self._history(message)))
+            case _:
+                return super().on_receive(message)
+        return None
+
+    # The near end of the line
+
+    @property
+    def connected(self) -> bool:
+        return self._open
+
+    def ask(self, epoch: int) -> None:
+        """The first question opens the line."""
+        if not self._open:
+            self._broker.connect(self.client_id, self._listen)
+            self._open = True
+            self.up(self._broker.accounts, self._broker.next_order_id(self.client_id))
+        asked_at = self.clock.monotonic()
+        self._send(lambda: self._answer(epoch, asked_at))
+
+    def place(self, order_id: int, intent: OrderIntent) -> None:
+        self._send(lambda: self._broker.place(self.client_id, order_id, intent))
+
+    def modify(self, order_id: int, intent: OrderIntent) -> None:
+        self._send(lambda: self._broker.modify(self.client_id, order_id, intent))
+
+    def cancel(self, order_id: int) -> None:
+        self._send(lambda: self._broker.cancel(self.client_id, order_id))
+
+    def _send(self, act: Callable[[], object]) -> None:
+        self.after(self._latency, Arrive(act))
+
+    def _listen(self, news: tuple[BrokerEvent, ...] | None) -> None:
+        """Called by the broker, in whosever turn it is: nothing happens here before the packet has travelled."""
+        self.after(self._latency, Hear(news))
+
+    def _value_accounts(self) -> None:
+        for account in sorted(self._accounts_followed):
+            self._listen(self._broker.account_values(account))
+
+    # The far end of the line: what the broker answers, in this actor's turn
+
+    def _answer(self, epoch: int, asked_at: float) -> None:
+        self.after(self._latency, Replayed(self._broker.replay(self.client_id), epoch, asked_at))
+
+    def _resolve(self, asked: Instrument) -> InstrumentResolved | Unresolved:
+        found = self._broker.resolve(asked)
+        if found is None:
+            return Unresolved(asked.id, f"the simulated broker does not list {asked.id}; list it or drop it")
+        return InstrumentResolved(asked.id, found)
+
+    def _history(self, request: RequestHistory) -> HistoryLoaded:
+        """As many whole bars before now as there are."""
+        name, end = request.instrument.id, self.clock.now()
+        start = end - 2 * request.bar_seconds * request.count * SECOND
+        bars = self._broker.bars(name, start, end, request.bar_seconds)
+        return HistoryLoaded(name, tuple(bars[-request.count :]), complete=True)
+
+    # A packet of the broker
+
+    def _hear(self, news: tuple[BrokerEvent, ...] | None) -> None:
+        if news is None:
+            raise LineLost(f"{self.name} lost the simulated broker")
+        for item in news:
+            if self._wanted(item):
+                self.packet.add(item)
+        self.pass_on()
+
+    def _wanted(self, news: BrokerEvent) -> bool:
+        match news:
+            case Bar(instrument=instrument):
+                return instrument in self._bars
+            case Quote(instrument=instrument):
+                return instrument in self._quotes
+        return True
+
+    def on_stop(self) -> None:
+        self._broker.disconnect(self.client_id, self._listen)
+
+    def on_failure(self, error: BaseException) -> None:
+        self._broker.disconnect(self.client_id, self._listen)
