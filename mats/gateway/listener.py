@@ -1,11 +1,11 @@
-"""The port: open, or shut for a while so that connections are refused."""
+"""The listening port, which can be closed for a while so that connections are refused."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Listener:
-    """A listening socket that can be shut and opened again on the same port. Raises OSError where it cannot listen."""
+    """A listening socket that can be closed and reopened on the same port. Raises OSError if it cannot listen."""
 
     def __init__(self, host: str, port: int, protocol: Callable[[], asyncio.Protocol]) -> None:
         self.host, self.port = host, port
@@ -23,7 +23,7 @@ class Listener:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def shut(self) -> None:
-        """New connections are refused; those that are there stay."""
+        """Refuses new connections; existing ones stay."""
         if self._opening:
             self._opening.cancel()
         if self._server:
@@ -31,7 +31,7 @@ class Listener:
             self._server = None
 
     def shut_for(self, seconds: float) -> None:
-        """Shut, and open again after so many seconds of wall time."""
+        """Closes the port and reopens it after this many seconds of wall time."""
         self.shut()
         self._opening = asyncio.get_running_loop().create_task(self._open_later(seconds))
 

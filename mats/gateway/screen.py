@@ -1,4 +1,4 @@
-"""The gateway on a terminal: clients, accounts, orders and armed faults, drawn."""
+"""Renders the gateway for a terminal: clients, accounts, orders and armed faults."""
 
 from itertools import islice
 
@@ -13,8 +13,8 @@ from mats.venue.matching import VenueOrder
 ORDERS_SHOWN, FILLS_SHOWN = 8, 6
 
 
-def draw(gateway: PaperGateway) -> RenderableType:
-    """One picture."""
+def render(gateway: PaperGateway) -> RenderableType:
+    """The live table: clients, accounts, working orders, executions, armed faults."""
     clients = ", ".join(map(str, sorted(gateway.connected))) or "none"
     head = Text.assemble(
         ("paper gateway ", "bold"), f"{gateway.host}:{gateway.port}   {iso(gateway.clock.now())}   clients {clients}"
@@ -29,10 +29,10 @@ def draw(gateway: PaperGateway) -> RenderableType:
 
 def _accounts(gateway: PaperGateway) -> Table:
     table = _table("Accounts", "account", "equity", "cash", "positions")
-    for name, account in gateway.portfolio.accounts.items():
-        worth = gateway.portfolio.worth(account)
+    for name, account in gateway.account_service.accounts.items():
+        valuation = gateway.account_service.valuation(account)
         held = "  ".join(f"{h.quantity:+f} {i}" for i, h in account.holdings.items() if h.quantity) or "flat"
-        table.add_row(name, f"{worth.equity:,.2f}", f"{worth.cash:,.2f}", held)
+        table.add_row(name, f"{valuation.equity:,.2f}", f"{valuation.cash:,.2f}", held)
     return table
 
 

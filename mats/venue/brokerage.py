@@ -33,15 +33,15 @@ from mats.venue.markets import BarHistory, ContractQuery, Universe
 from mats.venue.matching import (
     BASE,
     Account,
-    Changed,
     Clearing,
-    Ended,
-    Event,
     Exchange,
     Lifetime,
     OrderKind,
     OrderTerms,
+    VenueEvent,
     VenueOrder,
+    VenueOrderChanged,
+    VenueOrderEnded,
     VenueTrade,
     account_values,
 )
@@ -154,7 +154,7 @@ class Brokerage:
         for listener in tuple(self._listeners.values()):
             listener(news)
 
-    def book(self, events: Iterable[Event]) -> None:
+    def book(self, events: Iterable[VenueEvent]) -> None:
         """Book what happened; a client hears of executions, then states, then costs, then positions."""
         for event in events:
             order = event.order
@@ -163,7 +163,7 @@ class Brokerage:
             match event:
                 case VenueTrade():
                     self._book_trade(event)
-                case Changed() | Ended():
+                case VenueOrderChanged() | VenueOrderEnded():
                     self._tell_order(order)
 
     def _book_trade(self, trade: VenueTrade) -> None:
@@ -240,7 +240,7 @@ class Brokerage:
     def account_values(self, name: AccountId) -> tuple[AccountValue, ...]:
         """Every value of an account at the present marks."""
         account, mark = self._books[name], self.exchange.mark
-        rows = account_values(account, account.worth(self._universe, mark), self._universe, mark)
+        rows = account_values(account, account.valuation(self._universe, mark), self._universe, mark)
         return tuple(AccountValue(account=name, tag=tag, value=value, currency=unit) for tag, value, unit in rows)
 
     def resolve(self, asked: Instrument) -> Instrument | None:

@@ -23,11 +23,11 @@ class EventQueue:
         self._entries: list[tuple[Nanos, Rank, int, Callable[[Nanos], None]]] = []
         self._numbers = count()
 
-    def enter(self, instant: Nanos, rank: Rank, act: Callable[[Nanos], None]) -> None:
+    def schedule(self, instant: Nanos, rank: Rank, act: Callable[[Nanos], None]) -> None:
         """Has `act` called with the instant when it has come."""
         heappush(self._entries, (instant, rank, next(self._numbers), act))
 
-    def due(self, now: Nanos) -> Iterator[tuple[Nanos, Callable[[Nanos], None]]]:
+    def pop_due(self, now: Nanos) -> Iterator[tuple[Nanos, Callable[[Nanos], None]]]:
         """Takes out what is due, one by one; an act may enter others, which are given out too when they are due."""
         while self._entries and self._entries[0][0] <= now:
             instant, _, _, act = heappop(self._entries)

@@ -90,7 +90,7 @@ class BarReplay:
         low, high = -(-start // span) * span, end // span * span
         chosen = [minute for time, minute in self._minutes.get(name, {}).items() if low <= time < high]
         if seconds >= 60:
-            return merge_bars((_whole(name, minute) for minute in chosen), seconds)
+            return merge_bars((_minute_bar(name, minute) for minute in chosen), seconds)
         pieces = (bar for minute in self._inside(name, low, high) for bar in self._pieces(name, minute))
         return merge_bars((bar for bar in pieces if low <= bar.start and bar.end <= high), seconds)
 
@@ -193,7 +193,7 @@ def _start(minute: Minute) -> Nanos:
     return minute.start
 
 
-def _whole(name: InstrumentId, minute: Minute) -> Bar:
+def _minute_bar(name: InstrumentId, minute: Minute) -> Bar:
     wap = round((minute.open + minute.high + minute.low + minute.close) / 4, 8)
     count = math.ceil(minute.volume / 100)
     return Bar(name, minute.start, 60, minute.open, minute.high, minute.low, minute.close, minute.volume, wap, count)

@@ -90,30 +90,30 @@ class ExchangeHours:
         return self._sessions[at]
 
 
-def hours(calendar: str) -> Hours:
+def load_hours(calendar: str) -> Hours:
     """The hours of a name: `always`, or a calendar of exchange_calendars. Raises ValueError."""
     return AlwaysOpen() if calendar == ALWAYS else ExchangeHours(calendar)
 
 
-class Timetable:
-    """Calls `on_turn(sec_type, closes, ends)` whenever the phase of a kind of instrument changes.
+class SessionSchedule:
+    """Calls `on_phase_change(sec_type, closes, ends)` whenever the phase of a kind of instrument changes.
 
     `closes` says that the regular session is over at this instant, `ends` that the trading day is.
     """
 
-    def __init__(self, hours: Hours, agenda: EventQueue, on_turn: Callable[[SecType, bool, bool], None]) -> None:
-        self._hours, self._agenda, self._on_turn = hours, agenda, on_turn
+    def __init__(self, hours: Hours, queue: EventQueue, on_phase_change: Callable[[SecType, bool, bool], None]) -> None:
+        self._hours, self._queue, self._on_phase_change = hours, queue, on_phase_change
         self._sessions: dict[SecType, TradingSession] = {}
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         return bool(self._sessions)
 
-    def begin(self, now: Nanos) -> None:
+    def start(self, now: Nanos) -> None:
         """Finds the present sessions, or the next ones."""
         for sec_type in SecType:
             self._plan(sec_type, now)
-            self._on_turn(sec_type, False, False)
+            self._on_phase_change(sec_type, False, False)
 
     def phase(self, sec_type: SecType, instant: Nanos) -> SessionPhase:
         """The phase at an instant of the present session; regular as long as the time is not known."""
@@ -127,10 +127,10 @@ class Timetable:
     def _plan(self, sec_type: SecType, now: Nanos) -> None:
         session = self._sessions[sec_type] = self._hours.session(sec_type, now)
         for instant in sorted({instant for instant in session if instant > now}):
-            self._agenda.enter(instant, Rank.SESSION, lambda at: self._turn(sec_type, at))
+            self._queue.schedule(instant, Rank.SESSION, lambda at: self._change_phase(sec_type, at))
 
-    def _turn(self, sec_type: SecType, instant: Nanos) -> None:
+    def _change_phase(self, sec_type: SecType, instant: Nanos) -> None:
         session = self._sessions[sec_type]
         if instant == session.late:
             self._plan(sec_type, instant)
-        self._on_turn(sec_type, instant == session.closes, instant == session.late)
+        self._on_phase_change(sec_type, instant == session.closes, instant == session.late)

@@ -40,7 +40,7 @@ class Universe:
         self._by_con_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[Instrument]] = {}
         self._by_local_symbol: dict[str, list[Instrument]] = {}
-        self._awake: dict[InstrumentId, None] = {}
+        self._active: dict[InstrumentId, None] = {}
         for listing in listings:
             instrument = listing.instrument
             if instrument.id in self._by_id or instrument.con_id in self._by_con_id:
@@ -52,7 +52,7 @@ class Universe:
             self._by_symbol.setdefault(instrument.symbol, []).append(instrument)
             self._by_local_symbol.setdefault(instrument.local_symbol, []).append(instrument)
             if not instrument.expiry:
-                self._awake[instrument.id] = None
+                self._active[instrument.id] = None
 
     def __iter__(self) -> Iterator[Listing]:
         return iter(self._by_id.values())
@@ -61,13 +61,13 @@ class Universe:
         return name in self._by_id
 
     @property
-    def awake(self) -> tuple[InstrumentId, ...]:
+    def active(self) -> tuple[InstrumentId, ...]:
         """The instruments that are quoted."""
-        return tuple(self._awake)
+        return tuple(self._active)
 
-    def wake(self, name: InstrumentId) -> None:
+    def activate(self, name: InstrumentId) -> None:
         """From now on the instrument is quoted."""
-        self._awake[name] = None
+        self._active[name] = None
 
     def listing(self, name: InstrumentId) -> Listing:
         return self._by_id[name]
@@ -75,7 +75,7 @@ class Universe:
     def instrument(self, name: InstrumentId) -> Instrument:
         return self._by_id[name].instrument
 
-    def with_con_id(self, con_id: int) -> Instrument | None:
+    def by_con_id(self, con_id: int) -> Instrument | None:
         return self._by_con_id.get(con_id)
 
     def underlying(self, instrument: Instrument) -> Instrument | None:
@@ -87,7 +87,7 @@ class Universe:
         """The option chain of an instrument, in order of expiry, strike and right."""
         return [listing.instrument for listing in self if listing.underlying == underlying]
 
-    def matching(self, pattern: str) -> list[Instrument]:
+    def search(self, pattern: str) -> list[Instrument]:
         """Stocks, indices and pairs whose symbol begins with the pattern or whose name contains it."""
         wanted = pattern.upper()
         return [
@@ -105,13 +105,13 @@ class Universe:
             candidates = self._by_symbol.get(query.symbol, [])
         else:
             candidates = self._by_local_symbol.get(query.local_symbol, []) if query.local_symbol else []
-        found = [instrument for instrument in candidates if _agrees(query, instrument)]
+        found = [instrument for instrument in candidates if _matches(query, instrument)]
         if len(found) == 1:
-            self.wake(found[0].id)
+            self.activate(found[0].id)
         return found
 
 
-def _agrees(query: ContractQuery, instrument: Instrument) -> bool:
+def _matches(query: ContractQuery, instrument: Instrument) -> bool:
     venues = {"", "SMART", instrument.exchange, *VENUES.get((instrument.sec_type, instrument.currency), ())}
     return (
         query.symbol in ("", instrument.symbol)
@@ -163,7 +163,7 @@ def load_universe(path: Path) -> Universe:
 
 def _listing_of(entry: dict[str, object], path: Path) -> Listing:
     fields = {key: value for key, value in entry.items() if key in INSTRUMENT_KEYS}
-    habits = {key: value for key, value in entry.items() if key not in INSTRUMENT_KEYS}
+    market = {key: value for key, value in entry.items() if key not in INSTRUMENT_KEYS}
     try:
         exacts = {key: exact(str(fields[key])) for key in EXACT_KEYS if key in fields}
         name = instrument_id(
@@ -176,7 +176,7 @@ def _listing_of(entry: dict[str, object], path: Path) -> Listing:
         if not fields.get("con_id"):
             raise ValueError("con_id is missing")
         instrument = msgspec.convert({**fields, **exacts, "id": name}, Instrument, strict=False)
-        return msgspec.convert({**habits, "instrument": instrument}, Listing, strict=False)
+        return msgspec.convert({**market, "instrument": instrument}, Listing, strict=False)
     except (KeyError, ValueError, msgspec.ValidationError) as error:
         raise ValueError(
             f"instrument {entry.get('symbol', '?')} in {path} is not usable ({error}); mend that entry"

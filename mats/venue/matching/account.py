@@ -27,7 +27,7 @@ class VenueHolding(msgspec.Struct):
     realized: Decimal = ZERO
 
 
-class Worth(msgspec.Struct, frozen=True):
+class AccountValuation(msgspec.Struct, frozen=True):
     """Figures of an account in the base currency."""
 
     cash: Decimal
@@ -69,11 +69,11 @@ class Account(msgspec.Struct):
         realized = _close(holding, quantity, price) * instrument.multiplier
         holding.realized += realized
         if instrument.sec_type is SecType.FUTURE:
-            self.pay(instrument.currency, realized)
+            self.add_cash(instrument.currency, realized)
             return realized
-        self.pay(instrument.currency, -quantity * price * instrument.multiplier)
+        self.add_cash(instrument.currency, -quantity * price * instrument.multiplier)
         if instrument.sec_type is SecType.CASH:
-            self.pay(instrument.symbol, quantity)
+            self.add_cash(instrument.symbol, quantity)
         return realized
 
     def transfer(self, name: InstrumentId, quantity: Decimal, price: Decimal) -> None:
@@ -86,7 +86,7 @@ class Account(msgspec.Struct):
         holding.quantity = holding.quantity * new / old
         holding.price = holding.price * old / new
 
-    def pay(self, currency: Currency, amount: Decimal) -> None:
+    def add_cash(self, currency: Currency, amount: Decimal) -> None:
         """Adds a signed amount to the cash of a currency."""
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
 
@@ -103,13 +103,13 @@ class Account(msgspec.Struct):
         """What was traded of a kind in the month of the last trade."""
         return self.volume.get(sec_type, ZERO)
 
-    def worth(self, universe: Universe, mark: Mark, model: MarginModel = DEFAULT_MARGIN) -> Worth:
+    def valuation(self, universe: Universe, mark: Mark, model: MarginModel = DEFAULT_MARGIN) -> AccountValuation:
         """What the account is worth at the marks; pairs count as the cash that they moved, and never twice."""
-        cash = sum((amount * rate(currency, universe, mark) for currency, amount in self.cash.items()), ZERO)
+        cash = sum((amount * fx_rate(currency, universe, mark) for currency, amount in self.cash.items()), ZERO)
         held = gross = margin = maintenance = unrealized = realized = ZERO
         for name, holding in self.holdings.items():
             instrument = universe.instrument(name)
-            fx = rate(instrument.currency, universe, mark)
+            fx = fx_rate(instrument.currency, universe, mark)
             realized += holding.realized * fx
             if not holding.quantity:
                 continue
@@ -124,7 +124,7 @@ class Account(msgspec.Struct):
                 continue
             gross += abs(value)
             held += gain if instrument.sec_type is SecType.FUTURE else value
-        return Worth(cash, held, gross, margin, maintenance, unrealized, realized)
+        return AccountValuation(cash, held, gross, margin, maintenance, unrealized, realized)
 
 
 def _close(holding: VenueHolding, quantity: Decimal, price: Decimal) -> Decimal:
@@ -141,7 +141,7 @@ def _close(holding: VenueHolding, quantity: Decimal, price: Decimal) -> Decimal:
     return gain
 
 
-def rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
+def fx_rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
     """Units of the base currency for one unit of `currency`: by the pair's mark, by its listed level before the first
     quote, and 1 where no pair is listed."""
     if currency == BASE:
@@ -153,28 +153,30 @@ def rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
     return ONE
 
 
-def account_values(account: Account, worth: Worth, universe: Universe, mark: Mark) -> list[tuple[str, str, Currency]]:
+def account_values(
+    account: Account, valuation: AccountValuation, universe: Universe, mark: Mark
+) -> list[tuple[str, str, Currency]]:
     """Tag, value and currency of each account value, as IB names them; amounts in units of the currency."""
-    available = worth.equity - worth.margin
+    available = valuation.equity - valuation.margin
     totals = {
-        "NetLiquidation": worth.equity,
-        "EquityWithLoanValue": worth.equity,
-        "TotalCashValue": worth.cash,
-        "SettledCash": worth.cash,
-        "GrossPositionValue": worth.gross,
-        "InitMarginReq": worth.margin,
-        "MaintMarginReq": worth.maintenance,
+        "NetLiquidation": valuation.equity,
+        "EquityWithLoanValue": valuation.equity,
+        "TotalCashValue": valuation.cash,
+        "SettledCash": valuation.cash,
+        "GrossPositionValue": valuation.gross,
+        "InitMarginReq": valuation.margin,
+        "MaintMarginReq": valuation.maintenance,
         "AvailableFunds": available,
-        "ExcessLiquidity": worth.equity - worth.maintenance,
+        "ExcessLiquidity": valuation.equity - valuation.maintenance,
         "BuyingPower": max(available, ZERO) * 4,
-        "UnrealizedPnL": worth.unrealized,
-        "RealizedPnL": worth.realized,
+        "UnrealizedPnL": valuation.unrealized,
+        "RealizedPnL": valuation.realized,
     }
     values = [("AccountReady", "true", ""), ("AccountType", "INDIVIDUAL", "")]
     values += [(tag, str(amount.quantize(CENT)), BASE) for tag, amount in totals.items()]
-    values.append(("TotalCashBalance", str(worth.cash.quantize(CENT)), "BASE"))
+    values.append(("TotalCashBalance", str(valuation.cash.quantize(CENT)), "BASE"))
     for currency, amount in sorted(account.cash.items()):
         values.append(("CashBalance", str(amount.quantize(CENT)), currency))
         values.append(("TotalCashBalance", str(amount.quantize(CENT)), currency))
-        values.append(("ExchangeRate", f"{rate(currency, universe, mark):.8f}", currency))
+        values.append(("ExchangeRate", f"{fx_rate(currency, universe, mark):.8f}", currency))
     return values

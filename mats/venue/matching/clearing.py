@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mats.model import Nanos, SecType
 from mats.venue.markets import Universe
-from mats.venue.matching.account import BASE, Account, Mark, rate
+from mats.venue.matching.account import BASE, Account, Mark, fx_rate
 from mats.venue.matching.events import VenueTrade
 from mats.venue.models import FeeModel
 
@@ -29,7 +29,7 @@ class Clearing:
         signed = trade.quantity * order.side.sign
         closing = account.quantity(instrument.id) * signed < 0
         realized = account.book(instrument, signed, trade.price)
-        to_base = rate(instrument.currency, self._universe, self._mark)
+        to_base = fx_rate(instrument.currency, self._universe, self._mark)
         unit = instrument.multiplier * to_base
         pair = instrument.sec_type is SecType.CASH
         month = account.add_volume(
@@ -39,5 +39,5 @@ class Clearing:
         before = max(month - (value if pair else trade.filled), Decimal(0))
         fee = self._fees.order_fee(instrument, trade.filled, value, before) - order.fee
         order.fee += fee
-        account.pay(BASE, -fee)
+        account.add_cash(BASE, -fee)
         return Settlement(fee, realized * to_base if closing else None)

@@ -17,23 +17,23 @@ class VenueTrade(msgspec.Struct, frozen=True):
     value: Decimal
 
 
-class OrderMoved(msgspec.Struct, frozen=True):
+class TriggerMoved(msgspec.Struct, frozen=True):
     """The trigger of a trailing stop has moved."""
 
     order: VenueOrder
 
 
-class Changed(msgspec.Struct, frozen=True):
+class VenueOrderChanged(msgspec.Struct, frozen=True):
     """The order is seen by the market now, or its terms are other ones."""
 
     order: VenueOrder
 
 
-class Ended(msgspec.Struct, frozen=True):
+class VenueOrderEnded(msgspec.Struct, frozen=True):
     """The order works no more and is not filled; `reason` is empty where it was cancelled as asked."""
 
     order: VenueOrder
     reason: str
 
 
-Event = VenueTrade | OrderMoved | Changed | Ended
+VenueEvent = VenueTrade | TriggerMoved | VenueOrderChanged | VenueOrderEnded

@@ -31,9 +31,9 @@ class OrderGroups:
     def __init__(self) -> None:
         self._members: dict[Group, dict[int, VenueOrder]] = {}
         self._children: dict[Key, dict[int, VenueOrder]] = {}
-        self._spent: set[Group] = set()
+        self._filled: set[Group] = set()
 
-    def join(self, order: VenueOrder) -> None:
+    def add(self, order: VenueOrder) -> None:
         """Takes an order into its group and its family."""
         if order.parent_id:
             self._children.setdefault((order.client_id, order.parent_id), {})[order.perm_id] = order
@@ -41,21 +41,21 @@ class OrderGroups:
         if order.oca_group:
             self._members.setdefault(_group(order), {})[order.perm_id] = order
 
-    def leave(self, order: VenueOrder) -> None:
+    def remove(self, order: VenueOrder) -> None:
         """Takes an order out that works no more."""
         _remove(self._members, _group(order), order)
         _remove(self._children, (order.client_id, order.parent_id), order)
 
-    def spend(self, order: VenueOrder) -> None:
+    def mark_filled(self, order: VenueOrder) -> None:
         """Notes that a member of the group was filled: no further order may join it today."""
         if order.oca_group and not order.parent_id:
-            self._spent.add(_group(order))
+            self._filled.add(_group(order))
 
-    def spent(self, account: AccountId, name: str) -> bool:
-        return (account, name) in self._spent
+    def is_filled(self, account: AccountId, name: str) -> bool:
+        return (account, name) in self._filled
 
-    def forget_spent(self) -> None:
-        self._spent.clear()
+    def clear_filled(self) -> None:
+        self._filled.clear()
 
     def others(self, order: VenueOrder) -> list[VenueOrder]:
         """The other members of the order's group."""
@@ -67,7 +67,7 @@ class OrderGroups:
         return [child for child in children.values() if child.awaits == CHILD]
 
 
-def reduced(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
+def reduced_quantity(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
     """The order's quantity when what remains of it shrinks in whole steps as another did, `before` to `left`."""
     return order.filled + floor_to(order.remaining * left / before, step)
 

@@ -139,7 +139,7 @@ class VenueOrder(msgspec.Struct, kw_only=True):
     def terms(self) -> OrderTerms:
         return OrderTerms(**{name: getattr(self, name) for name in OrderTerms.__struct_fields__})
 
-    def change(self, terms: OrderTerms) -> None:
+    def apply(self, terms: OrderTerms) -> None:
         for name in OrderTerms.__struct_fields__:
             setattr(self, name, getattr(terms, name))
 

@@ -30,13 +30,13 @@ class FixedLatency:
 
 
 class RandomLatency:
-    """`least` and an exponentially distributed rest of mean `mean`: messages may overtake each other.
+    """`minimum` and an exponentially distributed rest of mean `mean`: messages may overtake each other.
 
     Deterministic for the seed.
     """
 
-    def __init__(self, least: Nanos, mean: Nanos, seed: int) -> None:
-        self._least, self._mean, self._random = least, mean, random.Random(seed)
+    def __init__(self, minimum: Nanos, mean: Nanos, seed: int) -> None:
+        self._minimum, self._mean, self._random = minimum, mean, random.Random(seed)
 
     def delay(self) -> Nanos:
-        return self._least + round(self._random.expovariate(1 / self._mean))
+        return self._minimum + round(self._random.expovariate(1 / self._mean))

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.model import Nanos
-from mats.venue.markets import ALWAYS, AlwaysOpen, Hours, hours
+from mats.venue.markets import ALWAYS, AlwaysOpen, Hours, load_hours
 from mats.venue.models.fees import FeeModel, FixedFees, NoFees, TieredFees
 from mats.venue.models.latency import FixedLatency, LatencyModel, NoLatency
 from mats.venue.models.margin import CashMargin, IntradayMargin, MarginModel, RegTMargin
@@ -49,7 +49,7 @@ def choose_models(
     if slippage_ticks < 0 or latency_ms < 0:
         raise ValueError(f"slippage of {slippage_ticks} ticks and latency of {latency_ms} ms must not be negative")
     return VenueModels(
-        hours=hours(calendar),
+        hours=load_hours(calendar),
         fees=FEES[fees](),
         margin=MARGINS[margin](),
         slippage=FixedSlippage(slippage_ticks) if slippage_ticks else NoSlippage(),
