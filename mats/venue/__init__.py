@@ -1,4 +1,4 @@
-"""The simulated exchange. Pure: no sockets, no threads, no clock of its own."""
+"""The simulated exchange: no sockets, no threads, no clock of its own."""
 
 from mats.venue.bar_market import BarMarket, Friction, Lapsed, MarketBar, Met, Traded, Visit, Working
 from mats.venue.brokerage import Brokerage

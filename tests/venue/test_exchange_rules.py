@@ -187,7 +187,7 @@ def test_an_order_good_till_a_moment_ends_at_that_moment_also_after_a_restart():
     again = Exchange(UNIVERSE)
     again.restore(lasting)
     assert again.advance(3 * DAY + HOUR - 1) == []
-    assert ends(again.advance(3 * DAY + HOUR)) == [(1, "its time is over")]
+    assert ends(again.advance(3 * DAY + HOUR)) == [(1, "its good-till date has passed")]
 
 
 def test_a_change_of_its_time_moves_the_end_of_an_order():
@@ -231,7 +231,7 @@ def test_children_end_with_a_parent_that_filled_nothing_and_cover_what_it_filled
         child.awaits = "child"
         exchange.submit(child)
     parents = {one.perm_id: one for one in exchange.working()}
-    assert ends(exchange.cancel(parents[1])) == [(1, ""), (2, "its parent is no more")]
+    assert ends(exchange.cancel(parents[1])) == [(1, ""), (2, "its parent ended without a fill")]
     assert ends(exchange.cancel(parents[3])) == [(3, "")]
     (child,) = exchange.working()
     assert (child.perm_id, child.quantity, child.status) == (4, 4, "Submitted")

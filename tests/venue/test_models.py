@@ -183,9 +183,9 @@ def test_models_are_chosen_by_name_and_the_defaults_are_the_simple_ones():
     ("names", "words"),
     [
         ({"calendar": "XNOWHERE"}, "calendar 'XNOWHERE' is unknown"),
-        ({"fees": "free"}, "fees 'free' are unknown; write one of fixed, tiered, none"),
+        ({"fees": "free"}, "fees 'free' are unknown; use one of fixed, tiered, none"),
         ({"margin": "lots"}, "margin 'lots' is unknown"),
-        ({"borrow": ["SPY"]}, "borrow 'SPY' is not a name and a number of shares; write it as GME=1000"),
+        ({"borrow": ["SPY"]}, "borrow 'SPY' is not a name and a number of shares; use the form GME=1000"),
         ({"latency_ms": -1}, "must not be negative"),
     ],
 )

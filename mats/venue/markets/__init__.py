@@ -1,4 +1,4 @@
-"""What trades at the venue and at which prices: listings, sessions, random and replayed markets."""
+"""Instruments and prices of the venue: listings, sessions, random and replayed markets."""
 
 from mats.venue.markets.bar_replay import BarReplay, Slice
 from mats.venue.markets.history import BarHistory, join_bars

@@ -1,4 +1,4 @@
-"""What can be traded at the venue: the listings, and how a contract is found among them."""
+"""The instruments of the venue: listings, and the search for contracts among them."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from mats.venue.markets.listings import Listing as Listing
 
 
 class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client says about a contract; an empty field says nothing."""
+    """A client's description of a contract; an empty field matches all."""
 
     con_id: int = 0
     symbol: str = ""
@@ -32,7 +32,7 @@ class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
 class Universe:
     """The listings, found by id, by contract id or by description.
 
-    What expires is quoted only when somebody has asked for it: `find` wakes a contract that it found alone.
+    Expiring instruments are quoted only on request: `find` activates a contract if it is the only match.
     """
 
     def __init__(self, listings: Iterable[Listing]) -> None:
@@ -45,7 +45,7 @@ class Universe:
             instrument = listing.instrument
             if instrument.id in self._by_id or instrument.con_id in self._by_con_id:
                 raise ValueError(
-                    f"instrument {instrument.id} with con_id {instrument.con_id} is listed twice; drop one"
+                    f"instrument {instrument.id} with con_id {instrument.con_id} is listed twice; remove one"
                 )
             self._by_id[instrument.id] = listing
             self._by_con_id[instrument.con_id] = instrument
@@ -66,7 +66,7 @@ class Universe:
         return tuple(self._active)
 
     def activate(self, name: InstrumentId) -> None:
-        """From now on the instrument is quoted."""
+        """Starts quoting the instrument."""
         self._active[name] = None
 
     def listing(self, name: InstrumentId) -> Listing:
@@ -79,7 +79,7 @@ class Universe:
         return self._by_con_id.get(con_id)
 
     def underlying(self, instrument: Instrument) -> Instrument | None:
-        """What it is an option on; None for anything else."""
+        """The underlying of an option; None for other instruments."""
         name = self._by_id[instrument.id].underlying
         return self._by_id[name].instrument if name else None
 
@@ -97,7 +97,7 @@ class Universe:
         ]
 
     def find(self, query: ContractQuery) -> list[Instrument]:
-        """Every instrument that the query describes; a contract id alone is enough, and then the rest must agree."""
+        """Every instrument that matches the query; a contract id is enough, but other given fields must match too."""
         if query.con_id:
             known = self._by_con_id.get(query.con_id)
             candidates = [known] if known else []
@@ -134,7 +134,7 @@ VENUES: dict[tuple[SecType, str], tuple[str, ...]] = {
     (SecType.CASH, "USD"): ("IDEALPRO",),
     (SecType.OPTION, "USD"): ("AMEX", "BATS", "BOX", "CBOE", "ISE", "PHLX", "PSE"),
 }
-"""Where an instrument can be routed to, besides SMART and the exchange it is listed with."""
+"""The exchanges to which an instrument can be routed, besides SMART and its listing exchange."""
 
 INSTRUMENT_KEYS = frozenset(Instrument.__struct_fields__) - {"id"}
 EXACT_KEYS = ("strike", "multiplier", "tick_size", "size_increment", "min_size")
@@ -154,7 +154,7 @@ def load_universe(path: Path) -> Universe:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"instruments file {path} cannot be read ({error}); mend it or name another") from error
+        raise ValueError(f"instruments file {path} cannot be read ({error}); fix it or choose another") from error
     for entry in content.get("instrument", []):
         listing = _listing_of(entry, path)
         listings[listing.instrument.id] = listing
@@ -179,5 +179,5 @@ def _listing_of(entry: dict[str, object], path: Path) -> Listing:
         return msgspec.convert({**market, "instrument": instrument}, Listing, strict=False)
     except (KeyError, ValueError, msgspec.ValidationError) as error:
         raise ValueError(
-            f"instrument {entry.get('symbol', '?')} in {path} is not usable ({error}); mend that entry"
+            f"instrument {entry.get('symbol', '?')} in {path} is invalid ({error}); fix that entry"
         ) from error

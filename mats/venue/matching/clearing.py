@@ -1,4 +1,4 @@
-"""What a fill does to the account: cash, position, cost."""
+"""Books fills to accounts: cash, position, commission."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from mats.venue.models import FeeModel
 
 
 class Settlement(NamedTuple):
-    """The cost of a fill, and the profit it realised before that (None: it closed nothing), in the base currency."""
+    """The fee of a fill, and its realized P&L before the fee (None: it closed nothing), in the base currency."""
 
     fee: Decimal
     realized: Decimal | None
@@ -24,7 +24,7 @@ class Clearing:
         self._universe, self._mark, self._fees = universe, mark, fees
 
     def settle(self, account: Account, trade: VenueTrade, now: Nanos) -> Settlement:
-        """Moves cash and position by a fill, and takes its cost."""
+        """Books the fill and charges its fee."""
         order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
         signed = trade.quantity * order.side.sign
         closing = account.quantity(instrument.id) * signed < 0

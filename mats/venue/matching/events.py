@@ -1,4 +1,4 @@
-"""What happens to orders at the exchange."""
+"""Events of orders at the exchange."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from mats.venue.matching.orders import VenueOrder
 
 
 class VenueTrade(msgspec.Struct, frozen=True):
-    """A fill of `order`, which has it booked already; `filled` and `value` are the order's just after it."""
+    """A fill of `order`, already applied to it; `filled` and `value` are the order's totals after this fill."""
 
     order: VenueOrder
     quantity: Decimal
@@ -24,13 +24,13 @@ class TriggerMoved(msgspec.Struct, frozen=True):
 
 
 class VenueOrderChanged(msgspec.Struct, frozen=True):
-    """The order is seen by the market now, or its terms are other ones."""
+    """The status or the terms of the order have changed."""
 
     order: VenueOrder
 
 
 class VenueOrderEnded(msgspec.Struct, frozen=True):
-    """The order works no more and is not filled; `reason` is empty where it was cancelled as asked."""
+    """The order has ended unfilled or partly filled; `reason` is empty for a requested cancel."""
 
     order: VenueOrder
     reason: str

@@ -1,19 +1,19 @@
 """Matching: working orders against quotes.
 
-- A quote offers its size once: fills use it up, and only the next quote brings more. Orders trade with the market, and
+- A quote offers its size once: fills consume it, and only the next quote brings more. Orders trade with the market,
   never with each other.
-- A buy trades at the ask, a sell at the bid, never beyond its limit. Of the orders that can trade, the better price is
-  first, then the earlier order; market orders are before all limits.
-- A buy stop is elected when the ask is at or above its trigger, a sell stop when the bid is at or below it; a touched
-  order (`MIT`, `LIT`) the other way round. A trailing stop follows the quote of its own side. An elected order takes
-  its place in time at its election.
-- A change of price, type or trigger, and a larger quantity, lose the place in time; a smaller quantity keeps it.
-- `FOK` trades whole or not at all; what is left of an `IOC` or `FOK` order after its first look is not kept.
-- Outside the regular hours only orders marked for it trade; outside the extended ones none. `MOC` and `LOC` orders
-  trade at the close, whole, at the last price. Orders end at their time.
-- A look at a quote: trailing stops move; then, as long as anything happens, triggers are looked at, buys are filled,
-  sells are filled. Groups take effect at every single fill. Children of filled parents come in after it, one by one,
-  each with a look of its own.
+- A buy trades at the ask, a sell at the bid, never beyond its limit. Price-time priority: the better price first,
+  then the earlier order; market orders come before all limits.
+- A buy stop is elected when the ask is at or above its trigger, a sell stop when the bid is at or below it; an
+  if-touched order (`MIT`, `LIT`) the other way round. A trailing stop follows the quote of its own side. An elected
+  order gets its time priority at its election.
+- A change of price, type or trigger, and a larger quantity, lose time priority; a smaller quantity keeps it.
+- `FOK` trades completely or not at all; the rest of an `IOC` order is cancelled after its first match.
+- Outside regular hours only orders with `outside_rth` trade; outside extended hours none. `MOC` and `LOC` orders trade
+  completely at the close, at the last price. Orders expire by their time in force.
+- Matching of a quote: trailing stops move; then, as long as anything changes, orders are elected, buys are filled,
+  sells are filled. Groups take effect at every single fill. Children of filled parents are released afterwards, one by
+  one, each with a matching of its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +36,7 @@ Action = Callable[[], None]
 
 
 class Exchange:
-    """The books of a universe. Time is what `advance` says; whatever is asked of it answers with what it brought."""
+    """The order books of a universe. Time is set by `advance`; every operation returns the events that it caused."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class Exchange:
         self._schedule = SessionSchedule(hours or AlwaysOpen(), self._queue, self._on_phase_change)
         self._now: Nanos = 0
 
-    # questions
+    # queries
 
     @property
     def held(self) -> bool:
-        """While it is set, orders are accepted and rest, and nothing trades but what is forced."""
+        """While set, orders are accepted and rest; only forced fills trade."""
         return self._engine.held
 
     @held.setter
@@ -76,17 +76,17 @@ class Exchange:
             yield from book.orders.values()
 
     def group_filled(self, account: AccountId, group: str) -> bool:
-        """Whether an order of this one-cancels-all group was filled in the present session."""
+        """Whether an order of this one-cancels-all group was filled in the current session."""
         return self._engine.groups.is_filled(account, group)
 
     def session(self, name: InstrumentId, now: Nanos) -> TradingSession:
-        """The session of an instrument that is going on, or else its next one."""
+        """The session of an instrument in progress, else its next one."""
         return self._schedule.session(self._universe.instrument(name).sec_type, now)
 
     # orders
 
     def restore(self, order: VenueOrder) -> None:
-        """Takes an order back in after a restart, without a look at the quote; give them by priority."""
+        """Restores an order after a restart without matching it; call in order of priority."""
         if order.filled:
             self._engine.groups.mark_filled(order)
         if not order.working:
@@ -97,48 +97,48 @@ class Exchange:
             self._engine.book_of(order).enqueue(order)
 
     def register(self, order: VenueOrder) -> None:
-        """Takes note of a new order before it is sent: its place in time, its end, its group and family."""
+        """Registers a new order before it is sent: its priority, expiry, group and parent."""
         order.priority = self._engine.next_priority()
         order.expires = self._expiry_of(order, max(self._now, order.submitted))
         self._track(order)
 
     def submit(self, order: VenueOrder) -> list[VenueEvent]:
-        """Sends an order to the market; one that is there already is looked at again."""
+        """Sends an order to the market; one that is already there is matched again."""
         if order.perm_id not in self._engine.book_of(order).orders:
             self.register(order)
         self._send(lambda: self._arrive(order))
         return self._take_events()
 
     def amend(self, order: VenueOrder, terms: OrderTerms) -> list[VenueEvent]:
-        """Changes the terms of a working order; a quantity that is filled already by then changes nothing."""
+        """Changes the terms of a working order; ignored if the new quantity is already filled on arrival."""
         self._send(lambda: self._amend(order, terms))
         return self._take_events()
 
     def cancel(self, order: VenueOrder, reason: str = "") -> list[VenueEvent]:
-        """Ends a working order, its group, and the children that wait for it."""
+        """Cancels a working order, its group, and the children that wait for it."""
         self._send(lambda: self._cancel(order, reason))
         return self._take_events()
 
     def release(self, order: VenueOrder) -> list[VenueEvent]:
-        """What held the order back is no more: it comes in."""
+        """Releases an order that was held back and matches it."""
         order.awaits = ""
         self._arrive(order)
         return self._take_events()
 
     def force_fill(self, order: VenueOrder, quantity: Decimal, price: Decimal) -> list[VenueEvent]:
-        """Fills a working order, whatever the quote and the hours say."""
+        """Fills a working order regardless of quote and hours."""
         self._engine.fill(self._engine.book_of(order), order, quantity, price)
         self._release_children()
         return self._take_events()
 
     def remove(self, order: VenueOrder) -> None:
-        """Takes an order out and does nothing else; one that is not there is out already."""
+        """Removes an order without further effects, if it is present."""
         self._engine.remove(order)
 
     # time and quotes
 
     def advance(self, now: Nanos) -> list[VenueEvent]:
-        """Lets everything happen that is due up to an instant: arrivals, sessions, ends of orders."""
+        """Processes everything due up to an instant: arrivals, session changes, expiries."""
         if not self._schedule.started:
             self._now = max(self._now, now)
             self._schedule.start(now)
@@ -149,7 +149,7 @@ class Exchange:
         return self._take_events()
 
     def on_quote(self, quote: Quote) -> list[VenueEvent]:
-        """A new quote with fresh sizes."""
+        """Matches a new quote with full sizes."""
         book = self._engine.open_book(quote.instrument)
         first = book.quote is None
         book.update_quote(quote)
@@ -161,7 +161,7 @@ class Exchange:
                     self._engine.acknowledge(order)
         return self._take_events()
 
-    # inside: orders
+    # internals: orders
 
     def _take_events(self) -> list[VenueEvent]:
         events, self._engine.events = self._engine.events, []
@@ -181,7 +181,7 @@ class Exchange:
             self._queue.schedule(order.expires, Rank.EXPIRY, lambda instant: self._expire(order, instant))
 
     def _expiry_of(self, order: VenueOrder, now: Nanos) -> Nanos:
-        """When the order ends by itself: 0 for never."""
+        """When the order expires; 0 for never."""
         if order.tif == "GTD":
             return order.good_till
         if order.tif != "DAY":
@@ -192,7 +192,7 @@ class Exchange:
         return session.closes if now < session.closes else self.session(order.instrument, session.late).closes
 
     def _may_trade(self, order: VenueOrder) -> bool:
-        """Whether the order belongs in line now."""
+        """Whether the order may trade now and belongs in the queue."""
         phase = self._schedule.phase(self._engine.book_of(order).instrument.sec_type, self._now)
         here = phase is SessionPhase.REGULAR or (phase is SessionPhase.EXTENDED and order.outside_rth)
         return here and not order.awaits and order.order_type not in ON_CLOSE
@@ -211,7 +211,7 @@ class Exchange:
         self._release_children()
 
     def _execute_immediate(self, book: OrderBook, order: VenueOrder) -> None:
-        """One look for an order that does not wait: what it can take, and the end of the rest."""
+        """Matches an IOC or FOK order once and ends the rest."""
         if self._may_trade(order) and book.tradable and not self._engine.held:
             book.enqueue(order)
             self._engine.elect(book)
@@ -251,21 +251,21 @@ class Exchange:
 
     def _expire(self, order: VenueOrder, instant: Nanos) -> None:
         if order.working and order.expires == instant:
-            self._engine.end_order(order, "the day is over" if order.tif == "DAY" else "its time is over")
+            self._engine.end_order(order, "the day is over" if order.tif == "DAY" else "its good-till date has passed")
             self._release_children()
 
     def _release_children(self) -> None:
-        """Lets the children of filled parents come in."""
+        """Releases the children of filled parents."""
         while self._engine.released:
             child = self._engine.released.pop(0)
             child.awaits = ""
             self._engine.events.append(VenueOrderChanged(child))
             self._arrive(child)
 
-    # inside: sessions
+    # internals: sessions
 
     def _on_phase_change(self, sec_type: SecType, closes: bool, ends: bool) -> None:
-        """A phase begins: auctions where it is the close, and every order goes where it belongs in it."""
+        """A phase begins: runs the closing auction at the close and requeues all orders."""
         for book in self._books_of(sec_type):
             if closes:
                 self._engine.run_closing_auction(book)
@@ -280,7 +280,7 @@ class Exchange:
         return (book for book in self._engine.books.values() if book.instrument.sec_type is sec_type)
 
     def _requeue_all(self, sec_type: SecType) -> None:
-        """Puts every order of a kind of instrument where it belongs in the phase that begins."""
+        """Queues or dequeues every order of a security type for the new phase."""
         for book in self._books_of(sec_type):
             for order in tuple(book.orders.values()):
                 if self._may_trade(order):

@@ -1,4 +1,4 @@
-"""Where orders meet quotes: the books and the groups, and every fill with what follows from it."""
+"""Matches orders with quotes: books, groups, and the consequences of every fill."""
 
 from decimal import Decimal
 from itertools import count
@@ -13,9 +13,9 @@ from mats.venue.models import SlippageModel
 
 
 class MatchingEngine:
-    """It knows no time. What happens gathers in `events`; children whose parent is through gather in `released`.
+    """Has no notion of time. Collects `events`, and in `released` the children whose parent has filled or ended.
 
-    While it is `held`, nothing trades but what is forced.
+    While `held`, only forced fills trade.
     """
 
     def __init__(self, universe: Universe, slippage: SlippageModel) -> None:
@@ -31,7 +31,7 @@ class MatchingEngine:
         return self.open_book(order.instrument)
 
     def open_book(self, name: InstrumentId) -> OrderBook:
-        """The book of an instrument; it is opened when it is first needed."""
+        """The book of an instrument, created on first use."""
         book = self.books.get(name)
         if book is None:
             book = self.books[name] = OrderBook(self._universe.instrument(name))
@@ -44,11 +44,11 @@ class MatchingEngine:
         return exact(round(quote.last or quote.mid, 8)) if quote else ZERO
 
     def next_priority(self) -> int:
-        """The end of the line."""
+        """The lowest priority so far."""
         return next(self._priorities)
 
     def restore_priority(self, order: VenueOrder) -> None:
-        """The order has its place already; all that come are behind it."""
+        """Keeps the priority of a restored order; later orders come after it."""
         self._priorities = count(max(order.priority, next(self._priorities) - 1) + 1)
 
     def remove(self, order: VenueOrder) -> None:
@@ -61,7 +61,7 @@ class MatchingEngine:
             self.events.append(VenueOrderChanged(order))
 
     def end_order(self, order: VenueOrder, reason: str) -> None:
-        """Takes an order out; its waiting children end with it, or come in for what it has filled."""
+        """Ends an order; its waiting children end with it, or are released for the quantity it has filled."""
         if not order.working:
             return
         self.remove(order)
@@ -72,10 +72,10 @@ class MatchingEngine:
                 child.quantity = min(child.quantity, order.filled)
                 self.released.append(child)
             else:
-                self.end_order(child, "its parent is no more")
+                self.end_order(child, "its parent ended without a fill")
 
     def match_book(self, book: OrderBook) -> None:
-        """Lets the orders of a book meet its quote, until nothing happens any more."""
+        """Matches the orders of a book with its quote until nothing changes."""
         if self.held or not book.tradable:
             return
         self.events += [TriggerMoved(order) for order in book.move_trailing_stops()]
@@ -133,7 +133,7 @@ class MatchingEngine:
             self.events.append(VenueOrderChanged(order))
 
     def run_closing_auction(self, book: OrderBook) -> None:
-        """The closing auction: one price, the last one, for everybody whose limit allows it, in any size."""
+        """The closing auction: all `MOC` orders, and `LOC` orders whose limit allows it, fill at the last price."""
         price = self.mark(book.instrument.id)
         orders = [o for o in book.orders.values() if o.order_type in ON_CLOSE and not o.awaits]
         for order in sorted(orders, key=lambda order: order.priority):

@@ -1,7 +1,7 @@
-"""The book of one instrument: its quote, what is left of the quoted sizes, and the orders that wait for a price.
+"""The book of one instrument: its quote, the available quoted sizes, and the orders that wait for a price.
 
-Three ladders a side: orders that may trade, stops that wait for the market to turn against them, and touched orders
-that wait for it to come to them. Trailing stops are stops whose trigger follows the market and never turns back.
+Three queues a side: orders that may trade, stops that trigger when the market moves against them, and if-touched orders
+that trigger when it moves towards them. Trailing stops are stops whose trigger follows the market in one direction.
 """
 
 from bisect import bisect_left, insort
@@ -14,9 +14,9 @@ from mats.venue.matching.orders import STOPPED, TRAILING, VenueOrder
 
 
 class PriceLevelQueue:
-    """Orders by `price_key`, the highest first, and by priority where they price_key equally far.
+    """Orders by `price_key`, the highest first, then by priority.
 
-    The first is last in the list, where it is cheap to take out; finding a place takes a binary search.
+    The first is last in the list, where removal is cheap; insertion takes a binary search.
     """
 
     def __init__(self) -> None:
@@ -29,11 +29,11 @@ class PriceLevelQueue:
         insort(self._entries, (price_key, -order.priority, order))
 
     def remove(self, price_key: Decimal, priority: int) -> None:
-        """Takes out the order that was added with this price_key and priority."""
+        """Removes the order that was added with this key and priority."""
         del self._entries[bisect_left(self._entries, (price_key, -priority))]
 
     def first(self, bound: Decimal) -> VenueOrder | None:
-        """The first in line, where it reaches as far as `bound`."""
+        """The first order, if its key is at least `bound`."""
         return self._entries[-1][2] if self._entries and self._entries[-1][0] >= bound else None
 
 
@@ -47,9 +47,9 @@ class QueueEntry(NamedTuple):
 
 
 class OrderBook:
-    """`orders` are all that work, by permanent id; only those that `enter` are looked at.
+    """`orders` are all working orders, by permanent id; only enqueued ones are matched.
 
-    `tradable` says that the quote can be traded at: one from before the market closed cannot.
+    `tradable` says whether the quote can be traded: one from before the market closed cannot.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -65,18 +65,18 @@ class OrderBook:
         self._queued: dict[int, QueueEntry] = {}
 
     def update_quote(self, quote: Quote) -> None:
-        """A new quote with fresh sizes."""
+        """Sets a new quote with full sizes."""
         self.quote, self.tradable = quote, True
         self._available.clear()
 
     def price(self, side: Side) -> Decimal:
-        """Where an order of this side trades; 0 where that side is not quoted."""
+        """The price at which an order of this side trades; 0 if that side is not quoted."""
         if self.quote is None:
             return ZERO
         return exact(self.quote.ask if side is Side.BUY else self.quote.bid)
 
     def available(self, side: Side) -> Decimal:
-        """What orders of this side can still trade at the quote."""
+        """The size that orders of this side can still trade at the quote."""
         if self.quote is None:
             return ZERO
         if side not in self._available:
@@ -86,10 +86,10 @@ class OrderBook:
     def consume(self, side: Side, quantity: Decimal) -> None:
         self._available[side] = self.available(side) - quantity
 
-    # places
+    # queues
 
     def enqueue(self, order: VenueOrder) -> None:
-        """Puts the order in line; from now on the market is looked at for it."""
+        """Queues the order for matching or triggering."""
         if order.perm_id in self._queued or order.perm_id in self._trailing:
             self.dequeue(order)
         if not order.waits_for_trigger:
@@ -108,22 +108,22 @@ class OrderBook:
         self._queued[order.perm_id] = QueueEntry(queue, price_key, order.priority)
 
     def dequeue(self, order: VenueOrder) -> None:
-        """Takes the order out of its line, if it is in one."""
+        """Removes the order from its queue, if it is in one."""
         self._trailing.pop(order.perm_id, None)
         entry = self._queued.pop(order.perm_id, None)
         if entry:
             entry.queue.remove(entry.price_key, entry.priority)
 
     def remove(self, order: VenueOrder) -> None:
-        """Forgets the order."""
+        """Removes the order from the book."""
         self.dequeue(order)
         self.orders.pop(order.perm_id, None)
 
     def is_resting(self, order: VenueOrder) -> bool:
-        """Whether the market can see the order."""
+        """Whether the order is visible to the market."""
         return order.perm_id in self._queued and not order.waits_for_trigger and self.quote is not None
 
-    # looks
+    # matching
 
     def next_crossing(self, side: Side) -> VenueOrder | None:
         """The order of this side that trades next at the quote."""
@@ -131,7 +131,7 @@ class OrderBook:
         return self._resting[side].first(price * side.sign) if price else None
 
     def next_triggered(self, side: Side) -> VenueOrder | None:
-        """The order of this side whose trigger the quote has reached: the foremost stop, then touch, then trail."""
+        """The next order of this side whose trigger is reached: stops, then if-touched orders, then trailing stops."""
         price = self.price(side)
         if not price:
             return None
@@ -147,7 +147,7 @@ class OrderBook:
         return min(reached, key=lambda order: order.priority, default=None)
 
     def move_trailing_stops(self) -> Iterator[VenueOrder]:
-        """Moves the trailing stops after the quote; yields those that moved."""
+        """Moves the trailing stops with the quote; yields those that moved."""
         for order in self._trailing.values():
             price = self.price(order.side)
             if price and _move_stop(order, price, self.instrument.tick_size):
@@ -155,9 +155,9 @@ class OrderBook:
 
 
 def _move_stop(order: VenueOrder, price: Decimal, tick: Decimal) -> bool:
-    """Draws the stop after a price that moved in the order's favour; it never turns back. True where it moved.
+    """Moves the stop with a price that moved in the order's favor, never back. Returns whether it moved.
 
-    A stop off the tick grid is laid on the tick further from the market. The limit of a `TRAIL LIMIT` goes along.
+    The stop is rounded to the tick further from the market. The limit of a `TRAIL LIMIT` moves with it.
     """
     distance = order.trail_amount
     if distance is None:

@@ -1,12 +1,12 @@
-"""Orders that depend on each other: one-cancels-all groups, and parents with their children.
+"""Dependent orders: one-cancels-all groups, and parents with their children.
 
 A group is named by the client within an account. Its type says what a fill does to the others: 1 cancels them, 2 and 3
 reduce them in proportion. At IB 1 and 2 also keep all but one order of the group from the exchange, so that two cannot
-fill at once; here nothing happens at once, so that 2 and 3 are the same. A complete fill always cancels the others, and
-so does the cancel of a member. Source: IB's documentation of one-cancels-all orders.
+fill simultaneously; here fills are sequential, so that 2 and 3 are the same. A complete fill always cancels the others,
+and so does the cancel of a member. Source: IB's documentation of one-cancels-all orders.
 
-A child waits until its parent is filled completely. Children of one parent without a group form one of type 3 that
-bears the parent's permanent id as its name. Source: live answers of a gateway to a bracket.
+A child waits until its parent is filled completely. Children of one parent without a group form one of type 3, named
+by the parent's permanent id. Source: live answers of a gateway to a bracket.
 """
 
 from decimal import Decimal
@@ -26,7 +26,7 @@ CHILD = "child"
 
 
 class OrderGroups:
-    """Who belongs to whom, of the working orders."""
+    """Groups and families of the working orders."""
 
     def __init__(self) -> None:
         self._members: dict[Group, dict[int, VenueOrder]] = {}
@@ -34,7 +34,7 @@ class OrderGroups:
         self._filled: set[Group] = set()
 
     def add(self, order: VenueOrder) -> None:
-        """Takes an order into its group and its family."""
+        """Adds an order to its group and its family."""
         if order.parent_id:
             self._children.setdefault((order.client_id, order.parent_id), {})[order.perm_id] = order
             order.oca_group = order.oca_group or str(order.parent_perm_id)
@@ -42,12 +42,12 @@ class OrderGroups:
             self._members.setdefault(_group(order), {})[order.perm_id] = order
 
     def remove(self, order: VenueOrder) -> None:
-        """Takes an order out that works no more."""
+        """Removes an order that no longer works."""
         _remove(self._members, _group(order), order)
         _remove(self._children, (order.client_id, order.parent_id), order)
 
     def mark_filled(self, order: VenueOrder) -> None:
-        """Notes that a member of the group was filled: no further order may join it today."""
+        """Marks the group of a filled order: no further order may join it in this session."""
         if order.oca_group and not order.parent_id:
             self._filled.add(_group(order))
 
@@ -68,7 +68,7 @@ class OrderGroups:
 
 
 def reduced_quantity(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
-    """The order's quantity when what remains of it shrinks in whole steps as another did, `before` to `left`."""
+    """The order's quantity after its remainder is reduced in proportion `left` / `before`, in whole steps."""
     return order.filled + floor_to(order.remaining * left / before, step)
 
 

@@ -1,4 +1,4 @@
-"""What trading costs: the schedules that Interactive Brokers publishes under "Commissions", all in the base currency.
+"""Fees: the schedules that Interactive Brokers publishes under "Commissions", all in the base currency.
 
 Fixed, US stocks: USD 0.005 a share, at least 1.00 and at most 1 % of the trade value an order; where the two disagree
 the maximum holds. Stocks elsewhere: 0.05 % of the value, at least 3.00. Pairs: 0.20 basis points, at least 2.00. US
@@ -43,8 +43,8 @@ class FeeModel(Protocol):
     def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month_volume: Decimal) -> Decimal:
         """The cost of the filled part of one order: `quantity` units worth `value` in the base currency.
 
-        `month_volume` is what the account traded of this kind before the order in the month: units, of pairs their value.
-        A fill costs what its order costs with it less what the order cost before it.
+        `month_volume` is what the account traded of this security type in the month before the order: in units, for
+        pairs in value. The fee of a fill is the fee of its order with the fill less the fee without it.
         """
 
 
@@ -54,7 +54,7 @@ class NoFees:
 
 
 class PerUnitFees:
-    """The same for every unit, with neither a least nor a most."""
+    """The same rate for every unit, without minimum and maximum."""
 
     def __init__(self, rate: Decimal) -> None:
         self._rate = rate
