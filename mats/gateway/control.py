@@ -16,7 +16,7 @@ from mats.gateway.server import PaperGateway
 MAX_LINE_BYTES = 1 << 16
 
 
-class Control:
+class ControlPort:
     """The control port of a running gateway: an async context manager. Raises OSError if it cannot listen."""
 
     host = "127.0.0.1"
@@ -26,7 +26,7 @@ class Control:
         self._gateway = gateway
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> "Control":
+    async def __aenter__(self) -> "ControlPort":
         self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=MAX_LINE_BYTES)
         self.port = self._server.sockets[0].getsockname()[1]
         return self

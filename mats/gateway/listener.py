@@ -22,7 +22,7 @@ class Listener:
         self._server = await loop.create_server(self._protocol, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Refuses new connections; existing ones stay."""
         if self._opening:
             self._opening.cancel()
@@ -30,9 +30,9 @@ class Listener:
             self._server.close()
             self._server = None
 
-    def shut_for(self, seconds: float) -> None:
+    def close_for(self, seconds: float) -> None:
         """Closes the port and reopens it after this many seconds of wall time."""
-        self.shut()
+        self.close()
         self._opening = asyncio.get_running_loop().create_task(self._open_later(seconds))
 
     async def _open_later(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, TypedDict, Unpack
 import structlog
 from rich.live import Live
 
-from mats.gateway.control import Control
+from mats.gateway.control import ControlPort
 from mats.gateway.faults import FaultPlan, PlanError, ScriptedGateway, load_plan
 from mats.gateway.pacing import GatewayLimits
 from mats.gateway.screen import render
@@ -86,7 +86,7 @@ async def _serve(gateway: PaperGateway, plan: FaultPlan, control_port: int | Non
         gateway.faults.arm(*plan.faults, seed=plan.seed)
         print(f"listening {gateway.host}:{gateway.port}", flush=True)
         if control_port is not None:
-            control = await stack.enter_async_context(Control(gateway, control_port))
+            control = await stack.enter_async_context(ControlPort(gateway, control_port))
             print(f"control {control.host}:{control.port}", flush=True)
         await (_show_screen(gateway, stop) if sys.stdout.isatty() else stop.wait())
 

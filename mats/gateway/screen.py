@@ -39,12 +39,12 @@ def _accounts(gateway: PaperGateway) -> Table:
 def _orders(gateway: PaperGateway) -> Table:
     working = list(gateway.exchange.working())
     table = _table(
-        f"Working orders ({len(working)})", "client", "order", "perm id", "what", "price", "filled", "status"
+        f"Working orders ({len(working)})", "client", "order id", "perm id", "order", "price", "filled", "status"
     )
     for order in working[-ORDERS_SHOWN:]:
-        what = f"{order.side} {order.quantity:f} {order.instrument} {order.order_type}"
+        description = f"{order.side} {order.quantity:f} {order.instrument} {order.order_type}"
         ids = (str(order.client_id), str(order.order_id), str(order.perm_id))
-        table.add_row(*ids, what, _price(order), f"{order.filled:f}", order.status)
+        table.add_row(*ids, description, _price(order), f"{order.filled:f}", order.status)
     return table
 
 
@@ -54,10 +54,12 @@ def _price(order: VenueOrder) -> str:
 
 def _fills(gateway: PaperGateway) -> Table:
     fills = gateway.faults.fills()
-    table = _table(f"Executions ({len(fills)})", "time", "client", "order", "what", "price", "reference")
+    table = _table(f"Executions ({len(fills)})", "time", "client", "order id", "execution", "price", "reference")
     for fill in islice(reversed(fills), FILLS_SHOWN):
-        what = f"{fill.side} {fill.quantity:f} {fill.instrument}"
-        table.add_row(iso(fill.time), str(fill.client_id), str(fill.order_id), what, f"{fill.price:f}", fill.order_ref)
+        description = f"{fill.side} {fill.quantity:f} {fill.instrument}"
+        table.add_row(
+            iso(fill.time), str(fill.client_id), str(fill.order_id), description, f"{fill.price:f}", fill.order_ref
+        )
     return table
 
 

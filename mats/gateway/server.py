@@ -11,9 +11,9 @@ import structlog
 
 from mats.errors import UserError
 from mats.gateway import unsupported
-from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, Advisors, Handler, PnlTracker
+from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, AdvisorService, PnlTracker, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.data import Contracts, Historical, HistoricalPacing, MarketDataService
+from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
 from mats.gateway.faults import Faults, FaultTarget, Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver, ReplayMarketDriver
@@ -106,28 +106,30 @@ class PaperGateway:
         parts = (self.exchange, self.account_service, store, self._orders, self._data)
         target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
         self.faults = Faults(self._clients, self._orders, store, self.exchange, self._data, self._traffic, target)
-        self._handlers: dict[int, Handler] = {
+        self._handlers: dict[int, RequestHandler] = {
             **self._requests(),
             **self.account_service.requests(),
             **self._orders.requests(),
             **OrderQueries(self.universe, self.exchange, store).requests(),
             **data_handlers,
             **self._pnl.requests(),
-            **Advisors(accounts).requests(),
+            **AdvisorService(accounts).requests(),
             **unsupported.requests(),
         }
         self._tasks: list[asyncio.Task[None]] = []
 
     def _new_data(
         self, history: BarHistory, hours: Hours, limits: GatewayLimits
-    ) -> tuple[MarketDataService, dict[int, Handler]]:
+    ) -> tuple[MarketDataService, dict[int, RequestHandler]]:
         """The market data service, and the handlers of all data requests."""
-        contracts = Contracts(self.clock, self.universe, hours)
+        contracts = ContractService(self.clock, self.universe, hours)
         data = MarketDataService(
             self._clients, self.clock, self.universe, contracts, self.exchange, history, limits, self._on_subscribe
         )
         pacing = HistoricalPacing(time.monotonic) if limits.historical else None
-        historical = Historical(self.clock, contracts, history, hours, data.live_bars, pacing, self._on_subscribe)
+        historical = HistoricalDataService(
+            self.clock, contracts, history, hours, data.live_bars, pacing, self._on_subscribe
+        )
         return data, {**contracts.requests(), **data.requests(), **historical.requests()}
 
     def _new_driver(
@@ -158,7 +160,7 @@ class PaperGateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.shut()
+        self._listener.close()
         self._pending.close_all()
         for task in self._tasks:
             task.cancel()
@@ -237,7 +239,7 @@ class PaperGateway:
             self._data.remove_client(session.client_id)
             self.faults.actions.on_disconnect(session.client_id)
 
-    def _requests(self) -> dict[int, Handler]:
+    def _requests(self) -> dict[int, RequestHandler]:
         return {
             14: lambda session, fields: None,
             17: lambda session, fields: session.send(responses.managed_accounts(tuple(self.account_service.accounts))),

@@ -6,7 +6,7 @@ whose account has no permission; a client can continue either way.
 
 from collections.abc import Callable
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, Message, responses
 
 NO_NEWS = (10276, "News feed is not allowed.")
@@ -17,7 +17,7 @@ NO_CALCULATION = (321, "Error validating request.-'cg' : cause - The paper gatew
 NO_VERIFICATION = (531, "Request Verify is not supported: intent to authenticate needs to be expressed at the start")
 
 
-def requests() -> dict[int, Handler]:
+def requests() -> dict[int, RequestHandler]:
     """The handlers by request number; the second number of some is a version."""
     ignored = (12, 13, 14, 23, 53, 56, 57, 69, 70, 101, 103)
     return {
@@ -45,7 +45,7 @@ def _ignore(session: ClientSession, fields: Fields) -> None:
     """A request, or the cancel of one, that has no effect here."""
 
 
-def _answering(answer: Callable[[int], Message], *, versioned: bool) -> Handler:
+def _answering(answer: Callable[[int], Message], *, versioned: bool) -> RequestHandler:
     def handle(session: ClientSession, fields: Fields) -> None:
         fields.skip(versioned)
         session.send(answer(fields.integer()))
@@ -53,9 +53,9 @@ def _answering(answer: Callable[[int], Message], *, versioned: bool) -> Handler:
     return handle
 
 
-def _rejecting(error: tuple[int, str], *, versioned: bool) -> Handler:
+def _rejecting(error: tuple[int, str], *, versioned: bool) -> RequestHandler:
     return _answering(lambda request_id: responses.error(request_id, *error), versioned=versioned)
 
 
-def _rejecting_all(error: tuple[int, str]) -> Handler:
+def _rejecting_all(error: tuple[int, str]) -> RequestHandler:
     return lambda session, fields: session.send(responses.error(-1, *error))

@@ -34,7 +34,7 @@ T = TypeVar("T")
 SubscriptionTable = dict[tuple[int, int], T]
 """Subscriptions by client id and request id."""
 
-Handler = Callable[[ClientSession, Fields], None]
+RequestHandler = Callable[[ClientSession, Fields], None]
 
 
 class AccountService:
@@ -74,7 +74,7 @@ class AccountService:
         self.accounts[account.id] = account
         self._state.put("account", account.id, account)
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             6: self._account_updates,
             61: self._request_positions,

@@ -6,7 +6,7 @@ documentation of financial advisors.
 
 from collections.abc import Collection, Iterable
 
-from mats.gateway.accounts.account_service import Handler
+from mats.gateway.accounts.account_service import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, responses
 from mats.model import AccountId
 
@@ -21,13 +21,13 @@ def is_advisor(accounts: Collection[AccountId]) -> bool:
     return next(iter(accounts), "").startswith(("F", "DF"))
 
 
-class Advisors:
+class AdvisorService:
     """Requests about an advisor's accounts. The only group is `All`: it cannot be changed, nor used by an order."""
 
     def __init__(self, accounts: Iterable[AccountId]) -> None:
         self._accounts = tuple(accounts)
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {18: self._data, 19: self._replace, 80: self._family_codes}
 
     def _data(self, session: ClientSession, fields: Fields) -> None:

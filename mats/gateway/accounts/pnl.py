@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mats.gateway.accounts.account_service import AccountService, Handler
+from mats.gateway.accounts.account_service import AccountService, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, Message, responses
@@ -56,7 +56,7 @@ class PnlTracker:
         self._subscriptions: dict[tuple[int, int], tuple[AccountId, int]] = {}
         self._last_sent: dict[tuple[int, int], Message] = {}
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             92: lambda session, fields: self._request(session, fields, lambda: 0),
             93: self._cancel,
@@ -101,7 +101,7 @@ class PnlTracker:
         if not con_id:
             daily = unrealized = realized = ZERO
             for name, holding in account.holdings.items():
-                figures, fx = self._figures(name, holding), self._fx(name)
+                figures, fx = self._position_pnl(name, holding), self._fx(name)
                 daily += (figures.unrealized + figures.realized - opening.total.get(name, ZERO)) * fx
                 unrealized += figures.unrealized * fx
                 realized += (figures.realized - opening.realized.get(name, ZERO)) * fx
@@ -110,7 +110,7 @@ class PnlTracker:
         position = account.holdings.get(instrument.id) if instrument else None
         if instrument is None or position is None:
             return None
-        name, figures = instrument.id, self._figures(instrument.id, position)
+        name, figures = instrument.id, self._position_pnl(instrument.id, position)
         daily = figures.unrealized + figures.realized - opening.total.get(name, ZERO)
         realized = figures.realized - opening.realized.get(name, ZERO)
         return responses.pnl_single(request_id, position.quantity, daily, figures.unrealized, realized, figures.value)
@@ -122,13 +122,13 @@ class PnlTracker:
         if opening is None or opening.day != day:
             opening = self._openings[account.id] = DayOpening(day)
             for name, holding in account.holdings.items():
-                figures = self._figures(name, holding)
+                figures = self._position_pnl(name, holding)
                 opening.total[name] = figures.unrealized + figures.realized
                 opening.realized[name] = figures.realized
             self._state.put("opening", account.id, opening)
         return opening
 
-    def _figures(self, name: InstrumentId, holding: VenueHolding) -> PositionPnl:
+    def _position_pnl(self, name: InstrumentId, holding: VenueHolding) -> PositionPnl:
         multiplier = self._universe.instrument(name).multiplier
         price = self._mark(name) or holding.price
         gain = holding.quantity * (price - holding.price) * multiplier

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.data.contracts import Contracts
+from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.historical_requests import PRICES, SERVICE_ERROR, BarRequest
 from mats.gateway.data.subscriptions import Subscriptions
 from mats.gateway.protocol import ClientSession, Fields, data_messages, historical_messages, responses
@@ -16,7 +16,7 @@ from mats.venue.markets import BarHistory, join_bars
 class TickByTick:
     """Tick-by-tick subscriptions, at most `limit` of them."""
 
-    def __init__(self, clients: ClientRegistry, contracts: Contracts, limit: int) -> None:
+    def __init__(self, clients: ClientRegistry, contracts: ContractService, limit: int) -> None:
         self._clients, self._contracts, self._limit = clients, contracts, limit
         self.subscriptions: Subscriptions[str] = Subscriptions()
 
@@ -50,11 +50,11 @@ KINDS = ("TRADES", "MIDPOINT", "BID", "ASK")
 class RealTimeBars:
     """Subscriptions to five-second bars, by kind of price."""
 
-    def __init__(self, clients: ClientRegistry, contracts: Contracts) -> None:
+    def __init__(self, clients: ClientRegistry, contracts: ContractService) -> None:
         self._clients, self._contracts = clients, contracts
         self.subscriptions: Subscriptions[str] = Subscriptions()
 
-    def request(self, session: ClientSession, fields: Fields, room: Callable[[InstrumentId], bool]) -> bool:
+    def request(self, session: ClientSession, fields: Fields, has_room: Callable[[InstrumentId], bool]) -> bool:
         """Returns whether there is a new subscription."""
         fields.skip(1)
         request_id = fields.integer()
@@ -67,7 +67,7 @@ class RealTimeBars:
             text = f"Error validating request.-'bO' : cause - Incorrect generic tick: {kind} bars are not offered"
             session.send(responses.error(request_id, 321, text))
             return False
-        if not room(instrument.id):
+        if not has_room(instrument.id):
             session.send(responses.error(request_id, 101, "Max number of tickers has been reached"))
             return False
         self.subscriptions.add((session.client_id, request_id), instrument.id, kind)

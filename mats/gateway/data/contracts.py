@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, contract_messages, contract_query, responses
 from mats.model import Instrument, SecType, to_datetime
 from mats.venue import Clock
@@ -14,13 +14,13 @@ MAX_SAMPLES = 16
 """Symbols in one answer. Source: IB's documentation of reqMatchingSymbols."""
 
 
-class Contracts:
+class ContractService:
     """Answers contract requests from the universe; read-only."""
 
     def __init__(self, clock: Clock, universe: Universe, hours: Hours) -> None:
         self._clock, self._universe, self._hours = clock, universe, hours
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {9: self._details, 78: self._option_chain, 81: self._matching, 91: self._market_rule}
 
     def resolve(self, session: ClientSession, request_id: int, fields: Fields) -> Instrument | None:

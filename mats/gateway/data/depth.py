@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.data.contracts import Contracts
+from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.subscriptions import Subscriptions
 from mats.gateway.protocol import ClientSession, Fields, Message, data_messages, responses
 from mats.model import Quote, SecType
@@ -43,11 +43,11 @@ class DepthSubscription(msgspec.Struct, frozen=True):
     smart: bool
 
 
-class Depth:
+class MarketDepth:
     """Subscriptions to market depth, at most `limit` of them."""
 
     def __init__(
-        self, clients: ClientRegistry, universe: Universe, contracts: Contracts, exchange: Exchange, limit: int
+        self, clients: ClientRegistry, universe: Universe, contracts: ContractService, exchange: Exchange, limit: int
     ) -> None:
         self._clients, self._universe, self._contracts, self._exchange = clients, universe, contracts, exchange
         self._limit = limit

@@ -6,9 +6,9 @@ from itertools import groupby
 
 import msgspec
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.data.bar_and_tick_streams import LiveBars
-from mats.gateway.data.contracts import Contracts
+from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.historical_requests import (
     DURATIONS,
     MONTH,
@@ -34,13 +34,13 @@ TICK_SECONDS = 5
 """History has a resolution of this many seconds: a historical tick is the end of one such bar."""
 
 
-class Historical:
+class HistoricalDataService:
     """Answers historical requests. `pacing` None means unlimited."""
 
     def __init__(
         self,
         clock: Clock,
-        contracts: Contracts,
+        contracts: ContractService,
         history: BarHistory,
         hours: Hours,
         live_bars: LiveBars,
@@ -50,7 +50,7 @@ class Historical:
         self._clock, self._contracts, self._history, self._hours = clock, contracts, history, hours
         self._live_bars, self._pacing, self._on_subscribe = live_bars, pacing, on_subscribe
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             20: self._bars,
             25: self._cancel,

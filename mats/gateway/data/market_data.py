@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data.bar_and_tick_streams import LiveBars, RealTimeBars, TickByTick
-from mats.gateway.data.contracts import Contracts
-from mats.gateway.data.depth import Depth
+from mats.gateway.data.contracts import ContractService
+from mats.gateway.data.depth import MarketDepth
 from mats.gateway.data.subscriptions import SubscriptionId
 from mats.gateway.data.top_of_book import TopOfBook
 from mats.gateway.pacing import GatewayLimits
@@ -28,7 +28,7 @@ class MarketDataService:
         clients: ClientRegistry,
         clock: Clock,
         universe: Universe,
-        contracts: Contracts,
+        contracts: ContractService,
         exchange: Exchange,
         history: BarHistory,
         limits: GatewayLimits,
@@ -38,13 +38,13 @@ class MarketDataService:
         self.paused = False
         self._top = TopOfBook(clients, clock, universe, contracts, exchange, history)
         self._tick_by_tick = TickByTick(clients, contracts, limits.tick_by_tick)
-        self._depth = Depth(clients, universe, contracts, exchange, limits.depth)
+        self._depth = MarketDepth(clients, universe, contracts, exchange, limits.depth)
         self._bars = RealTimeBars(clients, contracts)
         self.live_bars = LiveBars(clients, history)
         streams = (self._top, self._tick_by_tick, self._depth, self._bars, self.live_bars)
         self._subscriptions = tuple(stream.subscriptions for stream in streams)
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             1: lambda session, fields: self._opened(self._top.request(session, fields, self._has_room)),
             2: self._cancel_ticks,

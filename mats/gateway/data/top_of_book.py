@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.data.contracts import Contracts
+from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.subscriptions import Subscriptions
 from mats.gateway.protocol import ClientSession, Fields, Message, encode_text, responses
 from mats.gateway.protocol import data_messages as wire
@@ -48,7 +48,7 @@ class TopOfBook:
         clients: ClientRegistry,
         clock: Clock,
         universe: Universe,
-        contracts: Contracts,
+        contracts: ContractService,
         exchange: Exchange,
         history: BarHistory,
     ) -> None:
@@ -73,8 +73,8 @@ class TopOfBook:
             text = f"Error validating request.-'cd' : cause - Market data type {kind} is unknown"
             session.send(responses.error(-1, 321, text))
 
-    def request(self, session: ClientSession, fields: Fields, room: Callable[[InstrumentId], bool]) -> bool:
-        """A subscription or a snapshot; `room` says whether one more instrument may be subscribed to.
+    def request(self, session: ClientSession, fields: Fields, has_room: Callable[[InstrumentId], bool]) -> bool:
+        """A subscription or a snapshot; `has_room` says whether one more instrument may be subscribed to.
 
         Returns whether there is a new subscription.
         """
@@ -94,7 +94,7 @@ class TopOfBook:
         snapshot = fields.flag()
         listing = self._universe.listing(instrument.id)
         error = self._check(session.client_id, listing, generic, snapshot=snapshot)
-        if not error and not snapshot and not room(instrument.id):
+        if not error and not snapshot and not has_room(instrument.id):
             error = (101, "Max number of tickers has been reached")
         if error:
             session.send(responses.error(request_id, *error))

@@ -49,7 +49,7 @@ class FaultHooks(Protocol):
     def cancel(self, order: VenueOrder) -> None: ...
 
 
-class Actions:
+class FaultActions:
     """Performs faults. Raises LookupError or ValueError if one has nothing to act on."""
 
     def __init__(
@@ -159,7 +159,7 @@ class Actions:
             case plan.Reserve():
                 self._reserve_for[fault.client] = fault.seconds
             case plan.Refuse():
-                self._target.listener.shut_for(fault.seconds)
+                self._target.listener.close_for(fault.seconds)
             case plan.Liquidate() | plan.Transfer() | plan.StockSplit():
                 self._act_on_positions(fault)
             case plan.Restart():

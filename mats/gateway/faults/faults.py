@@ -9,7 +9,7 @@ import msgspec
 
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
-from mats.gateway.faults.actions import Actions
+from mats.gateway.faults.actions import FaultActions
 from mats.gateway.faults.catalog import catalog_row
 from mats.gateway.faults.error_texts import ERROR_TEXTS
 from mats.gateway.faults.plan import AnyFault
@@ -41,7 +41,7 @@ class Faults:
     ) -> None:
         self._clients, self._orders, self._store = clients, orders, store
         self._exchange, self._data, self._traffic = exchange, data, traffic
-        self.actions = Actions(clients, store, exchange, traffic, self, target)
+        self.actions = FaultActions(clients, store, exchange, traffic, self, target)
         traffic.performer = self.actions
         self._scheduler = FaultScheduler(traffic, self.actions)
         self._manual_ids = 0

@@ -75,7 +75,7 @@ class ScriptedGateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.shut()
+        self._listener.close()
         for session in tuple(self._playing):
             session.close()
         await asyncio.sleep(0)

@@ -41,7 +41,7 @@ class FaultTarget(msgspec.Struct, frozen=True):
         if checkpoint:
             self._restore()
         if seconds:
-            self.listener.shut_for(seconds)
+            self.listener.close_for(seconds)
         self.clients.commit_and_flush()
         for session in self.clients:
             session.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.orders import order_messages
 from mats.gateway.orders.order_service import MASTER
 from mats.gateway.orders.order_store import OrderStore
@@ -17,7 +17,7 @@ class OrderQueries:
     def __init__(self, universe: Universe, exchange: Exchange, store: OrderStore) -> None:
         self._universe, self._exchange, self._store = universe, exchange, store
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             5: self._own_open,
             7: self._executions,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from mats.gateway.accounts import AccountService, Handler
+from mats.gateway.accounts import AccountService, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.orders import order_messages, order_validation, warnings
 from mats.gateway.orders.account_validation import AccountValidation
@@ -72,7 +72,7 @@ class OrderService:
             if order.working and order.awaits == LOCATE:
                 self._awaiting_locate[order.perm_id] = order
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             3: lambda session, fields: self.place(session, place_order(fields, session.version)),
             4: self._cancel_request,

@@ -12,7 +12,7 @@ import pytest
 
 from mats.cli.gateway import gateway as gateway_command
 from mats.gateway import PaperGateway
-from mats.gateway.control import MAX_LINE_BYTES, Control
+from mats.gateway.control import MAX_LINE_BYTES, ControlPort
 from mats.gateway.server import GatewayError
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
@@ -31,7 +31,7 @@ async def ask(port, *documents):
 
 def test_manual_orders_and_cancels_are_sent_to_the_master(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway, 0) as master:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway, 0) as master:
             await asyncio.sleep(0)
             order = {"do": "manual_order", "instrument": "SPY", "side": "BUY", "quantity": 7, "price": 1.0}
             done, shown = await ask(control.port, order, {"show": "orders"})
@@ -53,7 +53,7 @@ def test_manual_orders_and_cancels_are_sent_to_the_master(wires):
 
 def test_positions_are_transferred_split_and_liquidated_and_a_client_receives_each(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway, 0) as master:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway, 0) as master:
             master.call("reqPositions")
             await master.until(lambda: master.messages("62"))
             await ask(control.port, {"do": "transfer", "instrument": "SPY", "quantity": 5, "price": 210})
@@ -74,7 +74,7 @@ def test_positions_are_transferred_split_and_liquidated_and_a_client_receives_ea
 
 def test_faults_are_armed_shown_and_disarmed(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway) as wire:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway) as wire:
             plan = {"rows": [33], "fault": [{"do": "swallow", "request": [49]}], "seed": 3}
             _, shown, clients = await ask(control.port, plan, {"show": "faults"}, {"show": "clients"})
             assert [fault["do"] for fault in shown["result"]] == ["duplicate", "swallow"]
@@ -114,7 +114,7 @@ def test_faults_are_armed_shown_and_disarmed(wires):
 )
 def test_a_line_that_cannot_be_executed_is_answered_with_the_reason(wires, line, words):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control:
             bad, good = await ask(control.port, line, {"show": "clock"})
             assert words in bad["error"]
             assert good["ok"]
@@ -124,7 +124,7 @@ def test_a_line_that_cannot_be_executed_is_answered_with_the_reason(wires, line,
 
 def test_an_endless_line_ends_its_own_connection_alone(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control:
             reader, writer = await asyncio.open_connection("127.0.0.1", control.port)
             writer.write(b"x" * (2 * MAX_LINE_BYTES))
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
@@ -138,7 +138,7 @@ def test_an_endless_line_ends_its_own_connection_alone(wires):
 def test_the_clock_is_shifted_and_the_day_rolls_over_the_port(wires):
     async def run():
         start = 1_700_000_000 * SECOND
-        async with PaperGateway(clock=SteppedClock(start)) as gateway, Control(gateway) as control:
+        async with PaperGateway(clock=SteppedClock(start)) as gateway, ControlPort(gateway) as control:
             answers = await ask(
                 control.port,
                 {"do": "shift_clock", "seconds": 90},
