@@ -80,7 +80,7 @@ class FaultActions:
     def order_exists(self, event: TrafficEvent) -> bool:
         return self._named_order(event) is not None
 
-    def expand(self, name: str, event: TrafficEvent) -> str:
+    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
         match name:
             case "id" if event.incoming:
                 return request_id(event.fields)
@@ -216,14 +216,14 @@ class FaultActions:
             return list(fault.messages)
         found = event
         return [
-            tuple(FIELD.sub(lambda name: self.expand(name[1], found), str(field)) for field in message)
+            tuple(FIELD.sub(lambda name: self.expand_placeholder(name[1], found), str(field)) for field in message)
             for message in fault.messages
         ]
 
     def _error(self, fault: plan.Error, event: TrafficEvent | None) -> None:
         text = fault.text or ERROR_TEXTS.get(fault.code, f"error {fault.code}")
         if fault.to == "request" and event:
-            message = responses.error(int(self.expand("id", event)), fault.code, text)
+            message = responses.error(int(self.expand_placeholder("id", event)), fault.code, text)
             self._send(fault, event, message)
         elif fault.to in ("request", "system"):
             self._send(fault, event, responses.error(-1, fault.code, text))

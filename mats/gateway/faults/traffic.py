@@ -68,7 +68,7 @@ class Performer(Protocol):
     def order_exists(self, event: TrafficEvent) -> bool:
         """Whether a request refers to an existing order."""
 
-    def expand(self, name: str, event: TrafficEvent) -> str:
+    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
         """The text of a placeholder."""
 
     def commit_and_flush(self) -> None:
@@ -170,9 +170,9 @@ class Traffic:
             case plan.DuplicateMessage(copies=copies):
                 return [(event, rest)] * (1 + copies)
             case plan.Edit():
-                return [(msgspec.structs.replace(event, fields=self._edited(armed.fault, event)), rest)]
+                return [(msgspec.structs.replace(event, fields=self._edit(armed.fault, event)), rest)]
             case plan.AnswerRequest():
-                return self._answers(armed.fault, event)
+                return self._send_answer(armed.fault, event)
             case plan.Drop():
                 self._drop(armed.fault, event)
                 return [(event, rest)] if armed.fault.place == "after" else ()
@@ -211,7 +211,7 @@ class Traffic:
             for event, rest in _reordered(armed, fault, session):
                 self._deliver(event, rest)
 
-    def _edited(self, fault: plan.Edit, event: TrafficEvent) -> list[str]:
+    def _edit(self, fault: plan.Edit, event: TrafficEvent) -> list[str]:
         instead = {old: self._expand(new, event) for old, new in fault.replace.items()}
         fields = [instead.get(field, field) for field in event.fields]
         for position, value in fault.set.items():
@@ -219,11 +219,13 @@ class Traffic:
                 fields[position] = self._expand(value, event)
         return fields
 
-    def _answers(self, fault: plan.AnswerRequest, event: TrafficEvent) -> Iterable[HeldEvent]:
+    def _send_answer(self, fault: plan.AnswerRequest, event: TrafficEvent) -> Iterable[HeldEvent]:
         """Sends the messages of the fault instead; they bypass other faults."""
         messages: list[Message] = [tuple(self._expand(field, event) for field in message) for message in fault.messages]
         if fault.code:
-            messages.append(error(int(self.performer.expand("id", event)), fault.code, self._expand(fault.text, event)))
+            messages.append(
+                error(int(self.performer.expand_placeholder("id", event)), fault.code, self._expand(fault.text, event))
+            )
         event.session.send_unfiltered(*messages)
         asyncio.get_running_loop().call_soon(self.performer.commit_and_flush)
         return ()
@@ -231,20 +233,20 @@ class Traffic:
     def _drop(self, fault: plan.Drop, event: TrafficEvent) -> None:
         if event.incoming or fault.place == "before":
             event.session.mute()
-        asyncio.get_running_loop().call_soon(self._end, event.session, b"", fault.hard)
+        asyncio.get_running_loop().call_soon(self._flush_and_close, event.session, b"", fault.hard)
 
     def _truncate(self, event: TrafficEvent) -> Iterable[HeldEvent]:
         frame = encode(tuple(event.fields))
         event.session.mute()
-        asyncio.get_running_loop().call_soon(self._end, event.session, frame[: len(frame) // 2], False)
+        asyncio.get_running_loop().call_soon(self._flush_and_close, event.session, frame[: len(frame) // 2], False)
         return ()
 
-    def _end(self, session: ClientSession, last: bytes, hard: bool) -> None:
+    def _flush_and_close(self, session: ClientSession, last: bytes, hard: bool) -> None:
         self.performer.commit_and_flush()
         session.write_and_close(last, hard=hard)
 
     def _expand(self, value: plan.Text, event: TrafficEvent) -> str:
-        return FIELD.sub(lambda name: self.performer.expand(name[1], event), str(value))
+        return FIELD.sub(lambda name: self.performer.expand_placeholder(name[1], event), str(value))
 
 
 def _reordered(armed: ArmedFault, fault: plan.Reorder, session: ClientSession) -> list[HeldEvent]:
