@@ -5,7 +5,7 @@ VENV   := .venv
 PEERS  := .venv-peers
 READY  := $(VENV)/.ready
 
-.PHONY: run test lint bench bench-backtest clean
+.PHONY: run test stress lint bench bench-backtest clean
 
 run: $(READY)
 	@$(VENV)/bin/python run.py $(ARGS)
@@ -13,9 +13,13 @@ run: $(READY)
 test: $(READY)
 	$(VENV)/bin/pytest -n auto --dist worksteal $(ARGS)
 
+stress: $(READY)
+	tests/stress.sh $(or $(TIMES),3) $(ARGS)
+
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
 
 bench: $(READY)

@@ -87,10 +87,10 @@ class BacktestBroker(BrokerConnection):
                 self._bars.add(instrument.id)
                 if quotes:
                     self._quotes.add(instrument.id)
-            case TakePositions(reply_to=reply_to):
-                self._send(lambda: reply_to.tell(PositionsTaken(self._broker.positions())))
-            case ResolveInstrument(instrument=instrument, reply_to=reply_to):
-                self._send(lambda: reply_to.tell(self._resolve(instrument)))
+            case TakePositions():
+                self._send(lambda: message.reply_to.tell(PositionsTaken(self._broker.positions())))
+            case ResolveInstrument():
+                self._send(lambda: message.reply_to.tell(self._resolve(message.instrument)))
             case RequestHistory():
                 self._send(lambda: message.reply_to.tell(self._history(message)))
             case _:

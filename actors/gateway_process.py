@@ -1,5 +1,6 @@
 """The embedded paper gateway as a child process: when it dies, so does this actor, and the supervisor makes another."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ class GatewayProcess(Actor):
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(b"listening"):

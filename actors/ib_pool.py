@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
@@ -34,7 +35,7 @@ def connection_spec(client_id: int, connector: Connector, listeners: tuple[Ref, 
     """A connection that is made again for ever, ever more slowly."""
     return ChildSpec(
         name=connection_name(client_id),
-        actor=connector.actor,
+        actor=cast(Any, connector.actor),
         args={"client_id": client_id, "listeners": listeners, **connector.args},
         backoff=RECONNECT,
         over_limit="keep",

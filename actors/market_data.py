@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Never, assert_never
 
 import msgspec
 
@@ -10,6 +11,7 @@ from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
     MarketEvents,
+    MarketRequest,
     Ready,
     RequestHistory,
     RequestSnapshot,
@@ -22,6 +24,8 @@ from actors.messages.market_data import (
     DataStale,
     InstrumentCompleted,
     LoadHistory,
+    MarketChange,
+    MarketDataMessage,
     PriceMarked,
     QuoteArrived,
     SubscribeInstruments,
@@ -31,6 +35,8 @@ from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
 from mats.model import Instrument, InstrumentId, parse_instrument
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 
+BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded
+
 
 class InstrumentSubscription:
     """Followers stand in the order in which they came; `heard` (monotonic seconds) is when it last had a price.
@@ -39,13 +45,15 @@ class InstrumentSubscription:
     there is no line to it now; answers come to `asker`.
     """
 
-    def __init__(self, name: InstrumentId, ask: Callable[[object], bool], asker: Ref, now: float) -> None:
+    def __init__(
+        self, name: InstrumentId, ask: Callable[[MarketRequest], bool], asker: Ref[BrokerAnswer], now: float
+    ) -> None:
         self._name, self._ask, self._asker = name, ask, asker
         self._asked = False
         self._loads: deque[LoadHistory] = deque()
         self.instrument: Instrument | None = None
-        self.bars: dict[Ref, None] = {}
-        self.quotes: dict[Ref, None] = {}
+        self.bars: dict[Ref[MarketChange], None] = {}
+        self.quotes: dict[Ref[MarketChange], None] = {}
         self.heard = now
 
     def forget_contract(self) -> None:
@@ -77,9 +85,9 @@ class InstrumentSubscription:
             self.quotes[wish.follower] = None
         return first
 
-    def forget(self, follower: Ref) -> None:
-        self.bars.pop(follower, None)
-        self.quotes.pop(follower, None)
+    def forget(self, follower: Ref[Never]) -> None:
+        self.bars = {ref: None for ref in self.bars if ref != follower}
+        self.quotes = {ref: None for ref in self.quotes if ref != follower}
 
     def subscribe(self) -> None:
         """Have the broker stream bars, and quotes where somebody wants them."""
@@ -125,7 +133,7 @@ class AskAgain(msgspec.Struct, frozen=True):
     instrument: InstrumentId
 
 
-class MarketData(Actor):
+class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
     """One subscription for each instrument over the data connection, shared by all its followers, and its liveness.
 
     A subscription outlives its followers: what is held needs a price. What a lost connection did not answer is asked
@@ -134,9 +142,17 @@ class MarketData(Actor):
 
     mailbox = MailboxSpec(capacity=50_000)
 
-    def __init__(self, connection: Ref, risk: Ref, portfolio: Ref, stale_after: float) -> None:
-        self._connection, self._risk, self._portfolio = connection, risk, portfolio
-        self._stale_after = stale_after
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`stale_after` in seconds: an instrument that is silent for longer is reported as stale."""
+
+        connection: Ref[MarketRequest]
+        risk: Ref[InstrumentCompleted | PriceMarked | DataStale]
+        portfolio: Ref[Resubscribe | InstrumentCompleted | PriceMarked]
+        stale_after: float
+
+    def __init__(self, args: Args) -> None:
+        self._connection, self._risk, self._portfolio = args.connection, args.risk, args.portfolio
+        self._stale_after = args.stale_after
 
     def on_start(self) -> None:
         self._feeds: dict[InstrumentId, InstrumentSubscription] = {}
@@ -147,7 +163,7 @@ class MarketData(Actor):
         call_followers(self)
         self.every(WATCH_SECONDS, Watch())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: MarketDataMessage | AskAgain | Watch | Down) -> None:
         match message:
             case MarketEvents():
                 self._spread(message)
@@ -181,8 +197,7 @@ class MarketData(Actor):
             case Watch():
                 self._watch_feeds()
             case _:
-                return super().on_receive(message)
-        return None
+                assert_never(message)
 
     def _welcome(self, ready: Ready) -> None:
         if self._up:
@@ -199,7 +214,7 @@ class MarketData(Actor):
             feed = self._feeds[name] = InstrumentSubscription(name, self._ask, self.ref, self.clock.monotonic())
         return feed
 
-    def _ask(self, question: object) -> bool:
+    def _ask(self, question: MarketRequest) -> bool:
         if self._up:
             self._connection.tell(question)
         return self._up
@@ -212,7 +227,7 @@ class MarketData(Actor):
             if feed.follow(message):
                 feed.subscribe()
 
-    def _forget(self, follower: Ref) -> None:
+    def _forget(self, follower: Ref[Never]) -> None:
         for feed in self._feeds.values():
             feed.forget(follower)
 

@@ -1,6 +1,7 @@
 """The strategy manager: reads the strategy table, checks it, and has each active strategy started."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
@@ -192,7 +193,7 @@ class StrategyManager(Actor):
             StartChild(
                 ChildSpec(
                     name=strategy,
-                    actor=StrategyActor,
+                    actor=cast(Any, StrategyActor),
                     args=args,
                     restart="transient",
                     limit=LIMIT,

@@ -144,12 +144,12 @@ def _brokers(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
         risk=names.risk,
     )
     connector = _connector(plan.timing, desks)
-    market_data = {
-        "connection": names.data,
-        "risk": names.risk,
-        "portfolio": names.portfolio,
-        "stale_after": plan.limits.stale_after,
-    }
+    market_data = MarketData.Args(
+        connection=names.data,
+        risk=names.risk,
+        portfolio=names.portfolio,
+        stale_after=plan.limits.stale_after,
+    )
     pool = {
         "journal_path": plan.journal,
         "supervisor": names.brokers,
@@ -163,7 +163,7 @@ def _brokers(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
         over_limit="keep",
         children=(
             *gateway,
-            _child("market-data", MarketData, market_data),
+            ChildSpec(name="market-data", actor=MarketData, args=market_data),
             _child("pool", IbPool, pool),
             connection_spec(MASTER_CLIENT, connector, (names.portfolio, names.risk)),
             connection_spec(DATA_CLIENT, connector, (names.market_data,)),

@@ -2,7 +2,6 @@
 
 import os
 import socket
-from pathlib import Path
 
 from actors.gateway_process import GatewayCommand
 from actors.ib_connection import Timing
@@ -12,8 +11,6 @@ from mats.risk import Limits
 from mats.settings import Settings
 from mats.store.journal import Journal
 from mats.store.tables import store_uri
-
-PROGRAM = Path(__file__).resolve().parents[2] / "run.py"
 
 
 def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPlan:
@@ -64,7 +61,7 @@ def gateway_command(settings: Settings, port: int) -> GatewayCommand:
         arguments += ["--replay", str(embedded.replay), "--bar-seconds", str(embedded.bar_seconds)]
     if embedded.instruments:
         arguments += ["--instruments", str(embedded.instruments)]
-    return GatewayCommand(arguments=(str(PROGRAM), *arguments), log=settings.data_dir / "logs" / "gateway.log")
+    return GatewayCommand(arguments=("-m", "actors.cli", *arguments), log=settings.data_dir / "logs" / "gateway.log")
 
 
 def free_port() -> int:

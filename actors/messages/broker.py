@@ -63,11 +63,32 @@ class SubscribeAccount(msgspec.Struct, frozen=True):
     account: AccountId
 
 
+class InstrumentResolved(msgspec.Struct, frozen=True):
+    asked: InstrumentId
+    instrument: Instrument
+
+
+class Unresolved(msgspec.Struct, frozen=True):
+    """The broker does not know the instrument; `reason` names it and the mend."""
+
+    asked: InstrumentId
+    reason: str
+
+
+class HistoryLoaded(msgspec.Struct, frozen=True):
+    """Bars oldest first. `complete` is False when the broker did not answer: unknown, not empty."""
+
+    instrument: InstrumentId
+    bars: tuple[Bar, ...]
+    complete: bool
+    reason: str = ""
+
+
 class ResolveInstrument(msgspec.Struct, frozen=True):
     """Complete an instrument by the broker's contract details; answered by `InstrumentResolved` or `Unresolved`."""
 
     instrument: Instrument
-    reply_to: Ref
+    reply_to: Ref[InstrumentResolved | Unresolved]
 
 
 class SubscribeMarket(msgspec.Struct, frozen=True):
@@ -83,7 +104,7 @@ class RequestHistory(msgspec.Struct, frozen=True, kw_only=True):
     instrument: Instrument
     bar_seconds: int
     count: int
-    reply_to: Ref
+    reply_to: Ref[HistoryLoaded]
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,30 +160,13 @@ class MarketEvents(msgspec.Struct, frozen=True):
     quotes: tuple[Quote, ...]
 
 
-class InstrumentResolved(msgspec.Struct, frozen=True):
-    asked: InstrumentId
-    instrument: Instrument
-
-
-class Unresolved(msgspec.Struct, frozen=True):
-    """The broker does not know the instrument; `reason` names it and the mend."""
-
-    asked: InstrumentId
-    reason: str
-
-
-class HistoryLoaded(msgspec.Struct, frozen=True):
-    """Bars oldest first. `complete` is False when the broker did not answer: unknown, not empty."""
-
-    instrument: InstrumentId
-    bars: tuple[Bar, ...]
-    complete: bool
-    reason: str = ""
-
-
 class LinkChanged(msgspec.Struct, frozen=True):
     """The link between the gateway and IB's servers; while it is down no new risk is taken."""
 
     connection: str
     up: bool
     reason: str
+
+
+MarketRequest = RequestSnapshot | ResolveInstrument | SubscribeMarket | RequestHistory
+"""What the data connection is asked for."""

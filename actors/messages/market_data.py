@@ -1,9 +1,27 @@
-"""What market data understands and says."""
+"""Messages handled and sent by market data."""
 
 import msgspec
 
+from actors.messages.broker import HistoryLoaded, InstrumentResolved, MarketEvents, Ready, Unresolved
+from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
 from mats.model import Bar, Instrument, InstrumentId, Quote
 from mats.runtime import Ref
+
+
+class BarArrived(msgspec.Struct, frozen=True, gc=False):
+    """A finished five-second bar."""
+
+    bar: Bar
+
+
+class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
+    """The newest quote; where they come too fast, the newest only."""
+
+    quote: Quote
+
+
+MarketChange = BarArrived | QuoteArrived | Unsubscribed
+"""What a follower of instruments is sent."""
 
 
 class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
@@ -11,7 +29,7 @@ class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
 
     instruments: tuple[InstrumentId, ...]
     quotes: bool
-    follower: Ref
+    follower: Ref[MarketChange]
 
 
 class WatchPrices(msgspec.Struct, frozen=True):
@@ -26,19 +44,7 @@ class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
     instrument: InstrumentId
     bar_seconds: int
     count: int
-    reply_to: Ref
-
-
-class BarArrived(msgspec.Struct, frozen=True, gc=False):
-    """A finished five-second bar."""
-
-    bar: Bar
-
-
-class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
-    """The newest quote; where they come too fast, the newest only."""
-
-    quote: Quote
+    reply_to: Ref[HistoryLoaded]
 
 
 class PriceMarked(msgspec.Struct, frozen=True, gc=False):
@@ -58,3 +64,17 @@ class DataStale(msgspec.Struct, frozen=True):
     """Instruments from which nothing has come for too long; replaces the list sent before."""
 
     instruments: frozenset[InstrumentId]
+
+
+MarketDataMessage = (
+    SubscribeInstruments
+    | WatchPrices
+    | LoadHistory
+    | Unsubscribe
+    | Resubscribe
+    | Ready
+    | MarketEvents
+    | InstrumentResolved
+    | Unresolved
+    | HistoryLoaded
+)

@@ -5,16 +5,16 @@ import msgspec
 from mats.runtime import Ref
 
 
-class Unsubscribe(msgspec.Struct, frozen=True):
-    """Tell `follower` nothing more; the last thing it gets is `Unsubscribed`."""
-
-    follower: Ref
-
-
 class Unsubscribed(msgspec.Struct, frozen=True):
     """The service of this name has told its last."""
 
     service: str
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """Tell `follower` nothing more; the last thing it gets is `Unsubscribed`."""
+
+    follower: Ref[Unsubscribed]
 
 
 class AskToResubscribe(msgspec.Struct, frozen=True):

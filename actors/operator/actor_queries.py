@@ -1,6 +1,6 @@
 """What the fixed actors know, asked from outside. An answer that does not come in time is None: unknown, not empty."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from actors.base import Refs
 from actors.messages.broker import ReadBroker
@@ -59,10 +59,10 @@ class ActorQueries:
         return answer_of(self._names.master, ReadBroker(), BrokerSnapshot, BROKER_SECONDS)
 
 
-def answer_of(actor: Ref, question: object, kind: type[T], seconds: float = ASK_SECONDS) -> T | None:
+def answer_of(actor: Ref, question: Any, kind: type[T], seconds: float = ASK_SECONDS) -> T | None:
     """The actor's answer, or None when there is none in time; TypeError where it is of another kind."""
     try:
-        answer = actor.ask(question, timeout=seconds)
+        answer: object = actor.ask(question, timeout=seconds)
     except (AskTimeout, ActorFailed, ActorDeadError):
         return None
     if not isinstance(answer, kind):

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from mats.backtest.engine import run_backtest
 from mats.backtest.run import BacktestRun
 from mats.backtest.spec import BacktestSpec
-from mats.model import BarColumns, BarData, Floats, Instants, InstrumentId, Nanos, StrategyName, iso
+from mats.model import InstrumentId, Nanos, StrategyName, iso
+from mats.model.bar_columns import BarColumns, BarData, Floats, Instants
 
 CUTS = 6
 STARTS = (0.1, 0.3)

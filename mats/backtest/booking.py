@@ -14,9 +14,7 @@ from mats.model import (
     ONE,
     ZERO,
     AccountId,
-    Action,
     AdjustmentRecorded,
-    Dividend,
     Execution,
     FillRecorded,
     Instrument,
@@ -26,12 +24,12 @@ from mats.model import (
     OrderView,
     SecType,
     Side,
-    Split,
     StrategyName,
     floor_to,
     order_ref,
     round_to,
 )
+from mats.model.bar_columns import Action, Dividend, Split
 from mats.strategy import Position
 from mats.venue import Lapsed, Met, Traded, Working
 from mats.venue.matching import Account

@@ -8,7 +8,8 @@ import numpy as np
 from mats.backtest.portfolio import Key, Moves, Portfolio
 from mats.backtest.run import Curve
 from mats.backtest.tape import Tape
-from mats.model import Currency, Floats, Instants, InstrumentId, StrategyName
+from mats.model import Currency, InstrumentId, StrategyName
+from mats.model.bar_columns import Floats, Instants
 
 
 def curves(

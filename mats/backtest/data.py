@@ -9,19 +9,8 @@ import numpy as np
 
 from mats.data import BarTable, Stamp, actions_between, bar_tables, checked, file_actions, read_table
 from mats.errors import DataError
-from mats.model import (
-    Action,
-    BarColumns,
-    BarData,
-    Currency,
-    Instrument,
-    InstrumentId,
-    Nanos,
-    SecType,
-    iso,
-    parse_instrument,
-    size_name,
-)
+from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, parse_instrument, size_name
+from mats.model.bar_columns import Action, BarColumns, BarData
 from mats.store.tables import BarStore
 from mats.venue.markets import DEFAULT_LISTINGS
 

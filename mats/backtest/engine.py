@@ -20,7 +20,8 @@ from mats.backtest.spec import BacktestSpec
 from mats.backtest.tape import Tape, closing
 from mats.backtest.targets import Wakes
 from mats.backtest.trades import completed_trades
-from mats.model import BarData, Nanos
+from mats.model import Nanos
+from mats.model.bar_columns import BarData
 from mats.venue import BarMarket, Visit
 
 REPORTS = 200

@@ -19,19 +19,8 @@ from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.backtest.tape import Clock, Tape, timeline
 from mats.errors import UserError
 from mats.ledger.valuation import check_weights
-from mats.model import (
-    DAY,
-    SECOND,
-    BarData,
-    InstrumentId,
-    Signal,
-    Split,
-    StrategyName,
-    StrategyRecord,
-    check_table,
-    exact,
-    iso,
-)
+from mats.model import DAY, SECOND, InstrumentId, Signal, StrategyName, StrategyRecord, check_table, exact, iso
+from mats.model.bar_columns import BarData, Split
 from mats.strategy import LogLevel
 from mats.strategy.hosting import OrderCommand, shares
 from mats.venue import BarMarket, Friction

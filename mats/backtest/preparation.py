@@ -14,18 +14,8 @@ from msgspec.structs import replace
 from mats.backtest.data import DataSource, Wanted, load_data
 from mats.backtest.spec import BacktestSpec, ModelSettings, Style
 from mats.errors import DataError, StrategyError
-from mats.model import (
-    ZERO,
-    BarData,
-    Currency,
-    InstrumentId,
-    Nanos,
-    StrategyRecord,
-    exact,
-    floor_to,
-    from_datetime,
-    read_records,
-)
+from mats.model import ZERO, Currency, InstrumentId, Nanos, StrategyRecord, exact, floor_to, from_datetime, read_records
+from mats.model.bar_columns import BarData
 from mats.risk import Limits
 from mats.settings import Settings
 from mats.store.tables import LATEST, store_uri

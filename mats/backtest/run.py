@@ -13,14 +13,13 @@ from mats.model import (
     AdjustmentRecorded,
     Currency,
     FillRecorded,
-    Floats,
-    Instants,
     InstrumentId,
     Nanos,
     OrderView,
     Signal,
     StrategyName,
 )
+from mats.model.bar_columns import Floats, Instants
 
 RunState = Literal["complete", "failed"]
 

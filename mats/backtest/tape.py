@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from mats.errors import StrategyError
-from mats.model import SECOND, Bar, BarColumns, Floats, Instants, Instrument, InstrumentId, Nanos, exact
+from mats.model import SECOND, Bar, Instrument, InstrumentId, Nanos, exact
+from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.strategy import Declaration, as_columns, not_declared
 from mats.venue import MarketBar
 

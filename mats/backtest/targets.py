@@ -9,7 +9,8 @@ import numpy as np
 from mats.backtest.speaker import Speaker
 from mats.backtest.tape import Tape
 from mats.errors import StrategyError
-from mats.model import Floats, Instants, InstrumentId, OrderState, OrderView
+from mats.model import InstrumentId, OrderState, OrderView
+from mats.model.bar_columns import Floats, Instants
 
 
 class Wake(NamedTuple):

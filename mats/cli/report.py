@@ -34,13 +34,14 @@ def report(
 
 
 def _results(uri: str, names: list[str], page: Path, png: Path | None) -> list[Path]:
-    from mats.report import html, stored
+    from mats.report import stored
+    from mats.report.html_page import html
 
     results = [stored(uri, name) for name in names]
     write_page(page, html(results, SystemClock().now()))
     if png is None:
         return [page]
-    from mats.report import write
+    from mats.report.png import write
 
     return [page, *(path for result in results for path in write(result, png))]
 
@@ -52,7 +53,7 @@ def _sweep(uri: str, name: str, page: Path, png: Path | None) -> list[Path]:
     write_page(page, html(swept, SystemClock().now()))
     if png is None:
         return [page]
-    from mats.report.sweeps import write_png
+    from mats.report.sweeps.png import write_png
 
     return [page, *write_png(swept, png)]
 

@@ -19,7 +19,7 @@ from mats.backtest import api, data_for
 from mats.cli.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.cli.options import Config, DataDir, grouped
 from mats.errors import SweepError
-from mats.model import BarData
+from mats.model.bar_columns import BarData
 from mats.report import PageTable as Written
 from mats.report.sweeps import SweepReport, best_table, failure_table, stored, window_table
 from mats.runtime import SystemClock
@@ -154,7 +154,7 @@ def _write(swept: SweepReport, output: Path | None, png: Path | None) -> list[Pa
         write_page(output, html(swept, SystemClock().now()))
         written.append(output)
     if png is not None:
-        from mats.report.sweeps import write_png
+        from mats.report.sweeps.png import write_png
 
         written += write_png(swept, png)
     return written

@@ -8,7 +8,8 @@ import pandas as pd
 
 from mats.data.column_detection import instants, recognise
 from mats.errors import DataError
-from mats.model import SECOND, Floats, Instants, InstrumentId
+from mats.model import SECOND, InstrumentId
+from mats.model.bar_columns import Floats, Instants
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 ACTIONS = ".actions.csv"

@@ -9,7 +9,7 @@ import pandas as pd
 from pytz.exceptions import InvalidTimeError
 
 from mats.errors import DataError
-from mats.model import Instants
+from mats.model.bar_columns import Instants
 
 NAMES: dict[str, tuple[str, ...]] = {
     "time": ("timestamp", "time", "datetime", "date_time", "date", "ts", "ts_event", "open_time", "index"),

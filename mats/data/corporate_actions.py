@@ -9,7 +9,8 @@ import pandas as pd
 from mats.data.bar_files import ACTIONS, BarTable
 from mats.data.column_detection import instants
 from mats.errors import DataError
-from mats.model import ZERO, Action, Currency, Dividend, Instants, InstrumentId, Split, exact, ordered
+from mats.model import ZERO, Currency, InstrumentId, exact
+from mats.model.bar_columns import Action, Dividend, Instants, Split, ordered
 
 COLUMNS = ("time", "kind", "value")
 

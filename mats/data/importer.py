@@ -9,7 +9,8 @@ from mats.data.bar_files import BarTable, read_table
 from mats.data.corporate_actions import companion, read_actions, table_actions
 from mats.data.quality import Findings, cleaned
 from mats.errors import DataError
-from mats.model import Action, InstrumentId, ordered, parse_instrument
+from mats.model import InstrumentId, parse_instrument
+from mats.model.bar_columns import Action, ordered
 from mats.store.tables import BarStore
 
 Stamp = Literal["start", "end"]

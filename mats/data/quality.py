@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from mats.data.bar_files import PRICES, BarTable
 from mats.errors import DataError
-from mats.model import SECOND, BarColumns, Instants, Nanos, iso
+from mats.model import SECOND, Nanos, iso
+from mats.model.bar_columns import BarColumns, Instants
 
 Mask = npt.NDArray[np.bool_]
 

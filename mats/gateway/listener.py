@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+from mats.venue import AlarmClock
+
 
 class Listener:
     """A listening socket that can be closed and reopened on the same port. Raises OSError if it cannot listen."""
 
-    def __init__(self, host: str, port: int, protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, host: str, port: int, protocol: Callable[[], asyncio.Protocol], clock: AlarmClock) -> None:
         self.host, self.port = host, port
-        self._protocol = protocol
+        self._protocol, self._clock = protocol, clock
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -31,11 +33,11 @@ class Listener:
             self._server = None
 
     def close_for(self, seconds: float) -> None:
-        """Closes the port and reopens it after this many seconds of wall time."""
+        """Closes the port and reopens it after this many seconds."""
         self.close()
         self._opening = asyncio.get_running_loop().create_task(self._open_later(seconds))
 
     async def _open_later(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await self._clock.sleep(seconds)
         self._opening = None
         await self.open()

@@ -1,4 +1,4 @@
-"""Drives the market: by the wall clock for the random market, by the stored data for a replay.
+"""What moves the market on: the clock for the random market, the stored data for a replay.
 
 At each instant the order is: the clock, then the quotes and the fills they cause, then the bars that end there.
 """
@@ -11,7 +11,7 @@ from mats.gateway.data import MarketDataService
 from mats.gateway.orders import OrderService
 from mats.gateway.persistence import GatewayState
 from mats.model import MINUTE, SECOND, Bar, Nanos, Quote
-from mats.venue import Clock, DataClock, wait_until
+from mats.venue import AlarmClock, DataClock
 from mats.venue.markets import QUOTE_STEP, BarReplay, RandomMarket, Slice
 from mats.venue.matching import Exchange
 
@@ -49,9 +49,9 @@ class Publisher:
 
 
 class RandomMarketDriver:
-    """Four quotes a second in wall time; five-second bars as they end, without gaps."""
+    """Four quotes a second; five-second bars as they end, none left out."""
 
-    def __init__(self, market: RandomMarket, clock: Clock, publisher: Publisher, data: MarketDataService) -> None:
+    def __init__(self, market: RandomMarket, clock: AlarmClock, publisher: Publisher, data: MarketDataService) -> None:
         self._market, self._clock, self._publisher, self._data = market, clock, publisher, data
         self._bar = clock.now() // BAR_SPAN
 
@@ -62,7 +62,7 @@ class RandomMarketDriver:
         while True:
             now = self._clock.now()
             self.step(now)
-            await wait_until(self._clock, now - now % QUOTE_STEP + QUOTE_STEP)
+            await self._clock.until(now - now % QUOTE_STEP + QUOTE_STEP)
 
     def step(self, now: Nanos) -> None:
         """Publishes the current quotes, and the bars that ended since the previous step."""
@@ -81,7 +81,7 @@ class RandomMarketDriver:
 
 
 class ReplayMarketDriver:
-    """Stored minutes at `bar_seconds` of wall time each. It begins `hold_seconds` after the last new subscription."""
+    """Stored minutes at `bar_seconds` each. It begins `hold_seconds` after the last new subscription."""
 
     def __init__(
         self,
@@ -100,29 +100,27 @@ class ReplayMarketDriver:
         self._last_request = 0.0
 
     def on_subscribe(self) -> None:
-        self._last_request = asyncio.get_running_loop().time()
+        self._last_request = self._clock.monotonic()
         self._subscribed.set()
 
     async def run(self) -> None:
         """Plays to the end of the data; when it falls behind its schedule it lags and skips nothing."""
         await self._hold()
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        due = self._clock.monotonic()
         for start, slices in self._replay.minutes(self._clock.now()):
             reached = start
             for piece in slices:
-                due = max(due + (piece.time - reached) / MINUTE * self._bar_seconds, loop.time())
+                due = max(due + (piece.time - reached) / MINUTE * self._bar_seconds, self._clock.monotonic())
                 reached = piece.time
-                await asyncio.sleep(due - loop.time())
+                await self._clock.sleep(due - self._clock.monotonic())
                 self.play(piece)
 
     async def _hold(self) -> None:
         await self._subscribed.wait()
-        loop = asyncio.get_running_loop()
         left = self._hold_seconds
         while left > 0:
-            await asyncio.sleep(left)
-            left = self._last_request + self._hold_seconds - loop.time()
+            await self._clock.sleep(left)
+            left = self._last_request + self._hold_seconds - self._clock.monotonic()
 
     def play(self, piece: Slice) -> None:
         """Plays one instant of the data."""

@@ -4,7 +4,6 @@ Source: IB's TWS API documentation, "Pacing limitations": 50 messages a second; 
 maximum allowed message rate", error 100, and the connection ends at the third one.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
@@ -12,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from mats.gateway.protocol import ClientSession, Fields, WireError, responses
+from mats.venue import AlarmClock
 
 
 class ExcessPolicy(StrEnum):
@@ -66,8 +66,9 @@ class MessageRate:
 class MessagePacing:
     """Forwards the requests of clients at the rate that the limits allow."""
 
-    def __init__(self, limits: GatewayLimits, on_request: OnRequest) -> None:
+    def __init__(self, limits: GatewayLimits, on_request: OnRequest, clock: AlarmClock) -> None:
         self._limit, self._excess, self._on_request = limits.messages_per_second, limits.excess, on_request
+        self._clock = clock
         self._rates: dict[ClientSession, MessageRate] = {}
 
     def submit(self, session: ClientSession, number: int, fields: Fields) -> None:
@@ -75,7 +76,7 @@ class MessagePacing:
             self._on_request(session, number, fields)
             return
         rate = self._rates.setdefault(session, MessageRate())
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         delay = rate.delay(self._limit, now)
         if not delay and not rate.waiting:
             rate.recent.append(now)
@@ -83,7 +84,7 @@ class MessagePacing:
         elif self._excess is ExcessPolicy.QUEUE:
             rate.waiting.append((number, fields))
             if len(rate.waiting) == 1:
-                asyncio.get_running_loop().call_later(delay, self._release, session)
+                self._clock.call_later(delay, self._release, session)
         else:
             self._strike(session, rate)
 
@@ -93,13 +94,12 @@ class MessagePacing:
 
     def _release(self, session: ClientSession) -> None:
         rate = self._rates.get(session)
-        loop = asyncio.get_running_loop()
         while rate and rate.waiting:
-            delay = rate.delay(self._limit, loop.time())
+            delay = rate.delay(self._limit, self._clock.monotonic())
             if delay:
-                loop.call_later(delay, self._release, session)
+                self._clock.call_later(delay, self._release, session)
                 return
-            rate.recent.append(loop.time())
+            rate.recent.append(self._clock.monotonic())
             try:
                 self._on_request(session, *rate.waiting.popleft())
             except WireError as error:

@@ -3,9 +3,8 @@
 A flood of them evicts the oldest, so that a client that completes the handshake at once always gets in.
 """
 
-import asyncio
-
 from mats.gateway.protocol import ClientSession
+from mats.venue import AlarmClock, Timer
 
 MAX_PENDING = 64
 MAX_CLIENTS = 32
@@ -18,17 +17,17 @@ HANDSHAKE_SECONDS = 10.0
 class PendingConnections:
     """Connections in the handshake, oldest first, each with its deadline."""
 
-    def __init__(self) -> None:
-        self._deadlines: dict[ClientSession, asyncio.TimerHandle] = {}
+    def __init__(self, clock: AlarmClock) -> None:
+        self._clock = clock
+        self._deadlines: dict[ClientSession, Timer] = {}
 
     def add(self, session: ClientSession) -> None:
         if len(self._deadlines) >= MAX_PENDING:
             oldest = next(iter(self._deadlines))
             self.remove(oldest)
             oldest.drop("too many connections without a completed handshake")
-        loop = asyncio.get_running_loop()
         reason = f"no client id within {HANDSHAKE_SECONDS:g} s"
-        self._deadlines[session] = loop.call_later(HANDSHAKE_SECONDS, self._expire, session, reason)
+        self._deadlines[session] = self._clock.call_later(HANDSHAKE_SECONDS, self._expire, session, reason)
 
     def remove(self, session: ClientSession) -> None:
         """The connection has completed the handshake or is closed."""

@@ -17,7 +17,7 @@ from mats.gateway.faults import FaultPlan, PlanError, ScriptedGateway, load_plan
 from mats.gateway.pacing import GatewayLimits
 from mats.gateway.screen import render
 from mats.gateway.server import GatewayError, PaperGateway
-from mats.venue import AcceleratedClock, Clock
+from mats.venue import AcceleratedClock, AlarmClock
 from mats.venue.models import VenueModels
 
 PARENT_CHECK_SECONDS = 0.5
@@ -40,7 +40,7 @@ class GatewayOptions(TypedDict, total=False):
     accounts: tuple[str, ...]
     cash: Decimal
     instruments: Path | None
-    clock: Clock | None
+    clock: AlarmClock | None
     models: VenueModels | None
     limits: GatewayLimits
 

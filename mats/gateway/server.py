@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,7 @@ from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, responses
 from mats.model import Nanos
-from mats.venue import Clock, DataClock, ShiftedClock, SystemClock
+from mats.venue import AlarmClock, DataClock, ShiftedClock, SystemClock
 from mats.venue.markets import BarHistory, BarReplay, Hours, RandomMarket, default_universe, load_universe
 from mats.venue.matching import Exchange
 from mats.venue.models import VenueModels
@@ -47,11 +46,11 @@ class GatewayError(UserError):
 class PaperGateway:
     """The gateway: an async context manager. `port` is the port it listens on, `faults` are the hooks for tests.
 
-    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in
-    `bar_seconds` of wall time, starting `hold_seconds` after the last new market data subscription; without it the
-    market is random and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` is the
-    clock of the random market. `models` are fees, margin, hours and the other models of the venue, `limits` the limits
-    of clients. Raises GatewayError.
+    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each bar_replay in
+    `bar_seconds`, beginning `hold_seconds` after the last new market data subscription; without it the market is random
+    and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
+    time of day, and everything that waits its seconds. `models` are fees, margin, hours and the like of the venue,
+    `limits` what clients are granted. Raises GatewayError.
     """
 
     def __init__(
@@ -67,15 +66,16 @@ class PaperGateway:
         accounts: tuple[str, ...] = ("DU1000001",),
         cash: Decimal = Decimal(1_000_000),
         instruments: Path | None = None,
-        clock: Clock | None = None,
+        clock: AlarmClock | None = None,
         models: VenueModels | None = None,
         limits: GatewayLimits = LENIENT,
     ) -> None:
         models = models or VenueModels()
-        self._traffic = Traffic()
-        self._pacing = MessagePacing(limits, self._answer)
-        self._pending = PendingConnections()
-        self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic))
+        clock = clock or SystemClock()
+        self._traffic = Traffic(clock)
+        self._pacing = MessagePacing(limits, self._answer, clock)
+        self._pending = PendingConnections(clock)
+        self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic, clock), clock)
         try:
             self.universe = load_universe(instruments) if instruments else default_universe()
             bar_replay = BarReplay(replay, self.universe) if replay else None
@@ -84,7 +84,7 @@ class PaperGateway:
             raise GatewayError(f"the gateway cannot start: {error}") from error
         self._clients = ClientRegistry(self._state)
         stored_time = self._state.load("clock", Nanos).get("now", 0)
-        base: Clock = DataClock(stored_time or bar_replay.start) if bar_replay else clock or SystemClock()
+        base = DataClock(stored_time or bar_replay.start, clock) if bar_replay else clock
         self.clock = ShiftedClock(base)
         self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
         self.account_service = AccountService(
@@ -94,7 +94,7 @@ class PaperGateway:
         self._pnl = PnlTracker(
             self._clients, self._state, self.clock, self.universe, self.account_service, self.exchange.mark
         )
-        store = OrderStore(self._state, new_era(SystemClock().now()))
+        store = OrderStore(self._state, new_era(clock.now()))
         self._orders = OrderService(
             self._clients, self.clock, self.universe, self.exchange, store, self.account_service, models
         )
@@ -126,14 +126,19 @@ class PaperGateway:
         data = MarketDataService(
             self._clients, self.clock, self.universe, contracts, self.exchange, history, limits, self._on_subscribe
         )
-        pacing = HistoricalPacing(time.monotonic) if limits.historical else None
+        pacing = HistoricalPacing(self.clock) if limits.historical else None
         historical = HistoricalDataService(
             self.clock, contracts, history, hours, data.live_bars, pacing, self._on_subscribe
         )
         return data, {**contracts.requests(), **data.requests(), **historical.requests()}
 
     def _new_driver(
-        self, clock: Clock, bar_replay: BarReplay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
+        self,
+        clock: AlarmClock,
+        bar_replay: BarReplay | None,
+        market: RandomMarket,
+        bar_seconds: float,
+        hold_seconds: float,
     ) -> MarketDriver:
         publisher = Publisher(self.exchange, self._orders, self._data)
         if bar_replay and isinstance(clock, DataClock):
@@ -168,7 +173,7 @@ class PaperGateway:
         self._clients.commit_and_flush()
         for session in self._clients:
             session.close()
-        await asyncio.sleep(0)
+        await self.clock.sleep(0)
         self.faults.stop_recording()
         self._state.close()
 
@@ -187,12 +192,12 @@ class PaperGateway:
 
     async def _publish_pnl(self) -> None:
         while True:
-            await asyncio.sleep(PNL_INTERVAL_SECONDS)
+            await self.clock.sleep(PNL_INTERVAL_SECONDS)
             self._pnl.publish_changes()
 
     async def _refresh_accounts(self) -> None:
         while True:
-            await asyncio.sleep(ACCOUNT_REFRESH_SECONDS)
+            await self.clock.sleep(ACCOUNT_REFRESH_SECONDS)
             self.account_service.publish_all()
 
     def _on_subscribe(self) -> None:

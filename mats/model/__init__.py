@@ -1,8 +1,8 @@
 """The vocabulary of the system: frozen values, no input or output."""
 
-from mats.model.bar_columns import Action, BarColumns, BarData, Dividend, Floats, Instants, Split, ordered
 from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
+from mats.model.clock import Clock
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,
@@ -53,11 +53,8 @@ __all__ = [
     "ZERO",
     "AccountId",
     "AccountValue",
-    "Action",
     "AdjustmentRecorded",
     "Bar",
-    "BarColumns",
-    "BarData",
     "BrokerError",
     "BrokerEvent",
     "BrokerOrder",
@@ -65,17 +62,15 @@ __all__ = [
     "BrokerSnapshot",
     "BrokerStatus",
     "CancelRequest",
+    "Clock",
     "Commission",
     "CommissionRecorded",
     "Currency",
-    "Dividend",
     "Entry",
     "Execution",
     "Figure",
     "FillCorrected",
     "FillRecorded",
-    "Floats",
-    "Instants",
     "Instrument",
     "InstrumentId",
     "IntentId",
@@ -92,7 +87,6 @@ __all__ = [
     "SecType",
     "Side",
     "Signal",
-    "Split",
     "StrategyName",
     "StrategyRecord",
     "TimeInForce",
@@ -106,7 +100,6 @@ __all__ = [
     "instrument_id",
     "iso",
     "order_ref",
-    "ordered",
     "parse_instrument",
     "parse_order_ref",
     "read_records",

@@ -1,13 +1,9 @@
 """Reports: one HTML page that needs nothing besides itself; pictures as PNG."""
 
-from mats.report.html_page import html
 from mats.report.pages import PageTable
-from mats.report.png import write
 from mats.report.sources import stored
 
 __all__ = [
     "PageTable",
-    "html",
     "stored",
-    "write",
 ]

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mats.backtest import BacktestRun, Curve
-from mats.backtest.result import net, starting_equity
-from mats.model import BarColumns, Currency, InstrumentId
+from mats.backtest.result.metrics import net, starting_equity
+from mats.model import Currency, InstrumentId
+from mats.model.bar_columns import BarColumns
 from mats.report import data
 
 Figure = dict[str, Any]

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mats.backtest import BacktestRun, Curve
-from mats.backtest.result import net, starting_equity
+from mats.backtest.result.metrics import net, starting_equity
 from mats.ledger.books import Trade
-from mats.model import BarColumns, Floats, Instants, Side, StrategyName
+from mats.model import Side, StrategyName
+from mats.model.bar_columns import BarColumns, Floats, Instants
 
 LINE_POINTS = 4_000
 CANDLES = 1_500

@@ -6,10 +6,12 @@ from itertools import groupby
 import msgspec
 
 from mats.backtest import BacktestRun
-from mats.backtest.result import Figure, TableRow, Value, net
+from mats.backtest.result import Figure, TableRow, Value
 from mats.backtest.result import formatting as words
+from mats.backtest.result.metrics import net
 from mats.ledger.books import Trade
-from mats.model import BarColumns, Floats, Instants, InstrumentId, StrategyName
+from mats.model import InstrumentId, StrategyName
+from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.report import charts, data
 from mats.report.charts import Chart
 

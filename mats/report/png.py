@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from mats.backtest import BacktestRun
-from mats.backtest.result import net
+from mats.backtest.result.metrics import net
 from mats.ledger.books import Trade
-from mats.model import BarColumns, Floats
+from mats.model.bar_columns import BarColumns, Floats
 from mats.report import data
 from mats.report.pages import Reported
 from mats.store.tables import library_part

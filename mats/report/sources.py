@@ -12,7 +12,8 @@ from mats.backtest.result import (
     minute,
 )
 from mats.errors import StrategyError, UserError
-from mats.model import BarData, Floats, Instants, InstrumentId
+from mats.model import InstrumentId
+from mats.model.bar_columns import BarData, Floats, Instants
 from mats.report.pages import Reported
 
 

@@ -1,11 +1,8 @@
 """The actor runtime: isolated actors with mailboxes, supervised, in real or in virtual time, on pykka."""
 
-from mats.runtime import chaos, events
-from mats.runtime.actor import Actor
-from mats.runtime.cell import ActorStatus
-from mats.runtime.chaos import ChaosPlan
+from mats.runtime import events
+from mats.runtime.actor import Actor, ActorClass, NoArgs
 from mats.runtime.clock import Clock, FollowedClock, SystemClock, VirtualClock
-from mats.runtime.deadletters import DeadLetter, DeadLetters
 from mats.runtime.errors import (
     ActorDeadError,
     ActorFailed,
@@ -13,6 +10,7 @@ from mats.runtime.errors import (
     AskTimeout,
     Deadlock,
     NameTaken,
+    NotUnderstood,
     RestartLimitReached,
     SimulatedCrash,
     StartTimeout,
@@ -33,23 +31,37 @@ from mats.runtime.events import (
 )
 from mats.runtime.hosts.thread import ThreadRuntime
 from mats.runtime.hosts.virtual import VirtualRuntime
-from mats.runtime.mailbox import MailboxSpec
-from mats.runtime.messages import Crash, Down, Drain, Outcome, Park, Refused, StartChild, Stop, StopChild, Unpark
-from mats.runtime.probe import Probe
-from mats.runtime.ref import Ref
-from mats.runtime.reply import Reply
+from mats.runtime.interfaces import ActorStatus
+from mats.runtime.messaging.dead_letters import DeadLetter, DeadLetters
+from mats.runtime.messaging.envelope import Reply
+from mats.runtime.messaging.mailbox import MailboxSpec
+from mats.runtime.messaging.messages import Crash, Down, Drain, Outcome, Stop
+from mats.runtime.messaging.ref import Address, Askable, Question, Ref
 from mats.runtime.runtime import Runtime, StopReport
-from mats.runtime.spec import Backoff, ChildSpec, Limit, SupervisorSpec
+from mats.runtime.spec import Backoff, ChildSpec, Limit, Spec, SupervisorSpec
+from mats.runtime.supervisor.commands import (
+    CommandResult,
+    Park,
+    Refused,
+    StartChild,
+    StopChild,
+    SupervisorMessage,
+    Unpark,
+)
+from mats.runtime.testing import ChaosPlan, Probe, chaos
 from mats.runtime.timers import Timer
 
 __all__ = [
     "Abandoned",
     "Actor",
+    "ActorClass",
     "ActorDeadError",
     "ActorFailed",
     "ActorStatus",
+    "Address",
     "AskInHandler",
     "AskTimeout",
+    "Askable",
     "Backoff",
     "ChaosPlan",
     "ChildFailed",
@@ -60,6 +72,7 @@ __all__ = [
     "ChildStarted",
     "ChildStopped",
     "Clock",
+    "CommandResult",
     "Crash",
     "DeadLetter",
     "DeadLetters",
@@ -74,20 +87,25 @@ __all__ = [
     "Limit",
     "MailboxSpec",
     "NameTaken",
+    "NoArgs",
+    "NotUnderstood",
     "Outcome",
     "Park",
     "Probe",
+    "Question",
     "Ref",
     "Refused",
     "Reply",
     "RestartLimitReached",
     "Runtime",
     "SimulatedCrash",
+    "Spec",
     "StartChild",
     "StartTimeout",
     "Stop",
     "StopChild",
     "StopReport",
+    "SupervisorMessage",
     "SupervisorSpec",
     "SystemClock",
     "TestCrash",

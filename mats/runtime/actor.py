@@ -4,22 +4,33 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from threading import Event
-from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Never, NoReturn, Protocol, TypeVar, overload
 
+import msgspec
 import pykka
 import structlog
 
 from mats.runtime.clock import Clock
-from mats.runtime.envelope import CURRENT, Envelope
-from mats.runtime.mailbox import Mailbox, MailboxSpec
-from mats.runtime.messages import Drain, Fault, Outcome, Stop
-from mats.runtime.reply import Reply
+from mats.runtime.errors import NotUnderstood
+from mats.runtime.interfaces import ActorSystem, RunningActor
+from mats.runtime.messaging import (
+    CURRENT,
+    Down,
+    Drain,
+    Envelope,
+    Fault,
+    Life,
+    Mailbox,
+    MailboxSpec,
+    Outcome,
+    Ref,
+    Reply,
+    Stop,
+    Vocabulary,
+    union_of,
+    vocabulary_of,
+)
 from mats.runtime.timers import Timer
-
-if TYPE_CHECKING:
-    from mats.runtime.incarnation import Incarnation
-    from mats.runtime.ref import Ref
-    from mats.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
 
@@ -28,19 +39,40 @@ if TYPE_CHECKING:
 
         actor_urn: str
         actor_stopped: Event
-        _actor_ref: Ref
+        _actor_ref: Ref[Any]
 
 else:
     _Base = pykka.Actor
 
+M = TypeVar("M")
+T = TypeVar("T")
+A_contra = TypeVar("A_contra", contravariant=True)
+
 HostKind = Literal["thread", "loop"]
 
 
-class Actor(_Base):
-    """Subclass it, give it `on_receive`, and let a supervisor or `Runtime.spawn` start it.
+class NoArgs(msgspec.Struct, frozen=True):
+    """The arguments of an actor that needs none."""
+
+
+class Watching(Protocol):
+    """An actor among whose messages is `Down`."""
+
+    incarnation: int
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ref(self) -> Ref[Down]: ...
+
+
+class Actor(_Base, Generic[M]):
+    """Subclass it with the union of its messages and an `on_receive`; a supervisor or `Runtime.spawn` starts it.
 
     All of an actor runs in its own host, `__init__` too, and one thing at a time. Any exception that leaves a hook or a
-    handler ends this incarnation; the next one is a new object with the same name, ref and mailbox.
+    handler ends this incarnation; the next one is a new object with the same name, ref and mailbox. A message that is
+    not in the union does not reach the handler: it becomes a dead letter, and its asker gets `NotUnderstood`.
     """
 
     host: ClassVar[HostKind] = "thread"
@@ -48,24 +80,30 @@ class Actor(_Base):
     mailbox: ClassVar[MailboxSpec] = MailboxSpec()
     started_at_once: ClassVar[bool] = True
     """Whether the actor counts as started when `on_start` has returned."""
+    vocabulary: ClassVar[Vocabulary] = Vocabulary((object,))
+    """The messages that reach `on_receive`; all, where the class names none."""
 
-    runtime: "Runtime"
-    ref: "Ref"
+    runtime: ActorSystem
+    ref: Ref[M]
     name: str
     incarnation: int
     clock: Clock
 
-    def inhabit(self, incarnation: "Incarnation") -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.vocabulary = vocabulary_of(union_of(cls, Actor))
+
+    def inhabit(self, incarnation: RunningActor) -> None:
         """Called by the runtime before `__init__`: everything above is there from the first line on."""
-        cell = incarnation.cell
+        slot = incarnation.slot
         self._incarnation = incarnation
-        self.runtime, self.ref, self.name, self.clock = cell.runtime, cell.ref, cell.name, cell.runtime.clock
+        self.runtime, self.ref, self.name, self.clock = slot.runtime, slot.ref, slot.name, slot.runtime.clock
         self.incarnation = incarnation.number
-        self.actor_urn, self._actor_ref = cell.ref.actor_urn, cell.ref
+        self.actor_urn, self._actor_ref = slot.ref.actor_urn, slot.ref
         self.actor_stopped = Event()
 
-    def __init__(self) -> None:
-        """Nothing to do: subclasses need not call it."""
+    def __init__(self, args: NoArgs = NoArgs()) -> None:  # noqa: B008
+        """A subclass takes one frozen struct, its `Args`, or nothing; it need not call this."""
 
     @cached_property
     def random(self) -> random.Random:
@@ -82,36 +120,35 @@ class Actor(_Base):
         """Recover the state and prepare; messages wait until this has returned."""
         return None
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: M) -> object:
         """Handle a message; what is returned (or awaited, on a loop) answers an ask."""
-        self.log.warning("unexpected message", message=repr(message))
-        return None
+        raise NotUnderstood(f"{self.name} does not understand {type(message).__name__}")
 
     def on_stop(self) -> Awaitable[None] | None:
-        """The actor ends normally: let go of what it holds."""
+        """The actor ends normally: release its resources."""
         return None
 
     def on_failure(self, error: BaseException) -> None:
-        """The actor ends because of `error`: let go of what it holds; its state is not to be trusted."""
+        """The actor ends because of `error`: release its resources; its state is not to be trusted."""
 
     def on_stop_asked(self, request: Stop | Drain) -> None:
-        """Somebody wants this actor to end. Supervisors first end their children."""
+        """This actor is to end. Supervisors first end their children."""
         self._incarnation.exit = "normal"
 
-    def after(self, seconds: float, message: object) -> Timer:
-        """Tell this incarnation `message` in `seconds`."""
+    def after(self, seconds: float, message: M) -> Timer:
+        """Send this incarnation `message` in `seconds`."""
         return self._arm(seconds, None, message)
 
-    def every(self, seconds: float, message: object, first: float | None = None) -> Timer:
-        """Tell this incarnation `message` every `seconds`, from `first` (default: `seconds`) on.
+    def every(self, seconds: float, message: M, first: float | None = None) -> Timer:
+        """Send this incarnation `message` every `seconds`, from `first` (default: `seconds`) on.
 
         Ticks keep their grid; a tick is left out while the one before it still waits in the mailbox.
         """
         if seconds <= 0:
-            raise ValueError(f"{self.name} asked for a timer every {seconds} s; give more than 0")
+            raise ValueError(f"{self.name}: invalid timer interval of {seconds} s; give more than 0")
         return self._arm(seconds if first is None else first, seconds, message)
 
-    def _arm(self, seconds: float, interval: float | None, message: object) -> Timer:
+    def _arm(self, seconds: float, interval: float | None, message: M) -> Timer:
         incarnation = self._incarnation
         timer = Timer(self.clock.monotonic() + seconds, interval, message, self._deliver, incarnation.timers)
         cause = incarnation.envelope
@@ -124,18 +161,25 @@ class Actor(_Base):
         return timer
 
     def _deliver(self, timer: Timer) -> None:
-        runtime, cell = self.runtime, self._incarnation.cell
+        runtime, slot = self.runtime, self._incarnation.slot
         number = runtime.next_id()
         root = timer.root or number
-        cell.mailbox.put(Envelope(timer, None, number, timer.cause, root, runtime.monotonic(), self.incarnation))
+        slot.mailbox.put(Envelope(timer, None, number, timer.cause, root, runtime.monotonic(), self.incarnation))
 
-    def watch(self, ref: "Ref", tag: object = None) -> None:
-        """Be told exactly one `Down` when the target's incarnation ends, or at once if it has none."""
-        number = self.incarnation
-        ref._cell.watch(lambda down: self.ref.signal(down, number), tag, self._incarnation)
+    def watch(self: Watching, ref: Ref[Never], tag: object = None) -> None:
+        """Get exactly one `Down` when the target's incarnation ends, or at once if it has none.
 
+        Only for an actor that has `Down` among its messages.
+        """
+        own, number = self.ref, self.incarnation
+        ref.watch(lambda down: own.signal(down, number), tag, Life(self.name, number))
+
+    @overload
+    def spawn_task(self, coroutine: Coroutine[Any, Any, M | None]) -> object: ...
+    @overload
+    def spawn_task(self, coroutine: Coroutine[Any, Any, T], then: Callable[[Outcome[T]], object]) -> object: ...
     def spawn_task(
-        self, coroutine: Coroutine[object, object, object], then: Callable[[Outcome], object] | None = None
+        self, coroutine: Coroutine[Any, Any, Any], then: Callable[[Outcome[Any]], object] | None = None
     ) -> object:
         """Run a long request beside the handlers; only on a loop. Returns the asyncio task, which may be cancelled.
 
@@ -145,7 +189,7 @@ class Actor(_Base):
         if CURRENT.get() is None and not self.runtime.in_handler():
             coroutine.close()
             raise RuntimeError(f"a task of {self.name} was started outside of the actor")
-        return self.runtime.spawn_task(self._incarnation, coroutine, then)
+        return self._incarnation.spawn_task(coroutine, then)
 
     def reply_later(self) -> Reply:
         """Answer the ask in hand later: return this from the handler, and `set` or `fail` it in a later turn."""
@@ -175,3 +219,16 @@ class Actor(_Base):
 
     def _start_actor_loop(self) -> None:
         raise TypeError(f"{self.name} is run by its runtime")
+
+
+class ActorClass(Protocol[A_contra, M]):
+    """A class of actors that is built from the arguments A: to the type checker, the class and its `Args` are one."""
+
+    def __call__(self, args: A_contra, /) -> Actor[M]: ...
+
+
+def checked_class(candidate: object) -> type[Actor[Any]]:
+    """`candidate`, if it is a class of actors; raises TypeError."""
+    if not (isinstance(candidate, type) and issubclass(candidate, Actor)):
+        raise TypeError(f"actor is {candidate!r}; give a subclass of Actor")
+    return candidate

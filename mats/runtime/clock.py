@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Seconds since an arbitrary origin; never goes back."""
 
     def advance(self, instant: Nanos) -> None:
-        """Somebody trusted has told the time. Only a clock that follows others heeds it."""
+        """A trusted source has given the time. Only a clock that follows others uses it."""
 
 
 class SystemClock:
@@ -55,7 +55,7 @@ class VirtualClock:
 
 
 class FollowedClock:
-    """A clock for replays: `now` is the last instant told, the machine's before the first one.
+    """A clock for replays: `now` is the last instant given, the machine's before the first one.
 
     `monotonic` stays the machine's, so that deadlines and timers keep their meaning.
     """

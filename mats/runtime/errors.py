@@ -3,7 +3,11 @@
 import pykka
 
 ActorDeadError = pykka.ActorDeadError
-"""The asked actor is closed: it ended, was parked or stopped, and nobody will answer."""
+"""The asked actor is closed: it ended, was parked or stopped, and will not answer."""
+
+
+class NotUnderstood(ActorDeadError):
+    """The message is not among those that the actor understands: it was sent to the wrong actor."""
 
 
 class ActorFailed(Exception):
@@ -16,7 +20,7 @@ class ActorFailed(Exception):
 
 
 class AskInHandler(RuntimeError):
-    """An actor tried to wait for another one; actors tell, and are told."""
+    """An actor tried to wait for another one; actors send messages, and are sent the answer."""
 
 
 class AskTimeout(pykka.Timeout, TimeoutError):
@@ -24,7 +28,7 @@ class AskTimeout(pykka.Timeout, TimeoutError):
 
 
 class Deadlock(RuntimeError):
-    """In virtual time: somebody waits, nothing can run and no timer is set."""
+    """In virtual time: a caller waits, nothing can run and no timer is set."""
 
 
 class NameTaken(ValueError):

@@ -55,7 +55,7 @@ class Escalated(msgspec.Struct, frozen=True):
 
 
 class HighWater(msgspec.Struct, frozen=True):
-    """A mailbox reached its mark of `depth` messages; told once until it has been empty again."""
+    """A mailbox reached its mark of `depth` messages; reported once until it has been empty again."""
 
     name: str
     depth: int

@@ -1,24 +1,31 @@
 """One life of an actor: begin, one step for each message, end. Hosts decide who calls these, and when."""
 
+import asyncio
 import inspect
 import random
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
-from mats.runtime.envelope import Envelope, Turn
-from mats.runtime.errors import ActorFailed, TestCrash
-from mats.runtime.messages import Crash, DownReason, Drain, Fault, Outcome, Started, Stop, TaskEnded
-from mats.runtime.reply import Reply
+from mats.runtime.actor import Actor
+from mats.runtime.errors import ActorFailed, NotUnderstood, TestCrash
+from mats.runtime.interfaces import ActorHome, ParentSink
+from mats.runtime.messaging import (
+    Crash,
+    DownReason,
+    Drain,
+    Envelope,
+    Fault,
+    Outcome,
+    Reply,
+    Started,
+    Stop,
+    TaskEnded,
+    Turn,
+)
+from mats.runtime.task_runner import start_task
 from mats.runtime.timers import Timer
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from mats.runtime.actor import Actor
-    from mats.runtime.cell import Cell, Sink
-
 
 DONE = object()
 """In place of a message: there is nothing to hand to the actor."""
@@ -34,13 +41,13 @@ class Incarnation(Turn):
     __slots__ = (
         "_args",
         "_built",
+        "_known",
         "_kwargs",
         "_parent",
         "_replies",
         "actor",
         "actor_class",
         "begun",
-        "cell",
         "error",
         "exit",
         "fenced",
@@ -48,6 +55,7 @@ class Incarnation(Turn):
         "loop",
         "number",
         "owed",
+        "slot",
         "started",
         "tasks",
         "thread_id",
@@ -56,22 +64,22 @@ class Incarnation(Turn):
 
     def __init__(
         self,
-        cell: "Cell",
-        actor_class: "type[Actor]",
+        slot: ActorHome,
+        actor_class: type[Actor[Any]],
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
-        parent: "Sink | None" = None,
+        parent: ParentSink | None = None,
     ) -> None:
         super().__init__(self, None)
-        self.cell = cell
+        self.slot = slot
         self.actor_class = actor_class
-        self.actor: Actor = actor_class.__new__(actor_class)
+        self.actor: Actor[Any] = actor_class.__new__(actor_class)
         self.number = 0
         self.exit: DownReason | None = None
         self.error: BaseException | None = None
         self.fenced = self.started = False
         self.timers: set[Timer] = set()
-        self.tasks: set[asyncio.Task[Outcome]] = set()
+        self.tasks: set[asyncio.Task[Outcome[Any]]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.begun = False
         self.handler: asyncio.Task[None] | None = None
@@ -80,6 +88,11 @@ class Incarnation(Turn):
         self._args, self._kwargs, self._parent = args, kwargs, parent
         self._replies: list[Reply] = []
         self._built = False
+        self._known = actor_class.vocabulary.known
+
+    @property
+    def name(self) -> str:
+        return self.slot.name
 
     def begin(self) -> Awaitable[None] | None:
         """Build the actor and run `on_start`."""
@@ -103,9 +116,9 @@ class Incarnation(Turn):
         """Tell the supervisor that the actor is up."""
         if not self.fenced and not self.started:
             self.started = True
-            self.cell.enter("running")
+            self.slot.enter("running")
             if self._parent is not None:
-                self._parent(Started(self.cell.name, self.number))
+                self._parent(Started(self.slot.name, self.number))
 
     def step(self, envelope: Envelope) -> Awaitable[None] | None:
         """Handle one message."""
@@ -114,21 +127,35 @@ class Incarnation(Turn):
             return None
         self.envelope = envelope
         try:
-            if message.__class__ is Crash:
-                raise TestCrash(message.reason)
+            if message.__class__ not in self._known:
+                self._check(message)
             result = self.actor.on_receive(message)
             if result is not None and hasattr(result, "__await__") and not isinstance(result, Reply):
                 return self._finish(self._awaitable(result), envelope)
             if envelope.reply is not None:
                 self._answer(envelope, result)
+        except NotUnderstood:
+            self._refuse(envelope, message)
         except BaseException as error:
             self.fail(error)
         return None
 
+    def _check(self, message: object) -> None:
+        """A message of a class that was not seen before: a subclass of what is understood, or none of the actor's."""
+        if isinstance(message, Crash):
+            raise TestCrash(message.reason)
+        if not self.actor_class.vocabulary.understands(message.__class__):
+            raise NotUnderstood(f"{self.name} does not understand {message.__class__.__name__}")
+
+    def _refuse(self, envelope: Envelope, message: object) -> None:
+        """A message that is not among those of the actor: a dead letter, and an error for its asker."""
+        foreign = Envelope(message, envelope.reply, envelope.id, envelope.cause, envelope.root, envelope.sent)
+        self.slot.runtime.lose(self.name, foreign, "not understood")
+
     def _admit(self, envelope: Envelope) -> object:
         """An ask, or a message with an addressee: what to hand to the actor; DONE if that is handled, stale or void."""
         if envelope.reply is not None and envelope.reply.abandoned:
-            self.cell.runtime.lose(self.cell.name, envelope, "expired")
+            self.slot.runtime.lose(self.slot.name, envelope, "expired")
             return DONE
         if envelope.only > 0 and envelope.only != self.number:
             return DONE
@@ -172,6 +199,10 @@ class Incarnation(Turn):
                 self._begun()
             elif envelope.reply is not None:
                 self._answer(envelope, value)
+        except NotUnderstood:
+            if envelope is None:
+                raise
+            self._refuse(envelope, envelope.message)
         except BaseException as error:
             self.fail(error)
 
@@ -183,7 +214,7 @@ class Incarnation(Turn):
             self._replies = [*(x for x in self._replies if not x.settled), reply]
         elif reply.abandoned:
             late = Envelope(value, None, envelope.id, envelope.cause, envelope.root, envelope.sent)
-            self.cell.runtime.lose(f"asker of {self.cell.name}", late, "expired")
+            self.slot.runtime.lose(f"asker of {self.slot.name}", late, "expired")
         else:
             reply.set(value)
 
@@ -199,9 +230,9 @@ class Incarnation(Turn):
         # The error's traceback knows this envelope: an envelope that knew the error would never be freed.
         reply, envelope.reply = envelope.reply, None
         if not envelope.only and envelope.message.__class__ is not Crash:
-            self.cell.runtime.lose(self.cell.name, envelope, "failed", error)
+            self.slot.runtime.lose(self.slot.name, envelope, "failed", error)
         if reply is not None:
-            reply.fail(ActorFailed(self.cell.name, error))
+            reply.fail(ActorFailed(self.slot.name, error))
 
     def end(self) -> Awaitable[None] | None:
         """Run the last hook, once; `over` comes next."""
@@ -215,35 +246,41 @@ class Incarnation(Turn):
             elif (result := self.actor.on_stop()) is not None:
                 return self._end_later(self._awaitable(result))
         except BaseException as error:
-            self._last_hook_failed(error)
+            self._last_hook_raised(error)
         return None
 
     async def _end_later(self, result: Awaitable[object]) -> None:
         try:
             await result
         except BaseException as error:
-            self._last_hook_failed(error)
+            self._last_hook_raised(error)
 
-    def _last_hook_failed(self, error: BaseException) -> None:
-        self.actor.log.error("last hook failed", error=repr(error), traceback=traceback.format_exc())
+    def _last_hook_raised(self, error: BaseException) -> None:
+        self.actor.log.error("on_stop or on_failure raised", error=repr(error), traceback=traceback.format_exc())
         if self.error is None:
             self.exit, self.error = "failed", error
 
     def over(self) -> None:
         """Settle what is owed and tell the watchers."""
         self.release()
-        self.cell.runtime.incarnation_ended(self)
+        self.slot.runtime.incarnation_ended(self)
 
     def release(self) -> None:
-        """Cancel the timers and fail the asks that nobody will answer any more."""
+        """Cancel the timers and fail the asks that will not be answered any more."""
         for timer in tuple(self.timers):
             timer.cancel()
-        error = ActorFailed(self.cell.name, self.error or RuntimeError("ended before it answered"))
+        error = ActorFailed(self.slot.name, self.error or RuntimeError("ended before it answered"))
         for reply in self._replies:
             reply.fail(error)
         self._replies.clear()
         if self.fenced and (envelope := self.envelope) is not None and envelope.reply is not None:
             envelope.reply.fail(error)
+
+    def spawn_task(
+        self, coroutine: Coroutine[Any, Any, object], then: Callable[[Outcome[Any]], object] | None
+    ) -> object:
+        """See `Actor.spawn_task`."""
+        return start_task(self, coroutine, then)
 
     def stack(self) -> str:
         """Where the thread of this incarnation is right now."""
@@ -252,4 +289,4 @@ class Incarnation(Turn):
 
     def random(self) -> random.Random:
         """A generator of its own, the same in each run with the same seed."""
-        return random.Random(f"{self.cell.runtime.seed}/{self.cell.name}/{self.number}")
+        return random.Random(f"{self.slot.runtime.seed}/{self.slot.name}/{self.number}")

@@ -3,31 +3,43 @@
 import itertools
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Event as Flag
 from threading import Lock
+from typing import Any, TypeVar, overload
 
 import msgspec
 import structlog
 
 from mats.runtime import events
-from mats.runtime.actor import Actor
-from mats.runtime.cell import ActorStatus, Cell, Sink, describe
+from mats.runtime.actor import ActorClass, NoArgs, checked_class
+from mats.runtime.actor_slot import ActorSlot, describe
 from mats.runtime.clock import Clock
-from mats.runtime.deadletters import DeadLetter, DeadLetters, Reason
-from mats.runtime.envelope import CURRENT, Envelope
-from mats.runtime.errors import ActorDeadError, StartTimeout
+from mats.runtime.errors import ActorDeadError, NotUnderstood, StartTimeout
 from mats.runtime.incarnation import Incarnation
-from mats.runtime.mailbox import Mailbox
-from mats.runtime.messages import Down, Outcome, Started, Stop
-from mats.runtime.probe import Probe
-from mats.runtime.ref import Ref
-from mats.runtime.reply import Reply
-from mats.runtime.spec import SupervisorSpec
-from mats.runtime.supervisor import as_child
+from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor
+from mats.runtime.messaging import (
+    CURRENT,
+    Address,
+    DeadLetter,
+    DeadLetters,
+    Down,
+    Envelope,
+    Mailbox,
+    Reason,
+    Ref,
+    Reply,
+    Started,
+    Stop,
+)
+from mats.runtime.spec import SupervisorSpec, arguments
+from mats.runtime.supervisor import SupervisorMessage, as_child
+from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
-from mats.runtime.trace import Trace
+
+A = TypeVar("A")
+M = TypeVar("M")
 
 
 class StopReport(msgspec.Struct, frozen=True):
@@ -55,9 +67,9 @@ class Runtime(ABC):
         self.on_event: list[Callable[[events.Event], None]] = []
         self.escalated = Flag()
         self.escalation = ""
-        self._cells: dict[str, Cell] = {}
+        self._slots: dict[str, ActorSlot] = {}
         self._lock = Lock()
-        self._root: Cell | None = None
+        self._root: ActorSlot | None = None
         self._root_started = Flag()
         self._root_down = Flag()
         self._abandoned: list[events.Abandoned] = []
@@ -68,10 +80,10 @@ class Runtime(ABC):
     # Hosts provide
 
     @abstractmethod
-    def new_mailbox(self, cell: Cell) -> Mailbox: ...
+    def new_mailbox(self, slot: ActorSlot) -> Mailbox: ...
 
     @abstractmethod
-    def new_ref(self, cell: Cell) -> Ref: ...
+    def new_ref(self, slot: ActorSlot) -> Ref[Any]: ...
 
     @abstractmethod
     def new_reply(self) -> Reply: ...
@@ -81,8 +93,8 @@ class Runtime(ABC):
         """Whether the caller is inside an actor, as far as the host knows better than the context."""
 
     @abstractmethod
-    def run(self, incarnation: Incarnation) -> None:
-        """Let an incarnation live."""
+    def run(self, slot: ActorSlot, incarnation: Incarnation) -> None:
+        """Let an incarnation of the name live."""
 
     @abstractmethod
     def interrupt(self, incarnation: Incarnation) -> None:
@@ -90,14 +102,6 @@ class Runtime(ABC):
 
     @abstractmethod
     def add_timer(self, timer: Timer) -> None: ...
-
-    @abstractmethod
-    def spawn_task(
-        self,
-        incarnation: Incarnation,
-        coroutine: Coroutine[object, object, object],
-        then: Callable[[Outcome], object] | None,
-    ) -> object: ...
 
     @abstractmethod
     def wait(self, flag: Flag, timeout: float) -> bool:
@@ -109,33 +113,37 @@ class Runtime(ABC):
 
     # Names
 
-    def cell(self, path: str) -> Cell:
-        """The cell of a name, made when first asked for."""
+    def slot(self, path: str) -> ActorSlot:
+        """The slot of a name, made when first asked for."""
         with self._lock:
-            cell = self._cells.get(path)
-            if cell is None:
-                cell = self._cells[path] = Cell(self, path)
-            return cell
+            slot = self._slots.get(path)
+            if slot is None:
+                slot = self._slots[path] = ActorSlot(self, path)
+            return slot
 
-    def ref(self, path: str) -> Ref:
-        """The ref of a name. It may be told before anybody runs there: the messages wait."""
-        return self.cell(path).ref
+    @overload
+    def ref(self, at: Address[M]) -> Ref[M]: ...
+    @overload
+    def ref(self, at: str) -> Ref[Any]: ...
+    def ref(self, at: Address[Any] | str) -> Ref[Any]:
+        """The ref of an address. Messages may be sent before an actor runs there: they wait."""
+        return self.slot(at if isinstance(at, str) else at.path).ref
 
     def probe(self, name: str | None = None) -> Probe:
         """A mailbox for tests and edges, to be queried."""
-        return Probe(self, self.cell(name or f"probe-{next(self._probes)}"))
+        return Probe(self, self.slot(name or f"probe-{next(self._probes)}").ref)
 
     def status(self) -> tuple[ActorStatus, ...]:
         """One line for each actor that was ever launched, by name."""
-        return tuple(cell.status() for cell in sorted(self._launched(), key=lambda cell: cell.name))
+        return tuple(slot.status() for slot in sorted(self._launched(), key=lambda slot: slot.name))
 
     # Life and death
 
-    def start(self, spec: SupervisorSpec) -> Ref:
+    def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         """Start the tree. Returns at once; `wait_started` waits."""
-        child = as_child(spec, "")
-        self._root = self.cell(spec.name)
-        self.launch(spec.name, child.actor, kwargs=child.args, parent=self._on_root, supervised=False)
+        child = as_child(spec, "", self)
+        self._root = self.slot(spec.name)
+        self.launch(spec.name, child.actor, child.args, parent=self._on_root)
         return self._root.ref
 
     def wait_started(self, timeout: float) -> None:
@@ -145,65 +153,86 @@ class Runtime(ABC):
                     if x.state != "running"]  # fmt: skip
             raise StartTimeout(f"not started within {timeout} s: {', '.join(late) or 'the root'}")
 
-    def spawn(self, actor_class: type[Actor], *args: object, name: str | None = None, **kwargs: object) -> Ref:
+    def spawn(
+        self,
+        actor: ActorClass[A, M],
+        args: A = NoArgs(),  # type: ignore[assignment]  # noqa: B008
+        *more: object,
+        name: str | None = None,
+        **named: object,
+    ) -> Ref[M]:
         """Start an actor without a supervisor, for tests and edges; its end is final and closes its mailbox."""
-        path = name or actor_class.__name__.lower()
-        self.launch(path, actor_class, args, kwargs)
-        return self.ref(path)
+        path = name or checked_class(actor).__name__.lower()
+        self._launch(path, actor, *_given(args, more, named))
+        return self.slot(path).ref
 
     def launch(
         self,
         path: str,
-        actor_class: type[Actor],
-        args: tuple[object, ...] = (),
+        actor: ActorClass[A, Any],
+        args: A = NoArgs(),  # type: ignore[assignment]  # noqa: B008
         kwargs: Mapping[str, object] | None = None,
-        parent: Sink | None = None,
+        *,
+        parent: ParentSink | None = None,
         supervised: bool = False,
     ) -> int:
-        """Start the next incarnation of a name and return its number; `parent` is told Started and Down."""
+        """Start the next incarnation of a name and return its number; `parent` is sent Started and Down."""
+        given = ((*args,), kwargs or {}) if isinstance(args, tuple) else _given(args, (), kwargs or {})
+        return self._launch(path, actor, *given, parent=parent, supervised=supervised)
+
+    def _launch(
+        self,
+        path: str,
+        actor: ActorClass[Any, Any],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        *,
+        parent: ParentSink | None = None,
+        supervised: bool = False,
+    ) -> int:
         turn = CURRENT.get()
-        if turn is not None and turn.incarnation.fenced:
-            raise RuntimeError(f"{turn.incarnation.cell.name} was abandoned and cannot start {path}")
-        cell = self.cell(path)
-        cell.order = next(self._launches)
-        incarnation = Incarnation(cell, actor_class, args, kwargs or {}, parent)
-        cell.launch(incarnation, parent, supervised)
+        if turn is not None and turn.sender.fenced:
+            raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
+        slot = self.slot(path)
+        slot.order = next(self._launches)
+        incarnation = Incarnation(slot, checked_class(actor), args, kwargs, parent)
+        slot.launch(incarnation, parent, supervised)
         number = incarnation.number
-        self.run(incarnation)
+        self.run(slot, incarnation)
         return number
 
-    def incarnation_ended(self, incarnation: Incarnation) -> None:
+    def incarnation_ended(self, incarnation: RunningActor) -> None:
         """Called by hosts after the last hook."""
-        cell, error = incarnation.cell, incarnation.error
+        slot, error = incarnation.slot, incarnation.error
         reason = incarnation.exit or "normal"
         if error is not None and not incarnation.fenced:
-            self._log.error("actor failed", actor=cell.name, incarnation=incarnation.number, error=describe(error))
-            if not cell.supervised:
-                self.emit(events.ChildFailed(cell.name, incarnation.number, reason, describe(error)))
-        cell.ended(incarnation, reason, error)
+            self._log.error("actor failed", actor=slot.name, incarnation=incarnation.number, error=describe(error))
+            if not slot.supervised:
+                self.emit(events.ChildFailed(slot.name, incarnation.number, reason, describe(error)))
+        slot.ended(incarnation, reason, error)
 
     def abandon(self, path: str) -> None:
-        """Give up an actor that does not end, and everybody below it; what they still send is dead (`stale`)."""
-        for cell in reversed(self._tree(path)):
-            incarnation = cell.incarnation
-            if incarnation is not None and (notice := cell.abandon(incarnation)) is not None:
+        """Give up an actor that does not end, and all actors below it; what they still send is lost (`stale`)."""
+        for slot in reversed(self._tree(path)):
+            incarnation = slot.incarnation
+            if incarnation is not None and (notice := slot.abandon(incarnation)) is not None:
                 self._abandoned.append(notice)
                 self.emit(notice)
                 self.interrupt(incarnation)
 
-    def _tree(self, path: str) -> list[Cell]:
+    def _tree(self, path: str) -> list[ActorSlot]:
         with self._lock:
-            cells = [c for c in self._cells.values() if c.name == path or c.name.startswith(f"{path}/")]
-        return sorted(cells, key=lambda cell: cell.order)
+            slots = [c for c in self._slots.values() if c.name == path or c.name.startswith(f"{path}/")]
+        return sorted(slots, key=lambda slot: slot.order)
 
     def close(self, path: str) -> None:
-        """Close the mailbox of a name and of all names below it, as far as nobody runs there."""
-        for cell in self._tree(path):
-            if cell.incarnation is None:
-                cell.close()
-                cell.children = None
-                if cell.state == "backoff":
-                    cell.enter("stopped")
+        """Close the mailbox of a name and of all names below it, except where an actor runs."""
+        for slot in self._tree(path):
+            if slot.incarnation is None:
+                slot.close()
+                slot.children = None
+                if slot.state == "backoff":
+                    slot.enter("stopped")
 
     def stop(self, timeout: float = 30.0) -> StopReport:
         """Stop the tree in reverse start order, then whatever was spawned; abandon what is left after `timeout`."""
@@ -211,28 +240,28 @@ class Runtime(ABC):
         before = len(self._abandoned)
         if self._root is not None and self._root.ref.signal(Stop()):
             self.wait(self._root_down, timeout)
-        for cell in reversed(self._launched()):
-            if cell.incarnation is not None and not cell.supervised and cell is not self._root:
+        for slot in reversed(self._launched()):
+            if slot.incarnation is not None and not slot.supervised and slot is not self._root:
                 gone = Flag()
-                cell.watch(partial(_raise_flag, gone), None)
-                cell.ref.stop()
+                slot.watch(partial(_set_flag, gone), None)
+                slot.ref.stop()
                 self.wait(gone, max(0.0, timeout - (self.monotonic() - began)))
-        for cell in reversed(self._launched()):
-            self.abandon(cell.name)
-            cell.close()
+        for slot in reversed(self._launched()):
+            self.abandon(slot.name)
+            slot.close()
         return StopReport(self.monotonic() - began, tuple(self._abandoned[before:]))
 
-    def _launched(self) -> list[Cell]:
+    def _launched(self) -> list[ActorSlot]:
         with self._lock:
-            cells = [cell for cell in self._cells.values() if cell.number]
-        return sorted(cells, key=lambda cell: cell.order)
+            slots = [slot for slot in self._slots.values() if slot.number]
+        return sorted(slots, key=lambda slot: slot.order)
 
-    def forget(self, cell: Cell) -> None:
+    def forget(self, path: str) -> None:
         """Take a probe's name back."""
         with self._lock:
-            self._cells.pop(cell.name, None)
+            self._slots.pop(path, None)
 
-    def _on_root(self, notice: object) -> None:
+    def _on_root(self, notice: Started | Down) -> None:
         match notice:
             case Started():
                 self._root_started.set()
@@ -254,9 +283,10 @@ class Runtime(ABC):
                 self._log.error("event hook failed", supervision_event=event, error=repr(error))
 
     def lose(self, name: str, envelope: Envelope, reason: Reason, error: BaseException | None = None) -> None:
-        """Record a user message that nobody will handle, and tell its asker."""
+        """Record a user message that will not be handled, and fail its ask."""
         if envelope.reply is not None:
-            envelope.reply.fail(ActorDeadError(f"{name} did not handle the message: {reason}"))
+            error_class = NotUnderstood if reason == "not understood" else ActorDeadError
+            envelope.reply.fail(error_class(f"{name} did not handle {type(envelope.message).__name__}: {reason}"))
         if envelope.only:
             return
         text = describe(error) if error is not None else ""
@@ -265,8 +295,18 @@ class Runtime(ABC):
         )
 
 
-def _raise_flag(flag: Flag, _down: object) -> None:
+def _set_flag(flag: Flag, _down: object) -> None:
     flag.set()
+
+
+def _given(
+    args: object, more: tuple[object, ...], named: Mapping[str, object]
+) -> tuple[tuple[object, ...], Mapping[str, object]]:
+    """How the arguments are handed to the constructor."""
+    if isinstance(args, NoArgs):
+        return more, named
+    positional, by_name = arguments(args)
+    return (*positional, *more), {**by_name, **named}
 
 
 def _trace(error: BaseException | None) -> str:

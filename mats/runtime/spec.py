@@ -3,11 +3,13 @@
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from mats.runtime.actor import Actor
+from mats.runtime.actor import ActorClass, checked_class
+
+A = TypeVar("A")
 
 RestartKind = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "rest_for_one", "one_for_all"]
@@ -60,18 +62,31 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.max, self.min * 2.0 ** min(attempt, 60)) * (1 + u * self.jitter)
 
 
-class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One actor under a supervisor.
-
-    `args` are the keyword arguments of its constructor. `restart`: always (`permanent`), after failures only
-    (`transient`) or never (`temporary`). `limit`, `backoff` and `over_limit` default to the supervisor's. At a restart
-    waiting messages are kept or flushed. `start_deadline` and `stop_deadline` are in seconds. At shutdown the child
-    handles what waits (`drain`) or ends after the message in hand (`stop`).
-    """
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a supervisor can run; the deadlines are in seconds."""
 
     name: str
-    actor: type[Actor]
-    args: Mapping[str, object] = {}
+
+    @property
+    def start_deadline(self) -> float:
+        raise NotImplementedError
+
+    @property
+    def stop_deadline(self) -> float:
+        raise NotImplementedError
+
+
+class ChildSpec(Spec, Generic[A], frozen=True, kw_only=True):
+    """One actor under a supervisor.
+
+    `args` are the actor's `Args`. `restart`: always (`permanent`), after failures only (`transient`) or never
+    (`temporary`). `limit`, `backoff` and `over_limit` default to the supervisor's. At a restart waiting messages are
+    kept or flushed. `start_deadline` and `stop_deadline` are in seconds. At shutdown the child handles what waits
+    (`drain`) or ends after the message in hand (`stop`).
+    """
+
+    actor: ActorClass[A, Any]
+    args: A
     restart: RestartKind = "permanent"
     limit: Limit | None = None
     backoff: Backoff | None = None
@@ -83,8 +98,10 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_name("child", self.name)
-        if not (isinstance(self.actor, type) and issubclass(self.actor, Actor)):
-            raise TypeError(f"child {self.name}: actor is {self.actor!r}; give a subclass of Actor")
+        try:
+            actor = checked_class(self.actor)
+        except TypeError as error:
+            raise TypeError(f"child {self.name}: {error}") from None
         _choose(f"child {self.name}", "restart", self.restart, RestartKind)
         _choose(f"child {self.name}", "mailbox_at_restart", self.mailbox_at_restart, MailboxAtRestart)
         _choose(f"child {self.name}", "shutdown", self.shutdown, Shutdown)
@@ -93,24 +110,32 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
         for field, value in (("start_deadline", self.start_deadline), ("stop_deadline", self.stop_deadline)):
             if value <= 0:
                 raise ValueError(f"child {self.name}: {field} is {value} s; give more than 0")
+        positional, named = arguments(self.args)
         try:
-            inspect.signature(self.actor).bind(**self.args)
+            inspect.signature(actor).bind(*positional, **named)
         except TypeError as error:
-            raise TypeError(f"child {self.name}: args do not fit {self.actor.__name__}: {error}") from None
+            raise TypeError(f"child {self.name}: args do not fit {actor.__name__}: {error}") from None
+        expected = getattr(actor, "Args", None)
+        if expected is not None and not isinstance(self.args, expected):
+            raise TypeError(f"child {self.name}: args are {self.args!r}; give {expected.__qualname__}")
 
 
-class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):
+def arguments(args: object) -> tuple[tuple[object, ...], Mapping[str, object]]:
+    """How the arguments of an actor are handed to its constructor."""
+    return ((), args) if isinstance(args, Mapping) else ((args,), {})
+
+
+class SupervisorSpec(Spec, frozen=True, kw_only=True):
     """A supervisor and its children, in start order.
 
     `strategy`: when a child fails, restart it (`one_for_one`), it and those after it (`rest_for_one`), or all. `limit`
     counts the failures of all children that have no limit of their own; None is no limit. `backoff` and `over_limit`
     hold for children without their own. Over the limit: give up and let the parent decide (`escalate`), keep the child
-    down until somebody unparks it (`park`), or go on (`keep`).
+    down until it is unparked (`park`), or go on (`keep`).
     """
 
-    name: str
     strategy: Strategy = "one_for_one"
-    children: "tuple[ChildSpec | SupervisorSpec, ...]" = ()
+    children: tuple[Spec, ...] = ()
     limit: Limit | None = None
     backoff: Backoff = Backoff()
     over_limit: OverLimit = "escalate"

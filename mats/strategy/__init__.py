@@ -1,11 +1,8 @@
 """Everything a strategy file needs: `from mats.strategy import Strategy, limit, market`."""
 
-from mats.data.bars import to_frame
+from mats.data import to_frame
 from mats.errors import StrategyError
-from mats.model.executions import FillRecorded
-from mats.model.instrument import InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.orders import OrderState, OrderTicket, OrderView, Side
+from mats.model import Bar, FillRecorded, InstrumentId, OrderState, OrderTicket, OrderView, Quote, Side
 from mats.strategy.base import Strategy
 from mats.strategy.host import LogLevel, Position
 from mats.strategy.params import parse_assignments

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from mats.backtest import Prepared, Request, code_of, prepare, run_backtest
 from mats.backtest.result import hold_all, make_result, replace_result, result_name
 from mats.errors import StrategyError, SweepError
-from mats.model import BarData, Nanos
+from mats.model import Nanos
+from mats.model.bar_columns import BarData
 from mats.settings import Settings
 from mats.sweep.grid import Axis
 from mats.sweep.plan import SweepPlan, check, corners

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mats.model import BarData
+from mats.model.bar_columns import BarData
 from mats.sweep.executor import Executor, Lost
 from mats.sweep.plan import SweepPlan, grid_tasks, refused
 from mats.sweep.trials import Trial, TrialTask, ranked

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-from mats.model import BarData
+from mats.model.bar_columns import BarData
 from mats.sweep.executor import Executor
 from mats.sweep.run import run_sweep
 from mats.sweep.table import Manifest, SweepTable

@@ -14,7 +14,8 @@ from arcticdb import LibraryOptions
 from mats.backtest import Code, DataSource
 from mats.backtest.result import Metrics
 from mats.errors import SweepError
-from mats.model import Floats, Instants, Nanos
+from mats.model import Nanos
+from mats.model.bar_columns import Floats, Instants
 from mats.store.tables import LIBRARY, connect, open_library, symbol_name, time_index, turn
 from mats.sweep.grid import Axis
 from mats.sweep.plan import SweepPlan

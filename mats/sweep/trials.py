@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from mats.model import Floats, Instants, Nanos
+from mats.model import Nanos
+from mats.model.bar_columns import Floats, Instants
 from mats.sweep.grid import Parameters
 
 State = Literal["complete", "failed", "refused"]

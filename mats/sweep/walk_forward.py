@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from mats.errors import StrategyError
-from mats.model import DAY, HOUR, MINUTE, Floats, Instants, Nanos
+from mats.model import DAY, HOUR, MINUTE, Nanos
+from mats.model.bar_columns import Floats, Instants
 
 UNITS = {"w": 7 * DAY, "d": DAY, "h": HOUR, "m": MINUTE}
 SPAN = re.compile(r"(\d+)([wdhm])")

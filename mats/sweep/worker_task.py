@@ -3,8 +3,8 @@
 import msgspec
 
 from mats.backtest import BacktestRun, run_backtest
-from mats.backtest.result import measure_curve
-from mats.model import BarData
+from mats.backtest.result.metrics import measure_curve
+from mats.model.bar_columns import BarData
 from mats.sweep.plan import SweepPlan
 from mats.sweep.trials import Trial, TrialTask
 

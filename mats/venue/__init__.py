@@ -2,22 +2,23 @@
 
 from mats.venue.bar_market import BarMarket, Friction, Lapsed, MarketBar, Met, Traded, Visit, Working
 from mats.venue.brokerage import Brokerage
-from mats.venue.clock import AcceleratedClock, Clock, DataClock, ShiftedClock, SystemClock, wait_until
+from mats.venue.clock import AcceleratedClock, AlarmClock, DataClock, ShiftedClock, SteppedClock, SystemClock, Timer
 
 __all__ = [
     "AcceleratedClock",
+    "AlarmClock",
     "BarMarket",
     "Brokerage",
-    "Clock",
     "DataClock",
     "Friction",
     "Lapsed",
     "MarketBar",
     "Met",
     "ShiftedClock",
+    "SteppedClock",
     "SystemClock",
+    "Timer",
     "Traded",
     "Visit",
     "Working",
-    "wait_until",
 ]

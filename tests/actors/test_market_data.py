@@ -49,10 +49,11 @@ class World:
         self.runtime, self._a_ready = runtime, a_ready
         self.broker, self.risk, self.portfolio = (runtime.probe(name) for name in ("heard", "risk", "portfolio"))
         self.line = runtime.ref("ib-99")
-        self.data = runtime.spawn(
-            MarketData, self.line, self.risk.ref, self.portfolio.ref, stale_after=10.0, name="market-data"
-        )
+        self.data = runtime.spawn(MarketData, self.args(), name="market-data")
         self.portfolio.expect_message(Resubscribe())
+
+    def args(self):
+        return MarketData.Args(connection=self.line, risk=self.risk.ref, portfolio=self.portfolio.ref, stale_after=10.0)
 
     def connect(self, session="1"):
         """The connection comes up (anew) and says that it is ready."""
@@ -317,7 +318,7 @@ def test_a_restarted_actor_calls_its_followers(world, runtime, probe):
     world.asked()
     world.data.stop()
     runtime.run_until_idle()
-    runtime.launch("market-data-2", MarketData, (world.line, world.risk.ref, world.portfolio.ref, 10.0))
+    runtime.launch("market-data-2", MarketData, world.args())
     assert world.asked() == [AskToResubscribe("market-data-2")]
 
 

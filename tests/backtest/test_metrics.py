@@ -192,7 +192,7 @@ def test_a_run_that_holds_twice_the_benchmark_has_a_beta_of_two() -> None:
     assert metrics.benchmark_return == pytest.approx(103 / 99 - 1)
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(1.0, 1e6), min_size=2, max_size=40))
 def test_drawdowns_are_those_of_a_plain_search_and_of_the_library(equity: list[float]) -> None:
     values = np.array([100.0, *equity])
@@ -207,7 +207,7 @@ def test_drawdowns_are_those_of_a_plain_search_and_of_the_library(equity: list[f
     assert deepest == pytest.approx(float(empyrical.max_drawdown(np.diff(values) / values[:-1])), abs=1e-9)
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(-50.0, 1e7) | st.just(100.0), max_size=40), st.sampled_from([60, 3_600, 86_400]))
 def test_no_figure_is_ever_nan_or_infinite(equity: list[float], seconds: int) -> None:
     run = run_of(curve(*equity, seconds=seconds), seconds=seconds)

@@ -10,8 +10,7 @@ import pykka
 from rich.console import Console
 from rich.table import Table
 
-from mats.runtime import Actor, MailboxSpec, Ref, ThreadRuntime, VirtualRuntime
-from mats.runtime.runtime import Runtime
+from mats.runtime import Actor, MailboxSpec, Ref, Runtime, ThreadRuntime, VirtualRuntime
 
 MESSAGES = 50_000
 ASKS = 3_000
@@ -40,13 +39,18 @@ class StockSink(pykka.ThreadingActor):
             self.done.set()
 
 
-class Sink(Actor):
+class Sink(Actor[Tick]):
     """The same on this runtime."""
 
     mailbox = MailboxSpec(capacity=1_000_000)
 
-    def __init__(self, goal: int, done: threading.Event, following: Ref | None = None) -> None:
-        self.goal, self.done, self.following, self.count = goal, done, following, 0
+    class Args(msgspec.Struct, frozen=True):
+        goal: int
+        done: threading.Event
+        following: Ref[Tick] | None = None
+
+    def __init__(self, args: Args) -> None:
+        self.goal, self.done, self.following, self.count = args.goal, args.done, args.following, 0
 
     def on_receive(self, message: Tick) -> None:
         self.count += 1
@@ -65,8 +69,8 @@ class StockEcho(pykka.ThreadingActor):
         return message
 
 
-class Echo(Actor):
-    def on_receive(self, message: object) -> object:
+class Echo(Actor[int]):
+    def on_receive(self, message: int) -> object:
         return message
 
 
@@ -90,9 +94,9 @@ def stock_tells() -> float:
 def tells(make: Callable[[], Runtime], sink: type[Sink], hops: int = 1) -> float:
     """Messages handled per second through a chain of `hops` actors."""
     runtime, done = make(), threading.Event()
-    ref = runtime.spawn(sink, MESSAGES, done, name="sink-0")
+    ref = runtime.spawn(sink, Sink.Args(MESSAGES, done), name="sink-0")
     for hop in range(1, hops):
-        ref = runtime.spawn(sink, MESSAGES, done, ref, name=f"sink-{hop}")
+        ref = runtime.spawn(sink, Sink.Args(MESSAGES, done, ref), name=f"sink-{hop}")
     if isinstance(runtime, VirtualRuntime):
         runtime.run_until_idle()
     began = time.perf_counter()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
 
 BUYER = '''
 from mats.strategy import Bar, Strategy

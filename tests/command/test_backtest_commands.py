@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
+from actors.cli import app
 from mats.backtest.result.dataframes import digest
 from mats.backtest.result.result import Record
 from mats.backtest.result.storage import load_result, records
@@ -20,7 +21,6 @@ from mats.errors import UserError
 from mats.store.tables.backtests import BacktestLibrary
 from mats.store.tables.bars import BarStore
 from mats.store.tables.connection import lmdb_uri
-from run import app
 from tests.command.backtests_page import LINES, PAGE
 from tests.command.command import PATIENCE, ROOT
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from actors.cli import COMMANDS
 from mats.settings import Settings, load_settings
-from run import COMMANDS
 from tests.command.command import PATIENCE, ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "docs/README.md", ROOT / "docs/operations.md")

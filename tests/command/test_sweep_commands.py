@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from actors.cli import app
 from mats.backtest.result.storage import records
 from mats.report.sweeps.source import stored
 from mats.store.tables.connection import lmdb_uri
 from mats.sweep.table import SweepTable
 from mats.sweep.trials import ranked
-from run import app
 from tests.command.backtests_page import LINES, write_bars
 from tests.command.command import PATIENCE, ROOT
 

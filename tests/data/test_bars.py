@@ -27,7 +27,7 @@ def parts_of_some_minutes(draw) -> list[Bar]:
     return parts
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(parts_of_some_minutes(), st.sampled_from([5, 15, 60, 300]))
 def test_each_bar_is_exactly_its_parts(parts, seconds):
     bars = aggregate(parts, seconds)
@@ -40,7 +40,7 @@ def test_each_bar_is_exactly_its_parts(parts, seconds):
         assert bar.seconds == seconds
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(parts_of_some_minutes())
 def test_two_steps_give_the_same_bars_as_one(parts):
     direct, stepwise = aggregate(parts, 300), aggregate(aggregate(parts, 60), 300)
@@ -49,7 +49,7 @@ def test_two_steps_give_the_same_bars_as_one(parts):
     assert all(math.isclose(a.wap, b.wap, rel_tol=1e-12) for a, b in zip(direct, stepwise, strict=True))
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(parts_of_some_minutes(), st.randoms(use_true_random=False))
 def test_repeated_parts_change_nothing(parts, random):
     once, again = BarBuilder("SPY", 60), BarBuilder("SPY", 60)

@@ -9,6 +9,7 @@ import pytest
 from ib_async import IB, Stock
 
 from mats.gateway import PaperGateway
+from tests.patience import PATIENCE
 
 
 class Bench:
@@ -17,21 +18,20 @@ class Bench:
     @staticmethod
     def run(scenario: Coroutine[object, object, None]) -> None:
         """Runs a scenario with a deadline."""
-        asyncio.run(asyncio.wait_for(scenario, 30))
+        asyncio.run(asyncio.wait_for(scenario, PATIENCE))
 
     @staticmethod
-    async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    async def until(condition: Callable[[], object]) -> None:
         """Lets the loop turn until the condition holds."""
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110, a condition has no event
-                await asyncio.sleep(0.001)
+        while not condition():  # noqa: ASYNC110, a condition has no event
+            await asyncio.sleep(0)
 
     @asynccontextmanager
     async def client(self, gateway: PaperGateway, client_id: int) -> AsyncIterator[IB]:
         """A connected client, fetched completely, and gone from the gateway afterwards."""
         ib = IB()
         ib.client.MaxRequests = 0
-        await ib.connectAsync("127.0.0.1", gateway.port, clientId=client_id, timeout=5, raiseSyncErrors=True)
+        await ib.connectAsync("127.0.0.1", gateway.port, clientId=client_id, timeout=PATIENCE, raiseSyncErrors=True)
         try:
             yield ib
         finally:

@@ -9,16 +9,7 @@ from ib_async import Forex, MarketOrder
 
 from mats.gateway import PaperGateway
 from mats.model.timestamp import SECOND
-
-
-class SetClock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 1_700_000_000 * SECOND
-
-    def now(self) -> int:
-        return self.time
+from mats.venue.clock import SteppedClock
 
 
 def test_ticks_flow_until_they_are_cancelled(bench):
@@ -42,12 +33,12 @@ def test_ticks_flow_until_they_are_cancelled(bench):
 
 def test_real_time_bars_are_the_bars_that_history_shows_later(bench):
     async def scenario():
-        clock = SetClock()
+        clock = SteppedClock(1_700_000_000 * SECOND)
         async with PaperGateway(clock=clock) as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
             bars = ib.reqRealTimeBars(contract, 5, "TRADES", False)
             await ib.reqCurrentTimeAsync()
-            clock.time += 10 * SECOND
+            clock.leap(10 * SECOND)
             await bench.until(lambda: len(bars) == 2)
             past = await ib.reqHistoricalDataAsync(contract, "", "10 S", "5 secs", "TRADES", False)
             assert [(b.date, b.open, b.high, b.low, b.close, b.volume) for b in past] == [
@@ -69,7 +60,7 @@ def test_real_time_bars_are_the_bars_that_history_shows_later(bench):
 )
 def test_past_bars_are_complete_and_never_beyond_the_clock(bench, size, duration, count):
     async def scenario():
-        clock = SetClock()
+        clock = SteppedClock(1_700_000_000 * SECOND)
         async with PaperGateway(clock=clock) as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
             bars = await ib.reqHistoricalDataAsync(contract, "", duration, size, "TRADES", False, formatDate=2)

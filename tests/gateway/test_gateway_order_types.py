@@ -10,6 +10,7 @@ from ib_async import LimitOrder, MarketOrder, Order, StopOrder
 from mats.gateway import PaperGateway
 from mats.model.market import Quote
 from mats.model.timestamp import DAY, HOUR, SECOND, from_datetime
+from mats.venue.clock import SteppedClock
 from mats.venue.markets.sessions import TradingSession
 from mats.venue.models.latency import FixedLatency
 from mats.venue.models.margin import CashMargin
@@ -28,14 +29,6 @@ class OfficeHours:
         return session if instant < session.late else TradingSession(*(moment + DAY for moment in session))
 
 
-class HandClock:
-    def __init__(self, time=NOON):
-        self.time = time
-
-    def now(self):
-        return self.time
-
-
 class Stage:
     """A gateway whose market stands still until the test shows a quote, and a client of it."""
 
@@ -51,7 +44,7 @@ class Stage:
         await self.ib.reqCurrentTimeAsync()
 
     async def show(self, bid, ask, size=1000):
-        orders, now = self.gateway._orders, self.clock.time
+        orders, now = self.gateway._orders, self.clock.now()
         orders.advance(now)
         orders.process(self.gateway.exchange.on_quote(Quote("SPY", now, bid, ask, size, size, bid)))
         await self.settled()
@@ -68,7 +61,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(bench, *, time=NOON, state=None, opening=(99.99, 100.0), **models):
-    clock = HandClock(time)
+    clock = SteppedClock(time)
     async with PaperGateway(clock=clock, state=state, models=VenueModels(**models)) as gateway:
         gateway._tasks[0].cancel()
         async with bench.client(gateway, 1) as ib:
@@ -265,10 +258,10 @@ def test_outside_the_hours_an_order_waits_and_a_warning_says_until_when(bench):
             assert status((await s.seen())[trade.order.orderId]) == "PreSubmitted"
             words = "Order Message:\nBUY 10 SPY ARCA\nWarning: Your order will not be placed at the exchange until "
             assert s.errors == [(399, words + "2026-03-05 04:00:00 US/Eastern.")]
-            s.clock.time += 10 * HOUR
+            s.clock.leap(10 * HOUR)
             await s.show(99.9, 100.0)
             assert status((await s.seen())[trade.order.orderId]) == "PreSubmitted"
-            s.clock.time += 5 * HOUR
+            s.clock.leap(5 * HOUR)
             await s.show(99.9, 100.0)
             assert status(trade) == "Filled"
 
@@ -285,7 +278,7 @@ def test_orders_end_at_the_close_or_trade_in_it_and_a_market_order_has_no_other_
             s.place(StopOrder("BUY", 10, 200.0, outsideRth=True))
             await s.settled()
             assert s.codes == [2109]
-            s.clock.time += 5 * HOUR
+            s.clock.leap(5 * HOUR)
             await s.show(80.0, 81.0)
             assert [status(t) for t in (day, on_close, refused)] == ["Cancelled", "Filled", "Cancelled"]
             assert (on_close.orderStatus.avgFillPrice, status(longer)) == (99.99, "Filled")
@@ -300,10 +293,10 @@ def test_an_order_good_till_a_time_reports_it_and_ends_then(bench):
             await s.settled()
             (seen,) = (await s.seen()).values()
             assert seen.order.goodTillDate == "20260306 14:00:00 UTC"
-            s.clock.time += 2 * DAY
+            s.clock.leap(2 * DAY)
             await s.show(99.9, 100.0)
             assert status(trade) == "Submitted"
-            s.clock.time += 2 * HOUR
+            s.clock.leap(2 * HOUR)
             await s.show(99.9, 100.0)
             assert (status(trade), s.codes) == ("Cancelled", [202])
 
@@ -350,7 +343,7 @@ def test_a_cancel_on_its_way_comes_too_late_for_an_order_that_fills(bench):
             s.ib.cancelOrder(trade.order)
             await s.settled()
             assert status(trade) == "PendingCancel"
-            s.clock.time += SECOND
+            s.clock.leap(SECOND)
             await s.show(98.9, 99.0)
             assert (status(trade), s.codes) == ("Filled", [])
             assert trade.fills[0].execution.price == 100.0

@@ -5,6 +5,7 @@ from ib_async import ExecutionFilter, Forex, LimitOrder, MarketOrder, Order, Sto
 
 from mats.gateway import PaperGateway
 from mats.model.timestamp import DAY, SECOND
+from mats.venue.clock import SteppedClock
 
 
 def record_messages(ib):
@@ -113,7 +114,7 @@ def test_an_order_larger_than_the_quoted_size_fills_in_parts(bench):
         async with PaperGateway() as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib, "BAC")
             trade = ib.placeOrder(contract, MarketOrder("BUY", 5000))
-            await bench.until(trade.isDone, 10)
+            await bench.until(trade.isDone)
             shares = [fill.execution.shares for fill in trade.fills]
             assert len(shares) > 1
             assert sum(shares) == 5000
@@ -264,25 +265,15 @@ def test_a_manual_order_is_sent_to_the_master_without_a_reference(bench):
     bench.run(scenario())
 
 
-class SetClock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 1_700_000_000 * SECOND
-
-    def now(self) -> int:
-        return self.time
-
-
 def test_a_day_order_ends_with_the_day_and_a_lasting_one_does_not(bench):
     async def scenario():
-        clock = SetClock()
+        clock = SteppedClock(1_700_000_000 * SECOND)
         async with PaperGateway(clock=clock) as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
             day = ib.placeOrder(contract, LimitOrder("BUY", 10, 1.0))
             lasting = ib.placeOrder(contract, LimitOrder("BUY", 10, 1.0, tif="GTC"))
             await bench.until(lambda: lasting.orderStatus.status == "Submitted")
-            clock.time += DAY
+            clock.leap(DAY)
             await bench.until(day.isDone)
             assert (day.orderStatus.status, lasting.orderStatus.status) == ("Cancelled", "Submitted")
 
@@ -314,7 +305,8 @@ def test_an_order_belongs_to_its_client_id_and_outlives_the_connection(bench):
 
 def test_profit_and_loss_follow_the_trades(bench):
     async def scenario():
-        async with PaperGateway(clock=SetClock()) as gateway, bench.client(gateway, 1) as ib:
+        clock = SteppedClock(1_700_000_000 * SECOND)
+        async with PaperGateway(clock=clock) as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
             total = ib.reqPnL("DU1000001")
             await bench.until(lambda: total.unrealizedPnL == 0)
@@ -323,10 +315,13 @@ def test_profit_and_loss_follow_the_trades(bench):
             await bench.until(lambda: trade.orderStatus.status == "Submitted")
             paid = gateway.exchange.mark("SPY") - 3
             gateway.faults.fill(trade.order.permId, 10, paid)
-            await bench.until(lambda: total.unrealizedPnL == 30)
+            clock.leap(SECOND)
+            await ib.reqCurrentTimeAsync()
+            gain = 10 * float(gateway.exchange.mark("SPY") - paid)
+            await bench.until(lambda: total.unrealizedPnL == pytest.approx(gain) != 0)
             single = ib.reqPnLSingle("DU1000001", "", contract.conId)
             await bench.until(lambda: single.position == 10)
-            assert single.unrealizedPnL == 30
+            assert single.unrealizedPnL == pytest.approx(gain)
 
     bench.run(scenario())
 

@@ -11,6 +11,7 @@ from ib_async import LimitOrder, MarketOrder
 
 from mats.gateway import PaperGateway
 from mats.gateway.server import GatewayError
+from tests.patience import PATIENCE
 
 
 def test_a_restarted_gateway_has_the_same_positions_orders_executions_and_ids(bench, tmp_path):
@@ -80,13 +81,13 @@ def test_an_execution_that_a_client_has_seen_survives_the_death_of_the_process(b
     address, seen = Address(), []
     process, address.port = start(tmp_path / "gateway.db")
     bench.run(trade_once())
-    process.communicate(timeout=5)
+    process.communicate(timeout=PATIENCE)
     process, address.port = start(tmp_path / "gateway.db")
     try:
         bench.run(look())
     finally:
         process.terminate()
-        process.communicate(timeout=2)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 
@@ -100,6 +101,6 @@ def test_the_process_ends_with_its_parent_and_a_port_in_use_is_one_sentence(benc
                 pytest.fail("two gateways listen on one port")
 
     bench.run(second())
-    guardian.communicate(b"\n", timeout=5)
-    process.communicate(timeout=3)
+    guardian.communicate(b"\n", timeout=PATIENCE)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import struct
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,9 +11,10 @@ import pytest
 
 from mats.ib import IbSession, Opened
 from mats.ib.events import SessionEvent
+from mats.runtime import SystemClock
+from tests.patience import PATIENCE
 
-PATIENCE = 10.0
-"""Seconds after which a test gives up; nothing waits that long unless it fails."""
+CLOCK = SystemClock()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,7 +30,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 async def _in_loop(test: Any) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    async with asyncio.timeout(3 * PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         await test
     assert not complaints, complaints
 
@@ -64,7 +64,7 @@ class Heard:
 @asynccontextmanager
 async def _session(port: int, client_id: int = 1, **options: Any) -> AsyncIterator[tuple[IbSession, Heard, Opened]]:
     heard = Heard()
-    session = IbSession(client_id, heard, clock=time.time_ns, monotonic=time.monotonic, **options)
+    session = IbSession(client_id, heard, clock=CLOCK.now, monotonic=CLOCK.monotonic, **options)
     try:
         yield session, heard, await session.connect("127.0.0.1", port, PATIENCE)
     finally:

@@ -23,7 +23,7 @@ def decoder(events: list[SessionEvent]) -> CheckedDecoder:
 
 
 @given(number=NUMBERS, fields=st.lists(FIELDS, max_size=40))
-@settings(derandomize=True, max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_message_raises_whatever_it_holds(number: int, fields: list[str]) -> None:
     events: list[SessionEvent] = []
     decoder(events).interpret([str(number), *fields])
@@ -32,7 +32,7 @@ def test_no_message_raises_whatever_it_holds(number: int, fields: list[str]) -> 
 
 
 @given(cut=st.integers(min_value=1, max_value=33))
-@settings(derandomize=True, max_examples=33, deadline=None)
+@settings(max_examples=33)
 def test_an_execution_that_is_cut_short_is_told_as_undecodable(cut: int) -> None:
     whole = (
         "11 -1 7 756733 SPY STK _ 0 _ _ SMART USD SPY SPY e1.01 20260413-19:27:04 DU1 ARCA BOT 100 512.31 900 1 0"

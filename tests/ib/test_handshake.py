@@ -1,7 +1,6 @@
 """Opening a session: every way to fail is told apart, and none of them takes for ever."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +18,16 @@ from mats.ib.errors import (
 )
 from mats.ib.events import DecodeFailed, SessionEvent, SessionLost
 from mats.model.instrument import parse_instrument
+from mats.runtime import SystemClock
 
 Fixture = Callable[..., Any]
 
 
+CLOCK = SystemClock()
+
+
 def new_session(sink: Callable[[SessionEvent], None], client_id: int = 1) -> IbSession:
-    return IbSession(client_id, sink, clock=time.time_ns, monotonic=time.monotonic)
+    return IbSession(client_id, sink, clock=CLOCK.now, monotonic=CLOCK.monotonic)
 
 
 async def test_a_session_opens_with_accounts_and_order_id(open_session: Fixture) -> None:
@@ -68,13 +71,13 @@ async def test_an_id_is_free_again_after_its_session_closed(open_session: Fixtur
             pass
         assert heard.of(SessionLost) == [SessionLost("closed by its owner")]
         async with asyncio.timeout(10):
-            while True:
+            while True:  # until the gateway has read the end of the first one
                 try:
                     async with open_session(gateway.port, 3) as (again, _, _):
                         assert await again.server_time() > 0
                         return
                 except ClientIdInUse:
-                    await asyncio.sleep(0)  # the gateway has not read the end of the first one yet
+                    continue
 
 
 async def test_a_gateway_that_accepts_and_says_nothing_is_silent(scripted: Fixture, heard_of: Fixture) -> None:

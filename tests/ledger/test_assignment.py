@@ -197,7 +197,7 @@ PRICES = st.decimals("0.01", "900", places=2)
 FILLS = st.lists(st.tuples(QUANTITIES, st.sampled_from((1, -1)), PRICES, st.booleans()), min_size=1, max_size=8)
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fills=FILLS, part=st.decimals("0.01", "1", places=2), price=st.none() | PRICES)
 def test_no_quantity_and_no_money_appears_or_vanishes_and_the_way_back_is_exact(new_log, fills, part, price):
     log = new_log()

@@ -208,7 +208,7 @@ def broken_up(draw):
     return facts, [told[a:b] for a, b in zip([0, *cuts], [*cuts, len(told)], strict=True)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(story=broken_up())
 def test_however_a_day_is_reported_the_newest_revisions_and_each_cost_are_booked_once(story):
     facts, batches = story

@@ -177,7 +177,7 @@ def test_an_answer_to_figures_that_have_changed_since_is_not_booked(office, log)
 HOLDINGS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(-50, 50), st.integers(1, 500)), max_size=6)
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(HOLDINGS, st.sampled_from([(2, 1), (7, 1), (3, 2), (1, 10), (1, 3)]))
 def test_whatever_was_held_a_split_changes_no_cost_and_no_result(new_log, holdings, ratio):
     log = new_log()

@@ -296,7 +296,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(derandomize=True, max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(st.lists(EVENTS, max_size=14))
 def test_any_history_counts_every_fill_and_a_final_state_yields_only_to_facts_and_listings(events):
     order, total = an_order(), D(0)
@@ -314,7 +314,7 @@ def test_any_history_counts_every_fill_and_a_final_state_yields_only_to_facts_an
     assert order.notional == total * 10
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(EVENTS, max_size=8), EVENTS)
 def test_the_same_hint_or_act_twice_is_the_same_as_once(events, event):
     order = live(an_order(), *events)

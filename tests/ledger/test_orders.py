@@ -375,7 +375,7 @@ EVENTS = (
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     story=st.lists(
         st.tuples(st.integers(1, 4), st.sampled_from(EVENTS)) | st.sampled_from(["s1", "s2", "s3"]), max_size=25

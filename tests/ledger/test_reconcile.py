@@ -164,7 +164,7 @@ FILLS = st.lists(
 )
 
 
-@settings(derandomize=True, max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(FILLS, st.dictionaries(st.sampled_from(["SPY", "EURUSD", "QQQ"]), st.integers(-99, 99)))
 def test_after_reconciliation_books_and_discretionary_equal_the_broker(new_log, fills, broker):
     log = new_log()

@@ -1,6 +1,6 @@
 """The newest entries in memory: what it still has it gives exactly, and what it forgot it does not pretend to have."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.ledger.fill_log.entry_cache import EntryCache
@@ -29,7 +29,6 @@ def test_a_tail_that_begins_late_does_not_know_what_was_before(log):
     assert [entry.seq for entry in tail.span(3, 3)] == [3]
 
 
-@settings(derandomize=True, deadline=None)
 @given(capacity=st.integers(1, 5), batches=st.lists(st.integers(0, 7), max_size=8), data=st.data())
 def test_it_keeps_the_newest_of_its_capacity_and_never_more_than_twice_that(new_log, capacity, batches, data):
     log, tail = new_log(), EntryCache(capacity)

@@ -57,7 +57,7 @@ def test_the_multiplier_scales_the_result(log):
     assert round_trips(log.entries)[0].gross == D(100)
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(-20, 20).filter(bool), st.integers(1, 500)), max_size=12))
 def test_at_flat_first_in_first_out_and_average_cost_earn_the_same(new_log, fills):
     log = new_log()

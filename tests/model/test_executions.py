@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.model.executions import (
@@ -18,7 +18,6 @@ from mats.model.executions import (
 )
 from mats.model.orders import Side
 
-PROPERTY = settings(derandomize=True, deadline=None)
 NUMBERS = st.decimals("0", "1e9", places=6)
 
 
@@ -44,7 +43,6 @@ def test_the_last_segment_counts_revisions_of_a_family(exec_id, family, revision
     assert (an_execution(exec_id).family, an_execution(exec_id).revision) == (family, revision)
 
 
-@PROPERTY
 @given(st.text(max_size=12))
 def test_every_id_has_a_family_and_a_revision(exec_id):
     execution = an_execution(exec_id)
@@ -57,7 +55,6 @@ def test_what_is_sold_counts_negative():
     assert an_execution().signed_quantity == Decimal(3)
 
 
-@PROPERTY
 @given(quantity=NUMBERS, price=NUMBERS, text=st.text(max_size=5))
 def test_an_entry_of_any_kind_comes_back_equal_and_of_its_kind(quantity, price, text):
     execution = an_execution(quantity=quantity, price=price)

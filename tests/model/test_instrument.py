@@ -3,12 +3,11 @@
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.model.instrument import CURRENCIES, SecType, instrument_id, parse_instrument
 
-PROPERTY = settings(derandomize=True, deadline=None)
 SYMBOLS = st.text(string.ascii_uppercase + string.digits, min_size=1, max_size=5)
 SPACED = st.lists(SYMBOLS, min_size=1, max_size=2).map(" ".join)
 
@@ -41,7 +40,6 @@ def test_a_pair_names_itself_to_the_broker_and_a_future_its_expiry():
     assert parse_instrument("ES:20241220").expiry == "20241220"
 
 
-@PROPERTY
 @given(SPACED, st.sampled_from(sorted(CURRENCIES)))
 def test_a_stock_has_one_name_that_leads_back_to_it(symbol, currency):
     if currency == "USD" and len(symbol) == 6 and symbol[:3] in CURRENCIES and symbol[3:] in CURRENCIES:
@@ -50,21 +48,18 @@ def test_a_stock_has_one_name_that_leads_back_to_it(symbol, currency):
     assert (meant.symbol, meant.sec_type, meant.currency) == (symbol, SecType.STOCK, currency)
 
 
-@PROPERTY
 @given(st.permutations(sorted(CURRENCIES)))
 def test_every_pair_has_one_name_that_leads_back_to_it(currencies):
     meant = parse_instrument(instrument_id(currencies[0], SecType.CASH, currencies[1]))
     assert (meant.symbol, meant.currency, meant.sec_type) == (currencies[0], currencies[1], SecType.CASH)
 
 
-@PROPERTY
 @given(SPACED, st.dates().map(lambda day: day.strftime("%Y%m%d")))
 def test_a_future_has_one_name_that_leads_back_to_it(symbol, expiry):
     meant = parse_instrument(instrument_id(symbol, SecType.FUTURE, "USD", expiry))
     assert (meant.symbol, meant.sec_type, meant.expiry) == (symbol, SecType.FUTURE, expiry)
 
 
-@PROPERTY
 @given(st.text(max_size=8))
 def test_any_text_is_an_instrument_of_that_name_or_is_refused_with_a_sentence(text):
     try:

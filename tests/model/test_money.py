@@ -4,13 +4,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.model.money import exact, floor_to, round_to
 
 D = Decimal
-PROPERTY = settings(derandomize=True, deadline=None)
 VALUES = st.decimals("-1000000", "1000000", places=6)
 STEPS = st.sampled_from([D("0.00001"), D("0.01"), D("0.05"), D("0.25"), D(1), D(100)])
 
@@ -31,7 +30,6 @@ def test_a_number_is_taken_as_it_reads(value, expected):
     assert str(exact(value)) == expected
 
 
-@PROPERTY
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_comes_back_the_same(value):
     assert float(exact(value)) == value
@@ -55,7 +53,6 @@ def test_what_is_no_number_at_all_is_refused(value):
         exact(value)
 
 
-@PROPERTY
 @given(VALUES, STEPS)
 def test_the_floor_is_a_multiple_towards_zero_less_than_a_step_away(value, step):
     floor = floor_to(value, step)
@@ -64,7 +61,6 @@ def test_the_floor_is_a_multiple_towards_zero_less_than_a_step_away(value, step)
     assert floor * value >= 0
 
 
-@PROPERTY
 @given(VALUES, STEPS)
 def test_the_nearest_multiple_is_at_most_half_a_step_away(value, step):
     nearest = round_to(value, step)

@@ -4,17 +4,15 @@ import string
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderState, Side, order_ref, parse_order_ref
 
-PROPERTY = settings(derandomize=True, deadline=None)
 WORDS = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=20)
 
 
-@PROPERTY
 @given(WORDS, WORDS)
 def test_a_reference_leads_back_to_strategy_and_intent(strategy, intent_id):
     assert parse_order_ref(order_ref(strategy, intent_id)) == (strategy, intent_id)

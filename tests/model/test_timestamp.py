@@ -3,27 +3,22 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, from_datetime, iso, to_datetime
 
-PROPERTY = settings(derandomize=True, deadline=None)
 
-
-@PROPERTY
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_datetime_comes_back_to_the_microsecond(moment):
     assert to_datetime(from_datetime(moment)) == moment
 
 
-@PROPERTY
 @given(st.integers(-(10**18), 4 * 10**18))
 def test_an_instant_is_cut_to_microseconds_downwards_also_before_the_epoch(instant):
     assert 0 <= instant - from_datetime(to_datetime(instant)) < 1_000
 
 
-@PROPERTY
 @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001
 def test_the_same_moment_in_any_zone_is_the_same_instant(naive, minutes):
     here = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))

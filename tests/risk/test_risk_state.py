@@ -168,7 +168,7 @@ def test_reducing_means_towards_flat_and_not_through_it():
     assert long.worst(Side.SELL, D(5)) == D(65)
 
 
-@settings(derandomize=True, max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.integers(1, 30), max_size=6), st.randoms(use_true_random=False))
 def test_position_plus_rest_is_the_ordered_quantity_however_views_and_fills_interleave(fills, rng):
     """A view always comes before the entry it contains; between those, any delay."""

@@ -72,7 +72,7 @@ def test_the_order_closes_the_gap_that_position_and_working_orders_leave():
     assert order_quantity(D(100), D("0.4"), D(0), D(1)) == D(99)
 
 
-@settings(derandomize=True, max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.floats(-1, 1, allow_subnormal=False),
     st.integers(1, 10**9),

@@ -14,15 +14,18 @@ class Boom(msgspec.Struct, frozen=True):
 
 
 class Forward(msgspec.Struct, frozen=True):
-    to: Ref
+    to: Ref[object]
     message: object
 
 
-class Teller(Actor):
+class Teller(Actor[object]):
     """Tells `out` what it gets, with its incarnation; raises at a Boom; answers asks with the message."""
 
-    def __init__(self, out: Ref | None = None) -> None:
-        self.out = out
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object] | None = None
+
+    def __init__(self, args: Args = Args()) -> None:  # noqa: B008
+        self.out = args.out
 
     def on_receive(self, message: object) -> object:
         if isinstance(message, Boom):
@@ -34,11 +37,15 @@ class Teller(Actor):
         return message
 
 
-class Watcher(Actor):
+class Watcher(Actor[object]):
     """Watches `target` from its start and tells `out` each Down."""
 
-    def __init__(self, target: Ref, out: Ref) -> None:
-        self.target, self.out = target, out
+    class Args(msgspec.Struct, frozen=True):
+        target: Ref[object]
+        out: Ref[object]
+
+    def __init__(self, args: Args) -> None:
+        self.target, self.out = args.target, args.out
 
     def on_start(self) -> None:
         self.watch(self.target, "tag")
@@ -53,9 +60,13 @@ class Watcher(Actor):
 class Hooks(Teller):
     """Tells `out` of each hook that runs; `bad` names the one that raises."""
 
-    def __init__(self, out: Ref, bad: str = "") -> None:
-        super().__init__(out)
-        self.bad = bad
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+        bad: str = ""
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(Teller.Args(args.out))
+        self.bad = args.bad
         self._say("init")
 
     def _say(self, what: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import msgspec
 import pytest
 
 from mats.runtime import (
@@ -20,9 +21,13 @@ from mats.runtime import (
 from tests.runtime.actors_for_tests import Boom, Note, Teller
 
 
-class Asker(Actor):
-    def __init__(self, target: Ref, out: Ref) -> None:
-        self.target, self.out = target, out
+class Asker(Actor[object]):
+    class Args(msgspec.Struct, frozen=True):
+        target: Ref[object]
+        out: Ref[object]
+
+    def __init__(self, args: Args) -> None:
+        self.target, self.out = args.target, args.out
 
     def on_receive(self, message: object) -> None:
         try:
@@ -31,7 +36,7 @@ class Asker(Actor):
             self.out.tell(str(error))
 
 
-class Later(Actor):
+class Later(Actor[object]):
     """Answers every ask when it is told a Note."""
 
     def __init__(self) -> None:
@@ -75,8 +80,8 @@ def test_no_actor_waits_for_another(runtime: Runtime) -> None:
     """S3.2"""
     probe = runtime.probe()
     target = runtime.spawn(Teller, name="target")
-    runtime.spawn(Asker, target, probe.ref, name="asker").tell("go")
-    assert probe.expect(str) == "target was asked inside a handler; tell it, and be told the answer"
+    runtime.spawn(Asker, Asker.Args(target, probe.ref), name="asker").tell("go")
+    assert probe.expect(str) == "target was asked inside a handler; send it a message and get the answer as a message"
 
 
 def test_an_asker_learns_at_once_that_the_handler_raised(runtime: Runtime) -> None:
@@ -115,13 +120,13 @@ def test_an_ask_that_waits_when_the_mailbox_closes_is_answered(threads: ThreadRu
         assert asker.is_alive()
     threads.close("nobody")
     asker.join(5)
-    assert [str(error) for error in errors] == ["nobody did not handle the message: unprocessed"]
+    assert [str(error) for error in errors] == ["nobody did not handle str: unprocessed"]
 
 
 def test_a_message_whose_asker_gave_up_is_not_handled(virtual: VirtualRuntime) -> None:
     """S3.5"""
     probe = virtual.probe()
-    ref = virtual.spawn(Teller, probe.ref, name="a")
+    ref = virtual.spawn(Teller, Teller.Args(probe.ref), name="a")
     virtual.pause(ref)
     with pytest.raises(AskTimeout):
         ref.ask("void", timeout=1)
@@ -137,7 +142,7 @@ def test_a_reply_that_comes_too_late_is_a_dead_letter(threads: ThreadRuntime) ->
     release, entered, lost = threading.Event(), threading.Event(), threading.Event()
     threads.dead_letters.subscribe(lambda letter: lost.set())
 
-    class Slow(Actor):
+    class Slow(Actor[object]):
         def on_receive(self, message: object) -> object:
             entered.set()
             release.wait(5)

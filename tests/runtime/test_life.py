@@ -10,14 +10,14 @@ from mats.runtime import Actor, ActorFailed, Down, NameTaken, Ref, Runtime, Thre
 from tests.runtime.actors_for_tests import Boom, Hooks, Note, Teller
 
 
-class Raiser(Actor):
+class Raiser(Actor[object]):
     def on_receive(self, message: object) -> object:
         if isinstance(message, BaseException):
             raise message
         return message
 
 
-class Counting(Actor):
+class Counting(Actor[object]):
     """Changes its state before it fails."""
 
     def __init__(self) -> None:
@@ -34,7 +34,10 @@ class Counting(Actor):
 def test_any_exception_ends_this_incarnation_and_nothing_else(runtime: Runtime, error: BaseException) -> None:
     """S4.1 and trap P3: one CancelledError stops every stock actor of the process"""
     probe = runtime.probe()
-    bystander, ref = runtime.spawn(Teller, probe.ref, name="bystander"), runtime.spawn(Raiser, name="raiser")
+    bystander, ref = (
+        runtime.spawn(Teller, Teller.Args(probe.ref), name="bystander"),
+        runtime.spawn(Raiser, name="raiser"),
+    )
     ref.tell(error)
     down = probe.expect_down(ref)
     assert (down.reason, down.error) == ("failed", error)
@@ -74,7 +77,7 @@ def test_a_failing_start_handles_no_message_and_is_told(runtime: Runtime, bad: s
     ref = runtime.ref("h")
     ref.tell("waiting")
     watcher.watch(ref, "tag")
-    runtime.spawn(Hooks, probe.ref, bad, name="h")
+    runtime.spawn(Hooks, Hooks.Args(probe.ref, bad), name="h")
     down = watcher.expect(Down)
     assert (down.reason, down.tag, str(down.error)) == ("start_failed", "tag", f"bad {bad}")
     assert (1, "waiting") not in probe.receive(1)
@@ -95,7 +98,7 @@ def test_one_last_hook_runs(runtime: Runtime, bad: str, end: str, hooks: list[st
     probe, watcher = runtime.probe(), runtime.probe()
     ref = runtime.ref("h")
     watcher.watch(ref)
-    runtime.spawn(Hooks, probe.ref, bad, name="h")
+    runtime.spawn(Hooks, Hooks.Args(probe.ref, bad), name="h")
     if end == "stop":
         ref.stop()
     if end == "boom":
@@ -108,7 +111,7 @@ def test_one_last_hook_runs(runtime: Runtime, bad: str, end: str, hooks: list[st
 def test_a_failing_on_stop_is_a_failure(runtime: Runtime) -> None:
     """S4.6"""
     probe, watcher = runtime.probe(), runtime.probe()
-    ref = runtime.spawn(Hooks, probe.ref, "on_stop", name="h")
+    ref = runtime.spawn(Hooks, Hooks.Args(probe.ref, "on_stop"), name="h")
     watcher.watch(ref)
     ref.stop()
     assert watcher.expect_down(ref).reason == "failed"
@@ -128,7 +131,7 @@ def test_stop_from_inside_ends_after_the_message_in_hand(runtime: Runtime) -> No
     for message in ("a", "stop", "b", "c"):
         ref.tell(message)
     watcher.watch(ref)
-    runtime.spawn(Stopper, probe.ref, name="s")
+    runtime.spawn(Stopper, Stopper.Args(probe.ref), name="s")
     assert watcher.expect_down(ref).reason == "normal"
     assert probe.receive(2) == [(1, "a"), (1, "stop")]
     probe.expect_nothing(0.05)
@@ -144,13 +147,13 @@ def test_stop_from_outside_ends_after_everything_told_before(runtime: Runtime) -
         ref.tell(message)
     ref.stop()
     watcher.watch(ref)
-    runtime.spawn(Teller, probe.ref, name="s")
+    runtime.spawn(Teller, Teller.Args(probe.ref), name="s")
     assert watcher.expect_down(ref).reason == "normal"
     assert probe.receive(50) == [(1, n) for n in range(50)]
     runtime.dead_letters.assert_none()
 
 
-class Dicer(Actor):
+class Dicer(Actor[object]):
     def on_receive(self, message: object) -> object:
         return (self.incarnation, self.random.random(), self.random.random())
 
@@ -170,7 +173,7 @@ def test_random_numbers_depend_on_seed_name_and_incarnation_only() -> None:
     assert roll(lambda: VirtualRuntime(seed=5), "e") != first
 
 
-class Callbacks(Actor):
+class Callbacks(Actor[object]):
     def on_receive(self, message: object) -> object:
         if message == "callback":
             self.fail(ConnectionError("from a library"))
@@ -200,7 +203,7 @@ def test_actors_and_refs_offer_no_way_around_the_runtime(runtime: Runtime) -> No
         ref.proxy()
 
 
-class Unfit(Actor):
+class Unfit(Actor[object]):
     async def on_receive(self, message: object) -> None:
         await asyncio.sleep(0)
 
@@ -238,11 +241,11 @@ def test_a_failed_ask_leaves_no_garbage_that_cannot_be_collected(threads: Thread
     class Heavy:
         pass
 
-    class Failing(Actor):
+    class Failing(Actor[object]):
         def on_receive(self, message: object) -> object:
             raise ValueError("boom")
 
-    def once(ref: Ref) -> "weakref.ref[Heavy]":
+    def once(ref: Ref[object]) -> "weakref.ref[Heavy]":
         heavy = Heavy()
         with pytest.raises(ActorFailed):
             ref.ask((heavy,), timeout=3)

@@ -3,14 +3,19 @@
 import asyncio
 import threading
 
+import msgspec
+
 from mats.runtime import Actor, Backoff, ChildSpec, Outcome, Ref, Runtime, SupervisorSpec, ThreadRuntime, VirtualRuntime
 
 
-class Looping(Actor):
+class Looping(Actor[object]):
     host = "loop"
 
-    def __init__(self, out: Ref) -> None:
-        self.out = out
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+
+    def __init__(self, args: Args) -> None:
+        self.out = args.out
 
     async def on_start(self) -> None:
         await asyncio.sleep(0.001)
@@ -57,7 +62,7 @@ class Looping(Actor):
 def test_hooks_and_handlers_may_be_coroutines_and_hold_the_mailbox(runtime: Runtime) -> None:
     """S9.1"""
     probe = runtime.probe()
-    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     ref.tell(("sleep", 0.03))
     ref.tell("next")
     ref.stop()
@@ -69,7 +74,7 @@ def test_a_task_runs_beside_the_handlers_and_its_result_has_its_cause(runtime: R
     """S9.2"""
     probe = runtime.probe()
     runtime.trace.switch_on("loop")
-    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     ref.tell(("task", 1))
     ref.tell("meanwhile")
     assert probe.receive(4) == ["on_start", ("task", 1), "meanwhile", ("result", 1)]
@@ -82,7 +87,7 @@ def test_a_task_runs_beside_the_handlers_and_its_result_has_its_cause(runtime: R
 def test_an_exception_in_a_task_is_a_failure_unless_somebody_takes_it(runtime: Runtime) -> None:
     """S9.3"""
     probe, watcher = runtime.probe(), runtime.probe()
-    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     ref.tell(("task then", "bad"))
     assert probe.receive(3)[2] == ("done", "ConnectionError('lost')", None)
     ref.tell("cancel at once")
@@ -96,7 +101,7 @@ def test_an_exception_in_a_task_is_a_failure_unless_somebody_takes_it(runtime: R
 def test_an_exit_out_of_a_task_ends_its_actor_only(runtime: Runtime) -> None:
     """S9.3, S4.1"""
     probe, watcher = runtime.probe(), runtime.probe()
-    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     watcher.watch(ref)
     ref.tell(("task", "exit"))
     down = watcher.expect_down(ref)
@@ -107,7 +112,7 @@ def test_an_exit_out_of_a_task_ends_its_actor_only(runtime: Runtime) -> None:
 def test_an_exit_out_of_a_callback_ends_its_actor_only(threads: ThreadRuntime) -> None:
     """S4.1"""
 
-    class Library(Actor):
+    class Library(Actor[object]):
         host = "loop"
 
         def on_receive(self, message: object) -> None:
@@ -126,7 +131,7 @@ def test_an_exit_out_of_a_callback_ends_its_actor_only(threads: ThreadRuntime) -
 def test_tasks_are_cancelled_before_the_watchers_are_told(runtime: Runtime) -> None:
     """S9.4"""
     probe, watcher = runtime.probe(), runtime.probe()
-    ref = runtime.spawn(Looping, probe.ref, name="loop")
+    ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     ref.tell("forever")
     ref.tell(("sleep", 0.01))
     probe.receive(3)
@@ -140,7 +145,7 @@ def test_the_loop_is_the_threads_own_and_is_closed_at_the_end(threads: ThreadRun
     """S1.7, trap P11: libraries look for the loop of the thread"""
     seen: list[object] = []
 
-    class Own(Actor):
+    class Own(Actor[object]):
         host = "loop"
 
         def on_start(self) -> None:
@@ -161,7 +166,7 @@ def test_the_loop_is_the_threads_own_and_is_closed_at_the_end(threads: ThreadRun
 def test_an_abandoned_await_is_freed(threads: ThreadRuntime) -> None:
     """S8.1"""
     out = threads.probe()
-    args = {"out": out.ref}
+    args = Looping.Args(out.ref)
     child = ChildSpec(name="loop", actor=Looping, args=args, stop_deadline=0.05, shutdown="stop")
     threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0.001, max=0.001)))
     threads.wait_started(3)
@@ -178,11 +183,14 @@ def test_an_abandoned_await_is_freed(threads: ThreadRuntime) -> None:
 def test_many_messages_do_not_keep_the_loop_from_its_other_work(threads: ThreadRuntime) -> None:
     """S9.1"""
 
-    class Busy(Actor):
+    class Busy(Actor[object]):
         host = "loop"
 
-        def __init__(self, out: Ref) -> None:
-            self.out, self.handled = out, 0
+        class Args(msgspec.Struct, frozen=True):
+            out: Ref[object]
+
+        def __init__(self, args: Args) -> None:
+            self.out, self.handled = args.out, 0
 
         def on_receive(self, message: object) -> None:
             self.handled += 1
@@ -194,13 +202,13 @@ def test_many_messages_do_not_keep_the_loop_from_its_other_work(threads: ThreadR
     ref.tell("tick")
     for n in range(500):
         ref.tell(n)
-    threads.spawn(Busy, probe.ref, name="busy")
+    threads.spawn(Busy, Busy.Args(probe.ref), name="busy")
     assert probe.expect(int) < 100
 
 
 def test_a_coroutine_sleeps_in_virtual_time(virtual: VirtualRuntime) -> None:
     """S10.3"""
     probe = virtual.probe()
-    ref = virtual.spawn(Looping, probe.ref, name="loop")
+    ref = virtual.spawn(Looping, Looping.Args(probe.ref), name="loop")
     assert ref.ask(("sleep", 3600.0), timeout=7200) == ("sleep", 3600.0)
     assert virtual.monotonic() == 3600.001

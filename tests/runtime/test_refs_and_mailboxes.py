@@ -4,6 +4,7 @@ import threading
 from collections.abc import Hashable
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from mats.runtime import Actor, Crash, DeadLetter, HighWater, MailboxSpec, Ref, Runtime, ThreadRuntime, VirtualRuntime
@@ -31,11 +32,14 @@ class Conflating(Small):
     mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=5, conflate=by_letter)
 
 
-class SelfTeller(Actor):
+class SelfTeller(Actor[object]):
     mailbox: ClassVar[MailboxSpec] = MailboxSpec(capacity=2)
 
-    def __init__(self, out: Ref) -> None:
-        self.out = out
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+
+    def __init__(self, args: Args) -> None:
+        self.out = args.out
 
     def on_receive(self, message: object) -> None:
         if message == "go":
@@ -44,7 +48,7 @@ class SelfTeller(Actor):
             self.out.tell("still here")
 
 
-def waiting_for(runtime: Runtime, actor: type[Actor], name: str = "small") -> Ref:
+def waiting_for(runtime: Runtime, actor: type[Actor], name: str = "small") -> Ref[object]:
     """A ref with the mailbox of `actor`, before anybody runs there."""
     ref = runtime.ref(name)
     ref.mailbox.configure(actor.mailbox)
@@ -54,10 +58,10 @@ def waiting_for(runtime: Runtime, actor: type[Actor], name: str = "small") -> Re
 def test_refs_of_one_name_are_equal_and_survive_incarnations(runtime: Runtime) -> None:
     """S1.1"""
     probe = runtime.probe()
-    first = runtime.spawn(Teller, probe.ref, name="a")
+    first = runtime.spawn(Teller, Teller.Args(probe.ref), name="a")
     first.tell(Boom())
     probe.expect_down(first)
-    again = runtime.spawn(Teller, probe.ref, name="a")
+    again = runtime.spawn(Teller, Teller.Args(probe.ref), name="a")
     assert again == first
     assert hash(again) == hash(first)
     assert first != probe.ref
@@ -84,7 +88,7 @@ def test_telling_a_closed_actor_raises_nothing_and_leaves_a_dead_letter(runtime:
 def test_messages_of_one_sender_keep_their_order(runtime: Runtime) -> None:
     """S1.3"""
     probe = runtime.probe()
-    ref = runtime.spawn(Teller, probe.ref, name="a")
+    ref = runtime.spawn(Teller, Teller.Args(probe.ref), name="a")
     for n in range(200):
         ref.tell(n)
     assert probe.receive(200) == [(1, n) for n in range(200)]
@@ -97,7 +101,7 @@ def test_messages_wait_for_an_actor_that_does_not_run_yet(runtime: Runtime) -> N
     ref.tell("early")
     probe.expect_nothing(0.05)
     assert not ref.is_alive()
-    runtime.spawn(Teller, probe.ref, name="later")
+    runtime.spawn(Teller, Teller.Args(probe.ref), name="later")
     probe.expect_message((1, "early"))
 
 
@@ -121,7 +125,7 @@ def test_an_offer_that_is_refused_says_so_and_is_no_dead_letter(runtime: Runtime
     ref = waiting_for(runtime, Small)
     assert [ref.offer(n) for n in range(5)] == [True, True, True, False, False]
     probe = runtime.probe()
-    runtime.spawn(Small, probe.ref, name="small")
+    runtime.spawn(Small, Small.Args(probe.ref), name="small")
     assert probe.receive(3) == [0, 1, 2]
     ref.stop()
     probe.expect_down(ref)
@@ -132,7 +136,7 @@ def test_an_offer_that_is_refused_says_so_and_is_no_dead_letter(runtime: Runtime
 def test_all_of_an_actor_runs_in_one_thread_of_its_own(threads: ThreadRuntime) -> None:
     """S1.7"""
 
-    class Where(Actor):
+    class Where(Actor[object]):
         def __init__(self) -> None:
             self.seen = [threading.get_ident()]
 
@@ -157,14 +161,14 @@ def test_the_system_lane_goes_first_and_knows_no_bound(runtime: Runtime) -> None
         ref.tell(n)
     for n in range(10):
         assert ref.signal(f"signal {n}")
-    runtime.spawn(Small, probe.ref, name="small")
+    runtime.spawn(Small, Small.Args(probe.ref), name="small")
     assert probe.receive(13) == [*(f"signal {n}" for n in range(10)), 0, 1, 2]
 
 
 def test_a_full_mailbox_refuses_and_a_self_tell_does_not_block(runtime: Runtime) -> None:
     """S2.2 and trap P9 of blocking inboxes"""
     probe = runtime.probe()
-    ref = runtime.spawn(SelfTeller, probe.ref, name="self")
+    ref = runtime.spawn(SelfTeller, SelfTeller.Args(probe.ref), name="self")
     ref.tell("go")
     probe.expect_message("still here")
     assert runtime.dead_letters.counts == {"full": 3}
@@ -176,7 +180,7 @@ def test_classes_that_are_never_refused_are_taken_beyond_the_capacity(runtime: R
     ref = waiting_for(runtime, Small)
     accepted = [ref.offer(m) for m in (1, 2, 3, 4, Boom("a"), Boom("b"), 5)]
     assert accepted == [True, True, True, False, True, True, False]
-    runtime.spawn(Small, probe.ref, name="small")
+    runtime.spawn(Small, Small.Args(probe.ref), name="small")
     assert probe.receive(5) == [1, 2, 3, Boom("a"), Boom("b")]
 
 
@@ -188,7 +192,7 @@ def test_conflation_keeps_the_latest_at_the_place_of_the_first(runtime: Runtime)
         ref.tell(message)
     assert len(ref.mailbox) == 3
     assert ref.mailbox.conflated == 3
-    runtime.spawn(Conflating, probe.ref, name="small")
+    runtime.spawn(Conflating, Conflating.Args(probe.ref), name="small")
     assert probe.receive(3) == [Quote("a3"), Note("x"), Quote("b2")]
     ref.tell(Quote("a4"))
     probe.expect_message(Quote("a4"))
@@ -207,7 +211,7 @@ class Strict(Teller):
 def test_a_key_that_raises_costs_the_sender_nothing_and_timers_are_not_conflated(runtime: Runtime) -> None:
     """S1.2 and S2.4"""
     probe = runtime.probe()
-    ref = runtime.spawn(Strict, probe.ref, name="strict")
+    ref = runtime.spawn(Strict, Strict.Args(probe.ref), name="strict")
     ref.tell("no n")
     assert probe.receive(3) == [(1, "no n"), (1, Quote("timer")), (1, Quote("timer"))]
 
@@ -222,7 +226,7 @@ def test_asks_are_not_conflated(threads: ThreadRuntime) -> None:
     asker.start()
     while len(ref.mailbox) < 2:
         assert asker.is_alive()
-    threads.spawn(Conflating, probe.ref, name="small")
+    threads.spawn(Conflating, Conflating.Args(probe.ref), name="small")
     asker.join(5)
     assert answers == [Quote("a2")]
     assert probe.receive(2) == [Quote("a1"), Quote("a2")]
@@ -237,7 +241,7 @@ def test_high_water_is_reported_once_until_the_mailbox_was_empty(runtime: Runtim
     for n in range(6):
         ref.offer(n)
     assert events == [HighWater("small", 3)]
-    runtime.spawn(Small, probe.ref, name="small")
+    runtime.spawn(Small, Small.Args(probe.ref), name="small")
     probe.receive(3)
     probe.expect_nothing(0.05)
     if isinstance(runtime, VirtualRuntime):
@@ -286,7 +290,7 @@ def test_crashes_travel_in_line_or_past_it(runtime: Runtime) -> None:
             ref.tell(Crash("test"))
         else:
             ref.signal(Crash("test"))
-        runtime.spawn(Teller, probe.ref, name=name)
+        runtime.spawn(Teller, Teller.Args(probe.ref), name=name)
         probe.watch(ref)
         got = [message for message in probe.receive(heard + 1) if isinstance(message, tuple)]
         assert got == [(1, n) for n in range(heard)]

@@ -2,16 +2,20 @@
 
 from threading import Event as Flag
 
+import msgspec
 import pytest
 
 from mats.runtime import Actor, ChildSpec, HandlerSlow, SupervisorSpec, ThreadRuntime
 
 
-class Ponder(Actor):
+class Ponder(Actor[object]):
     """Is slow when it is handed a flag: until the flag is set."""
 
-    def __init__(self, began: Flag) -> None:
-        self.began = began
+    class Args(msgspec.Struct, frozen=True):
+        began: Flag
+
+    def __init__(self, args: Args) -> None:
+        self.began = args.began
 
     def on_receive(self, message: object) -> object:
         if isinstance(message, Flag):
@@ -38,7 +42,7 @@ def ponder(runtime):
             first.set()
 
     runtime.on_event.append(hear)
-    child = ChildSpec(name="ponder", actor=Ponder, args={"began": began})
+    child = ChildSpec(name="ponder", actor=Ponder, args=Ponder.Args(began=began))
     runtime.start(SupervisorSpec(name="root", children=(child,)))
     runtime.wait_started(5.0)
     return runtime.ref("ponder"), told, first, began

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from random import Random
 
+import msgspec
 import pytest
 
 from mats.runtime import (
@@ -17,8 +18,8 @@ from mats.runtime import (
     Crash,
     Escalated,
     Limit,
+    NoArgs,
     Park,
-    Probe,
     Ref,
     Refused,
     Runtime,
@@ -29,6 +30,7 @@ from mats.runtime import (
     Unpark,
     VirtualRuntime,
 )
+from mats.runtime.testing import Probe
 from tests.runtime.actors_for_tests import Boom, Hooks, Teller
 
 SOON = Backoff(min=0.01, max=0.01, jitter=0)
@@ -36,7 +38,7 @@ SECOND = Backoff(min=1, max=1, jitter=0)
 
 
 def hooks(out: Probe, *names: str) -> tuple[ChildSpec, ...]:
-    return tuple(ChildSpec(name=name, actor=Hooks, args={"out": out.ref}) for name in names)
+    return tuple(ChildSpec(name=name, actor=Hooks, args=Hooks.Args(out=out.ref)) for name in names)
 
 
 def story(out: Probe, n: int) -> list[str]:
@@ -44,7 +46,7 @@ def story(out: Probe, n: int) -> list[str]:
     return [f"{m[0]}{m[1]} {m[2]}" for m in out.receive(n, timeout=60) if isinstance(m, tuple)]
 
 
-def begun(runtime: Runtime, spec: SupervisorSpec) -> Ref:
+def begun(runtime: Runtime, spec: SupervisorSpec) -> Ref[object]:
     ref = runtime.start(spec)
     runtime.wait_started(10)
     return ref
@@ -70,9 +72,13 @@ class SlowStart(Teller):
 
     host = "loop"
 
-    def __init__(self, out: Ref, seconds: float) -> None:
-        super().__init__(out)
-        self.seconds = seconds
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+        seconds: float
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(Teller.Args(args.out))
+        self.seconds = args.seconds
 
     async def on_start(self) -> None:
         import asyncio
@@ -86,9 +92,13 @@ class SlowStart(Teller):
 class Flaky(Teller):
     """Its start fails as long as `bad` has something to pop."""
 
-    def __init__(self, out: Ref, bad: list[int]) -> None:
-        super().__init__(out)
-        self.bad = bad
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+        bad: list[int]
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(Teller.Args(args.out))
+        self.bad = args.bad
 
     def on_start(self) -> None:
         assert self.out is not None
@@ -100,7 +110,7 @@ class Flaky(Teller):
 def test_children_start_one_after_the_other(runtime: Runtime) -> None:
     """S7.1 and S7.17"""
     out = runtime.probe()
-    args = {"out": out.ref, "seconds": 0.02}
+    args = SlowStart.Args(out.ref, 0.02)
     inner = SupervisorSpec(name="in", children=(ChildSpec(name="b", actor=SlowStart, args=args), *hooks(out, "c")))
     first = ChildSpec(name="a", actor=SlowStart, args=args)
     begun(runtime, SupervisorSpec(name="root", children=(first, inner, *hooks(out, "d"))))
@@ -112,7 +122,7 @@ def test_the_next_child_starts_when_the_deadline_of_the_one_before_has_passed(vi
     """S7.1, S7.2"""
     out = virtual.probe()
     events = events_of(virtual)
-    args = {"out": out.ref, "seconds": 100.0}
+    args = SlowStart.Args(out.ref, 100.0)
     slow = ChildSpec(name="slow", actor=SlowStart, args=args, start_deadline=3)
     begun(virtual, SupervisorSpec(name="root", children=(slow, *hooks(out, "next")), backoff=SECOND))
     assert virtual.monotonic() == 3
@@ -126,7 +136,7 @@ def test_a_failing_start_is_retried_with_backoff_and_holds_the_others_until_its_
 ) -> None:
     """S7.1, S7.6"""
     out = virtual.probe()
-    flaky = ChildSpec(name="f", actor=Flaky, args={"out": out.ref, "bad": [1, 2]}, start_deadline=1.5)
+    flaky = ChildSpec(name="f", actor=Flaky, args=Flaky.Args(out=out.ref, bad=[1, 2]), start_deadline=1.5)
     begun(virtual, SupervisorSpec(name="root", children=(flaky, *hooks(out, "next")), backoff=SECOND))
     assert virtual.monotonic() == 1.5
     assert story(out, 5) == ["f1 starts", "f2 starts", "next1 init", "next1 on_start", "f3 starts"]
@@ -193,7 +203,7 @@ def test_delays_follow_the_formula_to_the_last_digit(virtual: VirtualRuntime) ->
     runtime = VirtualRuntime(seed=7)
     events = events_of(runtime)
     backoff = Backoff(min=1, max=6, jitter=0.2, reset_after=30)
-    child = ChildSpec(name="c", actor=Teller, backoff=backoff)
+    child = ChildSpec(name="c", actor=Teller, args=Teller.Args(), backoff=backoff)
     begun(runtime, SupervisorSpec(name="root", children=(child,)))
     ref = runtime.ref("c")
     for up in (0, 0, 0, 0, 30, 0):
@@ -211,7 +221,7 @@ def test_delays_follow_the_formula_to_the_last_digit(virtual: VirtualRuntime) ->
 def test_the_limit_counts_failures_within_its_window(virtual: VirtualRuntime) -> None:
     """S7.6"""
     events = events_of(virtual)
-    children = tuple(ChildSpec(name=name, actor=Teller) for name in "ab")
+    children = tuple(ChildSpec(name=name, actor=Teller, args=Teller.Args()) for name in "ab")
     begun(virtual, SupervisorSpec(name="root", children=children, limit=Limit(2, 10), backoff=SOON))
     for name, pause in (("a", 6), ("b", 6), ("a", 5), ("b", 1)):
         virtual.ref(name).tell(Crash())
@@ -228,8 +238,8 @@ def test_the_limit_counts_failures_within_its_window(virtual: VirtualRuntime) ->
 def test_a_child_with_its_own_limit_is_counted_alone(virtual: VirtualRuntime) -> None:
     """S7.7 and S7.8"""
     events = events_of(virtual)
-    own = ChildSpec(name="own", actor=Teller, limit=Limit(1, 100), over_limit="park")
-    other = ChildSpec(name="other", actor=Teller)
+    own = ChildSpec(name="own", actor=Teller, args=Teller.Args(), limit=Limit(1, 100), over_limit="park")
+    other = ChildSpec(name="other", actor=Teller, args=Teller.Args())
     begun(virtual, SupervisorSpec(name="root", children=(own, other), limit=Limit(1, 100), backoff=SOON))
     for name in ("own", "other", "own"):
         virtual.ref(name).tell(Crash(name))
@@ -245,7 +255,7 @@ def test_a_parked_child_is_closed_until_it_is_unparked_and_its_siblings_do_not_n
     """S7.8"""
     out = runtime.probe()
     events = events_of(runtime)
-    parked = ChildSpec(name="p", actor=Teller, args={"out": out.ref}, limit=Limit(0, 60), over_limit="park")
+    parked = ChildSpec(name="p", actor=Teller, args=Teller.Args(out=out.ref), limit=Limit(0, 60), over_limit="park")
     root = begun(runtime, SupervisorSpec(name="root", children=(parked, *hooks(out, "s")), backoff=SOON))
     story(out, 2)
     ref = runtime.ref("p")
@@ -262,7 +272,9 @@ def test_a_parked_child_is_closed_until_it_is_unparked_and_its_siblings_do_not_n
 
 def test_a_restart_of_the_supervisor_does_not_wake_the_parked(runtime: Runtime) -> None:
     """S7.8"""
-    inner = SupervisorSpec(name="in", children=tuple(ChildSpec(name=x, actor=Teller) for x in "ab"), backoff=SOON)
+    inner = SupervisorSpec(
+        name="in", children=tuple(ChildSpec(name=x, actor=Teller, args=Teller.Args()) for x in "ab"), backoff=SOON
+    )
     begun(runtime, SupervisorSpec(name="root", children=(inner,), backoff=SOON))
     assert runtime.ref("in").ask(Park("a", "by hand"), timeout=3) == ChildParked("in/a", "by hand")
     probe = runtime.probe()
@@ -294,7 +306,9 @@ def test_escalation_stops_the_children_and_lets_the_parent_decide(runtime: Runti
 
 def test_with_keep_a_child_goes_on_being_restarted(virtual: VirtualRuntime) -> None:
     """S7.10"""
-    child = ChildSpec(name="c", actor=Teller, limit=Limit(1, 1000), over_limit="keep", backoff=SECOND)
+    child = ChildSpec(
+        name="c", actor=Teller, args=Teller.Args(), limit=Limit(1, 1000), over_limit="keep", backoff=SECOND
+    )
     begun(virtual, SupervisorSpec(name="root", children=(child,)))
     for n in range(2, 12):
         virtual.ref("c").tell(Crash())
@@ -316,7 +330,7 @@ def test_with_keep_a_child_goes_on_being_restarted(virtual: VirtualRuntime) -> N
 )
 def test_who_is_restarted_after_which_end(virtual: VirtualRuntime, kind: str, end: str, lives: bool) -> None:
     """S7.11"""
-    child = ChildSpec(name="c", actor=Teller, restart=kind)  # type: ignore[arg-type]
+    child = ChildSpec(name="c", actor=Teller, args=Teller.Args(), restart=kind)  # type: ignore[arg-type]
     begun(virtual, SupervisorSpec(name="root", children=(child,), backoff=SECOND))
     ref = virtual.ref("c")
     if end == "normal":
@@ -332,9 +346,9 @@ def test_who_is_restarted_after_which_end(virtual: VirtualRuntime, kind: str, en
 def test_a_temporary_child_does_not_come_back_with_its_group(virtual: VirtualRuntime) -> None:
     """S7.11"""
     children = (
-        ChildSpec(name="a", actor=Teller),
-        ChildSpec(name="t", actor=Teller, restart="temporary"),
-        ChildSpec(name="z", actor=Teller),
+        ChildSpec(name="a", actor=Teller, args=Teller.Args()),
+        ChildSpec(name="t", actor=Teller, args=Teller.Args(), restart="temporary"),
+        ChildSpec(name="z", actor=Teller, args=Teller.Args()),
     )
     begun(virtual, SupervisorSpec(name="root", strategy="one_for_all", children=children, backoff=SECOND))
     virtual.ref("a").tell(Crash())
@@ -350,7 +364,7 @@ def test_what_waits_at_a_restart_is_kept_or_flushed(runtime: Runtime, policy: st
     ref = runtime.ref("c")
     for message in ("a", Boom(), "b", "c"):
         ref.tell(message)
-    child = ChildSpec(name="c", actor=Teller, args={"out": out.ref}, mailbox_at_restart=policy)  # type: ignore[arg-type]
+    child = ChildSpec(name="c", actor=Teller, args=Teller.Args(out=out.ref), mailbox_at_restart=policy)  # type: ignore[arg-type]
     begun(runtime, SupervisorSpec(name="root", children=(child,), backoff=SOON))
     out.expect_message((1, "a"))
     if policy == "keep":
@@ -392,14 +406,14 @@ def test_children_come_and_go_at_run_time(runtime: Runtime) -> None:
     assert root.ask(StopChild("n"), timeout=3) == ChildStopped("n")
     assert root.ask(StopChild("n"), timeout=3) == Refused("n", "root has no child n")
     assert not runtime.ref("n").offer("gone")
-    bad = ChildSpec(name="bad", actor=Flaky, args={"out": out.ref, "bad": [1]})
+    bad = ChildSpec(name="bad", actor=Flaky, args=Flaky.Args(out=out.ref, bad=[1]))
     assert root.ask(StartChild(bad), timeout=3) == ChildFailed("bad", 1, "start_failed", "RuntimeError: not yet 1")
 
 
 def test_a_parked_child_that_was_stopped_can_be_started_afresh(virtual: VirtualRuntime) -> None:
     """S7.14"""
     root = begun(virtual, SupervisorSpec(name="root"))
-    child = ChildSpec(name="n", actor=Teller)
+    child = ChildSpec(name="n", actor=Teller, args=Teller.Args())
     answers = [root.ask(command, timeout=1) for command in (StartChild(child), Park("n", "why"), StopChild("n"))]
     assert answers == [ChildStarted("n", 1), ChildParked("n", "why"), ChildStopped("n")]
     assert root.ask(StartChild(child), timeout=1) == ChildStarted("n", 2)
@@ -422,7 +436,7 @@ def test_a_supervisor_that_fails_gets_its_family_back(runtime: Runtime) -> None:
 def test_a_tree_that_does_not_come_up_says_who_is_late(virtual: VirtualRuntime) -> None:
     """S7.17"""
     out = virtual.probe()
-    late = ChildSpec(name="late", actor=SlowStart, args={"out": out.ref, "seconds": 9.0})
+    late = ChildSpec(name="late", actor=SlowStart, args=SlowStart.Args(out=out.ref, seconds=9.0))
     virtual.start(SupervisorSpec(name="root", children=(late,)))
     with pytest.raises(StartTimeout, match=r"not started within 2 s: late \(starting\), root \(starting\)"):
         virtual.wait_started(2)
@@ -431,16 +445,25 @@ def test_a_tree_that_does_not_come_up_says_who_is_late(virtual: VirtualRuntime) 
 
 
 def bad_specs() -> Iterator[tuple[object, str]]:
-    yield lambda: ChildSpec(name="a/b", actor=Teller), "child name 'a/b' is not usable"
-    yield lambda: ChildSpec(name="a", actor=int), "child a: actor is <class 'int'>; give a subclass of Actor"  # type: ignore[arg-type]
-    yield lambda: ChildSpec(name="a", actor=Teller, args={"no": 1}), "child a: args do not fit Teller"
-    yield lambda: ChildSpec(name="a", actor=Teller, restart="often"), "child a: restart is 'often'; choose one of"  # type: ignore[arg-type]
-    yield lambda: ChildSpec(name="a", actor=Teller, stop_deadline=0), "child a: stop_deadline is 0 s; give more"
+    yield lambda: ChildSpec(name="a/b", actor=Teller, args=Teller.Args()), "child name 'a/b' is not usable"
+    yield (
+        lambda: ChildSpec(name="a", actor=int, args=NoArgs()),
+        "child a: actor is <class 'int'>; give a subclass of Actor",
+    )  # type: ignore[arg-type]
+    yield lambda: ChildSpec(name="a", actor=Teller, args=NoArgs()), r"child a: args are NoArgs\(\); give Teller.Args"
+    yield (
+        lambda: ChildSpec(name="a", actor=Teller, args=Teller.Args(), restart="often"),
+        "child a: restart is 'often'; choose one of",
+    )  # type: ignore[arg-type]
+    yield (
+        lambda: ChildSpec(name="a", actor=Teller, args=Teller.Args(), stop_deadline=0),
+        "child a: stop_deadline is 0 s; give more",
+    )
     yield lambda: Limit(-1, 5), "limit of -1 in 5 s; give at least 0"
     yield lambda: Backoff(min=2, max=1), r"give 0 <= min <= max"
     yield lambda: SupervisorSpec(name="s", strategy="some"), "supervisor s: strategy is 'some'; choose one of"  # type: ignore[arg-type]
     yield (
-        lambda: SupervisorSpec(name="s", children=(ChildSpec(name="a", actor=Teller),) * 2),
+        lambda: SupervisorSpec(name="s", children=(ChildSpec(name="a", actor=Teller, args=Teller.Args()),) * 2),
         "supervisor s: child name 'a' is used twice",
     )
 
@@ -455,7 +478,7 @@ def test_a_senseless_spec_is_refused_when_it_is_built(make: object, sentence: st
 
 def test_the_status_tells_where_everybody_stands(virtual: VirtualRuntime) -> None:
     """S11.2"""
-    child = ChildSpec(name="c", actor=Teller, backoff=SECOND)
+    child = ChildSpec(name="c", actor=Teller, args=Teller.Args(), backoff=SECOND)
     begun(virtual, SupervisorSpec(name="root", children=(child,)))
     ref = virtual.ref("c")
     ref.tell(Boom("why"))

@@ -10,13 +10,13 @@ from mats.runtime import (
     Crash,
     Limit,
     Park,
-    Probe,
     StartChild,
     StopChild,
     SupervisorSpec,
     Unpark,
     VirtualRuntime,
 )
+from mats.runtime.testing import Probe
 from tests.runtime.actors_for_tests import Boom, Teller
 from tests.runtime.test_supervision import SlowStart
 
@@ -25,11 +25,11 @@ STRATEGIES = ("one_for_one", "rest_for_one", "one_for_all")
 
 def tree(out: Probe, draw: Random) -> SupervisorSpec:
     def children(names: str) -> tuple[ChildSpec, ...]:
-        slow = {"out": out.ref, "seconds": draw.random()}
+        slow = SlowStart.Args(out.ref, draw.random())
         return tuple(
             ChildSpec(name=name, actor=SlowStart, args=slow)
             if draw.random() < 0.3
-            else ChildSpec(name=name, actor=Teller)
+            else ChildSpec(name=name, actor=Teller, args=Teller.Args())
             for name in names
         )
 
@@ -63,7 +63,7 @@ def trouble(runtime: VirtualRuntime, draw: Random, paused: set[str]) -> None:
         case 6:
             parent.tell(Unpark(local))
         case 7:
-            parent.tell(StartChild(ChildSpec(name="extra", actor=Teller)))
+            parent.tell(StartChild(ChildSpec(name="extra", actor=Teller, args=Teller.Args())))
         case 8:
             parent.tell(StopChild("extra"))
         case _:

@@ -4,6 +4,7 @@ import sys
 import threading
 from itertools import pairwise
 
+import msgspec
 import pykka
 import pytest
 
@@ -17,6 +18,7 @@ from mats.runtime import (
     ChildSpec,
     Crash,
     MailboxSpec,
+    NoArgs,
     Ref,
     SupervisorSpec,
     ThreadRuntime,
@@ -26,13 +28,16 @@ from tests.runtime.actors_for_tests import Hooks, Note, Teller
 SOON = Backoff(min=0.001, max=0.001, jitter=0)
 
 
-class Counter(Actor):
+class Counter(Actor[object]):
     """Counts what it handles; the list outlives it."""
 
     mailbox = MailboxSpec(capacity=1_000_000)
 
-    def __init__(self, handled: list[object]) -> None:
-        self.handled = handled
+    class Args(msgspec.Struct, frozen=True):
+        handled: list[object]
+
+    def __init__(self, args: Args) -> None:
+        self.handled = args.handled
 
     def on_receive(self, message: object) -> object:
         self.handled.append(message)
@@ -42,7 +47,7 @@ class Counter(Actor):
 @pytest.mark.parametrize("trial", range(20))
 def test_every_ask_around_a_stop_is_answered(threads: ThreadRuntime, trial: int) -> None:
     """S2.5, trap P4: of unforced trials with stock pykka, one in eight loses an ask at a stop"""
-    ref = threads.spawn(Counter, [], name="c")
+    ref = threads.spawn(Counter, Counter.Args([]), name="c")
     answers: list[str] = []
 
     def ask() -> None:
@@ -68,7 +73,7 @@ def test_each_tell_around_a_close_is_handled_or_a_dead_letter(threads: ThreadRun
     """S2.5"""
     handled: list[object] = []
     probe = threads.probe()
-    ref = threads.spawn(Counter, handled, name="c")
+    ref = threads.spawn(Counter, Counter.Args(handled), name="c")
     go = threading.Event()
 
     def tell() -> None:
@@ -92,7 +97,7 @@ def test_each_tell_around_a_close_is_handled_or_a_dead_letter(threads: ThreadRun
 def test_nothing_is_lost_doubled_or_reordered_over_many_restarts(threads: ThreadRuntime) -> None:
     """S1.3 and S2.5"""
     handled: list[object] = []
-    child = ChildSpec(name="c", actor=Counter, args={"handled": handled}, backoff=SOON)
+    child = ChildSpec(name="c", actor=Counter, args=Counter.Args(handled=handled), backoff=SOON)
     threads.start(SupervisorSpec(name="root", children=(child,)))
     threads.wait_started(5)
     ref = threads.ref("c")
@@ -117,11 +122,16 @@ def test_nothing_is_lost_doubled_or_reordered_over_many_restarts(threads: Thread
     threads.dead_letters.assert_none()
 
 
-class Stuck(Actor):
+class Stuck(Actor[object]):
     """Blocks until `release` is set, then tells `out`."""
 
-    def __init__(self, out: Ref, entered: threading.Event, release: threading.Event) -> None:
-        self.out, self.entered, self.release = out, entered, release
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+        entered: threading.Event
+        release: threading.Event
+
+    def __init__(self, args: Args) -> None:
+        self.out, self.entered, self.release = args.out, args.entered, args.release
 
     def on_receive(self, message: object) -> object:
         if message == "block":
@@ -133,16 +143,16 @@ class Stuck(Actor):
 
 
 def stuck_tree(
-    threads: ThreadRuntime, out: Ref, stop_deadline: float = 0.05
+    threads: ThreadRuntime, out: Ref[object], stop_deadline: float = 0.05
 ) -> tuple[threading.Event, threading.Event]:
     entered, release = threading.Event(), threading.Event()
     stuck = ChildSpec(
         name="stuck",
         actor=Stuck,
-        args={"out": out, "entered": entered, "release": release},
+        args=Stuck.Args(out=out, entered=entered, release=release),
         stop_deadline=stop_deadline,
     )
-    first = ChildSpec(name="first", actor=Hooks, args={"out": out})
+    first = ChildSpec(name="first", actor=Hooks, args=Hooks.Args(out=out))
     threads.start(SupervisorSpec(name="root", strategy="one_for_all", children=(first, stuck), backoff=SOON))
     threads.wait_started(5)
     return entered, release
@@ -202,7 +212,7 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline(threads: ThreadRuntime)
     """S7.2"""
     release = threading.Event()
 
-    class Hanging(Actor):
+    class Hanging(Actor[object]):
         def on_start(self) -> None:
             if self.incarnation == 1:
                 release.wait(10)
@@ -212,7 +222,7 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline(threads: ThreadRuntime)
 
     events: list[object] = []
     threads.on_event.append(events.append)
-    child = ChildSpec(name="h", actor=Hanging, start_deadline=0.05)
+    child = ChildSpec(name="h", actor=Hanging, args=NoArgs(), start_deadline=0.05)
     threads.start(SupervisorSpec(name="root", children=(child,), backoff=SOON))
     assert threads.ref("h").ask("who", timeout=5) == 2
     assert ChildFailed("h", 1, "abandoned", "abandoned") in events
@@ -224,7 +234,7 @@ def test_a_stopped_runtime_leaves_nothing_behind() -> None:
     before = set(threading.enumerate())
     runtime = ThreadRuntime()
     probe = runtime.probe()
-    children = tuple(ChildSpec(name=f"c{n}", actor=Teller, args={"out": probe.ref}) for n in range(5))
+    children = tuple(ChildSpec(name=f"c{n}", actor=Teller, args=Teller.Args(out=probe.ref)) for n in range(5))
     runtime.start(SupervisorSpec(name="root", children=children))
     runtime.wait_started(5)
     other = ThreadRuntime()
@@ -246,7 +256,7 @@ def test_a_down_comes_after_on_stop_has_run(threads: ThreadRuntime) -> None:
     """S4.5, trap P15: a stock stop may return before on_stop"""
     ran = threading.Event()
 
-    class Slow(Actor):
+    class Slow(Actor[object]):
         def on_stop(self) -> None:
             ran.set()
 

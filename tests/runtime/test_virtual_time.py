@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mats.runtime import (
     Actor,
     Backoff,
-    ChaosPlan,
     ChildSpec,
     Deadlock,
     FollowedClock,
@@ -20,18 +20,21 @@ from mats.runtime import (
     SystemClock,
     ThreadRuntime,
     VirtualRuntime,
-    chaos,
 )
+from mats.runtime.testing import ChaosPlan, chaos
 from tests.runtime.actors_for_tests import Forward, Hooks, Note, Teller
 
 WORLD = Path(__file__).parent / "world_for_tests.py"
 
 
-class Swallowing(Actor):
+class Swallowing(Actor[object]):
     """A handler that tries to survive anything."""
 
-    def __init__(self, out: Ref) -> None:
-        self.out = out
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+
+    def __init__(self, args: Args) -> None:
+        self.out = args.out
 
     def on_receive(self, message: object) -> None:
         try:
@@ -44,7 +47,10 @@ class Swallowing(Actor):
 def test_without_a_seed_the_order_is_the_order_of_sending(virtual: VirtualRuntime) -> None:
     """S10.1"""
     probe = virtual.probe()
-    a, b = virtual.spawn(Teller, probe.ref, name="a"), virtual.spawn(Teller, probe.ref, name="b")
+    a, b = (
+        virtual.spawn(Teller, Teller.Args(probe.ref), name="a"),
+        virtual.spawn(Teller, Teller.Args(probe.ref), name="b"),
+    )
     for n in range(0, 20, 2):
         a.tell(n)
         b.tell(n + 1)
@@ -57,7 +63,7 @@ def test_a_seed_draws_among_mailboxes_and_keeps_the_order_of_each() -> None:
     def run(seed: int) -> list[object]:
         runtime = VirtualRuntime(seed=seed)
         probe = runtime.probe()
-        refs = [runtime.spawn(Teller, probe.ref, name=name) for name in "abc"]
+        refs = [runtime.spawn(Teller, Teller.Args(probe.ref), name=name) for name in "abc"]
         for n in range(10):
             for letter, ref in zip("abc", refs, strict=True):
                 ref.tell((letter, n))
@@ -97,7 +103,7 @@ def test_waiting_for_what_cannot_happen_is_a_deadlock(virtual: VirtualRuntime) -
 def test_a_kill_runs_no_hook_and_a_pause_holds_everything(virtual: VirtualRuntime) -> None:
     """S10.6"""
     probe, watcher = virtual.probe(), virtual.probe()
-    child = ChildSpec(name="h", actor=Hooks, args={"out": probe.ref})
+    child = ChildSpec(name="h", actor=Hooks, args=Hooks.Args(out=probe.ref))
     virtual.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=1, max=1, jitter=0)))
     virtual.wait_started(1)
     ref = virtual.ref("h")
@@ -116,7 +122,7 @@ def test_a_chaos_point_is_inert_outside_of_a_plan(virtual: VirtualRuntime) -> No
     """S10.7"""
     chaos.point("anywhere")
     probe = virtual.probe()
-    virtual.spawn(Swallowing, probe.ref, name="s").tell(1)
+    virtual.spawn(Swallowing, Swallowing.Args(probe.ref), name="s").tell(1)
     probe.expect_message((1, 1))
 
 
@@ -125,21 +131,21 @@ def test_a_planned_crash_cannot_be_swallowed_and_ends_with_the_run() -> None:
     plan = ChaosPlan(seed=1, points={"swallowing.before": 1.0})
     runtime = VirtualRuntime(plan=plan)
     probe = runtime.probe()
-    ref = runtime.spawn(Swallowing, probe.ref, name="s")
+    ref = runtime.spawn(Swallowing, Swallowing.Args(probe.ref), name="s")
     probe.watch(ref)
     ref.tell(1)
     assert isinstance(probe.expect_down(ref).error, SimulatedCrash)
     assert plan.crashes == {"swallowing.before": 1}
     chaos.point("swallowing.before")
     plan.heal()
-    runtime.spawn(Swallowing, probe.ref, name="s").tell(2)
+    runtime.spawn(Swallowing, Swallowing.Args(probe.ref), name="s").tell(2)
     probe.expect_message((2, 2))
 
 
 def test_hours_of_timers_take_no_time() -> None:
     """S10.3"""
 
-    class Ticking(Actor):
+    class Ticking(Actor[object]):
         def __init__(self) -> None:
             self.ticks = 0
 
@@ -162,8 +168,8 @@ def test_the_same_actors_say_the_same_on_threads_and_in_virtual_time() -> None:
 
     def run(runtime: ThreadRuntime | VirtualRuntime) -> list[object]:
         probe = runtime.probe()
-        b = runtime.spawn(Teller, probe.ref, name="b")
-        a = runtime.spawn(Teller, probe.ref, name="a")
+        b = runtime.spawn(Teller, Teller.Args(probe.ref), name="b")
+        a = runtime.spawn(Teller, Teller.Args(probe.ref), name="a")
         for n in range(20):
             a.tell(Forward(b, Note(n)))
         seen = probe.receive(20)

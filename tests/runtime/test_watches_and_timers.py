@@ -1,16 +1,20 @@
 """Watches and timers: notices for one incarnation."""
 
+import msgspec
 import pytest
 
 from mats.runtime import Actor, Backoff, ChildSpec, Down, Ref, Runtime, SupervisorSpec, Timer, VirtualRuntime
 from tests.runtime.actors_for_tests import Boom, Note, Teller, Watcher
 
 
-class Timed(Actor):
+class Timed(Actor[object]):
     """Arms timers when told `(kind, seconds, message)`, cancels with "cancel", and tells `out` what fires."""
 
-    def __init__(self, out: Ref) -> None:
-        self.out = out
+    class Args(msgspec.Struct, frozen=True):
+        out: Ref[object]
+
+    def __init__(self, args: Args) -> None:
+        self.out = args.out
         self.timer: Timer | None = None
 
     def on_receive(self, message: object) -> None:
@@ -32,7 +36,7 @@ def test_a_watch_yields_exactly_one_down(runtime: Runtime) -> None:
     """S5.1"""
     probe, out = runtime.probe(), runtime.probe()
     target = runtime.spawn(Teller, name="target")
-    runtime.spawn(Watcher, target, out.ref, name="watcher").tell("started?")
+    runtime.spawn(Watcher, Watcher.Args(target, out.ref), name="watcher").tell("started?")
     probe.watch(target, "mine")
     target.ask("sync", timeout=3)
     if isinstance(runtime, VirtualRuntime):
@@ -67,8 +71,8 @@ def test_what_was_meant_for_an_incarnation_dies_with_it(virtual: VirtualRuntime)
         name="root",
         backoff=Backoff(min=1, max=1, jitter=0),
         children=(
-            ChildSpec(name="watcher", actor=Watcher, args={"target": target, "out": out.ref}),
-            ChildSpec(name="timed", actor=Timed, args={"out": out.ref}),
+            ChildSpec(name="watcher", actor=Watcher, args=Watcher.Args(target=target, out=out.ref)),
+            ChildSpec(name="timed", actor=Timed, args=Timed.Args(out=out.ref)),
         ),
     )
     virtual.start(spec)
@@ -94,14 +98,14 @@ def test_watches_of_ended_incarnations_do_not_pile_up(virtual: VirtualRuntime) -
     """S5.1"""
     out = virtual.probe()
     target = virtual.spawn(Teller, name="target")
-    child = ChildSpec(name="w", actor=Watcher, args={"target": target, "out": out.ref})
+    child = ChildSpec(name="w", actor=Watcher, args=Watcher.Args(target=target, out=out.ref))
     virtual.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0, max=0)))
     virtual.wait_started(1)
     for _ in range(20):
         virtual.ref("w").tell(Boom())
         virtual.advance(1)
     assert virtual.ref("w").incarnation == 21
-    assert len(target._cell._watchers) == 1
+    assert len(virtual.slot("target")._watchers) == 1
     target.tell(Boom())
     out.expect(Down)
     out.expect_nothing(1)
@@ -110,7 +114,7 @@ def test_watches_of_ended_incarnations_do_not_pile_up(virtual: VirtualRuntime) -
 def test_after_fires_once_at_its_time(virtual: VirtualRuntime) -> None:
     """S6.1 and S10.3"""
     out = virtual.probe()
-    ref = virtual.spawn(Timed, out.ref, name="t")
+    ref = virtual.spawn(Timed, Timed.Args(out.ref), name="t")
     ref.tell(("after", 2.0, "due"))
     virtual.run_until_idle()
     assert virtual.monotonic() == 0
@@ -125,7 +129,7 @@ def test_after_fires_once_at_its_time(virtual: VirtualRuntime) -> None:
 def test_real_timers_fire_too(runtime: Runtime) -> None:
     """S6.1 and S6.2"""
     out = runtime.probe()
-    ref = runtime.spawn(Timed, out.ref, name="t")
+    ref = runtime.spawn(Timed, Timed.Args(out.ref), name="t")
     before = runtime.monotonic()
     ref.tell(("after", 0.03, "once"))
     got = out.expect(tuple)
@@ -138,7 +142,7 @@ def test_real_timers_fire_too(runtime: Runtime) -> None:
 def test_every_keeps_its_grid_and_never_piles_up(virtual: VirtualRuntime) -> None:
     """S6.2"""
     out = virtual.probe()
-    ref = virtual.spawn(Timed, out.ref, name="t")
+    ref = virtual.spawn(Timed, Timed.Args(out.ref), name="t")
     ref.tell(("every", 0.25, "tick"))
     assert out.receive(3) == [(1, "tick", 0.25), (1, "tick", 0.5), (1, "tick", 0.75)]
     virtual.pause(ref)
@@ -160,7 +164,7 @@ def test_a_timer_that_fell_behind_goes_on_with_its_grid() -> None:
 def test_a_cancelled_timer_is_not_delivered_even_from_the_mailbox(virtual: VirtualRuntime) -> None:
     """S6.3"""
     out = virtual.probe()
-    ref = virtual.spawn(Timed, out.ref, name="t")
+    ref = virtual.spawn(Timed, Timed.Args(out.ref), name="t")
     ref.tell(("after", 1.0, "never"))
     virtual.run_until_idle()
     virtual.pause(ref)
@@ -173,16 +177,16 @@ def test_a_cancelled_timer_is_not_delivered_even_from_the_mailbox(virtual: Virtu
 
 def test_a_periodic_timer_needs_a_period(virtual: VirtualRuntime) -> None:
     probe = virtual.probe()
-    ref = virtual.spawn(Timed, probe.ref, name="t")
+    ref = virtual.spawn(Timed, Timed.Args(probe.ref), name="t")
     ref.tell(("every", 0.0, "tick"))
-    assert str(probe.expect_down(ref).error) == "t asked for a timer every 0.0 s; give more than 0"
+    assert str(probe.expect_down(ref).error) == "t: invalid timer interval of 0.0 s; give more than 0"
 
 
 def test_a_timers_message_is_caused_by_the_message_that_armed_it(virtual: VirtualRuntime) -> None:
     """S1.5"""
     out = virtual.probe()
     virtual.trace.switch_on()
-    virtual.spawn(Timed, out.ref, name="t").tell(("after", 1.0, Note(1)))
+    virtual.spawn(Timed, Timed.Args(out.ref), name="t").tell(("after", 1.0, Note(1)))
     out.receive(1)
     armed, fired = virtual.trace.steps
     assert (fired.kind, fired.cause, fired.root) == ("Note", armed.id, armed.id)

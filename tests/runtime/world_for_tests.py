@@ -4,21 +4,26 @@ import asyncio
 import logging
 import sys
 
+import msgspec
 import structlog
 
-from mats.runtime import Actor, Backoff, ChaosPlan, ChildSpec, Limit, Ref, SupervisorSpec, VirtualRuntime, chaos
+from mats.runtime import Actor, Backoff, ChildSpec, Limit, Ref, SupervisorSpec, VirtualRuntime
+from mats.runtime.testing import ChaosPlan, chaos
 
 
-class Gossip(Actor):
+class Gossip(Actor[object]):
     """Tells somebody drawn at random, now or later, and sometimes crashes."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
+    class Args(msgspec.Struct, frozen=True):
+        names: tuple[str, ...]
+
+    def __init__(self, args: Args) -> None:
+        self.names = args.names
 
     def on_start(self) -> None:
         self.every(1 + self.random.random(), "tick")
 
-    def someone(self) -> Ref:
+    def someone(self) -> Ref[object]:
         return self.runtime.ref(self.random.choice(self.names))
 
     def on_receive(self, message: object) -> object:
@@ -43,7 +48,7 @@ def main(seed: int) -> str:
     runtime = VirtualRuntime(seed=seed, plan=ChaosPlan(seed, default=0.02))
     names = tuple(f"g{n}" for n in range(6))
     children = tuple(
-        ChildSpec(name=name, actor=SlowGossip if n % 3 == 0 else Gossip, args={"names": names})
+        ChildSpec(name=name, actor=SlowGossip if n % 3 == 0 else Gossip, args=SlowGossip.Args(names=names))
         for n, name in enumerate(names)
     )
     backoff = Backoff(min=0.1, max=2)

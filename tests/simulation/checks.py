@@ -231,7 +231,7 @@ def nobody_failed_but_by_a_crash(world: World) -> Complaints:
 
 def _inside(world: World, name: str, kind: type[A]) -> A:
     """The actor object itself: what it would say when asked is not enough here."""
-    incarnation = world.runtime.cell(name).incarnation
+    incarnation = world.runtime.slot(name).incarnation
     assert incarnation is not None, f"{name} does not run"
     assert isinstance(incarnation.actor, kind)
     return incarnation.actor

@@ -124,7 +124,7 @@ def test_a_confirmation_of_an_epoch_that_is_over_means_nothing(bench: Bench) -> 
     bench.runtime.kill(bench.runtime.ref("fill-log"))
     bench.ref.tell(ReplayMerged(1, 0))
     bench.listener.expect_nothing(3.0)
-    assert bench.runtime.cell("connection").status().state == "running"
+    assert bench.runtime.slot("connection").status().state == "running"
 
 
 def test_what_happens_before_the_replay_is_in_the_log_after_it(bench: Bench) -> None:

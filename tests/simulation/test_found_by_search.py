@@ -61,7 +61,7 @@ def test_messages_conflated_before_an_actor_was_taken_away_are_handled_by_its_su
     for number in (1, 2, 3):
         ref.tell(number)
     runtime.run_until_idle()
-    cell = runtime.cell("newest")
+    cell = runtime.slot("newest")
     cell.supervised = True
     runtime.kill(ref)
     runtime.launch("newest", Newest, supervised=True)
@@ -74,7 +74,7 @@ def test_an_intent_without_a_route_is_in_the_journal_and_its_manager_lives(tmp_p
     _order_manager(runtime, tmp_path)
     runtime.ref("core/orders").tell(SubmitIntent(INTENT))
     runtime.advance(3.0)
-    assert runtime.cell("core/orders").status().state == "running"
+    assert runtime.slot("core/orders").status().state == "running"
     found = Journal(tmp_path / "journal.db").order("i1")
     assert found is not None
     assert found.view.state is OrderState.REJECTED

@@ -16,7 +16,7 @@ def frame(times, zone="UTC"):
     return pd.DataFrame({"number": range(len(times)), "true_time": times}, index=index)
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(TIMES, st.sampled_from(["UTC", "America/New_York", "Asia/Tokyo"]))
 def test_a_normalised_index_is_unique_utc_and_keeps_every_row_in_time_order(times, zone):
     result = normalise(frame(times, zone))
@@ -53,7 +53,7 @@ def test_a_tie_goes_just_behind_the_last_row_of_its_second():
     assert next_slot(7 * SECOND, 8 * SECOND - 1) is None, "the second is full to its end"
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(st.integers(0, 20), st.sets(st.integers(0, 25)))
 def test_a_late_row_finds_a_free_place_in_its_own_second(offset, taken):
     slot = free_slot(SECOND + offset, {SECOND + t for t in taken})

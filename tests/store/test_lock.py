@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mats.store.lock import DataLock, LockHeldError
+from tests.patience import PATIENCE
 
 HOLD = """
 import sys
@@ -36,7 +37,7 @@ def test_a_second_process_is_told_who_holds_the_directory_and_what_to_do(holder,
 
 def test_the_lock_dies_with_its_process(holder, tmp_path):
     os.kill(holder.pid, signal.SIGKILL)
-    holder.wait(timeout=10)
+    holder.wait(timeout=PATIENCE)
     with DataLock(tmp_path / "data") as lock:
         assert lock.path.read_text() == f"{os.getpid()}\n"
 

@@ -132,9 +132,7 @@ def adjustment(seq, make):
 
 
 @settings(
-    derandomize=True,
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.data())

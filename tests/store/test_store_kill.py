@@ -9,6 +9,7 @@ from mats.model.executions import CommissionRecorded
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.store import Store
+from tests.patience import PATIENCE
 
 
 def write_and_kill(request, *arguments, after):
@@ -17,7 +18,7 @@ def write_and_kill(request, *arguments, after):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         lines = [process.stdout.readline() for _ in range(after)]
         process.send_signal(signal.SIGKILL)
-        rest, errors = process.communicate(timeout=30)
+        rest, errors = process.communicate(timeout=PATIENCE)
     acknowledged = [int(line) for line in [*lines, *rest.splitlines(keepends=True)] if line.endswith("\n")]
     assert acknowledged, errors
     return acknowledged[-1]

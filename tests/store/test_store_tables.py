@@ -26,9 +26,7 @@ from mats.store.tables.store import Store
 
 FRESH = count()
 PROPERTY = settings(
-    derandomize=True,
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

@@ -9,6 +9,7 @@ from arcticdb.exceptions import ArcticException
 from mats.store.tables import compaction, connection
 from mats.store.tables.connection import StoreUnreachableError, connect, lmdb_uri
 from mats.store.tables.store import Store
+from tests.patience import PATIENCE
 
 
 def test_a_reader_of_another_process_sees_no_error_while_the_writer_appends_and_compacts(tmp_path, request, make):
@@ -22,7 +23,7 @@ def test_a_reader_of_another_process_sees_no_error_while_the_writer_appends_and_
         for start in range(3, len(log), 3):
             store.append_fills("DU1", log[start : start + 3])
             store.compact_due()
-        output, errors = reader.communicate(timeout=60)
+        output, errors = reader.communicate(timeout=PATIENCE)
     assert reader.returncode == 0, errors
     reads, rows = map(int, output.split())
     assert reads > 20

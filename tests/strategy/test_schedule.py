@@ -52,7 +52,7 @@ def test_days_read_as_people_write_them(text, days):
     assert parse_days(text) == days
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(utc("2020-01-01"), utc("2026-01-01")),
     st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "UTC"]),
@@ -67,7 +67,7 @@ def test_a_daily_timer_is_due_once_a_local_day(instant, zone, at):
     assert (days[1] - days[0]).days == 1
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**61), st.integers(1, 100_000))
 def test_a_beat_is_due_at_the_next_multiple(instant, seconds):
     due = every(seconds=seconds).next_after(instant)

@@ -26,6 +26,7 @@ from mats.model.orders import order_ref
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "DU1000001"
@@ -54,7 +55,7 @@ class Lively(Strategy):
 '''
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0, what: str = "the condition") -> None:
+def until(condition: Callable[[], object], seconds: float = PATIENCE, what: str = "the condition") -> None:
     """Wait until the condition holds; fail with `what` when it does not."""
     deadline = datetime.now(UTC) + timedelta(seconds=seconds)
     pause = threading.Event()
@@ -117,7 +118,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     """End the process and everybody it started, at once."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE)
 
 
 def _launch(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -190,7 +191,7 @@ class Daemon:
     def kill(self) -> None:
         kill_group(self.process)
 
-    def stop(self, seconds: float = 40.0) -> dict[str, Any]:
+    def stop(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """Ask it to end, as an operator does; its summary."""
         self.process.terminate()
         return self.finish(seconds)
@@ -210,7 +211,7 @@ def count(database: Path, table: str) -> int:
     """Rows of a table of a database that somebody else writes; 0 before it exists."""
     if not database.exists():
         return 0
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=PATIENCE)
     try:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
     except sqlite3.OperationalError:
@@ -258,13 +259,13 @@ class Look(msgspec.Struct, frozen=True):
 
 def look(port: int, client_id: int = 0) -> Look:
     """Ask the gateway everything through an unmodified client; client 0 sees everybody's executions."""
-    return asyncio.run(asyncio.wait_for(_look(port, client_id), 30))
+    return asyncio.run(asyncio.wait_for(_look(port, client_id), PATIENCE))
 
 
 async def _look(port: int, client_id: int) -> Look:
     ib = IB()
     ib.client.MaxRequests = 0
-    await ib.connectAsync("127.0.0.1", port, clientId=client_id, timeout=10)
+    await ib.connectAsync("127.0.0.1", port, clientId=client_id, timeout=PATIENCE)
     try:
         fills = await ib.reqExecutionsAsync(ExecutionFilter())
         opened = await ib.reqAllOpenOrdersAsync()
@@ -375,13 +376,13 @@ def soak(folder: Path, kills: int, seed: int) -> Soaked:
             daemon = Daemon(config, data)
             with killed_at_end(daemon):
                 before = daemon.executions()
-                until(lambda run=daemon, had=before: run.executions() > had + 5, 30, "new fills after a start")
+                until(lambda run=daemon, had=before: run.executions() > had + 5, PATIENCE, "new fills after a start")
                 pause.wait(chance.uniform(0.0, 2.0))
                 assert daemon.process.poll() is None, f"the daemon ended by itself: {daemon.stderr[-3000:]}"
             at_kills.append(daemon.executions())
         daemon = Daemon(config, data)
         with killed_at_end(daemon):
-            until(lambda: daemon.executions() > at_kills[-1] + 10, 30, "new fills after the last start")
+            until(lambda: daemon.executions() > at_kills[-1] + 10, PATIENCE, "new fills after the last start")
             summary = daemon.stop()
         assert "Traceback" not in daemon.stderr, daemon.stderr[-3000:]
         seen = look(gateway.port)

@@ -21,10 +21,10 @@ from mats.gateway.faults.faults import Faults
 from mats.model.strategy_record import read_records
 from mats.operator.run_summary import RunSummary
 from mats.risk.limits import Limits
-from mats.runtime import SystemClock, ThreadRuntime
-from mats.runtime.deadletters import DeadLetter
+from mats.runtime import DeadLetter, SystemClock, ThreadRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri
+from tests.patience import PATIENCE
 from tests.system.harness import LIVELY, Look, count, look, prove, until, write_bars
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class GatewayThread:
         self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._listens.wait(10), "the gateway did not listen"
+        assert self._listens.wait(PATIENCE), "the gateway did not listen"
         if self._fault is not None:
             raise self._fault
 
@@ -71,7 +71,7 @@ class GatewayThread:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
 
 class System:
@@ -110,19 +110,19 @@ class System:
         return next((actor.state for actor in self.runtime.status() if actor.name == name), "never started")
 
     def portfolio(self) -> PortfolioSnapshot:
-        portfolio = self.names.portfolio.ask(ReadPortfolio(), timeout=10)
+        portfolio = self.names.portfolio.ask(ReadPortfolio(), timeout=PATIENCE)
         assert isinstance(portfolio, PortfolioSnapshot)
         return portfolio
 
     # What the test waits for
 
-    def wait_for_fills(self, more: int, *strategies: str, seconds: float = 20.0) -> None:
+    def wait_for_fills(self, more: int, *strategies: str, seconds: float = PATIENCE) -> None:
         """Until each of the strategies (or all together) has so many more executions at the gateway."""
         targets = {strategy: self.fills(strategy) + more for strategy in strategies or ("",)}
         for name, target in targets.items():
             until(lambda n=name, t=target: self.fills(n) >= t, seconds, f"{more} more fills of {name or 'all'}")
 
-    def wait_for_agreement(self, seconds: float = 20.0) -> None:
+    def wait_for_agreement(self, seconds: float = PATIENCE) -> None:
         """Until a comparison with the broker that begins after now finds no difference."""
         begun = self.runtime.monotonic()
 
@@ -134,11 +134,11 @@ class System:
 
         until(agreed, seconds, "the agreement of books and broker")
 
-    def wait_until_booked(self, seconds: float = 20.0) -> None:
+    def wait_until_booked(self, seconds: float = PATIENCE) -> None:
         """Until every execution of the gateway is in the journal, and every stage has every entry."""
 
         def booked() -> bool:
-            progress = self.names.fill_log.ask(ReadProgress(), timeout=10)
+            progress = self.names.fill_log.ask(ReadProgress(), timeout=PATIENCE)
             assert isinstance(progress, Progress)
             everywhere = all(cursor == progress.last_seq for cursor in progress.cursors.values())
             return everywhere and count(self.data / "journal.db", "executions") >= self.fills()

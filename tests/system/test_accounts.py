@@ -12,6 +12,7 @@ from actors.messages.portfolio_manager import ReadAccount
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from mats.ledger.valuation.account_views import AccountView
 from mats.store.tables.connection import lmdb_uri
+from tests.patience import PATIENCE
 from tests.system.harness import ACCOUNT, ROOT, until
 from tests.system.inside import GatewayThread, System, running_system, write_strategies
 
@@ -52,7 +53,7 @@ def trading(folder: Path) -> Iterator[System]:
 
 
 def account(system: System) -> AccountView:
-    (view,) = system.names.portfolio.ask(ReadAccount(), timeout=10)
+    (view,) = system.names.portfolio.ask(ReadAccount(), timeout=PATIENCE)
     assert isinstance(view, AccountView)
     return view
 
@@ -70,7 +71,7 @@ def equity(system: System, strategy: str) -> Decimal | None:
 
 
 def table(system: System) -> StrategyTable:
-    answer = system.names.strategy_manager.ask(ReadStrategies(), timeout=10)
+    answer = system.names.strategy_manager.ask(ReadStrategies(), timeout=PATIENCE)
     assert isinstance(answer, StrategyTable)
     return answer
 
@@ -79,32 +80,36 @@ def write(system: System, what: str, strategy: str, amount: str) -> None:
     """Another process writes to the store that the daemon has open."""
     uri = lmdb_uri(system.data / "arctic")
     command = [sys.executable, str(Path(__file__).with_name("write_tables.py")), uri, what, strategy, amount, ACCOUNT]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60)
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=PATIENCE)
 
 
 def test_a_share_in_euros_is_sized_at_the_quoted_rate_and_equities_change_while_it_trades(tmp_path: Path) -> None:
     with trading(tmp_path) as system:
-        until(lambda: abs(share(system, "euro") - Decimal(1) / 3) < Decimal("0.01"), 30, "a third in euros")
+        until(lambda: abs(share(system, "euro") - Decimal(1) / 3) < Decimal("0.01"), PATIENCE, "a third in euros")
         seen = account(system)
         assert seen.missing == ()
         assert {"USD", "EUR"} <= seen.cash.keys()
-        until(lambda: abs(account(system).deviation) < 50, 10, "own equity beside the broker's")  # type: ignore[arg-type]
+        until(lambda: abs(account(system).deviation) < 50, PATIENCE, "own equity beside the broker's")  # type: ignore[arg-type]
 
         assert equity(system, "calm") != 4321
         write(system, "equity", "calm", "4321")
-        until(lambda: equity(system, "calm") == 4321, 8, "the explicit equity")
+        until(lambda: equity(system, "calm") == 4321, PATIENCE, "the explicit equity")
 
         half = equity(system, "euro")
         assert half is not None
         write(system, "weight", "euro", "0.1")
-        until(lambda: abs((equity(system, "euro") or half) * 5 - half) < half / 50, 8, "a fifth, by the changed weight")
+        until(
+            lambda: abs((equity(system, "euro") or half) * 5 - half) < half / 50,
+            PATIENCE,
+            "a fifth, by the changed weight",
+        )
 
         write(system, "weight", "calm", "0.95")
-        until(lambda: table(system).refused, 8, "the refusal")
+        until(lambda: table(system).refused, PATIENCE, "the refusal")
         assert f"target weights of {ACCOUNT} sum to 1.05" in table(system).refused
         assert {record.name: record.target_weight for record in table(system).records} == {"euro": 0.1, "calm": 0.25}
         write(system, "weight", "calm", "0.9")
-        until(lambda: not table(system).refused, 8, "the end of the refusal")
+        until(lambda: not table(system).refused, PATIENCE, "the end of the refusal")
         summary, _ = system.finish()
         assert (summary.breaks, system.lost()) == (0, [])
         assert all(place.agrees for place in summary.positions) and summary.positions

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.system.harness import (
     Daemon,
     GatewayProcess,
@@ -20,7 +21,7 @@ def test_every_fill_is_booked_once_and_the_books_add_up_to_the_position_of_the_g
     config = write_settings(tmp_path / "config", lively_strategies(4), gateway.port)
     daemon = Daemon(config, tmp_path / "run" / "data", "--for", "8")
     with killed_at_end(daemon, gateway):
-        until(lambda: daemon.executions() > 20, 20, "trading")
+        until(lambda: daemon.executions() > 20, PATIENCE, "trading")
         beside = look(gateway.port, client_id=77)
         summary = daemon.finish(40)
         seen = look(gateway.port)

@@ -15,6 +15,7 @@ from mats.ledger.reconciliation.breaks import Break, BreakState, describe
 from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.model.orders import DISCRETIONARY, Side
 from mats.store.journal.journal import Journal
+from tests.patience import PATIENCE
 from tests.system.harness import ACCOUNT, ROOT, until, write_bars
 from tests.system.inside import GatewayThread, System, running_system, write_strategies
 
@@ -66,12 +67,12 @@ def held(system: System, instrument: str = "SPY") -> dict[str, Decimal]:
 
 
 def breaks(system: System) -> Breaks:
-    answer = system.names.portfolio.ask(ReadBreaks(past=20), timeout=10)
+    answer = system.names.portfolio.ask(ReadBreaks(past=20), timeout=PATIENCE)
     assert isinstance(answer, Breaks)
     return answer
 
 
-def wait_until_held(system: System, seconds: float = 20.0, **quantities: int) -> None:
+def wait_until_held(system: System, seconds: float = PATIENCE, **quantities: int) -> None:
     until(lambda: held(system) == quantities, seconds, f"the books {quantities}")
 
 
@@ -84,9 +85,11 @@ class Stopwatch:
     def time(self, *faults: plan.AnyFault, discretionary: int) -> float:
         begun = self._system.runtime.monotonic()
         self._system.gateway.fault(lambda hooks: hooks.arm(*faults))
-        until(lambda: held(self._system).get(DISCRETIONARY, 0) == discretionary, 15.0, f"{discretionary} unattributed")
+        until(
+            lambda: held(self._system).get(DISCRETIONARY, 0) == discretionary, PATIENCE, f"{discretionary} unattributed"
+        )
         took = self._system.runtime.monotonic() - begun
-        until(lambda: not breaks(self._system).open, 10, "agreement again")
+        until(lambda: not breaks(self._system).open, PATIENCE, "agreement again")
         return took
 
 
@@ -110,7 +113,7 @@ def test_attribution_at_a_net_of_zero_outlives_daemon_and_gateway(tmp_path: Path
         lines = system.incarnations()["brokers/ib-0"]
         gateway.stop()
         gateway = system.gateway = GatewayThread(port=port, **options)
-        until(lambda: system.incarnations()["brokers/ib-0"] > lines, 20, "a new connection")
+        until(lambda: system.incarnations()["brokers/ib-0"] > lines, PATIENCE, "a new connection")
         system.wait_for_agreement()
         assert attributed(system.portfolio().books) == attributed(before.values())
         summary, _ = system.finish()
@@ -165,8 +168,8 @@ def test_an_option_that_is_assigned_delivers_to_its_holder_at_the_strike(
     with running_system(tmp_path, gateway, grace=0.3) as system:
         wait_until_held(system, one=100)
         gateway.fault(lambda hooks: hooks.arm(plan.Transfer(instrument=call.id, quantity=-1, price=5)))
-        until(lambda: held(system, call.id) == {DISCRETIONARY: -1}, 10, "a short call")
-        until(lambda: not breaks(system).open, 10, "agreement")
+        until(lambda: held(system, call.id) == {DISCRETIONARY: -1}, PATIENCE, "a short call")
+        until(lambda: not breaks(system).open, PATIENCE, "agreement")
         assigned = (
             plan.Transfer(instrument=call.id, quantity=1, price=0),
             plan.Transfer(instrument="SPY", quantity=-100, price=float(call.strike)),
@@ -176,7 +179,7 @@ def test_an_option_that_is_assigned_delivers_to_its_holder_at_the_strike(
         books = {(book.strategy, book.instrument): book for book in system.portfolio().books}
         assert books[DISCRETIONARY, "SPY"].cost == -100 * call.strike
         assert (books[DISCRETIONARY, call.id].quantity, books[DISCRETIONARY, call.id].realized) == (0, 500)
-        until(lambda: not breaks(system).open, 10, "agreement again")
+        until(lambda: not breaks(system).open, PATIENCE, "agreement again")
 
 
 def test_positions_on_a_link_that_is_down_prove_nothing(tmp_path: Path, gateway: GatewayThread) -> None:
@@ -191,7 +194,7 @@ def test_positions_on_a_link_that_is_down_prove_nothing(tmp_path: Path, gateway:
         for _ in range(3):
             told = positions_told(traffic)
             system.operator.reconcile()
-            until(lambda n=told: positions_told(traffic) > n, 10, "positions of the gateway")
+            until(lambda n=told: positions_told(traffic) > n, PATIENCE, "positions of the gateway")
         assert breaks(system) == Breaks((), ())
         gateway.fault(lambda hooks: hooks.connectivity(1102))
         wait_until_held(system, one=100, Discretionary=50)
@@ -206,7 +209,7 @@ def test_what_nobody_follows_has_a_price_all_the_same(tmp_path: Path, gateway: G
     write_strategies(tmp_path, holders(one=100), holder=HOLDER)
     with running_system(tmp_path, gateway, **DEFAULTS) as system:
         gateway.fault(lambda hooks: hooks.arm(plan.ManualOrder(instrument="IBM", side=Side.BUY, quantity=3)))
-        until(lambda: system.portfolio().prices.get("IBM"), 20, "a price of IBM")
+        until(lambda: system.portfolio().prices.get("IBM"), PATIENCE, "a price of IBM")
 
 
 def proved(past: tuple[Break, ...]) -> None:
@@ -230,20 +233,24 @@ def test_a_split_over_which_a_share_was_held_is_asked_and_costs_nobody_anything(
     gateway = GatewayThread(replay=apple(tmp_path / "bars"), bar_seconds=0.2, hold_seconds=0.2)
     try:
         with running_system(tmp_path, gateway, grace=0.5) as system:
-            until(lambda: held(system, "AAPL") == {"trend": 70, "revert": -20}, 30, "positions before the split")
+            until(lambda: held(system, "AAPL") == {"trend": 70, "revert": -20}, PATIENCE, "positions before the split")
             system.wait_for_agreement()
             before = system.portfolio().books
-            until(lambda: system.portfolio().prices.get("AAPL", 999) < 100, 60, "the price after the split")
+            until(lambda: system.portfolio().prices.get("AAPL", 999) < 100, PATIENCE, "the price after the split")
             gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="AAPL", new=7, old=1)))
             asked = question(system)
             assert (asked.expected, asked.broker, asked.suspects) == (50, 350, (SplitCause("AAPL", 7, 1),))
             assert attributed(system.portfolio().books) == attributed(before), "booked before anybody has answered"
         with running_system(tmp_path, gateway, grace=0.5) as system:
             assert question(system).id == asked.id
-            answer = system.names.portfolio.ask(AnswerBreak(asked.id, asked.suspects[0]), timeout=10)
+            answer = system.names.portfolio.ask(AnswerBreak(asked.id, asked.suspects[0]), timeout=PATIENCE)
             assert isinstance(answer, BreakAnswered)
-            until(lambda: held(system, "AAPL") == {"trend": 490, "revert": -140}, 10, "the positions after the split")
-            until(lambda: not breaks(system).open, 10, "agreement")
+            until(
+                lambda: held(system, "AAPL") == {"trend": 490, "revert": -140},
+                PATIENCE,
+                "the positions after the split",
+            )
+            until(lambda: not breaks(system).open, PATIENCE, "agreement")
             after = {book.strategy: book for book in system.portfolio().books}
             for book in before:
                 known = after[book.strategy]
@@ -257,7 +264,7 @@ def test_a_split_over_which_a_share_was_held_is_asked_and_costs_nobody_anything(
 
 def question(system: System) -> Break:
     """The one break that waits for an answer."""
-    until(lambda: [found.state for found in breaks(system).open] == [BreakState.QUESTION], 10, "the question")
+    until(lambda: [found.state for found in breaks(system).open] == [BreakState.QUESTION], PATIENCE, "the question")
     return breaks(system).open[0]
 
 

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from actors import tree
 from mats.runtime import Crash
+from tests.patience import PATIENCE
 from tests.system.harness import lively_strategies, until
 from tests.system.inside import System, lively_gateway, running_system, write_strategies
 
@@ -44,8 +47,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def test_a_crashed_actor_comes_back_alone_and_trading_goes_on(system: System, name: str) -> None:
     before = system.incarnations()
     system.runtime.ref(name).tell(Crash())
-    until(lambda: system.incarnations()[name] == before[name] + 1, 10, f"the restart of {name}")
-    until(lambda: system.state(name) == "running", 10, f"{name} running")
+    until(lambda: system.incarnations()[name] == before[name] + 1, PATIENCE, f"the restart of {name}")
+    until(lambda: system.state(name) == "running", PATIENCE, f"{name} running")
     system.wait_for_fills(4, *STRATEGIES)
     system.wait_until_booked()
     system.wait_for_agreement()
@@ -53,15 +56,18 @@ def test_a_crashed_actor_comes_back_alone_and_trading_goes_on(system: System, na
     assert not system.lost()
 
 
-def test_a_core_that_gives_up_is_started_again_with_all_that_stands_on_it(tmp_path: Path) -> None:
+def test_a_core_that_gives_up_is_started_again_with_all_that_stands_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "CORE_LIMIT", replace(tree.CORE_LIMIT, seconds=3600.0))  # however slow the restarts are
     write_strategies(tmp_path, lively_strategies(2))
     with lively_gateway(tmp_path) as gateway, running_system(tmp_path, gateway) as system:
         system.wait_for_fills(3, *STRATEGIES)
         for crash in range(4):
             before = system.incarnations()["core/orders"]
             system.runtime.ref("core/orders").tell(Crash(f"number {crash}"))
-            until(lambda b=before: system.incarnations()["core/orders"] > b, 15, "the restart")
-            until(lambda: system.state("core/orders") == "running", 15, "core/orders running")
+            until(lambda b=before: system.incarnations()["core/orders"] > b, PATIENCE, "the restart")
+            until(lambda: system.state("core/orders") == "running", PATIENCE, "core/orders running")
         system.wait_for_fills(4, *STRATEGIES)
         system.wait_until_booked()
         after = system.incarnations()
@@ -81,7 +87,7 @@ def test_a_storm_of_crashes_loses_and_doubles_nothing(tmp_path: Path) -> None:
             system.runtime.ref(name).tell(Crash())
             system.wait_for_fills(chance.randrange(2))
         for name in struck:
-            until(lambda n=name: system.state(n) == "running", 20, f"{name} running")
+            until(lambda n=name: system.state(n) == "running", PATIENCE, f"{name} running")
         system.wait_for_fills(4, *STRATEGIES)
         system.wait_until_booked()
         system.wait_for_agreement()

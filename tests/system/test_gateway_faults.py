@@ -13,6 +13,7 @@ from mats.gateway.orders import order_messages
 from mats.model.orders import Side
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
+from tests.patience import PATIENCE
 from tests.system.harness import (
     ACCOUNT,
     Daemon,
@@ -37,11 +38,11 @@ def test_a_gateway_that_is_killed_comes_back_to_a_daemon_whose_books_agree(tmp_p
     with killed_at_end(daemon, gateway):
         for _ in range(2):
             before = daemon.executions()
-            until(lambda had=before: daemon.executions() > had + 5, 20, "trading")
+            until(lambda had=before: daemon.executions() > had + 5, PATIENCE, "trading")
             gateway.kill()
             gateway.start()
         before = daemon.executions()
-        until(lambda: daemon.executions() > before + 5, 20, "trading after the second death")
+        until(lambda: daemon.executions() > before + 5, PATIENCE, "trading after the second death")
         summary = daemon.stop()
         seen = look(gateway.port)
         prove(daemon.data, seen, summary)
@@ -70,7 +71,7 @@ def test_connections_dropped_while_fills_flow_lose_and_double_nothing(
     for client in (1, 0, 99):
         before = system.incarnations()[f"brokers/ib-{client}"]
         gateway.fault(lambda faults, c=client: faults.drop(c, hard=hard))
-        until(lambda c=client, b=before: system.incarnations()[f"brokers/ib-{c}"] > b, 10, "the restart")
+        until(lambda c=client, b=before: system.incarnations()[f"brokers/ib-{c}"] > b, PATIENCE, "the restart")
     system.wait_for_fills(4, *STRATEGIES)
     system.wait_until_booked()
     system.finish_and_prove()
@@ -137,7 +138,9 @@ def test_of_a_cost_that_comes_before_its_execution_and_again_after_it_the_last_w
     system: System, gateway: GatewayThread
 ) -> None:
     early = gateway.call(tell_next_cost)
-    until(lambda: any(fill.exec_id == early for fill in gateway.fault(Faults.fills)), 10, "the execution after it")
+    until(
+        lambda: any(fill.exec_id == early for fill in gateway.fault(Faults.fills)), PATIENCE, "the execution after it"
+    )
     system.wait_until_booked()
     system.finish_and_prove()
     stored = Reader(lmdb_uri(system.data / "arctic")).fills(ACCOUNT)

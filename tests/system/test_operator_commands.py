@@ -16,6 +16,7 @@ from mats.model.orders import DISCRETIONARY, OrderRequest, OrderTicket, OrderTyp
 from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
 from mats.runtime import Crash
+from tests.patience import PATIENCE
 from tests.system.harness import ACCOUNT, until, write_bars
 from tests.system.inside import GatewayThread, System, running_system, write_strategies
 
@@ -56,7 +57,7 @@ def system(tmp_path: Path, gateway: GatewayThread) -> Iterator[System]:
     with running_system(tmp_path, gateway, grace=0.5) as system:
         commands = Commands(system.runtime, system.names, system.operator, system.data / "journal.db")
         with ControlSocket(system.data, commands.answer):
-            until(lambda: held(system) == {"one": 100}, 20, "the position")
+            until(lambda: held(system) == {"one": 100}, PATIENCE, "the position")
             system.wait_until_booked()
             yield system
 
@@ -71,7 +72,7 @@ def a_move(quantity: int, giver: str = DISCRETIONARY, taker: str = "one") -> Tra
 
 def test_a_liquidation_is_given_to_whom_it_hit_and_outlives_a_crash_of_the_books(system: System) -> None:
     system.gateway.fault(lambda hooks: hooks.arm(plan.Liquidate(instrument="SPY")))
-    until(lambda: held(system) == {"one": 100, DISCRETIONARY: -100}, 20, "the liquidation in Discretionary")
+    until(lambda: held(system) == {"one": 100, DISCRETIONARY: -100}, PATIENCE, "the liquidation in Discretionary")
     (short,) = (book for book in system.portfolio().books if book.strategy == DISCRETIONARY)
     (long,) = (book for book in system.portfolio().books if book.strategy == "one")
     seen = ask(system.data, protocol.PreviewTransferRequest(move=a_move(100)), protocol.Preview)
@@ -88,15 +89,15 @@ def test_a_liquidation_is_given_to_whom_it_hit_and_outlives_a_crash_of_the_books
 def test_a_split_is_answered_and_nothing_moves_while_it_is_a_question(system: System) -> None:
     system.gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="SPY", new=2, old=1)))
     states = [BreakState.QUESTION]
-    until(lambda: [b.state for b in opened(system).open] == states, 20, "the question")
+    until(lambda: [b.state for b in opened(system).open] == states, PATIENCE, "the question")
     (found,) = opened(system).open
     with pytest.raises(OperatorError, match=f"books and broker differ on SPY in {ACCOUNT}"):
         ask(system.data, protocol.PreviewTransferRequest(move=a_move(10, "one", DISCRETIONARY)), protocol.Preview)
     with pytest.raises(OperatorError, match="no break nix is open"):
         ask(system.data, protocol.AnswerBreakRequest(id="nix", action=SplitCause("SPY", 2, 1)), protocol.Done)
     ask(system.data, protocol.AnswerBreakRequest(id=found.id, action=SplitCause("SPY", 2, 1)), protocol.Done)
-    until(lambda: held(system) == {"one": 200}, 20, "the position after the split")
-    until(lambda: not opened(system).open, 20, "agreement")
+    until(lambda: held(system) == {"one": 200}, PATIENCE, "the position after the split")
+    until(lambda: not opened(system).open, PATIENCE, "agreement")
     assert opened(system).past[0].resolution == "booked as a 2:1 split of SPY"
 
 
@@ -107,7 +108,7 @@ def opened(system: System) -> protocol.BreakLines:
 def test_flattening_all_leaves_what_no_strategy_owns_and_says_so(system: System) -> None:
     order = plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)
     system.gateway.fault(lambda hooks: hooks.arm(order))
-    until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, 20, "the trade by hand")
+    until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, PATIENCE, "the trade by hand")
     certificate = ask(system.data, protocol.FlattenRequest(reason="the end"), protocol.Certificate)
     assert [(one.strategy, one.instrument) for one in certificate.flat] == [("one", "SPY")]
     assert [(one.what, one.why.partition(";")[0]) for one in certificate.remains] == [
@@ -119,7 +120,7 @@ def test_flattening_all_leaves_what_no_strategy_owns_and_says_so(system: System)
 
 def test_the_books_are_left_alone_while_an_order_is_at_work_on_them(system: System) -> None:
     system.gateway.fault(lambda hooks: hooks.arm(plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)))
-    until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, 20, "the trade by hand")
+    until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, PATIENCE, "the trade by hand")
     resting = OrderRequest(
         intent_id="by-hand-1",
         strategy="one",
@@ -129,8 +130,8 @@ def test_the_books_are_left_alone_while_an_order_is_at_work_on_them(system: Syst
         quantity=Decimal(10),
         ticket=OrderTicket(order_type=OrderType.LIMIT, limit_price=Decimal(9000)),
     )
-    system.names.risk.ask(resting, timeout=5.0)
-    until(lambda: [order.state for order in working(system)] == ["WORKING"], 20, "the order at work")
+    system.names.risk.ask(resting, timeout=PATIENCE)
+    until(lambda: [order.state for order in working(system)] == ["WORKING"], PATIENCE, "the order at work")
     move = protocol.TransferQuantityRequest(move=a_move(30), reason="it was ours")
     with pytest.raises(OperatorError, match="order by-hand-1 of one in SPY is WORKING; wait for its end or cancel it"):
         ask(system.data, move, protocol.Done)

@@ -9,6 +9,7 @@ import pytest
 from actors.messages.order_manager import ReadOrders
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderView, order_ref
 from mats.runtime import Crash
+from tests.patience import PATIENCE
 from tests.system.harness import Daemon, GatewayProcess, killed_at_end, look, until, write_bars, write_settings
 from tests.system.inside import GatewayThread, System, lively_gateway, running_system, write_strategies
 
@@ -63,12 +64,12 @@ def test_a_strategy_cancels_and_changes_after_a_kill_the_orders_it_placed_before
     config = write_settings(tmp_path / "config", TABLE, gateway.port, {"patient.py": PATIENT})
     first = Daemon(config, tmp_path / "run" / "data")
     with killed_at_end(first, gateway):
-        until(lambda: resting(gateway.port) == TWO, 20, "two resting orders")
+        until(lambda: resting(gateway.port) == TWO, PATIENCE, "two resting orders")
         before = look(gateway.port, client_id=77).open_orders
         first.kill()
         second = Daemon(config, tmp_path / "run" / "data")
         with killed_at_end(second):
-            until(lambda: resting(gateway.port) == {(120.0, 25.0)}, 20, "one cancelled and one changed order")
+            until(lambda: resting(gateway.port) == {(120.0, 25.0)}, PATIENCE, "one cancelled and one changed order")
             summary = second.stop()
         after = look(gateway.port)
     assert set(after.open_orders) <= set(before)
@@ -88,7 +89,7 @@ def gateway(tmp_path: Path) -> Iterator[GatewayThread]:
 
 def working(system: System) -> dict[Decimal, OrderView]:
     """Orders that the order manager calls working, by quantity."""
-    views = system.names.orders.ask(ReadOrders(), timeout=5)
+    views = system.names.orders.ask(ReadOrders(), timeout=PATIENCE)
     assert isinstance(views, tuple)
     return {view.quantity: view for view in views if view.state is OrderState.WORKING}
 
@@ -96,7 +97,7 @@ def working(system: System) -> dict[Decimal, OrderView]:
 def cancel_and_change(system: System) -> None:
     """Cancel the order of 10 once, ask to move the one of 20 until nothing speaks against it, and see both happen."""
     port = system.gateway.gateway.port
-    until(lambda: {Decimal(10), Decimal(20)} <= set(working(system)), 15, "both orders known to work")
+    until(lambda: {Decimal(10), Decimal(20)} <= set(working(system)), PATIENCE, "both orders known to work")
     ten, twenty = working(system)[Decimal(10)], working(system)[Decimal(20)]
     system.names.orders.tell(CancelRequest(intent_id=ten.intent_id, strategy="patient", time=0))
     change = OrderModification(intent_id=twenty.intent_id, strategy="patient", time=0, limit_price=Decimal(120))
@@ -105,8 +106,8 @@ def cancel_and_change(system: System) -> None:
         system.names.risk.tell(change)
         return resting(port) == {(120.0, 20.0)}
 
-    until(happened, 10, "one cancelled and one changed order")
-    until(lambda: set(working(system)) == {Decimal(20)}, 10, "the order manager's view of it")
+    until(happened, PATIENCE, "one cancelled and one changed order")
+    until(lambda: set(working(system)) == {Decimal(20)}, PATIENCE, "the order manager's view of it")
     assert working(system)[Decimal(20)].ticket.limit_price == 120
     (ref,) = [ref for ref, _, _ in look(port, client_id=77).open_orders.values()]
     assert ref == order_ref("patient", twenty.intent_id)
@@ -117,17 +118,21 @@ def test_after_the_crash_of_an_actor_its_orders_are_cancelled_and_changed(
     tmp_path: Path, gateway: GatewayThread, name: str
 ) -> None:
     with running_system(tmp_path, gateway) as system:
-        until(lambda: len(working(system)) == 2, 20, "two resting orders")
+        until(lambda: len(working(system)) == 2, PATIENCE, "two resting orders")
         before = system.incarnations()[name]
         system.runtime.ref(name).tell(Crash())
-        until(lambda: system.incarnations()[name] == before + 1 and system.state(name) == "running", 10, "the restart")
+        until(
+            lambda: system.incarnations()[name] == before + 1 and system.state(name) == "running",
+            PATIENCE,
+            "the restart",
+        )
         cancel_and_change(system)
         system.finish_and_prove()
 
 
 def test_after_an_orderly_restart_orders_are_cancelled_and_changed(tmp_path: Path, gateway: GatewayThread) -> None:
     with running_system(tmp_path, gateway) as system:
-        until(lambda: len(working(system)) == 2, 20, "two resting orders")
+        until(lambda: len(working(system)) == 2, PATIENCE, "two resting orders")
         system.finish_and_prove()
     with running_system(tmp_path, gateway) as system:
         cancel_and_change(system)

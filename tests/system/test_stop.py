@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.system.harness import (
     Daemon,
     GatewayProcess,
@@ -18,12 +19,10 @@ from tests.system.harness import (
     write_settings,
 )
 
-STOP_SECONDS = 10.0
-
 
 def end(daemon: Daemon) -> dict[str, object]:
-    """The summary of a daemon that was asked to stop; it has ten seconds, and leaves no traceback."""
-    summary = daemon.finish(STOP_SECONDS)
+    """The summary of a daemon that was asked to stop; it leaves no traceback."""
+    summary = daemon.finish(PATIENCE)
     assert "Traceback" not in daemon.stderr, daemon.stderr
     assert summary["dead_letters"] == 0
     assert not summary["abandoned"]
@@ -35,7 +34,7 @@ def test_a_trading_daemon_that_is_asked_to_stop_ends_in_order(tmp_path: Path, si
     gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=2), bar_seconds=2.0)
     daemon = Daemon(write_settings(tmp_path / "config", lively_strategies(2), gateway.port), tmp_path / "run" / "data")
     with killed_at_end(daemon, gateway):
-        until(lambda: daemon.executions() > 5, 20, "trading")
+        until(lambda: daemon.executions() > 5, PATIENCE, "trading")
         for number in signals:
             os.kill(daemon.process.pid, number)
         summary = end(daemon)
@@ -46,9 +45,9 @@ def test_a_trading_daemon_that_is_asked_to_stop_ends_in_order(tmp_path: Path, si
 def test_a_daemon_that_is_asked_to_stop_while_it_starts_ends_in_order(tmp_path: Path) -> None:
     daemon = Daemon(None, tmp_path / "run" / "data")
     with killed_at_end(daemon):
-        until(lambda: (daemon.data / "journal.db").exists(), 10, "the journal")
+        until(lambda: (daemon.data / "journal.db").exists(), PATIENCE, "the journal")
         os.kill(daemon.process.pid, signal.SIGTERM)
-        out, _ = daemon.process.communicate(timeout=STOP_SECONDS)
+        out, _ = daemon.process.communicate(timeout=PATIENCE)
         assert daemon.process.returncode == 0
         assert "Traceback" not in daemon.stderr, daemon.stderr
         assert json.loads(out.decode().splitlines()[-1])["fills"] == 0
@@ -60,7 +59,7 @@ def test_a_daemon_without_a_gateway_that_is_asked_to_stop_ends_in_order(tmp_path
         config = write_settings(tmp_path / "config", lively_strategies(2), nobody.getsockname()[1])
         daemon = Daemon(config, tmp_path / "run" / "data")
         with killed_at_end(daemon):
-            until(lambda: "actor failed" in daemon.stderr, 10, "a refused connection")
+            until(lambda: "actor failed" in daemon.stderr, PATIENCE, "a refused connection")
             os.kill(daemon.process.pid, signal.SIGTERM)
             summary = end(daemon)
     assert summary["gateway_executions"] is None
@@ -71,7 +70,7 @@ def test_a_daemon_whose_gateway_hangs_ends_in_order(tmp_path: Path) -> None:
     config = write_settings(tmp_path / "config", lively_strategies(2), gateway.port)
     daemon = Daemon(config, tmp_path / "run" / "data")
     with killed_at_end(daemon, gateway):
-        until(lambda: daemon.executions() > 5, 20, "trading")
+        until(lambda: daemon.executions() > 5, PATIENCE, "trading")
         gateway.freeze()
         os.kill(daemon.process.pid, signal.SIGTERM)
         summary = end(daemon)
@@ -83,12 +82,12 @@ def test_the_embedded_gateway_ends_with_its_daemon_even_when_that_is_killed(tmp_
     daemon = Daemon(None, tmp_path / "run" / "data")
     with killed_at_end(daemon):
         log = daemon.data / "logs" / "gateway.log"
-        until(log.exists, 10, "the gateway's log")
-        until(lambda: children(daemon.process.pid), 10, "the gateway process")
+        until(log.exists, PATIENCE, "the gateway's log")
+        until(lambda: children(daemon.process.pid), PATIENCE, "the gateway process")
         (gateway,) = children(daemon.process.pid)
         os.kill(daemon.process.pid, signal.SIGKILL)
-        daemon.process.wait(5)
-        until(lambda: not Path(f"/proc/{gateway}").exists(), 10, "the end of the gateway")
+        daemon.process.wait(PATIENCE)
+        until(lambda: not Path(f"/proc/{gateway}").exists(), PATIENCE, "the end of the gateway")
 
 
 def children(pid: int) -> list[int]:

@@ -18,6 +18,7 @@ from mats.gateway.faults import plan
 from mats.model.orders import Side
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
+from tests.patience import PATIENCE
 from tests.system.harness import (
     ACCOUNT,
     INSTRUMENTS,
@@ -149,7 +150,7 @@ def soak_books(folder: Path, minutes: int, bar_seconds: float, kills: int, seed:
 def _live(daemon: Daemon, trouble: Trouble, seconds: float) -> None:
     """Trade for so long, counted from the first new fill."""
     before, pause = daemon.executions(), threading.Event()
-    until(lambda: daemon.executions() > before, 40, "a new fill after a start")
+    until(lambda: daemon.executions() > before, PATIENCE, "a new fill after a start")
     for _ in range(int(seconds / STEP_SECONDS)):
         trouble.strike()
         pause.wait(STEP_SECONDS)
@@ -163,7 +164,7 @@ def _settle(daemon: Daemon, gateway: GatewayThread) -> None:
     for client in (0, 1, 2):
         gateway.fault(lambda faults, client=client: faults.drop(client))
     reported = {fill.exec_id for fill in gateway.fault(lambda faults: faults.fills())}
-    until(lambda: reported <= _booked(daemon), 30, "every execution in the journal")
+    until(lambda: reported <= _booked(daemon), PATIENCE, "every execution in the journal")
     positions = look(gateway.gateway.port, client_id=STRANGER).positions
     until(
         lambda: held(daemon.data) == positions, 60, f"the stored portfolio {held(daemon.data)} is not {positions}: it"
@@ -171,7 +172,7 @@ def _settle(daemon: Daemon, gateway: GatewayThread) -> None:
 
 
 def _booked(daemon: Daemon) -> set[str]:
-    with sqlite3.connect(f"file:{daemon.data / 'journal.db'}?mode=ro", uri=True, timeout=5) as journal:
+    with sqlite3.connect(f"file:{daemon.data / 'journal.db'}?mode=ro", uri=True, timeout=PATIENCE) as journal:
         return {exec_id for (exec_id,) in journal.execute("SELECT exec_id FROM executions")}
 
 

@@ -71,7 +71,7 @@ def test_the_random_market_looks_like_one():
 prices = st.integers(1_000_000, 1_100_000).map(lambda n: n / 1e6)
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(prices, prices, prices, prices, st.integers(0, 10**9))
 def test_the_pieces_of_a_minute_add_up_to_the_minute(a, b, c, d, volume):
     low, opened, closed, high = min(a, b, c, d), a, b, max(a, b, c, d)

@@ -88,7 +88,7 @@ quotes = st.builds(lambda bid, spread, size: quote(bid, round(bid + spread / 100
 orders = st.tuples(st.sampled_from(list(Side)), st.integers(1, 500), st.sampled_from([*OrderKind][:4]), prices, prices)
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(quotes, orders), max_size=40))
 def test_no_fill_is_beyond_its_limit_and_cash_and_shares_are_conserved(events):
     exchange, account, paid, shares = Exchange(UNIVERSE), Account("DU1", {"USD": Decimal(0)}), Decimal(0), Decimal(0)

@@ -4,7 +4,7 @@ from mats.backtest.result import formatting
 from mats.backtest.result.benchmark import Benchmark, given, hold, hold_all
 from mats.backtest.result.dataframes import nanoseconds
 from mats.backtest.result.formatting import Figure, TableRow, Value, minute
-from mats.backtest.result.metrics import Metrics, measure_curve, net, starting_equity
+from mats.backtest.result.metric_names import Metrics
 from mats.backtest.result.result import BacktestResult, Record, data_fingerprints, make_result, result_name
 from mats.backtest.result.storage import (
     load_result,
@@ -32,11 +32,9 @@ __all__ = [
     "hold_all",
     "load_result",
     "make_result",
-    "measure_curve",
     "metrics_grid",
     "minute",
     "nanoseconds",
-    "net",
     "period",
     "ranking",
     "read_record",
@@ -44,7 +42,6 @@ __all__ = [
     "replace_result",
     "result_list",
     "result_name",
-    "starting_equity",
     "store_result",
     "undefined_line",
     "verify",

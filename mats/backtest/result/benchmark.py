@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from mats.model import BarData, Dividend, Floats, Instants, InstrumentId, Nanos, Split
+from mats.model import InstrumentId, Nanos
+from mats.model.bar_columns import BarData, Dividend, Floats, Instants, Split
 
 
 class Benchmark(msgspec.Struct, frozen=True, eq=False):

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mats.backtest.run import BacktestRun, Curve
-from mats.model import ZERO, Instants, Nanos, OrderView, StrategyName
+from mats.model import ZERO, Nanos, OrderView, StrategyName
+from mats.model.bar_columns import Instants
 from mats.store.tables import INDEX_NAME
 
 VALUES = ("equity", "cash", "gross", "net")

@@ -16,7 +16,8 @@ from mats.backtest.result.benchmark import Benchmark
 from mats.backtest.result.metric_names import Metrics as Metrics
 from mats.backtest.run import BacktestRun, CashEvent, Curve, RuledFill
 from mats.ledger.books import Trade
-from mats.model import DAY, SECOND, ZERO, Currency, Floats, Instants, StrategyName
+from mats.model import DAY, SECOND, ZERO, Currency, StrategyName
+from mats.model.bar_columns import Floats, Instants
 
 YEAR_DAYS = 365.25
 STILL = 1e-12

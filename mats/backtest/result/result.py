@@ -16,7 +16,8 @@ from mats.backtest.result.text_view import result_html, result_text
 from mats.backtest.run import BacktestRun, RunState
 from mats.backtest.spec import BacktestSpec
 from mats.errors import UserError
-from mats.model import BarData, InstrumentId, Nanos, StrategyName, to_datetime
+from mats.model import InstrumentId, Nanos, StrategyName, to_datetime
+from mats.model.bar_columns import BarData
 
 DESCRIPTION = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 NAMED_STRATEGIES = 3

@@ -7,8 +7,7 @@ from typing import NamedTuple, TypeVar
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, Message, responses
-from mats.model import AccountId, Instrument, InstrumentId
-from mats.venue import Clock
+from mats.model import AccountId, Clock, Instrument, InstrumentId
 from mats.venue.markets import Universe
 from mats.venue.matching import BASE, Account, AccountValuation, Mark, account_values
 from mats.venue.models import MarginModel

@@ -13,8 +13,7 @@ from mats.gateway.accounts.account_service import AccountService, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, Message, responses
-from mats.model import DAY, ZERO, AccountId, InstrumentId
-from mats.venue import Clock
+from mats.model import DAY, ZERO, AccountId, Clock, InstrumentId
 from mats.venue.markets import Universe
 from mats.venue.matching import BASE, Account, Mark, VenueHolding, fx_rate
 

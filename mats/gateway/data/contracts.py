@@ -4,8 +4,7 @@ from itertools import groupby
 
 from mats.gateway.accounts import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, contract_messages, contract_query, responses
-from mats.model import Instrument, SecType, to_datetime
-from mats.venue import Clock
+from mats.model import Clock, Instrument, SecType, to_datetime
 from mats.venue.markets import VENUES, ContractQuery, Hours, Universe
 
 UNKNOWN = "No security definition has been found for the request"

@@ -24,8 +24,7 @@ from mats.gateway.data.historical_requests import (
 )
 from mats.gateway.protocol import ClientSession, Fields, Message, WireError, contract_messages, parse_time, responses
 from mats.gateway.protocol import historical_messages as wire
-from mats.model import DAY, SECOND, Bar, Instrument, Nanos, to_datetime
-from mats.venue import Clock
+from mats.model import DAY, SECOND, Bar, Clock, Instrument, Nanos, to_datetime
 from mats.venue.markets import BarHistory, Hours, SessionPhase, join_bars
 
 MAX_TICKS = 1000

@@ -1,12 +1,12 @@
 """Historical bar requests: parsing, validation and pacing."""
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 import msgspec
 
 from mats.gateway.protocol import Fields, WireError, parse_time
-from mats.model import DAY, SECOND, Instrument, Nanos, SecType
+from mats.model import DAY, SECOND, Clock, Instrument, Nanos, SecType
 
 DURATIONS: dict[str, Nanos] = {"S": SECOND, "D": DAY, "W": 7 * DAY, "M": 31 * DAY, "Y": 366 * DAY}
 
@@ -135,15 +135,15 @@ PACING_VIOLATION = "Historical Market Data Service error message:Historical data
 
 
 class HistoricalPacing:
-    """IB's three pacing windows, over all clients; `clock` returns monotonic seconds."""
+    """The three windows, over all clients, in the seconds of the clock."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._seen: deque[tuple[float, Hashable, Hashable]] = deque()
 
     def admit(self, series: Hashable, request: Hashable, weight: int = 1) -> bool:
         """Counts a request for a series; False, and not counted, if it violates a limit."""
-        now = self._clock()
+        now = self._clock.monotonic()
         while self._seen and self._seen[0][0] <= now - LONG_WINDOW_SECONDS:
             self._seen.popleft()
         identical = any(at > now - IDENTICAL_SECONDS and same == request for at, _, same in self._seen)

@@ -11,8 +11,7 @@ from mats.gateway.data.subscriptions import SubscriptionId
 from mats.gateway.data.top_of_book import TopOfBook
 from mats.gateway.pacing import GatewayLimits
 from mats.gateway.protocol import ClientSession, Fields, responses
-from mats.model import Bar, InstrumentId, Nanos, Quote
-from mats.venue import Clock
+from mats.model import Bar, Clock, InstrumentId, Nanos, Quote
 from mats.venue.markets import BarHistory, SessionPhase, Universe
 from mats.venue.matching import Exchange
 

@@ -10,8 +10,7 @@ from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.subscriptions import Subscriptions
 from mats.gateway.protocol import ClientSession, Fields, Message, encode_text, responses
 from mats.gateway.protocol import data_messages as wire
-from mats.model import DAY, MINUTE, SECOND, Instrument, InstrumentId, Nanos, Quote, SecType
-from mats.venue import Clock
+from mats.model import DAY, MINUTE, SECOND, Clock, Instrument, InstrumentId, Nanos, Quote, SecType
 from mats.venue.markets import BarHistory, Listing, SessionPhase, Universe, greeks
 from mats.venue.matching import Exchange
 

@@ -1,6 +1,5 @@
 """Performs the faults that do more than alter the traffic."""
 
-import asyncio
 from decimal import Decimal
 from typing import Literal, Protocol
 
@@ -100,7 +99,7 @@ class FaultActions:
         seconds = self._reserve_for.get(client_id, self._reserve_for.get(None, 0))
         if seconds:
             self.reserved.add(client_id)
-            asyncio.get_running_loop().call_later(seconds, self.reserved.discard, client_id)
+            self._target.clock.call_later(seconds, self.reserved.discard, client_id)
 
     def release_reserved(self) -> None:
         """Releases all reserved client ids."""
@@ -149,7 +148,7 @@ class FaultActions:
             case plan.StopReading():
                 for session in self._sessions(fault, event):
                     session.pause_reading()
-                    asyncio.get_running_loop().call_later(fault.seconds, session.resume_reading)
+                    self._target.clock.call_later(fault.seconds, session.resume_reading)
             case plan.SplitFrame():
                 for session in self._sessions(fault, event):
                     self._split(session, fault)
@@ -200,9 +199,9 @@ class FaultActions:
     def _split(self, session: ClientSession, fault: plan.SplitFrame) -> None:
         transport = session.transport
         if transport:
-            session.redirect_writes(Fragmenter(transport, fault.size, fault.pause).write)
+            session.redirect_writes(Fragmenter(transport, fault.size, fault.pause, self._target.clock).write)
             if fault.lasting is not None:
-                asyncio.get_running_loop().call_later(fault.lasting, session.redirect_writes, transport.write)
+                self._target.clock.call_later(fault.lasting, session.redirect_writes, transport.write)
 
     # messages
 

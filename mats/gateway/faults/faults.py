@@ -43,7 +43,7 @@ class Faults:
         self._exchange, self._data, self._traffic = exchange, data, traffic
         self.actions = FaultActions(clients, store, exchange, traffic, self, target)
         traffic.performer = self.actions
-        self._scheduler = FaultScheduler(traffic, self.actions)
+        self._scheduler = FaultScheduler(traffic, self.actions, target.clock)
         self._manual_ids = 0
 
     def arm(self, *faults: AnyFault, seed: int = 1) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 from collections import deque
 
+from mats.venue import AlarmClock
+
 
 class Fragmenter:
     """Writes to a socket `size` bytes at a time, `pause` seconds apart, in order."""
 
-    def __init__(self, transport: asyncio.Transport, size: int, pause: float) -> None:
-        self._transport, self._size, self._pause = transport, max(1, size), pause
+    def __init__(self, transport: asyncio.Transport, size: int, pause: float, clock: AlarmClock) -> None:
+        self._transport, self._size, self._pause, self._clock = transport, max(1, size), pause, clock
         self._left: deque[bytes] = deque()
 
     def write(self, data: bytes) -> None:
@@ -20,7 +22,7 @@ class Fragmenter:
     def _next(self) -> None:
         if self._left and not self._transport.is_closing():
             self._transport.write(self._left[0])
-            asyncio.get_running_loop().call_later(self._pause, self._advance)
+            self._clock.call_later(self._pause, self._advance)
 
     def _advance(self) -> None:
         self._left.popleft()

@@ -1,20 +1,20 @@
 """The armed faults and their timers."""
 
-import asyncio
 from random import Random
 
 from mats.gateway.faults.plan import AnyFault
 from mats.gateway.faults.traffic import ArmedFault, Performer, Traffic
+from mats.venue import AlarmClock, Timer
 
 
 class FaultScheduler:
     """Arms faults on the traffic, or performs them when they are due. The n-th fault seeds its random choices with the
     seed and n, so that faults are independent of each other."""
 
-    def __init__(self, traffic: Traffic, performer: Performer) -> None:
-        self._traffic, self._performer = traffic, performer
+    def __init__(self, traffic: Traffic, performer: Performer, clock: AlarmClock) -> None:
+        self._traffic, self._performer, self._clock = traffic, performer, clock
         self._armed: list[ArmedFault] = []
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timers: list[Timer] = []
         self._count = 0
 
     @property
@@ -39,8 +39,7 @@ class FaultScheduler:
         self._traffic.release()
 
     def _later(self, seconds: float, armed: ArmedFault) -> None:
-        self._timers = [timer for timer in self._timers if not timer.cancelled()]
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, self._begin, armed))
+        self._timers.append(self._clock.call_later(seconds, self._begin, armed))
 
     def _begin(self, armed: ArmedFault) -> None:
         fault = armed.fault
@@ -48,7 +47,7 @@ class FaultScheduler:
             self._armed.append(armed)
             self._traffic.arm(armed)
             if fault.lasting is not None:
-                self._timers.append(asyncio.get_running_loop().call_later(fault.lasting, self._end, armed))
+                self._timers.append(self._clock.call_later(fault.lasting, self._end, armed))
             return
         self._performer.perform(fault, None)
         armed.acted += 1

@@ -5,7 +5,6 @@ script waits until the client has sent a request with that number; early request
 longer) in the record are not answered and listed in `unexpected_requests`. Answers have the request ids of the record.
 """
 
-import asyncio
 from collections import Counter, defaultdict, deque
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from mats.gateway.faults.recording import RecordLine, read_record
 from mats.gateway.faults.traffic import Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.protocol import START_API, ClientSession, Fields, encode
+from mats.venue import SystemClock
 
 log = structlog.get_logger("mats.gateway")
 
@@ -57,7 +57,8 @@ class ScriptedGateway:
     def __init__(self, record: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._connections = _connections(record)
         self._playing: dict[ClientSession, RecordedConnection] = {}
-        self._listener = Listener(host, port, lambda: ClientSession(self, Traffic()))
+        self._clock = clock = SystemClock()
+        self._listener = Listener(host, port, lambda: ClientSession(self, Traffic(clock), clock), clock)
         self.unexpected_requests: list[str] = []
 
     @property
@@ -78,7 +79,7 @@ class ScriptedGateway:
         self._listener.close()
         for session in tuple(self._playing):
             session.close()
-        await asyncio.sleep(0)
+        await self._clock.sleep(0)
 
     def on_connect(self, session: ClientSession) -> None:
         """Nothing is sent before the handshake."""

@@ -16,6 +16,7 @@ import msgspec
 from mats.gateway.faults import plan
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.protocol import ClientSession, Message, encode, error, text
+from mats.venue import AlarmClock
 
 FIELD = re.compile(r"\$(\d+|id|order|perm)")
 
@@ -80,7 +81,8 @@ class Traffic:
 
     performer: Performer
 
-    def __init__(self) -> None:
+    def __init__(self, clock: AlarmClock) -> None:
+        self._clock = clock
         self.recorder: Recorder | None = None
         self.swallowed: frozenset[int] = frozenset()
         self._requests: dict[int, list[ArmedFault]] = {}
@@ -163,7 +165,7 @@ class Traffic:
                 self._delayed.append((event, rest))
                 return ()
             case plan.Delay(seconds=float(seconds)):
-                asyncio.get_running_loop().call_later(seconds, self._deliver, event, rest)
+                self._clock.call_later(seconds, self._deliver, event, rest)
                 return ()
             case plan.Reorder():
                 return self._gather(armed, armed.fault, (event, rest))
@@ -201,7 +203,7 @@ class Traffic:
         if len(gathered) == fault.count:
             return _reordered(armed, fault, session)
         if len(gathered) == 1:
-            asyncio.get_running_loop().call_later(fault.seconds, self._flush_reorder, armed, fault, session, gathered)
+            self._clock.call_later(fault.seconds, self._flush_reorder, armed, fault, session, gathered)
         return ()
 
     def _flush_reorder(

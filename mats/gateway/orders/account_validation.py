@@ -6,8 +6,7 @@ from mats.gateway.orders.order_store import OrderStore
 from mats.gateway.orders.order_validation import OrderRejection
 from mats.gateway.orders.untransmitted import UntransmittedOrders
 from mats.gateway.protocol import PlaceOrder
-from mats.model import Instrument, SecType, Side
-from mats.venue import Clock
+from mats.model import Clock, Instrument, SecType, Side
 from mats.venue.markets import Universe
 from mats.venue.matching import Exchange, VenueOrder
 from mats.venue.models import VenueModels

@@ -14,8 +14,7 @@ from mats.gateway.orders.order_validation import OrderRejection
 from mats.gateway.orders.post_trade import PostTrade
 from mats.gateway.orders.untransmitted import UntransmittedOrders
 from mats.gateway.protocol import ClientSession, Fields, Message, PlaceOrder, place_order, responses
-from mats.model import DAY, Instrument, Nanos, Side
-from mats.venue import Clock
+from mats.model import DAY, Clock, Instrument, Nanos, Side
 from mats.venue.markets import Universe
 from mats.venue.matching import (
     CANCELLED,

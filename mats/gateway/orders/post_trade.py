@@ -2,7 +2,7 @@
 
 from mats.gateway.accounts import AccountService
 from mats.gateway.orders.order_store import OrderFill, OrderStore
-from mats.venue import Clock
+from mats.model import Clock
 from mats.venue.markets import Universe
 from mats.venue.matching import Clearing, VenueTrade
 

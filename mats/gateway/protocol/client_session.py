@@ -5,7 +5,6 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -13,6 +12,7 @@ import structlog
 from mats.gateway.protocol import responses
 from mats.gateway.protocol.versions import NEWEST, adapt
 from mats.gateway.protocol.wire import Fields, FrameReader, Message, WireError, decode, encode
+from mats.model import Clock, to_datetime
 
 MIN_VERSION, MAX_VERSION = 157, NEWEST
 MAX_BUFFER = 32 << 20
@@ -69,10 +69,10 @@ class Interceptor(Protocol):
 class ClientSession(asyncio.Protocol):
     """A connection. `client_id` is -1 until the client has sent it; messages are buffered until `flush`."""
 
-    def __init__(self, handler: SessionHandler, interceptor: Interceptor) -> None:
+    def __init__(self, handler: SessionHandler, interceptor: Interceptor, clock: Clock) -> None:
         self.client_id = -1
         self.version = 0
-        self._handler, self._interceptor = handler, interceptor
+        self._handler, self._interceptor, self._clock = handler, interceptor, clock
         self._reader = FrameReader(MAX_HANDSHAKE_FRAME)
         self._transport: asyncio.Transport | None = None
         self._outbox: list[bytes] = []
@@ -188,7 +188,7 @@ class ClientSession(asyncio.Protocol):
     def _handle(self, frame: list[str]) -> None:
         if not self.version:
             self.version = negotiate(frame[0])
-            self.send(responses.handshake(self.version, datetime.now(UTC)))
+            self.send(responses.handshake(self.version, to_datetime(self._clock.now())))
             self.flush()
             return
         fields = Fields(frame)

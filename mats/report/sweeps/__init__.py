@@ -1,7 +1,6 @@
 """Reports of sweeps: tables, heat maps, charts."""
 
 from mats.report.sweeps.page import SweepReport, best_table, failure_table, html, window_table
-from mats.report.sweeps.png import write_png
 from mats.report.sweeps.source import stored
 
 __all__ = [
@@ -11,5 +10,4 @@ __all__ = [
     "html",
     "stored",
     "window_table",
-    "write_png",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mats.model import Floats, Instants
+from mats.model.bar_columns import Floats, Instants
 from mats.report import data
 from mats.report.charts import Chart, histogram, line
 from mats.report.sweeps.heatmap import Surface

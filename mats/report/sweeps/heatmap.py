@@ -6,7 +6,7 @@ from itertools import combinations
 import msgspec
 import numpy as np
 
-from mats.model import Floats
+from mats.model.bar_columns import Floats
 from mats.sweep import Axis, Scalar, Trial, ranked
 
 MOST_PAIRS = 6

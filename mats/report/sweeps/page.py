@@ -7,7 +7,8 @@ import numpy as np
 
 from mats.backtest.result import Figure, TableRow, Value
 from mats.backtest.result import formatting as written
-from mats.model import Floats, Instants, Nanos
+from mats.model import Nanos
+from mats.model.bar_columns import Floats, Instants
 from mats.report.html_page import render
 from mats.report.pages import FIGURES, Card, PageTable
 from mats.report.sweeps import charts

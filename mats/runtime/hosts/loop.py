@@ -3,14 +3,15 @@
 import asyncio
 from threading import get_ident
 
-from mats.runtime.envelope import CURRENT
 from mats.runtime.incarnation import Incarnation
+from mats.runtime.messaging import CURRENT
+from mats.runtime.testing import Trace
 
 BREATH = 32
 """So many messages in a row before the loop may look after its sockets."""
 
 
-def live_on_loop(incarnation: Incarnation) -> None:
+def live_on_loop(incarnation: Incarnation, trace: Trace) -> None:
     """The life of an actor whose hooks and handlers may be coroutines, one after the other."""
     CURRENT.set(incarnation)
     incarnation.thread_id = get_ident()
@@ -18,10 +19,10 @@ def live_on_loop(incarnation: Incarnation) -> None:
     # Libraries look for the loop of the thread, not only for the running one.
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(_live(incarnation, loop))
+        loop.run_until_complete(_live(incarnation, loop, trace))
     except BaseException as error:
         # A cancellation of the whole life, or an exit out of a library's callback. If the incarnation was abandoned,
-        # nobody waits for its end any more and this changes nothing.
+        # its end is not awaited any more and this changes nothing.
         incarnation.fail(error)
         incarnation.end()
     finally:
@@ -32,14 +33,14 @@ def live_on_loop(incarnation: Incarnation) -> None:
         incarnation.over()
 
 
-async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop) -> None:
+async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop, trace: Trace) -> None:
     awake = asyncio.Event()
-    mailbox = incarnation.cell.mailbox
+    mailbox = incarnation.slot.mailbox
     mailbox.notify_by(lambda: loop.call_soon_threadsafe(awake.set))
     try:
         if (pending := incarnation.begin()) is not None:
             await pending
-        await _handle(incarnation, awake)
+        await _handle(incarnation, awake, trace)
     finally:
         mailbox.notify_by(mailbox.wake_reader)
     for task in tuple(incarnation.tasks):
@@ -49,9 +50,9 @@ async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop) -> No
         await pending
 
 
-async def _handle(incarnation: Incarnation, awake: asyncio.Event) -> None:
-    cell = incarnation.cell
-    mailbox, trace = cell.mailbox, cell.runtime.trace
+async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) -> None:
+    slot = incarnation.slot
+    mailbox = slot.mailbox
     handled = 0
     while incarnation.exit is None and not incarnation.fenced:
         envelope = mailbox.poll_or_wait()
@@ -63,7 +64,7 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event) -> None:
             awake.clear()
             continue
         if trace.on:
-            trace.record(cell.name, envelope, cell.runtime.monotonic())
+            trace.record(slot.name, envelope, slot.runtime.monotonic())
         if (pending := incarnation.step(envelope)) is not None:
             await pending
         del envelope

@@ -1,24 +1,21 @@
 """Actors in real time, each on a daemon thread of its own."""
 
 import sys
-from collections.abc import Callable, Coroutine
 from threading import Event as Flag
 from threading import Thread, get_ident
+from typing import Any
 
-from mats.runtime.cell import Cell
+from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock, SystemClock
-from mats.runtime.envelope import CURRENT, Envelope
 from mats.runtime.hosts.loop import cancel_all, live_on_loop
+from mats.runtime.hosts.watchdog import Watchdog
 from mats.runtime.incarnation import Incarnation
-from mats.runtime.mailbox import Mailbox
-from mats.runtime.messages import Outcome
-from mats.runtime.ref import Ref
-from mats.runtime.reply import Reply
+from mats.runtime.messaging import CURRENT, Envelope, Mailbox, Ref, Reply
 from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import SupervisorSpec
-from mats.runtime.tasks import start_task
+from mats.runtime.supervisor import SupervisorMessage
+from mats.runtime.testing import Trace
 from mats.runtime.timers import Timer, TimerThread
-from mats.runtime.watchdog import Watchdog
 
 SWITCH_INTERVAL = 0.001
 """Seconds. With the interpreter's default of 5 ms, one busy thread delays every other actor by tens of them."""
@@ -38,7 +35,7 @@ class ThreadRuntime(Runtime):
         self._timers = TimerThread(self.clock)
         self._watchdog = Watchdog(slow_seconds, self.clock, self._launched, self.emit)
 
-    def start(self, spec: SupervisorSpec) -> Ref:
+    def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._watchdog.start()
         return super().start(spec)
@@ -49,11 +46,11 @@ class ThreadRuntime(Runtime):
         self._watchdog.stop()
         return report
 
-    def new_mailbox(self, cell: Cell) -> Mailbox:
-        return Mailbox(cell.high_water)
+    def new_mailbox(self, slot: ActorSlot) -> Mailbox:
+        return Mailbox(slot.high_water)
 
-    def new_ref(self, cell: Cell) -> Ref:
-        return Ref(cell)
+    def new_ref(self, slot: ActorSlot) -> Ref[Any]:
+        return Ref(slot, self)
 
     def new_reply(self) -> Reply:
         return Reply()
@@ -61,9 +58,9 @@ class ThreadRuntime(Runtime):
     def in_handler(self) -> bool:
         return False
 
-    def run(self, incarnation: Incarnation) -> None:
+    def run(self, slot: ActorSlot, incarnation: Incarnation) -> None:
         live = live_on_loop if incarnation.actor_class.host == "loop" else live_on_thread
-        Thread(target=live, args=(incarnation,), name=incarnation.cell.name, daemon=True).start()
+        Thread(target=live, args=(incarnation, self.trace), name=slot.name, daemon=True).start()
 
     def interrupt(self, incarnation: Incarnation) -> None:
         if incarnation.loop is not None:
@@ -72,14 +69,6 @@ class ThreadRuntime(Runtime):
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)
 
-    def spawn_task(
-        self,
-        incarnation: Incarnation,
-        coroutine: Coroutine[object, object, object],
-        then: Callable[[Outcome], object] | None,
-    ) -> object:
-        return start_task(incarnation, coroutine, then)
-
     def wait(self, flag: Flag, timeout: float) -> bool:
         return flag.wait(timeout)
 
@@ -87,13 +76,13 @@ class ThreadRuntime(Runtime):
         return mailbox.get(timeout)
 
 
-def live_on_thread(incarnation: Incarnation) -> None:
+def live_on_thread(incarnation: Incarnation, trace: Trace) -> None:
     """The life of an actor that blocks in its mailbox."""
     CURRENT.set(incarnation)
     incarnation.thread_id = get_ident()
     incarnation.begin()
-    cell = incarnation.cell
-    mailbox, step, trace = cell.mailbox, incarnation.step, cell.runtime.trace
+    slot = incarnation.slot
+    mailbox, step = slot.mailbox, incarnation.step
     while incarnation.exit is None:
         envelope = mailbox.poll()
         if envelope is None:
@@ -103,10 +92,10 @@ def live_on_thread(incarnation: Incarnation) -> None:
             if envelope is None:
                 break
         if incarnation.fenced:
-            cell.runtime.lose(cell.name, envelope, "unprocessed")
+            slot.runtime.lose(slot.name, envelope, "unprocessed")
             break
         if trace.on:
-            trace.record(cell.name, envelope, cell.runtime.monotonic())
+            trace.record(slot.name, envelope, slot.runtime.monotonic())
         step(envelope)
     incarnation.end()
     incarnation.over()

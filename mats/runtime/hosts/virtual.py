@@ -1,26 +1,23 @@
 """Actors in virtual time: one thread, one seed, one trace."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from threading import Event as Flag
+from typing import Any, Never
 
 from mats.model import Nanos
-from mats.runtime import chaos
-from mats.runtime.cell import Cell
+from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import VirtualClock
-from mats.runtime.envelope import Envelope
 from mats.runtime.errors import AskTimeout, Deadlock
-from mats.runtime.hosts.virtual_cell import VirtualMailbox, VirtualRef, VirtualReply
 from mats.runtime.hosts.virtual_loop import VirtualLoop
+from mats.runtime.hosts.virtual_slot import VirtualMailbox, VirtualRef, VirtualReply
 from mats.runtime.incarnation import Incarnation
-from mats.runtime.mailbox import Mailbox
-from mats.runtime.messages import Outcome
-from mats.runtime.ref import Ref
-from mats.runtime.reply import Reply
+from mats.runtime.messaging import Envelope, Mailbox, Ref, Reply
 from mats.runtime.runtime import Runtime
-from mats.runtime.tasks import start_task, turn_context
+from mats.runtime.task_runner import turn_context
+from mats.runtime.testing import chaos
 from mats.runtime.timers import Timer, TimerQueue
 
 
@@ -29,7 +26,7 @@ class VirtualRuntime(Runtime):
 
     Without a seed messages are handled in the order they were sent, over all actors: what backtests use. With a seed
     the next mailbox is drawn; each mailbox keeps its order. The clock starts at `start` and jumps to the next timer
-    when nothing else can run and somebody waits (ask, probe, `run_until`, `advance`).
+    when nothing else can run and a caller waits (ask, probe, `run_until`, `advance`).
     """
 
     clock: VirtualClock
@@ -38,10 +35,10 @@ class VirtualRuntime(Runtime):
         self, seed: int | None = None, start: Nanos = 0, name: str = "mats", plan: chaos.ChaosPlan | None = None
     ) -> None:
         clock = VirtualClock(start)
-        self._fifo: deque[Cell] = deque()
-        self._drawn: list[Cell] = []
-        self.ready: deque[Cell] | list[Cell] = self._fifo if seed is None else self._drawn
-        self._next_cell = self._first_cell if seed is None else self._drawn_cell
+        self._fifo: deque[ActorSlot] = deque()
+        self._drawn: list[ActorSlot] = []
+        self.ready: deque[ActorSlot] | list[ActorSlot] = self._fifo if seed is None else self._drawn
+        self._next_slot = self._first_slot if seed is None else self._drawn_slot
         self.turn: Incarnation | None = None
         self._loop = VirtualLoop(clock)
         self._timers = TimerQueue()
@@ -53,7 +50,7 @@ class VirtualRuntime(Runtime):
     # Letting time pass
 
     def run_until_idle(self) -> None:
-        """Handle everything that can be handled now; the clock stands still."""
+        """Handle everything that can be handled now; the clock does not move."""
         with self._plan_in_force():
             while self._loop.runnable or self.ready:
                 self._step()
@@ -124,12 +121,12 @@ class VirtualRuntime(Runtime):
         if self._loop.runnable:
             self._loop.spin()
             return
-        cell = self._next_cell()
-        incarnation = cell.incarnation
+        slot = self._next_slot()
+        incarnation = slot.incarnation
         if incarnation is None:
             return
-        if self._paused and cell.name in self._paused:
-            self._paused[cell.name] += 1
+        if self._paused and slot.name in self._paused:
+            self._paused[slot.name] += 1
         elif incarnation.handler is not None:
             incarnation.owed += 1
         elif not incarnation.begun:
@@ -138,25 +135,25 @@ class VirtualRuntime(Runtime):
             pending = incarnation.begin()
             self.turn = None
             self._after(incarnation, pending)
-        elif (envelope := cell.mailbox.poll()) is not None:
+        elif (envelope := slot.mailbox.poll()) is not None:
             if self.trace.on:
-                self.trace.record(cell.name, envelope, self.clock.seconds)
+                self.trace.record(slot.name, envelope, self.clock.seconds)
             self.turn = incarnation
             pending = incarnation.step(envelope)
             self.turn = None
             if pending is not None or incarnation.exit is not None:
                 self._after(incarnation, pending)
 
-    def _first_cell(self) -> Cell:
+    def _first_slot(self) -> ActorSlot:
         return self._fifo.popleft()
 
-    def _drawn_cell(self) -> Cell:
+    def _drawn_slot(self) -> ActorSlot:
         """One of the waiting tokens, each as likely as the others."""
         drawn = self._drawn
         place = int(self._draw() * len(drawn))
-        cell, drawn[place] = drawn[place], drawn[-1]
+        slot, drawn[place] = drawn[place], drawn[-1]
         drawn.pop()
-        return cell
+        return slot
 
     def _after(self, incarnation: Incarnation, pending: Awaitable[None] | None) -> None:
         """Go on after a step: wait for its coroutine, or end the incarnation if it is to end."""
@@ -177,7 +174,7 @@ class VirtualRuntime(Runtime):
     def _resume(self, incarnation: Incarnation) -> None:
         owed, incarnation.owed = incarnation.owed, 0
         incarnation.envelope = None
-        self.ready.extend([incarnation.cell] * owed)
+        self.ready.extend([self.slot(incarnation.name)] * owed)
         if incarnation.exit is not None:
             self._end(incarnation)
 
@@ -194,25 +191,25 @@ class VirtualRuntime(Runtime):
 
     # Faults
 
-    def kill(self, ref: Ref) -> None:
+    def kill(self, ref: Ref[Never]) -> None:
         """Take an actor away at once, as a lost process would go: no hook runs, even in the middle of an await."""
         self.abandon(ref.name)
 
-    def pause(self, ref: Ref) -> None:
+    def pause(self, ref: Ref[Never]) -> None:
         """Let an actor handle nothing, as if it hung, until `resume`."""
         self._paused.setdefault(ref.name, 0)
 
-    def resume(self, ref: Ref) -> None:
+    def resume(self, ref: Ref[Never]) -> None:
         """Let a paused actor go on."""
-        self.ready.extend([self.cell(ref.name)] * self._paused.pop(ref.name, 0))
+        self.ready.extend([self.slot(ref.name)] * self._paused.pop(ref.name, 0))
 
     # What the runtime asks of its host
 
-    def new_mailbox(self, cell: Cell) -> Mailbox:
-        return VirtualMailbox(cell, self.ready)
+    def new_mailbox(self, slot: ActorSlot) -> Mailbox:
+        return VirtualMailbox(slot, self.ready)
 
-    def new_ref(self, cell: Cell) -> Ref:
-        return VirtualRef(cell, self)
+    def new_ref(self, slot: ActorSlot) -> Ref[Any]:
+        return VirtualRef(slot, self)
 
     def new_reply(self) -> Reply:
         return VirtualReply(self)
@@ -220,28 +217,20 @@ class VirtualRuntime(Runtime):
     def in_handler(self) -> bool:
         return self.turn is not None
 
-    def run(self, incarnation: Incarnation) -> None:
-        waiting = 1 + incarnation.cell.mailbox.pending
+    def run(self, slot: ActorSlot, incarnation: Incarnation) -> None:
+        waiting = 1 + slot.mailbox.pending
         if incarnation.actor_class.host == "loop":
             incarnation.loop = self._loop
-        self.ready.extend([incarnation.cell] * waiting)
+        self.ready.extend([slot] * waiting)
 
     def interrupt(self, incarnation: Incarnation) -> None:
         for task in (*incarnation.tasks, incarnation.handler):
             if task is not None:
                 task.cancel()
-        self._paused.pop(incarnation.cell.name, None)
+        self._paused.pop(incarnation.slot.name, None)
 
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)
-
-    def spawn_task(
-        self,
-        incarnation: Incarnation,
-        coroutine: Coroutine[object, object, object],
-        then: Callable[[Outcome], object] | None,
-    ) -> object:
-        return start_task(incarnation, coroutine, then)
 
     def wait(self, flag: Flag, timeout: float) -> bool:
         return self._until(flag.is_set, timeout)

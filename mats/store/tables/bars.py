@@ -6,7 +6,8 @@ import pandas as pd
 from arcticdb import LibraryOptions
 from arcticdb.version_store.library import Library
 
-from mats.model import Action, BarColumns, Dividend, InstrumentId, Nanos, Split, exact, ordered, size_name, size_seconds
+from mats.model import InstrumentId, Nanos, exact, size_name, size_seconds
+from mats.model.bar_columns import Action, BarColumns, Dividend, Split, ordered
 from mats.store.tables import schemas
 from mats.store.tables.connection import connect, open_library, symbols
 from mats.store.tables.index import time_index

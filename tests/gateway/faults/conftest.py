@@ -12,6 +12,9 @@ from ib_async import Client, Contract, LimitOrder, MarketOrder, Order
 from ib_async.wrapper import Wrapper
 
 from mats.gateway import PaperGateway
+from mats.model.timestamp import SECOND
+from mats.venue.clock import SteppedClock
+from tests.patience import PATIENCE
 
 SPY = Contract(conId=756733, symbol="SPY", secType="STK", exchange="SMART", currency="USD")
 MODIFIABLE = 178
@@ -104,12 +107,11 @@ class Wire:
         """Bytes of a frame that is not complete."""
         return self._buffer
 
-    async def until(self, condition: Callable[[], object], seconds=5.0):
+    async def until(self, condition: Callable[[], object]):
         """Reads until the condition holds, and returns what it gave."""
-        async with asyncio.timeout(seconds):
-            while not (found := condition()):
-                self._news.clear()
-                await self._news.wait()
+        while not (found := condition()):
+            self._news.clear()
+            await self._news.wait()
         return found
 
     async def settled(self):
@@ -150,7 +152,19 @@ class Wires:
 
     @staticmethod
     def run(scenario):
-        asyncio.run(asyncio.wait_for(scenario, 60))
+        asyncio.run(asyncio.wait_for(scenario, PATIENCE))
+
+    @staticmethod
+    async def until(condition: Callable[[], object]) -> None:
+        """Lets the loop turn until the gateway has come so far."""
+        while not condition():  # noqa: ASYNC110, a condition has no event
+            await asyncio.sleep(0)
+
+    async def listening(self, gateway):
+        await self.until(lambda: gateway._listener.is_open)
+
+    async def left(self, gateway, client_id=1):
+        await self.until(lambda: client_id not in gateway.connected)
 
     @staticmethod
     def plain(port):
@@ -172,9 +186,15 @@ def wires() -> Wires:
 
 
 @pytest.fixture
-def gateway() -> PaperGateway:
-    """Open while a coroutine test runs."""
-    return PaperGateway()
+def clock() -> SteppedClock:
+    """The test turns it."""
+    return SteppedClock(1_700_000_000 * SECOND)
+
+
+@pytest.fixture
+def gateway(clock) -> PaperGateway:
+    """Open while a coroutine test runs; its seconds pass as the test turns the clock."""
+    return PaperGateway(clock=clock)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from mats.gateway.control import MAX_LINE_BYTES, ControlPort
 from mats.gateway.server import GatewayError
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
+from tests.patience import PATIENCE
 
 
 async def ask(port, *documents):
@@ -24,7 +25,7 @@ async def ask(port, *documents):
     answers = []
     for document in documents:
         writer.write((document if isinstance(document, bytes) else json.dumps(document).encode()) + b"\n")
-        answers.append(json.loads(await asyncio.wait_for(reader.readline(), 5)))
+        answers.append(json.loads(await asyncio.wait_for(reader.readline(), PATIENCE)))
     writer.close()
     return answers
 
@@ -32,7 +33,6 @@ async def ask(port, *documents):
 def test_manual_orders_and_cancels_are_sent_to_the_master(wires):
     async def run():
         async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway, 0) as master:
-            await asyncio.sleep(0)
             order = {"do": "manual_order", "instrument": "SPY", "side": "BUY", "quantity": 7, "price": 1.0}
             done, shown = await ask(control.port, order, {"show": "orders"})
             assert done == {"ok": True}
@@ -128,7 +128,7 @@ def test_an_endless_line_ends_its_own_connection_alone(wires):
             reader, writer = await asyncio.open_connection("127.0.0.1", control.port)
             writer.write(b"x" * (2 * MAX_LINE_BYTES))
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-                await asyncio.wait_for(reader.readexactly(1), 5)
+                await asyncio.wait_for(reader.readexactly(1), PATIENCE)
             writer.close()
             assert (await ask(control.port, {"show": "clients"}))[0]["result"] == []
 
@@ -161,7 +161,7 @@ def start_command(*arguments):
     program = "import typer; from mats.cli.gateway import gateway; typer.run(gateway)"
     command = [sys.executable, "-c", program, "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    ready, _, _ = select.select([process.stdout], [], [], 30)
+    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
     return process, process.stdout.readline() if ready else ""
 
 
@@ -184,14 +184,14 @@ def test_the_command_takes_a_plan_writes_a_log_and_can_play_it_again(wires, tmp_
         wires.run(talk(int(line.rsplit(":", 1)[1]), live))
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=5)
+        process.communicate(timeout=PATIENCE)
     assert live[0][-1] == ["49", "1", "42"]
     process, line = start_command("--script", str(log))
     try:
         wires.run(talk(int(line.rsplit(":", 1)[1]), played))
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=5)
+        process.communicate(timeout=PATIENCE)
     assert played == live
     assert process.returncode == 0
 

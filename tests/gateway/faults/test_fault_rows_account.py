@@ -1,10 +1,8 @@
 """Known behaviors of real gateways, provoked by their number and seen on the wire: executions, positions, account."""
 
-import asyncio
-
 from ib_async import ExecutionFilter, MarketOrder
 
-from mats.model.timestamp import DAY
+from mats.model.timestamp import DAY, SECOND
 
 
 async def test_row_33_the_same_execution_again(gateway, wire, wires):
@@ -28,7 +26,7 @@ async def test_row_34_correction(gateway, wire, wires):
     assert first[:2] == second[:2] and first[20] == second[20]
 
 
-async def test_row_35_commission_early_never_late(gateway, wire, wires):
+async def test_row_35_commission_early_never_late(gateway, clock, wire, wires):
     gateway.faults.provoke(35)
     await wire.filled()
     await wire.settled()
@@ -42,6 +40,7 @@ async def test_row_35_commission_early_never_late(gateway, wire, wires):
     await wire.until(lambda: wire.messages("3")[-1][1:3] == ["3", "Filled"])
     await wire.settled()
     assert len(wire.messages("59")) == 1
+    await clock.advance(SECOND // 2)
     await wire.until(lambda: len(wire.messages("59")) == 2)
 
 
@@ -70,17 +69,18 @@ async def test_row_37_an_order_is_missing_once(gateway, wire, wires):
     assert len(wire.messages("5")) == said + 1
 
 
-async def test_row_38_account_values(gateway, wire, wires):
+async def test_row_38_account_values(gateway, clock, wire, wires):
     gateway.faults.provoke(38)
     wire.call("reqAccountUpdates", True, "DU1000001")
     await wire.until(lambda: wire.messages("54"))
     values = {f[2]: f[3] for f in wire.messages("6")}
     assert (values["AccountReady"], values["NetLiquidation"]) == ("false", "0.00")
-    await asyncio.sleep(0.6)
+    await clock.advance(SECOND // 2)
     said = len(wire.messages("6"))
     wire.call("reqAccountUpdates", True, "DU1000001")
     await wire.until(lambda: len(wire.messages("54")) == 2)
     assert len(wire.messages("6")) == said
+    await clock.advance(SECOND * 3 // 10)
     await wire.until(lambda: len(wire.messages("6")) > said)
     values = {f[2]: f[3] for f in wire.messages("6")}
     assert (values["AccountReady"], values["NetLiquidation"]) == ("true", "1000000.00")

@@ -19,78 +19,78 @@ def test_there_are_forty_seven_rows_and_a_test_of_each():
     assert sorted(tested) == list(range(1, 48))
 
 
-async def test_row_1_daily_restart(gateway, wire, wires):
+async def test_row_1_daily_restart(gateway, clock, wire, wires):
     port = gateway.port
     gateway.faults.provoke(1)
     await wire.until(lambda: wire.ended)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                async with wires.client(gateway) as again:
-                    assert again.messages("9")
-                    return
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
+    await clock.advance(SECOND)
+    await wires.listening(gateway)
+    async with wires.client(gateway) as again:
+        assert again.messages("9")
 
 
-async def test_row_2_nightly_reset(gateway, wire, wires):
+async def test_row_2_nightly_reset(gateway, clock, wire, wires):
     wire.call("reqMktData", 7, wires.SPY, "", False, False, [])
     await wire.until(lambda: wire.messages("1"))
     gateway.faults.provoke(2)
+    await clock.advance(SECOND // 2)
     await wire.until(lambda: wire.of(1101))
     assert wire.codes() == [1100, 1100, 1100, 1101]
     assert wire.ended is None
     ticks = len(wire.messages("1", "2"))
-    await asyncio.sleep(0.6)
+    await clock.advance(SECOND)
+    await wire.settled()
     assert len(wire.messages("1", "2")) == ticks
     wire.call("reqMktData", 8, wires.SPY, "", False, False, [])
     await wire.until(lambda: [f for f in wire.messages("1") if f[2] == "8"])
 
 
-async def test_row_3_fills_around_1100(gateway, wire, wires):
+async def test_row_3_fills_around_1100(gateway, clock, wire, wires):
     gateway.faults.hold_orders()
     await wire.working()
     gateway.faults.provoke(3)
     gateway.faults.fill((1, 1), 5, 1.0, times=2)
+    await clock.advance(SECOND)
     await wire.until(lambda: wire.of(1102))
     assert wire.kinds("11", "4")[3:] == ["11", "4", "11", "4"]
     assert wire.codes() == [1100, 1102]
 
 
-async def test_row_4_late_answers(gateway, wire, wires):
+async def test_row_4_late_answers(gateway, clock, wire, wires):
     gateway.faults.provoke(4)
     wire.call("reqCurrentTime")
+    wire.call("reqIds", 1)
+    await wire.until(lambda: len(wire.messages("9")) == 2)
+    await clock.advance(SECOND // 2)
     await wire.until(lambda: wire.messages("49"))
     assert wire.kinds("49", "4")[3:] == ["4", "4", "49"]
 
 
-async def test_row_5_farm_blip(gateway, wire, wires):
+async def test_row_5_farm_blip(gateway, clock, wire, wires):
     wire.call("reqMktData", 7, wires.SPY, "", False, False, [])
     await wire.until(lambda: wire.messages("1"))
     gateway.faults.provoke(5)
+    await clock.advance(SECOND * 3 // 10)
     await wire.until(lambda: wire.of(2108))
     assert wire.codes() == [2103, 2104, 2108]
     ticks = len(wire.messages("1", "2"))
-    await asyncio.sleep(0.6)
+    await clock.advance(SECOND)
+    await wire.settled()
     assert len(wire.messages("1", "2")) == ticks
 
 
-async def test_row_6_client_id_in_use(gateway, wire, wires):
+async def test_row_6_client_id_in_use(gateway, clock, wire, wires):
     gateway.faults.provoke(6)
     await wire.close()
-    codes = []
-    async with asyncio.timeout(5):
-        while True:
-            async with wires.client(gateway) as again:
-                if again.messages("9"):
-                    break
-                assert [f[2] for f in again.of(326)] == ["-1"]
-                await again.until(lambda wire=again: wire.ended)
-                codes.append(326)
-            await asyncio.sleep(0.1)
-    assert codes
+    await wires.left(gateway)
+    async with wires.client(gateway) as refused:
+        assert [f[2] for f in refused.of(326)] == ["-1"]
+        await refused.until(lambda: refused.ended)
+    await clock.advance(SECOND)
+    async with wires.client(gateway) as again:
+        assert again.messages("9")
 
 
 async def test_row_7_accepts_but_never_answers(gateway, wire, wires):
@@ -118,8 +118,10 @@ async def test_row_8_rate_limit(gateway, wire, wires):
     assert len(wire.messages("49")) == 52
 
 
-async def test_row_9_truncated_frame_and_refusal(gateway, wire, wires):
+async def test_row_9_truncated_frame_and_refusal(gateway, clock, wire, wires):
     gateway.faults.provoke(9)
+    await wire.until(lambda: wire.of(1300))
+    await clock.advance(SECOND // 10)
     await wire.until(lambda: wire.ended)
     assert wire.codes() == [1300]
     assert wire.rest == b"\0\0\0\x10half a"
@@ -138,9 +140,11 @@ async def test_row_10_competing_session(gateway, wire, wires):
     await wire.filled()
 
 
-async def test_row_11_spurious_200(gateway, wire, wires):
+async def test_row_11_spurious_200(gateway, clock, wire, wires):
     gateway.faults.provoke(11)
     wire.call("reqContractDetails", 5, wires.SPY)
+    await wire.until(lambda: wire.of(200))
+    await clock.advance(SECOND // 2)
     await wire.until(lambda: wire.of(1102))
     assert wire.codes() == [1100, 200, 1102]
     wire.call("reqContractDetails", 6, wires.SPY)

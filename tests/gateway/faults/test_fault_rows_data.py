@@ -1,5 +1,7 @@
 """Known behaviors of real gateways, provoked by their number and seen on the wire: market and historical data."""
 
+from mats.model.timestamp import SECOND
+
 
 async def test_row_41_lines_and_permissions(gateway, wire, wires):
     gateway.faults.provoke(41)
@@ -25,13 +27,14 @@ async def test_row_42_tick_by_tick_and_depth(gateway, wire, wires):
     assert [(f[2], f[3]) for f in wire.messages("4")[3:]] == [("4", "317"), ("5", "10189"), ("6", "309")]
 
 
-async def test_row_43_delayed_types_and_late_snapshot_ends(gateway, wire, wires):
+async def test_row_43_delayed_types_and_late_snapshot_ends(gateway, clock, wire, wires):
     gateway.faults.provoke(43)
     wire.call("reqMktData", 5, wires.SPY, "", True, False, [])
     await wire.until(lambda: wire.messages("1"))
     await wire.settled()
     assert [f[3] for f in wire.messages("58")] == ["3"]
     assert wire.messages("57") == []
+    await clock.advance(SECOND // 2)
     await wire.until(lambda: wire.messages("57"))
 
 

@@ -1,7 +1,5 @@
 """Known behaviors of real gateways, provoked by their number and seen on the wire: orders."""
 
-import asyncio
-
 from ib_async import ExecutionFilter, MarketOrder
 
 from mats.gateway import PaperGateway
@@ -21,7 +19,6 @@ async def test_row_14_no_and_double_statuses(gateway, wire, wires):
 def test_row_15_any_order(wires):
     async def run(orders):
         async with PaperGateway(clock=SteppedClock(1_700_000_000 * SECOND)) as gateway, wires.client(gateway) as wire:
-            await asyncio.sleep(0)
             gateway.faults.provoke(15)
             await wire.filled()
             await wire.settled()
@@ -53,12 +50,13 @@ async def test_row_16_the_connection_dies_around_an_order(gateway, wire, wires):
         assert [f[1] for f in wire.messages("5")] == ["1"]
 
 
-async def test_row_17_ids_roll_back(gateway, wire, wires):
+async def test_row_17_ids_roll_back(gateway, clock, wire, wires):
     for order_id in range(1, 7):
         perm_id = await wire.working(order_id)
     gateway.faults.provoke(17)
     await wire.until(lambda: wire.ended)
-    await asyncio.sleep(0.4)
+    await clock.advance(SECOND // 5)
+    await wires.listening(gateway)
     async with wires.client(gateway) as again:
         assert again.messages("9") == [["9", "1", "3"]]
         assert await again.working(6) != perm_id
@@ -79,11 +77,12 @@ async def test_row_18_duplicate_id(gateway, wire, wires):
     assert wire.codes() == [103, 103]
 
 
-async def test_row_19_orders_kept_while_the_line_is_down(gateway, wire, wires):
+async def test_row_19_orders_kept_while_the_line_is_down(gateway, clock, wire, wires):
     gateway.faults.provoke(19)
     wire.place(1)
     await wire.settled()
     assert wire.messages("5") == []
+    await clock.advance(SECOND // 2)
     await wire.until(lambda: wire.messages("5"))
     assert wire.codes() == [1100, 1102]
 
@@ -113,7 +112,7 @@ async def test_row_21_notices_leave_the_order_working(gateway, wire, wires):
     assert wire.statuses()[-1] == "Submitted"
 
 
-async def test_row_22_cancel_refused(gateway, wire, wires):
+async def test_row_22_cancel_refused(gateway, clock, wire, wires):
     await wire.working()
     gateway.faults.provoke(22)
     wire.call("cancelOrder", 1)
@@ -123,7 +122,8 @@ async def test_row_22_cancel_refused(gateway, wire, wires):
     assert "Filled" in wire.of(10148)[0][4]
     assert wire.messages("11") == []
     wire.call("reqExecutions", 5, ExecutionFilter())
-    await asyncio.sleep(0.6)
+    await wire.settled()
+    await clock.advance(SECOND // 2)
     wire.call("reqExecutions", 6, ExecutionFilter())
     await wire.until(lambda: [f for f in wire.messages("11") if f[1] == "6"])
 
@@ -137,10 +137,13 @@ async def test_row_23_pending_cancel_fills(gateway, wire, wires):
     assert wire.codes() == []
 
 
-async def test_row_24_inactive_then_submitted(gateway, wire, wires):
+async def test_row_24_inactive_then_submitted(gateway, clock, wire, wires):
     await wire.working()
     gateway.faults.provoke(24)
-    await wire.until(lambda: len(wire.statuses()) > 2 and wire.statuses()[-1] == "Submitted" and wire.of(404))
+    await wire.until(lambda: wire.of(404))
+    assert wire.statuses()[-1] == "Inactive"
+    await clock.advance(SECOND * 3 // 10)
+    await wire.until(lambda: wire.statuses()[-1] == "Submitted")
     inactive = next(f for f in wire.messages("3") if f[2] == "Inactive")
     assert inactive[10] == "locate"
     assert wire.of(404)[0][2] == "1"
@@ -152,7 +155,7 @@ async def test_row_25_accepted_and_not_elected(gateway, wire, wires):
     await wire.settled()
     assert set(wire.statuses()) == {"PreSubmitted"}
     await wire.close()
-    await asyncio.sleep(0.05)
+    await wires.left(gateway)
     async with wires.client(gateway) as again:
         again.call("reqOpenOrders")
         await again.until(lambda: again.messages("53"))

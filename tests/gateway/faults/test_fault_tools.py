@@ -22,7 +22,9 @@ from mats.gateway.faults.plan import (
     Swallow,
 )
 from mats.model.timestamp import SECOND
-from mats.venue.clock import AcceleratedClock, SteppedClock, wait_until
+from mats.venue.clock import AcceleratedClock, SteppedClock
+
+MILLISECOND = SECOND // 1000
 
 
 async def test_any_message_is_pushed_unchanged(gateway, wire, wires):
@@ -40,18 +42,20 @@ async def test_requests_and_messages_are_swallowed_so_many_times(gateway, wire, 
     assert len(wire.messages("49")) == 2
 
 
-async def test_delayed_messages_come_later_and_others_pass_them(gateway, wire, wires):
+async def test_delayed_messages_come_later_and_others_pass_them(gateway, clock, wire, wires):
     gateway.faults.arm(Delay(message=(49,), seconds=0.05), Delay(request=(8,)))
     wire.call("reqCurrentTime")
     wire.call("reqIds", 1)
     wire.call("reqPositions")
+    await wire.until(lambda: wire.messages("62"))
+    await clock.advance(SECOND // 20)
     await wire.until(lambda: wire.messages("49"))
     assert wire.kinds("49", "62", "9") == ["9", "62", "49"]
     gateway.faults.arm(Release())
     await wire.until(lambda: len(wire.messages("9")) == 2)
 
 
-async def test_requests_are_reordered_as_configured_and_released_if_too_few_come(gateway, wire, wires):
+async def test_requests_are_reordered_as_configured_and_released_if_too_few_come(gateway, clock, wire, wires):
     gateway.faults.arm(Reorder(request=(49, 61, 8), count=3, order=(2, 0, 1), seconds=0.05))
     for name in ("reqCurrentTime", "reqPositions"):
         wire.call(name)
@@ -59,6 +63,10 @@ async def test_requests_are_reordered_as_configured_and_released_if_too_few_come
     await wire.until(lambda: len(wire.kinds("49", "62", "9")) == 4)
     assert wire.kinds("49", "62", "9")[1:] == ["9", "49", "62"]
     wire.call("reqCurrentTime")
+    wire.call("reqAllOpenOrders")
+    await wire.until(lambda: wire.messages("53"))
+    assert len(wire.messages("49")) == 1
+    await clock.advance(SECOND // 20)
     await wire.until(lambda: len(wire.messages("49")) == 2)
 
 
@@ -83,38 +91,41 @@ def test_a_connection_is_dropped_softly_or_hard(wires, hard, end):
     wires.run(run())
 
 
-async def test_the_gateway_stops_reading_for_a_while(gateway, wire, wires):
+async def test_the_gateway_stops_reading_for_a_while(gateway, clock, wire, wires):
     gateway.faults.arm(StopReading(seconds=0.1))
     wire.call("reqCurrentTime")
     async with wires.client(gateway, 2) as other:
         await other.settled()
     assert wire.messages("49") == []
+    await clock.advance(SECOND // 10)
     await wire.until(lambda: wire.messages("49"))
 
 
-async def test_frames_arrive_split_and_whole_again(gateway, wire, wires):
+async def test_frames_arrive_split_and_whole_again(gateway, clock, wire, wires):
     received, take = [], wire._take
     wire._take = lambda data: (received.append(len(data)), take(data))
-    gateway.faults.arm(SplitFrame(size=3, pause=0.001, lasting=0.2))
+    gateway.faults.arm(SplitFrame(size=3, pause=0.001, lasting=60.0))
     wire.call("reqPositions")
     wire.call("reqCurrentTime")
-    await wire.until(lambda: wire.messages("49"))
+    while not wire.messages("49"):
+        await clock.advance(MILLISECOND)
     assert len(received) > 5
     assert wire.kinds("62", "49") == ["62", "49"]
+    clock.leap(60 * SECOND)
+    received.clear()
+    await wire.settled()
+    assert len(received) == 1
 
 
-async def test_new_connections_are_refused_and_the_old_ones_stay(gateway, wire, wires):
+async def test_new_connections_are_refused_and_the_old_ones_stay(gateway, clock, wire, wires):
     gateway.faults.arm(Refuse(seconds=0.1))
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", gateway.port)
     await wire.settled()
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                async with wires.client(gateway, 2):
-                    return
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)
+    await clock.advance(SECOND // 10)
+    await wires.listening(gateway)
+    async with wires.client(gateway, 2) as other:
+        await other.settled()
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -223,12 +234,16 @@ def test_a_stepped_clock_shows_every_step_of_the_market(wires):
     wires.run(run())
 
 
-def test_an_accelerated_clock_runs_ahead_of_the_wall():
-    async def run():
-        clock = AcceleratedClock(1000.0, start=5 * SECOND)
-        await wait_until(clock, 25 * SECOND)
-        return clock.now()
+def test_an_accelerated_clock_runs_ahead_of_the_wall(monkeypatch):
+    wall = SteppedClock(0)
 
-    assert 25 * SECOND <= asyncio.run(run()) < 2000 * SECOND
+    async def sleep(seconds):
+        wall.leap(round(seconds * SECOND))
+
+    monkeypatch.setattr("time.monotonic_ns", wall.now)
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    clock = AcceleratedClock(1000.0, start=5 * SECOND)
+    asyncio.run(clock.until(25 * SECOND))
+    assert (clock.now(), wall.now()) == (25 * SECOND, SECOND // 50)
     with pytest.raises(ValueError, match="positive"):
         AcceleratedClock(0)

@@ -14,7 +14,7 @@ from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.wrapper import EWrapper
 
-PATIENCE = 10.0
+from tests.patience import PATIENCE
 
 
 class App(EWrapper, EClient):

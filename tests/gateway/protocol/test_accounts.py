@@ -5,18 +5,9 @@ from ib_async import Client, MarketOrder
 
 from mats.gateway import PaperGateway
 from mats.model.timestamp import DAY, SECOND
+from mats.venue.clock import SteppedClock
 
 DAY_START = 1_795_000_000 * SECOND // DAY * DAY
-
-
-class MovingClock:
-    """A clock that the test moves."""
-
-    def __init__(self):
-        self.time = DAY_START + DAY // 2
-
-    def now(self):
-        return self.time
 
 
 def test_an_advisor_has_to_allocate_and_others_have_to_name_the_account(bench):
@@ -62,7 +53,7 @@ def test_account_updates_serve_one_account_and_the_others_get_2101(bench):
 
 
 def test_daily_pnl_starts_over_with_the_day_and_survives_a_restart(bench, tmp_path):
-    clock, state = MovingClock(), tmp_path / "gateway.db"
+    clock, state = SteppedClock(DAY_START + DAY // 2), tmp_path / "gateway.db"
 
     async def profits(ib, contract):
         whole, single = ib.reqPnL("DU1000001"), ib.reqPnLSingle("DU1000001", "", contract.conId)
@@ -78,14 +69,14 @@ def test_daily_pnl_starts_over_with_the_day_and_survives_a_restart(bench, tmp_pa
             assert single.position == 100
             assert whole.dailyPnL == pytest.approx(whole.unrealizedPnL + whole.realizedPnL)
             before = whole.unrealizedPnL
-            clock.time += 3600 * SECOND
+            clock.leap(3600 * SECOND)
             await bench.until(lambda: whole.unrealizedPnL != before)
             price = float(gateway.exchange.mark("SPY"))
             assert single.value == pytest.approx(100 * price)
             assert whole.unrealizedPnL == pytest.approx(100 * (price - bought.fills[0].execution.price))
 
     async def second_day():
-        clock.time += DAY
+        clock.leap(DAY)
         async with PaperGateway(clock=clock, state=state) as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
             await bench.until(lambda: gateway.exchange.quote("SPY"))
@@ -93,6 +84,7 @@ def test_daily_pnl_starts_over_with_the_day_and_survives_a_restart(bench, tmp_pa
             assert whole.dailyPnL == 0 != whole.unrealizedPnL
             sold = ib.placeOrder(contract, MarketOrder("SELL", 100))
             await bench.until(sold.isDone)
+            await clock.advance(SECOND)
             await bench.until(lambda: whole.realizedPnL != 0)
             assert whole.unrealizedPnL == 0
 

@@ -7,6 +7,7 @@ from ib_async import Contract, Forex, Future, Index, LimitOrder, MarketOrder, Op
 
 from mats.gateway import PaperGateway
 from mats.model.timestamp import SECOND
+from mats.venue.clock import SteppedClock
 from mats.venue.models.selection import VenueModels, load_hours
 
 NOW = 1_795_000_000 * SECOND
@@ -16,20 +17,16 @@ SESSIONS = ["20261112", "20261113", "20261116", "20261117"]
 """Of the six days before now, without the weekend."""
 
 
-class FixedClock:
-    """A clock that never moves."""
-
-    def now(self):
-        return NOW
-
-
 @pytest.fixture
 def connected(bench):
     """Runs a scenario with a connected client; the second argument of it collects error codes."""
 
-    def run(scenario, **options):
+    def run(scenario, clock=None, **options):
         async def inside():
-            async with PaperGateway(clock=FixedClock(), **options) as gateway, bench.client(gateway, 1) as ib:
+            async with (
+                PaperGateway(clock=clock or SteppedClock(NOW), **options) as gateway,
+                bench.client(gateway, 1) as ib,
+            ):
                 codes = []
                 ib.errorEvent += lambda request, code, text, contract: codes.append(code)
                 await scenario(ib, codes)
@@ -133,10 +130,14 @@ def test_hours_are_those_of_the_calendar(connected):
 
 
 def test_futures_and_options_trade_by_their_multiplier_and_an_index_does_not(connected, bench):
+    clock = SteppedClock(NOW)
+
     async def scenario(ib, codes):
         option, future = Option("SPY", "20261218", 560, "C", "SMART"), Future("ES", "202612", "CME")
         await ib.qualifyContractsAsync(option, future)
         trades = [ib.placeOrder(contract, MarketOrder("BUY", 2)) for contract in (option, future)]
+        await ib.reqCurrentTimeAsync()
+        await clock.advance(SECOND)
         await bench.until(lambda: all(trade.isDone() for trade in trades))
         costs = {position.contract.secType: position.avgCost for position in ib.positions()}
         assert costs["OPT"] == pytest.approx(trades[0].fills[0].execution.price * 100)
@@ -145,4 +146,4 @@ def test_futures_and_options_trade_by_their_multiplier_and_an_index_does_not(con
         await ib.reqCurrentTimeAsync()
         assert codes == [201]
 
-    connected(scenario)
+    connected(scenario, clock)

@@ -1,6 +1,5 @@
 """Every message of the gateway is decoded by two independent clients, and they agree field by field."""
 
-import asyncio
 from collections import Counter
 from decimal import Decimal
 
@@ -13,6 +12,7 @@ from mats.gateway.protocol.versions import adapt
 from mats.gateway.protocol.wire import text
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
+from mats.venue.clock import SteppedClock
 
 NOW = 1_795_000_000 * SECOND
 
@@ -29,16 +29,6 @@ GATES = (157, 158, 159, 160, 162, 163, 164, 165, 166, 169, 170, 175, 176, 177)
 """Versions with which a layout begins or before which it ends."""
 NEWER = {"106": 165, "107": 167}
 """Messages that came later than the oldest version."""
-
-
-class MovingClock:
-    """A clock that the test moves."""
-
-    def __init__(self):
-        self.time = NOW
-
-    def now(self):
-        return self.time
 
 
 async def everything(ib, clock, bench, gateway):
@@ -65,10 +55,9 @@ async def everything(ib, clock, bench, gateway):
     client.reqHistogramData(5045, spy, False, "1 days")
     for request, kind in enumerate(("TRADES", "BID_ASK", "MIDPOINT"), 5046):
         client.reqHistoricalTicks(request, spy, "", "20261101 12:00:00 UTC", 20, kind, False, False, [])
-    await orders(ib, gateway, bench, spy, eur, option)
+    await orders(ib, gateway, clock, bench, spy, eur, option)
     for _ in range(8):
-        clock.time += 2 * SECOND
-        await asyncio.sleep(0.26)
+        await clock.advance(2 * SECOND)
     gateway.account_service.publish_all()
     await ib.reqCurrentTimeAsync()
 
@@ -116,12 +105,14 @@ async def contract_questions(ib, spy):
     client.send(199, 1)
 
 
-async def orders(ib, gateway, bench, spy, eur, option):
+async def orders(ib, gateway, clock, bench, spy, eur, option):
     """Filled, resting, changed, cancelled and refused ones."""
     done = [
         ib.placeOrder(contract, MarketOrder("BUY", size, account="DU2", orderRef="alpha:1"))
         for contract, size in ((spy, 10), (eur, 30_000), (option, 1))
     ]
+    await ib.reqCurrentTimeAsync()
+    await clock.advance(SECOND)
     await bench.until(lambda: all(trade.isDone() and trade.fills for trade in done))
     done.append(ib.placeOrder(spy, MarketOrder("SELL", 4, account="DU2")))
     resting = ib.placeOrder(spy, LimitOrder("BUY", 5, 1.25, account="DU2", tif="GTC"))
@@ -142,7 +133,7 @@ async def orders(ib, gateway, bench, spy, eur, option):
 
 def test_every_message_is_decoded_by_both_clients_and_they_agree(bench, said, decoders, flatten, caplog):
     async def scenario():
-        clock = MovingClock()
+        clock = SteppedClock(NOW)
         limits = GatewayLimits(depth=3, tick_by_tick=5, historical=False)
         gateway = PaperGateway(clock=clock, accounts=("DF1", "DU2"), limits=limits)
         gateway.faults.record(said.path)

@@ -7,18 +7,9 @@ from mats.gateway import PaperGateway
 from mats.gateway.data.historical_requests import HistoricalPacing
 from mats.gateway.pacing import GatewayLimits
 from mats.model.timestamp import SECOND
+from mats.venue.clock import SteppedClock
 
 FREE = GatewayLimits(historical=False)
-
-
-class MovingClock:
-    """A clock that the test moves."""
-
-    def __init__(self):
-        self.time = 1_795_000_000 * SECOND
-
-    def now(self):
-        return self.time
 
 
 @pytest.fixture
@@ -27,7 +18,7 @@ def connected(bench):
 
     def run(scenario, limits=FREE):
         async def inside():
-            clock = MovingClock()
+            clock = SteppedClock(1_795_000_000 * SECOND)
             async with PaperGateway(clock=clock, limits=limits) as gateway, bench.client(gateway, 1) as ib:
                 errors = []
                 ib.errorEvent += lambda request, code, text, contract: errors.append((code, text))
@@ -45,7 +36,7 @@ def test_a_bar_that_keeps_up_to_date_grows_into_the_bar_of_history(connected, be
         count, grown = len(bars), []
         bars.updateEvent += lambda bars, is_new: grown.append(is_new)
         for step in range(1, 13):
-            clock.time += 5 * SECOND
+            clock.leap(5 * SECOND)
             await bench.until(lambda step=step: len(grown) == step)
         assert grown.count(True) == len(bars) - count >= 2
         assert all(bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high for bar in bars)
@@ -74,22 +65,22 @@ def test_a_bar_that_keeps_up_to_date_ends_now(connected, bench):
 
 
 def test_small_bars_are_paced_by_three_windows():
-    now = [0.0]
-    pacing = HistoricalPacing(lambda: now[0])
+    clock = SteppedClock(0)
+    pacing = HistoricalPacing(clock)
     assert pacing.admit("SPY", "a")
     assert not pacing.admit("SPY", "a")
     assert all(pacing.admit("SPY", n) for n in range(4))
     assert not pacing.admit("SPY", "sixth")
     assert pacing.admit("IBM", "sixth")
-    now[0] = 2.0
+    clock.leap(2 * SECOND)
     assert pacing.admit("SPY", "seventh", weight=2)
-    now[0] = 15.0
+    clock.leap(13 * SECOND)
     assert pacing.admit("SPY", "a")
     for n in range(51):
-        now[0] += 1.0
+        clock.leap(SECOND)
         assert pacing.admit("SPY", f"late {n}")
     assert not pacing.admit("BAC", "the sixty-first")
-    now[0] = 601.0
+    clock.leap(601 * SECOND - clock.now())
     assert pacing.admit("BAC", "the sixty-first")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mats.gateway import PaperGateway
+from tests.patience import PATIENCE
 
 SCRIPT = Path(__file__).parent / "ibapi_session.py"
 
@@ -30,7 +31,7 @@ def test_a_session_with_an_asynchronous_client(bench, package):
     async def scenario():
         async with PaperGateway() as gateway:
             ib = client.IB()
-            await ib.connectAsync("127.0.0.1", gateway.port, clientId=5, timeout=5)
+            await ib.connectAsync("127.0.0.1", gateway.port, clientId=5, timeout=PATIENCE)
             contract = client.Stock("SPY", "SMART", "USD")
             await ib.qualifyContractsAsync(contract)
             await data(bench, ib, contract)
@@ -38,7 +39,7 @@ def test_a_session_with_an_asynchronous_client(bench, package):
             ib.disconnect()
             await bench.until(lambda: 5 not in gateway.connected)
             ib = client.IB()
-            await ib.connectAsync("127.0.0.1", gateway.port, clientId=5, timeout=5)
+            await ib.connectAsync("127.0.0.1", gateway.port, clientId=5, timeout=PATIENCE)
             assert [(t.order.orderId, t.order.lmtPrice) for t in ib.openTrades()] == [(trades[1].order.orderId, 1.75)]
             assert [fill.execution.orderId for fill in ib.fills()] == [trades[0].order.orderId]
             assert [position.position for position in ib.positions()] == [10]

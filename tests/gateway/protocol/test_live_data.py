@@ -6,20 +6,11 @@ from ib_async import Forex, Index, Option, Stock
 from mats.gateway import PaperGateway
 from mats.gateway.pacing import STRICT, GatewayLimits
 from mats.model.timestamp import DAY, SECOND
+from mats.venue.clock import SteppedClock
 from mats.venue.models.selection import VenueModels, load_hours
 
 WEDNESDAY = 1_795_000_003 * SECOND
 SUNDAY = WEDNESDAY + 4 * DAY
-
-
-class MovingClock:
-    """A clock that the test moves."""
-
-    def __init__(self, start):
-        self.time = start
-
-    def now(self):
-        return self.time
 
 
 @pytest.fixture
@@ -28,7 +19,7 @@ def connected(bench):
 
     def run(scenario, start=WEDNESDAY, **options):
         async def inside():
-            clock = MovingClock(start)
+            clock = SteppedClock(start)
             async with PaperGateway(clock=clock, **options) as gateway, bench.client(gateway, 1) as ib:
                 codes = []
                 ib.errorEvent += lambda request, code, text, contract: codes.append(code)
@@ -56,8 +47,8 @@ def test_depth_is_a_ladder_under_the_quote(connected, bench):
         await ib.reqCurrentTimeAsync()
         assert codes == [309, 310]
         for _ in range(4):
-            clock.time += SECOND
-            await bench.until(lambda: gateway.exchange.quote("SPY").time == clock.time // (SECOND // 4) * (SECOND // 4))
+            clock.leap(SECOND)
+            await bench.until(lambda: gateway.exchange.quote("SPY").time > clock.now() - SECOND // 4)
         await ib.reqCurrentTimeAsync()
         quote = gateway.exchange.quote("SPY")
         assert (plain.domAsks[0].price, plain.domBids[0].price) == (quote.ask, quote.bid)
@@ -77,11 +68,11 @@ def test_single_ticks_come_in_four_kinds_and_not_without_end(connected, bench):
             ib.client.reqTickByTickData(request, contract, kind.strip(), 0, False)
         wanted = {("Last", "trade"), ("AllLast", "trade"), ("BidAsk", "quote"), ("MidPoint", "middle")}
         for _ in range(40):
-            clock.time += SECOND
+            clock.leap(SECOND)
             await ib.reqCurrentTimeAsync()
             if len(seen) == 4:
                 break
-            await bench.until(lambda: gateway.exchange.quote("SPY").time > clock.time - SECOND)
+            await bench.until(lambda: gateway.exchange.quote("SPY").time > clock.now() - SECOND)
         assert seen == {(requests[kind], what) for kind, what in wanted}
         assert codes == [10190]
 
@@ -105,7 +96,7 @@ def test_an_option_shows_its_model_and_an_index_only_its_level(connected, bench)
         option, index = Option("SPY", "20261218", 560, "C", "SMART"), Index("SPX", "CBOE")
         await ib.qualifyContractsAsync(option, index)
         greeks, level = ib.reqMktData(option), ib.reqMktData(index)
-        clock.time += SECOND
+        clock.leap(SECOND)
         await bench.until(lambda: greeks.modelGreeks and greeks.bid > 0 and level.last > 0)
         model = greeks.modelGreeks
         assert 0 < model.delta < 1 and model.gamma > 0 and model.vega > 0 and model.theta < 0
@@ -150,7 +141,7 @@ def test_data_without_a_subscription_is_refused_or_fifteen_minutes_old(connected
         await bench.until(lambda: ticker.marketDataType == 3 and ticker.bid > 0)
         assert codes == [354, 10167]
         past = await ib.reqHistoricalDataAsync(contract, "", "1200 S", "5 secs", "BID", False, formatDate=2)
-        late = [bar.close for bar in past if bar.date.timestamp() == (clock.time // SECOND - 900) // 5 * 5 - 5]
+        late = [bar.close for bar in past if bar.date.timestamp() == (clock.now() // SECOND - 900) // 5 * 5 - 5]
         assert [ticker.bid] == late
         live = ib.reqMktData(await bench.contract(ib))
         await bench.until(lambda: live.bid > 0)
@@ -168,8 +159,8 @@ def test_a_closed_market_is_silent_and_shows_its_last_quote_frozen(connected, be
         assert (frozen.marketDataType, live.marketDataType) == (2, 1)
         seen = (frozen.bid, frozen.ask, live.time)
         for _ in range(3):
-            clock.time += SECOND
-            await bench.until(lambda: gateway.exchange.quote("SPY").time > clock.time - SECOND)
+            clock.leap(SECOND)
+            await bench.until(lambda: gateway.exchange.quote("SPY").time > clock.now() - SECOND)
         await bench.until(lambda: live.time > seen[2])
         assert (frozen.bid, frozen.ask) == seen[:2]
 
@@ -178,14 +169,16 @@ def test_a_closed_market_is_silent_and_shows_its_last_quote_frozen(connected, be
 
 def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that_does_not_is_ended(bench):
     async def scenario():
-        async with PaperGateway(limits=STRICT) as gateway:
+        clock = SteppedClock(WEDNESDAY)
+        async with PaperGateway(limits=STRICT, clock=clock) as gateway:
             async with bench.client(gateway, 1) as ib:
-                ib.client.MaxRequests = 35
                 codes = []
                 ib.errorEvent += lambda request, code, text, contract: codes.append(code)
-                for _ in range(60):
-                    ib.client.reqIds(1)
-                await ib.reqCurrentTimeAsync()
+                for _ in range(2):
+                    clock.leap(SECOND)
+                    for _ in range(45):
+                        ib.client.reqIds(1)
+                    await ib.reqCurrentTimeAsync()
                 assert codes == []
             async with bench.client(gateway, 2) as ib:
                 codes = []
@@ -200,14 +193,17 @@ def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that
 
 def test_messages_beyond_the_rate_wait_where_the_gateway_is_set_to_that(bench):
     async def scenario():
-        limits = GatewayLimits(messages_per_second=30)
-        async with PaperGateway(limits=limits) as gateway, bench.client(gateway, 1) as ib:
+        clock, limits = SteppedClock(WEDNESDAY), GatewayLimits(messages_per_second=30)
+        async with PaperGateway(limits=limits, clock=clock) as gateway, bench.client(gateway, 1) as ib:
+            clock.leap(SECOND)
             answers = []
             ib.wrapper.nextValidId = answers.append
             for _ in range(45):
                 ib.client.reqIds(1)
-            await bench.until(lambda: len(answers) > 15)
-            assert len(answers) < 31
+            await bench.until(lambda: len(answers) == 30)
+            await clock.advance(SECOND - 1)
+            assert len(answers) == 30
+            await clock.advance(1)
             await bench.until(lambda: len(answers) == 45)
 
     bench.run(scenario())

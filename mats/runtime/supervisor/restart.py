@@ -1,23 +1,23 @@
-"""Who goes down with whom, and how often is too often."""
+"""Which children restart together, and how many failures are too many."""
 
 from collections import deque
 from collections.abc import Sequence
 
-from mats.runtime.child import Child
 from mats.runtime.spec import Limit, Strategy
+from mats.runtime.supervisor.child import Child
 
 
-class Recovery:
-    """A group that goes down from the last to the first, and comes up when it is `ripe`.
+class Restart:
+    """A group that goes down from the last to the first, and comes up when it is `due`.
 
-    `in_turn`: each member waits for the start of the one before; a single child that failed waits for nobody.
+    `in_turn`: each member waits for the start of the one before; a single child that failed does not wait.
     """
 
     def __init__(self, number: int, group: list[Child], in_turn: bool) -> None:
         self.number = number
         self.group = group
         self.in_turn = in_turn
-        self.ripe = False
+        self.due = False
 
     @property
     def still_up(self) -> Child | None:

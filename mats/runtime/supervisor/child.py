@@ -1,25 +1,25 @@
 """What a supervisor remembers about one child."""
 
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
-from mats.runtime.cell import Cell
+from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.events import ChildRestarted, ChildStarted
-from mats.runtime.ref import Ref
-from mats.runtime.reply import Reply
+from mats.runtime.messaging import Ref, Reply
 from mats.runtime.spec import ChildSpec
+from mats.runtime.supervisor.commands import CommandResult
 
 Purpose = Literal["restart", "park", "forget"]
 ChildState = Literal["starting", "running", "stopping", "down", "parked", "finished"]
 
 
 class Child:
-    """One child: its spec, where it stands, and its failures so far. `down`: to be started when its recovery is due."""
+    """One child: its spec, its state, and its failures so far. `down`: to be started when its restart is due."""
 
-    def __init__(self, spec: ChildSpec, path: str, cell: Cell) -> None:
+    def __init__(self, spec: ChildSpec[Any], path: str, slot: ActorSlot) -> None:
         self.spec = spec
         self.path = path
-        self.cell = cell
+        self.slot = slot
         self.state: ChildState = "down"
         self.incarnation = 0
         self.attempt = 0
@@ -27,12 +27,12 @@ class Child:
         self.up_since: float | None = None
         self.purpose: Purpose | None = None
         self.park_reason = ""
-        self.waiting: list[tuple[Reply, Ref | None]] = []
+        self.waiting: list[tuple[Reply, Ref[CommandResult] | None]] = []
         self._launched_before = False
 
     @property
-    def ref(self) -> Ref:
-        return self.cell.ref
+    def ref(self) -> Ref[Any]:
+        return self.slot.ref
 
     @property
     def live(self) -> bool:
@@ -46,13 +46,13 @@ class Child:
     @property
     def stop_deadline(self) -> float:
         """Seconds it has to end; a supervisor has those of all its children, added ones too, and one more."""
-        children = self.cell.children
+        children = self.slot.children
         return self.spec.stop_deadline if children is None else 1.0 + sum(spec.stop_deadline for spec in children)
 
     def adopt_running(self) -> None:
         """Take over the incarnation that runs."""
         self.state = "running"
-        self.incarnation = self.cell.number
+        self.incarnation = self.slot.number
 
     def forgive(self) -> None:
         """Forget the failures so far."""
@@ -63,8 +63,8 @@ class Child:
         first, self._launched_before = not self._launched_before, True
         return ChildStarted(self.path, self.incarnation) if first else ChildRestarted(self.path, self.incarnation)
 
-    def answer(self, event: object) -> None:
-        """Tell those who wait for what becomes of a command."""
+    def answer(self, event: CommandResult) -> None:
+        """Answer those who wait for the result of a command."""
         waiting, self.waiting = self.waiting, []
         for reply, ref in waiting:
             reply.set(event)

@@ -3,13 +3,27 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from typing import Any, Protocol
 
-from mats.runtime.envelope import CURRENT, Envelope, Turn
-from mats.runtime.incarnation import Incarnation
-from mats.runtime.messages import Fault, Outcome, TaskEnded
+from mats.runtime.interfaces import ActorHome
+from mats.runtime.messaging import CURRENT, Envelope, Fault, Outcome, TaskEnded, Turn
 
 
-def turn_context(incarnation: Incarnation) -> Context:
+class TaskOwner(Protocol):
+    """The incarnation that tasks belong to."""
+
+    number: int
+    fenced: bool
+    envelope: Envelope | None
+    slot: ActorHome
+    loop: asyncio.AbstractEventLoop | None
+    tasks: set[asyncio.Task[Outcome[Any]]]
+
+    @property
+    def name(self) -> str: ...
+
+
+def turn_context(incarnation: TaskOwner) -> Context:
     """A context in which what is sent has the message now in hand as its cause, however long it runs."""
     current = CURRENT.get()
     envelope = (current or incarnation).envelope
@@ -19,21 +33,20 @@ def turn_context(incarnation: Incarnation) -> Context:
 
 
 def start_task(
-    incarnation: Incarnation,
-    coroutine: Coroutine[object, object, object],
-    then: Callable[[Outcome], object] | None,
-) -> "asyncio.Task[Outcome]":
+    incarnation: TaskOwner,
+    coroutine: Coroutine[Any, Any, object],
+    then: Callable[[Outcome[Any]], object] | None,
+) -> asyncio.Task[Outcome[Any]]:
     """Run `coroutine` on the incarnation's loop; see `Actor.spawn_task`."""
     loop = incarnation.loop
     if loop is None:
         coroutine.close()
-        name = incarnation.actor_class.__name__
-        raise RuntimeError(f'{name} has no loop for a task; give the class host = "loop"')
+        raise RuntimeError(f'{incarnation.name} has no loop for a task; give its class host = "loop"')
     context = turn_context(incarnation)
     task = loop.create_task(_outcome(coroutine), context=context)
     incarnation.tasks.add(task)
 
-    def ended(task: "asyncio.Task[Outcome]") -> None:
+    def ended(task: asyncio.Task[Outcome[Any]]) -> None:
         incarnation.tasks.discard(task)
         # Cancelled before its first step it has never run, and would complain.
         coroutine.close()
@@ -43,7 +56,7 @@ def start_task(
     return task
 
 
-async def _outcome(coroutine: Coroutine[object, object, object]) -> Outcome:
+async def _outcome(coroutine: Coroutine[Any, Any, object]) -> Outcome[Any]:
     """Even an exit of the interpreter is one actor's failure, and must not end the loop."""
     try:
         return Outcome(await coroutine)
@@ -53,7 +66,7 @@ async def _outcome(coroutine: Coroutine[object, object, object]) -> Outcome:
         return Outcome(error=error)
 
 
-def _post(incarnation: Incarnation, outcome: Outcome, then: Callable[[Outcome], object] | None) -> None:
+def _post(incarnation: TaskOwner, outcome: Outcome[Any], then: Callable[[Outcome[Any]], object] | None) -> None:
     """Tell the incarnation: an outcome to `then`, a result as a message, an error as its failure."""
     message = outcome.value
     if then is not None:
@@ -61,7 +74,7 @@ def _post(incarnation: Incarnation, outcome: Outcome, then: Callable[[Outcome], 
     elif isinstance(outcome.error, asyncio.CancelledError):
         return
     elif outcome.error is not None:
-        incarnation.cell.ref.signal(Fault(outcome.error), incarnation.number)
+        incarnation.slot.ref.signal(Fault(outcome.error), incarnation.number)
     if message is not None:
-        envelope: Envelope = incarnation.cell.ref.envelope(message, None, incarnation.number)
-        incarnation.cell.mailbox.put(envelope)
+        envelope: Envelope = incarnation.slot.ref.envelope(message, None, incarnation.number)
+        incarnation.slot.mailbox.put(envelope)

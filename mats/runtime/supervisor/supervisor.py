@@ -1,20 +1,44 @@
 """The supervisor: an actor that starts, watches, restarts, parks and stops other actors, by messages only."""
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, assert_never
 
 import msgspec
 
-from mats.runtime.actor import Actor
-from mats.runtime.cell import describe
-from mats.runtime.child import Child, Purpose
+from mats.runtime.actor import Actor, ActorClass, checked_class
+from mats.runtime.actor_slot import ActorSlot, describe
 from mats.runtime.errors import RestartLimitReached
-from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated
-from mats.runtime.mailbox import MailboxSpec
-from mats.runtime.messages import Down, Drain, Park, Refused, StartChild, Started, Stop, StopChild, Unpark
-from mats.runtime.recovery import Recovery, group_of, over
-from mats.runtime.spec import ChildSpec, SupervisorSpec
+from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated, Event
+from mats.runtime.interfaces import ParentSink
+from mats.runtime.messaging import Down, Drain, MailboxSpec, Started, Stop
+from mats.runtime.spec import ChildSpec, Spec, SupervisorSpec
+from mats.runtime.supervisor.child import Child, Purpose
+from mats.runtime.supervisor.commands import Park, Refused, StartChild, StopChild, SupervisorMessage, Unpark
+from mats.runtime.supervisor.restart import Restart, group_of, over
+
+
+class Launcher(Protocol):
+    """What a supervisor may do that no other actor may."""
+
+    def slot(self, path: str) -> ActorSlot: ...
+
+    def launch(
+        self,
+        path: str,
+        actor: ActorClass[Any, Any],
+        args: object,
+        *,
+        parent: ParentSink | None = None,
+        supervised: bool = False,
+    ) -> int: ...
+
+    def abandon(self, path: str) -> None: ...
+
+    def close(self, path: str) -> None: ...
+
+    def emit(self, event: Event) -> None: ...
 
 
 class _StartDeadline(msgspec.Struct, frozen=True):
@@ -27,50 +51,56 @@ class _StopDeadline(msgspec.Struct, frozen=True):
     incarnation: int
 
 
-class _Revive(msgspec.Struct, frozen=True):
-    recovery: int
+class _RestartDue(msgspec.Struct, frozen=True):
+    restart: int
 
 
-class Supervisor(Actor):
-    """Runs the children of a `SupervisorSpec`. `path` is the prefix of their names, empty for the root."""
+class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _StopDeadline | _RestartDue]):
+    """Runs the children of a `SupervisorSpec`."""
 
     mailbox: ClassVar[MailboxSpec] = MailboxSpec(never_full=(object,))
     started_at_once: ClassVar[bool] = False
 
-    def __init__(self, spec: SupervisorSpec, path: str) -> None:
-        self._spec = spec
-        self._path = path
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`path` is the prefix of the children's names, empty for the root."""
+
+        spec: SupervisorSpec
+        path: str
+        launcher: Launcher
+
+    def __init__(self, args: Args) -> None:
+        self._spec, self._path, self._launcher = args.spec, args.path, args.launcher
         self._children: dict[str, Child] = {}
         self._queue: deque[Child] = deque()
         self._awaited: Child | None = None
         self._awaited_from = 0
-        self._recoveries: list[Recovery] = []
-        self._recovery_count = 0
+        self._restarts: list[Restart] = []
+        self._restart_count = 0
         self._failures: deque[float] = deque()
         self._closing: Stop | None = None
         self._verdict: RestartLimitReached | None = None
 
     def on_start(self) -> None:
-        """Booting is a recovery of everybody that need not wait: what a failed predecessor left over ends first."""
-        memory = self._incarnation.cell
+        """Starting is a restart of all children without delay: what a failed predecessor left over ends first."""
+        memory = self._launcher.slot(self.name)
         if memory.children is None:
             memory.children = self._spec.children
         for spec in memory.children:
             self._adopt(spec)
-        boot = Recovery(0, [child for child in self._children.values() if child.restartable], in_turn=True)
-        boot.ripe = True
-        self._recoveries.append(boot)
+        boot = Restart(0, [child for child in self._children.values() if child.restartable], in_turn=True)
+        boot.due = True
+        self._restarts.append(boot)
         self._advance()
 
-    def _adopt(self, spec: ChildSpec | SupervisorSpec) -> Child:
+    def _adopt(self, spec: Spec) -> Child:
         path = self._path_of(spec.name)
-        child = Child(as_child(spec, path), path, self.runtime.cell(path))
+        child = Child(as_child(spec, path, self._launcher), path, self._launcher.slot(path))
         self._children[path] = child
-        if child.cell.parked:
+        if child.slot.parked:
             child.state = "parked"
-        elif child.cell.incarnation is not None:
+        elif child.slot.incarnation is not None:
             child.adopt_running()
-            child.cell.watch(self._sink(), None)
+            child.slot.watch(self._sink(), None)
         return child
 
     def _path_of(self, name: str) -> str:
@@ -82,7 +112,9 @@ class Supervisor(Actor):
             if child.live:
                 child.ref.signal(Stop("restart"), child.incarnation)
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(
+        self, message: SupervisorMessage | Started | Down | _StartDeadline | _StopDeadline | _RestartDue
+    ) -> object:
         match message:
             case Started():
                 self._on_started(message)
@@ -90,19 +122,19 @@ class Supervisor(Actor):
                 self._on_down(message)
             case _StartDeadline() | _StopDeadline():
                 self._on_deadline(message)
-            case _Revive(recovery=number):
-                for recovery in self._recoveries:
-                    recovery.ripe = recovery.ripe or recovery.number == number
+            case _RestartDue(restart=number):
+                for restart in self._restarts:
+                    restart.due = restart.due or restart.number == number
                 self._advance()
             case StartChild() | StopChild() | Park() | Unpark():
                 return self._command(message)
             case _:
-                self.log.warning("unexpected message", message=repr(message))
+                assert_never(message)
         return None
 
     # Commands of operators and managers
 
-    def _command(self, command: StartChild | StopChild | Park | Unpark) -> object:
+    def _command(self, command: SupervisorMessage) -> object:
         path = self._path_of(command.spec.name if isinstance(command, StartChild) else command.name)
         if (reason := self._refusal(command, path)) is not None:
             refused = Refused(path, reason)
@@ -128,14 +160,14 @@ class Supervisor(Actor):
         self._advance()
         return reply
 
-    def _remembered(self) -> "tuple[ChildSpec | SupervisorSpec, ...]":
-        return self._incarnation.cell.children or ()
+    def _remembered(self) -> tuple[Spec, ...]:
+        return self._launcher.slot(self.name).children or ()
 
-    def _remember(self, specs: "tuple[ChildSpec | SupervisorSpec, ...]") -> None:
+    def _remember(self, specs: tuple[Spec, ...]) -> None:
         """Children added or removed at run time stay so when this supervisor is restarted."""
-        self._incarnation.cell.children = specs
+        self._launcher.slot(self.name).children = specs
 
-    def _refusal(self, command: StartChild | StopChild | Park | Unpark, path: str) -> str | None:
+    def _refusal(self, command: SupervisorMessage, path: str) -> str | None:
         child = self._children.get(path)
         if self._closing is not None:
             return f"{self.name} is stopping"
@@ -149,13 +181,13 @@ class Supervisor(Actor):
 
     # Starting
 
-    def _sink(self) -> partial[bool]:
+    def _sink(self) -> Callable[[Started | Down], bool]:
         return partial(self.ref.signal, only=self.incarnation)
 
     def _launch(self, child: Child) -> None:
         child.state = "starting"
-        child.incarnation = self.runtime.launch(
-            child.path, child.spec.actor, kwargs=child.spec.args, parent=self._sink(), supervised=True
+        child.incarnation = self._launcher.launch(
+            child.path, child.spec.actor, child.spec.args, parent=self._sink(), supervised=True
         )
         self.after(child.spec.start_deadline, _StartDeadline(child.path, child.incarnation))
 
@@ -164,7 +196,7 @@ class Supervisor(Actor):
             self._awaited = self._queue.popleft()
             self._launch(self._awaited)
             self._awaited_from = self._awaited.incarnation
-        if self._awaited is None and (self._spec.strategy == "one_for_one" or not self._recoveries):
+        if self._awaited is None and (self._spec.strategy == "one_for_one" or not self._restarts):
             self._incarnation.report_started()
 
     def _on_started(self, started: Started) -> None:
@@ -173,7 +205,7 @@ class Supervisor(Actor):
             return
         child.state = "running"
         child.up_since = self.clock.monotonic()
-        self.runtime.emit(child.started_event())
+        self._launcher.emit(child.started_event())
         child.answer(ChildStarted(child.path, child.incarnation))
         if self._awaited is child:
             self._awaited = None
@@ -184,9 +216,9 @@ class Supervisor(Actor):
         if child is None:
             return
         overdue = "starting" if isinstance(deadline, _StartDeadline) else "stopping"
-        patient = overdue == "starting" and not child.spec.actor.started_at_once
+        patient = overdue == "starting" and not checked_class(child.spec.actor).started_at_once
         if child.incarnation == deadline.incarnation and child.state == overdue and not patient:
-            self.runtime.abandon(child.path)
+            self._launcher.abandon(child.path)
         patience_over = isinstance(deadline, _StartDeadline) and deadline.incarnation >= self._awaited_from
         if patience_over and self._awaited is child:
             self._awaited = None
@@ -202,7 +234,7 @@ class Supervisor(Actor):
         child.state = "down"
         if down.reason != "normal" and not expected:
             text = describe(down.error) if down.error is not None else down.reason
-            self.runtime.emit(ChildFailed(child.path, child.incarnation, down.reason, text))
+            self._launcher.emit(ChildFailed(child.path, child.incarnation, down.reason, text))
             child.answer(ChildFailed(child.path, child.incarnation, down.reason, text))
         if self._closing is None:
             if expected:
@@ -220,7 +252,7 @@ class Supervisor(Actor):
             case "restart":
                 self._recover(child)
             case "park":
-                self._park(child, f"failed too often, last: {child.cell.last_failure}")
+                self._park(child, f"failed too often, last: {child.slot.last_failure}")
             case "escalate":
                 self._escalate(child)
 
@@ -236,9 +268,9 @@ class Supervisor(Actor):
     def _finish(self, child: Child) -> None:
         """A child that is not to run again."""
         self._forget_start(child)
-        self.runtime.close(child.path)
+        self._launcher.close(child.path)
         child.state = "finished"
-        self.runtime.emit(ChildStopped(child.path))
+        self._launcher.emit(ChildStopped(child.path))
 
     def _forget_start(self, child: Child) -> None:
         if self._awaited is child:
@@ -262,39 +294,39 @@ class Supervisor(Actor):
                 self._forget_start(member)
             if not member.live:
                 self._to_backoff(member)
-        if any(set(group) <= set(recovery.group) for recovery in self._recoveries):
-            # It failed on its own before the recovery that was to end it came so far.
+        if any(set(group) <= set(restart.group) for restart in self._restarts):
+            # It failed on its own before the restart that was to end it came so far.
             return
-        self._recoveries = [recovery for recovery in self._recoveries if not set(recovery.group) <= set(group)]
-        self._recovery_count += 1
+        self._restarts = [restart for restart in self._restarts if not set(restart.group) <= set(group)]
+        self._restart_count += 1
         in_turn = self._spec.strategy != "one_for_one"
-        self._recoveries.append(Recovery(self._recovery_count, group, in_turn))
-        self.runtime.emit(ChildRestarting(child.path, delay, child.attempt))
-        self.after(delay, _Revive(self._recovery_count))
+        self._restarts.append(Restart(self._restart_count, group, in_turn))
+        self._launcher.emit(ChildRestarting(child.path, delay, child.attempt))
+        self.after(delay, _RestartDue(self._restart_count))
 
     def _to_backoff(self, child: Child) -> None:
         child.state = "down"
-        child.cell.enter("backoff")
+        child.slot.enter("backoff")
         if child.spec.mailbox_at_restart == "flush":
-            child.cell.flush()
+            child.slot.flush()
 
     def _advance(self) -> None:
         """Do whatever can be done now; everything else waits for a message."""
         if self._closing is not None:
             self._close_next()
             return
-        for recovery in tuple(self._recoveries):
-            if (child := recovery.still_up) is not None:
+        for restart in tuple(self._restarts):
+            if (child := restart.still_up) is not None:
                 self._dismiss(child, "restart")
-            elif recovery.ripe:
-                self._recoveries.remove(recovery)
-                self._revive(recovery)
+            elif restart.due:
+                self._restarts.remove(restart)
+                self._revive(restart)
         self._start_next()
 
-    def _revive(self, recovery: Recovery) -> None:
-        for child in recovery.group:
+    def _revive(self, restart: Restart) -> None:
+        for child in restart.group:
             if child.state == "down":
-                if recovery.in_turn:
+                if restart.in_turn:
                     self._queue.append(child)
                 else:
                     self._launch(child)
@@ -319,44 +351,44 @@ class Supervisor(Actor):
         self.after(child.stop_deadline, _StopDeadline(child.path, child.incarnation))
 
     def _dismissed(self, child: Child) -> None:
-        """The child has ended as it was told to."""
+        """The child has ended on request."""
         purpose, child.purpose = child.purpose, None
         self._forget_start(child)
         match purpose:
             case "forget":
-                self._leave_recoveries(child)
+                self._leave_restarts(child)
                 del self._children[child.path]
                 self._remember(tuple(spec for spec in self._remembered() if spec.name != child.spec.name))
-                self.runtime.close(child.path)
-                child.cell.retire()
-                self.runtime.emit(ChildStopped(child.path))
+                self._launcher.close(child.path)
+                child.slot.retire()
+                self._launcher.emit(ChildStopped(child.path))
                 child.answer(ChildStopped(child.path))
             case "park":
                 self._park(child, child.park_reason)
             case _ if child.spec.restart == "temporary":
-                self._leave_recoveries(child)
+                self._leave_restarts(child)
                 self._finish(child)
             case _:
                 self._to_backoff(child)
 
-    def _leave_recoveries(self, child: Child) -> None:
-        for recovery in self._recoveries:
-            if child in recovery.group:
-                recovery.group.remove(child)
+    def _leave_restarts(self, child: Child) -> None:
+        for restart in self._restarts:
+            if child in restart.group:
+                restart.group.remove(child)
 
     def _park(self, child: Child, reason: str) -> None:
         self._forget_start(child)
-        self._leave_recoveries(child)
+        self._leave_restarts(child)
         child.state = "parked"
-        self.runtime.close(child.path)
-        child.cell.park(reason)
-        self.runtime.emit(ChildParked(child.path, reason))
+        self._launcher.close(child.path)
+        child.slot.park(reason)
+        self._launcher.emit(ChildParked(child.path, reason))
         child.answer(ChildParked(child.path, reason))
 
     def _escalate(self, child: Child) -> None:
-        reason = f"{child.path} failed too often, last: {child.cell.last_failure}"
+        reason = f"{child.path} failed too often, last: {child.slot.last_failure}"
         self._verdict = RestartLimitReached(f"{self.name} gave up: {reason}")
-        self.runtime.emit(Escalated(self.name, reason))
+        self._launcher.emit(Escalated(self.name, reason))
         self._close(Stop("restart"))
 
     def on_stop_asked(self, request: Stop | Drain) -> None:
@@ -365,7 +397,7 @@ class Supervisor(Actor):
     def _close(self, request: Stop) -> None:
         self._closing = request
         self._queue.clear()
-        self._recoveries.clear()
+        self._restarts.clear()
         self._awaited = None
         self._close_next()
 
@@ -378,20 +410,24 @@ class Supervisor(Actor):
                 return
             child.answer(Refused(child.path, f"{self.name} is stopping"))
             if self._closing.why == "shutdown":
-                self.runtime.close(child.path)
+                self._launcher.close(child.path)
         if self._verdict is not None:
             raise self._verdict
         self.stop()
 
 
-def as_child(spec: ChildSpec | SupervisorSpec, path: str) -> ChildSpec:
+def as_child(spec: Spec, path: str, launcher: Launcher) -> ChildSpec[Any]:
     """A supervisor as a child of another: its failures count for the parent, by the parent's limit and backoff."""
-    if isinstance(spec, ChildSpec):
-        return spec
-    return ChildSpec(
-        name=spec.name,
-        actor=Supervisor,
-        args={"spec": spec, "path": path},
-        start_deadline=spec.start_deadline,
-        stop_deadline=spec.stop_deadline,
-    )
+    match spec:
+        case ChildSpec():
+            return spec
+        case SupervisorSpec():
+            return ChildSpec(
+                name=spec.name,
+                actor=Supervisor,
+                args=Supervisor.Args(spec=spec, path=path, launcher=launcher),
+                start_deadline=spec.start_deadline,
+                stop_deadline=spec.stop_deadline,
+            )
+        case _:
+            raise TypeError(f"{spec!r} is no spec of a child; give a ChildSpec or a SupervisorSpec")

@@ -2,63 +2,42 @@
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
-from mats.model import Nanos
 from mats.runtime.errors import NameTaken
 from mats.runtime.events import Abandoned, HighWater
-from mats.runtime.messages import Down, DownReason
-
-if TYPE_CHECKING:
-    from mats.runtime.incarnation import Incarnation
-    from mats.runtime.mailbox import Mailbox
-    from mats.runtime.runtime import Runtime
-    from mats.runtime.spec import ChildSpec, SupervisorSpec
-
-State = Literal["new", "starting", "running", "backoff", "parked", "stopped"]
-Sink = Callable[[object], object]
-"""Where a notice goes: a ref's system lane, or a function of the runtime."""
-
-
-class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the operator's tree. `depth` counts waiting user messages, `since` is when `state` began.
-
-    `slow` is the last message whose handler held the actor for too long, and how long; empty when there was none.
-    """
-
-    name: str
-    actor: str
-    state: State
-    incarnation: int
-    restarts: int
-    depth: int
-    conflated: int
-    last_failure: str
-    since: Nanos
-    parked: str
-    slow: str = ""
+from mats.runtime.incarnation import Incarnation
+from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor, State, Supervision
+from mats.runtime.messaging import Down, DownReason, Life, Mailbox, Ref
+from mats.runtime.spec import Spec
 
 
 class _Watch(NamedTuple):
-    sink: Sink
+    sink: Callable[[Down], object]
     tag: object
-    watcher: "Incarnation | None"
+    watcher: Life | None
 
 
-def _outlived(old: "Incarnation | None", new: "Incarnation") -> bool:
-    return old is not None and old.cell is new.cell and old is not new
+class SlotRuntime(Supervision, Protocol):
+    """The runtime as a slot sees it: it makes the parts that depend on the host."""
+
+    def new_mailbox(self, slot: "ActorSlot") -> Mailbox: ...
+
+    def new_ref(self, slot: "ActorSlot") -> Ref[Any]: ...
 
 
-class Cell:
-    """One name.
+def _outlived(old: Life | None, new: Life | None) -> bool:
+    return old is not None and new is not None and old.name == new.name and old.number != new.number
 
-    `supervised`: the mailbox outlives an incarnation, and only the supervisor closes it. `children`: whom a supervisor
-    of this name has, over its restarts. `order`: of the launches in the runtime.
+
+class ActorSlot:
+    """One name: its mailbox, its incarnations, its watchers.
+
+    `supervised`: the mailbox outlives an incarnation, and only the supervisor closes it. `children`: those that a
+    supervisor of this name has, over its restarts. `order`: of the launches in the runtime.
     """
 
-    def __init__(self, runtime: "Runtime", name: str) -> None:
+    def __init__(self, runtime: SlotRuntime, name: str) -> None:
         self.runtime = runtime
         self.name = name
         self.lock = Lock()
@@ -74,26 +53,28 @@ class Cell:
         self.parked = ""
         self.slow = ""
         self.order = 0
-        self.children: tuple[ChildSpec | SupervisorSpec, ...] | None = None
+        self.children: tuple[Spec, ...] | None = None
         self._watchers: list[_Watch] = []
 
     def enter(self, state: State) -> None:
         self.state = state
         self.since = self.runtime.clock.now()
 
-    def watch(self, sink: Sink, tag: object, watcher: "Incarnation | None" = None) -> None:
-        """Tell `sink` exactly one Down: at the end of the incarnation that runs (or will be the first), or now.
+    @property
+    def live(self) -> bool:
+        """Whether an incarnation is starting or running now."""
+        return self.incarnation is not None
 
-        With `watcher`, the watches of its cell's ended incarnations are dropped: nobody would read their Downs.
-        """
+    def watch(self, sink: Callable[[Down], object], tag: object, watcher: Life | None = None) -> None:
+        """See `Ref.watch`. The watches of a watcher's ended incarnations are dropped: their Downs would not be read."""
         with self.lock:
             if self.incarnation is not None or self.number == 0:
-                self._watchers = [w for w in self._watchers if watcher is None or not _outlived(w.watcher, watcher)]
+                self._watchers = [w for w in self._watchers if not _outlived(w.watcher, watcher)]
                 self._watchers.append(_Watch(sink, tag, watcher))
                 return
         sink(Down(self.name, self.number, tag, "noproc"))
 
-    def launch(self, incarnation: "Incarnation", parent: Sink | None, supervised: bool) -> None:
+    def launch(self, incarnation: Incarnation, parent: ParentSink | None, supervised: bool) -> None:
         """Make `incarnation` the one that runs, watched by `parent`; raises NameTaken if there is one."""
         with self.lock:
             if self.incarnation is not None:
@@ -110,7 +91,7 @@ class Cell:
         self.mailbox.configure(incarnation.actor_class.mailbox)
         self.enter("starting")
 
-    def ended(self, incarnation: "Incarnation", reason: DownReason, error: BaseException | None) -> bool:
+    def ended(self, incarnation: RunningActor, reason: DownReason, error: BaseException | None) -> bool:
         """Record the end and tell the watchers, once; False if this incarnation was not the current one."""
         with self.lock:
             if self.incarnation is not incarnation:
@@ -126,7 +107,7 @@ class Cell:
             watch.sink(Down(self.name, incarnation.number, watch.tag, reason, error))
         return True
 
-    def abandon(self, incarnation: "Incarnation") -> Abandoned | None:
+    def abandon(self, incarnation: Incarnation) -> Abandoned | None:
         """Give up an incarnation that does not end: fence it, hand the mailbox on, and say where it hangs."""
         incarnation.fenced = True
         notice = Abandoned(self.name, incarnation.number, incarnation.stack())
@@ -135,7 +116,7 @@ class Cell:
         return notice if self.ended(incarnation, "abandoned", None) else None
 
     def close(self) -> None:
-        """Close the mailbox: askers are told, told messages become dead letters."""
+        """Close the mailbox: asks fail, and other messages become dead letters."""
         for envelope in self.mailbox.close():
             self.runtime.lose(self.name, envelope, "unprocessed")
 
@@ -145,7 +126,7 @@ class Cell:
         for envelope in old.close():
             self.runtime.lose(self.name, envelope, "unprocessed")
 
-    def _install(self, mailbox: "Mailbox") -> None:
+    def _install(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
 
     def park(self, reason: str) -> None:
@@ -154,7 +135,7 @@ class Cell:
         self.enter("parked")
 
     def retire(self) -> None:
-        """Nobody is meant to run here any more; a child of the same name starts afresh."""
+        """No actor is meant to run here any more; a child of the same name starts without a past."""
         self.parked = ""
         self.enter("stopped")
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 import structlog
 
-from mats.runtime.envelope import Envelope
+from mats.runtime.messaging.envelope import Envelope
 
 Refusal = Literal["closed", "full"]
 
@@ -37,8 +37,21 @@ class MailboxSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Mailbox:
     """Any number of senders, one reader. Once closed it stays closed; who opens again gets a new one."""
 
-    __slots__ = ("_alarmed", "_closed", "_lock", "_mark", "_notify", "_ready", "_slots", "_spec", "_system", "_user",
-                 "_waiting", "conflated", "on_high_water")  # fmt: skip
+    __slots__ = (
+        "_alarmed",
+        "_closed",
+        "_latest",
+        "_lock",
+        "_mark",
+        "_notify",
+        "_ready",
+        "_spec",
+        "_system",
+        "_user",
+        "_waiting",
+        "conflated",
+        "on_high_water",
+    )  # fmt: skip
 
     def __init__(self, on_high_water: Callable[[int], None]) -> None:
         self.on_high_water = on_high_water
@@ -49,7 +62,7 @@ class Mailbox:
         self._notify: Callable[[], object] = self._ready.release
         self._system: deque[Envelope] = deque()
         self._user: deque[Envelope] = deque()
-        self._slots: dict[Hashable, Envelope] = {}
+        self._latest: dict[Hashable, Envelope] = {}
         self._waiting = self._closed = self._alarmed = False
         self.configure(MailboxSpec())
 
@@ -101,11 +114,11 @@ class Mailbox:
     def _replace(self, envelope: Envelope) -> bool:
         if envelope.reply is not None or envelope.only or (key := self._key(envelope.message)) is None:
             return False
-        waiting = self._slots.get(key)
+        waiting = self._latest.get(key)
         if waiting is None:
             if len(self._user) < self._spec.capacity:
-                envelope.slot = key
-                self._slots[key] = envelope
+                envelope.key = key
+                self._latest[key] = envelope
             return False
         waiting.message, waiting.id, waiting.sent = envelope.message, envelope.id, envelope.sent
         waiting.cause, waiting.root = envelope.cause, envelope.root
@@ -138,9 +151,9 @@ class Mailbox:
             self._alarmed = False
             return None
         envelope = self._user.popleft()
-        if envelope.slot is not None:
+        if envelope.key is not None:
             with self._lock:
-                del self._slots[envelope.slot]
+                del self._latest[envelope.key]
         return envelope
 
     def poll_or_wait(self) -> Envelope | None:
@@ -184,7 +197,7 @@ class Mailbox:
             install(self)
             left = old.close()
             self._user.extend(left)
-            self._slots.update((envelope.slot, envelope) for envelope in left if envelope.slot is not None)
+            self._latest.update((envelope.key, envelope) for envelope in left if envelope.key is not None)
 
     def close(self) -> list[Envelope]:
         """Refuse everything from now on; the user messages left, each of which is owed an answer or a dead letter."""
@@ -194,7 +207,7 @@ class Mailbox:
             while self._user:
                 left.append(self._user.popleft())
             self._system.clear()
-            self._slots.clear()
+            self._latest.clear()
             if self._waiting:
                 self._waiting = False
                 self._notify()

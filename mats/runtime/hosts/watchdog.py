@@ -6,7 +6,7 @@ from threading import Thread
 
 import msgspec
 
-from mats.runtime.cell import Cell
+from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock
 from mats.runtime.events import HandlerSlow
 
@@ -19,16 +19,16 @@ class _Seen(msgspec.Struct):
 
     envelope: int
     since: float
-    told: bool = False
+    reported: bool = False
 
 
 class Watchdog:
     """Says once for each message that its handler has held its actor for `bound` seconds, and where it is."""
 
     def __init__(
-        self, bound: float, clock: Clock, cells: Callable[[], Iterable[Cell]], tell: Callable[[HandlerSlow], None]
+        self, bound: float, clock: Clock, slots: Callable[[], Iterable[ActorSlot]], tell: Callable[[HandlerSlow], None]
     ) -> None:
-        self._bound, self._clock, self._cells, self._tell = bound, clock, cells, tell
+        self._bound, self._clock, self._slots, self._tell = bound, clock, slots, tell
         self._seen: dict[str, _Seen] = {}
         self._over = Flag()
 
@@ -45,19 +45,19 @@ class Watchdog:
     def look(self) -> None:
         """One round over all actors."""
         now, seen = self._clock.monotonic(), {}
-        for cell in self._cells():
-            incarnation = cell.incarnation
+        for slot in self._slots():
+            incarnation = slot.incarnation
             envelope = incarnation.envelope if incarnation is not None else None
             if incarnation is None or envelope is None:
                 continue
-            known = self._seen.get(cell.name)
-            held = seen[cell.name] = known if known and known.envelope == envelope.id else _Seen(envelope.id, now)
+            known = self._seen.get(slot.name)
+            held = seen[slot.name] = known if known and known.envelope == envelope.id else _Seen(envelope.id, now)
             seconds = now - held.since
             if seconds < self._bound:
                 continue
             message = type(envelope.message).__name__
-            cell.slow = f"{message} {seconds:.1f} s"
-            if not held.told:
-                held.told = True
-                self._tell(HandlerSlow(cell.name, message, seconds, incarnation.stack()))
+            slot.slow = f"{message} {seconds:.1f} s"
+            if not held.reported:
+                held.reported = True
+                self._tell(HandlerSlow(slot.name, message, seconds, incarnation.stack()))
         self._seen = seen

@@ -5,7 +5,7 @@ from collections import deque
 
 import msgspec
 
-from mats.runtime.envelope import Envelope
+from mats.runtime.messaging import Envelope
 from mats.runtime.timers import Timer
 
 

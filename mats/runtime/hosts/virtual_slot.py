@@ -1,27 +1,33 @@
 """What a name is made of in virtual time: mailbox, ref and reply without locks or waiting."""
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol
 
-from mats.runtime.cell import Cell
-from mats.runtime.envelope import CURRENT, Envelope
-from mats.runtime.mailbox import Mailbox, Refusal
-from mats.runtime.ref import Ref
-from mats.runtime.reply import Reply
+from mats.runtime.actor_slot import ActorSlot
+from mats.runtime.clock import VirtualClock
+from mats.runtime.messaging import CURRENT, Delivery, Envelope, M_contra, Mailbox, Ref, Refusal, Reply, Turn
 
-if TYPE_CHECKING:
-    from mats.runtime.hosts.virtual import VirtualRuntime
+
+class VirtualTime(Delivery, Protocol):
+    """The virtual runtime as its refs and replies see it."""
+
+    clock: VirtualClock
+
+    @property
+    def turn(self) -> Turn | None: ...
+
+    def pump(self, reply: Reply, timeout: float) -> None: ...
 
 
 class VirtualMailbox(Mailbox):
     """No locks: there is one thread. Each message leaves a token in the run queue."""
 
-    __slots__ = ("_cell", "_ready_cells")
+    __slots__ = ("_ready_slots", "_slot")
 
-    def __init__(self, cell: Cell, ready: deque[Cell] | list[Cell]) -> None:
-        self._cell = cell
-        self._ready_cells = ready
-        super().__init__(cell.high_water)
+    def __init__(self, slot: ActorSlot, ready: deque[ActorSlot] | list[ActorSlot]) -> None:
+        self._slot = slot
+        self._ready_slots = ready
+        super().__init__(slot.high_water)
 
     def put(self, envelope: Envelope) -> Refusal | None:
         if self._closed:
@@ -31,32 +37,32 @@ class VirtualMailbox(Mailbox):
         if len(self._user) >= self._mark and self._crowded(envelope):
             return "full"
         self._user.append(envelope)
-        self._ready_cells.append(self._cell)
+        self._ready_slots.append(self._slot)
         return None
 
     def post(self, envelope: Envelope) -> Refusal | None:
         if self._closed:
             return "closed"
         self._system.append(envelope)
-        self._ready_cells.append(self._cell)
+        self._ready_slots.append(self._slot)
         return None
 
 
-class VirtualRef(Ref):
+class VirtualRef(Ref[M_contra], Generic[M_contra]):
     """Knows the turn from its runtime, which is quicker than from the context."""
 
-    def __init__(self, cell: Cell, runtime: "VirtualRuntime") -> None:
-        super().__init__(cell)
+    def __init__(self, slot: ActorSlot, runtime: VirtualTime) -> None:
+        super().__init__(slot, runtime)
         self._virtual = runtime
         self._clock = runtime.clock
 
-    def tell(self, message: object) -> None:
+    def tell(self, message: M_contra) -> None:
         if self._virtual.turn is None:
             # An edge, or a coroutine, which may belong to an abandoned actor.
             super().tell(message)
             return
         envelope = self.envelope(message)
-        if (refusal := self._cell.mailbox.put(envelope)) is not None:
+        if (refusal := self._slot.mailbox.put(envelope)) is not None:
             self._virtual.lose(self.name, envelope, refusal)
 
     def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
@@ -71,7 +77,7 @@ class VirtualRef(Ref):
 class VirtualReply(Reply):
     """Waiting for it lets the actors run."""
 
-    def __init__(self, runtime: "VirtualRuntime") -> None:
+    def __init__(self, runtime: VirtualTime) -> None:
         super().__init__()
         self._runtime = runtime
 

@@ -1,4 +1,4 @@
-"""Messages that reached nobody, each with the reason."""
+"""Messages that were not delivered or not handled, each with the reason."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 import structlog
 
-Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale"]
-"""`closed`: nobody runs there. `full`: the mailbox was at its bound. `unprocessed`: left when it closed. `failed`: its
-handler raised. `expired`: its asker has gone. `stale`: sent by an abandoned actor."""
+Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale", "not understood"]
+"""`closed`: no actor runs there. `full`: the mailbox was at its bound. `unprocessed`: left when it closed.
+`failed`: its handler raised. `expired`: its asker has gone. `stale`: sent by an abandoned actor.
+`not understood`: it is not among the messages of its receiver, which goes on."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

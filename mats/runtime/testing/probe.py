@@ -1,17 +1,21 @@
 """The probe: a mailbox that a test or an edge can query, in real and in virtual time."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, Never, Protocol, TypeVar
 
-from mats.runtime.envelope import Envelope
-from mats.runtime.messages import Down
-
-if TYPE_CHECKING:
-    from mats.runtime.cell import Cell
-    from mats.runtime.ref import Ref
-    from mats.runtime.runtime import Runtime
+from mats.runtime.messaging import Down, Envelope, Mailbox, Ref
 
 M = TypeVar("M")
+
+
+class ProbeRuntime(Protocol):
+    """What a probe needs of the runtime."""
+
+    monotonic: Callable[[], float]
+
+    def receive(self, mailbox: Mailbox, timeout: float) -> Envelope | None: ...
+
+    def forget(self, path: str) -> None: ...
 
 
 class Probe:
@@ -20,13 +24,12 @@ class Probe:
     Timeouts are in seconds of the runtime's clock; in virtual time, waiting lets the actors run.
     """
 
-    def __init__(self, runtime: "Runtime", cell: "Cell") -> None:
+    def __init__(self, runtime: ProbeRuntime, ref: Ref[Any]) -> None:
         self._runtime = runtime
-        self._cell = cell
         self._seen: list[object] = []
         self._last: Envelope | None = None
         self._watched: set[str] = set()
-        self.ref: Ref = cell.ref
+        self.ref = ref
 
     def expect(self, kind: type[M], timeout: float = 3.0) -> M:
         """The next message, which must be a `kind`."""
@@ -58,7 +61,7 @@ class Probe:
             if predicate(message):
                 return message
 
-    def expect_down(self, ref: "Ref", timeout: float = 3.0) -> Down:
+    def expect_down(self, ref: Ref[Never], timeout: float = 3.0) -> Down:
         """The Down of `ref`, watched from now on if it was not; other messages before it are thrown away."""
         self.watch(ref)
         down = self.fish(lambda message: isinstance(message, Down) and message.name == ref.name, timeout)
@@ -66,11 +69,11 @@ class Probe:
         assert isinstance(down, Down)
         return down
 
-    def watch(self, ref: "Ref", tag: object = None) -> None:
+    def watch(self, ref: Ref[Never], tag: object = None) -> None:
         """Get one Down when `ref` ends; watching twice is watching once."""
         if ref.name not in self._watched:
             self._watched.add(ref.name)
-            ref._cell.watch(self.ref.signal, tag)
+            ref.watch(self.ref.signal, tag)
 
     def reply(self, value: object) -> None:
         """Answer the ask that was received last."""
@@ -87,11 +90,11 @@ class Probe:
 
     def close(self) -> None:
         """Take no more messages, and give the name back."""
-        self._cell.mailbox.close()
-        self._runtime.forget(self._cell)
+        self.ref.mailbox.close()
+        self._runtime.forget(self.ref.name)
 
     def _take(self, timeout: float) -> Envelope | None:
-        envelope = self._runtime.receive(self._cell.mailbox, max(0.0, timeout))
+        envelope = self._runtime.receive(self.ref.mailbox, max(0.0, timeout))
         if envelope is not None:
             self._last = envelope
             self._seen.append(envelope.message)
