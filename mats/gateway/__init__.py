@@ -1,4 +1,4 @@
-"""A paper gateway: a TCP server that speaks the TWS API protocol over the simulated exchange of `mats.venue`."""
+"""A paper gateway: a TCP server for the TWS API protocol over the simulated exchange of `mats.venue`."""
 
 from mats.gateway.pacing import LENIENT, STRICT
 from mats.gateway.process import serve, serve_script

@@ -1,4 +1,4 @@
-"""The connected clients, and the turn: what happened is stored first, then told."""
+"""The connected clients. State is committed first, then messages about it are written."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -8,12 +8,12 @@ from mats.gateway.protocol import ClientSession, Message
 
 
 class ClientRegistry:
-    """Sessions by client id. Everything sent within one turn of the event loop leaves after one commit."""
+    """Sessions by client id. Everything sent in one iteration of the event loop is written after one commit."""
 
     def __init__(self, state: GatewayState) -> None:
         self._state = state
         self._sessions: dict[int, ClientSession] = {}
-        self._last_words: list[Callable[[], None]] = []
+        self._before_flush: list[Callable[[], None]] = []
         self._scheduled = False
 
     def __iter__(self) -> Iterator[ClientSession]:
@@ -22,43 +22,43 @@ class ClientRegistry:
     def session(self, client_id: int) -> ClientSession | None:
         return self._sessions.get(client_id)
 
-    def join(self, session: ClientSession, client_id: int) -> bool:
-        """Takes the session in under its client id; False where that id is connected already."""
+    def add(self, session: ClientSession, client_id: int) -> bool:
+        """Registers the session under its client id; False if that id is already connected."""
         if client_id in self._sessions:
             return False
         session.client_id = client_id
         self._sessions[client_id] = session
         return True
 
-    def leave(self, session: ClientSession) -> bool:
-        """Forgets the session; False where it never joined."""
+    def remove(self, session: ClientSession) -> bool:
+        """Unregisters the session; False if it was never registered."""
         if self._sessions.get(session.client_id) is not session:
             return False
         del self._sessions[session.client_id]
         return True
 
-    def tell(self, client_id: int, *messages: Message) -> None:
-        """Sends to a client, where it is connected."""
+    def send(self, client_id: int, *messages: Message) -> None:
+        """Sends to a client if it is connected."""
         session = self._sessions.get(client_id)
         if session:
             session.send(*messages)
-        self.wake()
+        self.schedule_flush()
 
-    def at_end_of_turn(self, act: Callable[[], None]) -> None:
-        """Calls `act` at the end of every turn, before the commit: the place to send what was gathered."""
-        self._last_words.append(act)
+    def before_flush(self, callback: Callable[[], None]) -> None:
+        """Registers a callback that runs before every commit, to send what has been queued."""
+        self._before_flush.append(callback)
 
-    def wake(self) -> None:
-        """Asks for an end of this turn."""
+    def schedule_flush(self) -> None:
+        """Schedules a commit and flush at the end of this iteration of the event loop."""
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.end_turn)
+            asyncio.get_running_loop().call_soon(self.commit_and_flush)
 
-    def end_turn(self) -> None:
-        """Commits, then writes."""
+    def commit_and_flush(self) -> None:
+        """Commits the state, then writes the outboxes of all sessions."""
         self._scheduled = False
-        for act in self._last_words:
-            act()
+        for callback in self._before_flush:
+            callback()
         self._state.commit()
         for session in self:
             session.flush()

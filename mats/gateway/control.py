@@ -1,8 +1,8 @@
-"""The control port: lines of JSON from a person or a program beside the API, each answered by one line.
+"""The control port: JSON lines from a person or program outside the API, each answered by one line.
 
-A line is a fault (`{"do": "drop", "hard": true}`), a plan (`{"rows": [17], "fault": [...], "seed": 1}`), a question
+A line is a fault (`{"do": "drop", "hard": true}`), a plan (`{"rows": [17], "fault": [...], "seed": 1}`), a query
 (`{"show": "orders"}`: also executions, accounts, clients, faults, clock), or `{"disarm": true}`. The answer is
-`{"ok": true}` with what was asked for, or `{"error": "why"}`. Only this machine can reach the port.
+`{"ok": true}`, with the result of a query, or `{"error": "reason"}`. The port listens on the loopback interface only.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ import msgspec
 from mats.gateway.faults import AnyFault, PlanError, parse_plan
 from mats.gateway.server import PaperGateway
 
-LONGEST_LINE = 1 << 16
+MAX_LINE_BYTES = 1 << 16
 
 
-class Control:
-    """The port, beside a gateway that runs: an async context manager. Raises OSError where it cannot listen."""
+class ControlPort:
+    """The control port of a running gateway: an async context manager. Raises OSError if it cannot listen."""
 
     host = "127.0.0.1"
 
@@ -26,8 +26,8 @@ class Control:
         self._gateway = gateway
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> "Control":
-        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=LONGEST_LINE)
+    async def __aenter__(self) -> "ControlPort":
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=MAX_LINE_BYTES)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -45,14 +45,14 @@ class Control:
                 if line.strip():
                     writer.write(msgspec.json.encode(self.answer(line)) + b"\n")
                     await writer.drain()
-        except (ValueError, ConnectionError):  # a line beyond the limit, or the client has gone
+        except (ValueError, ConnectionError):  # a line beyond the limit, or the client disconnected
             return
         finally:
             self._writers.discard(writer)
             writer.close()
 
     def answer(self, line: bytes) -> dict[str, object]:
-        """Does what a line asks."""
+        """Executes one line and returns its answer."""
         try:
             document = msgspec.json.decode(line, type=dict[str, object])
             return {"ok": True, **self._do(document)}
@@ -80,11 +80,11 @@ class Control:
             case "executions":
                 return gateway.faults.fills()
             case "accounts":
-                return list(gateway.portfolio.accounts.values())
+                return list(gateway.account_service.accounts.values())
             case "clients":
                 return sorted(gateway.connected)
             case "faults":
                 return gateway.faults.armed
             case "clock":
                 return gateway.clock.now()
-        raise ValueError(f"{what!r} cannot be shown; ask for orders, executions, accounts, clients, faults or clock")
+        raise ValueError(f"cannot show {what!r}; use orders, executions, accounts, clients, faults or clock")

@@ -1,4 +1,4 @@
-"""The port: open, or shut for a while so that connections are refused."""
+"""The listening port, which can be closed for a while so that connections are refused."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from mats.venue import AlarmClock
 
 
 class Listener:
-    """A listening socket that can be shut and opened again on the same port. Raises OSError where it cannot listen."""
+    """A listening socket that can be closed and reopened on the same port. Raises OSError if it cannot listen."""
 
     def __init__(self, host: str, port: int, protocol: Callable[[], asyncio.Protocol], clock: AlarmClock) -> None:
         self.host, self.port = host, port
@@ -24,17 +24,17 @@ class Listener:
         self._server = await loop.create_server(self._protocol, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def shut(self) -> None:
-        """New connections are refused; those that are there stay."""
+    def close(self) -> None:
+        """Refuses new connections; existing ones stay."""
         if self._opening:
             self._opening.cancel()
         if self._server:
             self._server.close()
             self._server = None
 
-    def shut_for(self, seconds: float) -> None:
-        """Shut, and open again after so many seconds."""
-        self.shut()
+    def close_for(self, seconds: float) -> None:
+        """Closes the port and reopens it after this many seconds."""
+        self.close()
         self._opening = asyncio.get_running_loop().create_task(self._open_later(seconds))
 
     async def _open_later(self, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """What moves the market on: the clock for the random market, the stored data for a replay.
 
-At each instant the order is: the clock, then the quotes and the fills they bring, then the bars that end there.
+At each instant the order is: the clock, then the quotes and the fills they cause, then the bars that end there.
 """
 
 import asyncio
@@ -12,36 +12,36 @@ from mats.gateway.orders import OrderService
 from mats.gateway.persistence import GatewayState
 from mats.model import MINUTE, SECOND, Bar, Nanos, Quote
 from mats.venue import AlarmClock, DataClock
-from mats.venue.markets import STEP, BarReplay, RandomMarket, Slice
+from mats.venue.markets import QUOTE_STEP, BarReplay, RandomMarket, Slice
 from mats.venue.matching import Exchange
 
 BAR_SPAN: Nanos = 5 * SECOND
 
-LONGEST_GAP = 720
-"""Bars that are made up for at most, where the clock has jumped."""
+MAX_GAP_BARS = 720
+"""After a jump of the clock, bars are published for at most this many missed spans."""
 
 
 class MarketDriver(Protocol):
-    """A source of prices; `run` goes on until it is cancelled or the data ends."""
+    """A source of prices; `run` continues until it is cancelled or the data ends."""
 
-    def subscribed(self) -> None:
-        """A client has opened a new line of market data."""
+    def on_subscribe(self) -> None:
+        """A client has opened a new market data subscription."""
 
     async def run(self) -> None: ...
 
 
 class Publisher:
-    """Brings quotes and bars to the exchange, the desk and the clients."""
+    """Passes quotes and bars to the exchange, the order service and the clients."""
 
-    def __init__(self, exchange: Exchange, desk: OrderService, data: MarketDataService) -> None:
-        self._exchange, self._desk, self._data = exchange, desk, data
+    def __init__(self, exchange: Exchange, orders: OrderService, data: MarketDataService) -> None:
+        self._exchange, self._orders, self._data = exchange, orders, data
 
     def publish(self, now: Nanos, quotes: Iterable[Quote]) -> None:
-        """New quotes: what they fill is booked before they are shown."""
-        self._desk.roll(now)
+        """Publishes new quotes: fills are booked before the quotes are sent."""
+        self._orders.advance(now)
         for quote in quotes:
             before = self._exchange.quote(quote.instrument)
-            self._desk.book(self._exchange.on_quote(quote))
+            self._orders.process(self._exchange.on_quote(quote))
             self._data.on_quote(quote, before)
 
     def publish_bars(self, bars: dict[str, list[Bar]]) -> None:
@@ -55,26 +55,26 @@ class RandomMarketDriver:
         self._market, self._clock, self._publisher, self._data = market, clock, publisher, data
         self._bar = clock.now() // BAR_SPAN
 
-    def subscribed(self) -> None:
-        """Nothing to do: the market never waits."""
+    def on_subscribe(self) -> None:
+        """Does nothing: the random market never waits for subscribers."""
 
     async def run(self) -> None:
         while True:
             now = self._clock.now()
             self.step(now)
-            await self._clock.until(now - now % STEP + STEP)
+            await self._clock.until(now - now % QUOTE_STEP + QUOTE_STEP)
 
     def step(self, now: Nanos) -> None:
-        """Publishes the present quotes, and the bars that ended since the step before."""
+        """Publishes the current quotes, and the bars that ended since the previous step."""
         self._publisher.publish(now, self._market.quotes(now))
-        if not now // BAR_SPAN - LONGEST_GAP <= self._bar <= now // BAR_SPAN:
+        if not now // BAR_SPAN - MAX_GAP_BARS <= self._bar <= now // BAR_SPAN:
             self._bar = now // BAR_SPAN
         while self._bar < now // BAR_SPAN:
             start = self._bar * BAR_SPAN
             self._publisher.publish_bars(
                 {
                     kind: [bar for name in names for bar in self._market.bars(name, start, start + BAR_SPAN, 5, kind)]
-                    for kind, names in self._data.bar_lines().items()
+                    for kind, names in self._data.bar_instruments().items()
                 }
             )
             self._bar += 1
@@ -96,15 +96,15 @@ class ReplayMarketDriver:
         self._replay, self._clock, self._publisher, self._data = replay, clock, publisher, data
         self._state = state
         self._bar_seconds, self._hold_seconds = bar_seconds, hold_seconds
-        self._wanted = asyncio.Event()
+        self._subscribed = asyncio.Event()
         self._last_request = 0.0
 
-    def subscribed(self) -> None:
+    def on_subscribe(self) -> None:
         self._last_request = self._clock.monotonic()
-        self._wanted.set()
+        self._subscribed.set()
 
     async def run(self) -> None:
-        """Plays to the end of the data; behind its schedule it lags and leaves nothing out."""
+        """Plays to the end of the data; when it falls behind its schedule it lags and skips nothing."""
         await self._hold()
         due = self._clock.monotonic()
         for start, slices in self._replay.minutes(self._clock.now()):
@@ -116,15 +116,15 @@ class ReplayMarketDriver:
                 self.play(piece)
 
     async def _hold(self) -> None:
-        await self._wanted.wait()
+        await self._subscribed.wait()
         left = self._hold_seconds
         while left > 0:
             await self._clock.sleep(left)
             left = self._last_request + self._hold_seconds - self._clock.monotonic()
 
     def play(self, piece: Slice) -> None:
-        """One instant of the data."""
+        """Plays one instant of the data."""
         self._clock.advance(piece.time)
         self._state.put("clock", "now", piece.time)
         self._publisher.publish(piece.time, piece.quotes)
-        self._publisher.publish_bars({kind: list(piece.bars) for kind in self._data.bar_lines()})
+        self._publisher.publish_bars({kind: list(piece.bars) for kind in self._data.bar_instruments()})

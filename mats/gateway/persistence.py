@@ -1,4 +1,4 @@
-"""What a gateway must know after it was killed: one SQLite file of records, or memory.
+"""The state of a gateway that survives its process: one SQLite file of records, or memory.
 
 A record has a kind (`order`, `execution`, `account`, `client`, `counter`), a key, and a JSON body. Changes gather in
 memory and become one transaction at `commit`. WAL with synchronous=NORMAL: a commit survives the death of the process.
@@ -21,14 +21,14 @@ class GatewayState:
     """Records by kind and key."""
 
     def __init__(self, path: Path | None) -> None:
-        """Opens or creates the file; raises ValueError where it cannot hold records."""
+        """Opens or creates the file; raises ValueError if it cannot be used."""
         try:
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(SCHEMA)
         except sqlite3.Error as error:
-            raise ValueError(f"state file {path} cannot be used ({error}); mend it or name another") from error
+            raise ValueError(f"state file {path} cannot be used ({error}); fix it or choose another") from error
         self._durable = path is not None
         self._changed: dict[tuple[str, str], object] = {}
         self._removed: set[tuple[str, str]] = set()
@@ -39,7 +39,7 @@ class GatewayState:
         return {key: msgspec.json.decode(body, type=of) for key, body in rows}
 
     def put(self, kind: str, key: str, body: object) -> None:
-        """Stores `body` as it stands at the next commit."""
+        """Stores `body` as it is at the next commit."""
         if self._durable:
             self._removed.discard((kind, key))
             self._changed[kind, key] = body
@@ -50,7 +50,7 @@ class GatewayState:
             self._removed.add((kind, key))
 
     def commit(self) -> None:
-        """One transaction of all changes since the last."""
+        """Writes all changes since the last commit in one transaction."""
         if not self._changed and not self._removed:
             return
         rows = [(kind, key, msgspec.json.encode(body)) for (kind, key), body in self._changed.items()]

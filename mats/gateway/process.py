@@ -1,4 +1,4 @@
-"""The gateway as a process: it says where it listens, shows itself on a terminal, and stops in order when told to."""
+"""The gateway as a process: it prints where it listens, shows a live table on a terminal, and stops cleanly."""
 
 import asyncio
 import os
@@ -12,23 +12,23 @@ from typing import Literal, TypedDict, Unpack
 import structlog
 from rich.live import Live
 
-from mats.gateway.control import Control
+from mats.gateway.control import ControlPort
 from mats.gateway.faults import FaultPlan, PlanError, ScriptedGateway, load_plan
 from mats.gateway.pacing import GatewayLimits
-from mats.gateway.screen import draw
+from mats.gateway.screen import render
 from mats.gateway.server import GatewayError, PaperGateway
 from mats.venue import AcceleratedClock, AlarmClock
 from mats.venue.models import VenueModels
 
-PARENT_LOOK = 0.5
-"""Seconds between two looks at the parent."""
+PARENT_CHECK_SECONDS = 0.5
+"""Interval at which the parent process is checked."""
 
-SCREEN_LOOK = 0.5
-"""Seconds between two pictures of the gateway."""
+SCREEN_REFRESH_SECONDS = 0.5
+"""Interval at which the live table is redrawn."""
 
 
 class GatewayOptions(TypedDict, total=False):
-    """What `PaperGateway` takes."""
+    """The arguments of `PaperGateway`."""
 
     host: str
     port: int
@@ -55,17 +55,17 @@ def serve(
     with_parent: int | None = None,
     **options: Unpack[GatewayOptions],
 ) -> None:
-    """Runs a gateway until SIGTERM or SIGINT, or until the process `with_parent` has gone.
+    """Runs a gateway until SIGTERM or SIGINT, or until the process `with_parent` has ended.
 
-    Prints `listening HOST:PORT` when it is ready; on a terminal a live table follows. `market`: what is meant, checked
-    against `replay`. `speed`: how fast the clock of the random market runs. `faults`: a plan to begin with. `log`:
-    where everything sent and received is written. `control_port`: 0 takes a free one, and `control HOST:PORT` is the
-    second line then. Raises GatewayError where it cannot run as asked.
+    Prints `listening HOST:PORT` when it is ready; on a terminal a live table follows. `market`: the expected market,
+    checked against `replay`. `speed`: how fast the clock of the random market runs. `faults`: a fault plan armed at the
+    start. `log`: a file for everything sent and received. `control_port`: 0 takes a free one; `control HOST:PORT` is
+    then the second line. Raises GatewayError if the gateway cannot run with these options.
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if (market == "replay") != bool(options.get("replay")) and market is not None:
         raise GatewayError(
-            f"a {market} market and --replay do not fit; --market replay needs --replay DIR, random none"
+            f"--market {market} contradicts --replay; use --market replay with --replay DIR, --market random without"
         )
     try:
         plan = load_plan(faults) if faults else FaultPlan()
@@ -80,59 +80,59 @@ def serve(
 
 
 async def _serve(gateway: PaperGateway, plan: FaultPlan, control_port: int | None, with_parent: int | None) -> None:
-    stop = _stop(with_parent)
+    stop = _stop_event(with_parent)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gateway)
         gateway.faults.arm(*plan.faults, seed=plan.seed)
         print(f"listening {gateway.host}:{gateway.port}", flush=True)
         if control_port is not None:
-            control = await stack.enter_async_context(Control(gateway, control_port))
+            control = await stack.enter_async_context(ControlPort(gateway, control_port))
             print(f"control {control.host}:{control.port}", flush=True)
-        await (_show(gateway, stop) if sys.stdout.isatty() else stop.wait())
+        await (_show_screen(gateway, stop) if sys.stdout.isatty() else stop.wait())
 
 
 def serve_script(record: Path, *, port: int = 0, with_parent: int | None = None) -> None:
-    """Plays a record made by `log` until it is told to stop. Raises GatewayError where it cannot be read or played."""
+    """Plays a record made by `log` until it is stopped. Raises GatewayError if it cannot be read or played."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         asyncio.run(_serve_script(ScriptedGateway(record, port=port), with_parent))
     except (ValueError, OSError) as error:
-        raise GatewayError(f"the script cannot be played: {error}") from error
+        raise GatewayError(f"cannot play the script: {error}") from error
 
 
 async def _serve_script(gateway: ScriptedGateway, with_parent: int | None) -> None:
-    stop = _stop(with_parent)
+    stop = _stop_event(with_parent)
     async with gateway:
         print(f"listening {gateway.host}:{gateway.port}", flush=True)
         await stop.wait()
 
 
-async def _show(gateway: PaperGateway, stop: asyncio.Event) -> None:
-    """Redraws the table until it is time to stop."""
-    with Live(draw(gateway), auto_refresh=False, screen=False) as live:
+async def _show_screen(gateway: PaperGateway, stop: asyncio.Event) -> None:
+    """Redraws the live table until `stop` is set."""
+    with Live(render(gateway), auto_refresh=False, screen=False) as live:
         while not stop.is_set():
-            live.update(draw(gateway), refresh=True)
+            live.update(render(gateway), refresh=True)
             try:
-                await asyncio.wait_for(stop.wait(), SCREEN_LOOK)
+                await asyncio.wait_for(stop.wait(), SCREEN_REFRESH_SECONDS)
             except TimeoutError:
                 continue
 
 
-def _stop(with_parent: int | None) -> asyncio.Event:
-    """Set by SIGTERM, by SIGINT, and by the end of the parent."""
+def _stop_event(with_parent: int | None) -> asyncio.Event:
+    """An event set by SIGTERM, by SIGINT, and by the end of the parent."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if with_parent:
-        _watch(with_parent, os.getppid() == with_parent, stop)
+        _watch_parent(with_parent, os.getppid() == with_parent, stop)
     return stop
 
 
-def _watch(parent: int, child: bool, stop: asyncio.Event) -> None:
-    """Looks again and again, and stops when the parent has gone: a child has a new parent then."""
+def _watch_parent(parent: int, child: bool, stop: asyncio.Event) -> None:
+    """Checks the parent periodically and sets `stop` when it has ended: a child then has a new parent."""
     if os.getppid() == parent if child else _alive(parent):
-        asyncio.get_running_loop().call_later(PARENT_LOOK, _watch, parent, child, stop)
+        asyncio.get_running_loop().call_later(PARENT_CHECK_SECONDS, _watch_parent, parent, child, stop)
     else:
         stop.set()
 

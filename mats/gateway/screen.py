@@ -1,4 +1,4 @@
-"""The gateway on a terminal: clients, accounts, orders and armed faults, drawn."""
+"""Renders the gateway for a terminal: clients, accounts, orders and armed faults."""
 
 from itertools import islice
 
@@ -13,8 +13,8 @@ from mats.venue.matching import VenueOrder
 ORDERS_SHOWN, FILLS_SHOWN = 8, 6
 
 
-def draw(gateway: PaperGateway) -> RenderableType:
-    """One picture."""
+def render(gateway: PaperGateway) -> RenderableType:
+    """The live table: clients, accounts, working orders, executions, armed faults."""
     clients = ", ".join(map(str, sorted(gateway.connected))) or "none"
     head = Text.assemble(
         ("paper gateway ", "bold"), f"{gateway.host}:{gateway.port}   {iso(gateway.clock.now())}   clients {clients}"
@@ -29,22 +29,22 @@ def draw(gateway: PaperGateway) -> RenderableType:
 
 def _accounts(gateway: PaperGateway) -> Table:
     table = _table("Accounts", "account", "equity", "cash", "positions")
-    for name, account in gateway.portfolio.accounts.items():
-        worth = gateway.portfolio.worth(account)
+    for name, account in gateway.account_service.accounts.items():
+        valuation = gateway.account_service.valuation(account)
         held = "  ".join(f"{h.quantity:+f} {i}" for i, h in account.holdings.items() if h.quantity) or "flat"
-        table.add_row(name, f"{worth.equity:,.2f}", f"{worth.cash:,.2f}", held)
+        table.add_row(name, f"{valuation.equity:,.2f}", f"{valuation.cash:,.2f}", held)
     return table
 
 
 def _orders(gateway: PaperGateway) -> Table:
     working = list(gateway.exchange.working())
     table = _table(
-        f"Working orders ({len(working)})", "client", "order", "perm id", "what", "price", "filled", "status"
+        f"Working orders ({len(working)})", "client", "order id", "perm id", "order", "price", "filled", "status"
     )
     for order in working[-ORDERS_SHOWN:]:
-        what = f"{order.side} {order.quantity:f} {order.instrument} {order.order_type}"
+        description = f"{order.side} {order.quantity:f} {order.instrument} {order.order_type}"
         ids = (str(order.client_id), str(order.order_id), str(order.perm_id))
-        table.add_row(*ids, what, _price(order), f"{order.filled:f}", order.status)
+        table.add_row(*ids, description, _price(order), f"{order.filled:f}", order.status)
     return table
 
 
@@ -54,10 +54,12 @@ def _price(order: VenueOrder) -> str:
 
 def _fills(gateway: PaperGateway) -> Table:
     fills = gateway.faults.fills()
-    table = _table(f"Executions ({len(fills)})", "time", "client", "order", "what", "price", "reference")
+    table = _table(f"Executions ({len(fills)})", "time", "client", "order id", "execution", "price", "reference")
     for fill in islice(reversed(fills), FILLS_SHOWN):
-        what = f"{fill.side} {fill.quantity:f} {fill.instrument}"
-        table.add_row(iso(fill.time), str(fill.client_id), str(fill.order_id), what, f"{fill.price:f}", fill.order_ref)
+        description = f"{fill.side} {fill.quantity:f} {fill.instrument}"
+        table.add_row(
+            iso(fill.time), str(fill.client_id), str(fill.order_id), description, f"{fill.price:f}", fill.order_ref
+        )
     return table
 
 

@@ -1,4 +1,4 @@
-"""The paper gateway: it opens the port, greets clients and hands their requests to whoever answers them."""
+"""The paper gateway: it listens, completes handshakes and dispatches requests to their handlers."""
 
 import asyncio
 import sqlite3
@@ -10,13 +10,13 @@ import structlog
 
 from mats.errors import UserError
 from mats.gateway import unsupported
-from mats.gateway.accounts import PULSE_SECONDS, AccountService, Advisors, Handler, PnlTracker
+from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, AdvisorService, PnlTracker, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.data import Contracts, Historical, HistoricalPacing, MarketDataService
+from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
 from mats.gateway.faults import Faults, FaultTarget, Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver, ReplayMarketDriver
-from mats.gateway.orders import OrderQueries, OrderService, OrderStore, era_of
+from mats.gateway.orders import OrderQueries, OrderService, OrderStore, new_era
 from mats.gateway.pacing import LENIENT, GatewayLimits, MessagePacing
 from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
 from mats.gateway.persistence import GatewayState
@@ -33,20 +33,20 @@ FARMS = (
     (2158, "Sec-def data farm connection is OK:secdefil"),
 )
 
-REFRESH_SECONDS = 180.0
-"""Between two rounds of account values without a trade. Source: IB's documentation of reqAccountUpdates."""
+ACCOUNT_REFRESH_SECONDS = 180.0
+"""Interval of account values without a trade. Source: IB's documentation of reqAccountUpdates."""
 
 log = structlog.get_logger("mats.gateway")
 
 
 class GatewayError(UserError):
-    """The gateway cannot run as asked; the message says why and what to change."""
+    """The gateway cannot run with these options; the message says why and what to change."""
 
 
 class PaperGateway:
-    """The gateway: an async context manager. `port` is the port it listens on, `faults` the hooks for tests.
+    """The gateway: an async context manager. `port` is the port it listens on, `faults` are the hooks for tests.
 
-    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each played in
+    `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each bar_replay in
     `bar_seconds`, beginning `hold_seconds` after the last new market data subscription; without it the market is random
     and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
     time of day, and everything that waits its seconds. `models` are fees, margin, hours and the like of the venue,
@@ -74,66 +74,75 @@ class PaperGateway:
         clock = clock or SystemClock()
         self._traffic = Traffic(clock)
         self._pacing = MessagePacing(limits, self._answer, clock)
-        self._lobby = PendingConnections(clock)
+        self._pending = PendingConnections(clock)
         self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic, clock), clock)
         try:
             self.universe = load_universe(instruments) if instruments else default_universe()
-            played = BarReplay(replay, self.universe) if replay else None
+            bar_replay = BarReplay(replay, self.universe) if replay else None
             self._state = GatewayState(state)
         except (ValueError, OSError, sqlite3.Error) as error:
             raise GatewayError(f"the gateway cannot start: {error}") from error
-        self._hub = ClientRegistry(self._state)
+        self._clients = ClientRegistry(self._state)
         stored_time = self._state.load("clock", Nanos).get("now", 0)
-        base = DataClock(stored_time or played.start, clock) if played else clock
+        base = DataClock(stored_time or bar_replay.start, clock) if bar_replay else clock
         self.clock = ShiftedClock(base)
         self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
-        self.portfolio = AccountService(
-            self._hub, self._state, self.clock, self.universe, self.exchange.mark, models.margin
+        self.account_service = AccountService(
+            self._clients, self._state, self.clock, self.universe, self.exchange.mark, models.margin
         )
-        self.portfolio.open(accounts, cash)
-        self._profits = PnlTracker(
-            self._hub, self._state, self.clock, self.universe, self.portfolio, self.exchange.mark
+        self.account_service.load(accounts, cash)
+        self._pnl = PnlTracker(
+            self._clients, self._state, self.clock, self.universe, self.account_service, self.exchange.mark
         )
-        blotter = OrderStore(self._state, era_of(clock.now()))
-        self._desk = OrderService(self._hub, self.clock, self.universe, self.exchange, blotter, self.portfolio, models)
+        store = OrderStore(self._state, new_era(clock.now()))
+        self._orders = OrderService(
+            self._clients, self.clock, self.universe, self.exchange, store, self.account_service, models
+        )
         for order in self.exchange.working():
-            self.universe.wake(order.instrument)
+            self.universe.activate(order.instrument)
         market = RandomMarket(self.universe, seed)
-        self._data, on_data = self._new_data(played or market, models.hours, limits)
-        self._feed = self._new_feed(base, played, market, bar_seconds, hold_seconds)
-        parts = (self.exchange, self.portfolio, blotter, self._desk, self._data)
-        house = FaultTarget(self._hub, self._listener, self._lobby, self.clock, *parts, [])
-        self.faults = Faults(self._hub, self._desk, blotter, self.exchange, self._data, self._traffic, house)
-        self._handlers: dict[int, Handler] = {
+        self._data, data_handlers = self._new_data(bar_replay or market, models.hours, limits)
+        self._driver = self._new_driver(base, bar_replay, market, bar_seconds, hold_seconds)
+        parts = (self.exchange, self.account_service, store, self._orders, self._data)
+        target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
+        self.faults = Faults(self._clients, self._orders, store, self.exchange, self._data, self._traffic, target)
+        self._handlers: dict[int, RequestHandler] = {
             **self._requests(),
-            **self.portfolio.requests(),
-            **self._desk.requests(),
-            **OrderQueries(self.universe, self.exchange, blotter).requests(),
-            **on_data,
-            **self._profits.requests(),
-            **Advisors(accounts).requests(),
+            **self.account_service.requests(),
+            **self._orders.requests(),
+            **OrderQueries(self.universe, self.exchange, store).requests(),
+            **data_handlers,
+            **self._pnl.requests(),
+            **AdvisorService(accounts).requests(),
             **unsupported.requests(),
         }
         self._tasks: list[asyncio.Task[None]] = []
 
     def _new_data(
         self, history: BarHistory, hours: Hours, limits: GatewayLimits
-    ) -> tuple[MarketDataService, dict[int, Handler]]:
-        """Live data, and the handlers of requests for data of any kind."""
-        contracts = Contracts(self.clock, self.universe, hours)
+    ) -> tuple[MarketDataService, dict[int, RequestHandler]]:
+        """The market data service, and the handlers of all data requests."""
+        contracts = ContractService(self.clock, self.universe, hours)
         data = MarketDataService(
-            self._hub, self.clock, self.universe, contracts, self.exchange, history, limits, self._subscribed
+            self._clients, self.clock, self.universe, contracts, self.exchange, history, limits, self._on_subscribe
         )
         pacing = HistoricalPacing(self.clock) if limits.historical else None
-        past = Historical(self.clock, contracts, history, hours, data.growing, pacing, self._subscribed)
-        return data, {**contracts.requests(), **data.requests(), **past.requests()}
+        historical = HistoricalDataService(
+            self.clock, contracts, history, hours, data.live_bars, pacing, self._on_subscribe
+        )
+        return data, {**contracts.requests(), **data.requests(), **historical.requests()}
 
-    def _new_feed(
-        self, clock: AlarmClock, played: BarReplay | None, market: RandomMarket, bar_seconds: float, hold_seconds: float
+    def _new_driver(
+        self,
+        clock: AlarmClock,
+        bar_replay: BarReplay | None,
+        market: RandomMarket,
+        bar_seconds: float,
+        hold_seconds: float,
     ) -> MarketDriver:
-        publisher = Publisher(self.exchange, self._desk, self._data)
-        if played and isinstance(clock, DataClock):
-            return ReplayMarketDriver(played, clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
+        publisher = Publisher(self.exchange, self._orders, self._data)
+        if bar_replay and isinstance(clock, DataClock):
+            return ReplayMarketDriver(bar_replay, clock, publisher, self._data, self._state, bar_seconds, hold_seconds)
         return RandomMarketDriver(market, self.clock, publisher, self._data)
 
     async def __aenter__(self) -> "PaperGateway":
@@ -143,11 +152,11 @@ class PaperGateway:
         except OSError as error:
             self._state.close()
             where = f"{self.host}:{self.port}"
-            raise GatewayError(f"cannot listen on {where} ({error.strerror}); free it or choose another") from error
+            raise GatewayError(f"cannot listen on {where} ({error.strerror}); choose another port") from error
         self._tasks = [
-            loop.create_task(self._feed.run()),
-            loop.create_task(self._refresh()),
-            loop.create_task(self._pulse()),
+            loop.create_task(self._driver.run()),
+            loop.create_task(self._refresh_accounts()),
+            loop.create_task(self._publish_pnl()),
         ]
         for task in self._tasks:
             task.add_done_callback(_report)
@@ -156,13 +165,13 @@ class PaperGateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.shut()
-        self._lobby.close()
+        self._listener.close()
+        self._pending.close_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._hub.end_turn()
-        for session in self._hub:
+        self._clients.commit_and_flush()
+        for session in self._clients:
             session.close()
         await self.clock.sleep(0)
         self.faults.stop_recording()
@@ -179,44 +188,44 @@ class PaperGateway:
     @property
     def connected(self) -> frozenset[int]:
         """The client ids that are connected."""
-        return frozenset(session.client_id for session in self._hub)
+        return frozenset(session.client_id for session in self._clients)
 
-    async def _pulse(self) -> None:
+    async def _publish_pnl(self) -> None:
         while True:
-            await self.clock.sleep(PULSE_SECONDS)
-            self._profits.pulse()
+            await self.clock.sleep(PNL_INTERVAL_SECONDS)
+            self._pnl.publish_changes()
 
-    async def _refresh(self) -> None:
+    async def _refresh_accounts(self) -> None:
         while True:
-            await self.clock.sleep(REFRESH_SECONDS)
-            self.portfolio.refresh()
+            await self.clock.sleep(ACCOUNT_REFRESH_SECONDS)
+            self.account_service.publish_all()
 
-    def _subscribed(self) -> None:
-        self._feed.subscribed()
+    def _on_subscribe(self) -> None:
+        self._driver.on_subscribe()
 
-    def opened(self, session: ClientSession) -> None:
-        self._lobby.enter(session)
+    def on_connect(self, session: ClientSession) -> None:
+        self._pending.add(session)
 
-    def start(self, session: ClientSession, client_id: int) -> None:
-        """Greets a client that has said its id; a second one of the same id is refused with 326."""
-        self._lobby.leave(session)
+    def on_start(self, session: ClientSession, client_id: int) -> None:
+        """Completes the handshake of a client; a second connection with the same client id gets error 326."""
+        self._pending.remove(session)
         if len(self.connected) >= MAX_CLIENTS:
-            session.refuse(f"{MAX_CLIENTS} clients are connected, and that is all a gateway serves")
-        elif client_id in self.faults.actions.reserved or not self._hub.join(session, client_id):
+            session.drop(f"{MAX_CLIENTS} clients are already connected, the maximum of a gateway")
+        elif client_id in self.faults.actions.reserved or not self._clients.add(session, client_id):
             text = "Unable to connect as the client id is already in use. Retry with a unique client id."
             session.send(responses.error(-1, 326, text))
             session.flush()
             session.close()
         else:
             session.send(
-                responses.managed_accounts(tuple(self.portfolio.accounts)),
-                self._desk.next_valid_id(client_id),
+                responses.managed_accounts(tuple(self.account_service.accounts)),
+                self._orders.next_valid_id(client_id),
                 *(responses.error(-1, code, text) for code, text in FARMS),
             )
-            self._hub.wake()
+            self._clients.schedule_flush()
 
-    def request(self, session: ClientSession, number: int, fields: Fields) -> None:
-        self._pacing.take(session, number, fields)
+    def on_request(self, session: ClientSession, number: int, fields: Fields) -> None:
+        self._pacing.submit(session, number, fields)
 
     def _answer(self, session: ClientSession, number: int, fields: Fields) -> None:
         handler = self._handlers.get(number)
@@ -224,21 +233,21 @@ class PaperGateway:
             session.send(responses.error(-1, 321, f"Error validating request: request {number} is not supported"))
         else:
             handler(session, fields)
-        self._hub.wake()
+        self._clients.schedule_flush()
 
-    def closed(self, session: ClientSession) -> None:
-        self._lobby.leave(session)
-        if self._hub.leave(session):
-            self.portfolio.forget(session.client_id)
-            self._profits.forget(session.client_id)
-            self._pacing.forget(session)
-            self._data.forget(session.client_id)
-            self.faults.actions.left(session.client_id)
+    def on_disconnect(self, session: ClientSession) -> None:
+        self._pending.remove(session)
+        if self._clients.remove(session):
+            self.account_service.remove_client(session.client_id)
+            self._pnl.remove_client(session.client_id)
+            self._pacing.remove_client(session)
+            self._data.remove_client(session.client_id)
+            self.faults.actions.on_disconnect(session.client_id)
 
-    def _requests(self) -> dict[int, Handler]:
+    def _requests(self) -> dict[int, RequestHandler]:
         return {
             14: lambda session, fields: None,
-            17: lambda session, fields: session.send(responses.managed_accounts(tuple(self.portfolio.accounts))),
+            17: lambda session, fields: session.send(responses.managed_accounts(tuple(self.account_service.accounts))),
             49: lambda session, fields: session.send(responses.current_time(self.clock.now())),
         }
 

@@ -1,4 +1,4 @@
-"""The simulated exchange. Pure: no sockets, no threads, no clock of its own."""
+"""The simulated exchange: no sockets, no threads, no clock of its own."""
 
 from mats.venue.clock import AcceleratedClock, AlarmClock, DataClock, ShiftedClock, SteppedClock, SystemClock, Timer
 

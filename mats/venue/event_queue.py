@@ -1,4 +1,4 @@
-"""What is to happen at the venue at a known instant: arrivals, ends of sessions, ends of orders."""
+"""Scheduled events of the venue: arrivals of messages, session changes, order expiries."""
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
@@ -9,7 +9,7 @@ from mats.model import Nanos
 
 
 class Rank(IntEnum):
-    """What comes first of things at the same instant."""
+    """The order of events at the same instant."""
 
     ARRIVAL = 0
     SESSION = 1
@@ -17,18 +17,18 @@ class Rank(IntEnum):
 
 
 class EventQueue:
-    """Acts by time, then rank, then the order in which they were entered."""
+    """Callbacks by time, then rank, then the order in which they were scheduled."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[Nanos, Rank, int, Callable[[Nanos], None]]] = []
         self._numbers = count()
 
-    def enter(self, instant: Nanos, rank: Rank, act: Callable[[Nanos], None]) -> None:
-        """Has `act` called with the instant when it has come."""
+    def schedule(self, instant: Nanos, rank: Rank, act: Callable[[Nanos], None]) -> None:
+        """Schedules `act`, which is called with the instant when it is due."""
         heappush(self._entries, (instant, rank, next(self._numbers), act))
 
-    def due(self, now: Nanos) -> Iterator[tuple[Nanos, Callable[[Nanos], None]]]:
-        """Takes out what is due, one by one; an act may enter others, which are given out too when they are due."""
+    def pop_due(self, now: Nanos) -> Iterator[tuple[Nanos, Callable[[Nanos], None]]]:
+        """Removes and yields what is due, one by one, including what is scheduled meanwhile and due."""
         while self._entries and self._entries[0][0] <= now:
             instant, _, _, act = heappop(self._entries)
             yield instant, act

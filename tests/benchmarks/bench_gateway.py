@@ -86,7 +86,7 @@ async def tick_rate(clients: int) -> float:
                 step += 1
                 bid = 500 + step % 100 / 100
                 quote = Quote("SPY", NOON, bid, bid + 0.01, VAST, VAST, bid)
-                gateway._feed._publisher.publish(NOON, [quote])  # type: ignore[attr-defined]
+                gateway._driver._publisher.publish(NOON, [quote])  # type: ignore[attr-defined]
             await asyncio.sleep(0)
         return counts[0] / (time.perf_counter() - began)
 

@@ -44,13 +44,13 @@ class Stage:
         await self.ib.reqCurrentTimeAsync()
 
     async def show(self, bid, ask, size=1000):
-        desk, now = self.gateway._desk, self.clock.now()
-        desk.roll(now)
-        desk.book(self.gateway.exchange.on_quote(Quote("SPY", now, bid, ask, size, size, bid)))
+        orders, now = self.gateway._orders, self.clock.now()
+        orders.advance(now)
+        orders.process(self.gateway.exchange.on_quote(Quote("SPY", now, bid, ask, size, size, bid)))
         await self.settled()
 
     async def seen(self):
-        """Everybody's open orders by id, as a client sees them that has not placed them: nothing is its own opinion."""
+        """All open orders by id, as seen by a client that has not placed them and has no state of its own."""
         async with self.bench.client(self.gateway, 9) as other:
             return {trade.order.orderId: trade for trade in await other.reqAllOpenOrdersAsync()}
 
@@ -92,7 +92,7 @@ def test_a_trailing_stop_is_drawn_after_the_market_and_sells_when_it_turns(bench
     bench.run(scenario())
 
 
-def test_a_trailing_stop_by_percent_and_one_with_a_limit_tell_where_they_stand(bench):
+def test_a_trailing_stop_by_percent_and_one_with_a_limit_report_their_stop(bench):
     async def scenario():
         async with stage(bench) as s:
             percent = s.place(Order(action="SELL", totalQuantity=10, orderType="TRAIL", trailingPercent=2.0))
@@ -149,7 +149,7 @@ def test_a_bracket_is_sent_by_its_last_order_and_one_child_ends_the_other(bench)
     bench.run(scenario())
 
 
-def test_nothing_is_said_of_a_bracket_before_its_last_order_and_its_cancel_ends_the_family(bench):
+def test_nothing_is_sent_about_a_bracket_before_its_last_order_and_its_cancel_ends_the_family(bench):
     async def scenario():
         async with stage(bench) as s:
             bracket = s.ib.bracketOrder("BUY", 10, limitPrice=99.0, takeProfitPrice=105.0, stopLossPrice=95.0)
@@ -168,7 +168,7 @@ def test_nothing_is_said_of_a_bracket_before_its_last_order_and_its_cancel_ends_
 
 def test_only_so_many_orders_wait_to_be_transmitted(bench, monkeypatch):
     async def scenario():
-        monkeypatch.setattr("mats.gateway.orders.untransmitted.MOST", 3)
+        monkeypatch.setattr("mats.gateway.orders.untransmitted.MAX_UNTRANSMITTED", 3)
         async with stage(bench) as s:
             trades = [s.place(LimitOrder("BUY", 10, 90.0, transmit=False)) for _ in range(5)]
             await bench.until(lambda: s.codes == [201, 201])
@@ -230,7 +230,7 @@ def test_a_smaller_quantity_keeps_the_place_in_line_and_a_new_price_loses_it(ben
     bench.run(scenario())
 
 
-def test_a_change_that_fills_tells_the_state_before_the_execution(bench):
+def test_a_modification_that_fills_sends_the_state_before_the_execution(bench):
     async def scenario():
         async with stage(bench) as s:
             trade = s.place(LimitOrder("BUY", 10, 99.0))
@@ -250,7 +250,7 @@ def test_a_change_that_fills_tells_the_state_before_the_execution(bench):
     bench.run(scenario())
 
 
-def test_outside_the_hours_an_order_waits_and_the_client_hears_until_when(bench):
+def test_outside_the_hours_an_order_waits_and_a_warning_says_until_when(bench):
     async def scenario():
         async with stage(bench, time=NOON + 7 * HOUR, hours=OfficeHours()) as s:
             trade = s.place(LimitOrder("BUY", 10, 100.0))
@@ -286,7 +286,7 @@ def test_orders_end_at_the_close_or_trade_in_it_and_a_market_order_has_no_other_
     bench.run(scenario())
 
 
-def test_an_order_good_till_a_moment_tells_it_and_ends_then(bench):
+def test_an_order_good_till_a_time_reports_it_and_ends_then(bench):
     async def scenario():
         async with stage(bench) as s:
             trade = s.place(LimitOrder("BUY", 10, 90.0, tif="GTD", goodTillDate="20260306 09:00:00 US/Eastern"))

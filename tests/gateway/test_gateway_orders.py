@@ -1,4 +1,4 @@
-"""Orders over the wire: fills, changes, cancels, refusals, and who hears of them."""
+"""Orders over the wire: fills, changes, cancels, rejections, and who receives them."""
 
 import pytest
 from ib_async import ExecutionFilter, Forex, LimitOrder, MarketOrder, Order, StopOrder
@@ -22,7 +22,7 @@ def record_messages(ib):
     return names
 
 
-def test_a_market_buy_tells_order_execution_order_and_its_cost_last(bench):
+def test_a_market_buy_sends_order_execution_order_and_its_commission_last(bench):
     async def scenario():
         async with PaperGateway() as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
@@ -47,7 +47,7 @@ def test_a_market_buy_tells_order_execution_order_and_its_cost_last(bench):
     bench.run(scenario())
 
 
-def test_the_master_client_hears_of_everybody_and_the_others_only_of_their_own(bench):
+def test_the_master_client_receives_all_orders_and_the_others_only_their_own(bench):
     async def scenario():
         async with (
             PaperGateway() as gateway,
@@ -167,7 +167,7 @@ def test_a_used_order_id_is_103_and_a_filled_order_cannot_be_changed(bench):
     bench.run(scenario())
 
 
-def test_nothing_is_said_of_an_order_until_it_is_transmitted(bench):
+def test_nothing_is_sent_about_an_order_until_it_is_transmitted(bench):
     async def scenario():
         async with PaperGateway() as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
@@ -184,7 +184,7 @@ def test_nothing_is_said_of_an_order_until_it_is_transmitted(bench):
     bench.run(scenario())
 
 
-def test_a_what_if_tells_margin_and_cost_and_trades_nothing(bench):
+def test_a_what_if_returns_margin_and_commission_and_trades_nothing(bench):
     async def scenario():
         async with PaperGateway() as gateway, bench.client(gateway, 1) as ib:
             contract = await bench.contract(ib)
@@ -247,12 +247,12 @@ def test_a_burst_of_forced_fills_arrives_complete_and_a_correction_follows(bench
             corrected = gateway.faults.correct(first, 0, 99.5)
             assert corrected == first.removesuffix("01") + "02"
             await bench.until(lambda: len(ib.fills()) == 2501)
-            assert gateway.portfolio.accounts["DU1000001"].quantity("SPY") == 2499
+            assert gateway.account_service.accounts["DU1000001"].quantity("SPY") == 2499
 
     bench.run(scenario())
 
 
-def test_an_order_by_a_person_is_told_to_the_master_with_no_reference(bench):
+def test_a_manual_order_is_sent_to_the_master_without_a_reference(bench):
     async def scenario():
         async with PaperGateway() as gateway, bench.client(gateway, 0) as master, bench.client(gateway, 1) as one:
             await one.reqCurrentTimeAsync()

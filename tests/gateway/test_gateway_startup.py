@@ -1,4 +1,4 @@
-"""Clients come, ask for the state of things, and go."""
+"""Clients connect, synchronize and disconnect."""
 
 import asyncio
 import struct
@@ -28,7 +28,7 @@ def test_an_unmodified_client_starts_up_completely(bench):
 
 
 @pytest.mark.parametrize("version", [157, 160, 163, 165, 169, 176, 177])
-def test_older_clients_are_spoken_to_in_their_own_version(bench, version, monkeypatch):
+def test_older_clients_are_served_in_their_own_version(bench, version, monkeypatch):
     async def scenario():
         async with PaperGateway() as gateway:
             async with bench.client(gateway, 1) as ib:

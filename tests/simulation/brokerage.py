@@ -21,7 +21,7 @@ from mats.venue.markets.history import BarHistory
 from mats.venue.markets.universe import ContractQuery, Universe
 from mats.venue.matching.account import BASE, Account, account_values
 from mats.venue.matching.clearing import Clearing
-from mats.venue.matching.events import Changed, Ended, Event, VenueTrade
+from mats.venue.matching.events import VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
 from mats.venue.matching.orders import Lifetime, OrderKind, OrderTerms, VenueOrder
 from mats.venue.models.fees import FixedFees
@@ -133,7 +133,7 @@ class Brokerage:
         for listener in tuple(self._listeners.values()):
             listener(news)
 
-    def book(self, events: Iterable[Event]) -> None:
+    def book(self, events: Iterable[VenueEvent]) -> None:
         """Book what happened; a client hears of executions, then states, then costs, then positions."""
         for event in events:
             order = event.order
@@ -142,7 +142,7 @@ class Brokerage:
             match event:
                 case VenueTrade():
                     self._book_trade(event)
-                case Changed() | Ended():
+                case VenueOrderChanged() | VenueOrderEnded():
                     self._tell_order(order)
 
     def _book_trade(self, trade: VenueTrade) -> None:
@@ -219,7 +219,7 @@ class Brokerage:
     def account_values(self, name: AccountId) -> tuple[AccountValue, ...]:
         """Every value of an account at the present marks."""
         account, mark = self._books[name], self.exchange.mark
-        rows = account_values(account, account.worth(self._universe, mark), self._universe, mark)
+        rows = account_values(account, account.valuation(self._universe, mark), self._universe, mark)
         return tuple(AccountValue(account=name, tag=tag, value=value, currency=unit) for tag, value, unit in rows)
 
     def resolve(self, asked: Instrument) -> Instrument | None:

@@ -1,4 +1,4 @@
-"""The exchange rule by rule: places in line, sessions, the close, ends of orders, ways to the exchange, slippage."""
+"""The exchange rule by rule: priority, sessions, the close, order expiry, latency, slippage."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from mats.model.orders import Side
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
 from mats.venue.markets.sessions import TradingSession
 from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
-from mats.venue.matching.events import Changed, Ended, VenueTrade
+from mats.venue.matching.events import VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
 from mats.venue.matching.orders import Lifetime, OrderKind, VenueOrder
 from mats.venue.models.latency import FixedLatency, RandomLatency
@@ -55,17 +55,17 @@ def fills(events):
 
 
 def ends(events):
-    return [(e.order.perm_id, e.reason) for e in events if isinstance(e, Ended)]
+    return [(e.order.perm_id, e.reason) for e in events if isinstance(e, VenueOrderEnded)]
 
 
 def changed(terms, **changes):
     return type(terms)(**{name: getattr(terms, name) for name in terms.__struct_fields__} | changes)
 
 
-# places in line
+# priority
 
 
-def line(exchange):
+def three_orders(exchange):
     """Three equal orders that wait, and who of them trades when one is served after the other."""
     orders = [order(number) for number in (1, 2, 3)]
     exchange.on_quote(quote(100, 101))
@@ -87,23 +87,23 @@ def line(exchange):
 )
 def test_a_better_price_goes_first_and_a_larger_quantity_goes_last(change, served):
     exchange = Exchange(UNIVERSE)
-    first, *_ = line(exchange)
+    first, *_ = three_orders(exchange)
     exchange.amend(first, changed(first.terms, **change))
     trades = fills(exchange.on_quote(quote(99, 99.5)))
     assert [number for number, _, _ in trades] == served
 
 
-def test_a_price_that_goes_away_and_comes_back_has_lost_its_place():
+def test_a_price_changed_and_restored_loses_priority():
     exchange = Exchange(UNIVERSE)
-    first, *_ = line(exchange)
+    first, *_ = three_orders(exchange)
     exchange.amend(first, changed(first.terms, limit_price=Decimal(99)))
     exchange.amend(first, changed(first.terms, limit_price=Decimal(100)))
     assert [number for number, _, _ in fills(exchange.on_quote(quote(99.9, 100)))] == [2, 3, 1]
 
 
-def test_the_place_in_line_survives_a_restart():
+def test_priority_survives_a_restart():
     exchange = Exchange(UNIVERSE)
-    first, second, third = line(exchange)
+    first, second, third = three_orders(exchange)
     exchange.amend(first, changed(first.terms, quantity=Decimal(20)))
     again = Exchange(UNIVERSE)
     for one in sorted((first, second, third), key=lambda one: one.priority):
@@ -122,7 +122,7 @@ def test_an_order_outside_the_hours_waits_for_the_open_and_ends_at_the_close():
     plain, early = order(1), order(2, outside_rth=True)
     assert exchange.submit(plain) + exchange.submit(early) == []
     assert (plain.status, plain.expires, early.expires) == ("PreSubmitted", 17 * HOUR, 18 * HOUR)
-    assert [e.order.perm_id for e in exchange.advance(8 * HOUR) if isinstance(e, Changed)] == [2]
+    assert [e.order.perm_id for e in exchange.advance(8 * HOUR) if isinstance(e, VenueOrderChanged)] == [2]
     assert [number for number, _, _ in fills(exchange.on_quote(quote(99, 100)))] == [2]
     exchange.on_quote(quote(150, 151))
     exchange.advance(9 * HOUR)
@@ -187,7 +187,7 @@ def test_an_order_good_till_a_moment_ends_at_that_moment_also_after_a_restart():
     again = Exchange(UNIVERSE)
     again.restore(lasting)
     assert again.advance(3 * DAY + HOUR - 1) == []
-    assert ends(again.advance(3 * DAY + HOUR)) == [(1, "its time is over")]
+    assert ends(again.advance(3 * DAY + HOUR)) == [(1, "its good-till date has passed")]
 
 
 def test_a_change_of_its_time_moves_the_end_of_an_order():
@@ -231,7 +231,7 @@ def test_children_end_with_a_parent_that_filled_nothing_and_cover_what_it_filled
         child.awaits = "child"
         exchange.submit(child)
     parents = {one.perm_id: one for one in exchange.working()}
-    assert ends(exchange.cancel(parents[1])) == [(1, ""), (2, "its parent is no more")]
+    assert ends(exchange.cancel(parents[1])) == [(1, ""), (2, "its parent ended without a fill")]
     assert ends(exchange.cancel(parents[3])) == [(3, "")]
     (child,) = exchange.working()
     assert (child.perm_id, child.quantity, child.status) == (4, 4, "Submitted")
@@ -246,7 +246,7 @@ def test_a_partial_fill_ends_or_reduces_the_others_of_its_group_in_other_books_t
     exchange.submit(other)
     exchange.submit(order(1, quantity=100, **terms))
     assert (other.remaining if other.working else None) == left
-    assert exchange.spent("DU1", "one")
+    assert exchange.group_filled("DU1", "one")
 
 
 def test_a_cancel_of_one_of_a_group_is_a_cancel_of_all():
@@ -257,10 +257,10 @@ def test_a_cancel_of_one_of_a_group_is_a_cancel_of_all():
     assert [number for number, _ in ends(exchange.cancel(orders[1]))] == [2, 1, 3]
 
 
-# the way to the exchange
+# latency
 
 
-def test_what_is_on_its_way_can_come_too_late():
+def test_messages_in_transit_can_arrive_too_late():
     exchange = Exchange(UNIVERSE, latency=FixedLatency(SECOND))
     exchange.advance(HOUR)
     exchange.on_quote(quote(99, 100))
@@ -274,7 +274,7 @@ def test_what_is_on_its_way_can_come_too_late():
     assert one.status == "Filled"
 
 
-def test_messages_of_random_ways_overtake_each_other_and_the_same_seed_tells_the_same():
+def test_messages_of_random_latency_overtake_each_other_and_a_seed_is_reproducible():
     delays = [[model.delay() for _ in range(50)] for model in (RandomLatency(10, 100, 7), RandomLatency(10, 100, 7))]
     assert delays[0] == delays[1]
     assert min(delays[0]) >= 10
@@ -303,12 +303,12 @@ def test_impact_grows_with_the_root_of_the_share_of_the_size():
 # cost
 
 
-def test_a_quote_looks_only_at_the_orders_that_it_reaches(monkeypatch):
+def test_a_quote_visits_only_the_orders_that_it_reaches(monkeypatch):
     exchange = Exchange(UNIVERSE)
     exchange.on_quote(quote(99, 100))
     for number in range(2000):
         exchange.submit(order(number + 1, limit_price=Decimal(50) - Decimal(number) / 100))
-    looked = []
-    monkeypatch.setattr(VenueOrder, "limit", property(lambda one: looked.append(one) or one.limit_price))
+    visited = []
+    monkeypatch.setattr(VenueOrder, "limit", property(lambda one: visited.append(one) or one.limit_price))
     assert len(fills(exchange.on_quote(quote(49.98, 49.99)))) == 2
-    assert len(looked) < 10
+    assert len(visited) < 10

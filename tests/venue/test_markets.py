@@ -15,7 +15,7 @@ from mats.model.instrument import SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
 from mats.venue.markets.bar_replay import BarReplay, Minute, five_second_bars, read_minutes
 from mats.venue.markets.history import join_bars, merge_bars
-from mats.venue.markets.random_market import STEP, RandomMarket
+from mats.venue.markets.random_market import QUOTE_STEP, RandomMarket
 from mats.venue.markets.universe import default_universe
 
 UNIVERSE = default_universe()
@@ -38,7 +38,7 @@ def test_the_random_market_is_a_function_of_its_seed():
 
 def test_five_second_bars_are_made_of_the_quotes_that_were_shown():
     market = RandomMarket(UNIVERSE, 3)
-    shown = [next(q for q in market.quotes(NOW + i * STEP) if q.instrument == "SPY").last for i in range(20)]
+    shown = [next(q for q in market.quotes(NOW + i * QUOTE_STEP) if q.instrument == "SPY").last for i in range(20)]
     (bar,) = market.bars("SPY", NOW, NOW + 5 * SECOND, 5, "TRADES")
     assert (bar.open, bar.high, bar.low, bar.close) == (shown[0], max(shown), min(shown), shown[-1])
 

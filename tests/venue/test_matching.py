@@ -139,13 +139,13 @@ def test_an_order_costs_what_the_schedule_says(name, quantity, value, cost):
     )
 
 
-def test_a_position_that_turns_realises_the_closed_part_at_its_average_price():
+def test_a_reversed_position_realizes_the_closed_part_at_its_average_price():
     account, spy = Account("DU1", {"USD": Decimal(10_000)}), UNIVERSE.instrument("SPY")
     assert account.book(spy, Decimal(10), Decimal(100)) == 0
     assert account.book(spy, Decimal(10), Decimal(110)) == 0
     assert account.book(spy, Decimal(-25), Decimal(120)) == 20 * 15
     assert (account.quantity("SPY"), account.holdings["SPY"].price) == (-5, 120)
-    worth = account.worth(UNIVERSE, lambda name: Decimal(130))
+    worth = account.valuation(UNIVERSE, lambda name: Decimal(130))
     assert (worth.cash, worth.holdings, worth.unrealized) == (10_900, -650, -50)
     assert worth.equity == 10_000 + 300 - 50
 
@@ -154,16 +154,16 @@ def test_a_pair_moves_both_currencies_and_its_value_is_counted_once():
     account, pair = Account("DU1", {"USD": Decimal(1_000_000)}), UNIVERSE.instrument("EURUSD")
     account.book(pair, Decimal(100_000), Decimal("1.10"))
     assert account.cash == {"USD": 890_000, "EUR": 100_000}
-    assert account.worth(UNIVERSE, lambda name: Decimal("1.20")).equity == 1_010_000
+    assert account.valuation(UNIVERSE, lambda name: Decimal("1.20")).equity == 1_010_000
 
 
 def test_a_balance_is_worth_its_listed_level_until_its_pair_is_quoted():
     account = Account("DU1", {"USD": Decimal(0), "JPY": Decimal(1_480_000)})
-    assert account.worth(UNIVERSE, lambda name: Decimal(0)).equity == pytest.approx(10_000)
-    assert account.worth(UNIVERSE, lambda name: Decimal(100)).equity == 14_800
+    assert account.valuation(UNIVERSE, lambda name: Decimal(0)).equity == pytest.approx(10_000)
+    assert account.valuation(UNIVERSE, lambda name: Decimal(100)).equity == 14_800
 
 
-def test_a_future_moves_cash_by_its_realised_profit_alone():
+def test_a_future_moves_cash_only_by_its_realized_pnl():
     account = Account("DU1", {"USD": Decimal(100_000)})
     future = Instrument(
         id="ES:2027", symbol="ES", sec_type=SecType.FUTURE, currency="USD", multiplier=Decimal(50), con_id=1
@@ -171,13 +171,13 @@ def test_a_future_moves_cash_by_its_realised_profit_alone():
     universe = Universe([Listing(instrument=future, price=6000.0, volatility=0.1)])
     account.book(future, Decimal(2), Decimal(6000))
     assert account.cash == {"USD": 100_000}
-    assert account.worth(universe, lambda name: Decimal(6010)).equity == 101_000
+    assert account.valuation(universe, lambda name: Decimal(6010)).equity == 101_000
     assert account.book(future, Decimal(-2), Decimal(6010)) == 1000
     assert account.cash == {"USD": 101_000}
     assert FixedFees().order_fee(future, Decimal(2), Decimal(600_000), Decimal(0)) == Decimal("1.70")
 
 
-def test_contracts_are_found_by_what_is_said_of_them():
+def test_contracts_are_found_by_their_description():
     assert [i.id for i in UNIVERSE.find(ContractQuery(symbol="EUR", sec_type="CASH", currency="USD"))] == ["EURUSD"]
     assert UNIVERSE.find(ContractQuery(con_id=756733, symbol="QQQ")) == []
     assert UNIVERSE.find(ContractQuery(symbol="SPY", exchange="LSE")) == []

@@ -13,7 +13,7 @@ from mats.model.market import Quote
 from mats.model.orders import Side
 from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
 from mats.venue.matching.account import Account
-from mats.venue.matching.events import Ended, OrderMoved, VenueTrade
+from mats.venue.matching.events import TriggerMoved, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
 from mats.venue.matching.orders import Lifetime, OrderKind, VenueOrder
 
@@ -242,7 +242,7 @@ def money(number):
 
 
 class Pair:
-    """The exchange and the oracle, told the same."""
+    """The exchange and the oracle, given the same steps."""
 
     def __init__(self):
         self.exchange, self.oracle = Exchange(UNIVERSE), Oracle()
@@ -350,11 +350,11 @@ def check_invariants(pair, events):
                 limit = order.limit
                 assert limit is None or (limit - event.price) * order.side.sign >= 0
                 assert 0 < event.filled <= order.quantity
-            case OrderMoved():
+            case TriggerMoved():
                 before = pair.stops.get(order.perm_id)
                 assert before is None or (order.stop_price - before) * order.side.sign < 0
                 pair.stops[order.perm_id] = order.stop_price
-            case Ended():
+            case VenueOrderEnded():
                 assert order.status == "Cancelled"
     shown = pair.exchange.quote("SPY")
     for side in Side:

@@ -122,7 +122,7 @@ def test_a_position_worth_a_thousand_ties_up(model, instrument, quantity, initia
 def test_margin_to_keep_a_position_can_be_less_than_to_open_it():
     account = Account("DU1", {"USD": Decimal(0)})
     account.book(STOCK, Decimal(10), Decimal(100))
-    worth = account.worth(UNIVERSE, lambda name: Decimal(100), RegTMargin())
+    worth = account.valuation(UNIVERSE, lambda name: Decimal(100), RegTMargin())
     assert (worth.margin, worth.maintenance) == (500, 250)
 
 
@@ -183,12 +183,12 @@ def test_models_are_chosen_by_name_and_the_defaults_are_the_simple_ones():
     ("names", "words"),
     [
         ({"calendar": "XNOWHERE"}, "calendar 'XNOWHERE' is unknown"),
-        ({"fees": "free"}, "fees 'free' are unknown; write one of fixed, tiered, none"),
+        ({"fees": "free"}, "fees 'free' are unknown; use one of fixed, tiered, none"),
         ({"margin": "lots"}, "margin 'lots' is unknown"),
-        ({"borrow": ["SPY"]}, "borrow 'SPY' is not a name and a number of shares; write it as GME=1000"),
+        ({"borrow": ["SPY"]}, "borrow 'SPY' is not a name and a number of shares; use the form GME=1000"),
         ({"latency_ms": -1}, "must not be negative"),
     ],
 )
-def test_an_unknown_name_is_told_in_a_sentence(names, words):
+def test_an_unknown_name_is_reported_in_a_sentence(names, words):
     with pytest.raises(ValueError, match=words):
         choose_models(**names)

@@ -1,14 +1,14 @@
 """Accounts at the gateway: positions, values, profit and loss, advisors."""
 
-from mats.gateway.accounts.account_service import AccountService, Handler
-from mats.gateway.accounts.advisors import Advisors, is_advisor
-from mats.gateway.accounts.pnl import PULSE_SECONDS, PnlTracker
+from mats.gateway.accounts.account_service import AccountService, RequestHandler
+from mats.gateway.accounts.advisors import AdvisorService, is_advisor
+from mats.gateway.accounts.pnl import PNL_INTERVAL_SECONDS, PnlTracker
 
 __all__ = [
-    "PULSE_SECONDS",
+    "PNL_INTERVAL_SECONDS",
     "AccountService",
-    "Advisors",
-    "Handler",
+    "AdvisorService",
     "PnlTracker",
+    "RequestHandler",
     "is_advisor",
 ]

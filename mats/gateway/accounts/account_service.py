@@ -9,7 +9,7 @@ from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, Message, responses
 from mats.model import AccountId, Clock, Instrument, InstrumentId
 from mats.venue.markets import Universe
-from mats.venue.matching import BASE, Account, Mark, Worth, account_values
+from mats.venue.matching import BASE, Account, AccountValuation, Mark, account_values
 from mats.venue.models import MarginModel
 
 SUMMARY_LIMIT = 2
@@ -22,7 +22,7 @@ UNKNOWN_ACCOUNT = "Error validating request.-'bN' : cause - Invalid account code
 
 
 class MultiSubscription(NamedTuple):
-    """Whose values, of which model, and whether only cash and net liquidation."""
+    """An account name, a model, and whether only cash and net liquidation are wanted."""
 
     account: str
     model: str
@@ -30,95 +30,95 @@ class MultiSubscription(NamedTuple):
 
 
 T = TypeVar("T")
-Table = dict[tuple[int, int], T]
+SubscriptionTable = dict[tuple[int, int], T]
 """Subscriptions by client id and request id."""
 
-Handler = Callable[[ClientSession, Fields], None]
+RequestHandler = Callable[[ClientSession, Fields], None]
 
 
 class AccountService:
-    """The accounts, and the subscriptions to them. A trade's news leave at the end of the turn, once per instrument."""
+    """The accounts, and the subscriptions to them. Changes are sent before the next flush, once per instrument."""
 
     def __init__(
         self,
-        hub: ClientRegistry,
+        clients: ClientRegistry,
         state: GatewayState,
         clock: Clock,
         universe: Universe,
         mark: Mark,
         margin: MarginModel,
     ) -> None:
-        self._hub, self._state, self._clock = hub, state, clock
+        self._clients, self._state, self._clock = clients, state, clock
         self._universe, self._mark, self._margin = universe, mark, margin
         self.accounts: dict[AccountId, Account] = {}
-        self._positions: set[int] = set()
-        self._updates: dict[int, AccountId] = {}
-        self._multi: Table[MultiSubscription] = {}
-        self._summaries: Table[tuple[str, str]] = {}
-        self._position_lines: Table[tuple[AccountId, str]] = {}
-        self._news: dict[tuple[AccountId, InstrumentId], None] = {}
-        hub.at_end_of_turn(self._tell_news)
+        self._position_subscribers: set[int] = set()
+        self._update_subscribers: dict[int, AccountId] = {}
+        self._multi_values: SubscriptionTable[MultiSubscription] = {}
+        self._summaries: SubscriptionTable[tuple[str, str]] = {}
+        self._multi_positions: SubscriptionTable[tuple[AccountId, str]] = {}
+        self._changes: dict[tuple[AccountId, InstrumentId], None] = {}
+        clients.before_flush(self._send_changes)
 
-    def open(self, names: tuple[AccountId, ...], cash: Decimal) -> None:
-        """Brings back the stored accounts; a name that is new starts with `cash` of the base currency."""
+    def load(self, names: tuple[AccountId, ...], cash: Decimal) -> None:
+        """Loads the stored accounts; a new one starts with `cash` in the base currency."""
         stored = self._state.load("account", Account)
         for name in names:
             self.accounts[name] = stored.get(name) or Account(name, {"USD": cash})
             self._state.put("account", name, self.accounts[name])
             for instrument in self.accounts[name].holdings:
-                self._universe.wake(instrument)
+                self._universe.activate(instrument)
 
-    def replace(self, account: Account) -> None:
-        """Takes back an earlier state of an account; nobody is told."""
+    def restore(self, account: Account) -> None:
+        """Restores an earlier state of an account without notifying subscribers."""
         self.accounts[account.id] = account
         self._state.put("account", account.id, account)
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             6: self._account_updates,
             61: self._request_positions,
             62: self._request_summary,
             63: lambda session, fields: _cancel(self._summaries, session, fields),
-            64: lambda session, fields: self._positions.discard(session.client_id),
+            64: lambda session, fields: self._position_subscribers.discard(session.client_id),
             74: self._request_positions_multi,
-            75: lambda session, fields: _cancel(self._position_lines, session, fields),
+            75: lambda session, fields: _cancel(self._multi_positions, session, fields),
             76: self._request_multi,
-            77: lambda session, fields: _cancel(self._multi, session, fields),
+            77: lambda session, fields: _cancel(self._multi_values, session, fields),
         }
 
-    def forget(self, client_id: int) -> None:
-        """Drops the subscriptions of a client that has left."""
-        self._positions.discard(client_id)
-        self._updates.pop(client_id, None)
-        _drop(self._multi, client_id)
-        _drop(self._summaries, client_id)
-        _drop(self._position_lines, client_id)
+    def remove_client(self, client_id: int) -> None:
+        """Drops the subscriptions of a client that has disconnected."""
+        self._position_subscribers.discard(client_id)
+        self._update_subscribers.pop(client_id, None)
+        _remove_client(self._multi_values, client_id)
+        _remove_client(self._summaries, client_id)
+        _remove_client(self._multi_positions, client_id)
 
-    def worth(self, account: Account) -> Worth:
-        return account.worth(self._universe, self._mark, self._margin)
+    def valuation(self, account: Account) -> AccountValuation:
+        return account.valuation(self._universe, self._mark, self._margin)
 
-    def changed(self, account: Account, instrument: Instrument) -> None:
-        """Notes a trade; subscribers hear of it at the end of the turn."""
+    def queue_change(self, account: Account, instrument: Instrument) -> None:
+        """Stores a traded account and queues the change for its subscribers."""
         self._state.put("account", account.id, account)
-        self._news[account.id, instrument.id] = None
+        self._changes[account.id, instrument.id] = None
 
-    def moved(self, account: Account, instrument: InstrumentId) -> None:
-        """Notes what came, left or was split without a trade; subscribers hear of it at the end of the turn."""
-        self._universe.wake(instrument)
-        self.changed(account, self._universe.instrument(instrument))
-        self._hub.wake()
+    def publish_change(self, account: Account, instrument: InstrumentId) -> None:
+        """Stores a change without a trade (transfer, split) and schedules its delivery to subscribers."""
+        self._universe.activate(instrument)
+        self.queue_change(account, self._universe.instrument(instrument))
+        self._clients.schedule_flush()
 
-    def refresh(self) -> None:
+    def publish_all(self) -> None:
         """Sends account values and portfolio to their subscribers, as a gateway does every three minutes."""
-        for client_id, name in self._updates.items():
+        for client_id, name in self._update_subscribers.items():
             self._send_account(client_id, self.accounts[name])
         self._send_subscriptions(set(self.accounts))
-        self._hub.wake()
+        self._clients.schedule_flush()
 
     # positions
 
     def _request_positions(self, session: ClientSession, fields: Fields) -> None:
-        self._positions.add(session.client_id)
+        self._position_subscribers.add(session.client_id)
         for account in self.accounts.values():
             for name, holding in account.holdings.items():
                 if holding.quantity:
@@ -132,11 +132,11 @@ class AccountService:
     def _request_positions_multi(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)
         request_id, name, model = fields.integer(), fields.text(), fields.text()
-        accounts = self._named(name)
+        accounts = self._matching_accounts(name)
         if not accounts:
             session.send(responses.error(request_id, 321, UNKNOWN_ACCOUNT.format(name)))
             return
-        self._position_lines[session.client_id, request_id] = (name, model)
+        self._multi_positions[session.client_id, request_id] = (name, model)
         for account in accounts:
             for instrument, holding in account.holdings.items():
                 if holding.quantity:
@@ -147,8 +147,8 @@ class AccountService:
         _, _, account_id, *rest = self._position(account, name)
         return responses.position_multi(request_id, str(account_id), tuple(rest), model)
 
-    def _named(self, name: str) -> list[Account]:
-        """The account of a name; all of them where it says so or nothing; none where it is unknown."""
+    def _matching_accounts(self, name: str) -> list[Account]:
+        """The account with this name; all accounts for an empty name or `All`; none if it is unknown."""
         if name in ("", "All"):
             return list(self.accounts.values())
         account = self.accounts.get(name)
@@ -160,33 +160,35 @@ class AccountService:
         fields.skip(1)
         subscribe, name = fields.flag(), fields.text()
         if not subscribe:
-            self._updates.pop(session.client_id, None)
+            self._update_subscribers.pop(session.client_id, None)
             return
         account = self.accounts.get(name or next(iter(self.accounts)))
         if account is None:
             session.send(responses.error(-1, 321, UNKNOWN_ACCOUNT.format(name)))
             return
         others = [
-            client for client, other in self._updates.items() if (client, other) != (session.client_id, account.id)
+            client
+            for client, other in self._update_subscribers.items()
+            if (client, other) != (session.client_id, account.id)
         ]
-        if any(self._updates[client] != account.id and client != session.client_id for client in others):
-            words = "Unable to subscribe to account as the following clients are subscribed to a different account:"
-            session.send(responses.error(-1, 2101, f"{words} {','.join(map(str, others))}"))
+        if any(self._update_subscribers[client] != account.id and client != session.client_id for client in others):
+            text = "Unable to subscribe to account as the following clients are subscribed to a different account:"
+            session.send(responses.error(-1, 2101, f"{text} {','.join(map(str, others))}"))
             return
-        self._updates[session.client_id] = account.id
+        self._update_subscribers[session.client_id] = account.id
         self._send_account(session.client_id, account)
         session.send(responses.account_download_end(account.id))
 
     def _send_account(self, client_id: int, account: Account) -> None:
         for tag, value, currency in self.values(account):
-            self._hub.tell(client_id, responses.account_value(account.id, tag, value, currency))
+            self._clients.send(client_id, responses.account_value(account.id, tag, value, currency))
         for name in account.holdings:
-            self._hub.tell(client_id, self._portfolio_value(account, name))
-        self._hub.tell(client_id, responses.account_time(self._clock.now()))
+            self._clients.send(client_id, self._portfolio_value(account, name))
+        self._clients.send(client_id, responses.account_time(self._clock.now()))
 
     def values(self, account: Account) -> list[tuple[str, str, str]]:
-        """Tag, value, currency of each account value, at the present marks."""
-        return account_values(account, self.worth(account), self._universe, self._mark)
+        """Tag, value, currency of each account value, at the current marks."""
+        return account_values(account, self.valuation(account), self._universe, self._mark)
 
     def _portfolio_value(self, account: Account, name: InstrumentId) -> Message:
         holding = account.holdings[name]
@@ -202,26 +204,28 @@ class AccountService:
     def _request_multi(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)
         request_id, name, model, ledger = fields.integer(), fields.text(), fields.text(), fields.flag()
-        accounts = self._named(name)
+        accounts = self._matching_accounts(name)
         if not accounts:
             session.send(responses.error(request_id, 321, UNKNOWN_ACCOUNT.format(name)))
             return
-        self._multi[session.client_id, request_id] = MultiSubscription(name, model, ledger)
+        self._multi_values[session.client_id, request_id] = MultiSubscription(name, model, ledger)
         self._send_multi(session.client_id, request_id, accounts)
         session.send(responses.account_update_multi_end(request_id))
 
     def _send_multi(self, client_id: int, request_id: int, accounts: list[Account]) -> None:
-        wish = self._multi[client_id, request_id]
+        subscription = self._multi_values[client_id, request_id]
         for account in accounts:
             for tag, value, currency in self.values(account):
-                if not wish.ledger or tag in LEDGER_TAGS or tag == "NetLiquidation":
-                    message = responses.account_update_multi(request_id, account.id, wish.model, tag, value, currency)
-                    self._hub.tell(client_id, message)
+                if not subscription.ledger or tag in LEDGER_TAGS or tag == "NetLiquidation":
+                    message = responses.account_update_multi(
+                        request_id, account.id, subscription.model, tag, value, currency
+                    )
+                    self._clients.send(client_id, message)
 
     def _request_summary(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)
         request_id, group, tags = fields.integer(), fields.text(), fields.text()
-        if not self._named(group):
+        if not self._matching_accounts(group):
             session.send(responses.error(request_id, 321, UNKNOWN_ACCOUNT.format(group)))
             return
         if sum(client_id == session.client_id for client_id, _ in self._summaries) >= SUMMARY_LIMIT:
@@ -236,49 +240,49 @@ class AccountService:
         group, tags = self._summaries[client_id, request_id]
         wanted = {tag.strip() for tag in tags.split(",")}
         ledgers = {tag.partition(":")[2] or BASE for tag in wanted if tag.startswith("$LEDGER")}
-        for account in self._named(group):
+        for account in self._matching_accounts(group):
             for tag, value, currency in self.values(account) if account.id in touched else ():
                 in_ledger = tag in LEDGER_TAGS and ("ALL" in ledgers or currency in ledgers)
                 if tag in wanted or "All" in wanted or in_ledger:
                     message = responses.account_summary(request_id, account.id, tag, value, currency)
-                    self._hub.tell(client_id, message)
+                    self._clients.send(client_id, message)
 
-    # news
+    # changes
 
-    def _tell_news(self) -> None:
-        if not self._news:
+    def _send_changes(self) -> None:
+        if not self._changes:
             return
-        news, self._news = self._news, {}
-        touched = {name for name, _ in news}
-        for account_id, instrument in news:
+        changes, self._changes = self._changes, {}
+        touched = {name for name, _ in changes}
+        for account_id, instrument in changes:
             account = self.accounts[account_id]
-            for client_id in self._positions:
-                self._hub.tell(client_id, self._position(account, instrument))
-            for (client_id, request_id), (name, model) in self._position_lines.items():
-                if account in self._named(name):
-                    self._hub.tell(client_id, self._position_multi(request_id, account, instrument, model))
-            for client_id, name in self._updates.items():
+            for client_id in self._position_subscribers:
+                self._clients.send(client_id, self._position(account, instrument))
+            for (client_id, request_id), (name, model) in self._multi_positions.items():
+                if account in self._matching_accounts(name):
+                    self._clients.send(client_id, self._position_multi(request_id, account, instrument, model))
+            for client_id, name in self._update_subscribers.items():
                 if name == account_id:
-                    self._hub.tell(client_id, self._portfolio_value(account, instrument))
-        for client_id, name in self._updates.items():
+                    self._clients.send(client_id, self._portfolio_value(account, instrument))
+        for client_id, name in self._update_subscribers.items():
             if name in touched:
                 for value in self.values(self.accounts[name]):
-                    self._hub.tell(client_id, responses.account_value(name, *value))
+                    self._clients.send(client_id, responses.account_value(name, *value))
         self._send_subscriptions(touched)
 
     def _send_subscriptions(self, touched: set[AccountId]) -> None:
-        for (client_id, request_id), wish in self._multi.items():
-            accounts = [account for account in self._named(wish.account) if account.id in touched]
+        for (client_id, request_id), subscription in self._multi_values.items():
+            accounts = [account for account in self._matching_accounts(subscription.account) if account.id in touched]
             self._send_multi(client_id, request_id, accounts)
         for client_id, request_id in self._summaries:
             self._send_summary(client_id, request_id, touched)
 
 
-def _cancel(table: Table[T], session: ClientSession, fields: Fields) -> None:
+def _cancel(table: SubscriptionTable[T], session: ClientSession, fields: Fields) -> None:
     fields.skip(1)
     table.pop((session.client_id, fields.integer()), None)
 
 
-def _drop(table: Table[T], client_id: int) -> None:
+def _remove_client(table: SubscriptionTable[T], client_id: int) -> None:
     for key in [key for key in table if key[0] == client_id]:
         del table[key]

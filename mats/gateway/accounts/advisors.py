@@ -1,12 +1,12 @@
 """Several accounts under one login: linked accounts, or the clients of an advisor.
 
-The login is an advisor's where the first account is one: its name begins with F, or with DF on paper. Source: IB's
+The login is an advisor's if the first account is one: its name begins with F, or with DF on paper. Source: IB's
 documentation of financial advisors.
 """
 
 from collections.abc import Collection, Iterable
 
-from mats.gateway.accounts.account_service import Handler
+from mats.gateway.accounts.account_service import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, responses
 from mats.model import AccountId
 
@@ -21,13 +21,13 @@ def is_advisor(accounts: Collection[AccountId]) -> bool:
     return next(iter(accounts), "").startswith(("F", "DF"))
 
 
-class Advisors:
-    """Questions about an advisor's accounts. The one group is `All`: it cannot be changed, nor named by an order."""
+class AdvisorService:
+    """Requests about an advisor's accounts. The only group is `All`: it cannot be changed, nor used by an order."""
 
     def __init__(self, accounts: Iterable[AccountId]) -> None:
         self._accounts = tuple(accounts)
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {18: self._data, 19: self._replace, 80: self._family_codes}
 
     def _data(self, session: ClientSession, fields: Fields) -> None:
@@ -47,8 +47,8 @@ class Advisors:
             session.send(responses.error(-1, 321, f"Error validating request.-'bk' : cause - No data of kind {kind}"))
 
     def _replace(self, session: ClientSession, fields: Fields) -> None:
-        words = "The groups of the paper gateway cannot be changed" if is_advisor(self._accounts) else NOT_AN_ADVISOR
-        session.send(responses.error(-1, 321, f"Error validating request.-'bl' : cause - {words}"))
+        text = "The groups of the paper gateway cannot be changed" if is_advisor(self._accounts) else NOT_AN_ADVISOR
+        session.send(responses.error(-1, 321, f"Error validating request.-'bl' : cause - {text}"))
 
     def _family_codes(self, session: ClientSession, fields: Fields) -> None:
         codes = ((name, "") for name in self._accounts)

@@ -1,35 +1,35 @@
-"""What clients ask about contracts: details, option chains, symbols that match, price rules."""
+"""Contract requests: details, option chains, matching symbols, market rules."""
 
 from itertools import groupby
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, contract_messages, contract_query, responses
 from mats.model import Clock, Instrument, SecType, to_datetime
 from mats.venue.markets import VENUES, ContractQuery, Hours, Universe
 
 UNKNOWN = "No security definition has been found for the request"
 AMBIGUOUS = "The contract description specified for {} is ambiguous."
-MOST_SAMPLES = 16
+MAX_SAMPLES = 16
 """Symbols in one answer. Source: IB's documentation of reqMatchingSymbols."""
 
 
-class Contracts:
-    """Answers from the universe; it changes nothing."""
+class ContractService:
+    """Answers contract requests from the universe; read-only."""
 
     def __init__(self, clock: Clock, universe: Universe, hours: Hours) -> None:
         self._clock, self._universe, self._hours = clock, universe, hours
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {9: self._details, 78: self._option_chain, 81: self._matching, 91: self._market_rule}
 
     def resolve(self, session: ClientSession, request_id: int, fields: Fields) -> Instrument | None:
-        """Reads a contract; where it is not exactly one, the client gets error 200 and the answer is None."""
+        """Reads a contract; unless it matches exactly one instrument, sends error 200 and returns None."""
         query = contract_query(fields)
         found = self._universe.find(query)
         if len(found) == 1:
             return found[0]
-        words = AMBIGUOUS.format(query.symbol or query.local_symbol) if found else UNKNOWN
-        session.send(responses.error(request_id, 200, words))
+        text = AMBIGUOUS.format(query.symbol or query.local_symbol) if found else UNKNOWN
+        session.send(responses.error(request_id, 200, text))
         return None
 
     def _details(self, session: ClientSession, fields: Fields) -> None:
@@ -53,11 +53,11 @@ class Contracts:
         return [instrument for instrument in instruments if not instrument.expiry or instrument.expiry >= today]
 
     def _option_chain(self, session: ClientSession, fields: Fields) -> None:
-        """One page an exchange. The exchange of options on futures is empty for options on stocks."""
+        """Sends one page per exchange. The exchange of options on futures is empty for options on stocks."""
         request_id, symbol = fields.integer(), fields.text()
         fields.skip(1)
         sec_type, con_id = fields.text(), fields.integer()
-        underlying = self._universe.with_con_id(con_id)
+        underlying = self._universe.by_con_id(con_id)
         if underlying is None or (underlying.symbol, underlying.sec_type) != (symbol, sec_type):
             session.send(responses.error(request_id, 200, UNKNOWN))
             return
@@ -71,7 +71,7 @@ class Contracts:
 
     def _matching(self, session: ClientSession, fields: Fields) -> None:
         request_id, pattern = fields.integer(), fields.text()
-        found = self._universe.matching(pattern)[:MOST_SAMPLES] if pattern else []
+        found = self._universe.search(pattern)[:MAX_SAMPLES] if pattern else []
         samples = [(instrument, self._derivatives(instrument)) for instrument in found]
         session.send(contract_messages.symbol_samples(request_id, samples))
 
@@ -83,7 +83,7 @@ class Contracts:
         rule = fields.integer()
         increments = contract_messages.MARKET_RULES.get(rule)
         if increments is None:
-            words = f"Error validating request.-'cx' : cause - Market rule {rule} is unknown"
-            session.send(responses.error(-1, 321, words))
+            text = f"Error validating request.-'cx' : cause - Market rule {rule} is unknown"
+            session.send(responses.error(-1, 321, text))
         else:
             session.send(contract_messages.market_rule(rule, increments))

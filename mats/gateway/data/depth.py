@@ -1,7 +1,7 @@
-"""Market depth: a ladder of prices under the quote.
+"""Market depth: synthetic price levels behind the quote.
 
-The first row is the quote itself; each further one is a tick away, with a size drawn from its price. A trade never
-reaches beyond the first row: depth is for looking at.
+The first row is the quote itself; each further one is a tick away, with a size derived from its price. Orders never
+trade beyond the first row: depth is for display only.
 """
 
 from itertools import zip_longest
@@ -10,14 +10,14 @@ from typing import NamedTuple
 import msgspec
 
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.data.contracts import Contracts
+from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.subscriptions import Subscriptions
 from mats.gateway.protocol import ClientSession, Fields, Message, data_messages, responses
 from mats.model import Quote, SecType
 from mats.venue.markets import Universe
 from mats.venue.matching import Exchange
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 INSERT, UPDATE = 0, 1
 ASK, BID = 0, 1
 MARKET_MAKERS = ("ARCA", "NASDAQ", "BATS", "NYSE", "IEX")
@@ -43,14 +43,14 @@ class DepthSubscription(msgspec.Struct, frozen=True):
     smart: bool
 
 
-class Depth:
-    """Subscriptions to ladders, at most `most` of them."""
+class MarketDepth:
+    """Subscriptions to market depth, at most `limit` of them."""
 
     def __init__(
-        self, hub: ClientRegistry, universe: Universe, contracts: Contracts, exchange: Exchange, most: int
+        self, clients: ClientRegistry, universe: Universe, contracts: ContractService, exchange: Exchange, limit: int
     ) -> None:
-        self._hub, self._universe, self._contracts, self._exchange = hub, universe, contracts, exchange
-        self._most = most
+        self._clients, self._universe, self._contracts, self._exchange = clients, universe, contracts, exchange
+        self._limit = limit
         self.subscriptions: Subscriptions[DepthSubscription] = Subscriptions()
 
     def request(self, session: ClientSession, fields: Fields) -> bool:
@@ -60,19 +60,19 @@ class Depth:
         instrument = self._contracts.resolve(session, request_id, fields)
         if instrument is None:
             return False
-        wish = DepthSubscription(min(max(fields.integer(), 1), MOST_ROWS), smart=fields.flag())
+        options = DepthSubscription(min(max(fields.integer(), 1), MAX_ROWS), smart=fields.flag())
         if instrument.sec_type is SecType.INDEX:
-            words = "Deep market data is not supported for this combination of security type/exchange"
-            session.send(responses.error(request_id, 10092, words))
+            text = "Deep market data is not supported for this combination of security type/exchange"
+            session.send(responses.error(request_id, 10092, text))
             return False
-        if len(self.subscriptions) >= self._most:
-            words = f"Max number ({self._most}) of market depth requests has been reached"
-            session.send(responses.error(request_id, 309, words))
+        if len(self.subscriptions) >= self._limit:
+            text = f"Max number ({self._limit}) of market depth requests has been reached"
+            session.send(responses.error(request_id, 309, text))
             return False
-        self.subscriptions.add((session.client_id, request_id), instrument.id, wish)
+        self.subscriptions.add((session.client_id, request_id), instrument.id, options)
         quote = self._exchange.quote(instrument.id)
         if quote:
-            session.send(*self._changes(request_id, wish, quote, None))
+            session.send(*self._changes(request_id, options, quote, None))
         return True
 
     def exchanges(self, session: ClientSession, fields: Fields) -> None:
@@ -80,21 +80,23 @@ class Depth:
         session.send((80, len(rows), *(field for row in rows for field in row)))
 
     def on_quote(self, quote: Quote, before: Quote | None) -> None:
-        for (client_id, request_id), wish in self.subscriptions.of(quote.instrument).items():
-            self._hub.tell(client_id, *self._changes(request_id, wish, quote, before))
+        for (client_id, request_id), options in self.subscriptions.on(quote.instrument).items():
+            self._clients.send(client_id, *self._changes(request_id, options, quote, before))
 
-    def _changes(self, request_id: int, wish: DepthSubscription, quote: Quote, before: Quote | None) -> list[Message]:
+    def _changes(
+        self, request_id: int, options: DepthSubscription, quote: Quote, before: Quote | None
+    ) -> list[Message]:
         listing = self._universe.listing(quote.instrument)
         tick = float(listing.instrument.tick_size)
         messages: list[Message] = []
         for side in (ASK, BID):
-            new = ladder(quote, side, wish.rows, tick, listing.lot)
-            old = ladder(before, side, wish.rows, tick, listing.lot) if before else []
+            new = depth_rows(quote, side, options.rows, tick, listing.lot)
+            old = depth_rows(before, side, options.rows, tick, listing.lot) if before else []
             for position, (row, was) in enumerate(zip_longest(new, old)):
                 if row is None or row == was:
                     continue
                 operation = INSERT if was is None else UPDATE
-                if wish.smart:
+                if options.smart:
                     maker = MARKET_MAKERS[position % len(MARKET_MAKERS)]
                     messages.append(data_messages.smart_depth(request_id, position, maker, operation, side, *row))
                 else:
@@ -102,8 +104,8 @@ class Depth:
         return messages
 
 
-def ladder(quote: Quote, side: int, rows: int, tick: float, lot: int) -> list[DepthRow]:
-    """The rows of one side, best first; none where that side is not quoted."""
+def depth_rows(quote: Quote, side: int, rows: int, tick: float, lot: int) -> list[DepthRow]:
+    """The rows of one side, best first; none if that side is not quoted."""
     best, size, step = (quote.ask, quote.ask_size, tick) if side == ASK else (quote.bid, quote.bid_size, -tick)
     if best <= 0:
         return []

@@ -1,4 +1,4 @@
-"""The past: bars, ticks, histograms, the first instant, trading sessions."""
+"""Historical data: bars, ticks, histograms, head timestamps, trading schedules."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,50 +6,50 @@ from itertools import groupby
 
 import msgspec
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.data.bar_and_tick_streams import LiveBars
-from mats.gateway.data.contracts import Contracts
+from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.historical_requests import (
     DURATIONS,
     MONTH,
     NO_DATA,
+    PACING_VIOLATION,
     PRICES,
     SCHEDULE,
-    VIOLATION,
     WEEK,
     BarRequest,
     HistoricalPacing,
-    bar_request,
-    refusal,
+    check_bar_request,
+    read_bar_request,
 )
-from mats.gateway.protocol import ClientSession, Fields, Message, WireError, contract_messages, instant, responses
+from mats.gateway.protocol import ClientSession, Fields, Message, WireError, contract_messages, parse_time, responses
 from mats.gateway.protocol import historical_messages as wire
 from mats.model import DAY, SECOND, Bar, Clock, Instrument, Nanos, to_datetime
 from mats.venue.markets import BarHistory, Hours, SessionPhase, join_bars
 
-MOST_TICKS = 1000
+MAX_TICKS = 1000
 """Ticks in one answer. Source: IB's documentation of reqHistoricalTicks."""
 TICK_SECONDS = 5
-"""The past is kept in pieces of so many seconds: a tick of the past is the end of one."""
+"""History has a resolution of this many seconds: a historical tick is the end of one such bar."""
 
 
-class Historical:
-    """Answers from the history. `pacing` is None where nobody counts."""
+class HistoricalDataService:
+    """Answers historical requests. `pacing` None means unlimited."""
 
     def __init__(
         self,
         clock: Clock,
-        contracts: Contracts,
+        contracts: ContractService,
         history: BarHistory,
         hours: Hours,
-        growing: LiveBars,
+        live_bars: LiveBars,
         pacing: HistoricalPacing | None,
         on_subscribe: Callable[[], None],
     ) -> None:
         self._clock, self._contracts, self._history, self._hours = clock, contracts, history, hours
-        self._growing, self._pacing, self._on_subscribe = growing, pacing, on_subscribe
+        self._live_bars, self._pacing, self._on_subscribe = live_bars, pacing, on_subscribe
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             20: self._bars,
             25: self._cancel,
@@ -66,51 +66,51 @@ class Historical:
         if instrument is None:
             return
         now = self._clock.now()
-        request = bar_request(request_id, instrument, fields)
+        request = read_bar_request(request_id, instrument, fields)
         if isinstance(request, tuple):
             session.send(responses.error(request_id, *request))
             return
-        refused = refusal(request, now) or self._paced(request)
-        if refused:
-            session.send(responses.error(request_id, *refused))
+        reply = check_bar_request(request, now) or self._check_bar_pacing(request)
+        if reply:
+            session.send(responses.error(request_id, *reply))
             return
         end = min(request.end or now, now)
         if request.what == SCHEDULE:
             session.send(contract_messages.schedule(request_id, instrument, self._hours, end - request.span, end))
             return
-        bars = self._inside(request, self._made(request, end))
+        bars = self._within_sessions(request, self._build_bars(request, end))
         if bars or request.keep:
             session.send(wire.historical_data(request_id, bars, end - request.span, end, request.date_format))
         else:
             session.send(responses.error(request_id, 162, NO_DATA))
         if request.keep:
-            self._growing.open(session, request, now)
+            self._live_bars.open(session, request, now)
             self._on_subscribe()
 
-    def _paced(self, request: BarRequest) -> tuple[int, str] | None:
+    def _check_bar_pacing(self, request: BarRequest) -> tuple[int, str] | None:
         if not request.small or request.what == SCHEDULE:
             return None
         series = (request.instrument.id, request.what)
         same = msgspec.structs.replace(request, request_id=0)
-        return self._admitted(series, same, 2 if request.what == "BID_ASK" else 1)
+        return self._check_pacing(series, same, 2 if request.what == "BID_ASK" else 1)
 
-    def _admitted(self, series: tuple[str, str], request: object, weight: int = 1) -> tuple[int, str] | None:
-        fits = self._pacing is None or self._pacing.admit(series, request, weight)
-        return None if fits else (162, VIOLATION)
+    def _check_pacing(self, series: tuple[str, str], request: object, weight: int = 1) -> tuple[int, str] | None:
+        admitted = self._pacing is None or self._pacing.admit(series, request, weight)
+        return None if admitted else (162, PACING_VIOLATION)
 
-    def _made(self, request: BarRequest, end: Nanos) -> list[Bar]:
+    def _build_bars(self, request: BarRequest, end: Nanos) -> list[Bar]:
         name, start = request.instrument.id, end - request.span
         if request.what == "BID_ASK":
             sides = (self._history.bars(name, start, end, request.seconds, kind) for kind in ("BID", "ASK"))
-            return [_both(bid, ask) for bid, ask in zip(*sides, strict=True)]
+            return [_bid_ask_bar(bid, ask) for bid, ask in zip(*sides, strict=True)]
         kind = PRICES[request.what]
         if request.seconds not in (WEEK, MONTH):
             return self._history.bars(name, start, end, request.seconds, kind)
         days = self._history.bars(name, start, end, DAY // SECOND, kind)
         return calendar_bars(days, by_week=request.seconds == WEEK)
 
-    def _inside(self, request: BarRequest, bars: list[Bar]) -> list[Bar]:
-        """The bars that begin while it trades, or in regular hours alone; days on which there is a session."""
+    def _within_sessions(self, request: BarRequest, bars: list[Bar]) -> list[Bar]:
+        """Intraday bars that begin in trading hours, or only in regular ones; daily bars of days with a session."""
         daily, kept = request.seconds >= DAY // SECOND, []
         session = self._hours.session(request.instrument.sec_type, bars[0].start) if bars else None
         for bar in bars:
@@ -118,16 +118,16 @@ class Historical:
                 session = self._hours.session(request.instrument.sec_type, bar.start)
             phase = session.phase(bar.start)
             if daily:
-                fits = session.opens < bar.end
+                admitted = session.opens < bar.end
             else:
-                fits = phase is SessionPhase.REGULAR or (phase is SessionPhase.EXTENDED and not request.regular)
-            if fits:
+                admitted = phase is SessionPhase.REGULAR or (phase is SessionPhase.EXTENDED and not request.regular)
+            if admitted:
                 kept.append(bar)
         return kept
 
     def _cancel(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)
-        self._growing.cancel(session, fields.integer())
+        self._live_bars.cancel(session, fields.integer())
 
     def _head(self, session: ClientSession, fields: Fields) -> None:
         request_id = fields.integer()
@@ -136,14 +136,14 @@ class Historical:
             return
         fields.skip(2)
         what = fields.text()
-        refused = self._admitted((instrument.id, what), ("head", instrument.id, what))
-        if refused:
-            session.send(responses.error(request_id, *refused))
+        reply = self._check_pacing((instrument.id, what), ("head", instrument.id, what))
+        if reply:
+            session.send(responses.error(request_id, *reply))
             return
         session.send(wire.head_timestamp(request_id, self._history.head(instrument.id), fields.integer()))
 
     def _histogram(self, session: ClientSession, fields: Fields) -> None:
-        """Units traded at each price, from the minutes of a period such as `3 days`."""
+        """Units traded at each price, from the minute bars of a period such as `3 days`."""
         request_id = fields.integer()
         instrument = self._contracts.resolve(session, request_id, fields)
         if instrument is None:
@@ -152,8 +152,8 @@ class Historical:
         count, _, unit = fields.text().partition(" ")
         span = int(count) * DURATIONS.get(unit[:1].upper(), 0) if count.isdigit() and len(count) < 4 else 0
         if not 0 < span <= 31 * DAY:
-            words = "Error validating request.-'ch' : cause - Invalid time period; write 3 days"
-            session.send(responses.error(request_id, 321, words))
+            text = "Error validating request.-'ch' : cause - Invalid time period; write 3 days"
+            session.send(responses.error(request_id, 321, text))
             return
         now = self._clock.now()
         counts: Counter[float] = Counter()
@@ -169,30 +169,30 @@ class Historical:
         fields.skip(1)
         begins, ends, count, what = fields.text(), fields.text(), fields.integer(), fields.text()
         try:
-            start, end = (instant(text) if text else 0 for text in (begins, ends))
+            start, end = (parse_time(text) if text else 0 for text in (begins, ends))
         except WireError as error:
             session.send(responses.error(request_id, 10314, f"Start or End Date/Time: {error}."))
             return
-        if bool(start) == bool(end) or not 0 < count <= MOST_TICKS or what not in ("TRADES", "BID_ASK", "MIDPOINT"):
-            words = "One of start and end, 1 to 1000 ticks, and TRADES, BID_ASK or MIDPOINT are asked for"
-            session.send(responses.error(request_id, 321, f"Error validating request.-'cw' : cause - {words}"))
+        if bool(start) == bool(end) or not 0 < count <= MAX_TICKS or what not in ("TRADES", "BID_ASK", "MIDPOINT"):
+            text = "Give either start or end, 1 to 1000 ticks, and one of TRADES, BID_ASK and MIDPOINT"
+            session.send(responses.error(request_id, 321, f"Error validating request.-'cw' : cause - {text}"))
             return
         same = ("ticks", instrument.id, what, start, end, count)
-        refused = self._admitted((instrument.id, what), same, 2 if what == "BID_ASK" else 1)
-        if refused:
-            session.send(responses.error(request_id, *refused))
+        reply = self._check_pacing((instrument.id, what), same, 2 if what == "BID_ASK" else 1)
+        if reply:
+            session.send(responses.error(request_id, *reply))
             return
-        session.send(self._ticks_of(request_id, instrument, what, self._stretch(start, end, count)))
+        session.send(self._ticks_of(request_id, instrument, what, self._time_range(start, end, count)))
 
-    def _stretch(self, start: Nanos, end: Nanos, count: int) -> tuple[Nanos, Nanos]:
-        """From the start forwards, or from the end backwards; never beyond now."""
+    def _time_range(self, start: Nanos, end: Nanos, count: int) -> tuple[Nanos, Nanos]:
+        """The time range forward from the start or backward from the end, never beyond now."""
         span = count * TICK_SECONDS * SECOND
         now = self._clock.now()
         return (start, min(start + span, now)) if start else (min(end, now) - span, min(end, now))
 
-    def _ticks_of(self, request_id: int, instrument: Instrument, what: str, stretch: tuple[Nanos, Nanos]) -> Message:
+    def _ticks_of(self, request_id: int, instrument: Instrument, what: str, time_range: tuple[Nanos, Nanos]) -> Message:
         def bars(kind: str) -> list[Bar]:
-            return self._history.bars(instrument.id, *stretch, TICK_SECONDS, kind)
+            return self._history.bars(instrument.id, *time_range, TICK_SECONDS, kind)
 
         if what == "TRADES":
             return wire.ticks_last(request_id, ((bar.end, bar.close, bar.volume) for bar in bars(what)))
@@ -203,8 +203,8 @@ class Historical:
         return wire.ticks_bid_ask(request_id, ((bid.end, bid.close, ask.close, lot, lot) for bid, ask in sides))
 
 
-def _both(bid: Bar, ask: Bar) -> Bar:
-    """A bar of both sides: the mean bid, the highest ask, the lowest bid, the mean ask. Source: IB's documentation."""
+def _bid_ask_bar(bid: Bar, ask: Bar) -> Bar:
+    """A BID_ASK bar: the mean bid, the highest ask, the lowest bid, the mean ask. Source: IB's documentation."""
     return msgspec.structs.replace(bid, open=bid.wap, high=ask.high, low=bid.low, close=ask.wap)
 
 

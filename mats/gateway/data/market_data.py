@@ -1,13 +1,13 @@
-"""Live market data for clients: who may subscribe to what, and to whom quotes and bars go."""
+"""Live market data for clients: subscriptions, their limits, and the delivery of quotes and bars."""
 
 from collections.abc import Callable
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data.bar_and_tick_streams import LiveBars, RealTimeBars, TickByTick
-from mats.gateway.data.contracts import Contracts
-from mats.gateway.data.depth import Depth
-from mats.gateway.data.subscriptions import Line
+from mats.gateway.data.contracts import ContractService
+from mats.gateway.data.depth import MarketDepth
+from mats.gateway.data.subscriptions import SubscriptionId
 from mats.gateway.data.top_of_book import TopOfBook
 from mats.gateway.pacing import GatewayLimits
 from mats.gateway.protocol import ClientSession, Fields, responses
@@ -24,10 +24,10 @@ class MarketDataService:
 
     def __init__(
         self,
-        hub: ClientRegistry,
+        clients: ClientRegistry,
         clock: Clock,
         universe: Universe,
-        contracts: Contracts,
+        contracts: ContractService,
         exchange: Exchange,
         history: BarHistory,
         limits: GatewayLimits,
@@ -35,15 +35,15 @@ class MarketDataService:
     ) -> None:
         self._exchange, self._limits, self._on_subscribe = exchange, limits, on_subscribe
         self.paused = False
-        self._top = TopOfBook(hub, clock, universe, contracts, exchange, history)
-        self._single = TickByTick(hub, contracts, limits.tick_by_tick)
-        self._depth = Depth(hub, universe, contracts, exchange, limits.depth)
-        self._bars = RealTimeBars(hub, contracts)
-        self.growing = LiveBars(hub, history)
-        streams = (self._top, self._single, self._depth, self._bars, self.growing)
+        self._top = TopOfBook(clients, clock, universe, contracts, exchange, history)
+        self._tick_by_tick = TickByTick(clients, contracts, limits.tick_by_tick)
+        self._depth = MarketDepth(clients, universe, contracts, exchange, limits.depth)
+        self._bars = RealTimeBars(clients, contracts)
+        self.live_bars = LiveBars(clients, history)
+        streams = (self._top, self._tick_by_tick, self._depth, self._bars, self.live_bars)
         self._subscriptions = tuple(stream.subscriptions for stream in streams)
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             1: lambda session, fields: self._opened(self._top.request(session, fields, self._has_room)),
             2: self._cancel_ticks,
@@ -54,34 +54,34 @@ class MarketDataService:
             59: self._top.choose_type,
             82: self._depth.exchanges,
             83: self._smart_components,
-            97: lambda session, fields: self._opened(self._single.request(session, fields)),
-            98: self._cancel_single,
+            97: lambda session, fields: self._opened(self._tick_by_tick.request(session, fields)),
+            98: self._cancel_tick_by_tick,
         }
 
-    def forget(self, client_id: int) -> None:
-        """Drops the subscriptions of a client that has left."""
-        self._top.forget(client_id)
+    def remove_client(self, client_id: int) -> None:
+        """Drops the subscriptions of a client that has disconnected."""
+        self._top.remove_client(client_id)
         for subscriptions in self._subscriptions:
-            subscriptions.drop(lambda line: line[0] == client_id)
+            subscriptions.remove_where(lambda key: key[0] == client_id)
 
     def drop_all(self) -> None:
-        """Loses every subscription, as a gateway does that says 1101."""
+        """Drops every subscription, as a gateway does with error 1101."""
         for subscriptions in self._subscriptions:
-            subscriptions.drop(lambda line: True)
+            subscriptions.remove_where(lambda key: True)
 
-    def lines(self, kind: str) -> list[Line]:
-        """The open lines of `ticks` (of either sort) or `bars`."""
-        streams = (self._bars, self.growing) if kind == "bars" else (self._top, self._single)
-        return [line for stream in streams for line in stream.subscriptions]
+    def open_ids(self, kind: str) -> list[SubscriptionId]:
+        """The open subscriptions of `ticks` (top of book and tick by tick) or `bars`."""
+        streams = (self._bars, self.live_bars) if kind == "bars" else (self._top, self._tick_by_tick)
+        return [key for stream in streams for key in stream.subscriptions]
 
-    # news
+    # market data
 
     def on_quote(self, quote: Quote, before: Quote | None) -> None:
-        """Sends what changed since the quote before it; a market that is closed is silent."""
+        """Sends what changed since the previous quote; nothing while the market is closed."""
         if self.paused or self._closed(quote.instrument, quote.time):
             return
         self._top.on_quote(quote, before)
-        self._single.on_quote(quote, before)
+        self._tick_by_tick.on_quote(quote, before)
         self._depth.on_quote(quote, before)
 
     def on_bars(self, bars: dict[str, list[Bar]]) -> None:
@@ -93,18 +93,18 @@ class MarketDataService:
                 if self._closed(bar.instrument, bar.start):
                     continue
                 self._bars.on_bar(kind, bar)
-                self.growing.on_bar(kind, bar)
+                self.live_bars.on_bar(kind, bar)
 
     def _closed(self, name: InstrumentId, instant: Nanos) -> bool:
         return self._exchange.session(name, instant).phase(instant) is SessionPhase.CLOSED
 
-    def bar_lines(self) -> dict[str, list[InstrumentId]]:
-        """The instruments with bars open at some client, by kind of price."""
-        lines: dict[str, dict[InstrumentId, None]] = {}
-        for stream in (self._bars, self.growing):
-            for kind, names in stream.lines().items():
-                lines.setdefault(kind, {}).update(dict.fromkeys(names))
-        return {kind: list(names) for kind, names in lines.items()}
+    def bar_instruments(self) -> dict[str, list[InstrumentId]]:
+        """The instruments with subscribed bars, by kind of price."""
+        by_kind: dict[str, dict[InstrumentId, None]] = {}
+        for stream in (self._bars, self.live_bars):
+            for kind, names in stream.instruments_by_kind().items():
+                by_kind.setdefault(kind, {}).update(dict.fromkeys(names))
+        return {kind: list(names) for kind, names in by_kind.items()}
 
     # requests
 
@@ -113,7 +113,7 @@ class MarketDataService:
             self._on_subscribe()
 
     def _has_room(self, name: InstrumentId) -> bool:
-        names = {*self._top.subscriptions.names, *self._bars.subscriptions.names}
+        names = {*self._top.subscriptions.instruments, *self._bars.subscriptions.instruments}
         return name in names or len(names) < self._limits.lines
 
     def _cancel_ticks(self, session: ClientSession, fields: Fields) -> None:
@@ -126,15 +126,15 @@ class MarketDataService:
         fields.skip(1)
         request_id = fields.integer()
         if not self._depth.subscriptions.remove((session.client_id, request_id)):
-            words = f"Can't find the subscribed market depth with tickerId:{request_id}"
-            session.send(responses.error(request_id, 310, words))
+            text = f"Can't find the subscribed market depth with tickerId:{request_id}"
+            session.send(responses.error(request_id, 310, text))
 
     def _cancel_bars(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)
         self._bars.subscriptions.remove((session.client_id, fields.integer()))
 
-    def _cancel_single(self, session: ClientSession, fields: Fields) -> None:
-        self._single.subscriptions.remove((session.client_id, fields.integer()))
+    def _cancel_tick_by_tick(self, session: ClientSession, fields: Fields) -> None:
+        self._tick_by_tick.subscriptions.remove((session.client_id, fields.integer()))
 
     def _smart_components(self, session: ClientSession, fields: Fields) -> None:
         rows = SMART_COMPONENTS

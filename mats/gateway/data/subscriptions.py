@@ -1,4 +1,4 @@
-"""Who is subscribed to what: lines by instrument."""
+"""Market data subscriptions, by instrument."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -7,52 +7,52 @@ from mats.model import InstrumentId
 
 T = TypeVar("T")
 
-Line = tuple[int, int]
-"""A subscription: client id and request id."""
+SubscriptionId = tuple[int, int]
+"""Client id and request id."""
 
 
 class Subscriptions(Generic[T]):
-    """Lines with what each wants of its instrument."""
+    """Subscriptions with their options."""
 
     def __init__(self) -> None:
-        self._by_name: dict[InstrumentId, dict[Line, T]] = {}
-        self._names: dict[Line, InstrumentId] = {}
+        self._by_instrument: dict[InstrumentId, dict[SubscriptionId, T]] = {}
+        self._instruments: dict[SubscriptionId, InstrumentId] = {}
 
-    def __contains__(self, line: Line) -> bool:
-        return line in self._names
+    def __contains__(self, subscription: SubscriptionId) -> bool:
+        return subscription in self._instruments
 
-    def __iter__(self) -> Iterator[Line]:
-        return iter(tuple(self._names))
+    def __iter__(self) -> Iterator[SubscriptionId]:
+        return iter(tuple(self._instruments))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._instruments)
 
     @property
-    def names(self) -> list[InstrumentId]:
-        """The instruments that somebody is subscribed to."""
-        return list(self._by_name)
+    def instruments(self) -> list[InstrumentId]:
+        """The instruments with at least one subscription."""
+        return list(self._by_instrument)
 
-    def of(self, name: InstrumentId) -> dict[Line, T]:
-        """The lines of an instrument; not to be changed."""
-        return self._by_name.get(name) or {}
+    def on(self, instrument: InstrumentId) -> dict[SubscriptionId, T]:
+        """The subscriptions to an instrument; must not be modified."""
+        return self._by_instrument.get(instrument) or {}
 
-    def add(self, line: Line, name: InstrumentId, wish: T) -> None:
-        self.remove(line)
-        self._by_name.setdefault(name, {})[line] = wish
-        self._names[line] = name
+    def add(self, subscription: SubscriptionId, instrument: InstrumentId, options: T) -> None:
+        self.remove(subscription)
+        self._by_instrument.setdefault(instrument, {})[subscription] = options
+        self._instruments[subscription] = instrument
 
-    def remove(self, line: Line) -> bool:
-        """Ends a subscription; False where there is none."""
-        name = self._names.pop(line, None)
-        if name is None:
+    def remove(self, subscription: SubscriptionId) -> bool:
+        """Ends a subscription; False if there is none."""
+        instrument = self._instruments.pop(subscription, None)
+        if instrument is None:
             return False
-        lines = self._by_name[name]
-        del lines[line]
-        if not lines:
-            del self._by_name[name]
+        subscriptions = self._by_instrument[instrument]
+        del subscriptions[subscription]
+        if not subscriptions:
+            del self._by_instrument[instrument]
         return True
 
-    def drop(self, gone: Callable[[Line], bool]) -> None:
-        """Ends the subscriptions for which `gone` holds."""
-        for line in [line for line in self._names if gone(line)]:
-            self.remove(line)
+    def remove_where(self, condition: Callable[[SubscriptionId], bool]) -> None:
+        """Ends the subscriptions for which `condition` holds."""
+        for subscription in [subscription for subscription in self._instruments if condition(subscription)]:
+            self.remove(subscription)

@@ -1,4 +1,4 @@
-"""What real gateways do to their clients, on demand: fault plans, and recorded sessions played again."""
+"""Fault injection: failures of real gateways on demand, and replay of recorded sessions."""
 
 from mats.gateway.faults.catalog import FaultPlan, PlanError, load_plan, parse_plan
 from mats.gateway.faults.faults import Faults

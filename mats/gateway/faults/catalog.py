@@ -1,4 +1,4 @@
-"""Fault plans from files, and the numbered behaviours of a real gateway, each with the faults that provoke it."""
+"""Fault plans from files, and the numbered behaviors of real gateways with the faults that provoke them."""
 
 from functools import cache
 from pathlib import Path
@@ -9,11 +9,11 @@ from mats.gateway.faults.plan import AnyFault
 
 
 class PlanError(ValueError):
-    """The plan cannot be read; the message says where and how to mend it."""
+    """The plan cannot be read; the message says where and why."""
 
 
 class CatalogRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One known behaviour of a real gateway, and the faults that provoke it. `always`: it is so without any."""
+    """A known behavior of real gateways, and the faults that provoke it. `always`: what happens without any."""
 
     number: int
     name: str
@@ -22,7 +22,7 @@ class CatalogRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FaultPlan(msgspec.Struct, frozen=True):
-    """Faults, and the seed of their chances and shuffles."""
+    """Faults, and the seed of their random choices."""
 
     faults: tuple[AnyFault, ...] = ()
     seed: int = 1
@@ -34,7 +34,7 @@ class _Rows(msgspec.Struct, frozen=True):
 
 @cache
 def load_rows() -> dict[int, CatalogRow]:
-    """The known behaviours by number, from the file beside this module."""
+    """The known behaviors by number, from the file beside this module."""
     source = Path(__file__).with_name("catalog.toml").read_bytes()
     return {row.number: row for row in msgspec.toml.decode(source, type=_Rows).row}
 
@@ -42,21 +42,21 @@ def load_rows() -> dict[int, CatalogRow]:
 def parse_plan(document: object, origin: str) -> FaultPlan:
     """A plan from `seed`, `rows` (numbers) and `fault` (tables with `do`). Raises PlanError."""
     if not isinstance(document, dict) or set(document) - {"seed", "rows", "fault"}:
-        raise PlanError(f"{origin}: a fault plan has seed, rows and fault tables and nothing else")
+        raise PlanError(f"{origin}: a fault plan has only seed, rows and fault tables")
     try:
         wanted = msgspec.convert(document.get("rows", []), tuple[int, ...])
         own = msgspec.convert(document.get("fault", []), tuple[AnyFault, ...], str_keys=True)
         seed = msgspec.convert(document.get("seed", 1), int)
     except msgspec.ValidationError as error:
         raise PlanError(f"{origin}: {error}") from error
-    return FaultPlan((*(fault for number in wanted for fault in row(number).fault), *own), seed)
+    return FaultPlan((*(fault for number in wanted for fault in catalog_row(number).fault), *own), seed)
 
 
-def row(number: int) -> CatalogRow:
-    """A known behaviour; raises PlanError where there is none of that number."""
+def catalog_row(number: int) -> CatalogRow:
+    """A known behavior; raises PlanError if there is none with this number."""
     rows = load_rows()
     if number not in rows:
-        raise PlanError(f"no behaviour has the number {number}; there are {min(rows)} to {max(rows)}")
+        raise PlanError(f"no behavior has the number {number}; choose {min(rows)} to {max(rows)}")
     return rows[number]
 
 

@@ -1,6 +1,6 @@
-"""The words of IB's errors, and where requests and messages have their ids."""
+"""The texts of IB's errors, and the positions of ids in requests and messages."""
 
-WORDS = {
+ERROR_TEXTS = {
     100: "Max rate of messages per second has been exceeded:max=50 rec=51 (1)",
     101: "Max number of tickers has been reached",
     103: "Duplicate order id",
@@ -59,18 +59,18 @@ WORDS = {
 }
 """Usual texts by code. Source: the message codes in IB's documentation of the TWS API, shortened."""
 
-VERSIONED = frozenset({1, 2, 4, 7, 9, 10, 11, 22, 23, 25, 50, 51, 62, 63, 76, 77})
+VERSIONED_REQUESTS = frozenset({1, 2, 4, 7, 9, 10, 11, 22, 23, 25, 50, 51, 62, 63, 76, 77})
 """Requests with a version field before their id."""
 
-PLAIN = frozenset({3, 20, 52, 54, 69, 78, 80, 81, 87, 90, 92, 93, 94, 95, 96, 97, 98})
+PLAIN_REQUESTS = frozenset({3, 20, 52, 54, 69, 78, 80, 81, 87, 90, 92, 93, 94, 95, 96, 97, 98})
 """Requests whose id is their first field."""
 
-ORDER_ID_AT = {3: 1, 5: 1, 11: 2}
-"""Where messages have the order id."""
+ORDER_ID_FIELD = {3: 1, 5: 1, 11: 2}
+"""The position of the order id in messages."""
 
 
 def request_id(fields: list[str]) -> str:
-    """The id that an answer to a request carries: -1 where it has none."""
+    """The id of the answer to a request: -1 if it has none."""
     number = int(fields[0]) if fields[0].isdigit() else 0
-    at = 2 if number in VERSIONED else 1 if number in PLAIN else 0
+    at = 2 if number in VERSIONED_REQUESTS else 1 if number in PLAIN_REQUESTS else 0
     return fields[at] if 0 < at < len(fields) else "-1"

@@ -1,4 +1,4 @@
-"""What real gateways do to their clients, on demand: hooks for tests in the same process and loop, and fault plans."""
+"""Fault injection: hooks for tests in the same process and event loop, and fault plans."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,14 +9,14 @@ import msgspec
 
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
-from mats.gateway.faults.actions import Actions
-from mats.gateway.faults.catalog import row
-from mats.gateway.faults.error_texts import WORDS
+from mats.gateway.faults.actions import FaultActions
+from mats.gateway.faults.catalog import catalog_row
+from mats.gateway.faults.error_texts import ERROR_TEXTS
 from mats.gateway.faults.plan import AnyFault
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.faults.scheduler import FaultScheduler
 from mats.gateway.faults.target import FaultTarget
-from mats.gateway.faults.traffic import Event, Traffic
+from mats.gateway.faults.traffic import Traffic, TrafficEvent
 from mats.gateway.orders import MASTER, OrderFill, OrderService, OrderStore
 from mats.gateway.protocol import Field, Fields, place_order, responses
 from mats.model import ZERO, AccountId, InstrumentId, Side
@@ -24,51 +24,51 @@ from mats.venue.matching import PRE_SUBMITTED, Exchange, OrderKind, VenueOrder
 
 
 class Faults:
-    """The hooks. Every one takes effect at once; what it sends leaves at the end of the turn.
+    """The hooks. Each takes effect at once; its messages are sent at the next flush.
 
-    `arm` takes faults of `mats.gateway.faults.plan`, `provoke` a known behaviour by its number; `disarm` ends them all.
+    `arm` takes faults of `mats.gateway.faults.plan`, `provoke` a known behavior by its number; `disarm` ends them all.
     """
 
     def __init__(
         self,
-        hub: ClientRegistry,
-        desk: OrderService,
-        blotter: OrderStore,
+        clients: ClientRegistry,
+        orders: OrderService,
+        store: OrderStore,
         exchange: Exchange,
         data: MarketDataService,
         traffic: Traffic,
-        house: FaultTarget,
+        target: FaultTarget,
     ) -> None:
-        self._hub, self._desk, self._blotter = hub, desk, blotter
+        self._clients, self._orders, self._store = clients, orders, store
         self._exchange, self._data, self._traffic = exchange, data, traffic
-        self.actions = Actions(hub, blotter, exchange, traffic, self, house)
+        self.actions = FaultActions(clients, store, exchange, traffic, self, target)
         traffic.performer = self.actions
-        self._armory = FaultScheduler(traffic, self.actions, house.clock)
+        self._scheduler = FaultScheduler(traffic, self.actions, target.clock)
         self._manual_ids = 0
 
     def arm(self, *faults: AnyFault, seed: int = 1) -> None:
-        """Arms faults, or does them at once where they wait for nothing. Raises ValueError or LookupError where one of
-        the latter cannot be done."""
+        """Arms faults; those that wait for nothing are performed at once. Raises ValueError or LookupError if one of
+        the latter cannot be performed."""
         for fault in faults:
-            self._armory.arm(fault, seed)
+            self._scheduler.arm(fault, seed)
 
     def provoke(self, number: int) -> None:
-        """Arms a known behaviour by its number."""
-        self.arm(*row(number).fault)
+        """Arms a known behavior by its number."""
+        self.arm(*catalog_row(number).fault)
 
     def disarm(self) -> None:
-        """Ends all faults that were armed; what they held back goes on its way."""
-        self._armory.disarm()
-        self.actions.free()
+        """Disarms all faults; delayed traffic is delivered."""
+        self._scheduler.disarm()
+        self.actions.release_reserved()
 
     @property
     def armed(self) -> list[AnyFault]:
-        return self._armory.faults
+        return self._scheduler.faults
 
     def record(self, path: Path) -> None:
-        """Writes everything sent and received from now on to a file, as lines of JSON. Raises OSError."""
+        """Records everything sent and received from now on to a file, as JSON lines. Raises OSError."""
         self.stop_recording()
-        self._traffic.recorder = Recorder(path, self._desk.now)
+        self._traffic.recorder = Recorder(path, self._orders.now)
 
     def stop_recording(self) -> None:
         if self._traffic.recorder:
@@ -76,40 +76,40 @@ class Faults:
             self._traffic.recorder = None
 
     def push(self, client_id: int, *fields: Field) -> None:
-        """Sends any message, as it stands."""
-        self._hub.tell(client_id, fields)
+        """Sends any message unchanged."""
+        self._clients.send(client_id, fields)
 
     def swallow(self, requests: Iterable[int]) -> None:
-        """Requests of these numbers are read and ignored; an empty list ends that."""
+        """Ignores requests with these numbers; an empty list ends that."""
         self._traffic.swallowed = frozenset(requests)
 
     def drop(self, client_id: int, *, hard: bool = False) -> None:
-        """Ends a client's connection: in order, or with a reset."""
-        session = self._hub.session(client_id)
+        """Closes a client's connection, or resets it."""
+        session = self._clients.session(client_id)
         if session:
             session.close(hard=hard)
 
     def connectivity(self, code: Literal[1100, 1101, 1102]) -> None:
-        """1100: the line is lost and market data stops. 1102: it is back. 1101: it is back without subscriptions."""
+        """1100: connectivity lost, market data stops. 1102: restored. 1101: restored without subscriptions."""
         self._data.paused = code == 1100
         if code == 1101:
             self._data.drop_all()
-        for session in self._hub:
-            self._hub.tell(session.client_id, responses.error(-1, code, WORDS[code]))
+        for session in self._clients:
+            self._clients.send(session.client_id, responses.error(-1, code, ERROR_TEXTS[code]))
 
     def hold_orders(self) -> None:
-        """From now on orders are accepted and rest, and nothing trades but what `fill` forces."""
+        """From now on orders are accepted and rest; only `fill` trades them."""
         self._exchange.held = True
 
     def release_orders(self) -> None:
-        """Ends the hold; resting orders meet the present quotes."""
+        """Ends the hold; resting orders are matched with the current quotes."""
         self._exchange.held = False
         for order in tuple(self._exchange.working()):
-            self._desk.book(self._exchange.submit(order))
+            self._orders.process(self._exchange.submit(order))
 
     def order(self, client_id: int, order_id: int) -> VenueOrder:
-        """The order a client knows by its id; raises KeyError where there is none."""
-        order = self._blotter.order(client_id, order_id)
+        """The order with this client id and order id; raises KeyError if there is none."""
+        order = self._store.order(client_id, order_id)
         if order is None:
             raise KeyError(f"client {client_id} has no order {order_id}")
         return order
@@ -117,34 +117,34 @@ class Faults:
     def fill(
         self, order: int | tuple[int, int], quantity: Decimal | int, price: Decimal | float, times: int = 1
     ) -> None:
-        """Fills an order, named by permanent id or by (client id, order id): `times` executions of `quantity` each."""
-        target = self.order(*order) if isinstance(order, tuple) else self._blotter.order_by_perm_id(order)
+        """Fills an order, given by permanent id or (client id, order id): `times` executions of `quantity` each."""
+        target = self.order(*order) if isinstance(order, tuple) else self._store.order_by_perm_id(order)
         if target is None or not target.working:
             raise KeyError(f"no working order has the id {order}")
         size, paid = Decimal(quantity), Decimal(str(price))
         if size <= 0 or size * times > target.remaining:
             raise ValueError(f"{times} fills of {size} do not fit into the remaining {target.remaining}; fill less")
-        self._desk.book(event for _ in range(times) for event in self._exchange.force(target, size, paid))
+        self._orders.process(event for _ in range(times) for event in self._exchange.force_fill(target, size, paid))
 
     def correct(self, exec_id: str, quantity: Decimal | int, price: Decimal | float) -> str:
-        """Corrects an execution: the same id with a higher last segment. Returns that id; zero quantity is a bust."""
-        fill = self._blotter.fill(exec_id)
+        """Corrects an execution: the next revision of its id. Returns that id; zero quantity is a bust."""
+        fill = self._store.fill(exec_id)
         if fill is None:
             raise KeyError(f"no execution has the id {exec_id}")
         head, _, revision = exec_id.rpartition(".")
         corrected = msgspec.structs.replace(
             fill, exec_id=f"{head}.{int(revision) + 1:02d}", quantity=Decimal(quantity), price=Decimal(str(price))
         )
-        self._desk.replace_fill(fill, corrected)
+        self._orders.replace_fill(fill, corrected)
         return corrected.exec_id
 
-    def twin(self, order: VenueOrder, event: Event) -> None:
-        """A change makes a second order in place of changing the first; the order id is that of the new one."""
+    def twin(self, order: VenueOrder, event: TrafficEvent) -> None:
+        """Handles a modification by creating a second order; the order id then belongs to the new one."""
         request = place_order(Fields(event.fields[1:]), event.session.version)
-        self._desk.submit(
+        self._orders.submit(
             msgspec.structs.replace(
                 order,
-                perm_id=self._blotter.new_perm_id(),
+                perm_id=self._store.new_perm_id(),
                 quantity=request.quantity,
                 limit_price=request.limit_price,
                 stop_price=request.aux_price,
@@ -152,15 +152,15 @@ class Faults:
                 filled=ZERO,
                 value=ZERO,
                 fee=ZERO,
-                submitted=self._desk.now(),
+                submitted=self._orders.now(),
             )
         )
 
     def cancel(self, order: VenueOrder) -> None:
-        """A person at the gateway cancels an order of anybody."""
+        """Cancels an order of any client, as an operator of the gateway can."""
         if not order.working:
-            raise ValueError(f"the order {order.perm_id} is {order.status} already; choose one that works")
-        self._desk.cancel(order)
+            raise ValueError(f"order {order.perm_id} is already {order.status}; choose a working one")
+        self._orders.cancel(order)
 
     def manual_order(
         self,
@@ -172,23 +172,23 @@ class Faults:
         account: AccountId = "",
         order_id: int | None = None,
     ) -> VenueOrder:
-        """An order by a person at the gateway: client 0, no orderRef, and a negative id unless one is given."""
+        """A manual order entered at the gateway: client 0, no orderRef, and a negative id unless one is given."""
         self._manual_ids -= 1
         order = VenueOrder(
-            perm_id=self._blotter.new_perm_id(),
+            perm_id=self._store.new_perm_id(),
             client_id=MASTER,
             order_id=self._manual_ids if order_id is None else order_id,
-            account=account or self._desk.default_account,
+            account=account or self._orders.default_account,
             instrument=instrument,
             side=Side(side),
             quantity=Decimal(quantity),
             order_type=OrderKind.MARKET if price is None else OrderKind.LIMIT,
             limit_price=price,
-            submitted=self._desk.now(),
+            submitted=self._orders.now(),
         )
-        self._desk.submit(order)
+        self._orders.submit(order)
         return order
 
     def fills(self) -> list[OrderFill]:
         """Every execution the gateway reports."""
-        return list(self._blotter.fills())
+        return list(self._store.fills())

@@ -1,4 +1,4 @@
-"""Frames that arrive in pieces."""
+"""Writes frames in fragments."""
 
 import asyncio
 from collections import deque

@@ -1,8 +1,8 @@
-"""The vocabulary of faults: what can go wrong, when, and to whom. A plan is a list of them.
+"""The fault types: what goes wrong, when, and for which client. A plan is a list of faults.
 
-A fault that names requests or messages (by the numbers of the protocol) looks at the traffic and acts on each match;
-one that names neither acts by itself, `after` so many seconds. Fields are counted from 0, the number of the message;
-request 0 is the greeting of a client and message 0 the answer to it. Seconds are wall time.
+A fault with `request` or `message` (protocol numbers) acts on matching traffic; one with neither acts by itself,
+`after` some seconds. Fields are counted from 0, the number of the message; request 0 is the handshake of a client and
+message 0 the answer to it. Seconds are wall time.
 """
 
 import re
@@ -13,16 +13,16 @@ import msgspec
 from mats.model import AccountId, InstrumentId, Side
 
 Text = str | int | float
-"""A field of a message. In answers to traffic `$3` stands for field 3 of what was matched, `$id` for the id of the
-request, and `$order` and `$perm` for the ids of the order concerned."""
+"""A field of a message. In answers to traffic `$3` is replaced by field 3 of what was matched, `$id` by the id of the
+request, and `$order` and `$perm` by the ids of the affected order."""
 
 Number = int | float
 
 Phase = Literal["before", "after"]
-"""Whether it happens before a request is processed, or after that and before its answer leaves."""
+"""Before a request is processed, or after that and before its answer is sent."""
 
 Audience = Literal["request", "system", "ticks", "bars", "orders"]
-"""What an error is about: the matched request or order, nothing (-1), or all open lines or working orders."""
+"""The subject of an error: the matched request or order, none (-1), all open subscriptions, or all working orders."""
 
 
 class GatewayFault(
@@ -33,13 +33,13 @@ class GatewayFault(
     tag_field="do",
     tag=lambda name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(),
 ):
-    """When and to whom.
+    """When a fault acts, and on which clients.
 
-    `client`: only this client id. `request`, `message`: numbers that it matches. `where`: regular expressions that
-    whole fields must match. `known`: of requests about orders, only those about an order that exists (or does not).
-    `skip`: matches to let pass first. `times`: matches to act on, or repetitions; None: all matches, or repeated for
-    ever. `chance`: of acting on a match, drawn from the seed of the plan. `after`: seconds until it is armed or done.
-    `every`: seconds between repetitions of what acts by itself. `lasting`: seconds after which it is disarmed.
+    `client`: only this client id. `request`, `message`: numbers to match. `where`: regular expressions that whole
+    fields must match. `known`: for order requests, only those about an order that exists (or does not). `skip`: matches
+    to let pass first. `times`: matches to act on, or repetitions; None: no limit. `chance`: the probability of acting
+    on a match, drawn from the seed of the plan. `after`: seconds until it is armed or performed. `every`: seconds
+    between repetitions of a fault that acts by itself. `lasting`: seconds after which it is disarmed.
     """
 
     client: int | None = None
@@ -56,26 +56,26 @@ class GatewayFault(
 
     @property
     def on_traffic(self) -> bool:
-        """Whether it waits for requests or messages; else it acts by itself."""
+        """Whether it acts on requests or messages; else it acts by itself."""
         return bool(self.request or self.message)
 
 
-# what happens to the traffic itself
+# faults of the traffic
 
 
 class Swallow(GatewayFault, frozen=True):
-    """It never arrives."""
+    """Discards the request or message."""
 
 
 class Delay(GatewayFault, frozen=True):
-    """It arrives later: after `seconds`, or where that is none when `release` is done. What comes behind it passes."""
+    """Delays it by `seconds`; without them until `release`. Later traffic is not delayed."""
 
     seconds: float | None = None
 
 
 class Reorder(GatewayFault, frozen=True):
-    """Gathers `count` of them and lets them go in `order` (positions from 0; empty: shuffled by the seed), or after
-    `seconds` as many as there are."""
+    """Collects `count` of them and passes them on in `order` (positions from 0; empty: shuffled by the seed); after
+    `seconds`, those collected so far."""
 
     count: int
     order: tuple[int, ...] = ()
@@ -83,69 +83,69 @@ class Reorder(GatewayFault, frozen=True):
 
 
 class DuplicateMessage(GatewayFault, frozen=True, tag="duplicate"):
-    """It arrives `copies` more times."""
+    """Delivers it `copies` more times."""
 
     copies: int = 1
 
 
 class Edit(GatewayFault, frozen=True):
-    """Some of its fields are replaced: by position, or every field that equals a text."""
+    """Replaces fields: by position (`set`), or every field that equals a text (`replace`)."""
 
     set: dict[int, Text] = {}
     replace: dict[str, Text] = {}
 
 
 class AnswerRequest(GatewayFault, frozen=True, tag="answer"):
-    """The gateway says these messages in place of what it would have done or said."""
+    """Sends these messages, or this error, instead of processing the request or sending the message."""
 
     messages: tuple[tuple[Text, ...], ...] = ()
     code: int = 0
     text: str = ""
 
 
-# what happens to connections
+# faults of connections
 
 
 class Drop(GatewayFault, frozen=True):
-    """Ends the connection: in order, or `hard` with a reset."""
+    """Closes the connection, or with `hard` resets it."""
 
     hard: bool = False
     place: Phase = "before"
 
 
 class StopReading(GatewayFault, frozen=True):
-    """The gateway leaves what the client writes in the socket, for `seconds`."""
+    """Stops reading from the socket of the client for `seconds`."""
 
     seconds: float
 
 
 class SplitFrame(GatewayFault, frozen=True, tag="split"):
-    """What is written goes out in pieces of `size` bytes, `pause` seconds apart."""
+    """Writes in fragments of `size` bytes, `pause` seconds apart."""
 
     size: int = 1
     pause: float = 0.0
 
 
 class Truncate(GatewayFault, frozen=True):
-    """Half of its frame is written, and then the connection ends."""
+    """Writes half of the frame and closes the connection."""
 
 
 class Refuse(GatewayFault, frozen=True):
-    """The port is shut for `seconds`; those who are connected stay."""
+    """Closes the port for `seconds`; existing connections stay."""
 
     seconds: float
 
 
 class Reserve(GatewayFault, frozen=True):
-    """A client id stays taken for `seconds` after its connection has ended."""
+    """Keeps a client id in use for `seconds` after its connection has ended."""
 
     seconds: float
 
 
 class Restart(GatewayFault, frozen=True):
-    """The gateway ends and comes back after `seconds`: every connection ends, subscriptions and untransmitted orders
-    are lost, what is stored stays. `rewind`: so many order ids of each client are handed out again. `checkpoint`:
-    everything is as it was at the last `checkpoint`."""
+    """Restarts the gateway, which listens again after `seconds`: all connections are closed, subscriptions and
+    untransmitted orders are lost, stored state stays. `rewind`: how many order ids of each client are issued again.
+    `checkpoint`: the state of the last `checkpoint` is restored."""
 
     seconds: float = 0.0
     rewind: int = 0
@@ -153,26 +153,26 @@ class Restart(GatewayFault, frozen=True):
 
 
 class Checkpoint(GatewayFault, frozen=True):
-    """Remembers accounts, orders, executions and ids as they are now."""
+    """Saves accounts, orders, executions and ids for a later `restart`."""
 
 
 class Connectivity(GatewayFault, frozen=True):
-    """The line to IB: 1100 lost (market data stops), 1102 back, 1101 back without subscriptions."""
+    """Connectivity to IB: 1100 lost (market data stops), 1102 restored, 1101 restored without subscriptions."""
 
     code: Literal[1100, 1101, 1102]
 
 
-# what the gateway says and does
+# messages and actions of the gateway
 
 
 class Push(GatewayFault, frozen=True):
-    """Sends messages as they stand."""
+    """Sends messages unchanged."""
 
     messages: tuple[tuple[Text, ...], ...]
 
 
 class Error(GatewayFault, frozen=True):
-    """Sends an error or notice. An empty `text` becomes the usual one."""
+    """Sends an error or notice. An empty `text` means the usual one of the code."""
 
     code: int
     text: str = ""
@@ -180,26 +180,26 @@ class Error(GatewayFault, frozen=True):
 
 
 class SendStatus(GatewayFault, frozen=True, tag="status"):
-    """Says a status of the order concerned that it does not have."""
+    """Sends a false status of the affected order."""
 
     status: str
     why_held: str = ""
 
 
 class Release(GatewayFault, frozen=True):
-    """Lets everything go that was delayed without an end."""
+    """Delivers everything that was delayed indefinitely."""
 
 
 class HoldOrders(GatewayFault, frozen=True):
-    """Orders are accepted and rest; nothing trades but what `fill` forces."""
+    """Orders are accepted and rest; only `fill` trades them."""
 
 
 class ReleaseOrders(GatewayFault, frozen=True):
-    """Orders meet the market again."""
+    """Ends `hold_orders`: orders are matched again."""
 
 
 class FillOrder(GatewayFault, frozen=True, tag="fill"):
-    """Fills the order concerned `times` over; quantity 0 is all that remains, price 0 its limit or the market."""
+    """Fills the affected order `count` times; quantity 0 is the remainder, price 0 its limit or the market."""
 
     quantity: Number = 0
     price: Number = 0
@@ -207,18 +207,18 @@ class FillOrder(GatewayFault, frozen=True, tag="fill"):
 
 
 class Correct(GatewayFault, frozen=True):
-    """Corrects the last execution: the next revision of its id; quantity 0 is a bust, price 0 leaves it."""
+    """Corrects the last execution: the next revision of its id; quantity 0 is a bust, price 0 keeps the price."""
 
     quantity: Number
     price: Number = 0
 
 
 class Twin(GatewayFault, frozen=True):
-    """A change of a working order leaves it as it is and makes a second one with a new permanent id."""
+    """A modification leaves the order unchanged and creates a second one with a new permanent id."""
 
 
 class ManualOrder(GatewayFault, frozen=True):
-    """An order by a person at the gateway: client 0, no reference, a negative id unless one is given."""
+    """Enters a manual order: client 0, no reference, a negative id unless one is given."""
 
     instrument: InstrumentId
     side: Side
@@ -229,20 +229,20 @@ class ManualOrder(GatewayFault, frozen=True):
 
 
 class CancelWorkingOrder(GatewayFault, frozen=True, tag="cancel_order"):
-    """The order concerned is cancelled by a person, or by its permanent id."""
+    """Cancels an order manually: the one with `perm_id`, else the affected order."""
 
     perm_id: int = 0
 
 
 class Liquidate(GatewayFault, frozen=True):
-    """The broker closes a position itself, at the market: client 0, no reference."""
+    """The broker closes a position at the market: client 0, no reference."""
 
     instrument: InstrumentId
     account: AccountId = ""
 
 
 class Transfer(GatewayFault, frozen=True):
-    """A signed quantity comes in (or leaves) without an execution or cash, at `price` for one unit or the mark."""
+    """Transfers a signed quantity without an execution or cash, at `price` per unit or the mark."""
 
     instrument: InstrumentId
     quantity: Number
@@ -251,7 +251,7 @@ class Transfer(GatewayFault, frozen=True):
 
 
 class StockSplit(GatewayFault, frozen=True):
-    """Every `old` units that anybody holds become `new`, at old / new of their average price."""
+    """Turns every `old` units held into `new`, at old / new of their average price."""
 
     instrument: InstrumentId
     new: int
@@ -259,13 +259,13 @@ class StockSplit(GatewayFault, frozen=True):
 
 
 class ShiftClock(GatewayFault, frozen=True):
-    """The gateway's clock jumps by so many seconds."""
+    """Shifts the gateway's clock by `seconds`."""
 
     seconds: float
 
 
 class RollDay(GatewayFault, frozen=True):
-    """The clock jumps to the next midnight UTC; the executions of the day before are no longer reported."""
+    """Moves the clock to the next midnight UTC; executions of the previous day are no longer reported."""
 
 
 AnyFault = (

@@ -1,30 +1,30 @@
-"""Faults that are armed, with their timers."""
+"""The armed faults and their timers."""
 
 from random import Random
 
 from mats.gateway.faults.plan import AnyFault
-from mats.gateway.faults.traffic import Armed, Performer, Traffic
+from mats.gateway.faults.traffic import ArmedFault, Performer, Traffic
 from mats.venue import AlarmClock, Timer
 
 
 class FaultScheduler:
-    """Arms faults on the traffic or does them when their time has come. The n-th fault draws its chances from the seed
-    and n, so that one fault never changes the chances of another."""
+    """Arms faults on the traffic, or performs them when they are due. The n-th fault seeds its random choices with the
+    seed and n, so that faults are independent of each other."""
 
     def __init__(self, traffic: Traffic, performer: Performer, clock: AlarmClock) -> None:
         self._traffic, self._performer, self._clock = traffic, performer, clock
-        self._armed: list[Armed] = []
+        self._armed: list[ArmedFault] = []
         self._timers: list[Timer] = []
         self._count = 0
 
     @property
     def faults(self) -> list[AnyFault]:
-        """Those that look at the traffic now."""
+        """The faults that currently act on traffic."""
         return [armed.fault for armed in self._armed]
 
     def arm(self, fault: AnyFault, seed: int) -> None:
         self._count += 1
-        armed = Armed(fault, Random(f"{seed}:{self._count}"))
+        armed = ArmedFault(fault, Random(f"{seed}:{self._count}"))
         if fault.after:
             self._later(fault.after, armed)
         else:
@@ -38,10 +38,10 @@ class FaultScheduler:
             self._end(armed)
         self._traffic.release()
 
-    def _later(self, seconds: float, armed: Armed) -> None:
+    def _later(self, seconds: float, armed: ArmedFault) -> None:
         self._timers.append(self._clock.call_later(seconds, self._begin, armed))
 
-    def _begin(self, armed: Armed) -> None:
+    def _begin(self, armed: ArmedFault) -> None:
         fault = armed.fault
         if fault.on_traffic:
             self._armed.append(armed)
@@ -54,7 +54,7 @@ class FaultScheduler:
         if fault.every is not None and (fault.times is None or armed.acted < fault.times):
             self._later(fault.every, armed)
 
-    def _end(self, armed: Armed) -> None:
+    def _end(self, armed: ArmedFault) -> None:
         if armed in self._armed:
             self._armed.remove(armed)
             self._traffic.disarm(armed)

@@ -1,9 +1,8 @@
-"""A recorded session played again: a server that says what a gateway once said, when a client asks what was once
-asked.
+"""Replays a recorded session: a server that sends the recorded messages when a client repeats the recorded requests.
 
-A connection gets the next recorded one of its client id. What was sent up to the next request goes out at once; then
-the script waits until the client has sent a request of that number, early ones counting. Requests that the record does
-not have (any more) are left unanswered and kept in `surprises`. Answers carry the request ids of the record.
+A connection gets the next recorded one of its client id. Messages up to the next request are sent at once; then the
+script waits until the client has sent a request with that number; early requests count. Requests that are not (or no
+longer) in the record are not answered and listed in `unexpected_requests`. Answers have the request ids of the record.
 """
 
 from collections import Counter, defaultdict, deque
@@ -12,7 +11,7 @@ from types import TracebackType
 
 import structlog
 
-from mats.gateway.faults.recording import Entry, read_record
+from mats.gateway.faults.recording import RecordLine, read_record
 from mats.gateway.faults.traffic import Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.protocol import START_API, ClientSession, Fields, encode
@@ -21,23 +20,23 @@ from mats.venue import SystemClock
 log = structlog.get_logger("mats.gateway")
 
 
-class Part:
-    """The lines of one recorded connection, and the requests that came before their turn."""
+class RecordedConnection:
+    """The lines of one recorded connection, and the requests that arrived early."""
 
-    def __init__(self, lines: list[Entry]) -> None:
+    def __init__(self, lines: list[RecordLine]) -> None:
         self._lines = deque(lines)
         self._early: Counter[str] = Counter()
 
-    def asked(self, number: str) -> bool:
-        """Notes a request; False where the rest of the record does not have it."""
+    def accept_request(self, number: str) -> bool:
+        """Counts a request; False if the rest of the record does not contain it."""
         waiting = sum(line.kind == "in" and line.fields[0] == number for line in self._lines)
         if waiting <= self._early[number]:
             return False
         self._early[number] += 1
         return True
 
-    def due(self) -> list[Entry]:
-        """What goes out now."""
+    def pop_due(self) -> list[RecordLine]:
+        """Removes and returns the lines to be played now."""
         due = []
         while self._lines:
             line = self._lines[0]
@@ -52,15 +51,15 @@ class Part:
 
 
 class ScriptedGateway:
-    """Plays a record: an async context manager. Raises ValueError where the record cannot be read, OSError where it
-    cannot listen."""
+    """Plays a record: an async context manager. Raises ValueError if the record cannot be read, OSError if it cannot
+    listen."""
 
     def __init__(self, record: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._parts = _parts(record)
-        self._playing: dict[ClientSession, Part] = {}
+        self._connections = _connections(record)
+        self._playing: dict[ClientSession, RecordedConnection] = {}
         self._clock = clock = SystemClock()
         self._listener = Listener(host, port, lambda: ClientSession(self, Traffic(clock), clock), clock)
-        self.surprises: list[str] = []
+        self.unexpected_requests: list[str] = []
 
     @property
     def host(self) -> str:
@@ -77,35 +76,35 @@ class ScriptedGateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.shut()
+        self._listener.close()
         for session in tuple(self._playing):
             session.close()
         await self._clock.sleep(0)
 
-    def opened(self, session: ClientSession) -> None:
-        """Nothing is said before the greeting."""
+    def on_connect(self, session: ClientSession) -> None:
+        """Nothing is sent before the handshake."""
 
-    def closed(self, session: ClientSession) -> None:
+    def on_disconnect(self, session: ClientSession) -> None:
         self._playing.pop(session, None)
 
-    def start(self, session: ClientSession, client_id: int) -> None:
+    def on_start(self, session: ClientSession, client_id: int) -> None:
         session.client_id = client_id
-        if not self._parts[client_id]:
-            self._surprise(f"client {client_id} connects, and the record has no such connection left")
+        if not self._connections[client_id]:
+            self._on_unexpected(f"client {client_id} connected, but the record has no further connection of it")
             session.close()
             return
-        self._playing[session] = self._parts[client_id].popleft()
+        self._playing[session] = self._connections[client_id].popleft()
         self._play(session)
 
-    def request(self, session: ClientSession, number: int, fields: Fields) -> None:
-        part = self._playing.get(session)
-        if part and part.asked(str(number)):
+    def on_request(self, session: ClientSession, number: int, fields: Fields) -> None:
+        connection = self._playing.get(session)
+        if connection and connection.accept_request(str(number)):
             self._play(session)
         else:
-            self._surprise(f"client {session.client_id} sends request {number}, which the record has no more of")
+            self._on_unexpected(f"client {session.client_id} sent request {number}, not in the rest of the record")
 
     def _play(self, session: ClientSession) -> None:
-        for line in self._playing[session].due():
+        for line in self._playing[session].pop_due():
             if line.kind == "out":
                 session.send_raw(encode(tuple(line.fields)))
             else:
@@ -113,20 +112,20 @@ class ScriptedGateway:
                 session.close()
         session.flush()
 
-    def _surprise(self, words: str) -> None:
-        log.warning("not in the script", what=words)
-        self.surprises.append(words)
+    def _on_unexpected(self, text: str) -> None:
+        log.warning("request not in the script", reason=text)
+        self.unexpected_requests.append(text)
 
 
-def _parts(record: Path) -> dict[int, deque[Part]]:
-    """What follows the greeting of each recorded connection, by client id."""
-    connections: dict[int, list[Entry]] = defaultdict(list)
+def _connections(record: Path) -> dict[int, deque[RecordedConnection]]:
+    """The lines after startApi of each recorded connection, by client id."""
+    connections: dict[int, list[RecordLine]] = defaultdict(list)
     for entry in read_record(record):
         connections[entry.connection].append(entry)
-    parts: dict[int, deque[Part]] = defaultdict(deque)
+    by_client: dict[int, deque[RecordedConnection]] = defaultdict(deque)
     for lines in connections.values():
         for at, line in enumerate(lines):
             if line.kind == "in" and line.fields[0] == str(START_API):
-                parts[int(line.fields[2])].append(Part(lines[at + 1 :]))
+                by_client[int(line.fields[2])].append(RecordedConnection(lines[at + 1 :]))
                 break
-    return parts
+    return by_client

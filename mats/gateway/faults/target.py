@@ -1,4 +1,4 @@
-"""The gateway as a whole, as faults treat it: its port, its connections, its clock, its memory."""
+"""The parts of a gateway that faults act on: port, connections, clock, state."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,104 +16,104 @@ from mats.model import DAY, SECOND, AccountId, InstrumentId
 from mats.venue import ShiftedClock
 from mats.venue.matching import Account, Exchange
 
-EARLIEST, LATEST = 946_771_200 * SECOND, 4_102_444_800 * SECOND
+MIN_TIME, MAX_TIME = 946_771_200 * SECOND, 4_102_444_800 * SECOND
 """The second day of 2000, and the first of 2100."""
 
 
 class FaultTarget(msgspec.Struct, frozen=True):
-    """The parts of a gateway."""
+    """The parts of a gateway, and the operations of faults on them."""
 
-    hub: ClientRegistry
+    clients: ClientRegistry
     listener: Listener
-    lobby: PendingConnections
+    pending: PendingConnections
     clock: ShiftedClock
     exchange: Exchange
-    portfolio: AccountService
-    blotter: OrderStore
-    desk: OrderService
+    account_service: AccountService
+    store: OrderStore
+    orders: OrderService
     data: MarketDataService
-    kept: list[bytes]
-    """The checkpoint, or nothing."""
+    checkpoint: list[bytes]
+    """Encoded accounts and orders; empty without a checkpoint."""
 
     def restart(self, seconds: float, rewind: int, *, checkpoint: bool) -> None:
-        """Ends every connection, forgets what is not stored, and listens again after `seconds`. Raises LookupError
-        where a checkpoint is wanted and none was taken."""
+        """Closes every connection, drops state that is not stored, and listens again after `seconds`. Raises
+        LookupError if a checkpoint is requested and none was taken."""
         if checkpoint:
             self._restore()
         if seconds:
-            self.listener.shut_for(seconds)
-        self.hub.end_turn()
-        for session in self.hub:
+            self.listener.close_for(seconds)
+        self.clients.commit_and_flush()
+        for session in self.clients:
             session.close()
-        self.lobby.close()
-        self.desk.forget_untransmitted()
-        self.blotter.rewind(rewind)
+        self.pending.close_all()
+        self.orders.clear_untransmitted()
+        self.store.rewind(rewind)
 
-    def check(self, instrument: InstrumentId, account: AccountId) -> None:
-        """Raises LookupError where the instrument or a named account is not there."""
+    def validate(self, instrument: InstrumentId, account: AccountId) -> None:
+        """Raises LookupError if the instrument or the account, unless empty, does not exist."""
         try:
             self.exchange.quote(instrument)
         except KeyError as error:
-            raise LookupError(f"instrument {instrument!r} is not listed; list it or choose another") from error
-        if account and account not in self.portfolio.accounts:
-            raise LookupError(f"account {account!r} is unknown; there are {', '.join(self.portfolio.accounts)}")
+            raise LookupError(f"instrument {instrument!r} is not listed; choose another") from error
+        if account and account not in self.account_service.accounts:
+            raise LookupError(f"account {account!r} is unknown; use one of {', '.join(self.account_service.accounts)}")
 
     def quantity(self, instrument: InstrumentId, account: AccountId) -> Decimal:
-        """What an account holds, signed; of the first account where none is named."""
+        """The signed position of an account; of the first account if none is given."""
         return self._account(account).quantity(instrument)
 
     def transfer(self, instrument: InstrumentId, quantity: Decimal, price: Decimal | None, account: AccountId) -> None:
-        """A position comes in or leaves without an execution; everybody is told of it."""
+        """Transfers a position in or out without an execution, and notifies subscribers."""
         paid = self.exchange.mark(instrument) if price is None else price
         held = self._account(account)
         held.transfer(instrument, quantity, paid)
-        self.portfolio.moved(held, instrument)
+        self.account_service.publish_change(held, instrument)
 
     def split(self, instrument: InstrumentId, new: int, old: int) -> None:
-        """Every `old` units become `new`, in all accounts. Raises ValueError where that is no split."""
+        """Splits the instrument in all accounts: `old` units become `new`. Raises ValueError for a bad ratio."""
         if new <= 0 or old <= 0:
-            raise ValueError(f"a {new}:{old} split is none; give two numbers above zero")
-        for account in self.portfolio.accounts.values():
+            raise ValueError(f"invalid split ratio {new}:{old}; both numbers must be positive")
+        for account in self.account_service.accounts.values():
             if account.quantity(instrument):
                 account.split(instrument, new, old)
-                self.portfolio.moved(account, instrument)
+                self.account_service.publish_change(account, instrument)
 
     def _account(self, name: AccountId) -> Account:
-        return self.portfolio.accounts[name or next(iter(self.portfolio.accounts))]
+        return self.account_service.accounts[name or next(iter(self.account_service.accounts))]
 
     def take_checkpoint(self) -> None:
-        accounts = msgspec.json.encode(list(self.portfolio.accounts.values()))
-        self.kept[:] = [accounts, self.blotter.image()]
+        accounts = msgspec.json.encode(list(self.account_service.accounts.values()))
+        self.checkpoint[:] = [accounts, self.store.snapshot()]
 
     def _restore(self) -> None:
-        if not self.kept:
-            raise LookupError("no checkpoint was taken; do that first")
-        accounts, image = self.kept
+        if not self.checkpoint:
+            raise LookupError("no checkpoint to restore; take one first")
+        accounts, orders = self.checkpoint
         for order in tuple(self.exchange.working()):
-            self.exchange.withdraw(order)
-        self.blotter.restore(image)
+            self.exchange.remove(order)
+        self.store.restore(orders)
         for account in msgspec.json.decode(accounts, type=list[Account]):
-            self.portfolio.replace(account)
-        for order in self.blotter.orders():
+            self.account_service.restore(account)
+        for order in self.store.orders():
             if order.working:
                 self.exchange.restore(order)
 
     def shift_clock(self, seconds: float) -> None:
-        """Moves the clock, forth or back. Raises ValueError where that leaves the years that the market knows."""
+        """Shifts the clock forward or back. Raises ValueError outside of the years that the market supports."""
         moved = self.clock.now() + seconds * SECOND
-        if not EARLIEST <= moved <= LATEST:
-            raise ValueError(f"a shift by {seconds:g} s leaves the years 2000 to 2100; shift less")
+        if not MIN_TIME <= moved <= MAX_TIME:
+            raise ValueError(f"a shift by {seconds:g} s leaves the years 2000 to 2100; use a smaller one")
         self.clock.shift += round(seconds * SECOND)
 
     def roll_day(self) -> None:
-        """Moves the clock to the next midnight UTC and forgets the executions before it."""
+        """Moves the clock to the next midnight UTC and drops the executions before it."""
         midnight = (self.clock.now() // DAY + 1) * DAY
         self.clock.shift += midnight - self.clock.now()
-        self.blotter.forget_fills(midnight)
-        self.desk.roll(midnight)
+        self.store.remove_fills(midnight)
+        self.orders.advance(midnight)
 
-    def lines(self, audience: Audience) -> Iterable[tuple[int, int]]:
-        """Client id and request or order id of what is open."""
+    def open_ids(self, audience: Audience) -> Iterable[tuple[int, int]]:
+        """Client id and request or order id of the open subscriptions or orders."""
         if audience == "orders":
             return [(order.client_id, order.order_id) for order in self.exchange.working()]
-        return self.data.lines(audience)
+        return self.data.open_ids(audience)

@@ -1,7 +1,7 @@
-"""What stands between the clients and the gateway: the armed faults, looked at for every message both ways.
+"""Passes the traffic between clients and gateway, in both directions, through the armed faults.
 
-A message passes the faults that name its number in the order in which they were armed. What one of them delays or
-reorders goes on with the next one when its time has come.
+A message passes the faults that match its number in the order in which they were armed. What one of them delays or
+reorders continues with the next one when it is due.
 """
 
 import asyncio
@@ -21,35 +21,35 @@ from mats.venue import AlarmClock
 FIELD = re.compile(r"\$(\d+|id|order|perm)")
 
 
-class Event(msgspec.Struct, frozen=True):
-    """A request (`incoming`) or a message, on its way."""
+class TrafficEvent(msgspec.Struct, frozen=True):
+    """A request (`incoming`) or a message in transit."""
 
     session: ClientSession
     fields: list[str]
     incoming: bool
 
 
-Held = tuple[Event, list["Armed"]]
-"""An event, and the faults that it has yet to pass."""
+HeldEvent = tuple[TrafficEvent, list["ArmedFault"]]
+"""An event, and the faults that it still has to pass."""
 
 
-class Armed:
-    """A fault with its counts."""
+class ArmedFault:
+    """A fault with its counters."""
 
     def __init__(self, fault: plan.AnyFault, random: Random) -> None:
         self.fault, self.random = fault, random
         self.seen = self.acted = 0
-        self.gathered: dict[ClientSession, list[Held]] = defaultdict(list)
+        self.gathered: dict[ClientSession, list[HeldEvent]] = defaultdict(list)
 
-    def matches(self, event: Event, known: Callable[[Event], bool]) -> bool:
-        """Whether the fault acts on this one; counts it."""
+    def matches(self, event: TrafficEvent, order_exists: Callable[[TrafficEvent], bool]) -> bool:
+        """Whether the fault acts on this event; counts it."""
         fault = self.fault
         if fault.client not in (None, event.session.client_id):
             return False
         for position, pattern in fault.where.items():
             if position >= len(event.fields) or not re.fullmatch(pattern, event.fields[position]):
                 return False
-        if fault.known is not None and known(event) != fault.known:
+        if fault.known is not None and order_exists(event) != fault.known:
             return False
         self.seen += 1
         if self.seen <= fault.skip or (fault.times is not None and self.acted >= fault.times):
@@ -61,23 +61,23 @@ class Armed:
 
 
 class Performer(Protocol):
-    """The gateway behind the line."""
+    """Performs faults on the gateway itself."""
 
-    def perform(self, fault: plan.AnyFault, event: Event | None) -> None:
-        """Does what is more than a change of the traffic; `event` is what the fault has matched."""
+    def perform(self, fault: plan.AnyFault, event: TrafficEvent | None) -> None:
+        """Performs a fault that does more than alter the traffic; `event` is what the fault has matched."""
 
-    def known(self, event: Event) -> bool:
-        """Whether a request is about an order that exists."""
+    def order_exists(self, event: TrafficEvent) -> bool:
+        """Whether a request refers to an existing order."""
 
-    def fill_in(self, name: str, event: Event) -> str:
-        """The text for a placeholder."""
+    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
+        """The text of a placeholder."""
 
-    def end_turn(self) -> None:
-        """Stores and writes what has gathered."""
+    def commit_and_flush(self) -> None:
+        """Commits the state and writes queued messages."""
 
 
 class Traffic:
-    """The line of every session. `performer` is set before the first connection."""
+    """The interceptor of all sessions. `performer` is set before the first connection."""
 
     performer: Performer
 
@@ -85,84 +85,84 @@ class Traffic:
         self._clock = clock
         self.recorder: Recorder | None = None
         self.swallowed: frozenset[int] = frozenset()
-        self._requests: dict[int, list[Armed]] = {}
-        self._messages: dict[int, list[Armed]] = {}
-        self._waiting: list[Held] = []
+        self._requests: dict[int, list[ArmedFault]] = {}
+        self._messages: dict[int, list[ArmedFault]] = {}
+        self._delayed: list[HeldEvent] = []
 
     @property
     def recording(self) -> bool:
         return self.recorder is not None
 
     @property
-    def watching(self) -> bool:
+    def intercepting(self) -> bool:
         return bool(self._messages)
 
-    def arm(self, armed: Armed) -> None:
+    def arm(self, armed: ArmedFault) -> None:
         for table, numbers in ((self._requests, armed.fault.request), (self._messages, armed.fault.message)):
             for number in numbers:
                 table.setdefault(number, []).append(armed)
 
-    def disarm(self, armed: Armed) -> None:
+    def disarm(self, armed: ArmedFault) -> None:
         for table in (self._requests, self._messages):
             for number, chain in tuple(table.items()):
                 table[number] = [other for other in chain if other is not armed]
                 if not table[number]:
                     del table[number]
 
-    # the line
+    # interceptor
 
-    def opened(self, session: ClientSession) -> None:
+    def on_connect(self, session: ClientSession) -> None:
         if self.recorder:
-            self.recorder.opened(session)
+            self.recorder.on_connect(session)
 
-    def closed(self, session: ClientSession) -> None:
+    def on_disconnect(self, session: ClientSession) -> None:
         if self.recorder:
-            self.recorder.closed(session)
+            self.recorder.on_disconnect(session)
 
-    def incoming(self, session: ClientSession, fields: list[str]) -> Iterable[list[str]]:
+    def intercept_request(self, session: ClientSession, fields: list[str]) -> Iterable[list[str]]:
         if self.recorder:
-            self.recorder.received(session, fields)
+            self.recorder.on_request(session, fields)
         number = _request_number(session, fields)
         if number in self.swallowed:
             return ()
         chain = self._requests.get(number)
-        return self._pass(chain, Event(session, fields, incoming=True)) if chain else (fields,)
+        return self._pass(chain, TrafficEvent(session, fields, incoming=True)) if chain else (fields,)
 
-    def outgoing(self, session: ClientSession, message: Message) -> Iterable[Message]:
+    def intercept_message(self, session: ClientSession, message: Message) -> Iterable[Message]:
         number = 0 if message[0] == session.version else message[0]
         chain = self._messages.get(int(str(number)))
         if not chain:
             return (message,)
-        event = Event(session, [text(field) for field in message], incoming=False)
+        event = TrafficEvent(session, [text(field) for field in message], incoming=False)
         return tuple(tuple(fields) for fields in self._pass(chain, event))
 
-    def wrote(self, session: ClientSession, frames: list[bytes]) -> None:
+    def on_write(self, session: ClientSession, frames: list[bytes]) -> None:
         if self.recorder:
-            self.recorder.wrote(session, frames)
+            self.recorder.on_write(session, frames)
 
     def release(self) -> None:
-        """Lets go what was delayed without an end."""
-        waiting, self._waiting = self._waiting, []
-        for event, rest in waiting:
+        """Delivers what was delayed indefinitely."""
+        delayed, self._delayed = self._delayed, []
+        for event, rest in delayed:
             self._deliver(event, rest)
 
     # the faults
 
-    def _pass(self, chain: list[Armed], event: Event) -> Iterator[list[str]]:
+    def _pass(self, chain: list[ArmedFault], event: TrafficEvent) -> Iterator[list[str]]:
         for at, armed in enumerate(chain):
-            if armed.matches(event, self.performer.known):
+            if armed.matches(event, self.performer.order_exists):
                 for changed, rest in self._apply(armed, chain[at + 1 :], event):
                     yield from self._pass(rest, changed)
                 return
         yield event.fields
 
-    def _apply(self, armed: Armed, rest: list[Armed], event: Event) -> Iterable[Held]:
-        """What goes on now, each with the faults that are left for it."""
+    def _apply(self, armed: ArmedFault, rest: list[ArmedFault], event: TrafficEvent) -> Iterable[HeldEvent]:
+        """The events to pass on now, each with its remaining faults."""
         match armed.fault:
             case plan.Swallow():
                 return ()
             case plan.Delay(seconds=None):
-                self._waiting.append((event, rest))
+                self._delayed.append((event, rest))
                 return ()
             case plan.Delay(seconds=float(seconds)):
                 self._clock.call_later(seconds, self._deliver, event, rest)
@@ -172,9 +172,9 @@ class Traffic:
             case plan.DuplicateMessage(copies=copies):
                 return [(event, rest)] * (1 + copies)
             case plan.Edit():
-                return [(msgspec.structs.replace(event, fields=self._edited(armed.fault, event)), rest)]
+                return [(msgspec.structs.replace(event, fields=self._edit(armed.fault, event)), rest)]
             case plan.AnswerRequest():
-                return self._answers(armed.fault, event)
+                return self._send_answer(armed.fault, event)
             case plan.Drop():
                 self._drop(armed.fault, event)
                 return [(event, rest)] if armed.fault.place == "after" else ()
@@ -187,67 +187,71 @@ class Traffic:
                 self.performer.perform(other, event)
                 return [(event, rest)]
 
-    def _deliver(self, event: Event, rest: list[Armed]) -> None:
-        """Brings home what was held back."""
+    def _deliver(self, event: TrafficEvent, rest: list[ArmedFault]) -> None:
+        """Delivers a delayed event."""
         for fields in self._pass(rest, event):
             if event.incoming:
                 event.session.handle(fields)
             else:
-                event.session.send_through(tuple(fields))
-        self.performer.end_turn()
+                event.session.send_unfiltered(tuple(fields))
+        self.performer.commit_and_flush()
 
-    def _gather(self, armed: Armed, fault: plan.Reorder, held: Held) -> Iterable[Held]:
+    def _gather(self, armed: ArmedFault, fault: plan.Reorder, held: HeldEvent) -> Iterable[HeldEvent]:
         session = held[0].session
         gathered = armed.gathered[session]
         gathered.append(held)
         if len(gathered) == fault.count:
             return _reordered(armed, fault, session)
         if len(gathered) == 1:
-            self._clock.call_later(fault.seconds, self._give_up, armed, fault, session, gathered)
+            self._clock.call_later(fault.seconds, self._flush_reorder, armed, fault, session, gathered)
         return ()
 
-    def _give_up(self, armed: Armed, fault: plan.Reorder, session: ClientSession, gathered: list[Held]) -> None:
+    def _flush_reorder(
+        self, armed: ArmedFault, fault: plan.Reorder, session: ClientSession, gathered: list[HeldEvent]
+    ) -> None:
         if armed.gathered.get(session) is gathered:
             for event, rest in _reordered(armed, fault, session):
                 self._deliver(event, rest)
 
-    def _edited(self, fault: plan.Edit, event: Event) -> list[str]:
-        instead = {old: self._text(new, event) for old, new in fault.replace.items()}
+    def _edit(self, fault: plan.Edit, event: TrafficEvent) -> list[str]:
+        instead = {old: self._expand(new, event) for old, new in fault.replace.items()}
         fields = [instead.get(field, field) for field in event.fields]
         for position, value in fault.set.items():
             if position < len(fields):
-                fields[position] = self._text(value, event)
+                fields[position] = self._expand(value, event)
         return fields
 
-    def _answers(self, fault: plan.AnswerRequest, event: Event) -> Iterable[Held]:
-        """The messages instead; they are not looked at again."""
-        messages: list[Message] = [tuple(self._text(field, event) for field in message) for message in fault.messages]
+    def _send_answer(self, fault: plan.AnswerRequest, event: TrafficEvent) -> Iterable[HeldEvent]:
+        """Sends the messages of the fault instead; they bypass other faults."""
+        messages: list[Message] = [tuple(self._expand(field, event) for field in message) for message in fault.messages]
         if fault.code:
-            messages.append(error(int(self.performer.fill_in("id", event)), fault.code, self._text(fault.text, event)))
-        event.session.send_through(*messages)
-        asyncio.get_running_loop().call_soon(self.performer.end_turn)
+            messages.append(
+                error(int(self.performer.expand_placeholder("id", event)), fault.code, self._expand(fault.text, event))
+            )
+        event.session.send_unfiltered(*messages)
+        asyncio.get_running_loop().call_soon(self.performer.commit_and_flush)
         return ()
 
-    def _drop(self, fault: plan.Drop, event: Event) -> None:
+    def _drop(self, fault: plan.Drop, event: TrafficEvent) -> None:
         if event.incoming or fault.place == "before":
-            event.session.stop()
-        asyncio.get_running_loop().call_soon(self._end, event.session, b"", fault.hard)
+            event.session.mute()
+        asyncio.get_running_loop().call_soon(self._flush_and_close, event.session, b"", fault.hard)
 
-    def _truncate(self, event: Event) -> Iterable[Held]:
+    def _truncate(self, event: TrafficEvent) -> Iterable[HeldEvent]:
         frame = encode(tuple(event.fields))
-        event.session.stop()
-        asyncio.get_running_loop().call_soon(self._end, event.session, frame[: len(frame) // 2], False)
+        event.session.mute()
+        asyncio.get_running_loop().call_soon(self._flush_and_close, event.session, frame[: len(frame) // 2], False)
         return ()
 
-    def _end(self, session: ClientSession, last: bytes, hard: bool) -> None:
-        self.performer.end_turn()
-        session.end(last, hard=hard)
+    def _flush_and_close(self, session: ClientSession, last: bytes, hard: bool) -> None:
+        self.performer.commit_and_flush()
+        session.write_and_close(last, hard=hard)
 
-    def _text(self, value: plan.Text, event: Event) -> str:
-        return FIELD.sub(lambda name: self.performer.fill_in(name[1], event), str(value))
+    def _expand(self, value: plan.Text, event: TrafficEvent) -> str:
+        return FIELD.sub(lambda name: self.performer.expand_placeholder(name[1], event), str(value))
 
 
-def _reordered(armed: Armed, fault: plan.Reorder, session: ClientSession) -> list[Held]:
+def _reordered(armed: ArmedFault, fault: plan.Reorder, session: ClientSession) -> list[HeldEvent]:
     held = armed.gathered.pop(session)
     if not fault.order:
         armed.random.shuffle(held)
@@ -256,7 +260,7 @@ def _reordered(armed: Armed, fault: plan.Reorder, session: ClientSession) -> lis
 
 
 def _request_number(session: ClientSession, fields: list[str]) -> int:
-    """The number of a request; 0 for the greeting, -1 for what has none."""
+    """The number of a request; 0 for the handshake, -1 if it has none."""
     if not session.version:
         return 0
     return int(fields[0]) if fields[0].isdigit() and len(fields[0]) < 10 else -1

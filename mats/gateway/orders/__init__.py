@@ -1,9 +1,9 @@
-"""Orders at the gateway: validation, life, storage, and what clients are told."""
+"""Orders at the gateway: validation, execution, storage, and the messages to clients."""
 
 from mats.gateway.orders import order_messages
 from mats.gateway.orders.order_queries import OrderQueries
 from mats.gateway.orders.order_service import MASTER, OrderService
-from mats.gateway.orders.order_store import OrderFill, OrderStore, era_of
+from mats.gateway.orders.order_store import OrderFill, OrderStore, new_era
 
 __all__ = [
     "MASTER",
@@ -11,6 +11,6 @@ __all__ = [
     "OrderQueries",
     "OrderService",
     "OrderStore",
-    "era_of",
+    "new_era",
     "order_messages",
 ]

@@ -1,9 +1,9 @@
-"""Who may trade: an order against its account, the other orders and the venue."""
+"""Validates orders against their account, the other orders and the venue."""
 
 from mats.gateway.accounts import AccountService
 from mats.gateway.orders import order_validation
 from mats.gateway.orders.order_store import OrderStore
-from mats.gateway.orders.order_validation import Refusal
+from mats.gateway.orders.order_validation import OrderRejection
 from mats.gateway.orders.untransmitted import UntransmittedOrders
 from mats.gateway.protocol import PlaceOrder
 from mats.model import Clock, Instrument, SecType, Side
@@ -13,62 +13,63 @@ from mats.venue.models import VenueModels
 
 
 class AccountValidation:
-    """It asks everybody concerned and changes nothing."""
+    """Checks an order against the state of the gateway; read-only."""
 
     def __init__(
         self,
         clock: Clock,
         universe: Universe,
         exchange: Exchange,
-        blotter: OrderStore,
-        portfolio: AccountService,
+        store: OrderStore,
+        account_service: AccountService,
         models: VenueModels,
-        parked: UntransmittedOrders,
+        untransmitted: UntransmittedOrders,
     ) -> None:
         self._clock, self._universe, self._exchange = clock, universe, exchange
-        self._blotter, self._portfolio, self._models, self._parked = blotter, portfolio, models, parked
+        self._store, self._account_service = store, account_service
+        self._models, self._untransmitted = models, untransmitted
 
-    def refusal(
+    def check_request(
         self, request: PlaceOrder, instrument: Instrument, known: VenueOrder | None, client_id: int
-    ) -> Refusal | None:
-        """What is wrong with a request as it stands."""
-        refusal = order_validation.check_terms(request, instrument, self._portfolio.accounts)
-        if refusal or request.what_if:
-            return refusal
+    ) -> OrderRejection | None:
+        """Checks a request by itself, and against the order that it modifies, if any."""
+        rejection = order_validation.check_terms(request, instrument, self._account_service.accounts)
+        if rejection or request.what_if:
+            return rejection
         if known:
-            return order_validation.check_change(request, known, instrument)
+            return order_validation.check_modification(request, known, instrument)
         parent = (client_id, request.parent_id)
-        if request.parent_id and parent not in self._parked and self._blotter.order(*parent) is None:
-            return Refusal(10006, "Missing parent order.")
-        if (client_id, request.order_id) in self._parked:
+        if request.parent_id and parent not in self._untransmitted and self._store.order(*parent) is None:
+            return OrderRejection(10006, "Missing parent order.")
+        if (client_id, request.order_id) in self._untransmitted:
             return None
-        if not request.transmit and self._parked.full(client_id):
-            return Refusal(
-                201, "Order rejected - reason:Too many orders wait to be transmitted; transmit or cancel some."
+        if not request.transmit and self._untransmitted.is_full(client_id):
+            return OrderRejection(
+                201, "Order rejected - reason:Too many untransmitted orders; transmit or cancel some."
             )
-        return order_validation.check_new(request, self._blotter.next_order_id(client_id))
+        return order_validation.check_new(request, self._store.next_order_id(client_id))
 
-    def objection(self, order: VenueOrder, instrument: Instrument) -> Refusal | None:
-        """What the state of the account and of other orders has against a new one."""
-        account, model = self._portfolio.accounts[order.account], self._models.margin
+    def check_order(self, order: VenueOrder, instrument: Instrument) -> OrderRejection | None:
+        """Checks a new order against the state of its account and of other orders."""
+        account, model = self._account_service.accounts[order.account], self._models.margin
         if order.good_till and order.good_till <= self._clock.now():
-            return Refusal(201, "Order rejected - reason:The good till date of this order has passed.")
+            return OrderRejection(201, "Order rejected - reason:The good till date of this order has passed.")
         if order.parent_id:
-            parent = self._blotter.order(order.client_id, order.parent_id)
+            parent = self._store.order(order.client_id, order.parent_id)
             if parent is None or not (parent.working or parent.filled):
-                return Refusal(201, "Order rejected - reason:Parent order is being cancelled.")
+                return OrderRejection(201, "Order rejected - reason:Parent order is being cancelled.")
             return None
-        if self._exchange.spent(order.account, order.oca_group):
-            return Refusal(201, "Order rejected - reason:OCA group is already filled.")
+        if self._exchange.group_filled(order.account, order.oca_group):
+            return OrderRejection(201, "Order rejected - reason:OCA group is already filled.")
         margins = order_validation.margins(account, order, self._universe, self._exchange.mark, model)
         return order_validation.check_margin(*margins) or order_validation.check_short(
             account, order, instrument, model
         )
 
-    def lacks_shares(self, order: VenueOrder) -> bool:
-        """Whether the order sells short what cannot be borrowed now."""
+    def needs_locate(self, order: VenueOrder) -> bool:
+        """Whether the order sells short shares that cannot be borrowed now."""
         instrument = self._universe.instrument(order.instrument)
         if order.side is Side.BUY or instrument.sec_type is not SecType.STOCK:
             return False
-        short = order.remaining - self._portfolio.accounts[order.account].quantity(instrument.id)
+        short = order.remaining - self._account_service.accounts[order.account].quantity(instrument.id)
         return short > 0 and not self._models.locate.available(instrument.id, short)

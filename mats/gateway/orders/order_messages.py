@@ -1,16 +1,16 @@
-"""Orders, executions and their costs on the wire, in the layouts of server version 178."""
+"""Messages about orders, executions and commissions, in the layouts of server version 178."""
 
 from decimal import Decimal
 
 from mats.gateway.orders.order_store import OrderFill
-from mats.gateway.protocol import UNSET, Field, Message, contract, moment, number
+from mats.gateway.protocol import UNSET, Field, Message, contract, format_time, number
 from mats.model import Instrument, Side
 from mats.venue.matching import TRAILING, VenueOrder
 
 
 def open_order(order: VenueOrder, instrument: Instrument, margin: Message | None = None, status: str = "") -> Message:
     """The order and its state; `margin` holds the nine margin texts and the commission of a what-if answer. `status`
-    stands in place of the order's own where the two differ for a moment."""
+    replaces the order's own where the two differ for a moment."""
     return (
         5,
         order.order_id,
@@ -50,7 +50,7 @@ def open_order(order: VenueOrder, instrument: Instrument, margin: Message | None
 
 
 def completed_order(order: VenueOrder, instrument: Instrument) -> Message:
-    words = f"{order.status} Size: {order.filled}" if order.status == "Filled" else order.note or order.status
+    text = f"{order.status} Size: {order.filled}" if order.status == "Filled" else order.note or order.status
     return (
         101,
         *contract(instrument),
@@ -82,8 +82,8 @@ def completed_order(order: VenueOrder, instrument: Instrument) -> Message:
         order.filled,
         *(0, 0, "", 0, 0),  # refFuturesConId, autoCancelParent, shareholder, imbalance, routeMarketable
         order.parent_perm_id,
-        moment(order.completed),
-        words,
+        format_time(order.completed),
+        text,
         *("", "", "", "", ""),  # pegged sizes and offsets
     )
 
@@ -97,11 +97,11 @@ def _terms(order: VenueOrder) -> Message:
 
 
 def _good_till(order: VenueOrder) -> str:
-    return moment(order.good_till) if order.good_till else ""
+    return format_time(order.good_till) if order.good_till else ""
 
 
 def _trail(order: VenueOrder) -> tuple[Field, Field]:
-    """The present stop of a trailing order, and its percent."""
+    """The current stop of a trailing order, and its percent."""
     stop = order.stop_price if order.order_type in TRAILING and order.stop_price is not None else ""
     return stop, order.trail_percent if order.trail_percent is not None else ""
 
@@ -117,7 +117,7 @@ def _delta_neutral(fields: int) -> Message:
 
 
 def order_status(order: VenueOrder, status: str = "") -> Message:
-    """The status, and `status` in place of the order's own where the two differ for a moment."""
+    """The status of an order; `status` replaces its own where the two differ for a moment."""
     return (
         3,
         order.order_id,
@@ -135,19 +135,19 @@ def order_status(order: VenueOrder, status: str = "") -> Message:
 
 
 def order_bound(order: VenueOrder) -> Message:
-    """The ids by which a client may name an order that a person has entered."""
+    """The ids by which a client may refer to a manual order."""
     return (100, order.perm_id, order.client_id, order.order_id)
 
 
 def execution(request_id: int, fill: OrderFill, instrument: Instrument) -> Message:
-    """An execution; `request_id` is -1 for one that happens now."""
+    """An execution; `request_id` is -1 for a live one."""
     return (
         11,
         request_id,
         fill.order_id,
         *contract(instrument),
         fill.exec_id,
-        moment(fill.time),
+        format_time(fill.time),
         fill.account,
         instrument.primary_exchange or instrument.exchange,
         "BOT" if fill.side is Side.BUY else "SLD",

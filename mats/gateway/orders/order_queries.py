@@ -1,8 +1,8 @@
-"""Questions about orders: what is open, what is completed, what was executed."""
+"""Order queries: open orders, completed orders, executions."""
 
 from collections.abc import Iterable
 
-from mats.gateway.accounts import Handler
+from mats.gateway.accounts import RequestHandler
 from mats.gateway.orders import order_messages
 from mats.gateway.orders.order_service import MASTER
 from mats.gateway.orders.order_store import OrderStore
@@ -12,12 +12,12 @@ from mats.venue.matching import Exchange, VenueOrder
 
 
 class OrderQueries:
-    """Answers from the blotter and the exchange; it changes nothing."""
+    """Answers from the store and the exchange; read-only."""
 
-    def __init__(self, universe: Universe, exchange: Exchange, blotter: OrderStore) -> None:
-        self._universe, self._exchange, self._blotter = universe, exchange, blotter
+    def __init__(self, universe: Universe, exchange: Exchange, store: OrderStore) -> None:
+        self._universe, self._exchange, self._store = universe, exchange, store
 
-    def requests(self) -> dict[int, Handler]:
+    def requests(self) -> dict[int, RequestHandler]:
         return {
             5: self._own_open,
             7: self._executions,
@@ -27,7 +27,7 @@ class OrderQueries:
         }
 
     def _bind(self, session: ClientSession, fields: Fields) -> None:
-        """Orders of a person belong to client 0 already; that one is told their ids."""
+        """Sends client 0 the ids of manual orders; they are bound to it already."""
         fields.skip(1)
         if fields.flag() and session.client_id == MASTER:
             for order in self._exchange.working():
@@ -47,7 +47,7 @@ class OrderQueries:
         session.send(responses.open_order_end())
 
     def _completed_orders(self, session: ClientSession, fields: Fields) -> None:
-        for order in self._blotter.orders():
+        for order in self._store.orders():
             if not order.working:
                 session.send(order_messages.completed_order(order, self._universe.instrument(order.instrument)))
         session.send(responses.completed_orders_end())
@@ -61,7 +61,7 @@ class OrderQueries:
             session.send(responses.error(request_id, 321, f"Error validating request.-'bN' : cause - {error}"))
             return
         owner = wanted.client_id if session.client_id == MASTER and wanted.client_id else session.client_id
-        for fill in self._blotter.fills():
+        for fill in self._store.fills():
             instrument = self._universe.instrument(fill.instrument)
             if (
                 (owner in (MASTER, fill.client_id))

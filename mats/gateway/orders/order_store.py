@@ -1,4 +1,4 @@
-"""What was ordered, what was done, and the numbers given out: the memory of the desk, stored record by record."""
+"""Orders, executions and id counters, stored record by record."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,7 +16,7 @@ MAX_PERM_ID = 2**31 - 1
 
 
 class OrderFill(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution with its cost. `realized` is None where it closed nothing."""
+    """An execution with its commission. `realized` is None if it closed nothing."""
 
     exec_id: str
     perm_id: int
@@ -36,15 +36,15 @@ class OrderFill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counters(msgspec.Struct):
-    """Numbers given out so far. `era` is the second in which this state began: it keeps the ids of states apart."""
+    """Ids assigned so far. `era` is the second in which this state was created: it makes ids unique across states."""
 
     era: int
     perm_id: int
     execution: int = 0
 
 
-class Image(msgspec.Struct, frozen=True):
-    """What can be gone back to."""
+class StoreSnapshot(msgspec.Struct, frozen=True):
+    """The content of a store, for checkpoints."""
 
     next_ids: dict[int, int]
     orders: list[VenueOrder]
@@ -85,7 +85,7 @@ class OrderStore:
     def new_perm_id(self) -> int:
         self._counters.perm_id += 1
         if self._counters.perm_id > MAX_PERM_ID:
-            raise OverflowError("the permanent ids are used up; begin with a new state file")
+            raise OverflowError("no permanent ids left; start with a new state file")
         self._state.put("counter", "ids", self._counters)
         return self._counters.perm_id
 
@@ -95,7 +95,7 @@ class OrderStore:
         self._state.put("counter", "ids", self._counters)
         return f"{self._counters.era:08x}.{self._counters.execution:08x}.01.01"
 
-    def keep_order(self, order: VenueOrder) -> None:
+    def save_order(self, order: VenueOrder) -> None:
         """Stores an order, new or changed."""
         self._orders[order.perm_id] = order
         self._by_key[order.client_id, order.order_id] = order
@@ -104,12 +104,12 @@ class OrderStore:
             self._next_ids[order.client_id] = order.order_id + 1
             self._state.put("client", str(order.client_id), order.order_id + 1)
 
-    def keep_fill(self, fill: OrderFill) -> None:
+    def save_fill(self, fill: OrderFill) -> None:
         self._fills[fill.exec_id] = fill
         self._state.put("execution", fill.exec_id, fill)
 
     def rewind(self, count: int) -> None:
-        """Hands out so many order ids of every client again; the orders that have them lose them."""
+        """Reissues this many order ids of every client; the orders that have them lose them."""
         for client_id, number in tuple(self._next_ids.items()):
             lowered = max(1, number - count)
             for order_id in range(lowered, number):
@@ -117,35 +117,37 @@ class OrderStore:
             self._next_ids[client_id] = lowered
             self._state.put("client", str(client_id), lowered)
 
-    def forget_fills(self, before: Nanos) -> None:
+    def remove_fills(self, before: Nanos) -> None:
         """Drops the executions before an instant, as a gateway does at its midnight."""
         for exec_id in [fill.exec_id for fill in self._fills.values() if fill.time < before]:
             del self._fills[exec_id]
             self._state.remove("execution", exec_id)
 
-    def image(self) -> bytes:
-        """Orders, executions and next order ids as they are."""
-        return msgspec.json.encode(Image(self._next_ids, list(self._orders.values()), list(self._fills.values())))
+    def snapshot(self) -> bytes:
+        """Orders, executions and next order ids, encoded."""
+        return msgspec.json.encode(
+            StoreSnapshot(self._next_ids, list(self._orders.values()), list(self._fills.values()))
+        )
 
-    def restore(self, image: bytes) -> None:
-        """Back to an image; permanent and execution ids are never given out twice."""
+    def restore(self, snapshot: bytes) -> None:
+        """Restores a snapshot; permanent and execution ids are never assigned twice."""
         for kind, table in (("order", self._orders), ("execution", self._fills), ("client", self._next_ids)):
             for key in table:
                 self._state.remove(kind, str(key))
-        kept = msgspec.json.decode(image, type=Image)
+        kept = msgspec.json.decode(snapshot, type=StoreSnapshot)
         self._next_ids = kept.next_ids
         self._orders, self._by_key, self._fills = {}, {}, {}
         for client_id, number in kept.next_ids.items():
             self._state.put("client", str(client_id), number)
         for order in kept.orders:
-            self.keep_order(order)
+            self.save_order(order)
         for fill in kept.fills:
-            self.keep_fill(fill)
+            self.save_fill(fill)
 
     def prune(self, now: Nanos) -> None:
-        """Drops what is older than the days kept."""
+        """Drops executions and completed orders older than `KEPT_DAYS`."""
         horizon = now - KEPT_DAYS * DAY
-        self.forget_fills(horizon)
+        self.remove_fills(horizon)
         for order in [o for o in self._orders.values() if not o.working and o.completed < horizon]:
             del self._orders[order.perm_id]
             if self._by_key.get((order.client_id, order.order_id)) is order:
@@ -153,6 +155,6 @@ class OrderStore:
             self._state.remove("order", str(order.perm_id))
 
 
-def era_of(now: Nanos) -> int:
-    """The era of a state that begins now."""
+def new_era(now: Nanos) -> int:
+    """The era of a state created at this instant."""
     return now // SECOND

@@ -1,8 +1,8 @@
-"""What a placeOrder request asks for, in the terms of the venue; and what is wrong with it."""
+"""Converts placeOrder requests into venue order terms and validates them."""
 
 from decimal import Decimal
 
-from mats.gateway.protocol import PlaceOrder, WireError, instant
+from mats.gateway.protocol import PlaceOrder, WireError, parse_time
 from mats.model import Instrument
 from mats.venue.matching import (
     IMMEDIATE,
@@ -18,7 +18,7 @@ from mats.venue.matching import (
 
 
 def order_terms(request: PlaceOrder) -> OrderTerms:
-    """The terms of a request that `trouble` finds nothing wrong with."""
+    """The terms of a request that has passed `check_order_terms`."""
     kind = OrderKind(request.order_type)
     trailing = kind in TRAILING
     return OrderTerms(
@@ -30,7 +30,7 @@ def order_terms(request: PlaceOrder) -> OrderTerms:
         trail_amount=request.aux_price if trailing and request.trail_percent is None else None,
         trail_percent=request.trail_percent if trailing else None,
         limit_offset=_limit_offset(request) if kind is OrderKind.TRAIL_LIMIT else None,
-        good_till=instant(request.good_till) if request.tif == Lifetime.GTD else 0,
+        good_till=parse_time(request.good_till) if request.tif == Lifetime.GTD else 0,
         outside_rth=request.outside_rth,
     )
 
@@ -41,8 +41,8 @@ def _trigger(request: PlaceOrder, kind: OrderKind) -> Decimal | None:
     return request.aux_price if kind in STOPPED or kind in TOUCHED else None
 
 
-def trouble(request: PlaceOrder) -> str:
-    """What the request lacks, contradicts or asks for in vain; empty where it can be had."""
+def check_order_terms(request: PlaceOrder) -> str:
+    """What is missing, contradictory or unsupported in a request; empty if it is valid."""
     kind = request.order_type
     if kind not in set(OrderKind):
         return f"Invalid order type was entered: {kind}"
@@ -51,33 +51,33 @@ def trouble(request: PlaceOrder) -> str:
     if request.tif in IMMEDIATE and (kind in TRAILING or kind in ON_CLOSE):
         return f"The time in force {request.tif} is invalid for {kind} orders"
     if kind in TRAILING:
-        return _trailing_trouble(request) or _unsupported(request)
+        return _check_trailing(request) or _check_supported(request)
     if kind in LIMITED and request.limit_price is None:
         return f"{kind} needs its limit price"
     if (kind in STOPPED or kind in TOUCHED) and request.aux_price is None:
         return f"{kind} needs its trigger price"
-    return _unsupported(request)
+    return _check_supported(request)
 
 
-def _trailing_trouble(request: PlaceOrder) -> str:
+def _check_trailing(request: PlaceOrder) -> str:
     amount, percent = request.aux_price, request.trail_percent
     if (amount is None) == (percent is None):
         return f"{request.order_type} needs either its trailing amount or its trailing percent"
     if (amount or percent or 0) <= 0 or (percent or 0) >= 100:
-        return f"{request.order_type} trails by {amount or percent}, which is no distance"
+        return f"{request.order_type} cannot trail by {amount or percent}"
     if request.order_type == OrderKind.TRAIL_LIMIT and _limit_offset(request) is None:
         return "TRAIL LIMIT needs its limit offset, or a limit and a stop price"
     return ""
 
 
-def _unsupported(request: PlaceOrder) -> str:
+def _check_supported(request: PlaceOrder) -> str:
     if request.tif == Lifetime.GTD:
         try:
-            instant(request.good_till)
+            parse_time(request.good_till)
         except WireError as error:
             return f"Invalid good till date: {error}"
     if request.good_after:
-        return "Orders that begin at a later time are not supported by the paper gateway"
+        return "Good-after-time orders are not supported by the paper gateway"
     if request.all_or_none:
         return "All-or-none orders are not supported by the paper gateway"
     if request.conditions:
@@ -94,6 +94,6 @@ def _limit_offset(request: PlaceOrder) -> Decimal | None:
 
 
 def off_grid(terms: OrderTerms, instrument: Instrument) -> bool:
-    """Whether a price is between two ticks."""
+    """Whether a price is not a multiple of the tick size."""
     prices = (terms.limit_price, terms.stop_price, terms.trail_amount, terms.limit_offset)
     return any(price is not None and price % instrument.tick_size for price in prices)

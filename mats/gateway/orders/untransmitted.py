@@ -1,9 +1,9 @@
-"""Orders that wait to be transmitted."""
+"""Orders held because their `transmit` is off."""
 
 from mats.gateway.protocol import PlaceOrder
 
-MOST = 1000
-"""Orders of one client that may wait to be transmitted."""
+MAX_UNTRANSMITTED = 1000
+"""Maximum number of untransmitted orders of one client."""
 
 
 class UntransmittedOrders:
@@ -15,34 +15,34 @@ class UntransmittedOrders:
     def __contains__(self, key: tuple[int, int]) -> bool:
         return key[1] in self._requests.get(key[0], {})
 
-    def full(self, client_id: int) -> bool:
-        """Whether the client has as many orders waiting as it may."""
-        return len(self._requests.get(client_id, {})) >= MOST
+    def is_full(self, client_id: int) -> bool:
+        """Whether the client has reached the maximum."""
+        return len(self._requests.get(client_id, {})) >= MAX_UNTRANSMITTED
 
-    def put(self, client_id: int, request: PlaceOrder) -> None:
+    def add(self, client_id: int, request: PlaceOrder) -> None:
         self._requests.setdefault(client_id, {})[request.order_id] = request
 
-    def drop(self, client_id: int, order_id: int) -> bool:
-        """Forgets a request; False where there is none."""
-        mine = self._requests.get(client_id, {})
-        known = mine.pop(order_id, None) is not None
-        if known and not mine:
+    def remove(self, client_id: int, order_id: int) -> bool:
+        """Drops a request; False if there is none."""
+        requests = self._requests.get(client_id, {})
+        known = requests.pop(order_id, None) is not None
+        if known and not requests:
             del self._requests[client_id]
         return known
 
-    def family(self, client_id: int, request: PlaceOrder) -> list[PlaceOrder]:
-        """Takes out what goes to the exchange together with a request: its parent, then that one's other children."""
-        mine = self._requests.get(client_id, {})
+    def pop_family(self, client_id: int, request: PlaceOrder) -> list[PlaceOrder]:
+        """Removes and returns what is transmitted with a request: its parent, then the parent's other children."""
+        requests = self._requests.get(client_id, {})
         taken = [
-            parked
-            for parked in mine.values()
+            waiting
+            for waiting in requests.values()
             if request.parent_id
-            and parked.order_id != request.order_id
-            and request.parent_id in (parked.order_id, parked.parent_id)
+            and waiting.order_id != request.order_id
+            and request.parent_id in (waiting.order_id, waiting.parent_id)
         ]
-        for parked in (*taken, request):
-            self.drop(client_id, parked.order_id)
-        return sorted(taken, key=lambda parked: parked.parent_id != 0)
+        for waiting in (*taken, request):
+            self.remove(client_id, waiting.order_id)
+        return sorted(taken, key=lambda waiting: waiting.parent_id != 0)
 
     def clear(self) -> None:
         self._requests.clear()

@@ -1,4 +1,4 @@
-"""Warnings that come with an order which is accepted all the same."""
+"""Warnings about orders that are nevertheless accepted."""
 
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ NOT_LOCATED = (
     "Shares for this order are not immediately available for short sale. The order will be held while we attempt to "
     "locate the shares."
 )
-LATER = "Order Message:\n{} {} {} {}\nWarning: Your order will not be placed at the exchange until {}."
+WAITS_FOR_SESSION = "Order Message:\n{} {} {} {}\nWarning: Your order will not be placed at the exchange until {}."
 OUTSIDE_IGNORED = (
     "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
     "destination. PlaceOrder is now being processed."
@@ -26,20 +26,20 @@ def outside_ignored(order: VenueOrder) -> Message:
     return responses.error(order.order_id, 2109, OUTSIDE_IGNORED)
 
 
-def will_wait(order: VenueOrder, instrument: Instrument, exchange: Exchange, now: Nanos) -> list[Message]:
-    """Until when the exchange does not take the order; nothing where it does at once."""
+def waits_for_session(order: VenueOrder, instrument: Instrument, exchange: Exchange, now: Nanos) -> list[Message]:
+    """The warning until when the exchange does not take the order; none if it takes it at once."""
     session = exchange.session(order.instrument, now)
     phase = session.phase(now)
     if phase is SessionPhase.REGULAR or (phase is SessionPhase.EXTENDED and order.outside_rth):
         return []
-    if _begins(session, order) < now:
+    if _trading_start(session, order) < now:
         session = exchange.session(order.instrument, session.late)
-    moment = to_datetime(_begins(session, order)).astimezone(ZoneInfo(instrument.time_zone))
+    moment = to_datetime(_trading_start(session, order)).astimezone(ZoneInfo(instrument.time_zone))
     time = f"{moment:%Y-%m-%d %H:%M:%S} {instrument.time_zone}"
     place = instrument.primary_exchange or instrument.exchange
-    text = LATER.format(order.side.value, order.quantity, instrument.symbol, place, time)
+    text = WAITS_FOR_SESSION.format(order.side.value, order.quantity, instrument.symbol, place, time)
     return [responses.error(order.order_id, 399, text)]
 
 
-def _begins(session: TradingSession, order: VenueOrder) -> Nanos:
+def _trading_start(session: TradingSession, order: VenueOrder) -> Nanos:
     return session.early if order.outside_rth else session.opens

@@ -1,9 +1,9 @@
-"""The TWS protocol as the gateway speaks it: frames, requests, messages, versions."""
+"""The TWS protocol, server side: frames, requests, messages, versions."""
 
 from mats.gateway.protocol import contract_messages, data_messages, historical_messages, responses
 from mats.gateway.protocol.client_session import START_API, ClientSession
-from mats.gateway.protocol.requests import PlaceOrder, contract_query, execution_filter, instant, place_order
-from mats.gateway.protocol.responses import UNSET, contract, error, moment, number
+from mats.gateway.protocol.requests import PlaceOrder, contract_query, execution_filter, parse_time, place_order
+from mats.gateway.protocol.responses import UNSET, contract, error, format_time, number
 from mats.gateway.protocol.wire import Field, Fields, Message, WireError, decode, encode, encode_text, text
 
 __all__ = [
@@ -24,10 +24,10 @@ __all__ = [
     "encode_text",
     "error",
     "execution_filter",
+    "format_time",
     "historical_messages",
-    "instant",
-    "moment",
     "number",
+    "parse_time",
     "place_order",
     "responses",
     "text",

@@ -1,4 +1,4 @@
-"""Contracts on the wire, in the layouts of server version 178."""
+"""Messages about contracts, in the layouts of server version 178."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +12,7 @@ from mats.venue.markets import VENUES, Hours
 ORDER_TYPES = "ACTIVETIM,ALLONNON,DAY,FOK,GTC,GTD,IOC,LIT,LMT,LOC,MIT,MKT,MOC,OCA,STP,STPLMT,TRAIL,TRAILLMT,WHATIF"
 RULE_OF_TICK = {Decimal("0.01"): 26, Decimal("0.00005"): 239, Decimal("0.005"): 240, Decimal("0.25"): 67}
 MARKET_RULES = {rule: ((0, tick),) for tick, rule in RULE_OF_TICK.items()}
-"""Price steps by rule, each from a price upwards: here one step a rule."""
+"""Price increments by rule, each from a price upwards: here one increment per rule."""
 SESSIONS_SHOWN = 6
 """Trading sessions listed in the details of a contract."""
 
@@ -20,7 +20,7 @@ SESSIONS_SHOWN = 6
 def contract_details(
     request_id: int, instrument: Instrument, underlying: Instrument | None, hours: Hours, now: Nanos
 ) -> Message:
-    """Everything about an instrument. `underlying` is what an option is on."""
+    """The details of an instrument. `underlying` is that of an option."""
     venues = valid_exchanges(instrument)
     trading, liquid = trading_hours(instrument, hours, now)
     rule = str(RULE_OF_TICK.get(instrument.tick_size, 26))
@@ -64,7 +64,7 @@ def contract_details(
 
 
 def valid_exchanges(instrument: Instrument) -> list[str]:
-    """Where an order for it may be sent."""
+    """The exchanges to which its orders may be routed."""
     listed = [instrument.exchange, *VENUES.get((instrument.sec_type, instrument.currency), ())]
     return list(dict.fromkeys(listed))
 
@@ -93,7 +93,7 @@ def contract_details_end(request_id: int) -> Message:
 def option_parameters(
     request_id: int, exchange: str, underlying: Instrument, trading_class: str, options: list[Instrument]
 ) -> Message:
-    """One page: the expiries and the strikes of a class on an exchange."""
+    """The expiries and strikes of a trading class on one exchange."""
     expiries = sorted({option.expiry for option in options})
     strikes = sorted({option.strike for option in options})
     head = (75, request_id, exchange, underlying.con_id, trading_class, options[0].multiplier)

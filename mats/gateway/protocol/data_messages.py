@@ -1,4 +1,4 @@
-"""Live market data on the wire."""
+"""Messages of live market data."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ DELAYED_MODEL_OPTION = 83
 
 
 class TickTypes(NamedTuple):
-    """The numbers of the ticks of a quote."""
+    """The tick type numbers of a quote."""
 
     bid_size: int
     bid: int
@@ -47,9 +47,9 @@ def tick_string(request_id: int, kind: int, value: str) -> Message:
 
 
 def tick_changes(quote: Quote, before: Quote | None, types: TickTypes = LIVE_TICKS) -> list[tuple[str, str]]:
-    """The ticks that lead from one quote to the next, as what comes before and after the request id on the wire.
+    """The ticks between two quotes, each as the parts of its message before and after the request id.
 
-    A price that moved brings its size along; a size that changed alone is a size tick.
+    A price tick includes its size; a changed size alone is a size tick.
     """
     old_bid, old_bid_size = (before.bid, before.bid_size) if before else (0.0, 0.0)
     old_ask, old_ask_size = (before.ask, before.ask_size) if before else (0.0, 0.0)
@@ -93,7 +93,7 @@ def option_computation(request_id: int, kind: int, volatility: float, model: Gre
 
 
 def tick_by_tick(request_id: int, kind: str, quote: Quote, before: Quote | None) -> Message | None:
-    """A tick of the wanted kind; None where nothing of that kind happened."""
+    """A tick of the requested kind; None if nothing of that kind changed."""
     head = (99, request_id, TICK_KINDS[kind], quote.time // SECOND)
     if kind == "BidAsk":
         sides = (quote.bid, quote.ask, quote.bid_size, quote.ask_size)
@@ -112,7 +112,7 @@ def depth(request_id: int, position: int, operation: int, side: int, price: floa
 def smart_depth(
     request_id: int, position: int, exchange: str, operation: int, side: int, price: float, size: float
 ) -> Message:
-    """A row of the book over all exchanges, with the name of the one that quotes it."""
+    """A row of the aggregated book, with the exchange that quotes it."""
     return (13, 1, request_id, position, exchange, operation, side, price, size, 1)
 
 

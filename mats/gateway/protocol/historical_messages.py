@@ -1,8 +1,8 @@
-"""The past on the wire."""
+"""Messages of historical data."""
 
 from collections.abc import Iterable
 
-from mats.gateway.protocol.responses import moment
+from mats.gateway.protocol.responses import format_time
 from mats.gateway.protocol.wire import Message
 from mats.model import DAY, SECOND, Bar, Nanos, to_datetime
 
@@ -15,11 +15,11 @@ def historical_data(request_id: int, bars: list[Bar], start: Nanos, end: Nanos, 
         (bar_time(bar, date_format), bar.open, bar.high, bar.low, bar.close, bar.volume, bar.wap, bar.count)
         for bar in bars
     )
-    return (17, request_id, moment(start), moment(end), len(bars), *(field for row in rows for field in row))
+    return (17, request_id, format_time(start), format_time(end), len(bars), *(field for row in rows for field in row))
 
 
 def historical_update(request_id: int, bar: Bar, date_format: int) -> Message:
-    """The bar that is growing: its close comes before its high and low."""
+    """An update of the unfinished bar; on the wire its close comes before its high and low."""
     prices = (bar.open, bar.close, bar.high, bar.low)
     return (90, request_id, bar.count, bar_time(bar, date_format), *prices, bar.wap, bar.volume)
 
@@ -28,11 +28,11 @@ def bar_time(bar: Bar, date_format: int) -> str:
     """A day as `20260413`; an instant as text (1) or as seconds since the epoch (2)."""
     if bar.seconds * SECOND >= DAY:
         return to_datetime(bar.start).strftime("%Y%m%d")
-    return str(bar.start // SECOND) if date_format == EPOCH_SECONDS else moment(bar.start)
+    return str(bar.start // SECOND) if date_format == EPOCH_SECONDS else format_time(bar.start)
 
 
 def head_timestamp(request_id: int, head: Nanos, date_format: int) -> Message:
-    return (88, request_id, str(head // SECOND) if date_format == EPOCH_SECONDS else moment(head))
+    return (88, request_id, str(head // SECOND) if date_format == EPOCH_SECONDS else format_time(head))
 
 
 def ticks_midpoint(request_id: int, ticks: Iterable[tuple[Nanos, float]]) -> Message:

@@ -1,4 +1,4 @@
-"""What clients ask, as far as it takes more than a field or two to read."""
+"""Parses the requests that have more than a few fields."""
 
 import re
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ PROFILE_DROPPED = 177
 
 
 ORDER_TYPES = {"STPLMT": "STP LMT", "TRAILLIMIT": "TRAIL LIMIT"}
-"""Other spellings that TWS takes."""
+"""Alternative spellings that TWS accepts."""
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A placeOrder request: a new order, a change of a working one, or a question what one would cost."""
+    """A placeOrder request: a new order, a modification of a working one, or a what-if."""
 
     order_id: int
     contract: ContractQuery
@@ -50,7 +50,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions to report; an empty field lets all pass. `since` is an instant."""
+    """Which executions to report; an empty field matches all. `since` is an instant."""
 
     client_id: int
     account: str
@@ -82,7 +82,7 @@ def contract_query(fields: Fields) -> ContractQuery:
 
 
 def place_order(fields: Fields, version: int) -> PlaceOrder:
-    """Reads the request field by field, its optional blocks too; of a combination it reads the head alone."""
+    """Reads the request field by field with its optional blocks; of a combination only the head."""
     order_id, contract = fields.integer(), contract_query(fields)
     fields.skip(2)
     action, quantity, order_type = fields.text(), fields.decimal(), fields.text()
@@ -93,7 +93,7 @@ def place_order(fields: Fields, version: int) -> PlaceOrder:
     fields.skip(4)
     outside_rth = fields.flag()
     fields.skip(1)
-    rest = _Rest() if contract.sec_type == "BAG" else _rest(fields, version, order_type)
+    extended = _ExtendedFields() if contract.sec_type == "BAG" else _extended_fields(fields, version, order_type)
     return PlaceOrder(
         order_id=order_id,
         contract=contract,
@@ -109,12 +109,12 @@ def place_order(fields: Fields, version: int) -> PlaceOrder:
         transmit=transmit,
         parent_id=parent_id,
         outside_rth=outside_rth,
-        **rest._asdict(),
+        **extended._asdict(),
     )
 
 
-class _Rest(NamedTuple):
-    """What follows the head of an order."""
+class _ExtendedFields(NamedTuple):
+    """The fields of an order after its head."""
 
     oca_type: int = 3
     good_after: str = ""
@@ -128,7 +128,7 @@ class _Rest(NamedTuple):
     what_if: bool = False
 
 
-def _rest(fields: Fields, version: int, order_type: str) -> _Rest:
+def _extended_fields(fields: Fields, version: int, order_type: str) -> _ExtendedFields:
     fields.skip(2)  # retired, discretionaryAmt
     good_after, good_till, advisor_group = fields.text(), fields.text(), fields.text()
     fields.skip(2 + (version < PROFILE_DROPPED) + 4)  # the group's method and share, model, short sale
@@ -159,7 +159,7 @@ def _rest(fields: Fields, version: int, order_type: str) -> _Rest:
     else:
         fields.skip(2)
         limit_offset = fields.optional()
-    return _Rest(
+    return _ExtendedFields(
         oca_type=oca_type or 3,
         good_after=good_after,
         good_till=good_till,
@@ -180,15 +180,15 @@ def execution_filter(fields: Fields) -> ExecutionFilter:
     return ExecutionFilter(
         client_id=client_id,
         account=account,
-        since=instant(since) if since else 0,
+        since=parse_time(since) if since else 0,
         symbol=symbol,
         sec_type=sec_type,
         side={"BUY": "BUY", "BOT": "BUY", "SELL": "SELL", "SLD": "SELL"}.get(fields.text(), ""),
     )
 
 
-def instant(text: str) -> Nanos:
-    """`yyyymmdd hh:mm:ss ZONE` or `yyyymmdd-hh:mm:ss`; UTC where no zone is named. Raises WireError."""
+def parse_time(text: str) -> Nanos:
+    """`yyyymmdd hh:mm:ss ZONE` or `yyyymmdd-hh:mm:ss`; UTC if no zone is given. Raises WireError."""
     match = re.fullmatch(r"(\d{8})[ -]+(\d\d:\d\d:\d\d)(?: (\S+))?", text)
     try:
         if not match:

@@ -1,4 +1,4 @@
-"""What the gateway says, message by message, in the layouts of server version 178.
+"""Messages of the gateway, in the layouts of server version 178.
 
 Source of the layouts: the decoders of the TWS API reference clients.
 """
@@ -12,8 +12,8 @@ from mats.model import SECOND, Instrument, Nanos, to_datetime
 UNSET = "1.7976931348623157E308"
 
 
-def moment(instant: Nanos) -> str:
-    """An instant as the wire writes it: `20260413 15:27:04 UTC`."""
+def format_time(instant: Nanos) -> str:
+    """An instant in the wire format: `20260413 15:27:04 UTC`."""
     return to_datetime(instant).strftime("%Y%m%d %H:%M:%S UTC")
 
 
@@ -46,8 +46,8 @@ def next_valid_id(order_id: int) -> Message:
     return (9, 1, order_id)
 
 
-def error(request_id: int, code: int, words: str) -> Message:
-    return (4, 2, request_id, code, words, "")
+def error(request_id: int, code: int, text: str) -> Message:
+    return (4, 2, request_id, code, text, "")
 
 
 def current_time(now: Nanos) -> Message:
@@ -120,11 +120,11 @@ def position_multi_end(request_id: int) -> Message:
     return (72, 1, request_id)
 
 
-def profit(request_id: int, daily: Decimal, unrealized: Decimal, realized: Decimal) -> Message:
+def pnl(request_id: int, daily: Decimal, unrealized: Decimal, realized: Decimal) -> Message:
     return (94, request_id, number(daily), number(unrealized), number(realized))
 
 
-def profit_single(
+def pnl_single(
     request_id: int, quantity: Decimal, daily: Decimal, unrealized: Decimal, realized: Decimal, value: Decimal
 ) -> Message:
     return (95, request_id, quantity, number(daily), number(unrealized), number(realized), number(value))
@@ -143,5 +143,5 @@ def executions_end(request_id: int) -> Message:
 
 
 def number(value: Decimal) -> Field:
-    """A derived amount to eight digits; counted ones go out as they are."""
+    """A derived amount, rounded to eight digits."""
     return round(value, 8)

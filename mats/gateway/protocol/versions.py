@@ -1,4 +1,4 @@
-"""Messages for clients that speak an older version than 178: the differences down to 157, and nothing else.
+"""Adapts messages for clients with server versions 157 to 177.
 
 Source: the version gates in the decoders of the TWS API reference clients.
 """
@@ -7,11 +7,11 @@ from mats.gateway.protocol.wire import Message
 
 NEWEST = 178
 MIN_TICK = 13
-"""Where contractDetails has its minTick."""
+"""The position of minTick in contractDetails."""
 
 
 def adapt(message: Message, version: int) -> Message:
-    """The message as a client of `version` reads it."""
+    """The message in the layout of `version`."""
     match message[0]:
         case 4 if version < 166:  # error
             return message[:-1]

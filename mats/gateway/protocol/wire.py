@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 MAX_FRAME = 1 << 20
-"""Bytes of the longest frame a client may send."""
+"""Maximum bytes of a frame from a client."""
 
 MAX_FIELDS = 20_000
-"""Fields of the longest frame a client may send."""
+"""Maximum fields of a frame from a client."""
 
 INTEGERS = 1 << 32
-"""Integers of the protocol are smaller than this."""
+"""Integers of the protocol are below this."""
 
 MAX_DIGITS = 18
-"""Digits before the point, and zeros behind it, that a number may have: nothing that trades needs more."""
+"""Digits before the point, and zeros behind it, that a number may have; no tradable quantity or price needs more."""
 
 UNSET = range(300, 309)
-"""Some clients write a number that is not given as the largest double: one of so many digits."""
+"""Decimal exponents of the largest double, which some clients send for a number that is not set."""
 
 EXACT_FLOATS = 2.0**53
 """Whole numbers below this are exact as floats."""
@@ -32,7 +32,7 @@ Message = tuple[Field, ...]
 
 
 class WireError(ValueError):
-    """The bytes are not the protocol; the connection that sent them cannot go on."""
+    """The bytes violate the protocol; the connection must be closed."""
 
 
 def encode(message: Message) -> bytes:
@@ -41,13 +41,13 @@ def encode(message: Message) -> bytes:
 
 
 def encode_text(fields: str) -> bytes:
-    """One frame from fields that are text already, each with its NUL."""
+    """One frame from fields that are already text, each ended by a NUL."""
     body = fields.encode(errors="replace")
     return struct.pack(">I", len(body)) + body
 
 
 def text(field: Field) -> str:
-    """A field as the protocol writes it; whole numbers without a point, as clients before version 163 need sizes."""
+    """A field in the wire format; whole numbers without a point, as clients before version 163 need sizes."""
     if type(field) is str:
         return field
     if type(field) is float:
@@ -60,7 +60,7 @@ def text(field: Field) -> str:
 
 
 def decode(frames: bytes) -> Iterator[list[str]]:
-    """The fields of each of some whole frames."""
+    """The fields of each of several complete frames."""
     at = 0
     while at < len(frames):
         (length,) = struct.unpack_from(">I", frames, at)
@@ -74,37 +74,37 @@ class FrameReader:
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
         self._data = bytearray()
-        self._greeted = False
+        self._preamble_read = False
         self._limit = limit
 
-    def widen(self, limit: int = MAX_FRAME) -> None:
-        """From now on frames may be this long."""
+    def raise_limit(self, limit: int = MAX_FRAME) -> None:
+        """Sets the maximum length of a frame."""
         self._limit = limit
 
     def feed(self, data: bytes) -> Iterator[list[str]]:
         self._data += data
-        if not self._greeted:
+        if not self._preamble_read:
             if not PREAMBLE.startswith(bytes(self._data[:4])):
-                raise WireError("the connection does not begin with API")
+                raise WireError("connection does not begin with API")
             if len(self._data) < 4:
                 return
-            self._greeted = True
+            self._preamble_read = True
             del self._data[:4]
         while len(self._data) >= 4:
             (length,) = struct.unpack_from(">I", self._data)
             if not 0 < length <= self._limit:
-                raise WireError(f"a frame of {length} bytes is outside 1..{self._limit}")
+                raise WireError(f"frame of {length} bytes is outside 1..{self._limit}")
             if len(self._data) < 4 + length:
                 return
             body = bytes(self._data[4 : 4 + length])
             del self._data[: 4 + length]
             if body.count(0) > MAX_FIELDS:
-                raise WireError(f"a frame of {body.count(0)} fields has more than {MAX_FIELDS}")
+                raise WireError(f"frame of {body.count(0)} fields has more than {MAX_FIELDS}")
             yield body.decode(errors="replace").removesuffix("\0").split("\0")
 
 
 class Fields:
-    """Reads the fields of a request one after the other; raises WireError where one is missing or not a number."""
+    """Reads the fields of a request one after the other; raises WireError if one is missing or not a number."""
 
     def __init__(self, fields: list[str]) -> None:
         self._fields = fields
@@ -121,12 +121,10 @@ class Fields:
             self.text()
 
     def integer(self) -> int:
-        """Empty counts as 0, `0.0` as 0; what does not fit into 32 bits is not one."""
+        """Empty and `0.0` count as 0; raises WireError beyond 32 bits."""
         number = self.decimal()
         if abs(number) >= INTEGERS:
-            raise WireError(
-                f"request {self._fields[0]} has {self._fields[self._at - 1][:40]!r} where an integer belongs"
-            )
+            raise WireError(f"request {self._fields[0]} has {self._fields[self._at - 1][:40]!r} instead of an integer")
         return int(number)
 
     def flag(self) -> bool:
@@ -138,14 +136,14 @@ class Fields:
         try:
             number = Decimal(raw) if raw else Decimal(0)
         except ArithmeticError as error:
-            raise WireError(f"request {self._fields[0]} has {raw[:40]!r} where a number belongs") from error
+            raise WireError(f"request {self._fields[0]} has {raw[:40]!r} instead of a number") from error
         if number.is_finite() and number.adjusted() in UNSET:
             return Decimal(0)
         if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
-            raise WireError(f"request {self._fields[0]} has {raw[:40]!r} where a finite number belongs")
+            raise WireError(f"request {self._fields[0]} has {raw[:40]!r} instead of a finite number")
         return number
 
     def optional(self) -> Decimal | None:
-        """A price: empty, zero (by both conventions of clients) and the largest double all mean not given."""
+        """A price; None for empty, zero and the largest double, by which clients mean that it is not set."""
         number = self.decimal()
         return None if number == 0 else number

@@ -1,17 +1,25 @@
-"""What trades at the venue and at which prices: listings, sessions, random and replayed markets."""
+"""Instruments and prices of the venue: listings, sessions, random and replayed markets."""
 
 from mats.venue.markets.bar_replay import BarReplay, Slice
 from mats.venue.markets.history import BarHistory, join_bars
 from mats.venue.markets.listings import DEFAULT_LISTINGS
 from mats.venue.markets.option_pricing import Greeks, greeks
-from mats.venue.markets.random_market import STEP, RandomMarket
-from mats.venue.markets.sessions import ALWAYS, AlwaysOpen, Hours, SessionPhase, Timetable, TradingSession, hours
+from mats.venue.markets.random_market import QUOTE_STEP, RandomMarket
+from mats.venue.markets.sessions import (
+    ALWAYS,
+    AlwaysOpen,
+    Hours,
+    SessionPhase,
+    SessionSchedule,
+    TradingSession,
+    load_hours,
+)
 from mats.venue.markets.universe import VENUES, ContractQuery, Listing, Universe, default_universe, load_universe
 
 __all__ = [
     "ALWAYS",
     "DEFAULT_LISTINGS",
-    "STEP",
+    "QUOTE_STEP",
     "VENUES",
     "AlwaysOpen",
     "BarHistory",
@@ -22,13 +30,13 @@ __all__ = [
     "Listing",
     "RandomMarket",
     "SessionPhase",
+    "SessionSchedule",
     "Slice",
-    "Timetable",
     "TradingSession",
     "Universe",
     "default_universe",
     "greeks",
-    "hours",
     "join_bars",
+    "load_hours",
     "load_universe",
 ]

@@ -26,7 +26,7 @@ PIECE = MINUTE // PIECES
 
 
 class Minute(msgspec.Struct, frozen=True, gc=False):
-    """A stored bar; `spread` is the quoted spread in the file, 0 where it has none."""
+    """A stored bar; `spread` is the quoted spread in the file, 0 if it has none."""
 
     start: Nanos
     open: float
@@ -38,7 +38,7 @@ class Minute(msgspec.Struct, frozen=True, gc=False):
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """What happens at one instant: quotes, and then the bars that end there."""
+    """The data of one instant: quotes, then the bars that end there."""
 
     time: Nanos
     quotes: tuple[Quote, ...]
@@ -48,23 +48,23 @@ class Slice(msgspec.Struct, frozen=True):
 class BarReplay:
     """The stored minutes of a folder: one `NAME.csv` or `NAME.csv.gz` for each instrument.
 
-    Raises ValueError where the folder is missing or empty, a name is not listed, or a row cannot be read.
+    Raises ValueError if the folder is missing or empty, a name is not listed, or a row cannot be read.
     """
 
     def __init__(self, folder: Path, universe: Universe) -> None:
         if not folder.is_dir():
-            raise ValueError(f"replay folder {folder} is missing; make it, or name another")
+            raise ValueError(f"replay folder {folder} not found; check the path")
         self._listings: dict[InstrumentId, Listing] = {}
         self._minutes: dict[InstrumentId, dict[Nanos, Minute]] = {}
         for path in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")]):
             name = path.name.split(".csv")[0]
             if name not in universe:
-                raise ValueError(f"replay file {path} names {name}, which is not listed; list it or remove the file")
+                raise ValueError(f"replay file {path}: {name} is not listed; list it or remove the file")
             self._listings[name] = universe.listing(name)
             self._minutes[name] = {minute.start: minute for minute in sorted(read_minutes(path), key=_start)}
         self._times = sorted({time for minutes in self._minutes.values() for time in minutes})
         if not self._times:
-            raise ValueError(f"replay folder {folder} has no bars; put NAME.csv or NAME.csv.gz files into it")
+            raise ValueError(f"replay folder {folder} has no bars; add NAME.csv or NAME.csv.gz files")
 
     @property
     def start(self) -> Nanos:
@@ -75,7 +75,7 @@ class BarReplay:
         return self._times[-1] + MINUTE
 
     def minutes(self, after: Nanos) -> Iterator[tuple[Nanos, list[Slice]]]:
-        """The minutes that are not wholly over at `after`, each with its slices later than `after`."""
+        """The minutes that end after `after`, each with its slices later than `after`."""
         for start in self._times:
             if start + MINUTE > after:
                 slices = [piece for piece in self._slices(start) if piece.time > after or after <= self.start]
@@ -85,12 +85,12 @@ class BarReplay:
         return next(iter(self._minutes.get(name, {})), self.start)
 
     def bars(self, name: InstrumentId, start: Nanos, end: Nanos, seconds: int, what: str) -> list[Bar]:
-        """Whole bars of the past; every kind of price is the path of the stored bars."""
+        """Complete historical bars; every kind of price follows the path of the stored bars."""
         span = seconds * SECOND
         low, high = -(-start // span) * span, end // span * span
         chosen = [minute for time, minute in self._minutes.get(name, {}).items() if low <= time < high]
         if seconds >= 60:
-            return merge_bars((_whole(name, minute) for minute in chosen), seconds)
+            return merge_bars((_minute_bar(name, minute) for minute in chosen), seconds)
         pieces = (bar for minute in self._inside(name, low, high) for bar in self._pieces(name, minute))
         return merge_bars((bar for bar in pieces if low <= bar.start and bar.end <= high), seconds)
 
@@ -118,8 +118,8 @@ class BarReplay:
         return [Slice(start + i * PIECE, tuple(quotes[i]), tuple(bars[i])) for i in range(PIECES + 1)]
 
     def _quote(self, name: InstrumentId, minute: Minute, time: Nanos, price: float, *, rising: bool) -> Quote:
-        """One tick wide with the trade at the ask of a rising path and at the bid of a falling one; a stored spread is
-        laid around the price instead."""
+        """A quote one tick wide, with the trade at the ask of a rising path and at the bid of a falling one; a stored
+        spread is centered on the price instead."""
         listing = self._listings[name]
         tick = float(listing.instrument.tick_size)
         if minute.spread > 0:
@@ -176,9 +176,9 @@ def read_minutes(path: Path) -> Iterator[Minute]:
             for row in rows:
                 yield _minute(row)
         except KeyError as error:
-            raise ValueError(f"replay file {path} has no column {error}; write it anew with that column") from error
+            raise ValueError(f"replay file {path} has no column {error}; add it") from error
         except (TypeError, ValueError, csv.Error, OSError, EOFError) as error:
-            raise ValueError(f"replay file {path}: line {rows.line_num} cannot be read ({error}); mend it") from error
+            raise ValueError(f"replay file {path}: line {rows.line_num} cannot be read ({error}); fix it") from error
 
 
 def _minute(row: dict[str, str]) -> Minute:
@@ -193,7 +193,7 @@ def _start(minute: Minute) -> Nanos:
     return minute.start
 
 
-def _whole(name: InstrumentId, minute: Minute) -> Bar:
+def _minute_bar(name: InstrumentId, minute: Minute) -> Bar:
     wap = round((minute.open + minute.high + minute.low + minute.close) / 4, 8)
     count = math.ceil(minute.volume / 100)
     return Bar(name, minute.start, 60, minute.open, minute.high, minute.low, minute.close, minute.volume, wap, count)

@@ -1,4 +1,4 @@
-"""Bars of the past: what every market offers, and how coarse bars are made of fine ones."""
+"""Historical bars: the interface of every market, and the merging of bars into longer ones."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -11,7 +11,7 @@ class BarHistory(Protocol):
         """The start of the earliest bar."""
 
     def bars(self, name: InstrumentId, start: Nanos, end: Nanos, seconds: int, what: str) -> list[Bar]:
-        """Every whole bar inside `[start, end)`, aligned to multiples of its length since the epoch.
+        """Every complete bar inside `[start, end)`, aligned to multiples of its length since the epoch.
 
         `what` is TRADES, MIDPOINT, BID or ASK.
         """

@@ -1,4 +1,4 @@
-"""The instruments that need no settings file: stocks, pairs, indices, futures and options.
+"""The default listings: stocks, pairs, indices, futures and options.
 
 The contract ids of stocks, pairs and indices are IB's; those of futures and options are the venue's own, and stable.
 Levels are plausible, not quotes. Futures and options expire on the third Friday of March, June, September and December.
@@ -14,12 +14,13 @@ from mats.model import Instrument, InstrumentId, SecType, exact, instrument_id
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """An instrument with its habits in the random market.
+    """An instrument with its parameters in the random market.
 
-    `price` is the level the walk returns to, `volatility` the annual standard deviation of its logarithm, `spread` the
-    quoted spread in ticks, `lot` the unit of quoted sizes, `daily_volume` in units (0: no volume is published). Those
-    with the same `walk` move together (empty: its own). The price of an option follows from that of its `underlying`.
-    `live` says whether clients may have live data; if not, they are offered data fifteen minutes old.
+    `price` is the level to which the random walk reverts, `volatility` the annual standard deviation of its logarithm,
+    `spread` the quoted spread in ticks, `lot` the unit of quoted sizes, `daily_volume` in units (0: no volume is
+    published). Instruments with the same `walk` move together (empty: a walk of its own). The price of an option
+    follows from that of its `underlying`. `live` says whether clients may have live data; if not, they are offered data
+    delayed by fifteen minutes.
     """
 
     instrument: Instrument

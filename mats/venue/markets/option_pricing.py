@@ -13,14 +13,14 @@ from mats.model import DAY, Instrument, Nanos, from_datetime
 Floats = npt.NDArray[np.float64]
 
 LAST_TRADE = time(20, 0, tzinfo=UTC)
-"""The hour of the day at which options end."""
+"""The time of day at which options expire."""
 
 YEAR: Nanos = 365 * DAY
 
 
 class Greeks(msgspec.Struct, frozen=True):
-    """The fair price of one unit and what moves it: by a point of the underlying (delta; gamma that of delta), by a
-    percentage point of volatility (vega), by a day (theta)."""
+    """The fair price of one unit and its sensitivities: to a point of the underlying (delta; gamma that of delta), to a
+    percentage point of volatility (vega), to a day (theta)."""
 
     price: float
     delta: float
@@ -30,12 +30,12 @@ class Greeks(msgspec.Struct, frozen=True):
 
 
 def expires(option: Instrument) -> Nanos:
-    """The instant at which the option ends."""
+    """The instant at which the option expires."""
     return from_datetime(datetime.combine(datetime.strptime(option.expiry, "%Y%m%d").date(), LAST_TRADE))  # noqa: DTZ007
 
 
 def option_prices(option: Instrument, underlying: Floats, times: npt.NDArray[np.int64], volatility: float) -> Floats:
-    """Fair prices for prices of the underlying at instants; after the option's end, its worth if exercised."""
+    """Fair prices for prices of the underlying at instants; after expiry, the intrinsic value."""
     years = np.maximum((expires(option) - times) / YEAR, 1e-9)
     deviation = volatility * np.sqrt(years)
     strike = float(option.strike)

@@ -2,8 +2,8 @@
 
 The logarithm of a price is a Brownian path built by midpoint displacement: the value in the middle of two known ones is
 their mean plus a normal number drawn by hashing (seed, instrument, instant), with the variance of a Brownian bridge,
-sigma^2 h / 2 for a half span of h. So any stretch of any day can be computed alone, always the same, and history joins
-the live feed without a seam. The path returns to its level every 194 days. Quotes change on a grid of 250 ms.
+sigma^2 h / 2 for a half span of h. So any part of any day can be computed alone, always with the same result, and
+history agrees with the live feed. The path returns to its level every 194 days. Quotes change on a grid of 250 ms.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from mats.model import DAY, SECOND, Bar, InstrumentId, Nanos, Quote, SecType
 from mats.venue.markets.option_pricing import Floats, option_prices
 from mats.venue.markets.universe import Listing, Universe
 
-STEP: Nanos = SECOND // 4
+QUOTE_STEP: Nanos = SECOND // 4
 ROOT_LEVEL = 26
 """Spans of 2**26 steps, 194 days, begin and end near the listing's price."""
 COARSE_LEVEL = 8
-"""Daily bars look at the path every 2**8 steps, 64 seconds."""
-STEPS_PER_YEAR = 365 * DAY // STEP
+"""Daily bars sample the path every 2**8 steps, 64 seconds."""
+STEPS_PER_YEAR = 365 * DAY // QUOTE_STEP
 CORRELATION = 0.4
 BLOCK = 256
 HEAD: Nanos = 946_684_800 * SECOND
@@ -30,8 +30,8 @@ HEAD: Nanos = 946_684_800 * SECOND
 Hashes = npt.NDArray[np.uint64]
 
 
-class Path(NamedTuple):
-    """Steps of one instrument as arrays: the quote, the trade and its volume."""
+class PricePath(NamedTuple):
+    """Steps of one instrument as arrays: quote, last trade, volume."""
 
     bid: Floats
     ask: Floats
@@ -42,24 +42,24 @@ class Path(NamedTuple):
 
 
 class RandomMarket:
-    """Quotes of the instruments that are awake and bars of all, deterministic for the seed."""
+    """Quotes of the active instruments and bars of all, deterministic for the seed."""
 
     def __init__(self, universe: Universe, seed: int) -> None:
         self._universe = universe
         self._seed = seed
         self._common = _key(seed, "market")
-        self._blocks: dict[InstrumentId, tuple[int, Path]] = {}
+        self._blocks: dict[InstrumentId, tuple[int, PricePath]] = {}
 
     def head(self, name: InstrumentId) -> Nanos:
         return HEAD
 
     def quotes(self, now: Nanos) -> list[Quote]:
-        """The quote of every instrument that is awake, at an instant."""
-        step = now // STEP
-        return [self._quote(name, step) for name in self._universe.awake]
+        """The quote of every active instrument at an instant."""
+        step = now // QUOTE_STEP
+        return [self._quote(name, step) for name in self._universe.active]
 
     def bars(self, name: InstrumentId, start: Nanos, end: Nanos, seconds: int, what: str) -> list[Bar]:
-        """Whole bars; those of a day see one step in 256, so their extremes are a little inside the true ones."""
+        """Complete bars; daily ones sample one step in 256, so their extremes are slightly inside the true ones."""
         span = seconds * SECOND
         first, last = -(-max(start, HEAD) // span), end // span
         stride = 2**COARSE_LEVEL if span >= DAY else 1
@@ -70,7 +70,7 @@ class RandomMarket:
         return bars
 
     def _bars(self, name: InstrumentId, first: int, last: int, seconds: int, what: str, stride: int) -> list[Bar]:
-        span = seconds * SECOND // STEP
+        span = seconds * SECOND // QUOTE_STEP
         path = self._path(name, first * span, last * span, stride)
         prices = {"MIDPOINT": (path.bid + path.ask) / 2, "BID": path.bid, "ASK": path.ask}.get(what, path.last)
         prices = prices.reshape(last - first, -1)
@@ -95,15 +95,15 @@ class RandomMarket:
         at = step % BLOCK
         bid, ask, bid_size, ask_size, last, volume = (float(column[at]) for column in block[1])
         if self._universe.instrument(name).sec_type is SecType.INDEX:
-            return Quote(name, step * STEP, 0.0, 0.0, 0.0, 0.0, last)
-        return Quote(name, step * STEP, bid, ask, bid_size, ask_size, last if volume else 0.0)
+            return Quote(name, step * QUOTE_STEP, 0.0, 0.0, 0.0, 0.0, last)
+        return Quote(name, step * QUOTE_STEP, bid, ask, bid_size, ask_size, last if volume else 0.0)
 
     def _levels(self, listing: Listing, low: int, high: int, stride: int) -> Floats:
-        """Fair prices: the walk around the listed level, or for an option what its underlying makes of it."""
+        """Fair prices: the walk around the listed level; for an option, the model price from its underlying."""
         if listing.underlying:
             underlying = self._levels(self._universe.listing(listing.underlying), low, high, stride)
             return option_prices(
-                listing.instrument, underlying, np.arange(low, high, stride) * STEP, listing.volatility
+                listing.instrument, underlying, np.arange(low, high, stride) * QUOTE_STEP, listing.volatility
             )
         key = _key(self._seed, listing.walk or listing.instrument.id)
         own, common = _brownian(key, low, high, stride), _brownian(self._common, low, high, stride)
@@ -111,7 +111,7 @@ class RandomMarket:
         levels: Floats = listing.price * np.exp(listing.volatility * walk)
         return levels
 
-    def _path(self, name: InstrumentId, low: int, high: int, stride: int) -> Path:
+    def _path(self, name: InstrumentId, low: int, high: int, stride: int) -> PricePath:
         listing = self._universe.listing(name)
         tick = float(listing.instrument.tick_size)
         key = _key(self._seed, name)
@@ -123,17 +123,17 @@ class RandomMarket:
         bid, ask = np.round(bid_ticks * tick, 8), np.round((bid_ticks + wide) * tick, 8)
         sizes = [listing.lot * (1 + np.floor(20 * _bits(noise, part))) for part in (1, 2)]
         last = np.where(_bits(noise, 3) < 0.5, bid, ask)
-        return Path(bid, ask, sizes[0], sizes[1], last, _volume(listing, steps, noise, stride))
+        return PricePath(bid, ask, sizes[0], sizes[1], last, _volume(listing, steps, noise, stride))
 
 
 def _volume(listing: Listing, steps: npt.NDArray[np.int64], noise: Hashes, stride: int) -> Floats:
-    """Units traded in each step: a U over the US session (13:30 to 20:00 UTC), little outside it."""
+    """Units traded in each step: U-shaped over the US session (13:30 to 20:00 UTC), low outside it."""
     if listing.instrument.sec_type is SecType.CASH or not listing.daily_volume:
         return np.zeros(len(steps))
-    hour = (steps % (DAY // STEP)) / (3600 * SECOND / STEP)
+    hour = (steps % (DAY // QUOTE_STEP)) / (3600 * SECOND / QUOTE_STEP)
     inside = (hour - 13.5) / 6.5
     shape = np.where((inside >= 0) & (inside <= 1), 1 + 3 * (2 * inside - 1) ** 2, 0.15)
-    mean = listing.daily_volume * STEP / DAY * stride
+    mean = listing.daily_volume * QUOTE_STEP / DAY * stride
     return np.floor(mean * shape * (0.25 + 1.5 * _bits(noise, 0))) + 1
 
 
@@ -171,7 +171,7 @@ def _bits(hashed: Hashes, part: int) -> Floats:
 
 
 def _mix(value: Hashes) -> Hashes:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    """The finalizer of SplitMix64 (Steele, Lea and Flood, 2014)."""
     value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""When an instrument trades: sessions, with an extended part before and after the regular one.
+"""Trading sessions, with extended hours before and after the regular ones.
 
 Source of the sessions: the package exchange_calendars, which follows the published holidays and early closes of each
 exchange. Source of the extended hours: the New York exchanges and IB trade US stocks from 04:00 to 20:00, and until
@@ -16,7 +16,7 @@ from mats.venue.event_queue import EventQueue, Rank
 ALWAYS = "always"
 
 EXTENDED: dict[str, tuple[Nanos, Nanos]] = dict.fromkeys(("XNYS", "XNAS"), (5 * HOUR + 30 * MINUTE, 4 * HOUR))
-"""How long a calendar's market trades before its open and after its close."""
+"""Extended trading of a calendar's market before its open and after its close."""
 
 FIRST_SESSION = "1990-01-01"
 
@@ -48,11 +48,11 @@ class TradingSession(NamedTuple):
 
 class Hours(Protocol):
     def session(self, sec_type: SecType, instant: Nanos) -> TradingSession:
-        """The session that is going on at the instant, or else the next one. Raises ValueError outside the calendar."""
+        """The session in progress at the instant, else the next one. Raises ValueError outside the calendar."""
 
 
 class AlwaysOpen:
-    """Every day, around the clock; a session is a day of UTC. The default: demonstrations trade at any hour."""
+    """Around the clock; a session is a UTC day. The default, so that demonstrations trade at any hour."""
 
     def session(self, sec_type: SecType, instant: Nanos) -> TradingSession:
         start = instant // DAY * DAY
@@ -62,18 +62,18 @@ class AlwaysOpen:
 class ExchangeHours:
     """The sessions of a stock exchange, by its name in exchange_calendars (an ISO 10383 code such as `XNYS`).
 
-    They hold for stocks, options and indices; pairs and futures trade around the clock. Raises ValueError.
+    They apply to stocks, options and indices; pairs and futures trade around the clock. Raises ValueError.
     """
 
     def __init__(self, calendar: str) -> None:
-        import exchange_calendars  # it takes a second to load, and most gateways do not need it
+        import exchange_calendars  # takes a second to load, and most gateways do not need it
         import pandas as pd
 
         try:
-            first = FIRST_SESSION if calendar in EXTENDED else None  # others begin twenty years ago
+            first = FIRST_SESSION if calendar in EXTENDED else None  # others start twenty years ago
             schedule = exchange_calendars.get_calendar(calendar, start=first).schedule
         except exchange_calendars.errors.InvalidCalendarName as error:
-            raise ValueError(f"calendar {calendar!r} is unknown; write {ALWAYS}, XNYS or XLON") from error
+            raise ValueError(f"calendar {calendar!r} is unknown; use {ALWAYS}, XNYS or XLON") from error
         before, after = EXTENDED.get(calendar, (0, 0))
         opens, closes = (pd.DatetimeIndex(schedule[name]).as_unit("ns").asi8.tolist() for name in ("open", "close"))
         self._name = calendar
@@ -86,51 +86,51 @@ class ExchangeHours:
             return self._always.session(sec_type, instant)
         at = bisect_right(self._ends, instant)
         if at == len(self._sessions):
-            raise ValueError(f"calendar {self._name} ends before the instant {instant}; take {ALWAYS}")
+            raise ValueError(f"calendar {self._name} ends before the instant {instant}; use {ALWAYS}")
         return self._sessions[at]
 
 
-def hours(calendar: str) -> Hours:
-    """The hours of a name: `always`, or a calendar of exchange_calendars. Raises ValueError."""
+def load_hours(calendar: str) -> Hours:
+    """The hours for a name: `always`, or a calendar of exchange_calendars. Raises ValueError."""
     return AlwaysOpen() if calendar == ALWAYS else ExchangeHours(calendar)
 
 
-class Timetable:
-    """Calls `on_turn(sec_type, closes, ends)` whenever the phase of a kind of instrument changes.
+class SessionSchedule:
+    """Calls `on_phase_change(sec_type, closes, ends)` whenever the phase of a security type changes.
 
-    `closes` says that the regular session is over at this instant, `ends` that the trading day is.
+    `closes` says that the regular session ends at this instant, `ends` that the trading day does.
     """
 
-    def __init__(self, hours: Hours, agenda: EventQueue, on_turn: Callable[[SecType, bool, bool], None]) -> None:
-        self._hours, self._agenda, self._on_turn = hours, agenda, on_turn
+    def __init__(self, hours: Hours, queue: EventQueue, on_phase_change: Callable[[SecType, bool, bool], None]) -> None:
+        self._hours, self._queue, self._on_phase_change = hours, queue, on_phase_change
         self._sessions: dict[SecType, TradingSession] = {}
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         return bool(self._sessions)
 
-    def begin(self, now: Nanos) -> None:
-        """Finds the present sessions, or the next ones."""
+    def start(self, now: Nanos) -> None:
+        """Finds the current or next session of every security type and schedules its phases."""
         for sec_type in SecType:
             self._plan(sec_type, now)
-            self._on_turn(sec_type, False, False)
+            self._on_phase_change(sec_type, False, False)
 
     def phase(self, sec_type: SecType, instant: Nanos) -> SessionPhase:
-        """The phase at an instant of the present session; regular as long as the time is not known."""
+        """The phase at an instant of the current session; regular before `start`."""
         session = self._sessions.get(sec_type)
         return session.phase(instant) if session else SessionPhase.REGULAR
 
     def session(self, sec_type: SecType, instant: Nanos) -> TradingSession:
-        """The session of an instant, or else the next one."""
+        """The session in progress at an instant, else the next one."""
         return self._hours.session(sec_type, instant)
 
     def _plan(self, sec_type: SecType, now: Nanos) -> None:
         session = self._sessions[sec_type] = self._hours.session(sec_type, now)
         for instant in sorted({instant for instant in session if instant > now}):
-            self._agenda.enter(instant, Rank.SESSION, lambda at: self._turn(sec_type, at))
+            self._queue.schedule(instant, Rank.SESSION, lambda at: self._change_phase(sec_type, at))
 
-    def _turn(self, sec_type: SecType, instant: Nanos) -> None:
+    def _change_phase(self, sec_type: SecType, instant: Nanos) -> None:
         session = self._sessions[sec_type]
         if instant == session.late:
             self._plan(sec_type, instant)
-        self._on_turn(sec_type, instant == session.closes, instant == session.late)
+        self._on_phase_change(sec_type, instant == session.closes, instant == session.late)

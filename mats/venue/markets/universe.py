@@ -1,4 +1,4 @@
-"""What can be traded at the venue: the listings, and how a contract is found among them."""
+"""The instruments of the venue: listings, and the search for contracts among them."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from mats.venue.markets.listings import Listing as Listing
 
 
 class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client says about a contract; an empty field says nothing."""
+    """A client's description of a contract; an empty field matches all."""
 
     con_id: int = 0
     symbol: str = ""
@@ -32,7 +32,7 @@ class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):
 class Universe:
     """The listings, found by id, by contract id or by description.
 
-    What expires is quoted only when somebody has asked for it: `find` wakes a contract that it found alone.
+    Expiring instruments are quoted only on request: `find` activates a contract if it is the only match.
     """
 
     def __init__(self, listings: Iterable[Listing]) -> None:
@@ -40,19 +40,19 @@ class Universe:
         self._by_con_id: dict[int, Instrument] = {}
         self._by_symbol: dict[str, list[Instrument]] = {}
         self._by_local_symbol: dict[str, list[Instrument]] = {}
-        self._awake: dict[InstrumentId, None] = {}
+        self._active: dict[InstrumentId, None] = {}
         for listing in listings:
             instrument = listing.instrument
             if instrument.id in self._by_id or instrument.con_id in self._by_con_id:
                 raise ValueError(
-                    f"instrument {instrument.id} with con_id {instrument.con_id} is listed twice; drop one"
+                    f"instrument {instrument.id} with con_id {instrument.con_id} is listed twice; remove one"
                 )
             self._by_id[instrument.id] = listing
             self._by_con_id[instrument.con_id] = instrument
             self._by_symbol.setdefault(instrument.symbol, []).append(instrument)
             self._by_local_symbol.setdefault(instrument.local_symbol, []).append(instrument)
             if not instrument.expiry:
-                self._awake[instrument.id] = None
+                self._active[instrument.id] = None
 
     def __iter__(self) -> Iterator[Listing]:
         return iter(self._by_id.values())
@@ -61,13 +61,13 @@ class Universe:
         return name in self._by_id
 
     @property
-    def awake(self) -> tuple[InstrumentId, ...]:
+    def active(self) -> tuple[InstrumentId, ...]:
         """The instruments that are quoted."""
-        return tuple(self._awake)
+        return tuple(self._active)
 
-    def wake(self, name: InstrumentId) -> None:
-        """From now on the instrument is quoted."""
-        self._awake[name] = None
+    def activate(self, name: InstrumentId) -> None:
+        """Starts quoting the instrument."""
+        self._active[name] = None
 
     def listing(self, name: InstrumentId) -> Listing:
         return self._by_id[name]
@@ -75,11 +75,11 @@ class Universe:
     def instrument(self, name: InstrumentId) -> Instrument:
         return self._by_id[name].instrument
 
-    def with_con_id(self, con_id: int) -> Instrument | None:
+    def by_con_id(self, con_id: int) -> Instrument | None:
         return self._by_con_id.get(con_id)
 
     def underlying(self, instrument: Instrument) -> Instrument | None:
-        """What it is an option on; None for anything else."""
+        """The underlying of an option; None for other instruments."""
         name = self._by_id[instrument.id].underlying
         return self._by_id[name].instrument if name else None
 
@@ -87,7 +87,7 @@ class Universe:
         """The option chain of an instrument, in order of expiry, strike and right."""
         return [listing.instrument for listing in self if listing.underlying == underlying]
 
-    def matching(self, pattern: str) -> list[Instrument]:
+    def search(self, pattern: str) -> list[Instrument]:
         """Stocks, indices and pairs whose symbol begins with the pattern or whose name contains it."""
         wanted = pattern.upper()
         return [
@@ -97,7 +97,7 @@ class Universe:
         ]
 
     def find(self, query: ContractQuery) -> list[Instrument]:
-        """Every instrument that the query describes; a contract id alone is enough, and then the rest must agree."""
+        """Every instrument that matches the query; a contract id is enough, but other given fields must match too."""
         if query.con_id:
             known = self._by_con_id.get(query.con_id)
             candidates = [known] if known else []
@@ -105,13 +105,13 @@ class Universe:
             candidates = self._by_symbol.get(query.symbol, [])
         else:
             candidates = self._by_local_symbol.get(query.local_symbol, []) if query.local_symbol else []
-        found = [instrument for instrument in candidates if _agrees(query, instrument)]
+        found = [instrument for instrument in candidates if _matches(query, instrument)]
         if len(found) == 1:
-            self.wake(found[0].id)
+            self.activate(found[0].id)
         return found
 
 
-def _agrees(query: ContractQuery, instrument: Instrument) -> bool:
+def _matches(query: ContractQuery, instrument: Instrument) -> bool:
     venues = {"", "SMART", instrument.exchange, *VENUES.get((instrument.sec_type, instrument.currency), ())}
     return (
         query.symbol in ("", instrument.symbol)
@@ -134,7 +134,7 @@ VENUES: dict[tuple[SecType, str], tuple[str, ...]] = {
     (SecType.CASH, "USD"): ("IDEALPRO",),
     (SecType.OPTION, "USD"): ("AMEX", "BATS", "BOX", "CBOE", "ISE", "PHLX", "PSE"),
 }
-"""Where an instrument can be routed to, besides SMART and the exchange it is listed with."""
+"""The exchanges to which an instrument can be routed, besides SMART and its listing exchange."""
 
 INSTRUMENT_KEYS = frozenset(Instrument.__struct_fields__) - {"id"}
 EXACT_KEYS = ("strike", "multiplier", "tick_size", "size_increment", "min_size")
@@ -154,7 +154,7 @@ def load_universe(path: Path) -> Universe:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"instruments file {path} cannot be read ({error}); mend it or name another") from error
+        raise ValueError(f"instruments file {path} cannot be read ({error}); fix it or choose another") from error
     for entry in content.get("instrument", []):
         listing = _listing_of(entry, path)
         listings[listing.instrument.id] = listing
@@ -163,7 +163,7 @@ def load_universe(path: Path) -> Universe:
 
 def _listing_of(entry: dict[str, object], path: Path) -> Listing:
     fields = {key: value for key, value in entry.items() if key in INSTRUMENT_KEYS}
-    habits = {key: value for key, value in entry.items() if key not in INSTRUMENT_KEYS}
+    market = {key: value for key, value in entry.items() if key not in INSTRUMENT_KEYS}
     try:
         exacts = {key: exact(str(fields[key])) for key in EXACT_KEYS if key in fields}
         name = instrument_id(
@@ -176,8 +176,8 @@ def _listing_of(entry: dict[str, object], path: Path) -> Listing:
         if not fields.get("con_id"):
             raise ValueError("con_id is missing")
         instrument = msgspec.convert({**fields, **exacts, "id": name}, Instrument, strict=False)
-        return msgspec.convert({**habits, "instrument": instrument}, Listing, strict=False)
+        return msgspec.convert({**market, "instrument": instrument}, Listing, strict=False)
     except (KeyError, ValueError, msgspec.ValidationError) as error:
         raise ValueError(
-            f"instrument {entry.get('symbol', '?')} in {path} is not usable ({error}); mend that entry"
+            f"instrument {entry.get('symbol', '?')} in {path} is invalid ({error}); fix that entry"
         ) from error

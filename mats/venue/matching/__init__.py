@@ -1,8 +1,8 @@
 """Orders against quotes: books, matching, order groups, clearing."""
 
-from mats.venue.matching.account import BASE, Account, Mark, VenueHolding, Worth, account_values, rate
+from mats.venue.matching.account import BASE, Account, AccountValuation, Mark, VenueHolding, account_values, fx_rate
 from mats.venue.matching.clearing import Clearing
-from mats.venue.matching.events import Changed, Ended, Event, OrderMoved, VenueTrade
+from mats.venue.matching.events import TriggerMoved, VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
 from mats.venue.matching.order_groups import CHILD
 from mats.venue.matching.orders import (
@@ -36,20 +36,20 @@ __all__ = [
     "TOUCHED",
     "TRAILING",
     "Account",
-    "Changed",
+    "AccountValuation",
     "Clearing",
-    "Ended",
-    "Event",
     "Exchange",
     "Lifetime",
     "Mark",
     "OrderKind",
-    "OrderMoved",
     "OrderTerms",
+    "TriggerMoved",
+    "VenueEvent",
     "VenueHolding",
     "VenueOrder",
+    "VenueOrderChanged",
+    "VenueOrderEnded",
     "VenueTrade",
-    "Worth",
     "account_values",
-    "rate",
+    "fx_rate",
 ]

@@ -1,4 +1,4 @@
-"""An account: cash by currency, holdings by instrument, and what both are worth in the base currency."""
+"""An account: cash by currency, holdings by instrument, and their valuation in the base currency."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,18 +16,18 @@ CENT = Decimal("0.01")
 DEFAULT_MARGIN: MarginModel = IntradayMargin()
 
 Mark = Callable[[InstrumentId], Decimal]
-"""The price an instrument is valued at; 0 where it was never quoted."""
+"""The price at which an instrument is valued; 0 if it was never quoted."""
 
 
 class VenueHolding(msgspec.Struct):
-    """A net position: signed `quantity`, the average `price` it was opened at, what was `realized` in its currency."""
+    """A net position: signed `quantity`, average `price`, and `realized` P&L in its currency."""
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO
     realized: Decimal = ZERO
 
 
-class Worth(msgspec.Struct, frozen=True):
+class AccountValuation(msgspec.Struct, frozen=True):
     """Figures of an account in the base currency."""
 
     cash: Decimal
@@ -46,7 +46,7 @@ class Worth(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct):
     """The account and its books; every trade goes through `book`.
 
-    `volume` is what it traded in the calendar month `month` (UTC, counted from year 0): units, of pairs their value.
+    `volume` is what it traded in the calendar month `month` (UTC, counted from year 0): in units, for pairs in value.
     """
 
     id: AccountId
@@ -60,38 +60,38 @@ class Account(msgspec.Struct):
         return holding.quantity if holding else ZERO
 
     def book(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
-        """Books a signed quantity at a price; returns the profit it realised, in the instrument's currency.
+        """Books a signed quantity at a price; returns the realized P&L, in the instrument's currency.
 
-        Stock and pairs move cash by their full value; a pair moves its base currency too. A future moves cash by its
-        realised profit alone.
+        Stock and pairs move cash by their full value; a pair moves its base currency too. A future moves cash
+        only by its realized P&L.
         """
         holding = self.holdings.setdefault(instrument.id, VenueHolding())
         realized = _close(holding, quantity, price) * instrument.multiplier
         holding.realized += realized
         if instrument.sec_type is SecType.FUTURE:
-            self.pay(instrument.currency, realized)
+            self.add_cash(instrument.currency, realized)
             return realized
-        self.pay(instrument.currency, -quantity * price * instrument.multiplier)
+        self.add_cash(instrument.currency, -quantity * price * instrument.multiplier)
         if instrument.sec_type is SecType.CASH:
-            self.pay(instrument.symbol, quantity)
+            self.add_cash(instrument.symbol, quantity)
         return realized
 
     def transfer(self, name: InstrumentId, quantity: Decimal, price: Decimal) -> None:
-        """Takes a signed quantity in without a trade: no cash moves and nothing is realised."""
+        """Adds a signed quantity without a trade: no cash moves and nothing is realized."""
         _close(self.holdings.setdefault(name, VenueHolding()), quantity, price)
 
     def split(self, name: InstrumentId, new: int, old: int) -> None:
-        """Every `old` units become `new`, at the cost they had."""
+        """Turns every `old` units into `new` at unchanged cost."""
         holding = self.holdings[name]
         holding.quantity = holding.quantity * new / old
         holding.price = holding.price * old / new
 
-    def pay(self, currency: Currency, amount: Decimal) -> None:
+    def add_cash(self, currency: Currency, amount: Decimal) -> None:
         """Adds a signed amount to the cash of a currency."""
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
 
     def add_volume(self, sec_type: SecType, amount: Decimal, now: Nanos) -> Decimal:
-        """Counts what was traded; returns the volume of the month up to now."""
+        """Adds to the volume of the month and returns its total."""
         moment = to_datetime(now)
         month = moment.year * 12 + moment.month
         if month != self.month:
@@ -100,16 +100,16 @@ class Account(msgspec.Struct):
         return self.volume[sec_type]
 
     def volume_of(self, sec_type: SecType) -> Decimal:
-        """What was traded of a kind in the month of the last trade."""
+        """The volume of a security type in the month of the last trade."""
         return self.volume.get(sec_type, ZERO)
 
-    def worth(self, universe: Universe, mark: Mark, model: MarginModel = DEFAULT_MARGIN) -> Worth:
-        """What the account is worth at the marks; pairs count as the cash that they moved, and never twice."""
-        cash = sum((amount * rate(currency, universe, mark) for currency, amount in self.cash.items()), ZERO)
+    def valuation(self, universe: Universe, mark: Mark, model: MarginModel = DEFAULT_MARGIN) -> AccountValuation:
+        """The valuation at the marks; pairs are counted as the cash that they moved, not as holdings."""
+        cash = sum((amount * fx_rate(currency, universe, mark) for currency, amount in self.cash.items()), ZERO)
         held = gross = margin = maintenance = unrealized = realized = ZERO
         for name, holding in self.holdings.items():
             instrument = universe.instrument(name)
-            fx = rate(instrument.currency, universe, mark)
+            fx = fx_rate(instrument.currency, universe, mark)
             realized += holding.realized * fx
             if not holding.quantity:
                 continue
@@ -124,11 +124,11 @@ class Account(msgspec.Struct):
                 continue
             gross += abs(value)
             held += gain if instrument.sec_type is SecType.FUTURE else value
-        return Worth(cash, held, gross, margin, maintenance, unrealized, realized)
+        return AccountValuation(cash, held, gross, margin, maintenance, unrealized, realized)
 
 
 def _close(holding: VenueHolding, quantity: Decimal, price: Decimal) -> Decimal:
-    """Folds a trade into the holding; returns the profit per unit of multiplier of what it closed."""
+    """Applies a trade to the holding; returns the realized P&L before the multiplier."""
     before, after = holding.quantity, holding.quantity + quantity
     holding.quantity = after
     if before * quantity >= 0:
@@ -141,9 +141,9 @@ def _close(holding: VenueHolding, quantity: Decimal, price: Decimal) -> Decimal:
     return gain
 
 
-def rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
-    """Units of the base currency for one unit of `currency`: by the pair's mark, by its listed level before the first
-    quote, and 1 where no pair is listed."""
+def fx_rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
+    """Units of the base currency for one unit of `currency`: the pair's mark, its listed level before the first quote,
+    or 1 if no pair is listed."""
     if currency == BASE:
         return ONE
     if currency + BASE in universe:
@@ -153,28 +153,30 @@ def rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
     return ONE
 
 
-def account_values(account: Account, worth: Worth, universe: Universe, mark: Mark) -> list[tuple[str, str, Currency]]:
+def account_values(
+    account: Account, valuation: AccountValuation, universe: Universe, mark: Mark
+) -> list[tuple[str, str, Currency]]:
     """Tag, value and currency of each account value, as IB names them; amounts in units of the currency."""
-    available = worth.equity - worth.margin
+    available = valuation.equity - valuation.margin
     totals = {
-        "NetLiquidation": worth.equity,
-        "EquityWithLoanValue": worth.equity,
-        "TotalCashValue": worth.cash,
-        "SettledCash": worth.cash,
-        "GrossPositionValue": worth.gross,
-        "InitMarginReq": worth.margin,
-        "MaintMarginReq": worth.maintenance,
+        "NetLiquidation": valuation.equity,
+        "EquityWithLoanValue": valuation.equity,
+        "TotalCashValue": valuation.cash,
+        "SettledCash": valuation.cash,
+        "GrossPositionValue": valuation.gross,
+        "InitMarginReq": valuation.margin,
+        "MaintMarginReq": valuation.maintenance,
         "AvailableFunds": available,
-        "ExcessLiquidity": worth.equity - worth.maintenance,
+        "ExcessLiquidity": valuation.equity - valuation.maintenance,
         "BuyingPower": max(available, ZERO) * 4,
-        "UnrealizedPnL": worth.unrealized,
-        "RealizedPnL": worth.realized,
+        "UnrealizedPnL": valuation.unrealized,
+        "RealizedPnL": valuation.realized,
     }
     values = [("AccountReady", "true", ""), ("AccountType", "INDIVIDUAL", "")]
     values += [(tag, str(amount.quantize(CENT)), BASE) for tag, amount in totals.items()]
-    values.append(("TotalCashBalance", str(worth.cash.quantize(CENT)), "BASE"))
+    values.append(("TotalCashBalance", str(valuation.cash.quantize(CENT)), "BASE"))
     for currency, amount in sorted(account.cash.items()):
         values.append(("CashBalance", str(amount.quantize(CENT)), currency))
         values.append(("TotalCashBalance", str(amount.quantize(CENT)), currency))
-        values.append(("ExchangeRate", f"{rate(currency, universe, mark):.8f}", currency))
+        values.append(("ExchangeRate", f"{fx_rate(currency, universe, mark):.8f}", currency))
     return values

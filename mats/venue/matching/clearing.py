@@ -1,17 +1,17 @@
-"""What a fill does to the account: cash, position, cost."""
+"""Books fills to accounts: cash, position, commission."""
 
 from decimal import Decimal
 from typing import NamedTuple
 
 from mats.model import Nanos, SecType
 from mats.venue.markets import Universe
-from mats.venue.matching.account import BASE, Account, Mark, rate
+from mats.venue.matching.account import BASE, Account, Mark, fx_rate
 from mats.venue.matching.events import VenueTrade
 from mats.venue.models import FeeModel
 
 
 class Settlement(NamedTuple):
-    """The cost of a fill, and the profit it realised before that (None: it closed nothing), in the base currency."""
+    """The fee of a fill, and its realized P&L before the fee (None: it closed nothing), in the base currency."""
 
     fee: Decimal
     realized: Decimal | None
@@ -24,12 +24,12 @@ class Clearing:
         self._universe, self._mark, self._fees = universe, mark, fees
 
     def settle(self, account: Account, trade: VenueTrade, now: Nanos) -> Settlement:
-        """Moves cash and position by a fill, and takes its cost."""
+        """Books the fill and charges its fee."""
         order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
         signed = trade.quantity * order.side.sign
         closing = account.quantity(instrument.id) * signed < 0
         realized = account.book(instrument, signed, trade.price)
-        to_base = rate(instrument.currency, self._universe, self._mark)
+        to_base = fx_rate(instrument.currency, self._universe, self._mark)
         unit = instrument.multiplier * to_base
         pair = instrument.sec_type is SecType.CASH
         month = account.add_volume(
@@ -39,5 +39,5 @@ class Clearing:
         before = max(month - (value if pair else trade.filled), Decimal(0))
         fee = self._fees.order_fee(instrument, trade.filled, value, before) - order.fee
         order.fee += fee
-        account.pay(BASE, -fee)
+        account.add_cash(BASE, -fee)
         return Settlement(fee, realized * to_base if closing else None)

@@ -1,4 +1,4 @@
-"""What happens to orders at the exchange."""
+"""Events of orders at the exchange."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from mats.venue.matching.orders import VenueOrder
 
 
 class VenueTrade(msgspec.Struct, frozen=True):
-    """A fill of `order`, which has it booked already; `filled` and `value` are the order's just after it."""
+    """A fill of `order`, already applied to it; `filled` and `value` are the order's totals after this fill."""
 
     order: VenueOrder
     quantity: Decimal
@@ -17,23 +17,23 @@ class VenueTrade(msgspec.Struct, frozen=True):
     value: Decimal
 
 
-class OrderMoved(msgspec.Struct, frozen=True):
+class TriggerMoved(msgspec.Struct, frozen=True):
     """The trigger of a trailing stop has moved."""
 
     order: VenueOrder
 
 
-class Changed(msgspec.Struct, frozen=True):
-    """The order is seen by the market now, or its terms are other ones."""
+class VenueOrderChanged(msgspec.Struct, frozen=True):
+    """The status or the terms of the order have changed."""
 
     order: VenueOrder
 
 
-class Ended(msgspec.Struct, frozen=True):
-    """The order works no more and is not filled; `reason` is empty where it was cancelled as asked."""
+class VenueOrderEnded(msgspec.Struct, frozen=True):
+    """The order has ended unfilled or partly filled; `reason` is empty for a requested cancel."""
 
     order: VenueOrder
     reason: str
 
 
-Event = VenueTrade | OrderMoved | Changed | Ended
+VenueEvent = VenueTrade | TriggerMoved | VenueOrderChanged | VenueOrderEnded

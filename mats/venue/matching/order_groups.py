@@ -1,12 +1,12 @@
-"""Orders that depend on each other: one-cancels-all groups, and parents with their children.
+"""Dependent orders: one-cancels-all groups, and parents with their children.
 
 A group is named by the client within an account. Its type says what a fill does to the others: 1 cancels them, 2 and 3
 reduce them in proportion. At IB 1 and 2 also keep all but one order of the group from the exchange, so that two cannot
-fill at once; here nothing happens at once, so that 2 and 3 are the same. A complete fill always cancels the others, and
-so does the cancel of a member. Source: IB's documentation of one-cancels-all orders.
+fill simultaneously; here fills are sequential, so that 2 and 3 are the same. A complete fill always cancels the others,
+and so does the cancel of a member. Source: IB's documentation of one-cancels-all orders.
 
-A child waits until its parent is filled completely. Children of one parent without a group form one of type 3 that
-bears the parent's permanent id as its name. Source: live answers of a gateway to a bracket.
+A child waits until its parent is filled completely. Children of one parent without a group form one of type 3, named
+by the parent's permanent id. Source: live answers of a gateway to a bracket.
 """
 
 from decimal import Decimal
@@ -26,36 +26,36 @@ CHILD = "child"
 
 
 class OrderGroups:
-    """Who belongs to whom, of the working orders."""
+    """Groups and families of the working orders."""
 
     def __init__(self) -> None:
         self._members: dict[Group, dict[int, VenueOrder]] = {}
         self._children: dict[Key, dict[int, VenueOrder]] = {}
-        self._spent: set[Group] = set()
+        self._filled: set[Group] = set()
 
-    def join(self, order: VenueOrder) -> None:
-        """Takes an order into its group and its family."""
+    def add(self, order: VenueOrder) -> None:
+        """Adds an order to its group and its family."""
         if order.parent_id:
             self._children.setdefault((order.client_id, order.parent_id), {})[order.perm_id] = order
             order.oca_group = order.oca_group or str(order.parent_perm_id)
         if order.oca_group:
             self._members.setdefault(_group(order), {})[order.perm_id] = order
 
-    def leave(self, order: VenueOrder) -> None:
-        """Takes an order out that works no more."""
+    def remove(self, order: VenueOrder) -> None:
+        """Removes an order that no longer works."""
         _remove(self._members, _group(order), order)
         _remove(self._children, (order.client_id, order.parent_id), order)
 
-    def spend(self, order: VenueOrder) -> None:
-        """Notes that a member of the group was filled: no further order may join it today."""
+    def mark_filled(self, order: VenueOrder) -> None:
+        """Marks the group of a filled order: no further order may join it in this session."""
         if order.oca_group and not order.parent_id:
-            self._spent.add(_group(order))
+            self._filled.add(_group(order))
 
-    def spent(self, account: AccountId, name: str) -> bool:
-        return (account, name) in self._spent
+    def is_filled(self, account: AccountId, name: str) -> bool:
+        return (account, name) in self._filled
 
-    def forget_spent(self) -> None:
-        self._spent.clear()
+    def clear_filled(self) -> None:
+        self._filled.clear()
 
     def others(self, order: VenueOrder) -> list[VenueOrder]:
         """The other members of the order's group."""
@@ -67,8 +67,8 @@ class OrderGroups:
         return [child for child in children.values() if child.awaits == CHILD]
 
 
-def reduced(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
-    """The order's quantity when what remains of it shrinks in whole steps as another did, `before` to `left`."""
+def reduced_quantity(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
+    """The order's quantity after its remainder is reduced in proportion `left` / `before`, in whole steps."""
     return order.filled + floor_to(order.remaining * left / before, step)
 
 

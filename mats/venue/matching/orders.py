@@ -1,4 +1,4 @@
-"""An order at the venue, with what became of it."""
+"""Orders of the venue: types, terms and state."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +14,7 @@ CANCELLED = "Cancelled"
 
 
 class OrderKind(StrEnum):
-    """IB's names of the order types that the venue knows."""
+    """The supported order types, by IB's names."""
 
     MARKET = "MKT"
     LIMIT = "LMT"
@@ -29,7 +29,7 @@ class OrderKind(StrEnum):
 
 
 class Lifetime(StrEnum):
-    """IB's names of the times in force that the venue knows."""
+    """The supported times in force, by IB's names."""
 
     DAY = "DAY"
     GTC = "GTC"
@@ -47,11 +47,11 @@ IMMEDIATE = frozenset({"IOC", "FOK"})
 
 
 class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be changed of a working order.
+    """The terms of an order that may be changed while it works.
 
-    `stop_price` is the trigger of stops and of touched orders; of a trailing stop it is the present stop, None until
-    the market is seen. A trailing stop has either an `trail_amount` or a `trail_percent`; `limit_offset` is how far
-    the limit of a `TRAIL LIMIT` lies beyond its stop. `good_till` is when a GTD order ends.
+    `stop_price` is the trigger of stops and if-touched orders; for a trailing stop it is the current stop, None until
+    the first quote. A trailing stop has either a `trail_amount` or a `trail_percent`; `limit_offset` is how far the
+    limit of a `TRAIL LIMIT` lies beyond its stop. `good_till` is when a GTD order expires.
     """
 
     quantity: Decimal
@@ -67,11 +67,11 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueOrder(msgspec.Struct, kw_only=True):
-    """An order. `status` is IB's word; `value` is the sum of quantity times price of its fills.
+    """An order. `status` is IB's status; `value` is the sum of quantity times price of its fills.
 
-    `elected` says that its trigger has been touched; `fee` is what its fills cost so far, in the base currency.
-    `priority` is its place in time among all orders of the venue, `expires` when it ends by itself (0: never), and
-    `awaits` what holds it back: `child` (its parent is not filled), `locate` (shares to sell short), or nothing.
+    `elected` says that its trigger has been reached; `fee` is the cost of its fills so far, in the base currency.
+    `priority` is its time priority among all orders of the venue, `expires` when it expires (0: never), and `awaits`
+    what holds it back: `child` (its parent is not filled), `locate` (shares to sell short), or nothing.
     """
 
     perm_id: int
@@ -126,25 +126,25 @@ class VenueOrder(msgspec.Struct, kw_only=True):
 
     @property
     def why_held(self) -> str:
-        """IB's words for what holds the order back."""
+        """What holds the order back, in IB's terms."""
         trigger = ("trigger",) if self.waits_for_trigger and self.working else ()
         return ",".join((self.awaits, *trigger) if self.awaits else trigger)
 
     @property
     def limit(self) -> Decimal | None:
-        """The worst price that it may trade at, None for any."""
+        """The worst price at which it may trade, None for any."""
         return self.limit_price if self.order_type in LIMITED else None
 
     @property
     def terms(self) -> OrderTerms:
         return OrderTerms(**{name: getattr(self, name) for name in OrderTerms.__struct_fields__})
 
-    def change(self, terms: OrderTerms) -> None:
+    def apply(self, terms: OrderTerms) -> None:
         for name in OrderTerms.__struct_fields__:
             setattr(self, name, getattr(terms, name))
 
     def fill(self, quantity: Decimal, price: Decimal) -> None:
-        """Books a fill of a positive quantity; the last one makes it `Filled`."""
+        """Applies a fill of a positive quantity; the last one sets the status to `Filled`."""
         self.filled += quantity
         self.value += quantity * price
         self.last_price = price

@@ -1,4 +1,4 @@
-"""Models of a venue: fees, margin, slippage, latency, shares to borrow."""
+"""Models of a venue: fees, margin, slippage, latency, stock loan."""
 
 from mats.venue.models.fees import FeeModel, FixedFees, NoFees, PerUnitFees, TieredFees
 from mats.venue.models.latency import LatencyModel, NoLatency

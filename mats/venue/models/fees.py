@@ -1,4 +1,4 @@
-"""What trading costs: the schedules that Interactive Brokers publishes under "Commissions", all in the base currency.
+"""Fees: the schedules that Interactive Brokers publishes under "Commissions", all in the base currency.
 
 Fixed, US stocks: USD 0.005 a share, at least 1.00 and at most 1 % of the trade value an order; where the two disagree
 the maximum holds. Stocks elsewhere: 0.05 % of the value, at least 3.00. Pairs: 0.20 basis points, at least 2.00. US
@@ -40,33 +40,33 @@ PAIR_MINIMUMS = _tiers(("1e9", "2.00"), ("2e9", "1.50"), ("5e9", "1.25"), ("Infi
 
 
 class FeeModel(Protocol):
-    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month: Decimal) -> Decimal:
+    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month_volume: Decimal) -> Decimal:
         """The cost of the filled part of one order: `quantity` units worth `value` in the base currency.
 
-        `month` is what the account traded of this kind before the order in the month: units, of pairs their value.
-        A fill costs what its order costs with it less what the order cost before it.
+        `month_volume` is what the account traded of this security type in the month before the order: in units, for
+        pairs in value. The fee of a fill is the fee of its order with the fill less the fee without it.
         """
 
 
 class NoFees:
-    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month: Decimal) -> Decimal:
+    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month_volume: Decimal) -> Decimal:
         return ZERO
 
 
 class PerUnitFees:
-    """The same for every unit, with neither a least nor a most."""
+    """The same rate for every unit, without minimum and maximum."""
 
     def __init__(self, rate: Decimal) -> None:
         self._rate = rate
 
-    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month: Decimal) -> Decimal:
+    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month_volume: Decimal) -> Decimal:
         return quantity * self._rate
 
 
 class FixedFees:
     """IB's fixed schedule; the default."""
 
-    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month: Decimal) -> Decimal:
+    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month_volume: Decimal) -> Decimal:
         if not quantity:
             return ZERO
         match instrument.sec_type:
@@ -85,23 +85,23 @@ class FixedFees:
 class TieredFees:
     """IB's tiered schedule. An order that crosses a bound pays each rate for its part."""
 
-    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month: Decimal) -> Decimal:
+    def order_fee(self, instrument: Instrument, quantity: Decimal, value: Decimal, month_volume: Decimal) -> Decimal:
         if not quantity:
             return ZERO
         match instrument.sec_type:
             case SecType.STOCK if instrument.currency == "USD":
-                commission = max(tiered(STOCK_TIERS, month, quantity), Decimal("0.35"))
+                commission = max(tiered(STOCK_TIERS, month_volume, quantity), Decimal("0.35"))
                 return min(commission, value * STOCK_MAXIMUM) + quantity * CLEARING
             case SecType.STOCK:
                 return max(value * Decimal("0.0005"), Decimal("1.25"))
             case SecType.CASH:
-                return max(tiered(PAIR_TIERS, month, value), rate_at(PAIR_MINIMUMS, month))
+                return max(tiered(PAIR_TIERS, month_volume, value), rate_at(PAIR_MINIMUMS, month_volume))
             case SecType.OPTION:
                 premium = value / quantity / instrument.multiplier
-                cost = min(tiered(OPTION_TIERS, month, quantity), quantity * rate_at(CHEAP_OPTIONS, premium))
+                cost = min(tiered(OPTION_TIERS, month_volume, quantity), quantity * rate_at(CHEAP_OPTIONS, premium))
                 return max(cost, Decimal("1.00"))
             case _:
-                return tiered(FUTURE_TIERS, month, quantity)
+                return tiered(FUTURE_TIERS, month_volume, quantity)
 
 
 def tiered(tiers: Tiers, before: Decimal, amount: Decimal) -> Decimal:

@@ -1,6 +1,6 @@
-"""How long a new order, a change or a cancel is on its way to the exchange, in nanoseconds of the venue's time.
+"""The latency of new orders, modifications and cancels to the exchange, in nanoseconds of the venue's time.
 
-Nothing happens at an exchange between two quotes, so an order that arrives between them meets the earlier one.
+Nothing changes at an exchange between two quotes, so an order arriving between them is matched with the earlier one.
 """
 
 import random
@@ -11,7 +11,7 @@ from mats.model import Nanos
 
 class LatencyModel(Protocol):
     def delay(self) -> Nanos:
-        """The way of the next message; 0 lets it arrive before the call returns."""
+        """The delay of the next message; with 0 it arrives before the call returns."""
 
 
 class NoLatency:
@@ -20,7 +20,7 @@ class NoLatency:
 
 
 class FixedLatency:
-    """Always the same."""
+    """A constant delay."""
 
     def __init__(self, delay: Nanos) -> None:
         self._delay = delay
@@ -30,13 +30,13 @@ class FixedLatency:
 
 
 class RandomLatency:
-    """`least` and an exponentially distributed rest of mean `mean`: messages may overtake each other.
+    """`minimum` plus an exponentially distributed delay of mean `mean`: messages may overtake each other.
 
     Deterministic for the seed.
     """
 
-    def __init__(self, least: Nanos, mean: Nanos, seed: int) -> None:
-        self._least, self._mean, self._random = least, mean, random.Random(seed)
+    def __init__(self, minimum: Nanos, mean: Nanos, seed: int) -> None:
+        self._minimum, self._mean, self._random = minimum, mean, random.Random(seed)
 
     def delay(self) -> Nanos:
-        return self._least + round(self._random.expovariate(1 / self._mean))
+        return self._minimum + round(self._random.expovariate(1 / self._mean))

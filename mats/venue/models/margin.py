@@ -1,4 +1,4 @@
-"""How much of an account's equity its positions and orders tie up."""
+"""Margin requirements of positions and orders."""
 
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from mats.model import ONE, ZERO, Instrument, SecType
 
 
 class Requirement(NamedTuple):
-    """Margin in the currency of the value it was asked for."""
+    """Margin, in the currency of the given value."""
 
     initial: Decimal
     maintenance: Decimal
@@ -15,10 +15,10 @@ class Requirement(NamedTuple):
 
 class MarginModel(Protocol):
     def requirement(self, instrument: Instrument, quantity: Decimal, value: Decimal) -> Requirement:
-        """What a position of a signed quantity and an unsigned market value ties up."""
+        """The margin of a position with a signed quantity and an unsigned market value."""
 
     def allows_short(self, instrument: Instrument) -> bool:
-        """Whether the account may hold less than nothing of the instrument."""
+        """Whether the account may be short in the instrument."""
 
 
 def _flat(instrument: Instrument, value: Decimal, shares: dict[SecType, Decimal]) -> Requirement:
@@ -30,9 +30,9 @@ INTRADAY = {SecType.STOCK: Decimal("0.25"), SecType.CASH: Decimal("0.03"), SecTy
 
 
 class IntradayMargin:
-    """The default: what IB asks for within the day, about. Source: IB's pages "Margin Requirements".
+    """The default: approximately IB's intraday margin. Source: IB's pages "Margin Requirements".
 
-    Stocks 25 % (IB asks the maintenance margin of Regulation T accounts within the day), pairs 3 %, futures 10 % of the
+    Stocks 25 % (within the day IB requires the maintenance margin of Regulation T), pairs 3 %, futures 10 % of the
     value of the contract, everything else in full.
     """
 
@@ -44,10 +44,10 @@ class IntradayMargin:
 
 
 class RegTMargin:
-    """Regulation T as it holds overnight: stocks 50 % to open and 25 % to keep, 30 % to keep a short one.
+    """Regulation T overnight: stocks 50 % initial, 25 % maintenance long and 30 % short.
 
     Sources: Federal Reserve, 12 CFR 220.12 (initial 50 %); FINRA rule 4210 (maintenance 25 % long, 30 % short).
-    A written option ties up twenty times its premium here, for want of its underlying's price.
+    A written option requires twenty times its premium here, since the price of its underlying is not available.
     """
 
     def requirement(self, instrument: Instrument, quantity: Decimal, value: Decimal) -> Requirement:
@@ -62,7 +62,7 @@ class RegTMargin:
 
 
 class CashMargin:
-    """A cash account: everything is paid in full, and nothing is sold that is not there. Pairs are exchanged."""
+    """A cash account: everything is paid in full, and nothing is sold short. Pairs need no margin."""
 
     def requirement(self, instrument: Instrument, quantity: Decimal, value: Decimal) -> Requirement:
         if instrument.sec_type is SecType.CASH:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.model import Nanos
-from mats.venue.markets import ALWAYS, AlwaysOpen, Hours, hours
+from mats.venue.markets import ALWAYS, AlwaysOpen, Hours, load_hours
 from mats.venue.models.fees import FeeModel, FixedFees, NoFees, TieredFees
 from mats.venue.models.latency import FixedLatency, LatencyModel, NoLatency
 from mats.venue.models.margin import CashMargin, IntradayMargin, MarginModel, RegTMargin
@@ -19,7 +19,7 @@ MILLISECOND: Nanos = 1_000_000
 
 
 class VenueModels(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be replaced. The defaults: around the clock, at once, at the quote, IB's fixed fees, easy to borrow."""
+    """The models. Defaults: around the clock, no latency, no slippage, IB's fixed fees, everything can be borrowed."""
 
     hours: Hours = AlwaysOpen()
     fees: FeeModel = FixedFees()
@@ -38,18 +38,18 @@ def choose_models(
     latency_ms: float = 0.0,
     borrow: Iterable[str] = (),
 ) -> VenueModels:
-    """The models that go by these names; `borrow` lists what is hard to borrow as `GME=1000`, in shares.
+    """The models with these names; `borrow` limits what can be sold short, as `GME=1000` shares.
 
-    Raises ValueError for a name that is unknown or a number that is none.
+    Raises ValueError for an unknown name or an invalid number.
     """
     if fees not in FEES:
-        raise ValueError(f"fees {fees!r} are unknown; write one of {', '.join(FEES)}")
+        raise ValueError(f"fees {fees!r} are unknown; use one of {', '.join(FEES)}")
     if margin not in MARGINS:
-        raise ValueError(f"margin {margin!r} is unknown; write one of {', '.join(MARGINS)}")
+        raise ValueError(f"margin {margin!r} is unknown; use one of {', '.join(MARGINS)}")
     if slippage_ticks < 0 or latency_ms < 0:
         raise ValueError(f"slippage of {slippage_ticks} ticks and latency of {latency_ms} ms must not be negative")
     return VenueModels(
-        hours=hours(calendar),
+        hours=load_hours(calendar),
         fees=FEES[fees](),
         margin=MARGINS[margin](),
         slippage=FixedSlippage(slippage_ticks) if slippage_ticks else NoSlippage(),
@@ -63,6 +63,6 @@ def _inventory(borrow: Iterable[str]) -> Inventory:
     for entry in borrow:
         name, _, number = entry.partition("=")
         if not name or not number.isdecimal():
-            raise ValueError(f"borrow {entry!r} is not a name and a number of shares; write it as GME=1000")
+            raise ValueError(f"borrow {entry!r} is not a name and a number of shares; use the form GME=1000")
         shares[name] = Decimal(number)
     return Inventory(shares)

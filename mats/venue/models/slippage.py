@@ -1,4 +1,4 @@
-"""How much worse than the quote an order trades."""
+"""Slippage: by how much fills are worse than the quote."""
 
 from decimal import Decimal
 from typing import Protocol
@@ -8,18 +8,18 @@ from mats.model import ZERO, Instrument, Side
 
 class SlippageModel(Protocol):
     def price(self, instrument: Instrument, side: Side, quantity: Decimal, quoted: Decimal, size: Decimal) -> Decimal:
-        """What a fill of `quantity` is paid at a quote of `size`; the venue cuts it at the order's limit."""
+        """The price of a fill of `quantity` at a quote of `size`; the venue caps it at the order's limit."""
 
 
 class NoSlippage:
-    """At the quote. What exceeds its size waits for the next one, which is slippage enough for most purposes."""
+    """Fills at the quote. The part above its size waits for the next quote, which is sufficient for most purposes."""
 
     def price(self, instrument: Instrument, side: Side, quantity: Decimal, quoted: Decimal, size: Decimal) -> Decimal:
         return quoted
 
 
 class FixedSlippage:
-    """So many ticks worse than the quote, always."""
+    """A constant number of ticks worse than the quote."""
 
     def __init__(self, ticks: int) -> None:
         self._ticks = ticks
@@ -29,7 +29,7 @@ class FixedSlippage:
 
 
 class ImpactSlippage:
-    """`ticks` worse for a fill that takes the whole quoted size, and the square root of its share of it for less.
+    """`ticks` worse for a fill of the whole quoted size; for less, scaled by the square root of its share.
 
     Source: the square-root law of market impact; Almgren, Thum, Hauptmann and Li, "Direct Estimation of Equity Market
     Impact", 2005, measure an exponent of about 0.6 for US stocks.

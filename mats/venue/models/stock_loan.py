@@ -1,4 +1,4 @@
-"""Shares that can be borrowed to sell short."""
+"""Stock loan: shares that can be borrowed for short sales."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,7 +9,7 @@ from mats.model import InstrumentId
 
 class LocateModel(Protocol):
     def available(self, name: InstrumentId, short: Decimal) -> bool:
-        """Whether `short` shares in all can be borrowed now."""
+        """Whether a total of `short` shares can be borrowed now."""
 
 
 class EasyToBorrow:
@@ -20,13 +20,13 @@ class EasyToBorrow:
 
 
 class Inventory:
-    """Listed instruments can be borrowed up to a number of shares that may change, all others without bound."""
+    """The given instruments can be borrowed up to a changeable number of shares, all others without limit."""
 
     def __init__(self, shares: Mapping[InstrumentId, Decimal]) -> None:
         self._shares = dict(shares)
 
     def set(self, name: InstrumentId, shares: Decimal) -> None:
-        """From now on so many shares can be borrowed in all."""
+        """Sets the total number of shares that can be borrowed."""
         self._shares[name] = shares
 
     def available(self, name: InstrumentId, short: Decimal) -> bool:

@@ -1,4 +1,4 @@
-"""The control port: faults, orders by a person and questions while the gateway runs."""
+"""The control port: faults, manual orders and queries while the gateway runs."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from mats.cli.gateway import gateway as gateway_command
 from mats.gateway import PaperGateway
-from mats.gateway.control import LONGEST_LINE, Control
+from mats.gateway.control import MAX_LINE_BYTES, ControlPort
 from mats.gateway.server import GatewayError
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
@@ -30,9 +30,9 @@ async def ask(port, *documents):
     return answers
 
 
-def test_a_person_orders_and_cancels_at_the_gateway_and_the_master_sees_it(wires):
+def test_manual_orders_and_cancels_are_sent_to_the_master(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway, 0) as master:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway, 0) as master:
             order = {"do": "manual_order", "instrument": "SPY", "side": "BUY", "quantity": 7, "price": 1.0}
             done, shown = await ask(control.port, order, {"show": "orders"})
             assert done == {"ok": True}
@@ -51,9 +51,9 @@ def test_a_person_orders_and_cancels_at_the_gateway_and_the_master_sees_it(wires
     wires.run(run())
 
 
-def test_positions_come_split_and_are_liquidated_and_a_client_hears_of_each(wires):
+def test_positions_are_transferred_split_and_liquidated_and_a_client_receives_each(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway, 0) as master:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway, 0) as master:
             master.call("reqPositions")
             await master.until(lambda: master.messages("62"))
             await ask(control.port, {"do": "transfer", "instrument": "SPY", "quantity": 5, "price": 210})
@@ -74,7 +74,7 @@ def test_positions_come_split_and_are_liquidated_and_a_client_hears_of_each(wire
 
 def test_faults_are_armed_shown_and_disarmed(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control, wires.client(gateway) as wire:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control, wires.client(gateway) as wire:
             plan = {"rows": [33], "fault": [{"do": "swallow", "request": [49]}], "seed": 3}
             _, shown, clients = await ask(control.port, plan, {"show": "faults"}, {"show": "clients"})
             assert [fault["do"] for fault in shown["result"]] == ["duplicate", "swallow"]
@@ -97,14 +97,14 @@ def test_faults_are_armed_shown_and_disarmed(wires):
         ({"do": "explode"}, "explode"),
         ({"do": "swallow", "requst": [1]}, "requst"),
         ({"do": "swallow"}, "acts on traffic"),
-        ({"rows": [48]}, "no behaviour has the number 48"),
+        ({"rows": [48]}, "no behavior has the number 48"),
         ({"show": "money"}, "money"),
-        ({"what": 1}, "nothing else"),
+        ({"what": 1}, "only seed"),
         ({"do": "correct", "quantity": 5}, "no execution"),
         ({"do": "fill"}, "no order"),
         ({"do": "restart", "checkpoint": True}, "no checkpoint"),
         ({"do": "shift_clock", "seconds": 1e30}, "2000 to 2100"),
-        ({"do": "liquidate", "instrument": "SPY"}, "nobody holds SPY"),
+        ({"do": "liquidate", "instrument": "SPY"}, "no position in SPY"),
         ({"do": "transfer", "instrument": "NOPE", "quantity": 1}, "NOPE"),
         ({"do": "stock_split", "instrument": "SPY", "new": 0, "old": 1}, "0:1"),
         ({"do": "manual_order", "instrument": "NOPE", "side": "BUY", "quantity": 1}, "NOPE"),
@@ -112,9 +112,9 @@ def test_faults_are_armed_shown_and_disarmed(wires):
         ({"do": "manual_order", "instrument": "SPY", "side": "BUY", "quantity": 1, "account": "DU9"}, "DU9"),
     ],
 )
-def test_a_line_that_cannot_be_done_is_answered_with_the_reason(wires, line, words):
+def test_a_line_that_cannot_be_executed_is_answered_with_the_reason(wires, line, words):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control:
             bad, good = await ask(control.port, line, {"show": "clock"})
             assert words in bad["error"]
             assert good["ok"]
@@ -124,9 +124,9 @@ def test_a_line_that_cannot_be_done_is_answered_with_the_reason(wires, line, wor
 
 def test_an_endless_line_ends_its_own_connection_alone(wires):
     async def run():
-        async with PaperGateway() as gateway, Control(gateway) as control:
+        async with PaperGateway() as gateway, ControlPort(gateway) as control:
             reader, writer = await asyncio.open_connection("127.0.0.1", control.port)
-            writer.write(b"x" * (2 * LONGEST_LINE))
+            writer.write(b"x" * (2 * MAX_LINE_BYTES))
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                 await asyncio.wait_for(reader.readexactly(1), PATIENCE)
             writer.close()
@@ -138,7 +138,7 @@ def test_an_endless_line_ends_its_own_connection_alone(wires):
 def test_the_clock_is_shifted_and_the_day_rolls_over_the_port(wires):
     async def run():
         start = 1_700_000_000 * SECOND
-        async with PaperGateway(clock=SteppedClock(start)) as gateway, Control(gateway) as control:
+        async with PaperGateway(clock=SteppedClock(start)) as gateway, ControlPort(gateway) as control:
             answers = await ask(
                 control.port,
                 {"do": "shift_clock", "seconds": 90},
@@ -207,7 +207,7 @@ def test_the_command_takes_a_plan_writes_a_log_and_can_play_it_again(wires, tmp_
         ({"log": Path("/nowhere/session.jsonl")}, "nowhere"),
     ],
 )
-def test_a_fault_of_use_is_one_sentence(options, words):
+def test_a_usage_error_is_one_sentence(options, words):
     with pytest.raises(GatewayError, match=words) as caught:
         gateway_command(port=0, **options)
     assert len(str(caught.value).splitlines()) == 1

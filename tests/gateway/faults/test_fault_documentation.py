@@ -1,4 +1,4 @@
-"""The page about the gateway says what the code does: every behaviour with its plan, every fault, every option."""
+"""The page about the gateway says what the code does: every behavior with its plan, every fault, every option."""
 
 import inspect
 import tomllib
@@ -11,29 +11,29 @@ from mats.gateway.faults import catalog, plan
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "gateway.md").read_text()
 
 
-def told(value):
+def formatted(value):
     """A value as a plan writes it, in short."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {told(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{key} = {formatted(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list):
         return "[…]" if value and isinstance(value[0], list) else str(value)
     return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def plan_of(fault):
-    parts = [f"{name}={told(value)}" for name, value in fault.items() if name not in ("do", "text")]
+    parts = [f"{name}={formatted(value)}" for name, value in fault.items() if name not in ("do", "text")]
     return " ".join([fault["do"], *parts])
 
 
 def table():
-    """The rows of the table, from the file of the behaviours."""
+    """The rows of the table, from the catalog."""
     source = Path(catalog.__file__).with_name("catalog.toml").read_text()
     for row in tomllib.loads(source)["row"]:
         plans = "; ".join(f"`{plan_of(fault)}`" for fault in row["fault"]).replace("|", "\\|")
         yield f"| {row['number']} | {row['name']} | {plans} | {row.get('always', '')} |"
 
 
-def test_every_behaviour_is_on_the_page_with_its_plan():
+def test_every_behavior_is_on_the_page_with_its_plan():
     rows = list(table())
     assert len(rows) == 47
     assert [row for row in rows if row not in PAGE] == []

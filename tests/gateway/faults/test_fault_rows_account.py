@@ -1,4 +1,4 @@
-"""Known behaviours of a real gateway, provoked by their number and seen on the wire: executions, positions, account."""
+"""Known behaviors of real gateways, provoked by their number and seen on the wire: executions, positions, account."""
 
 from ib_async import ExecutionFilter, MarketOrder
 

@@ -1,4 +1,4 @@
-"""Known behaviours of a real gateway, provoked by their number and seen on the wire: connectivity."""
+"""Known behaviors of real gateways, provoked by their number and seen on the wire: connectivity."""
 
 import asyncio
 import re

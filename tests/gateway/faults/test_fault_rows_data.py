@@ -1,4 +1,4 @@
-"""Known behaviours of a real gateway, provoked by their number and seen on the wire: market and historical data."""
+"""Known behaviors of real gateways, provoked by their number and seen on the wire: market and historical data."""
 
 from mats.model.timestamp import SECOND
 

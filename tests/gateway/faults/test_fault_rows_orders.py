@@ -1,4 +1,4 @@
-"""Known behaviours of a real gateway, provoked by their number and seen on the wire: orders."""
+"""Known behaviors of real gateways, provoked by their number and seen on the wire: orders."""
 
 from ib_async import ExecutionFilter, MarketOrder
 
@@ -203,7 +203,7 @@ async def test_row_29_order_reference(gateway, wire, wires):
     assert [f[22] for f in wire.messages("101")] == [""]
 
 
-def test_row_30_orders_by_a_person(wires):
+def test_row_30_manual_orders(wires):
     async def run():
         async with PaperGateway() as gateway, wires.client(gateway, 0) as master, wires.client(gateway, 1) as other:
             gateway.faults.provoke(30)

@@ -27,7 +27,7 @@ from mats.venue.clock import AcceleratedClock, SteppedClock
 MILLISECOND = SECOND // 1000
 
 
-async def test_any_message_is_pushed_as_it_stands(gateway, wire, wires):
+async def test_any_message_is_pushed_unchanged(gateway, wire, wires):
     gateway.faults.arm(Push(messages=((4, 2, -1, 2110, "hello", ""), ("anything", 1.5, "ünïcode"))))
     await wire.until(lambda: wire.messages("anything"))
     assert wire.seen[-2:] == [["4", "2", "-1", "2110", "hello", ""], ["anything", "1.5", "ünïcode"]]
@@ -55,7 +55,7 @@ async def test_delayed_messages_come_later_and_others_pass_them(gateway, clock, 
     await wire.until(lambda: len(wire.messages("9")) == 2)
 
 
-async def test_requests_are_reordered_as_told_and_let_go_where_too_few_come(gateway, clock, wire, wires):
+async def test_requests_are_reordered_as_configured_and_released_if_too_few_come(gateway, clock, wire, wires):
     gateway.faults.arm(Reorder(request=(49, 61, 8), count=3, order=(2, 0, 1), seconds=0.05))
     for name in ("reqCurrentTime", "reqPositions"):
         wire.call(name)
@@ -206,12 +206,12 @@ def test_a_plan_is_read_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"faults": []}, "nothing else"),
+        ({"faults": []}, "only seed"),
         ({"fault": [{"do": "swallow", "time": 1}]}, "time"),
         ({"fault": [{"do": "vanish"}]}, "vanish"),
         ({"rows": [0]}, "1 to 47"),
         ({"seed": "x"}, "int"),
-        ([], "nothing else"),
+        ([], "only seed"),
     ],
 )
 def test_a_plan_that_cannot_be_read_says_why(document, words):

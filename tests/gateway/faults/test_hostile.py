@@ -27,8 +27,8 @@ from ib_async import (
 from structlog.testing import capture_logs
 
 from mats.gateway import PaperGateway
-from mats.gateway.pending_connections import GREETING_SECONDS, MAX_CLIENTS, MAX_WAITING
-from mats.gateway.protocol.client_session import MAX_GREETING
+from mats.gateway.pending_connections import HANDSHAKE_SECONDS, MAX_CLIENTS, MAX_PENDING
+from mats.gateway.protocol.client_session import MAX_HANDSHAKE_FRAME
 from mats.gateway.protocol.wire import MAX_FIELDS, MAX_FRAME
 from mats.model import SECOND
 from tests.patience import PATIENCE
@@ -77,13 +77,13 @@ async def ended(reader):
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, "does not begin with API"),
         (b"API\0" + struct.pack(">I", 0xFFFFFFFF), "outside 1.."),
         (b"API\0" + struct.pack(">I", 0), "outside 1.."),
-        (b"API\0" + frame(b"x" * (MAX_GREETING + 1)), "outside 1.."),
+        (b"API\0" + frame(b"x" * (MAX_HANDSHAKE_FRAME + 1)), "outside 1.."),
         (b"API\0" + frame(b"v1..50"), "outside versions"),
         (b"API\0" + frame(b"v200..222"), "outside versions"),
         (b"API\0" + frame(b"v" + b"9" * 4000), "versions"),
         (b"API\0" + frame(b"hello"), "offers no version"),
         (GREETING + frame(b"61\x001\0"), "before startApi"),
-        (GREETING + frame(b"71\x002\0-1\0\0"), "no client id"),
+        (GREETING + frame(b"71\x002\0-1\0\0"), "not a valid client id"),
         (GREETING + frame(b"71\x002\0\xff\xfe\0\0"), "number"),
         (GREETING + frame(b"71\0"), "fields"),
         (GREETING + frame(START) + frame(b"xx\0y\0"), "number"),
@@ -111,7 +111,7 @@ def test_input_that_is_no_protocol_ends_its_connection_with_one_line(wires, byte
     wires.run(run())
 
 
-def test_a_version_beyond_ours_is_spoken_down_to_ours(wires):
+def test_a_newer_client_version_is_negotiated_down(wires):
     async def run():
         async with PaperGateway() as gateway:
             wire = await wires.plain(gateway.port).open()
@@ -157,13 +157,11 @@ def test_a_thousand_connections_that_say_nothing_cost_a_bounded_number_of_files(
                     if at % 100 == 99:
                         peak = max(peak, open_files() - files - len(writers))
                         await other.settled()
-                assert peak <= MAX_WAITING + 8
+                assert peak <= MAX_PENDING + 8
                 async with wires.client(gateway, 3) as newcomer:
                     await newcomer.settled()
-            assert len(lines) == CONNECTIONS + 1 - MAX_WAITING
-            assert {line["reason"] for line in lines} == {
-                "too many connections wait that have not said their client id"
-            }
+            assert len(lines) == CONNECTIONS + 1 - MAX_PENDING
+            assert {line["reason"] for line in lines} == {"too many connections without a completed handshake"}
             for writer in writers:
                 writer.close()
             await wires.until(lambda: open_files() <= files)
@@ -178,11 +176,11 @@ def test_a_half_open_connection_is_ended_when_its_time_is_over(wires, clock):
                 for said in (b"", b"AP", b"API\0\0\0", GREETING):
                     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
                     writer.write(said)
-                    await wires.until(lambda: gateway._lobby._waiting)
-                    await clock.advance(SECOND * int(GREETING_SECONDS))
+                    await wires.until(lambda: gateway._pending._deadlines)
+                    await clock.advance(SECOND * int(HANDSHAKE_SECONDS))
                     assert await ended(reader)
                     writer.close()
-            assert {line["reason"] for line in lines} == {"it did not say its client id within 10 s"}
+            assert {line["reason"] for line in lines} == {"no client id within 10 s"}
             assert len(lines) == 4
             await other.settled()
 
@@ -275,14 +273,14 @@ def mutated(body, random):
 
 def count_requests(gateway):
     """A list that grows with every request that the gateway has read from the hostile client."""
-    read, incoming = [], gateway._traffic.incoming
+    read, incoming = [], gateway._traffic.intercept_request
 
     def count(session, fields):
         if session.client_id == HOSTILE:
             read.append(fields[0])
         return incoming(session, fields)
 
-    gateway._traffic.incoming = count
+    gateway._traffic.intercept_request = count
     return read
 
 

@@ -1,4 +1,4 @@
-"""What passed is written down, and can be played again."""
+"""Sessions are recorded and can be replayed."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_everything_sent_and_received_is_in_the_record(wires, tmp_path):
     assert times == sorted(times) and times[0] > 1_600_000_000_000_000_000
 
 
-def test_a_record_is_played_again_to_the_same_questions(wires, tmp_path):
+def test_a_record_is_replayed_to_the_same_requests(wires, tmp_path):
     path = tmp_path / "session.jsonl"
 
     async def talk(gateway, seen):
@@ -61,14 +61,14 @@ def test_a_record_is_played_again_to_the_same_questions(wires, tmp_path):
             await talk(script, played)
             wire = await wires.plain(script.port).greet(1)
             assert wire.ended
-            assert len(script.surprises) == 1
+            assert len(script.unexpected_requests) == 1
 
     live, played = [], []
     wires.run(run())
     assert played == live
 
 
-def test_a_request_that_the_record_does_not_have_is_a_surprise_and_is_not_answered(wires, tmp_path):
+def test_a_request_that_is_not_in_the_record_is_reported_and_not_answered(wires, tmp_path):
     path = tmp_path / "session.jsonl"
 
     async def run():
@@ -80,7 +80,7 @@ def test_a_request_that_the_record_does_not_have_is_a_surprise_and_is_not_answer
             wire.call("reqPositions")
             await wire.settled()
             assert wire.messages("62") == []
-            assert script.surprises == ["client 1 sends request 61, which the record has no more of"]
+            assert script.unexpected_requests == ["client 1 sent request 61, not in the rest of the record"]
 
     wires.run(run())
 

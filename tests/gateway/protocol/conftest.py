@@ -36,7 +36,7 @@ class Calls:
 
 
 def plain(value):
-    """A value as both decoders would write it; what says nothing is the empty text."""
+    """A value as both decoders would write it; an unset one is the empty text."""
     if isinstance(value, datetime):
         return str(int(value.timestamp()))
     if isinstance(value, (bool, int, float, Decimal)):
@@ -117,7 +117,7 @@ def flatten():
 
 
 class Said:
-    """What a gateway said, read from its record."""
+    """The messages of a gateway, read from its record."""
 
     def __init__(self, path):
         self._path = path
@@ -155,7 +155,7 @@ STATUSES = ("PreSubmitted", "Submitted", "Filled", "Cancelled", "Inactive", "Pen
 
 @pytest.fixture
 def said(tmp_path):
-    """`said.path` is where a gateway records; `said.story()` what it said."""
+    """`said.path` is where a gateway records; `said.story()` the messages that it sent."""
     said = Said(tmp_path / "record.jsonl")
     said.path = said._path
     return said

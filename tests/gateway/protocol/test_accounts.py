@@ -1,4 +1,4 @@
-"""Accounts: several, an advisor's, profit and loss, and requests that have nothing to tell."""
+"""Accounts: several, an advisor's, profit and loss, and requests without data."""
 
 import pytest
 from ib_async import Client, MarketOrder
@@ -29,7 +29,7 @@ def test_an_advisor_has_to_allocate_and_others_have_to_name_the_account(bench):
     bench.run(scenario())
 
 
-def test_account_updates_serve_one_account_and_the_others_are_told_2101(bench):
+def test_account_updates_serve_one_account_and_the_others_get_2101(bench):
     async def scenario():
         async with (
             PaperGateway(accounts=("DU1", "DU2")) as gateway,
@@ -52,7 +52,7 @@ def test_account_updates_serve_one_account_and_the_others_are_told_2101(bench):
     bench.run(scenario())
 
 
-def test_profit_of_the_day_begins_anew_with_the_day_and_survives_a_restart(bench, tmp_path):
+def test_daily_pnl_starts_over_with_the_day_and_survives_a_restart(bench, tmp_path):
     clock, state = SteppedClock(DAY_START + DAY // 2), tmp_path / "gateway.db"
 
     async def profits(ib, contract):

@@ -8,7 +8,7 @@ from ib_async import Contract, Forex, Future, Index, LimitOrder, MarketOrder, Op
 from mats.gateway import PaperGateway
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
-from mats.venue.models.selection import VenueModels, hours
+from mats.venue.models.selection import VenueModels, load_hours
 
 NOW = 1_795_000_000 * SECOND
 
@@ -50,7 +50,7 @@ def test_futures_options_and_indices_have_their_details(connected):
     connected(scenario)
 
 
-def test_what_has_expired_is_shown_only_where_it_is_asked_for(connected):
+def test_expired_contracts_are_listed_only_on_request(connected):
     async def scenario(ib, codes):
         futures = await ib.reqContractDetailsAsync(Future("ES", exchange="CME"))
         everything = await ib.reqContractDetailsAsync(Contract(symbol="ES", secType="FUT", includeExpired=True))
@@ -126,7 +126,7 @@ def test_hours_are_those_of_the_calendar(connected):
         plan = await ib.reqHistoricalScheduleAsync(stock, 6)
         assert [session.refDate for session in plan.sessions] == SESSIONS
 
-    connected(scenario, models=VenueModels(hours=hours("XNYS")))
+    connected(scenario, models=VenueModels(hours=load_hours("XNYS")))
 
 
 def test_futures_and_options_trade_by_their_multiplier_and_an_index_does_not(connected, bench):

@@ -83,7 +83,7 @@ def test_a_cancelled_order_was_accepted_submitted_and_pending_before(bench, reco
     ]
 
 
-def test_an_order_that_is_not_to_be_transmitted_is_not_spoken_of_until_it_is(bench, recorded):
+def test_an_untransmitted_order_is_not_reported_until_it_is_transmitted(bench, recorded):
     async def scenario(gateway, ib, contract):
         order = MarketOrder("BUY", 10, transmit=False)
         trade = ib.placeOrder(contract, order)

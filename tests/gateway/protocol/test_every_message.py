@@ -20,11 +20,11 @@ MESSAGES = frozenset(
     "1 2 3 4 5 6 7 8 9 10 11 12 13 15 16 17 19 21 45 46 49 50 52 53 54 55 57 58 59 61 62 63 64 67 68 71 72 73 74 75"
     " 76 77 78 79 80 81 82 85 87 88 89 90 93 94 95 96 97 98 99 100 101 102 106 107".split()
 )
-"""What the gateway can say."""
+"""The numbers of the messages that the gateway can send."""
 
 
 SAMPLES = 2
-"""Messages of each kind that are looked at in older versions."""
+"""Messages of each kind that are compared in older versions."""
 GATES = (157, 158, 159, 160, 162, 163, 164, 165, 166, 169, 170, 175, 176, 177)
 """Versions with which a layout begins or before which it ends."""
 NEWER = {"106": 165, "107": 167}
@@ -58,7 +58,7 @@ async def everything(ib, clock, bench, gateway):
     await orders(ib, gateway, clock, bench, spy, eur, option)
     for _ in range(8):
         await clock.advance(2 * SECOND)
-    gateway.portfolio.refresh()
+    gateway.account_service.publish_all()
     await ib.reqCurrentTimeAsync()
 
 

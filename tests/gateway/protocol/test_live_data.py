@@ -7,7 +7,7 @@ from mats.gateway import PaperGateway
 from mats.gateway.pacing import STRICT, GatewayLimits
 from mats.model.timestamp import DAY, SECOND
 from mats.venue.clock import SteppedClock
-from mats.venue.models.selection import VenueModels, hours
+from mats.venue.models.selection import VenueModels, load_hours
 
 WEDNESDAY = 1_795_000_003 * SECOND
 SUNDAY = WEDNESDAY + 4 * DAY
@@ -164,7 +164,7 @@ def test_a_closed_market_is_silent_and_shows_its_last_quote_frozen(connected, be
         await bench.until(lambda: live.time > seen[2])
         assert (frozen.bid, frozen.ask) == seen[:2]
 
-    connected(scenario, start=SUNDAY, models=VenueModels(hours=hours("XNYS")))
+    connected(scenario, start=SUNDAY, models=VenueModels(hours=load_hours("XNYS")))
 
 
 def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that_does_not_is_ended(bench):

@@ -1,4 +1,4 @@
-"""The past: bars that grow, pacing, ticks, histograms, calendar bars."""
+"""Historical data: unfinished bars, pacing, ticks, histograms, calendar bars."""
 
 import pytest
 from ib_async import Forex, Index
@@ -96,7 +96,7 @@ def test_a_violation_of_pacing_is_162_and_large_bars_are_free(connected, bench):
     connected(scenario, limits=GatewayLimits())
 
 
-def test_ticks_of_the_past_in_three_kinds(connected, bench):
+def test_historical_ticks_in_three_kinds(connected, bench):
     async def scenario(ib, clock, errors):
         contract = await bench.contract(ib)
         end = "20261110 15:00:00 UTC"
