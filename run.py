@@ -104,8 +104,8 @@ def daemon(
     from actors.daemon import run_daemon
     from mats.settings import settings_of
 
-    embedded = {"seed": seed, "replay": replay, "bar_seconds": bar_seconds}
-    settings = settings_of(config, data_dir=data_dir, embedded=embedded)
+    paper_gateway = {"seed": seed, "replay": replay, "bar_seconds": bar_seconds}
+    settings = settings_of(config, data_dir=data_dir, paper_gateway=paper_gateway)
     sys.exit(run_daemon(settings, for_, as_json=json))
 
 

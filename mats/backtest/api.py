@@ -119,14 +119,23 @@ def models_of(settings: "Settings") -> "ModelSettings":
     """The models that the settings name."""
     from mats.backtest.spec import ModelSettings
 
-    return ModelSettings(**settings.backtest.model_dump(exclude={"capital", "limits"}))
+    assumed = settings.backtest
+    return ModelSettings(
+        fees=assumed.fees,
+        fee_per_unit=assumed.fee_per_unit,
+        spread_ticks=assumed.spread_ticks,
+        slippage_ticks=assumed.slippage_ticks,
+        participation=assumed.max_volume_fraction,
+        latency=assumed.latency_seconds,
+        borrow_rate=assumed.borrow_rate,
+    )
 
 
 def limits_of(settings: "Settings") -> "Limits":
     """The limits of the live system, or limits that no order reaches."""
-    from mats.risk import UNLIMITED, Limits
+    from mats.risk import UNLIMITED
 
-    return UNLIMITED if settings.backtest.limits == "none" else Limits(**settings.risk.model_dump())
+    return UNLIMITED if settings.backtest.limits == "none" else settings.risk.limits()
 
 
 def uri_of(settings: "Settings") -> str:

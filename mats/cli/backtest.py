@@ -81,7 +81,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Run strategies over past bars, and store the result."""
-    settings = settings_of(config, data_dir=data_dir, backtest=assumed.said())
+    settings = settings_of(config, data_dir=data_dir, backtest=assumed.as_settings())
     params = parse_assignments(param or ())
     request = request_of(
         tuple(strategies), bars, settings, params=params, description=description, style=style, seed=seed

@@ -33,13 +33,15 @@ class AssumptionOptions(msgspec.Struct, frozen=True):
     fee_per_unit: Annotated[float | None, typer.Option(min=0, help="commission a unit for --fees per-unit")] = None
     spread_ticks: Annotated[int | None, typer.Option(min=0, help="spread where bars have none")] = None
     slippage_ticks: Annotated[int | None, typer.Option(min=0, help="ticks worse than the quote")] = None
-    participation: Annotated[float | None, typer.Option(min=0, max=1, help="share of a bar's volume, 0: all")] = None
-    latency: Annotated[float | None, typer.Option(min=0, help="seconds from decision to exchange")] = None
+    max_volume_fraction: Annotated[
+        float | None, typer.Option(min=0, max=1, help="largest share of a bar's volume; 0: no bound")
+    ] = None
+    latency_seconds: Annotated[float | None, typer.Option(min=0, help="from decision to exchange")] = None
     borrow_rate: Annotated[float | None, typer.Option(min=0, help="yearly cost of what is short")] = None
     limits: Annotated[Literal["live", "none"] | None, typer.Option(help="limits of orders")] = None
 
-    def said(self) -> dict[str, object]:
-        """The same as the settings file would say it."""
+    def as_settings(self) -> dict[str, object]:
+        """The same as section [backtest] of the settings."""
         return msgspec.structs.asdict(self)
 
 

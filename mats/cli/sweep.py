@@ -85,7 +85,7 @@ def sweep(
     json: Annotated[bool, typer.Option("--json", help="print the outcome as one JSON line")] = False,
 ) -> None:
     """Run one strategy with many parameters. What comes of each over past bars is stored, and ranked."""
-    settings = settings_of(config, data_dir=data_dir, backtest=assumed.said())
+    settings = settings_of(config, data_dir=data_dir, backtest=assumed.as_settings())
     uri = api.uri_of(settings)
     if store_best and walk_forward:
         raise SweepError("--store-best does not go with --walk-forward; store the parameters you choose by a backtest")
