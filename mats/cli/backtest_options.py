@@ -1,4 +1,4 @@
-"""What `mats backtest` and `mats sweep` are both asked: which bars, and what is assumed of the market."""
+"""Options that `mats backtest` and `mats sweep` share: which bars, and what is assumed of the market."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -14,14 +14,14 @@ from mats.store.tables import LATEST
 
 
 class BarOptions(msgspec.Struct, frozen=True):
-    """The bars that are run over, in a person's words."""
+    """The bars that are run over, as typed."""
 
     data: Annotated[str, typer.Option(help="store, a bar file or a folder of them")] = "store"
     from_: Annotated[str, typer.Option("--from", help="first bar, as 2013-10-04 or 2013-10-04T13:30:00Z")] = ""
     to: Annotated[str, typer.Option(help="bars from here on are left out")] = ""
     instruments: Annotated[str, typer.Option(help="in place of the strategy's own: SPY,IBM")] = ""
     bar_seconds: Annotated[str, typer.Option(help="size of bars, as 60, 1min or 1d")] = ""
-    zone: Annotated[str | None, typer.Option(help="zone of times in files that name none")] = None
+    zone: Annotated[str | None, typer.Option(help="time zone of times in files without one")] = None
     stamp: Annotated[Stamp, typer.Option(help="whether files have the start or the end of a bar")] = "start"
 
 
@@ -58,7 +58,7 @@ def request_of(
     style: Style,
     seed: int,
 ) -> Request:
-    """The backtest that the options ask for. Raises UserError where one of them cannot be read."""
+    """The backtest that the options describe. Raises UserError where one of them cannot be read."""
     return Request(
         strategies=strategies,
         params=params,

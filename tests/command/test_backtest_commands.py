@@ -116,9 +116,9 @@ def test_options_reach_the_run(mats: Mats, uri: str) -> None:
     assert record.total.commissions == pytest.approx(load_result(uri, record.name).fills["quantity"].sum() * 0.01)
 
 
-def test_denied_orders_are_counted_under_the_result(mats: Mats, place: Path) -> None:
+def test_rejected_orders_are_counted_under_the_result(mats: Mats, place: Path) -> None:
     done = mats("backtest", "examples/ema_cross.py", "--data", "bars", "--capital", "3000000")
-    assert re.search(r"[1-9][\d,]* orders denied: ", done.output)
+    assert re.search(r"[1-9][\d,]* orders rejected: ", done.output)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_an_interrupt_stores_nothing_and_says_so(place: Path, uri: str) -> None:
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (130, "mats: stopped; nothing half-done was stored\n")
+    assert (process.returncode, said) == (130, "mats: interrupted; nothing was stored\n")
     assert BacktestLibrary(uri).names() == []
 
 

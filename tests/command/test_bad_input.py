@@ -78,14 +78,14 @@ def test_a_fault_in_the_environment_or_the_command_line_is_not_blamed_on_the_fil
 def test_an_option_that_does_not_exist_is_told_with_the_way_to_help() -> None:
     ran = run("--frequency", "7")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "mats: No such option: --frequency; `mats --help` shows what there is\n"
-    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows what there is\n"
+    assert ran.err == "mats: No such option: --frequency; `mats --help` shows the usage\n"
+    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows the usage\n"
 
 
 @pytest.mark.parametrize("group", ["backtest", "data", "store", "strategy"])
 def test_a_group_without_a_command_is_told_with_the_way_to_help(group: str) -> None:
     ran = run(group)
-    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` shows what there is\n")
+    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` shows the usage\n")
 
 
 # Strategies

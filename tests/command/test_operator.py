@@ -222,17 +222,17 @@ def test_a_strategy_is_flattened_with_a_certificate_and_stays_halted(daemon: Dae
     [
         (("halt", "nix", "--reason", "x"), "there is no strategy nix; there are one, two, calm, resting"),
         (("resume", "calm"), "no halt of calm is in force"),
-        (("cancel",), "cancel what? name one of an INTENT, --strategy NAME and --all"),
+        (("cancel",), "give exactly one of INTENT, --strategy NAME and --all"),
         (("cancel", "nix"), "there is no order nix"),
-        (("flatten",), "flatten whom? name one of a STRATEGY and --all"),
+        (("flatten",), "give exactly one of STRATEGY and --all"),
         (("strategy", "start", "nix"), "general/strategies has no nix"),
         (("equity", "one", "lots"), "the amount 'lots' is not a number; give it as 50000 or 50000.50"),
         (("equity", "one", "--", "-5"), "an equity of -5 cannot be used"),
-        (("books", "assign", "--yes"), "an assignment needs a --reason"),
-        (("books", "assign", "--reason", "x", "--yes"), "an assignment needs --from, --to, --instrument, --quantity"),
+        (("books", "assign", "--yes"), "a transfer needs a --reason"),
+        (("books", "assign", "--reason", "x", "--yes"), "a transfer needs --from, --to, --instrument, --quantity"),
         (("books", "assign", "--reverse", "A999", "--reason", "x", "--yes"), "the journal has no assignment A999"),
-        (("equity", "one", "-5"), "No such option: -5; `mats equity --help` shows what there is"),
-        (("why", "nix"), "nix is no intent, execution or assignment of this journal"),
+        (("equity", "one", "-5"), "No such option: -5; `mats equity --help` shows the usage"),
+        (("why", "nix"), "nix is not an intent, execution or transfer of this journal"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(daemon: Daemon, arguments: tuple[str, ...], sentence: str) -> None:
