@@ -148,7 +148,7 @@ class Speaker:
 
     def heard(self, view: OrderView) -> None:
         """The same, without the desk."""
-        self.runner.tell_time(self._clock.now)
+        self.runner.set_time(self._clock.now)
         try:
             self.runner.order_status(view)
         except Exception as error:
@@ -157,14 +157,14 @@ class Speaker:
     def denied(self, view: OrderView) -> None:
         """Hear that a wish was refused; what works goes on working."""
         with self.guard():
-            self.runner.tell_time(self._clock.now)
+            self.runner.set_time(self._clock.now)
             self.runner.order_status(view)
         if self.on_denial is not None:
             self.on_denial(view)
 
     def fill(self, fill: FillRecorded, view: OrderView) -> None:
         """Hear of an own fill, and how its order stands after it; the desk shows both already."""
-        self.runner.tell_time(self._clock.now)
+        self.runner.set_time(self._clock.now)
         try:
             self.runner.fill(fill)
             self.runner.order_status(view)

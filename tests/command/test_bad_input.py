@@ -109,7 +109,7 @@ def test_when_no_strategy_can_run_each_fault_is_told_and_the_start_is_refused(da
     assert f"{tmp_path}/strategies/torn.py does not import: ModuleNotFoundError at line 1" in told
     assert "lost.py is missing" in told and "put it there" in told
     assert "has no class 'Nobody'; it holds Buyer" in told
-    assert "'strength' is 'much', a str; give `float`" in told
+    assert "'strength': expected float, got str 'much'" in told
     assert "has no parameter 'speed'; it has instrument, strength" in told
 
 

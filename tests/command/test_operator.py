@@ -66,7 +66,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         + "active = false\n"
         + row("resting", "resting.py", "Resting", weight=0.1)
     )
-    path = configure(folder, "[portfolio]\ngrace = 1.0\n", strategies=table, buyer=BUYER, resting=RESTING)
+    path = configure(
+        folder, "[portfolio]\nbreak_confirmation_seconds = 1.0\n", strategies=table, buyer=BUYER, resting=RESTING
+    )
     options = ("--config", path, "--data-dir", folder / "data")
     with started(*options, "--json") as process:
         running = Daemon(options, process)
