@@ -31,13 +31,13 @@ from mats.sweep import (
     SweepRequest,
     SweepTable,
     Trial,
-    begin,
     best_results,
-    conduct,
     count,
     parse_axes,
     parse_spans,
+    plan_sweep,
     ranked,
+    run_and_store,
     unranked,
 )
 
@@ -95,12 +95,12 @@ def sweep(
         request = request_of((strategy,), bars, settings, params={}, description=description, style=style, seed=seed)
         walk = parse_spans(walk_forward) if walk_forward else None
         wanted = SweepRequest(request=request, axes=parse_axes(param or ()), metric=metric, trials=trials, walk=walk)
-        manifest, loaded = begin(wanted, settings, SystemClock().now())
+        manifest, loaded = plan_sweep(wanted, settings, SystemClock().now())
         table, known = SweepTable(uri, manifest.name), {}
         if not replace:
             table.check_free()
     with _interruptible(table.name), workers.executor() as running, _progress(manifest, known) as on_trial:
-        conduct(manifest, loaded, running, table, known, on_trial)
+        run_and_store(manifest, loaded, running, table, known, on_trial)
     swept = stored(uri, table.name)
     best = best_results(swept.trained, manifest, loaded, store_best, uri, SystemClock().now())
     _print_result(swept, [*best, *map(str, _write(swept, output, png))], as_json=json)

@@ -267,7 +267,7 @@ def test_the_data_of_the_store_and_of_its_files_give_the_same_run(place: Path, u
         ({"instruments": ["IBM"]}, ("no bars of IBM", "SPY", "name one of these")),
         ({"start": "2021-01-01"}, ("no bars of SPY from 2021-01-01", "2020-01-03", "correct --from and --to")),
         ({"start": "soon"}, ("time 'soon' cannot be read", "2013-10-04")),
-        ({"bar_seconds": 45}, ("bars of 1min, which do not make up 45s", "--bar-seconds 60")),
+        ({"bar_seconds": 45}, ("bars of 1min, which cannot build 45s", "--bar-seconds 60")),
         ({"params": {"speed": 1}}, ("no parameter 'speed'", "every")),
         ({"params": {"every": "often"}}, ("parameter 'every' is 'often'",)),
         ({"description": "a b"}, ("description 'a b'", "letters")),

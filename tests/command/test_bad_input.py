@@ -107,8 +107,8 @@ def test_when_no_strategy_can_run_each_fault_is_told_and_the_start_is_refused(da
     assert_refused(ran, "no strategy can run", "mend")
     told = "\n".join(ran.sentences)
     assert f"{tmp_path}/strategies/torn.py does not import: ModuleNotFoundError at line 1" in told
-    assert "lost.py is missing" in told and "put it there" in told
-    assert "has no class 'Nobody'; it holds Buyer" in told
+    assert "lost.py not found at" in told and "check the path" in told
+    assert "has no class 'Nobody'; it has Buyer" in told
     assert "'strength': expected float, got str 'much'" in told
     assert "has no parameter 'speed'; it has instrument, strength" in told
 

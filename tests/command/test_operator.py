@@ -120,7 +120,7 @@ def test_books_show_quantity_cost_results_and_commissions(daemon: Daemon) -> Non
     assert "average cost" in drawn and "SPY" in drawn and "IBM" not in drawn
 
 
-def test_an_account_shows_cash_equity_exposure_and_what_each_strategy_has_come_to(daemon: Daemon) -> None:
+def test_an_account_shows_cash_equity_exposure_and_the_result_of_each_strategy(daemon: Daemon) -> None:
     (view,) = daemon.told("account")["accounts"]
     assert view["account"] == "DU1000001" and view["base"] == "USD" and set(view["cash"]) == {"USD"}
     assert abs(float(view["equity"]) - float(view["own_equity"])) < 0.001 * float(view["equity"])
@@ -129,7 +129,7 @@ def test_an_account_shows_cash_equity_exposure_and_what_each_strategy_has_come_t
     assert float(one["result"]["gross"]) == abs(float(one["result"]["net"])) > 0
     assert float(view["result"]["gross"]) >= float(one["result"]["gross"])
     drawn = daemon.mats("account", "DU1000001").out
-    assert "own figure" in drawn and "in all" in drawn and "not from fills" in drawn
+    assert "own figure" in drawn and "total" in drawn and "not from fills" in drawn
 
 
 def test_a_comparison_on_demand_finds_no_difference(daemon: Daemon) -> None:
