@@ -152,7 +152,7 @@ def _run_and_store(
     request: Request, settings: Settings, benchmark: str, *, replace: bool
 ) -> tuple[BacktestResult, dict[str, float]]:
     """The result, stored, and the seconds that each step took."""
-    uri, begun = api.uri_of(settings), perf_counter()
+    uri, started = api.uri_of(settings), perf_counter()
     prepared = prepare(request, settings)
     if not replace:
         BacktestLibrary(uri).check_free(result_name(prepared.spec, SystemClock().now()))
@@ -161,7 +161,7 @@ def _run_and_store(
         result = api.finish(prepared, request.source, benchmark, uri, progress)
     ran = perf_counter()
     (replace_result if replace else store_result)(uri, result)
-    return result, {"load": loaded - begun, "run and measure": ran - loaded, "store": perf_counter() - ran}
+    return result, {"load": loaded - started, "run and measure": ran - loaded, "store": perf_counter() - ran}
 
 
 def _check(prepared: Prepared) -> None:

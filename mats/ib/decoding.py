@@ -1,6 +1,6 @@
 """ib_async's decoder, with every failure reported.
 
-The library logs what it cannot decode and goes on: an execution in an unknown time zone simply vanishes. Here every
+The library logs what it cannot decode and continues: an execution in an unknown time zone simply vanishes. Here every
 failure, of the decoder and of what it calls, is reported, and times are read by `mats.ib.conversion.timestamps`.
 """
 

@@ -99,7 +99,7 @@ class BrokerRequests:
         what = f"values of account {account}"
         async with within(what, timeout), self.ask_with_id(what, ask, stop) as answer:
             values: list[AccountValue] = await answer
-            self._sender.send(SendLane.DATA, lambda: stop(answer.key))  # a stream, which goes on after its end marker
+            self._sender.send(SendLane.DATA, lambda: stop(answer.key))  # a stream, which continues after its end marker
         return tuple(values)
 
     async def positions(self, timeout: float) -> tuple[BrokerPosition, ...]:

@@ -25,20 +25,20 @@ class ParameterSearch:
         self._metric = metric
         self._study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         self._distributions = {axis.name: _distribution(axis) for axis in axes}
-        self._asked: dict[int, optuna.trial.Trial] = {}
+        self._pending: dict[int, optuna.trial.Trial] = {}
 
     def rounds(self, trials: int, width: int) -> Iterator[list[tuple[int, Parameters]]]:
         """Number and parameters of each trial, `width` at a time; tell all of a round before the next one is taken."""
         for first in range(0, trials, width):
-            asked = [self._study.ask(self._distributions) for _ in range(first, min(first + width, trials))]
-            self._asked = {trial.number: trial for trial in asked}
-            yield [(trial.number, dict(trial.params)) for trial in asked]
+            trials_of_round = [self._study.ask(self._distributions) for _ in range(first, min(first + width, trials))]
+            self._pending = {trial.number: trial for trial in trials_of_round}
+            yield [(trial.number, dict(trial.params)) for trial in trials_of_round]
 
     def tell(self, outcomes: Sequence[Trial]) -> None:
         """The outcomes of the round's trials; one that cannot be ranked is a failure, which is not repeated."""
         for outcome in sorted(outcomes, key=lambda outcome: outcome.task.number):
             value = score(outcome, self._metric)
-            trial = self._asked.pop(outcome.task.number)
+            trial = self._pending.pop(outcome.task.number)
             if value is None:
                 self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:

@@ -269,7 +269,7 @@ def test_the_data_of_the_store_and_of_its_files_give_the_same_run(place: Path, u
         ({"start": "soon"}, ("time 'soon' cannot be read", "2013-10-04")),
         ({"bar_seconds": 45}, ("bars of 1min, which cannot build 45s", "--bar-seconds 60")),
         ({"params": {"speed": 1}}, ("no parameter 'speed'", "every")),
-        ({"params": {"every": "often"}}, ("parameter 'every' is 'often'",)),
+        ({"params": {"every": "often"}}, ("parameter 'every': expected int, got str 'often'",)),
         ({"description": "a b"}, ("description 'a b'", "letters")),
         ({"capital": "plenty"}, ("'plenty' is not a number",)),
         ({"benchmark": "QQQ"}, ("no bars of QQQ",)),
