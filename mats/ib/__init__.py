@@ -1,4 +1,4 @@
-"""The Interactive Brokers edge: `IbSession` implements the TWS protocol; no object of its library leaves this package."""
+"""The Interactive Brokers edge: `IbSession` implements the TWS protocol; its library stays inside this package."""
 
 from mats.ib import events
 from mats.ib.conversion import HistoricalBars
