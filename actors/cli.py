@@ -1,4 +1,4 @@
-"""The command line. Without a command it runs the daemon; what a command does not need is not imported for it."""
+"""The command line. Without a command it runs the daemon. A command imports only what it needs."""
 
 import importlib
 import sys
@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 from mats.errors import UserError
 
-CANNOT_GO_ON = 2
+USAGE_ERROR = 2
 
 COMMANDS = {
     "account": "mats.cli.account:account",
@@ -67,7 +67,7 @@ app = new_typer(Commands)
 
 
 def main() -> None:
-    """The console script. Faults of use are one sentence on standard error, without a traceback."""
+    """The console script. A user's error is one sentence on standard error, without a traceback."""
     try:
         sys.exit(app(prog_name="mats", standalone_mode=False))
     except UserError as error:
@@ -75,14 +75,14 @@ def main() -> None:
             print(f"mats: {sentence}", file=sys.stderr)
     except TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)
-        place = context.command_path if context else "mats"
+        command = context.command_path if context else "mats"
         message = error.format_message()
-        if message.startswith("Usage: "):  # what typer says of a group that is named alone
+        if message.startswith("Usage: "):  # typer's message for a group without a command
             message = "Missing command"
-        print(f"mats: {message.rstrip('.')}; `{place} --help` shows what there is", file=sys.stderr)
+        print(f"mats: {message.rstrip('.')}; `{command} --help` shows the usage", file=sys.stderr)
     except typer.Abort:
-        print("mats: stopped before it was done", file=sys.stderr)
-    sys.exit(CANNOT_GO_ON)
+        print("mats: interrupted", file=sys.stderr)
+    sys.exit(USAGE_ERROR)
 
 
 @app.callback(invoke_without_command=True)
@@ -92,7 +92,7 @@ def daemon(
         Path | None, typer.Option(help="settings file; default config/mats.toml beside this program")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="journal, store, paper account, logs")] = None,
-    for_: Annotated[float | None, typer.Option("--for", min=0.0, help="stop by itself after so many seconds")] = None,
+    for_: Annotated[float | None, typer.Option("--for", min=0.0, help="stop after this many seconds")] = None,
     seed: Annotated[int | None, typer.Option(help="seed of the paper gateway's random market")] = None,
     replay: Annotated[Path | None, typer.Option(help="folder of bar files for the paper gateway to replay")] = None,
     bar_seconds: Annotated[float | None, typer.Option(help="wall seconds that one stored minute takes")] = None,
@@ -104,8 +104,8 @@ def daemon(
     from actors.daemon import run_daemon
     from mats.settings import settings_of
 
-    embedded = {"seed": seed, "replay": replay, "bar_seconds": bar_seconds}
-    settings = settings_of(config, data_dir=data_dir, embedded=embedded)
+    paper_gateway = {"seed": seed, "replay": replay, "bar_seconds": bar_seconds}
+    settings = settings_of(config, data_dir=data_dir, paper_gateway=paper_gateway)
     sys.exit(run_daemon(settings, for_, as_json=json))
 
 

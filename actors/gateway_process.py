@@ -1,4 +1,4 @@
-"""The embedded paper gateway as a child process: when it dies, so does this actor, and the supervisor makes another."""
+"""The paper gateway as a child process: when it dies, so does this actor, and the supervisor makes another."""
 
 import os
 import subprocess

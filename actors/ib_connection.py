@@ -23,7 +23,7 @@ from actors.messages.broker import (
 from mats.ib import (
     FIRST_REQUEST_ID,
     MASTER,
-    ORDER_NEWS,
+    ORDER_MESSAGES,
     ConnectionLostError,
     ExecutionsEnd,
     IbSession,
@@ -83,10 +83,10 @@ class IbConnection(BrokerConnection):
 
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
-        # Live news of an order comes to the client that placed it; the master's copy would be decoded for nothing.
-        unheard = ORDER_NEWS if self.client_id == MASTER else frozenset[int]()
+        # Updates of an order come to the client that placed it; the master's copy would be decoded for nothing.
+        skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
-        self._session = IbSession(self.client_id, self._hear, clock=now, monotonic=monotonic, unheard=unheard)
+        self._session = IbSession(self.client_id, self._hear, clock=now, monotonic=monotonic, skipped=skipped)
         super().on_start()
 
     def on_receive(self, message: object) -> object:
@@ -136,7 +136,7 @@ class IbConnection(BrokerConnection):
 
     async def _replay(self, epoch: int) -> Replayed:
         asked_at = self.clock.monotonic()
-        replay = await self._session.replay(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
+        replay = await self._session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
         return Replayed(replay, epoch, asked_at)
 
     def _answer_later(self) -> Reply:

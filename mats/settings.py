@@ -3,10 +3,13 @@
 Precedence, strongest first: command line, environment (`MATS_RISK__MAX_ORDER_NOTIONAL=50000`), file, default.
 """
 
+import os
 import tomllib
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -19,11 +22,34 @@ from pydantic_settings import SettingsError as Unparsable
 
 from mats.errors import UserError
 
+if TYPE_CHECKING:
+    from mats.risk import Limits
+
+ENV_PREFIX, ENV_DELIMITER = "MATS_", "__"
+
+RENAMED = MappingProxyType(
+    {
+        "embedded": "paper_gateway",
+        "gateway.connect_timeout": "gateway.connect_timeout_seconds",
+        "gateway.replay_timeout": "gateway.snapshot_timeout_seconds",
+        "gateway.heartbeat": "gateway.heartbeat_interval_seconds",
+        "gateway.startup_timeout": "gateway.startup_timeout_seconds",
+        "risk.stale_after": "risk.max_price_age_seconds",
+        "risk.rate_stale_after": "risk.max_rate_age_seconds",
+        "portfolio.reconcile_every": "portfolio.reconcile_interval_seconds",
+        "portfolio.grace": "portfolio.break_confirmation_seconds",
+        "backtest.participation": "backtest.max_volume_fraction",
+        "backtest.latency": "backtest.latency_seconds",
+        "store.keep_days": "store.journal_retention_days",
+    }
+)
+"""Names that settings and sections had before, each with its present one."""
+
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
 class SettingsError(UserError):
-    """A setting that cannot be used; the text is one sentence with the setting, its value and the mend."""
+    """A setting that cannot be used; the text is one sentence with the setting, its value and how to fix it."""
 
 
 class _Section(BaseModel):
@@ -31,19 +57,21 @@ class _Section(BaseModel):
 
 
 class GatewaySettings(_Section):
-    """Where the broker is. An empty `host` starts the embedded paper gateway."""
+    """Where the broker is. An empty `host` starts the paper gateway."""
 
-    host: str = Field("", description="host of TWS or IB Gateway; empty = the embedded paper gateway")
+    host: str = Field("", description="host of TWS or IB Gateway; empty = the built-in paper gateway")
     port: int = Field(4002, ge=1, le=65535, description="its API port (4002 and 7497 are paper, 4001 and 7496 live)")
-    connect_timeout: float = Field(10.0, gt=0, le=120, description="seconds for one connection attempt")
-    replay_timeout: float = Field(20.0, gt=0, le=300, description="seconds for the broker's complete answer")
-    heartbeat: float = Field(5.0, gt=0, le=60, description="seconds between heartbeats; two silent ones lose the link")
-    startup_timeout: float = Field(30.0, gt=0, le=600, description="seconds until a first start gives up")
+    connect_timeout_seconds: float = Field(10.0, gt=0, le=120, description="for one connection attempt")
+    snapshot_timeout_seconds: float = Field(20.0, gt=0, le=300, description="for the broker's complete snapshot")
+    heartbeat_interval_seconds: float = Field(
+        5.0, gt=0, le=60, description="between heartbeats; two without an answer and the connection is lost"
+    )
+    startup_timeout_seconds: float = Field(30.0, gt=0, le=600, description="until a first start gives up")
     live_accounts: tuple[str, ...] = Field((), description="live accounts that may trade; paper ones (DU…) always may")
 
 
 class PaperGatewaySettings(_Section):
-    """The paper gateway that ships with the system."""
+    """The built-in paper gateway."""
 
     seed: int = Field(1, ge=0, description="seed of its random market")
     replay: Path | None = Field(None, description="folder of bar files to replay in place of the random market")
@@ -60,22 +88,38 @@ class RiskSettings(_Section):
     max_position_notional: Decimal = Field(Decimal(1_000_000), gt=0, description="value of one strategy's position")
     max_account_notional: Decimal = Field(Decimal(5_000_000), gt=0, description="value of an account's net position")
     max_orders_per_minute: int = Field(120, gt=0, description="orders of one strategy in a minute")
-    stale_after: float = Field(30.0, gt=0, description="seconds without data after which no new risk is taken")
-    rate_stale_after: float = Field(86_400.0, gt=0, description="seconds after which an exchange rate is not known")
+    max_price_age_seconds: float = Field(30.0, gt=0, description="with an older price no new risk is taken")
+    max_rate_age_seconds: float = Field(86_400.0, gt=0, description="an older exchange rate counts as unknown")
+
+    def limits(self) -> "Limits":
+        """The limits of pre-trade checks."""
+        from mats.risk import Limits  # most commands read settings and check no order
+
+        return Limits(
+            max_order_quantity=self.max_order_quantity,
+            max_order_notional=self.max_order_notional,
+            max_position_notional=self.max_position_notional,
+            max_account_notional=self.max_account_notional,
+            max_orders_per_minute=self.max_orders_per_minute,
+            stale_after=self.max_price_age_seconds,
+            rate_stale_after=self.max_rate_age_seconds,
+        )
 
 
 class PortfolioSettings(_Section):
     """Books and their comparison with the broker's."""
 
     base_currency: str = Field("USD", min_length=3, max_length=3, description="currency of equity and limits")
-    reconcile_every: float = Field(60.0, gt=0, description="seconds between comparisons with the broker")
-    grace: float = Field(3.0, ge=0, description="seconds a difference must last before it is booked to Discretionary")
+    reconcile_interval_seconds: float = Field(60.0, gt=0, description="between comparisons with the broker")
+    break_confirmation_seconds: float = Field(
+        3.0, ge=0, description="how long a difference must last before it is booked to Discretionary"
+    )
     allow_leverage: bool = Field(False, description="whether target weights may sum above 1")
     matching: Literal["fifo", "lifo"] = Field("fifo", description="which lots a trade closes first; docs/accounting.md")
 
 
 class BacktestSettings(_Section):
-    """What a backtest assumes unless its command says otherwise."""
+    """What a backtest assumes unless its command line sets it."""
 
     capital: Decimal = Field(Decimal(100_000), gt=0, description="what a backtest starts with, in the base currency")
     fees: Literal["ib-fixed", "ib-tiered", "per-unit", "none"] = Field(
@@ -84,8 +128,8 @@ class BacktestSettings(_Section):
     fee_per_unit: Decimal = Field(Decimal("0.005"), ge=0, description="commission a unit where fees is per-unit")
     spread_ticks: int = Field(1, ge=0, description="quoted spread where the bars have none")
     slippage_ticks: int = Field(0, ge=0, description="ticks that market and stop orders trade worse than the quote")
-    participation: float = Field(0.1, ge=0, le=1, description="largest share of a bar's volume; 0 sets no bound")
-    latency: float = Field(0.0, ge=0, description="seconds from a decision to the exchange")
+    max_volume_fraction: float = Field(0.1, ge=0, le=1, description="largest share of a bar's volume; 0 sets no bound")
+    latency_seconds: float = Field(0.0, ge=0, description="from a decision to the exchange")
     borrow_rate: float = Field(0.0, ge=0, description="yearly cost of what is short, as a share of its value")
     limits: Literal["live", "none"] = Field("live", description="live: those of [risk]; none: orders are not limited")
 
@@ -94,7 +138,7 @@ class StoreSettings(_Section):
     """ArcticDB. An empty `uri` keeps it in the data directory (LMDB)."""
 
     uri: str = Field("", description="empty, or s3://… / s3s://… ; credentials from the environment")
-    keep_days: float = Field(30.0, gt=0, description="days that the journal keeps entries which the store has")
+    journal_retention_days: float = Field(30.0, gt=0, description="how long the journal keeps entries that are stored")
 
 
 class StrategiesSettings(_Section):
@@ -107,12 +151,14 @@ class StrategiesSettings(_Section):
 class Settings(BaseSettings):
     """The whole configuration. Unknown names are refused, at any depth."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="MATS_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_DELIMITER
+    )
 
     data_dir: Path = Field(Path("data"), description="journal, ArcticDB, paper account, logs")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
     gateway: GatewaySettings = GatewaySettings()
-    embedded: PaperGatewaySettings = PaperGatewaySettings()
+    paper_gateway: PaperGatewaySettings = PaperGatewaySettings()
     risk: RiskSettings = RiskSettings()
     portfolio: PortfolioSettings = PortfolioSettings()
     store: StoreSettings = StoreSettings()
@@ -142,15 +188,17 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
         raise SettingsError(f"settings file {path} does not exist; name one that does with --config") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"settings file {path} cannot be read ({error}); mend it or name another with --config"
+            f"settings file {path} cannot be read ({error}); fix it or name another with --config"
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"settings file {path} is not valid TOML: {error}; correct that line") from None
+    for source, layer in ((str(path), content), ("the command line", overrides)):
+        _refuse_renamed(layer, source)
     layers = {"command line": overrides, "environment": _environment(), str(path): content}
     try:
         settings = Settings.model_validate(merged(merged(content, layers["environment"]), overrides))
     except ValidationError as error:
-        raise SettingsError(_first_fault(error, layers)) from None
+        raise SettingsError(_first_error(error, layers)) from None
     folder = path.resolve().parent
     strategies = settings.strategies.model_copy(
         update={"seed_file": folder / settings.strategies.seed_file, "folder": folder / settings.strategies.folder}
@@ -159,7 +207,7 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
 
 
 def settings_of(config: Path | None, **given: object) -> Settings:
-    """What is `given` on a command line, over the file that it names or the shipped one. Raises `SettingsError`."""
+    """The options `given` on a command line, over the file that it names or the shipped one. Raises `SettingsError`."""
     return load_settings(config or default_config(), command_line(**given))
 
 
@@ -170,15 +218,15 @@ def default_config() -> Path:
 
 
 def command_line(**given: object) -> dict[str, JsonValue]:
-    """What the command line said, as the settings file would say it; None was not said. Paths become texts."""
-    said: dict[str, JsonValue] = {}
+    """Options of the command line in the shape of the settings file; None was not given. Paths become strings."""
+    settings: dict[str, JsonValue] = {}
     for name, value in given.items():
         if isinstance(value, dict):
-            below = command_line(**value)
-            said |= {name: below} if below else {}
+            section = command_line(**value)
+            settings |= {name: section} if section else {}
         elif value is not None:
-            said[name] = value if isinstance(value, bool | int | float) else str(value)
-    return said
+            settings[name] = value if isinstance(value, bool | int | float) else str(value)
+    return settings
 
 
 def merged(base: dict[str, JsonValue], over: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -190,32 +238,52 @@ def merged(base: dict[str, JsonValue], over: dict[str, JsonValue]) -> dict[str, 
     return result
 
 
+def _refuse_renamed(content: dict[str, JsonValue], source: str) -> None:
+    """Raises `SettingsError` for a name that a setting had before."""
+    for old, new in RENAMED.items():
+        if _has(content, tuple(old.split("."))):
+            raise SettingsError(f"{old} is now {new}; rename it in {source}")
+
+
 def _environment() -> dict[str, JsonValue]:
+    for old, new in _renamed_variables():
+        raise SettingsError(f"environment variable {old} is now {new}; rename it")
     try:
-        return EnvSettingsSource(Settings)()
+        content = EnvSettingsSource(Settings)()
     except Unparsable as error:
         raise SettingsError(
             f"an environment variable MATS_… cannot be read: {error}; write lists and tables as JSON, "
-            """for example MATS_EMBEDDED__ACCOUNTS='["DU1000001"]'"""
+            """for example MATS_PAPER_GATEWAY__ACCOUNTS='["DU1000001"]'"""
         ) from None
+    _refuse_renamed(content, "the environment")
+    return content
 
 
-def _first_fault(error: ValidationError, layers: dict[str, dict[str, JsonValue]]) -> str:
-    """The first fault; `layers` are the sources of settings, strongest first."""
-    fault = error.errors()[0]
-    name = ".".join(str(part) for part in fault["loc"])
-    source = next((source for source, layer in layers.items() if _holds(layer, fault["loc"])), "default")
-    if fault["type"] == "extra_forbidden":
+def _renamed_variables() -> Iterator[tuple[str, str]]:
+    """Variables of the environment that set a setting by an old name, each with its present name."""
+    for old, new in RENAMED.items():
+        before, now = (ENV_PREFIX + name.replace(".", ENV_DELIMITER).upper() for name in (old, new))
+        for variable in os.environ:
+            if variable.upper() == before or variable.upper().startswith(before + ENV_DELIMITER):
+                yield variable, now + variable[len(before) :]
+
+
+def _first_error(error: ValidationError, layers: dict[str, dict[str, JsonValue]]) -> str:
+    """The first error; `layers` are the sources of settings, strongest first."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    source = next((source for source, layer in layers.items() if _has(layer, first["loc"])), "default")
+    if first["type"] == "extra_forbidden":
         return (
             f"setting {name} ({source}) is unknown; remove it or correct its name (docs/operations.md lists them all)"
         )
-    value = str(fault["input"])[:80]
-    return f"setting {name} = {value} ({source}) cannot be used: {fault['msg'].lower()}; correct it"
+    value = str(first["input"])[:80]
+    return f"setting {name} = {value} ({source}) cannot be used: {first['msg'].lower()}; correct it"
 
 
-def _holds(layer: JsonValue, place: tuple[int | str, ...]) -> bool:
-    """Whether the layer sets what is at `place`; a list is set as a whole."""
-    for part in place:
+def _has(layer: JsonValue, path: tuple[int | str, ...]) -> bool:
+    """Whether the layer sets what is at `path`; a list is set as a whole."""
+    for part in path:
         if not isinstance(layer, dict):
             return True
         if part not in layer:

@@ -42,8 +42,8 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
     with data_directory(settings.data_dir):
         on_screen = sys.stdout.isatty() and not as_json
         configure_logging(settings.log_level, settings.data_dir / "logs" / "mats.log", to_stderr=not on_screen)
-        clock: Clock = FollowedClock() if settings.embedded.replay and not settings.gateway.host else SystemClock()
-        runtime = ThreadRuntime(seed=settings.embedded.seed, clock=clock, name="mats")
+        clock: Clock = FollowedClock() if settings.paper_gateway.replay and not settings.gateway.host else SystemClock()
+        runtime = ThreadRuntime(seed=settings.paper_gateway.seed, clock=clock, name="mats")
         runtime.on_event.append(_log_event)
         names = Refs(runtime)
         plan = make_plan(settings, seeds)

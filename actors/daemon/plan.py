@@ -7,7 +7,6 @@ from actors.gateway_process import GatewayCommand
 from actors.ib_connection import Timing
 from actors.tree import DaemonPlan
 from mats.model import StrategyRecord
-from mats.risk import Limits
 from mats.settings import Settings
 from mats.store.journal import Journal
 from mats.store.tables import store_uri
@@ -26,15 +25,15 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         store_uri=store_uri(settings.store.uri, settings.data_dir),
         timing=timing(settings, port),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
-        limits=Limits(**settings.risk.model_dump()),
+        limits=settings.risk.limits(),
         base_currency=settings.portfolio.base_currency,
         live_accounts=settings.gateway.live_accounts,
-        reconcile_every=settings.portfolio.reconcile_every,
-        grace=settings.portfolio.grace,
+        reconcile_every=settings.portfolio.reconcile_interval_seconds,
+        grace=settings.portfolio.break_confirmation_seconds,
         allow_leverage=settings.portfolio.allow_leverage,
         seeds=seeds,
         strategy_folder=settings.strategies.folder,
-        keep_days=settings.store.keep_days,
+        keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
         intent_prefix=f"{boot.tag}{boot.number}",
     )
@@ -46,21 +45,21 @@ def timing(settings: Settings, port: int) -> Timing:
     return Timing(
         host=gateway.host or "127.0.0.1",
         port=port,
-        connect_timeout=gateway.connect_timeout,
-        replay_timeout=gateway.replay_timeout,
-        heartbeat=gateway.heartbeat,
+        connect_timeout=gateway.connect_timeout_seconds,
+        replay_timeout=gateway.snapshot_timeout_seconds,
+        heartbeat=gateway.heartbeat_interval_seconds,
     )
 
 
 def gateway_command(settings: Settings, port: int) -> GatewayCommand:
     """This program again, as the paper gateway."""
-    embedded = settings.embedded
-    arguments = ["gateway", "--port", str(port), "--seed", str(embedded.seed), "--with-parent", str(os.getpid())]
-    arguments += ["--state", str(settings.data_dir / "gateway.db"), "--accounts", ",".join(embedded.accounts)]
-    if embedded.replay:
-        arguments += ["--replay", str(embedded.replay), "--bar-seconds", str(embedded.bar_seconds)]
-    if embedded.instruments:
-        arguments += ["--instruments", str(embedded.instruments)]
+    paper = settings.paper_gateway
+    arguments = ["gateway", "--port", str(port), "--seed", str(paper.seed), "--with-parent", str(os.getpid())]
+    arguments += ["--state", str(settings.data_dir / "gateway.db"), "--accounts", ",".join(paper.accounts)]
+    if paper.replay:
+        arguments += ["--replay", str(paper.replay), "--bar-seconds", str(paper.bar_seconds)]
+    if paper.instruments:
+        arguments += ["--instruments", str(paper.instruments)]
     return GatewayCommand(arguments=("-m", "actors.cli", *arguments), log=settings.data_dir / "logs" / "gateway.log")
 
 

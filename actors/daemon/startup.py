@@ -36,7 +36,7 @@ class Startup:
             refresh()
             self._require_use()
 
-        patience = self._settings.gateway.startup_timeout
+        patience = self._settings.gateway.startup_timeout_seconds
         answered = self._operator.wait_for_broker(patience, meanwhile)
         table = self._operator.wait_for_strategies(patience, meanwhile) if answered else None
         if self._runtime.escalated.is_set():

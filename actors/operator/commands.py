@@ -81,7 +81,7 @@ class Commands:
                 return protocol.AccountViews(accounts=self._asking.accounts())
             case protocol.PreviewTransferRequest(move=move):
                 return self._moving().preview(ProposeAssignment(move), (move.giver, move.taker))
-            case protocol.PreviewNettedRequest(wish=wish):
+            case protocol.PreviewNettedRequest(netted=wish):
                 return protocol.NettedPreview(change=self._netting().proposed(wish))
             case protocol.PreviewReversalRequest(id=name):
                 return self._moving().preview(ProposeReversal(name, ""), ())
@@ -111,7 +111,7 @@ class Commands:
                 return self._set_equity(command)
             case protocol.TransferQuantityRequest(move=move):
                 return self._moving().move(ProposeAssignment(move), (move.giver, move.taker))
-            case protocol.BookNettedRequest(wish=wish):
+            case protocol.BookNettedRequest(netted=wish):
                 return self._netting().book(wish)
             case protocol.ReverseTransferRequest(id=name, reason=reason):
                 return self._moving().move(ProposeReversal(name, reason), ())

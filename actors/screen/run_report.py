@@ -39,8 +39,8 @@ def _match(count: int | None, expected: int, where: str) -> Text:
 
 
 def _strategies(lines: tuple[StrategyResult, ...]) -> Table:
-    """In the base currency; realised is before commissions. A narrow terminal cuts the last column."""
-    figures = (">equity", ">net", ">gross", ">realised", ">unrealised", ">commissions")
+    """In the base currency; realized is before commissions. A narrow terminal cuts the last column."""
+    figures = (">equity", ">net", ">gross", ">realized", ">unrealized", ">commissions")
     table = new_table("Strategies", *figures, "account")
     for found in lines:
         exposure = (_figure(found.equity), _figure(found.net), _figure(found.gross))

@@ -60,11 +60,11 @@ def _health(view: SystemSnapshot) -> list[Text]:
 
 
 def _accounts(views: Iterable[AccountView]) -> list[Text]:
-    """Equity, what is at risk and what was earned; and what is missing where something is."""
+    """Equity, exposure and P&L; and what is missing."""
     lines = []
     for seen in views:
         money = Text.assemble((f"{seen.account} ", "bold"), amount(seen.equity, ",.2f"), f" {seen.base}")
-        risk = Text.assemble("   exposure ", exposure(seen.result), "   earned ", gain(seen.result.earned))
+        risk = Text.assemble("   exposure ", exposure(seen.result), "   P&L ", gain(seen.result.earned))
         missing = Text("".join(f"   {reason}" for reason in seen.missing[:1]), "yellow")
         lines.append(line(money, risk, missing))
     return lines
@@ -90,7 +90,7 @@ def _trouble(view: SystemSnapshot, now: Nanos) -> list[Text]:
 
 
 def _strategies(view: SystemSnapshot, room: int) -> Table:
-    columns = ("state", ">weight", ">equity", ">exposure", ">realised", ">unrealised", "positions")
+    columns = ("state", ">weight", ">equity", ">exposure", ">realized", ">unrealized", "positions")
     table = new_table("Strategies", *columns)
     results = results_of(view.accounts or ())
     actors = {actor.name: actor for actor in view.actors}

@@ -55,7 +55,7 @@ def gain(figure: Figure | None) -> Text:
 
 
 def gains(result: TradingResult | None) -> tuple[Text, Text]:
-    """Realised less commissions, and unrealised."""
+    """Realized less commissions, and unrealized."""
     return (unknown(), unknown()) if result is None else (gain(result.booked), gain(result.unrealized))
 
 

@@ -46,7 +46,7 @@ def run(
     `store`, or a bar file or a folder of them. `start` and `end` are ISO 8601, UTC where they name no zone; bars that
     start at `end` or later are left out. `models` and `limits` are those of the settings unless given. `benchmark` is
     an instrument of the data, `none`, or values by time; empty holds what the strategies trade in equal parts.
-    Raises UserError, one sentence with the mend.
+    Raises UserError, one sentence that says what to do.
     """
     from mats.backtest.preparation import Request, instant, prepare
     from mats.model import exact
@@ -79,13 +79,13 @@ def finish(
     uri: str,
     progress: Callable[[int, int], None] | None,
 ) -> "BacktestResult":
-    """Run what was prepared, and measure it."""
+    """Run what was prepared, and measure the result."""
     from mats.backtest.engine import run_backtest
     from mats.backtest.result import make_result, result_name
     from mats.runtime import SystemClock
 
     now = SystemClock().now()
-    result_name(prepared.spec, now)  # so that a description of no use is told before the run, not after it
+    result_name(prepared.spec, now)  # an invalid description is reported before the run, not after it
     compared = _benchmark(prepared, source, benchmark, uri)
     done = run_backtest(prepared.spec, prepared.data, progress)
     return make_result(done, prepared.data, source, compared, now)
@@ -119,14 +119,23 @@ def models_of(settings: "Settings") -> "ModelSettings":
     """The models that the settings name."""
     from mats.backtest.spec import ModelSettings
 
-    return ModelSettings(**settings.backtest.model_dump(exclude={"capital", "limits"}))
+    assumed = settings.backtest
+    return ModelSettings(
+        fees=assumed.fees,
+        fee_per_unit=assumed.fee_per_unit,
+        spread_ticks=assumed.spread_ticks,
+        slippage_ticks=assumed.slippage_ticks,
+        participation=assumed.max_volume_fraction,
+        latency=assumed.latency_seconds,
+        borrow_rate=assumed.borrow_rate,
+    )
 
 
 def limits_of(settings: "Settings") -> "Limits":
     """The limits of the live system, or limits that no order reaches."""
-    from mats.risk import UNLIMITED, Limits
+    from mats.risk import UNLIMITED
 
-    return UNLIMITED if settings.backtest.limits == "none" else Limits(**settings.risk.model_dump())
+    return UNLIMITED if settings.backtest.limits == "none" else settings.risk.limits()
 
 
 def uri_of(settings: "Settings") -> str:

@@ -1,4 +1,4 @@
-"""Whether a strategy knows the future, and how long it remembers where it began: runs compared with runs."""
+"""Checks for look-ahead and warm-up bias: runs compared with runs over other stretches of the data."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,12 +14,12 @@ from mats.model.bar_columns import BarColumns, BarData, Floats, Instants
 CUTS = 6
 STARTS = (0.1, 0.3)
 
-Wish = tuple[Nanos, StrategyName, InstrumentId, str]
-"""When a strategy asked for what, in words."""
+RequestRecord = tuple[Nanos, StrategyName, InstrumentId, str]
+"""When a strategy requested what: time, strategy, instrument, description."""
 
 
 class LookAhead(msgspec.Struct, frozen=True):
-    """A wish up to `cut` that is another one when the data ends there; empty where there is none at all."""
+    """A request up to `cut` that differs when the data ends there; empty where there is none."""
 
     cut: Nanos
     strategy: StrategyName
@@ -30,13 +30,13 @@ class LookAhead(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"strategy {self.strategy} looks ahead: at {iso(self.time)} it asks for {self.whole or 'nothing'} in "
-            f"{self.instrument}, but for {self.cut_off or 'nothing'} when the data ends at {iso(self.cut)}"
+            f"strategy {self.strategy} looks ahead: at {iso(self.time)} it requests {self.whole or 'nothing'} in "
+            f"{self.instrument}, but {self.cut_off or 'nothing'} when the data ends at {iso(self.cut)}"
         )
 
 
 class WarmUp(msgspec.Struct, frozen=True):
-    """A run that begins later, against the whole one: how many bars of `bars` it is long, short or flat otherwise.
+    """A later start compared with the whole run: on how many of `bars` the position has another direction.
 
     `settled` counts the bars from its start after which both agree to the end; None where they still differ there.
     """
@@ -49,25 +49,25 @@ class WarmUp(msgspec.Struct, frozen=True):
     settled: int | None
 
     def __str__(self) -> str:
-        what = f"strategy {self.strategy} in {self.instrument}, begun at {iso(self.start)}:"
+        what = f"strategy {self.strategy} in {self.instrument}, started at {iso(self.start)}:"
         if self.settled is None:
-            return f"{what} is held otherwise to the end, on {self.different} of {self.bars} bars; give it more warmup"
+            return f"{what} positions differ to the end, on {self.different} of {self.bars} bars; give it more warmup"
         if not self.different:
-            return f"{what} holds the same from the first bar on"
-        return f"{what} holds the same after {self.settled} bars; it differs on {self.different} of {self.bars}"
+            return f"{what} the same positions from the first bar on"
+        return f"{what} the same positions after {self.settled} bars; they differ on {self.different} of {self.bars}"
 
 
 def look_ahead(spec: BacktestSpec, data: BarData, cuts: int = CUTS) -> tuple[LookAhead, ...]:
-    """The first wish at each of some cuts that depends on what comes after the cut; none for a sound strategy.
+    """The first request at each of some cuts that depends on data after the cut; none for a causal strategy.
 
-    Half of the cuts are at wishes, where a look ahead shows itself first, half are spread evenly.
+    Half of the cuts are at requests, where look-ahead shows first, half are spread evenly.
     """
     whole = run_backtest(spec, data)
-    known = list(_wishes(whole))
+    known = list(_requests(whole))
     found = []
     for cut in _cuts(whole, known, cuts):
-        shown = list(_wishes(run_backtest(replace(spec, end=cut), _until(data, cut))))
-        difference = _first_difference([wish for wish in known if wish[0] <= cut], shown)
+        shown = list(_requests(run_backtest(replace(spec, end=cut), _until(data, cut))))
+        difference = _first_difference([request for request in known if request[0] <= cut], shown)
         if difference is not None:
             (time, strategy, instrument, expected), got = difference
             found.append(LookAhead(cut, strategy, instrument, time, expected, got))
@@ -75,7 +75,7 @@ def look_ahead(spec: BacktestSpec, data: BarData, cuts: int = CUTS) -> tuple[Loo
 
 
 def warm_up(spec: BacktestSpec, data: BarData, starts: Sequence[float] = STARTS) -> tuple[WarmUp, ...]:
-    """How the whole run compares with runs that begin at some shares of its period, warm-up included."""
+    """How the whole run compares with runs that start at some shares of its period, warm-up included."""
     whole = run_backtest(spec, data)
     closes, report = whole.total.time, []
     for share in starts:
@@ -84,7 +84,7 @@ def warm_up(spec: BacktestSpec, data: BarData, starts: Sequence[float] = STARTS)
         later = run_backtest(replace(spec, start=start), data)
         both = whole.total.time[np.isin(whole.total.time, later.total.time)]
         for strategy, instrument in _traded(whole, later):
-            differs = _stance(whole, strategy, instrument, both) != _stance(later, strategy, instrument, both)
+            differs = _direction(whole, strategy, instrument, both) != _direction(later, strategy, instrument, both)
             last = np.flatnonzero(differs)
             settled = int(last[-1]) + 1 if len(last) else 0
             report.append(
@@ -93,14 +93,14 @@ def warm_up(spec: BacktestSpec, data: BarData, starts: Sequence[float] = STARTS)
     return tuple(report)
 
 
-def _cuts(run: BacktestRun, known: Sequence[Wish], count: int) -> list[Nanos]:
+def _cuts(run: BacktestRun, known: Sequence[RequestRecord], count: int) -> list[Nanos]:
     closes = run.total.time
     if not len(closes):
         return []
     even = closes[np.linspace(0, len(closes) - 1, count - count // 2 + 1, dtype=int)[1:]].tolist()
-    times = sorted({wish[0] for wish in known})
-    at_wishes = [times[i] for i in np.linspace(0, len(times) - 1, count // 2, dtype=int)] if times else []
-    return sorted({int(cut) for cut in (*even, *at_wishes)})
+    times = sorted({request[0] for request in known})
+    at_requests = [times[i] for i in np.linspace(0, len(times) - 1, count // 2, dtype=int)] if times else []
+    return sorted({int(cut) for cut in (*even, *at_requests)})
 
 
 def _until(data: BarData, cut: Nanos) -> BarData:
@@ -111,19 +111,21 @@ def _until(data: BarData, cut: Nanos) -> BarData:
     return replace(data, bars=bars)
 
 
-def _wishes(run: BacktestRun) -> Iterator[Wish]:
-    """Everything that was asked for, in the order of asking."""
-    asked = {signal.intent_id: signal for signal in run.signals}
+def _requests(run: BacktestRun) -> Iterator[RequestRecord]:
+    """Every request of a run: signals, then orders without one."""
+    signaled = {signal.intent_id: signal for signal in run.signals}
     for signal in run.signals:
         yield signal.time, signal.strategy, signal.instrument, f"a strength of {signal.strength:g}"
     for order in run.orders:
-        if order.intent_id not in asked:
+        if order.intent_id not in signaled:
             what = f"{order.side} {order.quantity} {order.ticket.order_type}"
             yield order.created, order.strategy, order.instrument, what
 
 
-def _first_difference(whole: Sequence[Wish], shown: Sequence[Wish]) -> tuple[Wish, str] | None:
-    """The first wish that only one side has, as the whole run has it, and what the other has in its place."""
+def _first_difference(
+    whole: Sequence[RequestRecord], shown: Sequence[RequestRecord]
+) -> tuple[RequestRecord, str] | None:
+    """The first request that differs, as the whole run has it, and what the other run has in its place."""
     for expected, got in zip(whole, shown, strict=False):
         if expected != got:
             return (expected, got[3]) if expected[:3] == got[:3] else (min(expected, got), "")
@@ -139,12 +141,12 @@ def _traded(*runs: BacktestRun) -> list[tuple[StrategyName, InstrumentId]]:
     return sorted({(f.fill.strategy, f.fill.execution.instrument) for run in runs for f in run.fills})
 
 
-def _stance(run: BacktestRun, strategy: StrategyName, instrument: InstrumentId, closes: Instants) -> Floats:
+def _direction(run: BacktestRun, strategy: StrategyName, instrument: InstrumentId, closes: Instants) -> Floats:
     """Long (1), flat (0) or short (-1) at each of some closes, by the fills alone."""
     fills = [
         f.fill.execution for f in run.fills if (f.fill.strategy, f.fill.execution.instrument) == (strategy, instrument)
     ]
     held = np.cumsum([float(execution.signed_quantity) for execution in fills])
     times = np.array([execution.time for execution in fills], dtype=np.int64)
-    stance: Floats = np.sign(np.round(np.concatenate(([0.0], held)), 9))[np.searchsorted(times, closes, side="left")]
-    return stance
+    direction: Floats = np.sign(np.round(np.concatenate(([0.0], held)), 9))[np.searchsorted(times, closes, side="left")]
+    return direction

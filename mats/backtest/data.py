@@ -30,7 +30,7 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Bars of `seconds`, or of a part of that, which start in `[start, end)`, and `before` earlier ones for warm-up.
 
-    The pairs that tell the rate of another currency than `currency` are taken along where there are bars of them.
+    Currency pairs with the rates to `currency` are included where there are bars of them.
     """
 
     instruments: tuple[InstrumentId, ...]
@@ -44,26 +44,26 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
     """The bars, with splits and dividends, checked.
 
-    Raises DataError for an instrument without bars, bars of different sizes, and every fault that a bar can have.
+    Raises DataError for an instrument without bars, bars of different sizes, and for every invalid bar.
     """
     if not wanted.instruments:
-        raise DataError("no instrument is named; name some with --instruments, or in the strategy's parameters")
-    shelf = StoreSource(uri) if source.place == STORE else FileSource(source)
+        raise DataError("no instrument is given; name some with --instruments, or in the strategy's parameters")
+    bar_source = StoreSource(uri) if source.place == STORE else FileSource(source)
     bars: dict[InstrumentId, BarColumns] = {}
     actions: dict[InstrumentId, tuple[Action, ...]] = {}
-    for name in (*wanted.instruments, *_pairs(shelf, wanted)):
-        columns, known = shelf.read(name, wanted.seconds)
+    for name in (*wanted.instruments, *_pairs(bar_source, wanted)):
+        columns, known = bar_source.read(name, wanted.seconds)
         bars[name] = _part(columns, wanted)
         actions[name] = actions_between(known, bars[name].start)
     sizes = {columns.seconds for columns in bars.values()}
     if len(sizes) > 1:
         listed = ", ".join(f"{name} {size_name(columns.seconds)}" for name, columns in bars.items())
-        raise DataError(f"the bars differ in size ({listed}); take one size, or name it with --bar-seconds")
+        raise DataError(f"the bars differ in size ({listed}); use one size, or give it with --bar-seconds")
     return BarData(bars, {name: resolve(name) for name in bars}, actions)
 
 
 def resolve(name: InstrumentId) -> Instrument:
-    """The instrument of a name: as the venue lists it, else what the name says. Raises DataError."""
+    """The instrument of a name: as the venue lists it, else parsed from the name. Raises DataError."""
     if name in _LISTED:
         return _LISTED[name]
     try:
@@ -76,7 +76,7 @@ def resolve(name: InstrumentId) -> Instrument:
     return instrument
 
 
-Found = tuple[BarColumns, tuple[Action, ...]]
+BarsAndActions = tuple[BarColumns, tuple[Action, ...]]
 
 
 class BarSource(Protocol):
@@ -85,12 +85,12 @@ class BarSource(Protocol):
     def has(self, name: InstrumentId) -> bool:
         """Whether there are bars of an instrument."""
 
-    def read(self, name: InstrumentId, seconds: int) -> Found:
-        """All bars of an instrument that make up `seconds`, and its actions; DataError where there are none."""
+    def read(self, name: InstrumentId, seconds: int) -> BarsAndActions:
+        """All bars of an instrument that bars of `seconds` can be built from, and its actions. Raises DataError."""
 
 
 class StoreSource:
-    """The store: bars of the very size where there are any, else the largest that make it up."""
+    """The store: bars of the size itself where there are any, else of the largest that it can be built from."""
 
     def __init__(self, uri: str) -> None:
         self._store = BarStore(uri)
@@ -98,15 +98,15 @@ class StoreSource:
     def has(self, name: InstrumentId) -> bool:
         return bool(self._store.sizes(name))
 
-    def read(self, name: InstrumentId, seconds: int) -> Found:
+    def read(self, name: InstrumentId, seconds: int) -> BarsAndActions:
         sizes = self._store.sizes(name)
         size = max((s for s in sizes if seconds % s == 0), default=0)
         bars = self._store.read(name, size) if size else None
         if bars is None:
             has = f"it has {', '.join(map(size_name, sizes))}" if sizes else "it has none"
             raise DataError(
-                f"the store has no bars of {name} that make up {size_name(seconds)} ({has}); `mats data import` some, "
-                "or name another size with --bar-seconds"
+                f"the store has no bars of {name} for {size_name(seconds)} ({has}); import some with "
+                "`mats data import`, or give another size with --bar-seconds"
             )
         return checked(_table(bars)), self._store.actions(name)
 
@@ -120,39 +120,39 @@ class FileSource:
     def has(self, name: InstrumentId) -> bool:
         return name in self._files
 
-    def read(self, name: InstrumentId, seconds: int) -> Found:
+    def read(self, name: InstrumentId, seconds: int) -> BarsAndActions:
         if name not in self._files:
             has = ", ".join(self._files)
-            raise DataError(f"data {self._source.place} has no bars of {name}, but of {has}; name one of these")
+            raise DataError(f"data {self._source.place} has no bars of {name}; it has {has}, name one of these")
         file = self._files[name]
         table = read_table(file, zone=self._source.zone, stamp=self._source.stamp)
         if seconds % table.seconds:
             raise DataError(
-                f"{file} has bars of {size_name(table.seconds)}, which do not make up {size_name(seconds)}; "
-                f"say --bar-seconds {table.seconds}"
+                f"{file} has bars of {size_name(table.seconds)}, which cannot build {size_name(seconds)}; "
+                f"give --bar-seconds {table.seconds}"
             )
         return checked(table), file_actions(file, table, self._source.zone)
 
 
-def _pairs(shelf: BarSource, wanted: Wanted) -> list[InstrumentId]:
+def _pairs(bar_source: BarSource, wanted: Wanted) -> list[InstrumentId]:
     base = wanted.currency
     currencies = {resolve(name).currency for name in wanted.instruments} - {base}
     pairs = [pair for other in sorted(currencies) for pair in (other + base, base + other)]
-    return [pair for pair in pairs if pair not in wanted.instruments and shelf.has(pair)]
+    return [pair for pair in pairs if pair not in wanted.instruments and bar_source.has(pair)]
 
 
 def _part(bars: BarColumns, wanted: Wanted) -> BarColumns:
     first, last = (int(i) for i in np.searchsorted(bars.start, (wanted.start, wanted.end), side="left"))
     if first == last:
         raise DataError(
-            f"there are no bars of {bars.instrument} from {iso(wanted.start)} to {iso(wanted.end)}; they go from "
+            f"there are no bars of {bars.instrument} from {iso(wanted.start)} to {iso(wanted.end)}; they range from "
             f"{iso(int(bars.start[0]))} to {iso(int(bars.end[-1]))}: correct --from and --to"
         )
     return bars.between(int(bars.start[max(0, first - wanted.before)]), int(bars.end[last - 1]))
 
 
 def _table(bars: BarColumns) -> BarTable:
-    """Stored bars as a table, to be looked at as files are."""
+    """Stored bars as a table, for the same checks as files."""
     return BarTable(
         place=f"the store's bars/{size_name(bars.seconds)}",
         instrument=bars.instrument,

@@ -1,4 +1,4 @@
-"""From what a person asks for to what the engine runs: which strategies, which bars, from when to when."""
+"""From a request to what the engine runs: strategies, bars, period."""
 
 import math
 import re
@@ -21,15 +21,15 @@ from mats.settings import Settings
 from mats.store.tables import LATEST, store_uri
 from mats.strategy.hosting import LocalHost, StrategyRunner, find_file, load_class, make_runner, only_class
 
-NAME_LENGTH = 20
-SMALLEST_SHARE = Decimal("1e-12")
+MAX_NAME_LENGTH = 20
+SHARE_INCREMENT = Decimal("1e-12")
 """Shares are rounded down to this, so that they never add up to more than the capital."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A backtest in a person's words.
+    """A backtest as requested.
 
-    Each of `strategies` is a name in the strategy table, or FILE.py or FILE.py:Class. `params` go to all of them, but
+    Each of `strategies` is a name in the strategy table, or FILE.py or FILE.py:Class. `params` apply to all of them,
     `NAME.key` only to strategy NAME. `instruments` replace those that the parameters name; a strategy of one
     instrument is run once for each. `bar_seconds` 0 leaves the size to the strategies.
     """
@@ -88,7 +88,7 @@ def _bounded(spec: BacktestSpec, data: BarData) -> BacktestSpec:
 
 
 def data_for(spec: BacktestSpec, source: DataSource, uri: str) -> BarData:
-    """The bars that the strategies of a spec watch, of a size that all of theirs can be made of."""
+    """The bars that the strategies of a spec watch, of a size that all of theirs can be built from."""
     runners = _runners(spec)
     seconds = math.gcd(*(runner.bar_seconds for runner in runners))
     wanted = Wanted(
@@ -132,7 +132,7 @@ def _from_file(text: str, folder: Path) -> StrategyRecord:
     file, _, class_name = text.partition(":")
     here = Path(file).resolve()
     path = str(here) if here.is_file() else file
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", class_name or Path(file).stem)[:NAME_LENGTH]
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", class_name or Path(file).stem)[:MAX_NAME_LENGTH]
     find_file(path, folder)
     return StrategyRecord(name=name, file=path, class_name=class_name or only_class(path, folder))
 
@@ -171,8 +171,8 @@ def _spread(record: StrategyRecord, instruments: Sequence[InstrumentId], folder:
 
 
 def _name(strategy: str, instrument: InstrumentId) -> str:
-    tail = re.sub(r"[^A-Za-z0-9_-]", "_", instrument)[: NAME_LENGTH - 2]
-    return f"{strategy[: NAME_LENGTH - 1 - len(tail)]}-{tail}"
+    tail = re.sub(r"[^A-Za-z0-9_-]", "_", instrument)[: MAX_NAME_LENGTH - 2]
+    return f"{strategy[: MAX_NAME_LENGTH - 1 - len(tail)]}-{tail}"
 
 
 def _weighed(records: Sequence[StrategyRecord]) -> tuple[StrategyRecord, ...]:
@@ -181,7 +181,7 @@ def _weighed(records: Sequence[StrategyRecord]) -> tuple[StrategyRecord, ...]:
     if not sum(weights):
         weights = [1.0] * len(records)
     total = sum(map(exact, weights), ZERO)
-    shares = [floor_to(exact(weight) / total, SMALLEST_SHARE) for weight in weights]
+    shares = [floor_to(exact(weight) / total, SHARE_INCREMENT) for weight in weights]
     return tuple(
         replace(record, target_weight=float(share), account="", active=True)
         for record, share in zip(records, shares, strict=True)
@@ -189,9 +189,9 @@ def _weighed(records: Sequence[StrategyRecord]) -> tuple[StrategyRecord, ...]:
 
 
 def _runners(spec: BacktestSpec) -> list[StrategyRunner]:
-    """The strategies, made to be asked what they watch; they are never started."""
-    nobody = LocalHost(lambda wish: None, str, int, lambda level, text: None)
-    return [make_runner(record, Path(spec.folder), nobody) for record in spec.strategies]
+    """Runners that are never started: they have the instruments and settings of the strategies."""
+    unused = LocalHost(lambda command: None, str, int, lambda level, text: None)
+    return [make_runner(record, Path(spec.folder), unused) for record in spec.strategies]
 
 
 def _watched(runners: Sequence[StrategyRunner]) -> tuple[InstrumentId, ...]:

@@ -1,4 +1,4 @@
-"""Which code made a result: the package, the commit it stands on, and the strategy files."""
+"""Which code made a result: the package, the commit, and the strategy files."""
 
 import hashlib
 import shutil
@@ -44,5 +44,5 @@ def _commit() -> str:
     if git is None or not (ROOT / ".git").exists():
         return ""
     command = [git, "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--match="]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    return told.stdout.strip()
+    described = subprocess.run(command, capture_output=True, text=True, check=False)
+    return described.stdout.strip()

@@ -1,4 +1,4 @@
-"""`mats account`: what each account is worth and has at risk, and what each strategy has come to."""
+"""`mats account`: equity, cash and exposure of each account, and the P&L of each strategy."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -23,16 +23,16 @@ def account(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show cash, equity, exposure and results. By strategy and in total, in the base currency."""
+    """Show cash, equity, exposure and P&L. By strategy and in total, in the base currency."""
     answer = ask(directory(config, data_dir), protocol.AccountsRequest(), protocol.AccountViews)
     known = ", ".join(view.account for view in answer.accounts)
     if name and name not in known.split(", "):
         raise UserError(f"there is no account {name}; there are {known or 'none yet'}")
     chosen = tuple(view for view in answer.accounts if name in ("", view.account))
-    show(msgspec.structs.replace(answer, accounts=chosen), json, draw)
+    show(msgspec.structs.replace(answer, accounts=chosen), json, render_accounts)
 
 
-def draw(answer: protocol.AccountViews) -> RenderableType:
+def render_accounts(answer: protocol.AccountViews) -> RenderableType:
     """Each account: its figures, its cash, its strategies, and what is missing."""
     parts: list[RenderableType] = []
     for view in answer.accounts:
@@ -56,13 +56,13 @@ def _cash(view: AccountView) -> Text:
 
 
 def _strategies(view: AccountView) -> Table:
-    names = ("Strategy", "equity", "net", "gross", "realised", "unrealised", "commissions", "earned")
+    names = ("Strategy", "equity", "net", "gross", "realized", "unrealized", "commissions", "P&L")
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for place, heading in enumerate(names):
-        table.add_column(heading, justify="right" if place else "left")
+    for column, heading in enumerate(names):
+        table.add_column(heading, justify="right" if column else "left")
     for line in view.strategies:
         table.add_row(line.strategy, "" if line.equity is None else f"{line.equity:,.2f}", *_figures(line.result))
-    table.add_row("in all", "", *_figures(view.result), style="bold")
+    table.add_row("total", "", *_figures(view.result), style="bold")
     return table
 
 

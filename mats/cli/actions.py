@@ -1,4 +1,4 @@
-"""`mats halt`, `resume`, `cancel`, `flatten`, `reconcile`, `equity`, `strategy`: what an operator does."""
+"""`mats halt`, `resume`, `cancel`, `flatten`, `reconcile`, `equity`, `strategy`: commands that change something."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -12,27 +12,31 @@ from mats.model import exact
 from mats.operator import ask, protocol, render
 
 REMAINS = 1
-"""The exit code of a certificate by which something remains."""
+"""Exit code where something remains."""
 
 strategy = typer.Typer(help="Start or stop a strategy.", add_completion=False, rich_markup_mode=None)
 
-Whom = Annotated[str, typer.Argument(help="a strategy; none: all")]
+StrategyOrAll = Annotated[str, typer.Argument(help="a strategy; none: all")]
 
 
 def halt(
-    reason: Annotated[str, typer.Option("--reason", help="why; it goes on record")],
-    strategy: Whom = "",
+    reason: Annotated[str, typer.Option("--reason", help="why; written to the audit")],
+    strategy: StrategyOrAll = "",
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Take no new risk, of one strategy or of all. Positions may still be reduced; it holds over restarts."""
+    """Take no new risk, of one strategy or of all. Positions may still be reduced; it survives restarts."""
     request = protocol.HaltRequest(strategy=strategy, reason=reason)
     show(ask(directory(config, data_dir), request, protocol.Done), json, render.done)
 
 
 def resume(
-    strategy: Whom = "", reason: Reason = "", config: Config = None, data_dir: DataDir = None, json: Json = False
+    strategy: StrategyOrAll = "",
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Lift the halt of a strategy, or the halt of all."""
     request = protocol.ResumeRequest(strategy=strategy, reason=reason)
@@ -40,7 +44,7 @@ def resume(
 
 
 def reconcile(reason: Reason = "", config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """Hold the books against the broker's positions now."""
+    """Compare the books with the broker's positions now."""
     request = protocol.ReconcileRequest(reason=reason)
     show(ask(directory(config, data_dir), request, protocol.BreakLines), json, render.breaks)
 
@@ -54,9 +58,9 @@ def cancel(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Cancel one order, a strategy's, or all. Ends with what became of each."""
+    """Cancel one order, a strategy's, or all. Shows the outcome of each."""
     if [bool(intent), bool(strategy), everything].count(True) != 1:
-        raise UserError("cancel what? name one of an INTENT, --strategy NAME and --all")
+        raise UserError("give exactly one of INTENT, --strategy NAME and --all")
     request: protocol.Request = protocol.CancelOrdersRequest(strategy=strategy, reason=reason)
     if intent:
         request = protocol.CancelOrderRequest(intent=intent, reason=reason)
@@ -73,7 +77,7 @@ def flatten(
 ) -> None:
     """Halt, cancel and close every position. Ends with a certificate: what is flat, what remains and why."""
     if bool(strategy) == everything:
-        raise UserError("flatten whom? name one of a STRATEGY and --all")
+        raise UserError("give exactly one of STRATEGY and --all")
     request = protocol.FlattenRequest(strategy=strategy, reason=reason)
     _certify(ask(directory(config, data_dir), request, protocol.Certificate), json)
 
@@ -81,19 +85,19 @@ def flatten(
 def equity(
     strategy: Annotated[str, typer.Argument(help="the strategy; none: show all")] = "",
     amount: Annotated[str, typer.Argument(help="its equity in the base currency from now on")] = "",
-    clear: Annotated[bool, typer.Option("--clear", help="let its target weight rule again")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="apply its target weight again")] = False,
     reason: Reason = "",
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show what strategies may work with, or set it. An amount of its own wins over a strategy's weight."""
+    """Show what strategies may work with, or set it. An explicit amount takes precedence over a strategy's weight."""
     data = directory(config, data_dir)
     if amount and clear:
         raise UserError(f"give either the amount {amount} or --clear")
     if amount or clear:
         if not strategy:
-            raise UserError("whose equity? name a strategy before --clear")
+            raise UserError("--clear needs a strategy; name it before --clear")
         request = protocol.SetEquityRequest(
             strategy=strategy, amount=_amount(amount) if amount else None, reason=reason
         )
@@ -127,7 +131,7 @@ def stop(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Stop a strategy in order; its orders and positions stay as they are."""
+    """Stop a strategy; its orders and positions stay as they are."""
     request = protocol.StopStrategyRequest(strategy=name, reason=reason)
     show(ask(directory(config, data_dir), request, protocol.Done), json, render.done)
 

@@ -31,14 +31,14 @@ from mats.backtest.result import (
 )
 from mats.cli.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.cli.options import Config, DataDir, grouped
-from mats.cli.progress import told_progress
+from mats.cli.progress import shown_progress
 from mats.runtime import SystemClock
 from mats.settings import Settings, settings_of
 from mats.store.tables import BacktestLibrary
 from mats.strategy import parse_assignments
 
 WIDTH = 120
-SHORTEST_TOLD = 0.005
+MIN_SHOWN_SECONDS = 0.005
 FAILED, DIFFERENT, INTERRUPTED = 1, 1, 130
 
 
@@ -53,7 +53,7 @@ class RunUnlessNamed(TyperGroup):
 
 backtest = typer.Typer(
     cls=RunUnlessNamed,
-    help="Run a strategy over past bars. `mats backtest STRATEGY…` runs; the commands below see to results.",
+    help="Run a strategy over past bars. `mats backtest STRATEGY…` runs; the commands below are for stored results.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -73,7 +73,7 @@ def run(
     style: StyleOption = "bars",
     benchmark: Annotated[str, typer.Option(help="an instrument, or none; default: what is traded, held")] = "",
     seed: Annotated[int, typer.Option(help="seed of the run")] = 1,
-    check: Annotated[bool, typer.Option("--check", help="look for look-ahead and warm-up bias alone")] = False,
+    check: Annotated[bool, typer.Option("--check", help="only check for look-ahead and warm-up bias")] = False,
     description: Annotated[str, typer.Option(help="the last part of the result's name")] = "run",
     replace: Annotated[bool, typer.Option("--replace", help="in place of the result of that name")] = False,
     config: Config = None,
@@ -81,7 +81,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Run strategies over past bars, and store the result."""
-    settings = settings_of(config, data_dir=data_dir, backtest=assumed.said())
+    settings = settings_of(config, data_dir=data_dir, backtest=assumed.as_settings())
     params = parse_assignments(param or ())
     request = request_of(
         tuple(strategies), bars, settings, params=params, description=description, style=style, seed=seed
@@ -90,7 +90,7 @@ def run(
         if check:
             _check(prepare(request, settings))
             return
-        result, spent = _run(request, settings, benchmark, replace=replace)
+        result, spent = _run_and_store(request, settings, benchmark, replace=replace)
     _show(result.record, result, spent, as_json=json)
     if result.record.state == "failed":
         print(f"mats: {' '.join(result.record.failure.split())}", file=sys.stderr)
@@ -129,7 +129,7 @@ def show(name: Name, config: Config = None, data_dir: DataDir = None, json: Json
 @backtest.command("verify")
 def verify_(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
     """Run a stored result again, and compare trades and equity byte for byte."""
-    with _interruptible(), told_progress("running again") as progress:
+    with _interruptible(), shown_progress("running again") as progress:
         verdict = verify(_uri(config, data_dir), name, progress)
     for note in verdict.notes:
         print(f"note: {note}")
@@ -143,36 +143,36 @@ def verify_(name: Name, config: Config = None, data_dir: DataDir = None) -> None
 
 @backtest.command()
 def delete(name: Name, config: Config = None, data_dir: DataDir = None) -> None:
-    """Forget a stored result."""
+    """Delete a stored result."""
     BacktestLibrary(_uri(config, data_dir)).delete(name)
     print(f"{name} is deleted")
 
 
-def _run(
+def _run_and_store(
     request: Request, settings: Settings, benchmark: str, *, replace: bool
 ) -> tuple[BacktestResult, dict[str, float]]:
     """The result, stored, and the seconds that each step took."""
-    uri, begun = api.uri_of(settings), perf_counter()
+    uri, started = api.uri_of(settings), perf_counter()
     prepared = prepare(request, settings)
     if not replace:
         BacktestLibrary(uri).check_free(result_name(prepared.spec, SystemClock().now()))
     loaded = perf_counter()
-    with told_progress("running") as progress:
+    with shown_progress("running") as progress:
         result = api.finish(prepared, request.source, benchmark, uri, progress)
     ran = perf_counter()
     (replace_result if replace else store_result)(uri, result)
-    return result, {"load": loaded - begun, "run and measure": ran - loaded, "store": perf_counter() - ran}
+    return result, {"load": loaded - started, "run and measure": ran - loaded, "store": perf_counter() - ran}
 
 
 def _check(prepared: Prepared) -> None:
-    """Say what the analysers of bias find; exit code 1 where a strategy looks ahead."""
+    """Print what the bias checks find; exit code 1 where a strategy looks ahead."""
     from mats.backtest import look_ahead, warm_up
 
     found = look_ahead(prepared.spec, prepared.data)
     for item in found:
         print(f"mats: {item}", file=sys.stderr)
     if not found:
-        print("no look-ahead: with the data cut short, the strategy asks for the same up to the cut")
+        print("no look-ahead: with the data cut short, the strategy makes the same requests up to the cut")
     for warmed in warm_up(prepared.spec, prepared.data):
         print(warmed)
     if found:
@@ -195,19 +195,19 @@ def _show(record: Record, result: BacktestResult, spent: dict[str, float], *, as
     if reasons := undefined_line(record.total):
         console.print(f"Not defined: {reasons}")
     for reason, count in record.denied.items():
-        console.print(f"{count:,} orders denied: {reason}", style="yellow")
+        console.print(f"{count:,} orders rejected: {reason}", style="yellow")
     times = {**spent, **{f"run: {name}": seconds for name, seconds in record.seconds.items()}}
-    told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items() if seconds >= SHORTEST_TOLD)
-    console.print(f"Seconds: {told or 'none to speak of'}", style="dim")
+    shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items() if seconds >= MIN_SHOWN_SECONDS)
+    console.print(f"Seconds: {shown or 'negligible'}", style="dim")
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends with one sentence: a result is stored by its last write alone."""
+    """Ctrl-C ends with one sentence: a result is stored by its last write only."""
     try:
         yield
     except KeyboardInterrupt:
-        print("mats: stopped; nothing half-done was stored", file=sys.stderr)
+        print("mats: interrupted; nothing was stored", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -1,4 +1,4 @@
-"""What `mats backtest` and `mats sweep` are both asked: which bars, and what is assumed of the market."""
+"""Options that `mats backtest` and `mats sweep` share: which bars, and what is assumed of the market."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -14,14 +14,14 @@ from mats.store.tables import LATEST
 
 
 class BarOptions(msgspec.Struct, frozen=True):
-    """The bars that are run over, in a person's words."""
+    """The bars that are run over, as typed."""
 
     data: Annotated[str, typer.Option(help="store, a bar file or a folder of them")] = "store"
     from_: Annotated[str, typer.Option("--from", help="first bar, as 2013-10-04 or 2013-10-04T13:30:00Z")] = ""
     to: Annotated[str, typer.Option(help="bars from here on are left out")] = ""
     instruments: Annotated[str, typer.Option(help="in place of the strategy's own: SPY,IBM")] = ""
     bar_seconds: Annotated[str, typer.Option(help="size of bars, as 60, 1min or 1d")] = ""
-    zone: Annotated[str | None, typer.Option(help="zone of times in files that name none")] = None
+    zone: Annotated[str | None, typer.Option(help="time zone of times in files without one")] = None
     stamp: Annotated[Stamp, typer.Option(help="whether files have the start or the end of a bar")] = "start"
 
 
@@ -33,13 +33,15 @@ class AssumptionOptions(msgspec.Struct, frozen=True):
     fee_per_unit: Annotated[float | None, typer.Option(min=0, help="commission a unit for --fees per-unit")] = None
     spread_ticks: Annotated[int | None, typer.Option(min=0, help="spread where bars have none")] = None
     slippage_ticks: Annotated[int | None, typer.Option(min=0, help="ticks worse than the quote")] = None
-    participation: Annotated[float | None, typer.Option(min=0, max=1, help="share of a bar's volume, 0: all")] = None
-    latency: Annotated[float | None, typer.Option(min=0, help="seconds from decision to exchange")] = None
+    max_volume_fraction: Annotated[
+        float | None, typer.Option(min=0, max=1, help="largest share of a bar's volume; 0: no bound")
+    ] = None
+    latency_seconds: Annotated[float | None, typer.Option(min=0, help="from decision to exchange")] = None
     borrow_rate: Annotated[float | None, typer.Option(min=0, help="yearly cost of what is short")] = None
     limits: Annotated[Literal["live", "none"] | None, typer.Option(help="limits of orders")] = None
 
-    def said(self) -> dict[str, object]:
-        """The same as the settings file would say it."""
+    def as_settings(self) -> dict[str, object]:
+        """The same as section [backtest] of the settings."""
         return msgspec.structs.asdict(self)
 
 
@@ -56,7 +58,7 @@ def request_of(
     style: Style,
     seed: int,
 ) -> Request:
-    """The backtest that the options ask for. Raises UserError where one of them cannot be read."""
+    """The backtest that the options describe. Raises UserError where one of them cannot be read."""
     return Request(
         strategies=strategies,
         params=params,

@@ -1,4 +1,4 @@
-"""`mats books` and `mats books assign`: who holds what, and moving it between two books."""
+"""`mats books` and its commands: who holds what, transfers between books, and splits and expiries of netted books."""
 
 from pathlib import Path
 from typing import Annotated
@@ -33,28 +33,28 @@ def show_books(
 
 @books.command()
 def assign(
-    giver: Annotated[str, typer.Option("--from", help="who gives")] = "",
-    taker: Annotated[str, typer.Option("--to", help="who gets it")] = "",
-    instrument: Annotated[str, typer.Option("--instrument", help="what")] = "",
+    giver: Annotated[str, typer.Option("--from", help="the giver's book")] = "",
+    taker: Annotated[str, typer.Option("--to", help="the taker's book")] = "",
+    instrument: Annotated[str, typer.Option("--instrument", help="its id")] = "",
     quantity: Annotated[str, typer.Option("--quantity", help="units, above zero, of either side")] = "",
     price: Annotated[str, typer.Option("--price", help="of one unit; none: the giver's average cost")] = "",
     account: Annotated[str, typer.Option("--account", help="where; none: the only one that holds it")] = "",
-    reverse: Annotated[str, typer.Option("--reverse", help="take this assignment back")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    reverse: Annotated[str, typer.Option("--reverse", help="reverse this transfer")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
     reason: Reason = "",
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Move quantity between Discretionary and a strategy, or two strategies, or take that back."""
+    """Move quantity between Discretionary and a strategy, or two strategies, or reverse a transfer."""
     if not reason:
-        raise UserError("an assignment needs a --reason; it goes on record")
+        raise UserError("a transfer needs a --reason; it is written to the audit")
     data = directory(config, data_dir)
     wanted = {"--from": giver, "--to": taker, "--instrument": instrument, "--quantity": quantity}
     if reverse:
         if any(wanted.values()):
             raise UserError(
-                f"--reverse {reverse} stands alone; leave out {', '.join(n for n, v in wanted.items() if v)}"
+                f"--reverse {reverse} excludes other options; leave out {', '.join(n for n, v in wanted.items() if v)}"
             )
         _carry_out(
             data,
@@ -65,7 +65,7 @@ def assign(
         )
         return
     if missing := [name for name, value in wanted.items() if not value]:
-        raise UserError(f"an assignment needs {', '.join(missing)}; or --reverse with the id of one")
+        raise UserError(f"a transfer needs {', '.join(missing)}; or --reverse with the id of one")
     move = TransferRequest(
         giver=giver,
         taker=taker,
@@ -87,12 +87,12 @@ def assign(
 def _carry_out(
     data_dir: Path, question: protocol.Request, command: protocol.Request, *, yes: bool, as_json: bool
 ) -> None:
-    """Preview, confirmation, deed. Without a terminal nobody can confirm: then `--yes` is needed."""
+    """Preview, confirm, carry out. Without a terminal `--yes` is needed."""
     preview = ask(data_dir, question, protocol.Preview)
     if not as_json:
         show(preview, False, render.preview)
     if not yes and not _confirmed():
-        raise UserError("nothing was booked; answer with y, or with --yes where nobody can be asked")
+        raise UserError("nothing was booked; confirm with y, or give --yes where there is no terminal")
     done = ask(data_dir, command, protocol.Done)
     show(protocol.TransferDone(text=done.text, preview=preview), as_json, lambda moved: render.done(done))
 
@@ -100,13 +100,13 @@ def _carry_out(
 def _confirmed() -> bool:
     try:
         return typer.confirm("Book it?", err=True)
-    except typer.Abort:  # nobody is there, or whoever is there has had enough
+    except typer.Abort:  # no input, or Ctrl-C
         return False
 
 
-Instrument = Annotated[str, typer.Argument(help="what, as `mats books` names it")]
+Instrument = Annotated[str, typer.Argument(help="the instrument, as `mats books` shows it")]
 Account = Annotated[str, typer.Option("--account", help="where; none: the only one that holds it")]
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")]
 
 
 @books.command()
@@ -121,14 +121,14 @@ def split(
     json: Json = False,
 ) -> None:
     """Book a split of what strategies hold against each other: the broker holds nothing and shows nothing."""
-    wish = NettedAction(action=read_split(instrument, ratio), account=account, reason=reason)
-    _netted(directory(config, data_dir), wish, yes=yes, as_json=json)
+    netted = NettedAction(action=read_split(instrument, ratio), account=account, reason=reason)
+    _netted(directory(config, data_dir), netted, yes=yes, as_json=json)
 
 
 @books.command()
 def expire(
     instrument: Instrument,
-    price: Annotated[str, typer.Option("--price", help="settlement price of one unit; none: it is not known")] = "",
+    price: Annotated[str, typer.Option("--price", help="settlement price of one unit; none: unknown")] = "",
     account: Account = "",
     yes: Yes = False,
     reason: Reason = "",
@@ -138,16 +138,20 @@ def expire(
 ) -> None:
     """Book the end of a contract that strategies hold against each other."""
     known = number("settlement price", price) if price else None
-    wish = NettedAction(action=ExpiryCause(instrument=instrument, price=known), account=account, reason=reason)
-    _netted(directory(config, data_dir), wish, yes=yes, as_json=json)
+    netted = NettedAction(action=ExpiryCause(instrument=instrument, price=known), account=account, reason=reason)
+    _netted(directory(config, data_dir), netted, yes=yes, as_json=json)
 
 
-def _netted(data_dir: Path, wish: NettedAction, *, yes: bool, as_json: bool) -> None:
-    if not wish.reason:
-        raise UserError("this needs a --reason; it goes on record")
-    preview = ask(data_dir, protocol.PreviewNettedRequest(wish=wish), protocol.NettedPreview)
+def _netted(data_dir: Path, netted: NettedAction, *, yes: bool, as_json: bool) -> None:
+    if not netted.reason:
+        raise UserError("this needs a --reason; it is written to the audit")
+    preview = ask(data_dir, protocol.PreviewNettedRequest(netted=netted), protocol.NettedPreview)
     if not as_json:
         show(preview, False, render.netted)
     if not yes and not _confirmed():
-        raise UserError("nothing was booked; answer with y, or with --yes where nobody can be asked")
-    show(ask(data_dir, protocol.BookNettedRequest(wish=wish, reason=wish.reason), protocol.Done), as_json, render.done)
+        raise UserError("nothing was booked; confirm with y, or give --yes where there is no terminal")
+    show(
+        ask(data_dir, protocol.BookNettedRequest(netted=netted, reason=netted.reason), protocol.Done),
+        as_json,
+        render.done,
+    )

@@ -1,4 +1,4 @@
-"""`mats breaks`: where books and broker differ, why that is known, and what an operator says it is."""
+"""`mats breaks`: where books and broker differ, the evidence, and the operator's classification."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from mats.ledger.reconciliation import Action, Break, ExpiryCause, Residual, Spl
 from mats.model import InstrumentId
 from mats.operator import ask, protocol, render
 
-PAST = 100
-"""So many breaks that ended are shown at most."""
+MAX_PAST = 100
+"""The largest number of ended breaks shown."""
 
 breaks = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
@@ -29,14 +29,14 @@ def show_breaks(
 ) -> None:
     """Show where books and broker differ, or answer. With age, both numbers and what is done about it."""
     if context.invoked_subcommand is None:
-        request = protocol.ReadBreaksRequest(past=PAST if everything else 0)
+        request = protocol.ReadBreaksRequest(past=MAX_PAST if everything else 0)
         show(ask(directory(config, data_dir), request, protocol.BreakLines), json, render.breaks)
 
 
 @breaks.command("show")
 def show_one(name: Name, config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """Show one break with its proof: what makes up both numbers."""
-    answer = ask(directory(config, data_dir), protocol.ReadBreaksRequest(past=PAST), protocol.BreakLines)
+    """Show one break with its evidence: what makes up both numbers."""
+    answer = ask(directory(config, data_dir), protocol.ReadBreaksRequest(past=MAX_PAST), protocol.BreakLines)
     found = _of_name(name, answer)
     only = protocol.BreakLines(
         time=answer.time, open=(found,), past=(), compared_seconds_ago=answer.compared_seconds_ago
@@ -50,7 +50,7 @@ def answer_one(
     split: Annotated[str, typer.Option("--split", help="new:old units, as 7:1")] = "",
     symbol: Annotated[str, typer.Option("--symbol", help="the instrument's new symbol")] = "",
     settled: Annotated[str, typer.Option("--settled", help="it expired; the settlement price of one unit")] = "",
-    residual: Annotated[bool, typer.Option("--residual", help="neither: book it to Discretionary")] = False,
+    residual: Annotated[bool, typer.Option("--residual", help="none of these: book it to Discretionary")] = False,
     reason: Reason = "",
     config: Config = None,
     data_dir: DataDir = None,
@@ -58,7 +58,7 @@ def answer_one(
 ) -> None:
     """Say what a break is; it is booked when the next comparison shows it unchanged."""
     if [bool(split), bool(symbol), bool(settled), residual].count(True) != 1:
-        raise UserError("what is it? name one of --split NEW:OLD, --symbol NEW, --settled PRICE and --residual")
+        raise UserError("give exactly one of --split NEW:OLD, --symbol NEW, --settled PRICE and --residual")
     data = directory(config, data_dir)
     found = _of_name(name, ask(data, protocol.ReadBreaksRequest(), protocol.BreakLines))
     action: Action = Residual()

@@ -30,13 +30,13 @@ def import_(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="CSV, CSV.gz or Parquet files, or folders")],
     instrument: Annotated[str, typer.Option(help="whose bars they are; default: the name of the file")] = "",
     seconds: Annotated[str, typer.Option(help="size of the bars, as 60, 1min or 1d; default: as most rows")] = "",
-    zone: Annotated[str | None, typer.Option(help="zone of times that name none, as UTC or America/New_York")] = None,
+    zone: Annotated[str | None, typer.Option(help="time zone of times without one, as UTC or America/New_York")] = None,
     stamp: Annotated[Stamp, typer.Option(help="whether a row has the time of its bar's start or end")] = "start",
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Put bar files into the store, and say what was wrong with them. Importing again changes nothing."""
+    """Import bar files into the store, and report what was wrong with them. Importing again changes nothing."""
     files = [file for path in paths for file in bar_tables(path).values()]
     if instrument and len(files) > 1:
         raise DataError(f"--instrument {instrument} cannot name {len(files)} files; import one at a time")
@@ -47,7 +47,7 @@ def import_(
         store = BarStore(uri)
         for file in progress.track(files, description="importing"):
             done = import_file(store, file, instrument=instrument, seconds=size, zone=zone, stamp=stamp)
-            _tell(done, console, as_json=json)
+            _print_result(done, console, as_json=json)
 
 
 @data.command()
@@ -61,7 +61,9 @@ def show(
     store = BarStore(_uri(config, data_dir))
     stored = [item for item in store.contents() if instrument in ("", item.instrument)]
     if not stored:
-        raise DataError(f"the store has no bars{f' of {instrument}' if instrument else ''}; `mats data import` some")
+        raise DataError(
+            f"the store has no bars{f' of {instrument}' if instrument else ''}; import some with `mats data import`"
+        )
     if json:
         for item in stored:
             print(msgspec.json.encode(item).decode())
@@ -79,7 +81,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _tell(done: Imported, console: Console, *, as_json: bool) -> None:
+def _print_result(done: Imported, console: Console, *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(done).decode())
         return

@@ -24,7 +24,7 @@ class ExchangeOptions(msgspec.Struct, frozen=True):
     ] = None
 
     def models(self) -> VenueModels:
-        """Raises GatewayError for a name that is unknown or a number that is none."""
+        """Raises GatewayError for an unknown name or an invalid number."""
         try:
             return choose_models(**{**msgspec.structs.asdict(self), "borrow": self.borrow or ()})
         except ValueError as error:
@@ -46,17 +46,17 @@ def gateway(
     hold_seconds: Annotated[
         float, typer.Option(min=0.0, help="a replay begins so long after the last new subscription")
     ] = 0.5,
-    state: Annotated[Path | None, typer.Option(help="file that its account survives in; none: memory")] = None,
+    state: Annotated[Path | None, typer.Option(help="file that keeps its account; none: memory")] = None,
     instruments: Annotated[Path | None, typer.Option(help="TOML file with more instruments")] = None,
     exchange: ExchangeOptions,
     strict: Annotated[bool, typer.Option("--strict", help="refuse more than 50 messages a second, as IB can")] = False,
     faults: Annotated[Path | None, typer.Option(help="TOML file with a fault plan")] = None,
     log: Annotated[Path | None, typer.Option(help="file for everything sent and received, as JSON lines")] = None,
-    script: Annotated[Path | None, typer.Option(help="play such a file again in place of a market")] = None,
+    script: Annotated[Path | None, typer.Option(help="replay such a file in place of a market")] = None,
     control_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="port for faults and manual orders")
     ] = None,
-    with_parent: Annotated[int | None, typer.Option(help="end when this process has gone")] = None,
+    with_parent: Annotated[int | None, typer.Option(help="end when this process has ended")] = None,
 ) -> None:
     """Run the paper gateway alone. It is a TCP server that speaks the TWS API protocol."""
     if script:

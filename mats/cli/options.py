@@ -14,7 +14,7 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="data directory
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` as typer takes it: a parameter that is a struct stands for its fields, an option each."""
+    """`command` as typer takes it: a parameter that is a struct becomes an option for each of its fields."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
     fields = {field for kind in groups.values() for field in kind.__struct_fields__}

@@ -1,4 +1,4 @@
-"""The bar that says how far a run is, how fast it goes and how long it will take."""
+"""The progress bar of a run: how far it is, its rate and the time that is left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +19,8 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def told_progress(description: str) -> Iterator[engine.Progress | None]:
-    """What a run tells its progress to; None where nobody looks, because standard error is no terminal."""
+def shown_progress(description: str) -> Iterator[engine.Progress | None]:
+    """The callback for a run's progress; None where standard error is not a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None

@@ -1,4 +1,4 @@
-"""`mats status`, `audit`, `why`: what an operator sees. The last two need no running daemon."""
+"""`mats status`, `audit`, `why`: questions of an operator. The last two need no running daemon."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ import typer
 from mats.cli.operator_options import Json, directory, show
 from mats.cli.options import Config, DataDir
 from mats.errors import UserError
-from mats.operator import ask, draw_story, protocol, render, story_of
+from mats.operator import ask, protocol, render, render_story, story_of
 from mats.store.journal import AuditLine, Journal
 
 
@@ -25,25 +25,25 @@ def status(config: Config = None, data_dir: DataDir = None, json: Json = False) 
 
 
 def audit(
-    last: Annotated[int, typer.Option("--last", min=1, help="so many of the newest lines")] = 50,
+    last: Annotated[int, typer.Option("--last", min=1, help="how many of the newest lines")] = 50,
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show what operators did. When, who, what, why, and what came of it."""
+    """Show what operators did. When, who, what, why, and the outcome."""
     with _journal(directory(config, data_dir)) as journal:
         show(AuditLines(tuple(journal.audit(last))), json, lambda found: render.audit(found.lines))
 
 
 def why(
-    name: Annotated[str, typer.Argument(help="an order's intent, an execution's id, or an assignment")],
+    name: Annotated[str, typer.Argument(help="an order's intent, an execution's id, or a transfer's")],
     config: Config = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Show what caused an order or an execution. From the signal to the fills; no daemon is needed."""
     with _journal(directory(config, data_dir)) as journal:
-        show(story_of(journal, name), json, draw_story)
+        show(story_of(journal, name), json, render_story)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def report(
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write a page about stored results. It needs nothing besides itself; several results are compared."""
+    """Write a page about stored results. A single file; several results are compared."""
     settings = settings_of(config, data_dir=data_dir)
     uri = store_uri(settings.store.uri, settings.data_dir)
     swept = [name for name in names if name.startswith(SWEEP)]

@@ -33,13 +33,13 @@ from mats.store.verify import (
     recompute,
 )
 
-LOOKS, PAUSE_SECONDS = 3, 3.0
-"""Beside a running daemon a difference counts when it is in so many looks, so far apart: news takes a second."""
+COMPARISONS, PAUSE_SECONDS = 3, 3.0
+"""Beside a running daemon a difference counts when this many comparisons show it: writes take a second."""
 
 DIFFERENT = 1
 
 store = typer.Typer(
-    help="Check and mend what is stored.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    help="Check and repair what is stored.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
 
 _NEVER = threading.Event()
@@ -47,35 +47,37 @@ _NEVER = threading.Event()
 
 @store.callback()
 def group() -> None:
-    """Check and mend what is stored."""
+    """Check and repair what is stored."""
 
 
 @store.command()
 def rebuild(
-    check: Annotated[bool, typer.Option("--check", help="only say what differs; the daemon may run meanwhile")] = False,
-    journal: Annotated[bool, typer.Option("--journal", help="hold the fills against the journal, too")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="only report what differs; the daemon may run meanwhile")
+    ] = False,
+    journal: Annotated[bool, typer.Option("--journal", help="compare the fills with the journal, too")] = False,
     config: Config = None,
     data_dir: DataDir = None,
     json: Annotated[bool, typer.Option("--json", help="print each difference as a JSON line")] = False,
 ) -> None:
-    """Make every view again from the fills, corrections and adjustments alone; exit code 1 where one differs."""
+    """Rebuild every view from the fills, corrections and adjustments; with --check exit code 1 where one differs."""
     settings = settings_of(config, data_dir=data_dir)
     if not settings.data_dir.is_dir():
         raise UserError(f"data directory {settings.data_dir} does not exist; name one that does with --data-dir")
     uri, log = store_uri(settings.store.uri, settings.data_dir), settings.data_dir / "journal.db"
     with _progress() as progress:
-        look = RebuildOptions(uri, log if journal else None, settings.portfolio.matching, progress)
-        found = look.checked(settings.data_dir) if check else look.mended(settings.data_dir)
+        comparison = StoreCheck(uri, log if journal else None, settings.portfolio.matching, progress)
+        found = comparison.check(settings.data_dir) if check else comparison.repair(settings.data_dir)
     for difference in found:
         print(msgspec.json.encode(difference).decode() if json else difference)
-    done = f"{look.entries} entries, {look.rows} rows of {look.views} views"
-    ending = "no difference" if not found else f"{len(found)} differences{'' if check else ', all mended'}"
+    done = f"{comparison.entries} entries, {comparison.rows} rows of {comparison.views} views"
+    ending = "no difference" if not found else f"{len(found)} differences{'' if check else ', all repaired'}"
     print(f"{done}: {ending}", file=sys.stderr if json else sys.stdout)
     if found and check:
         raise typer.Exit(DIFFERENT)
 
 
-class RebuildOptions:
+class StoreCheck:
     """One comparison of a store with itself and, where `journal` names one, with the journal."""
 
     def __init__(self, uri: str, journal: Path | None, matching: Matching, progress: Progress) -> None:
@@ -83,27 +85,27 @@ class RebuildOptions:
         self._progress, self._task = progress, progress.add_task("reading", total=None)
         self.entries = self.rows = self.views = 0
 
-    def checked(self, data_dir: Path) -> list[Difference]:
-        """What differs; beside a daemon that holds the directory, what goes on differing."""
+    def check(self, data_dir: Path) -> list[Difference]:
+        """What differs; beside a running daemon, what keeps differing."""
         try:
             with DataLock(data_dir):
                 return self._once()[0]
         except LockHeldError:
-            return self._again_and_again()
+            return self._persistent()
 
-    def mended(self, data_dir: Path) -> list[Difference]:
-        """What differed and does not any more. Raises LockHeldError beside a daemon."""
+    def repair(self, data_dir: Path) -> list[Difference]:
+        """Repair what differs, and return it. Raises LockHeldError beside a running daemon."""
         with data_directory(data_dir):
             found, contents, expected = self._once()
             if self._journal is not None and any(difference.table == "fills" for difference in found):
-                mend_log(self._uri, _together(contents.entries, self._logged()))
+                mend_log(self._uri, _merged(contents.entries, self._logged()))
                 contents, expected = self._recomputed()
             mend_views(self._uri, contents.views, expected)
         return found
 
-    def _again_and_again(self) -> list[Difference]:
+    def _persistent(self) -> list[Difference]:
         found = self._once()[0]
-        for _ in range(LOOKS - 1):
+        for _ in range(COMPARISONS - 1):
             if not found:
                 break
             _NEVER.wait(PAUSE_SECONDS)
@@ -140,7 +142,7 @@ class RebuildOptions:
             journal.close()
 
 
-def _together(stored: Sequence[Entry], journal: Sequence[Entry]) -> list[Entry]:
+def _merged(stored: Sequence[Entry], journal: Sequence[Entry]) -> list[Entry]:
     """All entries, the journal's where both have one."""
     by_seq = {entry.seq: entry for entry in (*stored, *journal)}
     return [by_seq[seq] for seq in sorted(by_seq)]
@@ -148,7 +150,7 @@ def _together(stored: Sequence[Entry], journal: Sequence[Entry]) -> list[Entry]:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Shown on a terminal only, so that pipes get lines alone."""
+    """Shown on a terminal only; pipes get lines."""
     console = Console(stderr=True)
     with Progress(TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True,
                   disable=not console.is_terminal) as progress:  # fmt: skip

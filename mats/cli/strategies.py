@@ -38,7 +38,7 @@ def strategies(
 
 
 def _check_weights(store: Store, changed: tuple[StrategyRecord, ...], allow_leverage: bool) -> None:
-    """The table as it would be: the weights of its active strategies must hold together."""
+    """Check the weights of the active strategies of the table as it would be."""
     table = {record.name: record for record in (*store.read_strategies(), *changed)}
     try:
         check_weights(shares(record for record in table.values() if record.active), allow_leverage)

@@ -31,13 +31,13 @@ from mats.sweep import (
     SweepRequest,
     SweepTable,
     Trial,
-    begin,
     best_results,
-    conduct,
     count,
     parse_axes,
     parse_spans,
+    plan_sweep,
     ranked,
+    run_and_store,
     unranked,
 )
 
@@ -45,20 +45,20 @@ WIDTH, SHOWN, INTERRUPTED = 140, 10, 130
 
 
 class Workers(msgspec.Struct, frozen=True):
-    """Who does the work."""
+    """What runs the trials."""
 
     workers: Annotated[int | None, typer.Option(min=1, help="processes; default: one for each core")] = None
     engine: Annotated[Literal["local", "ray"], typer.Option(help="where they run")] = "local"
     ray_address: Annotated[str, typer.Option(help="a running Ray cluster; default: one on this machine")] = ""
 
-    def ready(self) -> Executor:
-        """The engine that was asked for; Ray is imported only then."""
-        wanted = self.workers or len(os.sched_getaffinity(0))
+    def executor(self) -> Executor:
+        """The chosen executor; Ray is imported only for its own."""
+        processes = self.workers or len(os.sched_getaffinity(0))
         if self.engine == "local":
-            return LocalPool(wanted)
+            return LocalPool(processes)
         from mats.sweep.ray_pool import RayPool
 
-        return RayPool(wanted, self.ray_address)
+        return RayPool(processes, self.ray_address)
 
 
 @grouped
@@ -68,14 +68,14 @@ def sweep(
     bars: BarOptions,
     assumed: AssumptionOptions,
     param: Annotated[list[str] | None, typer.Option(help="fast=5:50:5 or fast=5,10,20; again for each")] = None,
-    metric: Annotated[str, typer.Option(help="figure that ranks, as sharpe or total_return")] = "sharpe",
-    trials: Annotated[int, typer.Option(min=0, help="try so many combinations, chosen by optuna")] = 0,
+    metric: Annotated[str, typer.Option(help="metric that ranks, as sharpe or total_return")] = "sharpe",
+    trials: Annotated[int, typer.Option(min=0, help="number of combinations to try, chosen by optuna")] = 0,
     walk_forward: Annotated[str, typer.Option(help="TRAIN:TEST, as 90d:30d")] = "",
     style: StyleOption = "bars",
     seed: Annotated[int, typer.Option(help="seed of the runs, and of the choice of trials")] = 1,
     workers: Workers,
-    resume: Annotated[str, typer.Option(help="go on with the sweep of this name")] = "",
-    store_best: Annotated[int, typer.Option(min=0, help="run so many of the best again, and store them")] = 0,
+    resume: Annotated[str, typer.Option(help="resume the sweep of this name")] = "",
+    store_best: Annotated[int, typer.Option(min=0, help="run this many of the best again, and store them")] = 0,
     description: Annotated[str, typer.Option(help="the last part of the sweep's name")] = "run",
     replace: Annotated[bool, typer.Option("--replace", help="in place of the sweep of that name")] = False,
     output: Annotated[Path | None, typer.Option(help="write the report to this HTML file")] = None,
@@ -84,35 +84,35 @@ def sweep(
     data_dir: DataDir = None,
     json: Annotated[bool, typer.Option("--json", help="print the outcome as one JSON line")] = False,
 ) -> None:
-    """Run one strategy with many parameters. What comes of each over past bars is stored, and ranked."""
-    settings = settings_of(config, data_dir=data_dir, backtest=assumed.said())
+    """Run one strategy with many parameters. The results over past bars are stored and ranked."""
+    settings = settings_of(config, data_dir=data_dir, backtest=assumed.as_settings())
     uri = api.uri_of(settings)
     if store_best and walk_forward:
-        raise SweepError("--store-best does not go with --walk-forward; store the parameters you choose by a backtest")
+        raise SweepError("--store-best cannot be combined with --walk-forward; store a result with `mats backtest`")
     if resume:
         table, manifest, known, loaded = _resumed(resume, uri)
     else:
         request = request_of((strategy,), bars, settings, params={}, description=description, style=style, seed=seed)
         walk = parse_spans(walk_forward) if walk_forward else None
-        asked = SweepRequest(request=request, axes=parse_axes(param or ()), metric=metric, trials=trials, walk=walk)
-        manifest, loaded = begin(asked, settings, SystemClock().now())
+        wanted = SweepRequest(request=request, axes=parse_axes(param or ()), metric=metric, trials=trials, walk=walk)
+        manifest, loaded = plan_sweep(wanted, settings, SystemClock().now())
         table, known = SweepTable(uri, manifest.name), {}
         if not replace:
             table.check_free()
-    with _interruptible(table.name), workers.ready() as running, _progress(manifest, known) as tell:
-        conduct(manifest, loaded, running, table, known, tell)
+    with _interruptible(table.name), workers.executor() as running, _progress(manifest, known) as on_trial:
+        run_and_store(manifest, loaded, running, table, known, on_trial)
     swept = stored(uri, table.name)
     best = best_results(swept.trained, manifest, loaded, store_best, uri, SystemClock().now())
-    _tell(swept, [*best, *map(str, _write(swept, output, png))], as_json=json)
+    _print_result(swept, [*best, *map(str, _write(swept, output, png))], as_json=json)
 
 
 def _resumed(name: str, uri: str) -> tuple[SweepTable, Manifest, dict[int, Trial], BarData]:
-    """The sweep as it was left. Raises SweepError where there is none, or where its data is not the same."""
+    """The interrupted sweep. Raises SweepError where there is none, or where its data has changed."""
     table = SweepTable(uri, name)
     manifest, outcomes = table.read()
     data = data_for(manifest.plan.spec, manifest.source, uri)
     if data.fingerprint() != manifest.data_fingerprint:
-        raise SweepError(f"the data of {name} has changed since it was begun; bring it back, or begin a new sweep")
+        raise SweepError(f"the data of {name} has changed since it was started; restore it, or start a new sweep")
     return table, manifest, {outcome.task.number: outcome for outcome in outcomes}, data
 
 
@@ -126,7 +126,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def _progress(manifest: Manifest, known: dict[int, Trial]) -> Iterator[Callable[[Trial], None]]:
-    """What each outcome is told to; nothing is drawn where standard error is no terminal."""
+    """The callback for each outcome; nothing is drawn where standard error is not a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -136,16 +136,18 @@ def _progress(manifest: Manifest, known: dict[int, Trial]) -> Iterator[Callable[
 
 @contextmanager
 def _interruptible(name: str) -> Iterator[None]:
-    """Ctrl-C keeps what is there, and says how to go on."""
+    """Ctrl-C keeps what is stored, and says how to resume."""
     try:
         yield
     except KeyboardInterrupt:
-        print(f"mats: stopped; what was worked out is stored, go on with `mats sweep --resume {name}`", file=sys.stderr)
+        print(
+            f"mats: interrupted; finished trials are stored, resume with `mats sweep --resume {name}`", file=sys.stderr
+        )
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _write(swept: SweepReport, output: Path | None, png: Path | None) -> list[Path]:
-    """The files that were asked for; what draws them is imported only then."""
+    """The requested files; what draws them is imported only for them."""
     written = []
     if output is not None:
         from mats.cli.report import write_page
@@ -160,12 +162,12 @@ def _write(swept: SweepReport, output: Path | None, png: Path | None) -> list[Pa
     return written
 
 
-def _tell(swept: SweepReport, written: list[str], *, as_json: bool) -> None:
+def _print_result(swept: SweepReport, written: list[str], *, as_json: bool) -> None:
     best, bad = ranked(swept.trained, swept.plan.metric), unranked(swept.trained)
     if as_json:
         shown = [{"parameters": o.task.parameters, "metrics": o.metrics} for o in best[:SHOWN]]
-        told = {"name": swept.name, "runs": len(swept.trained), "ranked": len(best), "failed": len(bad)}
-        print(msgspec.json.encode({**told, "metric": swept.plan.metric, "best": shown, "written": written}).decode())
+        totals = {"name": swept.name, "runs": len(swept.trained), "ranked": len(best), "failed": len(bad)}
+        print(msgspec.json.encode({**totals, "metric": swept.plan.metric, "best": shown, "written": written}).decode())
         return
     console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
     console.print(swept.name, style="bold")
@@ -174,7 +176,7 @@ def _tell(swept: SweepReport, written: list[str], *, as_json: bool) -> None:
     for table in (*tables, failure_table(swept)):
         if table.rows:
             console.print()
-            console.print(_drawn(table))
+            console.print(_rendered(table))
     if swept.curve is not None:
         gained = swept.curve[1][-1] / float(swept.plan.spec.capital) - 1
         console.print(f"\nOut of sample: {gained:+.2%}")
@@ -182,10 +184,10 @@ def _tell(swept: SweepReport, written: list[str], *, as_json: bool) -> None:
         console.print(f"written: {line}")
 
 
-def _drawn(table: Written) -> Table:
-    drawn = Table(box=None, header_style="bold")
-    for at, name in enumerate(table.names):
-        drawn.add_column(name, justify="right" if at else "left")
+def _rendered(table: Written) -> Table:
+    rendered = Table(box=None, header_style="bold")
+    for column, name in enumerate(table.names):
+        rendered.add_column(name, justify="right" if column else "left")
     for row in table.rows:
-        drawn.add_row(row.label, *(value.text for value in row.values))
-    return drawn
+        rendered.add_row(row.label, *(value.text for value in row.values))
+    return rendered

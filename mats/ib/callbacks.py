@@ -1,7 +1,7 @@
-"""What the decoder calls: each message becomes one event, and items of the answers that wait for it.
+"""What the decoder calls: each message becomes one event, and an item of the answers that wait for it.
 
-Everything heard is told, in the order of the wire, whether somebody asked for it or not: openOrder, position and
-commissionReport carry no request id, so an answer cannot be told from news. Method names are those of IB's protocol.
+Every message is reported, in the order of the wire, requested or not: openOrder, position and commissionReport carry no
+request id, so an answer and an update look alike. Method names are those of IB's protocol.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,16 @@ from ib_async.objects import BarData, CommissionReport
 from ib_async.objects import Execution as WireExecution
 from ib_async.order import Order, OrderState
 
-from mats.ib.contracts import amount, multiplier_of, name_of, required, to_instrument
+from mats.ib.conversion import (
+    amount,
+    multiplier_of,
+    name_of,
+    required,
+    side_of,
+    to_broker_order,
+    to_completed_order,
+    to_instrument,
+)
 from mats.ib.events import (
     AccountValueReported,
     BarReported,
@@ -27,10 +36,8 @@ from mats.ib.events import (
     SessionEvent,
 )
 from mats.ib.notices import NoticeRouter
-from mats.ib.orders import side_of, to_broker_order, to_completed_order
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
-from mats.ib.quotes import Quotes
-from mats.ib.streams import StreamKind, Streams
+from mats.ib.streams import QuoteAggregator, StreamKind, Streams
 from mats.model import (
     SECOND,
     AccountValue,
@@ -43,38 +50,38 @@ from mats.model import (
     from_datetime,
 )
 
-UNASKED = -1
-"""The request id of an execution that nobody asked for."""
+NO_REQUEST = -1
+"""The request id of an execution that was not requested."""
 COST_PENDING = -1
-"""IB's word, next to "unset", for a commission that is not known yet; other negative ones are rebates."""
+"""IB's value, besides "unset", for a commission that is not known yet; other negative ones are rebates."""
 
 
 class Callbacks:
     """The receiving half of a session.
 
-    `tell` takes each event; `undecoded` counts messages that could not be used.
+    `sink` takes each event; `undecoded` counts messages that could not be used.
     """
 
     defaultTimezone = UTC  # the decoder makes datetimes in it
 
     def __init__(
-        self, tell: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams, quotes: Quotes
+        self, sink: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams, quotes: QuoteAggregator
     ) -> None:
-        self._tell_owner, self._pending, self._streams, self._quotes = tell, pending, streams, quotes
-        self._told = False
+        self._sink, self._pending, self._streams, self._quotes = sink, pending, streams, quotes
+        self._emitted = False
         self.next_order_id = 0
         self.undecoded = 0
-        self.notices = NoticeRouter(self._tell, pending, streams)
+        self.notices = NoticeRouter(self._emit, pending, streams)
         self.on_closed: Callable[[], None] | None = None
 
-    def _tell(self, event: SessionEvent) -> None:
-        self._told = True
-        self._tell_owner(event)
+    def _emit(self, event: SessionEvent) -> None:
+        self._emitted = True
+        self._sink(event)
 
     def decode_failed(self, text: str) -> None:
-        """A message could not be decoded, or what we made of it raised."""
+        """A message could not be decoded, or its handler raised."""
         self.undecoded += 1
-        self._tell(DecodeFailed(text))
+        self._emit(DecodeFailed(text))
 
     # --- the connection
 
@@ -96,34 +103,34 @@ class Callbacks:
 
     def tcpDataProcessed(self) -> None:
         for quote in self._quotes.drain():
-            self._tell(QuoteReported(quote))
-        if self._told:
-            self._tell(PacketEnd())
-            self._told = False
+            self._emit(QuoteReported(quote))
+        if self._emitted:
+            self._emit(PacketEnd())
+            self._emitted = False
 
     def currentTime(self, seconds: int) -> None:
         self._pending.add(PendingSnapshot.SERVER_TIME, seconds * SECOND)
         self._pending.finish(PendingSnapshot.SERVER_TIME)
 
     def error(self, request_id: int, code: int, text: str, _advanced: str = "") -> None:
-        self.notices.hear(BrokerError(request_id=request_id, code=code, text=text))
+        self.notices.on_error(BrokerError(request_id=request_id, code=code, text=text))
 
     # --- orders and executions
 
     def openOrder(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
-        self._see(contract)
+        self._collect_instrument(contract)
         reported = to_broker_order(contract, order, state)
         self._pending.add(PendingSnapshot.OPEN_ORDERS, reported)
-        self._tell(OrderReported(reported))
+        self._emit(OrderReported(reported))
 
     def openOrderEnd(self) -> None:
         self._pending.finish(PendingSnapshot.OPEN_ORDERS)
 
     def completedOrder(self, contract: Contract, order: Order, state: OrderState) -> None:
-        self._see(contract)
+        self._collect_instrument(contract)
         reported = to_completed_order(contract, order, state)
         self._pending.add(PendingSnapshot.COMPLETED_ORDERS, reported)
-        self._tell(OrderReported(reported))
+        self._emit(OrderReported(reported))
 
     def completedOrdersEnd(self) -> None:
         self._pending.finish(PendingSnapshot.COMPLETED_ORDERS)
@@ -152,13 +159,13 @@ class Callbacks:
             average_price=required(average_price),
             why_held=why_held,
         )
-        self._tell(OrderStatusReported(reported))
+        self._emit(OrderStatusReported(reported))
 
     def orderBound(self, _perm_id: int, _client_id: int, _order_id: int) -> None:
-        """A manual order got an id of this client; openOrder says the same."""
+        """A manual order got an id of this client; openOrder reports it too."""
 
     def execDetails(self, request_id: int, contract: Contract, wire: WireExecution) -> None:
-        self._see(contract)
+        self._collect_instrument(contract)
         execution = Execution(
             account=wire.acctNumber,
             exec_id=wire.execId,
@@ -177,10 +184,10 @@ class Callbacks:
             average_price=required(wire.avgPrice),
             exchange=wire.exchange,
         )
-        live = request_id not in self._pending  # what comes after its replay was closed is news, not to be missed
-        if request_id != UNASKED:
+        live = request_id not in self._pending  # after the end of its snapshot it is an update, not to be missed
+        if request_id != NO_REQUEST:
             self._pending.add(request_id, execution)
-        self._tell(ExecutionReported(execution, live))
+        self._emit(ExecutionReported(execution, live))
 
     def execDetailsEnd(self, request_id: int) -> None:
         self._pending.finish(request_id)
@@ -191,12 +198,12 @@ class Callbacks:
             return  # not known yet; the report comes again
         commission = Commission(exec_id=report.execId, amount=cost, currency=report.currency)
         self._pending.add(PendingSnapshot.COMMISSIONS, commission)
-        self._tell(CommissionReported(commission))
+        self._emit(CommissionReported(commission))
 
     # --- the account
 
     def position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
-        self._see(contract)
+        self._collect_instrument(contract)
         reported = BrokerPosition(
             account=account,
             instrument=name_of(contract),
@@ -207,7 +214,7 @@ class Callbacks:
             con_id=contract.conId,
         )
         self._pending.add(PendingSnapshot.POSITIONS, reported)
-        self._tell(PositionReported(reported))
+        self._emit(PositionReported(reported))
 
     def positionEnd(self) -> None:
         self._pending.finish(PendingSnapshot.POSITIONS)
@@ -219,7 +226,7 @@ class Callbacks:
         if self._streams.subject(request_id, StreamKind.ACCOUNT) is None:
             self._pending.add(request_id, reported)
         else:
-            self._tell(AccountValueReported(reported))
+            self._emit(AccountValueReported(reported))
 
     def accountUpdateMultiEnd(self, request_id: int) -> None:
         if self._streams.subject(request_id, StreamKind.ACCOUNT) is None:
@@ -256,7 +263,7 @@ class Callbacks:
     ) -> None:
         if instrument := self._streams.subject(request_id, StreamKind.BARS):
             volume, wap, count = max(0.0, volume), max(0.0, wap), max(0, count)
-            self._tell(BarReported(Bar(instrument, time * SECOND, 5, open_, high, low, close, volume, wap, count)))
+            self._emit(BarReported(Bar(instrument, time * SECOND, 5, open_, high, low, close, volume, wap, count)))
         else:
             self._pending.late += 1
 
@@ -272,6 +279,6 @@ class Callbacks:
         else:
             self._pending.late += 1
 
-    def _see(self, contract: Contract) -> None:
+    def _collect_instrument(self, contract: Contract) -> None:
         if PendingSnapshot.INSTRUMENTS in self._pending and (instrument := to_instrument(contract)):
             self._pending.add(PendingSnapshot.INSTRUMENTS, instrument)

@@ -1,7 +1,7 @@
-"""ib_async's decoder, made unable to lose a message in silence.
+"""ib_async's decoder, with every failure reported.
 
-The library logs what it cannot decode and goes on: an execution in an unknown time zone simply vanishes. Here every
-failure, of the decoder and of what it calls, is reported, and times are read by `mats.ib.timestamps`.
+The library logs what it cannot decode and continues: an execution in an unknown time zone simply vanishes. Here every
+failure, of the decoder and of what it calls, is reported, and times are read by `mats.ib.conversion.timestamps`.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,10 +9,10 @@ from typing import Any
 
 from ib_async.decoder import Decoder
 
-from mats.ib.timestamps import Zones, instant
+from mats.ib.conversion import Zones, instant
 from mats.model import SECOND
 
-TIME_OF_EXECUTION = 15
+EXECUTION_TIME_FIELD = 15
 """The index of the time in an execDetails message, whose first field is the message number."""
 
 IGNORED = frozenset(
@@ -28,33 +28,32 @@ IGNORED = frozenset(
         81,  # parameters of ticks
     }
 )
-"""Messages that come without being asked for and that nothing above needs."""
+"""Messages that come without a request and that are not needed."""
+
+ORDER_MESSAGES = frozenset({3, 5})
+"""orderStatus and openOrder: more than half of the decoding work of a fill."""
 
 
-ORDER_NEWS = frozenset({3, 5})
-"""orderStatus and openOrder: more than half of the work of decoding what a fill brings."""
-
-
-def everything(_number: int) -> bool:
-    """Every message is wanted."""
+def decode_all(_number: int) -> bool:
+    """No message is skipped."""
     return True
 
 
 class CheckedDecoder(Decoder):
-    """Decodes one message after the other; `failed` hears of every message that could not be used.
+    """Decodes one message after the other; `on_failure` gets a description of each that could not be used.
 
-    `wanted` is asked by message number before any work is done; what is not wanted is not decoded.
+    `is_wanted` decides by message number whether a message is decoded at all.
     """
 
     def __init__(
         self,
         callbacks: Any,
-        failed: Callable[[str], None],
+        on_failure: Callable[[str], None],
         zones: Zones,
-        wanted: Callable[[int], bool] = everything,
+        is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:
         super().__init__(callbacks, 0)
-        self._failed, self._zones, self._wanted = failed, zones, wanted
+        self._on_failure, self._zones, self._is_wanted = on_failure, zones, is_wanted
 
     def wrap(self, methodName: str, types: Sequence[type], skip: int = 2) -> Callable[[list[str]], None]:
         """A handler that converts the fields and calls the method; unlike the library's it lets exceptions out."""
@@ -66,19 +65,19 @@ class CheckedDecoder(Decoder):
         return handler
 
     def interpret(self, fields: list[str]) -> None:
-        """Decode and hand over one message; a failure is reported, never raised: the next message is not to blame."""
+        """Decode one message and pass it on; a failure is reported, not raised, so that the next message is read."""
         try:
             number = int(fields[0])
-            if number not in IGNORED and self._wanted(number):
+            if number not in IGNORED and self._is_wanted(number):
                 self.handlers[number](fields)
         except Exception as error:
-            self._failed(f"{type(error).__name__}: {error} in message {fields}")
+            self._on_failure(f"{type(error).__name__}: {error} in message {fields}")
 
     def execDetails(self, fields: list[str]) -> None:
-        """The time is read with our rules; the library gets it as seconds, which it cannot misread."""
-        time = instant(fields[TIME_OF_EXECUTION], self._zones)
-        told = [*fields[:TIME_OF_EXECUTION], str(time // SECOND), *fields[TIME_OF_EXECUTION + 1 :]]
-        super().execDetails(told)  # type: ignore[no-untyped-call]
+        """The time is parsed here; the library gets it as seconds, which it cannot misread."""
+        time = instant(fields[EXECUTION_TIME_FIELD], self._zones)
+        rewritten = [*fields[:EXECUTION_TIME_FIELD], str(time // SECOND), *fields[EXECUTION_TIME_FIELD + 1 :]]
+        super().execDetails(rewritten)  # type: ignore[no-untyped-call]
 
 
 def _convert(kind: type, field: str) -> object:

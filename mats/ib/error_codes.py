@@ -1,6 +1,6 @@
 """IB's message codes: what each means for the connection and for requests.
 
-What a code means for an *order* depends on the state of the order and is decided in `mats.ledger`.
+What a code means for an *order* depends on the state of the order and is decided where orders are tracked.
 Source: IB's TWS API documentation, "Message Codes".
 """
 
@@ -17,7 +17,7 @@ class Meaning(StrEnum):
     LINK_RESTORED_DATA_LOST = "LINK_RESTORED_DATA_LOST"
     """It is back, subscriptions are gone."""
     SOCKET_ENDS = "SOCKET_ENDS"
-    """This socket is of no more use."""
+    """This socket cannot be used any more."""
     CLIENT_ID_IN_USE = "CLIENT_ID_IN_USE"
     FARM_DOWN = "FARM_DOWN"
     """A data farm is unreachable: data of some instruments stop."""
@@ -27,7 +27,7 @@ class Meaning(StrEnum):
     DATA_COMPETING = "DATA_COMPETING"
     """Market data go to another login of the same user."""
     DATA_STOPPED = "DATA_STOPPED"
-    """A stream ended and must be asked for again."""
+    """A stream ended and must be requested again."""
     DATA_DELAYED = "DATA_DELAYED"
     """Delayed or partial data flow instead of live ones."""
     NOT_PERMITTED = "NOT_PERMITTED"
@@ -36,11 +36,11 @@ class Meaning(StrEnum):
     NO_DATA = "NO_DATA"
     """A complete answer: there is nothing."""
     PACING = "PACING"
-    """Too many requests; ask later."""
+    """Too many requests; retry later."""
     CANCELLED = "CANCELLED"
     """The echo of our own cancel of a request."""
     NOTICE = "NOTICE"
-    """A remark; the request goes on."""
+    """Informational; the request continues."""
     OTHER = "OTHER"
     """Not in this table: a request fails, an order is queried."""
 
@@ -92,7 +92,7 @@ _TABLE = {
 
 
 def meaning_of(code: int, text: str) -> Meaning:
-    """The meaning of a message. Code 162 says many things and is told apart by its text."""
+    """The meaning of a message. Code 162 has several meanings, distinguished by its text."""
     if code == 162:
         return _historical(text.lower())
     if code == 420 and "pacing" not in text.lower():

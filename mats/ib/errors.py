@@ -1,4 +1,4 @@
-"""What can go wrong at the edge, one class for each thing a caller may do about it."""
+"""Errors of the broker connection, one class for each way to handle them."""
 
 
 class IBError(Exception):
@@ -10,7 +10,7 @@ class ConnectionFailed(IBError):
 
 
 class GatewayRefused(ConnectionFailed):
-    """Nothing listens there, or it hung up before the handshake was over."""
+    """Nothing listens there, or it closed the socket during the handshake."""
 
 
 class ClientIdInUse(ConnectionFailed):
@@ -22,7 +22,7 @@ class GatewaySilent(ConnectionFailed):
 
 
 class VersionTooOld(ConnectionFailed):
-    """The gateway speaks a protocol that is not understood any more."""
+    """The gateway's protocol version is no longer supported."""
 
 
 class ConnectionLostError(IBError):
@@ -30,15 +30,15 @@ class ConnectionLostError(IBError):
 
 
 class QueueFull(IBError):
-    """More messages wait for the pacing limit than may wait."""
+    """Too many messages wait for the pacing limit."""
 
 
-class IncompleteReplay(IBError):
+class IncompleteSnapshot(IBError):
     """Part of what the broker knows did not arrive: unknown, which is not empty. The session is closed."""
 
 
 class RequestFailed(IBError):
-    """A question has no usable answer."""
+    """A request has no usable answer."""
 
 
 class RequestTimedOut(RequestFailed):
@@ -54,15 +54,15 @@ class RequestRefused(RequestFailed):
 
 
 class PacingViolated(RequestRefused):
-    """Asked too often; ask again later."""
+    """Too many requests; retry later."""
 
 
 class NotPermitted(RequestRefused):
     """The account has no permission for these data."""
 
 
-class AnswerUntrusted(RequestRefused):
-    """Refused while the gateway had no link to IB's servers; the refusal proves nothing, ask again later."""
+class UntrustedAnswer(RequestRefused):
+    """Refused while the gateway had no link to IB's servers; the refusal proves nothing; retry later."""
 
 
 class UnknownInstrument(RequestRefused):

@@ -1,4 +1,4 @@
-"""What a session tells its owner: one frozen event for each fact heard, in the order of the wire."""
+"""Events of a session: one frozen struct for each reported fact, in the order of the wire."""
 
 import msgspec
 
@@ -19,14 +19,14 @@ from mats.model import (
 
 
 class ExecutionReported(msgspec.Struct, frozen=True):
-    """An execution; `live` is False where it is part of a replay under way. The same one may be reported again."""
+    """An execution; `live` is False where it is part of a pending snapshot. The same one may be reported again."""
 
     execution: Execution
     live: bool
 
 
 class CommissionReported(msgspec.Struct, frozen=True):
-    """The cost of an execution, which may not have been reported yet, or never is on this connection."""
+    """The cost of an execution, which is reported later, or not at all on this connection."""
 
     commission: Commission
 
@@ -70,19 +70,19 @@ class BarReported(msgspec.Struct, frozen=True):
 
 
 class QuoteReported(msgspec.Struct, frozen=True):
-    """The top of book as it stands after one packet; at most one per instrument and packet."""
+    """The top of book after one packet; at most one per instrument and packet."""
 
     quote: Quote
 
 
 class LinkDegraded(msgspec.Struct, frozen=True):
-    """The gateway lost IB's servers; the socket stands, answers cannot be trusted until `LinkRestored`."""
+    """The gateway lost IB's servers; the socket is open, answers cannot be trusted until `LinkRestored`."""
 
     reason: str
 
 
 class LinkRestored(msgspec.Struct, frozen=True):
-    """The gateway reached IB's servers again; `data_lost`: every market data subscription must be made anew."""
+    """The gateway reached IB's servers again; `data_lost`: every market data subscription must be requested again."""
 
     data_lost: bool
 
@@ -99,20 +99,20 @@ class Unsent(msgspec.Struct, frozen=True):
 
 
 class SessionLost(msgspec.Struct, frozen=True):
-    """The socket is gone, told exactly once for each opened session. What is not `unsent` may have arrived."""
+    """The socket is gone, reported exactly once for each opened session. What is not `unsent` may have arrived."""
 
     reason: str
     unsent: tuple[Unsent, ...] = ()
 
 
 class DecodeFailed(msgspec.Struct, frozen=True):
-    """A message could not be understood: its content and why. It may have been an execution; replay before trusting."""
+    """A message could not be decoded: its content and why. It may have been an execution; a new snapshot is needed."""
 
     text: str
 
 
 class PacketEnd(msgspec.Struct, frozen=True):
-    """All events of one TCP packet have been told."""
+    """All events of one TCP packet have been reported."""
 
 
 SessionEvent = (
@@ -131,4 +131,4 @@ SessionEvent = (
     | DecodeFailed
     | PacketEnd
 )
-"""Everything a session can tell."""
+"""Every event of a session."""

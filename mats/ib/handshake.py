@@ -1,6 +1,6 @@
 """Opening a socket to a gateway: always finite, and every way to fail has its own error."""
 
-# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+# ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from mats.ib.errors import ClientIdInUse, ConnectionFailed, GatewayRefused, Gate
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What the gateway says at the start. `next_order_id` can be lower than ids used before the gateway restarted."""
+    """What the gateway reports at the start. `next_order_id` can be lower than ids used before it restarted."""
 
     accounts: tuple[str, ...]
     next_order_id: int
@@ -19,7 +19,7 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Handshake:
-    """One attempt. ib_async waits the whole timeout whatever the gateway says; here the first word decides."""
+    """One attempt. ib_async waits the whole timeout whatever happens; here the first failure ends it."""
 
     def __init__(self, client: Any, host: str, port: int, client_id: int) -> None:
         self._client, self._host, self._port, self._client_id = client, host, port, client_id
@@ -27,12 +27,14 @@ class Handshake:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, timeout: float) -> None:
-        """Connect and wait until the gateway has named accounts and order id; a `ConnectionFailed` otherwise."""
+        """Connect and wait until the gateway has sent accounts and order id; a `ConnectionFailed` otherwise."""
         attempt = asyncio.ensure_future(self._client.connectAsync(self._host, self._port, self._client_id, 0))
         try:
             await asyncio.wait({attempt, self._failure}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if attempt.done() and isinstance(error := attempt.exception(), OSError):
-                raise GatewayRefused(f"{self._where} refuses: {error}; start it, or correct host and port") from error
+                raise GatewayRefused(
+                    f"{self._where} refuses the connection: {error}; start it, or correct host and port"
+                ) from error
             if self._failure.done():
                 self._failure.result()
             if not attempt.done():
@@ -49,22 +51,22 @@ class Handshake:
         """IB's error 326."""
         self._fail(ClientIdInUse(f"{self._where}: another connection holds this client id; end it, or wait and retry"))
 
-    def hung_up(self, message: str) -> None:
+    def connection_closed(self, message: str) -> None:
         """The client gave up, or the gateway closed the socket."""
         version = self._client.serverVersion()
         if 0 < version < self._client.MinClientVersion:
-            self._fail(
-                VersionTooOld(f"{self._where} speaks version {version}, not {self._client.MinClientVersion}; update it")
-            )
+            self._fail(VersionTooOld(f"{self._where} has protocol version {version}, too old; update it"))
         else:
             reason = message or "no reason given"
-            self._fail(GatewayRefused(f"{self._where} hung up ({reason}); allow this host in its API settings"))
+            self._fail(
+                GatewayRefused(f"{self._where} closed the connection ({reason}); allow this host in its API settings")
+            )
 
     def not_a_gateway(self, error: Exception) -> None:
-        """The first bytes are no handshake."""
+        """The first bytes are not a handshake."""
         self._fail(GatewayRefused(f"{self._where} does not speak the TWS protocol ({error}); correct the port"))
 
     def _fail(self, error: ConnectionFailed) -> None:
         if not self._failure.done():
             self._failure.set_exception(error)
-            self._failure.exception()  # an error that comes second is not one that nobody looked at
+            self._failure.exception()  # retrieved, so that asyncio does not log it if the attempt ended otherwise

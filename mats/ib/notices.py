@@ -1,9 +1,9 @@
-"""Errors and notices of the gateway: told as they are, and routed to the link, handshake or question they mean."""
+"""Errors and notices of the gateway: reported as events, and routed to the link, handshake or request they concern."""
 
 from collections.abc import Callable
 
 from mats.ib.error_codes import Meaning, meaning_of
-from mats.ib.errors import AnswerUntrusted, NotPermitted, PacingViolated, RequestRefused, UnknownInstrument
+from mats.ib.errors import NotPermitted, PacingViolated, RequestRefused, UnknownInstrument, UntrustedAnswer
 from mats.ib.events import ErrorReceived, LinkDegraded, LinkRestored, SessionEvent
 from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests
 from mats.ib.streams import Streams
@@ -17,29 +17,29 @@ REFUSALS = {
 
 
 class NoticeRouter:
-    """`degraded`: the gateway has no link to IB's servers. `last`: the last word about the connection itself."""
+    """`degraded`: the gateway has no link to IB's servers. `last`: the newest notice about the connection itself."""
 
-    def __init__(self, tell: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams) -> None:
-        self._tell, self._pending, self._streams = tell, pending, streams
+    def __init__(self, sink: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams) -> None:
+        self._sink, self._pending, self._streams = sink, pending, streams
         self.degraded = False
         self.last = ""
         self.on_client_id_in_use: Callable[[], None] | None = None
 
-    def hear(self, error: BrokerError) -> None:
+    def on_error(self, error: BrokerError) -> None:
         """One message of IB's error callback. Its id is an order, a request, a stream, or -1 for the connection."""
         meaning = meaning_of(error.code, error.text)
         if error.request_id < 0:
             self.last = f"{error.code} {error.text}"
-        self._tell(ErrorReceived(error, meaning, self._streams.instrument(error.request_id)))
+        self._sink(ErrorReceived(error, meaning, self._streams.instrument(error.request_id)))
         if error.request_id >= FIRST_REQUEST_ID:
             self._answer(error, meaning)
         match meaning:
             case Meaning.LINK_LOST if not self.degraded:
                 self.degraded = True
-                self._tell(LinkDegraded(f"{error.code} {error.text}"))
+                self._sink(LinkDegraded(f"{error.code} {error.text}"))
             case Meaning.LINK_RESTORED | Meaning.LINK_RESTORED_DATA_LOST:
                 self.degraded = False
-                self._tell(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST))
+                self._sink(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST))
             case Meaning.CLIENT_ID_IN_USE if self.on_client_id_in_use:
                 self.on_client_id_in_use()
 
@@ -47,6 +47,6 @@ class NoticeRouter:
         if meaning is Meaning.NO_DATA:
             self._pending.finish(error.request_id)
         elif meaning.ends_request and error.request_id in self._pending:
-            kind = AnswerUntrusted if self.degraded else REFUSALS.get(meaning, RequestRefused)
-            told = f"{error.text} (code {error.code})"
-            self._pending.fail(error.request_id, lambda what: kind(f"{what}: the gateway said {told}", error.code))
+            kind = UntrustedAnswer if self.degraded else REFUSALS.get(meaning, RequestRefused)
+            said = f"{error.text} (code {error.code})"
+            self._pending.fail(error.request_id, lambda what: kind(f"{what}: the gateway answered {said}", error.code))

@@ -1,4 +1,4 @@
-"""Questions under way: what has been heard of each answer, and who waits for it."""
+"""Requests that wait for an answer, and what has come of each answer so far."""
 
 import asyncio
 from collections.abc import Callable, Generator, Hashable, Iterator
@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 from mats.ib.errors import RequestFailed
 
 FIRST_REQUEST_ID = 1_000_000_000
-"""Request ids and order ids share one space on the wire; requests live where no order id comes (both below 2**31)."""
+"""Request ids and order ids share one space on the wire; requests begin where orders never get (both below 2**31)."""
 
 T = TypeVar("T")
 
 
 class PendingSnapshot(StrEnum):
-    """What the protocol answers without a request id: one of a kind at a time. The last two have no end marker."""
+    """Answers that carry no request id: one of a kind at a time. The last two have no end marker."""
 
     POSITIONS = "positions"
     OPEN_ORDERS = "open orders"
@@ -29,9 +29,9 @@ WITH_END = frozenset(PendingSnapshot) - {PendingSnapshot.COMMISSIONS, PendingSna
 
 
 class PendingAnswer(Generic[T]):
-    """The items of one answer so far; awaiting it gives them all once the end marker came. `what` is for people.
+    """The items of one answer so far; awaiting it gives them all once the end marker came.
 
-    `note` is what the end marker said.
+    `what` describes the request in errors, `note` is the text of the end marker.
     """
 
     def __init__(self, key: Hashable, what: str) -> None:
@@ -43,7 +43,7 @@ class PendingAnswer(Generic[T]):
 
     @property
     def ended(self) -> bool:
-        """The end marker or a refusal came: the gateway is done with the question."""
+        """The end marker or a refusal came: nothing more will come."""
         return self._complete.done()
 
     def finish(self, note: str) -> None:
@@ -54,7 +54,7 @@ class PendingAnswer(Generic[T]):
     def fail(self, error: Exception) -> None:
         if not self._complete.done():
             self._complete.set_exception(error)
-            self._complete.exception()  # a question that nobody waits for any more is no error of the loop
+            self._complete.exception()  # retrieved, so that asyncio does not log it when the caller has left
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         yield from asyncio.shield(self._complete).__await__()
@@ -62,7 +62,7 @@ class PendingAnswer(Generic[T]):
 
 
 class PendingRequests:
-    """All questions under way. A question leaves it when its asker does; what comes later is counted as late."""
+    """All requests that wait. A request ends when its caller leaves; what comes later is counted as late."""
 
     def __init__(self) -> None:
         self._answers: dict[Hashable, PendingAnswer[Any]] = {}
@@ -84,13 +84,15 @@ class PendingRequests:
     def begin(self, key: Hashable, what: str) -> PendingAnswer[Any]:
         """The answer that will collect what comes for `key`."""
         if key in self._answers:
-            raise ValueError(f"request {key!r} is under way already; wait for it")
+            raise ValueError(f"request {key!r} is pending already; wait for it")
         if key in self._overdue:
-            raise RequestFailed(f"{what}: the last such question is unanswered, its end would be taken for this one's")
+            raise RequestFailed(
+                f"{what}: the previous such request is unanswered, its end would be taken for this one's"
+            )
         return self._answers.setdefault(key, PendingAnswer(key, what))
 
     @contextmanager
-    def gathering(self, key: Hashable) -> Iterator[PendingAnswer[Any]]:
+    def collecting(self, key: Hashable) -> Iterator[PendingAnswer[Any]]:
         """Collect what comes for `key` for as long as the context lasts."""
         answer = self.begin(key, str(key))
         try:
@@ -99,7 +101,7 @@ class PendingRequests:
             self.end(key)
 
     def end(self, key: Hashable) -> None:
-        """The asker is gone. A question without an id cannot be asked again before its end marker has come."""
+        """The caller left. A request without an id cannot be sent again before its end marker has come."""
         answer = self._answers.pop(key, None)
         if answer and not answer.ended and key in WITH_END:
             self._overdue.add(key)
@@ -108,11 +110,11 @@ class PendingRequests:
         """One item of the answer."""
         if answer := self._answers.get(key):
             answer.items.append(item)
-        elif not isinstance(key, PendingSnapshot):  # unasked positions and orders are ordinary news
+        elif not isinstance(key, PendingSnapshot):  # positions and orders without a request are ordinary updates
             self.late += 1
 
     def finish(self, key: Hashable, note: str = "") -> None:
-        """The end marker, with what it says itself."""
+        """The end marker, with its text."""
         if answer := self._answers.get(key):
             answer.finish(note)
         else:
@@ -120,13 +122,13 @@ class PendingRequests:
             self._overdue.discard(key)
 
     def fail(self, key: Hashable, error: Callable[[str], Exception]) -> None:
-        """The broker refused; `error` is made from what was asked."""
+        """The broker refused; `error` is made from the description of the request."""
         if answer := self._answers.get(key):
             answer.fail(error(answer.what))
         else:
             self.late += 1
 
     def fail_all(self, error: Exception) -> None:
-        """Nothing will be answered any more."""
+        """No answer will come any more."""
         for answer in self._answers.values():
             answer.fail(error)

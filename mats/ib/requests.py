@@ -1,6 +1,6 @@
-"""Questions to the broker that end with an answer: each bounded in time, each failure named."""
+"""Requests to the broker that end with an answer: each bounded in time, each failure with its own error."""
 
-# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+# ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,12 +11,22 @@ from ib_async.contract import ContractDetails
 from ib_async.objects import BarData
 
 from mats.ib.callbacks import Callbacks
-from mats.ib.contracts import from_details, to_contract
+from mats.ib.conversion import (
+    HistoricalBars,
+    UnknownTime,
+    Zones,
+    bar_size,
+    duration,
+    from_details,
+    instant,
+    source_of,
+    to_bar,
+    to_contract,
+    utc_text,
+)
 from mats.ib.errors import AmbiguousInstrument, RequestFailed, RequestTimedOut, UnknownInstrument
-from mats.ib.history import HistoryRequests, bar_size, duration, source_of, to_bar
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.ib.sender import PacedSender, SendLane
-from mats.ib.timestamps import UnknownTime, Zones, instant, utc_text
 from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, Nanos
 
 EPOCH_SECONDS = 2
@@ -24,20 +34,20 @@ EPOCH_SECONDS = 2
 
 
 class BrokerRequests:
-    """Asks over one line. `client` is ib_async's encoder of messages."""
+    """Requests of one session. `client` is ib_async's encoder of messages."""
 
     def __init__(
         self,
         client: Any,
-        line: PacedSender,
+        sender: PacedSender,
         pending: PendingRequests,
         callbacks: Callbacks,
         zones: Zones,
         clock: Callable[[], Nanos],
     ) -> None:
-        self._client, self._line, self._pending, self._callbacks = client, line, pending, callbacks
+        self._client, self._sender, self._pending, self._callbacks = client, sender, pending, callbacks
         self._zones, self._clock = zones, clock
-        self._turns = {kind: asyncio.Lock() for kind in PendingSnapshot}
+        self._locks = {kind: asyncio.Lock() for kind in PendingSnapshot}
 
     async def resolve(self, instrument: Instrument, timeout: float) -> Instrument:
         """The contract that a description means."""
@@ -47,10 +57,12 @@ class BrokerRequests:
         details: list[ContractDetails] = answer.items
         found = {i.con_id: i for i in (from_details(instrument, d) for d in details) if i}
         if not found:
-            raise UnknownInstrument(f"{what}: the gateway knows none; correct its name, currency or exchange", 200)
+            raise UnknownInstrument(
+                f"{what}: there is none at the gateway; correct its name, currency or exchange", 200
+            )
         if len(found) > 1:
             names = ", ".join(f"{i.id} at {i.primary_exchange or i.exchange} ({i.con_id})" for i in found.values())
-            raise AmbiguousInstrument(f"{what} is one of {names}; say the expiry, exchange or contract id")
+            raise AmbiguousInstrument(f"{what} is ambiguous: {names}; give the expiry, exchange or contract id")
         return next(iter(found.values()))
 
     async def history(
@@ -59,13 +71,13 @@ class BrokerRequests:
         bar_seconds: int,
         duration_seconds: int,
         end: Nanos | None,
-        what: str,
+        what_to_show: str,
         regular_hours: bool,
         timeout: float,
-    ) -> HistoryRequests:
+    ) -> HistoricalBars:
         """Finished bars up to `end`, or up to now."""
         size, span = bar_size(bar_seconds), duration(duration_seconds, bar_seconds)
-        until, source = "" if end is None else utc_text(end), what or source_of(instrument)
+        until, source = "" if end is None else utc_text(end), what_to_show or source_of(instrument)
         contract = to_contract(instrument)
 
         def ask(key: int) -> None:
@@ -73,17 +85,15 @@ class BrokerRequests:
                 key, contract, until, span, size, source, regular_hours, EPOCH_SECONDS, False, []
             )
 
-        asked = f"{span} of {size} bars of {instrument.id} up to {until or 'now'}"
-        answer = await self._ask(asked, timeout, ask, self._client.cancelHistoricalData)
+        what = f"{span} of {size} bars of {instrument.id} up to {until or 'now'}"
+        answer = await self._ask(what, timeout, ask, self._client.cancelHistoricalData)
         data: list[BarData] = answer.items
         bars = (to_bar(instrument.id, bar_seconds, bar, self._zones) for bar in data)
         known_until = self._end_of(answer)
-        return HistoryRequests(
-            instrument.id, tuple(bar for bar in bars if bar.end <= known_until), known_empty=not data
-        )
+        return HistoricalBars(instrument.id, tuple(bar for bar in bars if bar.end <= known_until), known_empty=not data)
 
     def _end_of(self, answer: PendingAnswer[Any]) -> Nanos:
-        """Until when an answer knows: the gateway says it by its own clock; if it cannot be read, now by ours."""
+        """The end of an answer by the gateway's clock; now by ours where it cannot be parsed."""
         try:
             return instant(answer.note, self._zones)
         except UnknownTime:
@@ -97,16 +107,16 @@ class BrokerRequests:
 
         stop = self._client.cancelAccountUpdatesMulti
         what = f"values of account {account}"
-        async with within(what, timeout), self.asking(what, ask, stop) as answer:
+        async with within(what, timeout), self.ask_with_id(what, ask, stop) as answer:
             values: list[AccountValue] = await answer
-            self._line.send(SendLane.DATA, lambda: stop(answer.key))  # it is a stream, whose end marker ends nothing
+            self._sender.send(SendLane.DATA, lambda: stop(answer.key))  # a stream, which continues after its end marker
         return tuple(values)
 
     async def positions(self, timeout: float) -> tuple[BrokerPosition, ...]:
-        """Every net position, once; the last word on each."""
+        """Every net position, once; the newest report of each."""
         async with (
             within("positions", timeout),
-            self.snapshot(PendingSnapshot.POSITIONS, self._client.reqPositions) as answer,
+            self.ask_without_id(PendingSnapshot.POSITIONS, self._client.reqPositions) as answer,
         ):
             positions: list[BrokerPosition] = await answer
         return tuple({(position.account, position.instrument): position for position in positions}.values())
@@ -115,28 +125,30 @@ class BrokerRequests:
         """The gateway's clock, to the second: the heartbeat."""
         async with (
             within("server time", timeout),
-            self.snapshot(PendingSnapshot.SERVER_TIME, self._client.reqCurrentTime) as answer,
+            self.ask_without_id(PendingSnapshot.SERVER_TIME, self._client.reqCurrentTime) as answer,
         ):
             times: list[Nanos] = await answer
         return times[0]
 
     @asynccontextmanager
-    async def snapshot(self, kind: PendingSnapshot, send: Callable[[], None]) -> AsyncIterator[PendingAnswer[Any]]:
-        """A question that has no request id, when it is its turn."""
-        async with self._turns[kind]:
-            with self._pending.gathering(kind) as answer:
-                self._line.send(SendLane.URGENT, send)
+    async def ask_without_id(
+        self, kind: PendingSnapshot, send: Callable[[], None]
+    ) -> AsyncIterator[PendingAnswer[Any]]:
+        """A request without an id; one of a kind at a time."""
+        async with self._locks[kind]:
+            with self._pending.collecting(kind) as answer:
+                self._sender.send(SendLane.URGENT, send)
                 yield answer
 
     @asynccontextmanager
-    async def asking(
+    async def ask_with_id(
         self,
         what: str,
         send: Callable[[int], None],
         cancel: Callable[[int], None] | None = None,
         lane: SendLane = SendLane.DATA,
     ) -> AsyncIterator[PendingAnswer[Any]]:
-        """A question with a request id. It is not sent any more once its asker left; if it was, `cancel` is."""
+        """A request with an id. Once its caller has left it is not sent any more; if it was sent, `cancel` is."""
         key = self._pending.new_id()
         answer = self._pending.begin(key, what)
 
@@ -146,19 +158,19 @@ class BrokerRequests:
                 send(key)
 
         try:
-            self._line.send(lane, send_if_wanted)
+            self._sender.send(lane, send_if_wanted)
             yield answer
         finally:
             self._pending.end(key)
-            if cancel and answer.sent and not answer.ended and self._line.is_open:
-                self._line.send(SendLane.DATA, lambda: cancel(key))
+            if cancel and answer.sent and not answer.ended and self._sender.is_open:
+                self._sender.send(SendLane.DATA, lambda: cancel(key))
 
     async def _ask(
         self, what: str, timeout: float, send: Callable[[int], None], cancel: Callable[[int], None] | None = None
     ) -> PendingAnswer[Any]:
         """The whole answer, decoded, in time."""
         undecoded = self._callbacks.undecoded
-        async with within(what, timeout), self.asking(what, send, cancel) as answer:
+        async with within(what, timeout), self.ask_with_id(what, send, cancel) as answer:
             await answer
         if self._callbacks.undecoded > undecoded:
             raise RequestFailed(f"{what}: part of the answer could not be decoded")

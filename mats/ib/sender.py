@@ -14,26 +14,26 @@ import msgspec
 from mats.ib.errors import ConnectionLostError, QueueFull
 from mats.ib.events import Unsent
 
-SHORTEST_WAIT = 0.001
+MIN_WAIT_SECONDS = 0.001
 """Seconds; a token missed by a rounding error must not make a timer spin."""
 
 
 class SendLane(StrEnum):
-    """Who goes first: orders, and questions about orders or life, overtake every request for data that waits."""
+    """Priority: orders, snapshots and heartbeats overtake every waiting request for data."""
 
     URGENT = "URGENT"
     DATA = "DATA"
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A message that waits: what writes it, and what it does to which order, if it concerns one."""
+    """A waiting message: the function that writes it, and what it does to which order, if it concerns one."""
 
     send: Callable[[], None]
     order: Unsent | None = None
 
 
 class Pacer:
-    """A token bucket with two bounded lanes; the last `reserve` tokens are for urgent messages alone.
+    """A token bucket with two bounded lanes; the last `reserve` tokens are for urgent messages only.
 
     `clock` gives monotonic seconds. The defaults allow 48 messages in any second, under IB's limit of 50.
     """
@@ -61,11 +61,11 @@ class Pacer:
         """Queue a message; `QueueFull` if its lane holds `capacity` already."""
         queue = self._lanes[lane]
         if len(queue) >= self._capacity:
-            raise QueueFull(f"{len(queue)} messages already wait in lane {lane}; ask for less or wait")
+            raise QueueFull(f"{len(queue)} messages already wait in lane {lane}; request less or wait")
         queue.append(message)
 
     def take(self) -> Outgoing | None:
-        """The next message that may go now, or None."""
+        """The next message that may be sent now, or None."""
         self._fill()
         for lane, queue in self._lanes.items():
             if queue and self._tokens >= self._price(lane):
@@ -77,10 +77,10 @@ class Pacer:
         """Seconds until `take` gives a message; None if nothing waits."""
         self._fill()
         waits = [self._price(lane) - self._tokens for lane, queue in self._lanes.items() if queue]
-        return max(SHORTEST_WAIT, min(waits) / self._rate) if waits else None
+        return max(MIN_WAIT_SECONDS, min(waits) / self._rate) if waits else None
 
     def clear(self) -> tuple[Unsent, ...]:
-        """Forget all that waits; the order messages among it, in their order."""
+        """Drop all waiting messages; returns the order messages among them, in their order."""
         unsent = tuple(message.order for message in self._lanes[SendLane.URGENT] if message.order)
         for queue in self._lanes.values():
             queue.clear()
@@ -96,7 +96,7 @@ class Pacer:
 
 
 class PacedSender:
-    """A paced line on the running loop. Closed until `open`; after `cut` it never opens again."""
+    """Sends paced messages on the running loop. Closed until `open`; after `close` it never opens again."""
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
@@ -121,8 +121,8 @@ class PacedSender:
         if self._timer is None or lane is SendLane.URGENT:
             self._pump()
 
-    def cut(self, reason: str) -> tuple[Unsent, ...]:
-        """Close for good; the order messages that were still waiting."""
+    def close(self, reason: str) -> tuple[Unsent, ...]:
+        """Close for good; returns the order messages that were still waiting."""
         self._closed_because = reason
         if self._timer:
             self._timer.cancel()

@@ -1,6 +1,6 @@
-"""One socket, one client id: the whole of the broker connection as plain data in and plain data out."""
+"""One socket, one client id: the broker connection, with plain data in and plain data out."""
 
-# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+# ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
 from collections.abc import Callable
 from typing import Any
@@ -8,20 +8,16 @@ from typing import Any
 from ib_async.client import Client
 
 from mats.ib.callbacks import Callbacks
-from mats.ib.contracts import to_contract
+from mats.ib.conversion import NO_ZONES, HistoricalBars, Zones, source_of, to_contract, to_order
 from mats.ib.decoding import CheckedDecoder
-from mats.ib.errors import ConnectionFailed, ConnectionLostError, GatewayRefused, IncompleteReplay
+from mats.ib.errors import ConnectionFailed, ConnectionLostError, GatewayRefused, IncompleteSnapshot
 from mats.ib.events import SessionEvent, SessionLost, Unsent
 from mats.ib.handshake import Handshake, Opened
-from mats.ib.history import HistoryRequests, source_of
-from mats.ib.orders import to_order
 from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests, PendingSnapshot
-from mats.ib.quotes import Quotes
 from mats.ib.requests import BrokerRequests
 from mats.ib.sender import PacedSender, Pacer, SendLane
 from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
-from mats.ib.streams import Stream, StreamKind, Streams
-from mats.ib.timestamps import NO_ZONES, Zones
+from mats.ib.streams import QuoteAggregator, Stream, StreamKind, Streams
 from mats.model import (
     AccountId,
     AccountValue,
@@ -39,7 +35,7 @@ class IbSession:
 
     `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
     `monotonic` seconds for pacing. `zones` names the time zones of a gateway that does not use IANA's names. Messages
-    whose numbers are in `unheard` are only decoded while open orders are asked for.
+    whose numbers are in `skipped` are only decoded while open orders are requested.
     """
 
     def __init__(
@@ -50,19 +46,19 @@ class IbSession:
         clock: Callable[[], Nanos],
         monotonic: Callable[[], float],
         zones: Zones = NO_ZONES,
-        unheard: frozenset[int] = frozenset(),
+        skipped: frozenset[int] = frozenset(),
         pacer: Pacer | None = None,
     ) -> None:
         self.client_id = client_id
-        self._sink, self._unheard = sink, unheard
-        self._pending, self._streams, self._quotes = PendingRequests(), Streams(), Quotes(clock)
+        self._sink, self._skipped = sink, skipped
+        self._pending, self._streams, self._quotes = PendingRequests(), Streams(), QuoteAggregator(clock)
         self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
-        self._line = PacedSender(Pacer(monotonic) if pacer is None else pacer)
+        self._sender = PacedSender(Pacer(monotonic) if pacer is None else pacer)
         self._client: Any = self._make_client(zones)
-        self._questions = BrokerRequests(self._client, self._line, self._pending, self._callbacks, zones, clock)
+        self._requests = BrokerRequests(self._client, self._sender, self._pending, self._callbacks, zones, clock)
         self._handshake: Handshake | None = None
-        self._opened = self._over = False
-        self._last_words = ""
+        self._opened = self._ended = False
+        self._last_api_error = ""
 
     def _make_client(self, zones: Zones) -> Any:
         client: Any = Client(self._callbacks)  # type: ignore[no-untyped-call]
@@ -74,7 +70,7 @@ class IbSession:
         return client
 
     def _wanted(self, number: int) -> bool:
-        return number not in self._unheard or PendingSnapshot.OPEN_ORDERS in self._pending
+        return number not in self._skipped or PendingSnapshot.OPEN_ORDERS in self._pending
 
     # --- the connection
 
@@ -85,10 +81,12 @@ class IbSession:
         self._handshake = Handshake(self._client, host, port, self.client_id)
         self._callbacks.notices.on_client_id_in_use = self._handshake.client_id_in_use
         await self._handshake.run(timeout)
-        if self._over:
-            raise GatewayRefused(f"gateway {host}:{port} hung up at once ({self._last_words}); look at its own log")
+        if self._ended:
+            raise GatewayRefused(
+                f"gateway {host}:{port} closed the connection at once ({self._last_api_error}); see its log"
+            )
         self._opened = True
-        self._line.open()
+        self._sender.open()
         return Opened(
             accounts=tuple(self._client.getAccounts()),
             next_order_id=self._callbacks.next_order_id,
@@ -96,28 +94,28 @@ class IbSession:
         )
 
     def close(self) -> None:
-        """Hang up. Idempotent; pending questions fail with `ConnectionLostError`."""
-        self._lose("closed by its owner")
+        """Close the socket. Idempotent; pending requests fail with `ConnectionLostError`."""
+        self._end("closed by its owner")
         if self._handshake and not self._opened:
-            self._handshake.hung_up("closed by its owner")
+            self._handshake.connection_closed("closed by its owner")
         self._client.disconnect()
 
-    async def replay(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
-        """All that the broker knows; `IncompleteReplay` closes the session, because its answers may still come.
+    async def snapshot(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
+        """All that the broker knows; `IncompleteSnapshot` closes the session, because its answers may still come.
 
-        From the first replay on, changes of positions are told as they happen.
+        From the first snapshot on, changes of positions are reported as they happen.
         """
-        replaying = SnapshotRequests(self._client, self.client_id, self._questions, self._pending, self._callbacks)
+        snapshot = SnapshotRequests(self._client, self.client_id, self._requests, self._pending, self._callbacks)
         try:
-            return await replaying.run(timeout, policy)
-        except IncompleteReplay:
+            return await snapshot.run(timeout, policy)
+        except IncompleteSnapshot:
             self.close()
             raise
 
     @property
     def connected(self) -> bool:
-        """The socket stands; whether the gateway is alive, `server_time` tells."""
-        return self._line.is_open
+        """The socket is open; `server_time` shows whether the gateway is alive."""
+        return self._sender.is_open
 
     @property
     def degraded(self) -> bool:
@@ -126,12 +124,12 @@ class IbSession:
 
     @property
     def late_answers(self) -> int:
-        """Messages for questions that nobody waits for any more."""
+        """Messages for requests whose caller has left."""
         return self._pending.late
 
     @property
-    def under_way(self) -> int:
-        """Questions without an answer so far, and open streams."""
+    def open_requests(self) -> int:
+        """Requests without an answer so far, and open streams."""
         return len(self._pending) + len(self._streams)
 
     # --- orders
@@ -141,12 +139,12 @@ class IbSession:
         self._send_order("place", order_id, intent)
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
-        """Send the order again with other quantity or prices; until the broker confirms, the old one stands."""
+        """Send the order again with other quantity or prices; until the broker confirms, the old one holds."""
         self._send_order("modify", order_id, intent)
 
     def cancel(self, order_id: int) -> None:
         """Ask to cancel; the order may still fill."""
-        self._line.send(SendLane.URGENT, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
+        self._sender.send(SendLane.URGENT, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
 
     def _send_order(self, action: str, order_id: int, intent: OrderIntent) -> None:
         if not 0 < order_id < FIRST_REQUEST_ID:
@@ -155,16 +153,16 @@ class IbSession:
         order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
         contract = to_contract(intent.instrument)
         unsent = Unsent(order_id, action, intent.intent_id)
-        self._line.send(SendLane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), unsent)
+        self._sender.send(SendLane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), unsent)
 
-    # --- questions
+    # --- requests
 
     async def resolve(self, instrument: Instrument, timeout: float = 10.0) -> Instrument:
         """The one contract that a description means, with its contract id, steps and multiplier.
 
-        `UnknownInstrument`, `AmbiguousInstrument`; `AnswerUntrusted` while the link is degraded; `RequestTimedOut`.
+        `UnknownInstrument`, `AmbiguousInstrument`; `UntrustedAnswer` while the link is degraded; `RequestTimedOut`.
         """
-        return await self._questions.resolve(instrument, timeout)
+        return await self._requests.resolve(instrument, timeout)
 
     async def history(
         self,
@@ -172,30 +170,30 @@ class IbSession:
         bar_seconds: int,
         duration_seconds: int,
         end: Nanos | None = None,
-        what: str = "",
+        what_to_show: str = "",
         *,
         regular_hours: bool = False,
         timeout: float = 60.0,
-    ) -> HistoryRequests:
+    ) -> HistoricalBars:
         """Finished bars of the `duration_seconds` before `end` (None: now).
 
-        `what` is IB's word for the source of prices, by default TRADES, for pairs MIDPOINT.
+        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT.
         """
-        return await self._questions.history(
-            instrument, bar_seconds, duration_seconds, end, what, regular_hours, timeout
+        return await self._requests.history(
+            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout
         )
 
     async def account_values(self, account: AccountId, timeout: float = 10.0) -> tuple[AccountValue, ...]:
         """Every value of an account, once."""
-        return await self._questions.account_values(account, timeout)
+        return await self._requests.account_values(account, timeout)
 
     async def positions(self, timeout: float = 10.0) -> tuple[BrokerPosition, ...]:
-        """The broker's net positions now; their changes are told as `PositionReported` from then on."""
-        return await self._questions.positions(timeout)
+        """The broker's net positions now; their changes are reported as `PositionReported` from then on."""
+        return await self._requests.positions(timeout)
 
     async def server_time(self, timeout: float = 5.0) -> Nanos:
-        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, whatever the socket says."""
-        return await self._questions.server_time(timeout)
+        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open."""
+        return await self._requests.server_time(timeout)
 
     # --- streams
 
@@ -221,33 +219,33 @@ class IbSession:
         self._unsubscribe(StreamKind.ACCOUNT, account)
 
     def resubscribe_all(self) -> None:
-        """Ask for every stream anew, as IB's 1101 demands."""
+        """Request every stream again, as IB's 1101 demands."""
         for stream in self._streams:
-            self._unsubscribe(stream.feed, stream.subject)
+            self._unsubscribe(stream.kind, stream.subject)
             self._subscribe(stream)
 
     def _subscribe(self, stream: Stream) -> None:
         request_id = self._pending.new_id()
         if self._streams.add(request_id, stream):
-            self._line.send(SendLane.DATA, lambda: self._request(request_id, stream))
+            self._sender.send(SendLane.DATA, lambda: self._send_request(request_id, stream))
 
-    def _unsubscribe(self, feed: StreamKind, subject: str) -> None:
-        request_id = self._streams.remove(feed, subject)
+    def _unsubscribe(self, kind: StreamKind, subject: str) -> None:
+        request_id = self._streams.remove(kind, subject)
         if request_id is None:
             return
-        if feed is StreamKind.QUOTES:
-            self._quotes.forget(subject)
+        if kind is StreamKind.QUOTES:
+            self._quotes.remove(subject)
         cancel = {
             StreamKind.BARS: self._client.cancelRealTimeBars,
             StreamKind.QUOTES: self._client.cancelMktData,
             StreamKind.ACCOUNT: self._client.cancelAccountUpdatesMulti,
-        }[feed]
-        self._line.send(SendLane.DATA, lambda: cancel(request_id))
+        }[kind]
+        self._sender.send(SendLane.DATA, lambda: cancel(request_id))
 
-    def _request(self, request_id: int, stream: Stream) -> None:
+    def _send_request(self, request_id: int, stream: Stream) -> None:
         if stream.instrument is None:
             self._client.reqAccountUpdatesMulti(request_id, stream.subject, "", False)
-        elif stream.feed is StreamKind.BARS:
+        elif stream.kind is StreamKind.BARS:
             source = source_of(stream.instrument)
             self._client.reqRealTimeBars(request_id, to_contract(stream.instrument), 5, source, False, [])
         else:
@@ -256,9 +254,9 @@ class IbSession:
     # --- the end
 
     def _on_api_error(self, message: str) -> None:
-        self._last_words = message
+        self._last_api_error = message
         if self._handshake and not self._opened:
-            self._handshake.hung_up(message)
+            self._handshake.connection_closed(message)
 
     def _on_reading_failed(self, _source: object, error: Exception) -> None:
         if self._handshake and not self._opened:
@@ -267,13 +265,13 @@ class IbSession:
             self._callbacks.decode_failed(f"{type(error).__name__}: {error} while reading the socket")
 
     def _on_closed(self) -> None:
-        self._lose(self._last_words or "the gateway closed the socket")
+        self._end(self._last_api_error or "the gateway closed the socket")
 
-    def _lose(self, reason: str) -> None:
-        if self._over:
+    def _end(self, reason: str) -> None:
+        if self._ended:
             return
-        self._over = True
-        unsent = self._line.cut(f"session of client id {self.client_id} is over ({reason})")
-        self._pending.fail_all(ConnectionLostError(f"session of client id {self.client_id} is over: {reason}"))
+        self._ended = True
+        unsent = self._sender.close(f"session of client id {self.client_id} ended ({reason})")
+        self._pending.fail_all(ConnectionLostError(f"session of client id {self.client_id} ended: {reason}"))
         if self._opened:
             self._sink(SessionLost(reason, unsent))

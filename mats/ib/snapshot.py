@@ -1,10 +1,10 @@
-"""The replay: all that the broker knows, complete or not at all.
+"""The snapshot: all that the broker knows, complete or not at all.
 
-Positions, open orders and completed orders are asked for at once; executions last, so that they cover every fill that
-the others show. Commissions have no end marker: those that come by then are included, later ones are told as events.
+Positions, open orders and completed orders are requested at once; executions last, so that they cover every fill that
+the others show. Commissions have no end marker: those that came by then are included, later ones are events.
 """
 
-# ruff: noqa: ASYNC109 - the caller names the seconds, the callee knows what to say when they are over
+# ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
 from collections.abc import Callable, Hashable
 from contextlib import AsyncExitStack
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ib_async.objects import ExecutionFilter
 
 from mats.ib.callbacks import Callbacks
-from mats.ib.errors import IncompleteReplay, RequestTimedOut
+from mats.ib.errors import IncompleteSnapshot, RequestTimedOut
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.ib.requests import BrokerRequests, within
 from mats.ib.sender import SendLane
@@ -23,17 +23,17 @@ from mats.model import BrokerOrder, BrokerSnapshot
 T = TypeVar("T")
 
 MASTER = 0
-"""The client id that sees everybody's orders."""
+"""The client id that sees the orders of every client."""
 
 EXECUTIONS = "executions"
-ASKED = (PendingSnapshot.POSITIONS, PendingSnapshot.OPEN_ORDERS, PendingSnapshot.COMPLETED_ORDERS)
+WITH_END = (PendingSnapshot.POSITIONS, PendingSnapshot.OPEN_ORDERS, PendingSnapshot.COMPLETED_ORDERS)
 
 
 class ExecutionsEnd(StrEnum):
-    """How to read a missing end of the executions: real gateways were seen to send none for an idle account.
+    """What a missing end of the executions means: real gateways were seen to send none for an idle account.
 
-    `REQUIRED`: the replay is incomplete. `SILENCE_IF_IDLE`: there are none, if everything else is complete, no
-    execution came in all the time, no order has a fill, and a question that was asked later was answered.
+    `REQUIRED`: the snapshot is incomplete. `SILENCE_IF_IDLE`: there are none, if everything else is complete, no
+    execution came meanwhile, no order has a fill, and a request that was sent later was answered.
     """
 
     REQUIRED = "REQUIRED"
@@ -41,48 +41,48 @@ class ExecutionsEnd(StrEnum):
 
 
 class SnapshotRequests:
-    """One replay over a session's questions."""
+    """The requests that make up one snapshot."""
 
     def __init__(
-        self, client: Any, client_id: int, questions: BrokerRequests, pending: PendingRequests, callbacks: Callbacks
+        self, client: Any, client_id: int, requests: BrokerRequests, pending: PendingRequests, callbacks: Callbacks
     ) -> None:
         self._client, self._client_id = client, client_id
-        self._questions, self._pending, self._callbacks = questions, pending, callbacks
+        self._requests, self._pending, self._callbacks = requests, pending, callbacks
 
     async def run(self, timeout: float, policy: ExecutionsEnd) -> BrokerSnapshot:
-        """Everything within `timeout` seconds, or `IncompleteReplay` naming what is missing and what was heard."""
+        """Everything within `timeout` seconds, or `IncompleteSnapshot` naming what is missing."""
         undecoded = self._callbacks.undecoded
         answers: dict[str, PendingAnswer[Any]] = {}
         async with AsyncExitStack() as stack:
             try:
-                async with within("replay", timeout):
+                async with within("snapshot", timeout):
                     await self._ask(stack, answers)
             except RequestTimedOut as error:
                 if not (policy is ExecutionsEnd.SILENCE_IF_IDLE and _idle(answers)):
-                    raise IncompleteReplay(self._complaint(timeout, answers)) from error
+                    raise IncompleteSnapshot(self._missing(timeout, answers)) from error
             if self._callbacks.undecoded > undecoded:
-                raise IncompleteReplay("replay: a message could not be decoded; it may have been an execution")
+                raise IncompleteSnapshot("snapshot: a message could not be decoded; it may have been an execution")
             return _collect(answers)
 
     async def _ask(self, stack: AsyncExitStack, answers: dict[str, PendingAnswer[Any]]) -> None:
-        client, ask = self._client, self._questions.snapshot
+        client, ask = self._client, self._requests.ask_without_id
         # Client 0 must not use reqOpenOrders: it binds manual orders, which cancels and resubmits them.
         open_orders = client.reqAllOpenOrders if self._client_id == MASTER else client.reqOpenOrders
         answers[PendingSnapshot.POSITIONS] = await stack.enter_async_context(
             ask(PendingSnapshot.POSITIONS, client.reqPositions)
         )
         for kind in (PendingSnapshot.INSTRUMENTS, PendingSnapshot.COMMISSIONS):
-            answers[kind] = stack.enter_context(self._pending.gathering(kind))
+            answers[kind] = stack.enter_context(self._pending.collecting(kind))
         answers[PendingSnapshot.OPEN_ORDERS] = await stack.enter_async_context(
             ask(PendingSnapshot.OPEN_ORDERS, open_orders)
         )
         answers[PendingSnapshot.COMPLETED_ORDERS] = await stack.enter_async_context(
             ask(PendingSnapshot.COMPLETED_ORDERS, lambda: client.reqCompletedOrders(False))
         )
-        for kind in ASKED:
+        for kind in WITH_END:
             await answers[kind]
         answers[EXECUTIONS] = await stack.enter_async_context(
-            self._questions.asking(
+            self._requests.ask_with_id(
                 EXECUTIONS, lambda key: client.reqExecutions(key, ExecutionFilter()), lane=SendLane.URGENT
             )
         )
@@ -92,19 +92,19 @@ class SnapshotRequests:
         await answers[EXECUTIONS]
         await answers[PendingSnapshot.SERVER_TIME]
 
-    def _complaint(self, timeout: float, answers: dict[str, PendingAnswer[Any]]) -> str:
+    def _missing(self, timeout: float, answers: dict[str, PendingAnswer[Any]]) -> str:
         missing = [
             name
-            for name in (*ASKED, EXECUTIONS, PendingSnapshot.SERVER_TIME)
+            for name in (*WITH_END, EXECUTIONS, PendingSnapshot.SERVER_TIME)
             if name not in answers or not answers[name].ended
         ]
         last = self._callbacks.notices.last
-        heard = f"; the gateway last said: {last}" if last else ""
-        return f"replay: no end of {', '.join(missing)} in {timeout:g} s, which does not mean none{heard}"
+        notice = f"; the gateway's last notice: {last}" if last else ""
+        return f"snapshot: no end of {', '.join(missing)} in {timeout:g} s, which does not mean none{notice}"
 
 
 def _idle(answers: dict[str, PendingAnswer[Any]]) -> bool:
-    """Whether all but the end of the executions came, and nothing that came speaks of an execution."""
+    """Whether all but the end of the executions came, and nothing that came shows an execution."""
     if (
         EXECUTIONS not in answers
         or PendingSnapshot.SERVER_TIME not in answers
@@ -118,15 +118,15 @@ def _idle(answers: dict[str, PendingAnswer[Any]]) -> bool:
 
 
 def _collect(answers: dict[str, PendingAnswer[Any]]) -> BrokerSnapshot:
-    """The last word on each position and order; every execution and commission, each once."""
-    heard = {name: answer.items for name, answer in answers.items()}
+    """The newest report of each position and order; every execution and commission, each once."""
+    items = {name: answer.items for name, answer in answers.items()}
     return BrokerSnapshot(
-        executions=_last(heard[EXECUTIONS], lambda e: (e.account, e.exec_id)),
-        commissions=_last(heard[PendingSnapshot.COMMISSIONS], lambda c: c.exec_id),
-        open_orders=_last(heard[PendingSnapshot.OPEN_ORDERS], lambda o: (o.client_id, o.order_id, o.perm_id)),
-        completed_orders=_last(heard[PendingSnapshot.COMPLETED_ORDERS], lambda o: (o.perm_id, o.order_ref)),
-        positions=_last(heard[PendingSnapshot.POSITIONS], lambda p: (p.account, p.instrument)),
-        instruments=_last(heard[PendingSnapshot.INSTRUMENTS], lambda i: i.id),
+        executions=_last(items[EXECUTIONS], lambda e: (e.account, e.exec_id)),
+        commissions=_last(items[PendingSnapshot.COMMISSIONS], lambda c: c.exec_id),
+        open_orders=_last(items[PendingSnapshot.OPEN_ORDERS], lambda o: (o.client_id, o.order_id, o.perm_id)),
+        completed_orders=_last(items[PendingSnapshot.COMPLETED_ORDERS], lambda o: (o.perm_id, o.order_ref)),
+        positions=_last(items[PendingSnapshot.POSITIONS], lambda p: (p.account, p.instrument)),
+        instruments=_last(items[PendingSnapshot.INSTRUMENTS], lambda i: i.id),
     )
 
 

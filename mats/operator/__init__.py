@@ -1,4 +1,4 @@
-"""How a person talks to a running daemon: the words, the socket they travel on, and the commands of `mats`."""
+"""The operator's interface to a running daemon: the protocol of its control socket, a client, screens."""
 
 from mats.operator import protocol, render
 from mats.operator.client import ask
@@ -13,7 +13,7 @@ from mats.operator.run_summary import (
 )
 from mats.operator.socket import NAME, listen, peer_uid
 from mats.operator.view_models import book_lines, equity_lines, strategy_lines
-from mats.operator.why import draw_story, story_of
+from mats.operator.why import render_story, story_of
 
 __all__ = [
     "NAME",
@@ -26,13 +26,13 @@ __all__ = [
     "StrategyResult",
     "ask",
     "book_lines",
-    "draw_story",
     "equity_lines",
     "listen",
     "peer_uid",
     "position_results",
     "protocol",
     "render",
+    "render_story",
     "story_of",
     "strategy_lines",
     "strategy_results",

@@ -1,4 +1,4 @@
-"""The other end of the control socket: ask the daemon of a data directory one thing."""
+"""The client of the control socket: one request to the daemon of a data directory."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=protocol.BaseResponse)
 
 
 class OperatorError(UserError):
-    """Why a command was not carried out: one sentence with the mend."""
+    """Why a command was not carried out: one sentence that says what to do."""
 
 
 def ask(directory: Path, request: protocol.Request, kind: type[T]) -> T:
@@ -30,25 +30,25 @@ def ask(directory: Path, request: protocol.Request, kind: type[T]) -> T:
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise OperatorError(f"no daemon runs on {directory}; start it with `mats --data-dir {directory}`") from None
     except PermissionError:
-        raise OperatorError(f"the daemon on {directory} belongs to another user; ask as that user") from None
+        raise OperatorError(f"the daemon on {directory} belongs to another user; run this as that user") from None
     except TimeoutError:
         raise OperatorError(
-            f"the daemon on {directory} did not answer within {seconds:g} s, and what was asked may still be done;"
-            " `mats status` and `mats audit` tell"
+            f"the daemon on {directory} did not answer within {seconds:g} s; the command may still be carried"
+            " out, see `mats status` and `mats audit`"
         ) from None
     except (OSError, msgspec.DecodeError) as error:
         raise OperatorError(
-            f"the daemon on {directory} ended the talk ({error}); `mats status` tells whether it still runs"
+            f"the daemon on {directory} closed the connection ({error}); `mats status` shows whether it still runs"
         ) from None
     if isinstance(reply, protocol.RequestRefused):
         raise OperatorError(reply.reason)
     if not isinstance(reply, kind):
-        raise OperatorError(f"the daemon answered with {type(reply).__name__}; restart it, it is of another version")
+        raise OperatorError(f"the daemon answered with {type(reply).__name__}, so it is of another version; restart it")
     return reply
 
 
 def _exchange(directory: Path, line: bytes, seconds: float) -> bytes:
-    """One line there, one line back."""
+    """Send one line, receive one line."""
     with connect(directory, seconds) as connection:
         connection.sendall(line)
         answer = bytearray()

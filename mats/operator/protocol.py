@@ -1,4 +1,4 @@
-"""What can be asked of a running daemon, and what it answers: one JSON line each way over its control socket."""
+"""Requests to a running daemon and its answers: one JSON line each way over its control socket."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -16,7 +16,7 @@ class BaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask", fo
 
 
 class Command(BaseRequest, frozen=True, kw_only=True):
-    """Base of what changes something. It is put on record with its `reason` before it is done."""
+    """Base of what changes something. It is written to the audit with its `reason` before it is carried out."""
 
     reason: str = ""
 
@@ -33,7 +33,7 @@ class BooksRequest(BaseRequest, frozen=True, tag="books"):
 
 
 class ReadBreaksRequest(BaseRequest, frozen=True, kw_only=True, tag="breaks"):
-    """Where books and broker differ, and at most `past` of the differences that ended; answered by `BreakLines`."""
+    """The breaks, and at most `past` of those that ended; answered by `BreakLines`."""
 
     past: int = 0
 
@@ -43,17 +43,17 @@ class EquityRequest(BaseRequest, frozen=True, tag="equity"):
 
 
 class AccountsRequest(BaseRequest, frozen=True, tag="accounts"):
-    """Cash, equity, exposure and results of each account; answered by `AccountViews`."""
+    """Cash, equity, exposure and P&L of each account; answered by `AccountViews`."""
 
 
 class PreviewTransferRequest(BaseRequest, frozen=True, kw_only=True, tag="preview-move"):
-    """What an assignment would make of both books; answered by `Preview`."""
+    """What a transfer would make of both books; answered by `Preview`."""
 
     move: TransferRequest
 
 
 class PreviewReversalRequest(BaseRequest, frozen=True, kw_only=True, tag="preview-reversal"):
-    """What taking an assignment back would make of both books; answered by `Preview`."""
+    """What reversing a transfer would make of both books; answered by `Preview`."""
 
     id: str
 
@@ -61,25 +61,25 @@ class PreviewReversalRequest(BaseRequest, frozen=True, kw_only=True, tag="previe
 class PreviewNettedRequest(BaseRequest, frozen=True, kw_only=True, tag="preview-netted"):
     """What a split or an expiry would make of books that net to zero; answered by `NettedPreview`."""
 
-    wish: NettedAction
+    netted: NettedAction
 
 
 # Commands
 
 
 class ReconcileRequest(Command, frozen=True, tag="reconcile"):
-    """Hold the books against the broker's positions now; answered by `BreakLines` of after the comparison."""
+    """Compare the books with the broker's positions now; answered by `BreakLines` of after the comparison."""
 
 
 class AnswerBreakRequest(Command, frozen=True, kw_only=True, tag="answer-break"):
-    """Say what a break is: a split, a change of symbol, or none of these; answered by `Done`."""
+    """Classify a break: a split, a change of symbol, or none of these; answered by `Done`."""
 
     id: str
     action: Action
 
 
 class HaltRequest(Command, frozen=True, kw_only=True, tag="halt"):
-    """Take no new risk, of one strategy or (empty) of all; it holds over restarts."""
+    """Take no new risk, of one strategy or (empty) of all; it survives restarts."""
 
     strategy: StrategyName = ""
 
@@ -115,13 +115,13 @@ class StartStrategyRequest(Command, frozen=True, kw_only=True, tag="start"):
 
 
 class StopStrategyRequest(Command, frozen=True, kw_only=True, tag="stop"):
-    """Stop a strategy in order; its orders and positions stay."""
+    """Stop a strategy; its orders and positions stay."""
 
     strategy: StrategyName
 
 
 class SetEquityRequest(Command, frozen=True, kw_only=True, tag="set-equity"):
-    """Give a strategy an explicit equity in the base currency; None: its target weight rules again."""
+    """Give a strategy an explicit equity in the base currency; None: its target weight applies again."""
 
     strategy: StrategyName
     amount: Decimal | None
@@ -136,11 +136,11 @@ class TransferQuantityRequest(Command, frozen=True, kw_only=True, tag="move"):
 class BookNettedRequest(Command, frozen=True, kw_only=True, tag="netted"):
     """Book a split or an expiry in books that net to zero; answered by `Done`."""
 
-    wish: NettedAction
+    netted: NettedAction
 
 
 class ReverseTransferRequest(Command, frozen=True, kw_only=True, tag="reverse"):
-    """Take an assignment back; answered by `Done`."""
+    """Reverse a transfer; answered by `Done`."""
 
     id: str
 
@@ -178,7 +178,7 @@ class BaseResponse(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer"
 
 
 class RequestRefused(BaseResponse, frozen=True, kw_only=True, tag="refused"):
-    """It was not done: one sentence that says why, and the mend."""
+    """It was not done: one sentence that says why and what to do."""
 
     reason: str
 
@@ -202,9 +202,9 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
-    """A part that did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all.
+    """What did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all.
 
-    `overcommitted` says by account that its strategies may work with more than it is worth.
+    `overcommitted` has the accounts whose strategies may work with more than the account is worth.
     """
 
     time: Nanos
@@ -243,7 +243,7 @@ class BookLines(BaseResponse, frozen=True, kw_only=True, tag="books"):
 
 
 class BreakLines(BaseResponse, frozen=True, kw_only=True, tag="breaks"):
-    """`open` includes candidates, which one look alone has shown; of `past` the newest come first.
+    """`open` includes candidates, which only one comparison has shown; of `past` the newest come first.
 
     `compared_seconds_ago` is null before the first comparison.
     """
@@ -268,7 +268,7 @@ class EquityLines(BaseResponse, frozen=True, kw_only=True, tag="equity"):
 
 
 class AccountViews(BaseResponse, frozen=True, kw_only=True, tag="accounts"):
-    """Figures are text with the exact decimal, or an object with the `reason` why they are not known."""
+    """Figures are text with the exact decimal, or an object with the `reason` why they are unknown."""
 
     accounts: tuple[AccountView, ...]
 
@@ -281,7 +281,7 @@ class Preview(BaseResponse, frozen=True, kw_only=True, tag="preview"):
 
 
 class TransferDone(BaseResponse, frozen=True, kw_only=True, tag="moved"):
-    """For a machine: what was booked, and the preview that it followed."""
+    """What was booked, and its preview; for `--json`."""
 
     text: str
     preview: Preview
@@ -297,14 +297,14 @@ class HoldingRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Remainder(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it was asked for, and why."""
+    """What was not done as requested, and why."""
 
     what: str
     why: str
 
 
 class Certificate(BaseResponse, frozen=True, kw_only=True, tag="certificate"):
-    """What was cancelled, what was traded to close, what is flat now, what remains and why; orders as they ended."""
+    """Cancelled orders, closing orders as they ended, what is flat now, what remains and why."""
 
     cancelled: tuple[OrderView, ...]
     closing: tuple[OrderView, ...] = ()
@@ -334,7 +334,7 @@ Reply = (
 
 
 def described(command: Command) -> str:
-    """The command as one line of the audit: its name and what it names."""
+    """The command as one line of the audit."""
     fields = msgspec.to_builtins(command)
     fields.pop("reason")
     name = fields.pop("ask")
@@ -343,7 +343,7 @@ def described(command: Command) -> str:
         price = "" if move.price is None else f" at {move.price:f}"
         return f"move {move.quantity:f} {move.instrument} from {move.giver} to {move.taker}{price}"
     if isinstance(command, BookNettedRequest):
-        return f"{command.wish.action.text} in books that net to zero"
+        return f"{command.netted.action.text} in books that net to zero"
     if isinstance(command, CancelOrdersRequest):
         return f"cancel every order of {command.strategy or 'all'}"
     if isinstance(command, AnswerBreakRequest):
@@ -354,7 +354,7 @@ def described(command: Command) -> str:
 
 
 def outcome(answer: BaseResponse) -> str:
-    """What came of a command, as one line of the audit."""
+    """The outcome of a command, as one line of the audit."""
     match answer:
         case Done(text=text):
             return text

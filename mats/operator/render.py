@@ -15,7 +15,7 @@ from mats.store.journal import AuditLine
 
 
 def status(answer: protocol.DaemonStatus) -> RenderableType:
-    """Health first, then the strategies, the orders at work, and every actor."""
+    """Health first, then the strategies, the working orders, and every actor."""
     head = Text.assemble(
         (to_datetime(answer.time).strftime("%Y-%m-%d %H:%M:%S UTC"), "bold"),
         f"   log {_or_unknown(answer.entries)}   ",
@@ -32,8 +32,8 @@ def status(answer: protocol.DaemonStatus) -> RenderableType:
 
 
 def books(answer: protocol.BookLines) -> RenderableType:
-    """One line a book, open ones and flat ones."""
-    names = ("Book", "account", "instrument", ">quantity", ">average cost", ">price", ">realised", ">unrealised",
+    """One line a book, flat ones too."""
+    names = ("Book", "account", "instrument", ">quantity", ">average cost", ">price", ">realized", ">unrealized",
              ">commissions", "currency")  # fmt: skip
     table = _table(*names)
     for book in answer.books:
@@ -53,7 +53,7 @@ def books(answer: protocol.BookLines) -> RenderableType:
 
 
 def breaks(answer: protocol.BreakLines) -> RenderableType:
-    """Each difference with both numbers and what is done about it; `mats breaks show ID` has the proof."""
+    """Each difference with both numbers and what is done about it; `mats breaks show ID` shows the evidence."""
     table = _table("Break", ">age", ">books", ">broker", ">difference", "state", "resolution")
     for found in (*answer.open, *answer.past):
         numbers = (f"{found.expected:f}", f"{found.broker:f}", f"{found.difference:+f}")
@@ -63,7 +63,7 @@ def breaks(answer: protocol.BreakLines) -> RenderableType:
 
 
 def one_break(answer: protocol.BreakLines) -> RenderableType:
-    """Everything about each, with its proof."""
+    """Everything about each, with its evidence."""
     return Text("\n".join(describe(found, answer.time) for found in (*answer.open, *answer.past)))
 
 
@@ -93,7 +93,7 @@ def certificate(answer: protocol.Certificate) -> RenderableType:
 def preview(answer: protocol.Preview) -> RenderableType:
     """Both books before and after, and the broker's total, which stays."""
     made = answer.assignment
-    table = _table("Book", "", ">quantity", ">average cost", ">cost", ">realised")
+    table = _table("Book", "", ">quantity", ">average cost", ">cost", ">realized")
     for before, after in zip(made.before, made.after, strict=True):
         table.add_row(before.strategy, "before", *_figures(before))
         table.add_row("", "after", *_figures(after))
@@ -104,7 +104,7 @@ def preview(answer: protocol.Preview) -> RenderableType:
 
 def netted(answer: protocol.NettedPreview) -> RenderableType:
     """Every holder's book before and after; the broker holds nothing."""
-    table = _table("Book", "", ">quantity", ">average cost", ">cost", ">realised")
+    table = _table("Book", "", ">quantity", ">average cost", ">cost", ">realized")
     for before, after in zip(answer.change.before, answer.change.after, strict=True):
         table.add_row(before.strategy, "before", *_figures(before))
         table.add_row("", "after", *_figures(after))
@@ -114,7 +114,7 @@ def netted(answer: protocol.NettedPreview) -> RenderableType:
 def audit(lines: Iterable[AuditLine]) -> RenderableType:
     table = _table("Time", "who", "what", "why", "outcome")
     for line in lines:
-        table.add_row(iso(line.time), line.who, line.what, line.why, line.outcome or "cut short, or under way")
+        table.add_row(iso(line.time), line.who, line.what, line.why, line.outcome or "interrupted, or in progress")
     return _or_none(table, "no command yet")
 
 
@@ -152,8 +152,8 @@ def _actors(answer: protocol.DaemonStatus) -> Table:
 def _compared(found: int | None, ago: float | None) -> Text:
     if found is None or ago is None:
         return Text("books not compared yet" if found is not None else "books unknown", style="bold yellow")
-    word = Text("books = broker", "bold green") if not found else Text(f"{found} breaks", "bold red")
-    return Text.assemble(word, f" ({ago:.0f} s ago)")
+    verdict = Text("books = broker", "bold green") if not found else Text(f"{found} breaks", "bold red")
+    return Text.assemble(verdict, f" ({ago:.0f} s ago)")
 
 
 def _resolution(found: Break) -> str:
@@ -163,14 +163,14 @@ def _resolution(found: Break) -> str:
         return f"is it {' or '.join(suspect.text for suspect in found.suspects)}? answer with `mats breaks answer`"
     if found.answer is not None:
         return f"being settled as {found.answer.text}"
-    return "waiting for news on its way" if not found.asked else "being booked to Discretionary"
+    return "waiting for pending reports" if not found.asked else "being booked to Discretionary"
 
 
-# Words
+# Formats
 
 
 def _table(*columns: str) -> Table:
-    """A column `>name` is aligned to the right; the first one is headed as a title."""
+    """A column `>name` is aligned to the right; the heading of the first one is a title."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for place, column in enumerate(columns):
         table.add_column(Text(column.removeprefix(">"), style="bold cyan not dim" if not place else "dim"))
@@ -178,9 +178,9 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _or_none(table: Table, word: str) -> Table:
+def _or_none(table: Table, text: str) -> Table:
     if not table.row_count:
-        table.add_row(Text(word, style="dim"))
+        table.add_row(Text(text, style="dim"))
     return table
 
 

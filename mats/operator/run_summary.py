@@ -1,4 +1,4 @@
-"""What a run came to: one object for machines, a few lines for people."""
+"""The summary of a run: totals, positions and results."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -23,7 +23,7 @@ Number = int | float
 
 
 class PositionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One account and instrument: who holds what, and what the broker says. `broker` is null when it did not answer."""
+    """One account and instrument: who holds what, and the broker's position, null when it did not answer."""
 
     account: AccountId
     symbol: InstrumentId
@@ -38,7 +38,7 @@ class PositionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StrategyResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy in an account, in the base currency; null is not known. `realized` is before commissions."""
+    """A strategy in an account, in the base currency; null: unknown. `realized` is before commissions."""
 
     account: AccountId
     strategy: StrategyName
@@ -51,9 +51,9 @@ class StrategyResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals of the data directory, and what this run saw. A figure that could not be had is null, never 0.
+    """Totals of the data directory, and what this run saw. An unknown figure is null, never 0.
 
-    `parked` says by actor why it was taken down, `faults` by strategy why it was never started.
+    `parked` has by actor why it is down, `faults` by strategy why it was never started.
     """
 
     orders: int
@@ -71,13 +71,13 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def position_results(books: Iterable[Book], broker: Iterable[BrokerPosition] | None) -> tuple[PositionResult, ...]:
-    """Every place that a book or the broker knows."""
+    """Every account and instrument that a book or the broker has a position in."""
     held = None if broker is None else {(p.account, p.instrument): p.quantity for p in broker}
     shares: dict[tuple[AccountId, InstrumentId], dict[StrategyName, Decimal]] = {}
     for book in books:
         shares.setdefault((book.account, book.instrument), {})[book.strategy] = book.quantity
-    for place in held or ():
-        shares.setdefault(place, {})
+    for key in held or ():
+        shares.setdefault(key, {})
     return tuple(
         _line(account, symbol, shares[account, symbol], None if held is None else held.get((account, symbol), ZERO))
         for account, symbol in sorted(shares)

@@ -1,4 +1,4 @@
-"""Where a running daemon is reached: a Unix socket in its data directory that only its owner may use."""
+"""The control socket of a daemon: a Unix socket in its data directory that only its owner may use."""
 
 import os
 import socket
@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NAME = "mats.sock"
-LONGEST_PATH = 100
-"""Bytes; a socket's address holds 108 of them with its end (unix(7))."""
-MOST_WAITING = 8
+MAX_PATH_BYTES = 100
+"""A socket's address holds 108 of them with its end (unix(7))."""
+MAX_WAITING = 8
 OWNER_ONLY = 0o600
 
 
 def listen(directory: Path) -> socket.socket:
-    """Take the address. What an ended daemon left there is removed: whoever holds the directory's lock is alone."""
+    """Bind the address. A socket left by an earlier daemon is removed: the holder of the directory's lock is alone."""
     path = directory / NAME
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    os.fchmod(listener.fileno(), OWNER_ONLY)  # before the name exists, so that nobody else ever could connect
+    os.fchmod(listener.fileno(), OWNER_ONLY)  # before the name exists, so that no other user can connect
     with _short(directory) as address:
         listener.bind(address)
     path.chmod(OWNER_ONLY)
-    listener.listen(MOST_WAITING)
+    listener.listen(MAX_WAITING)
     return listener
 
 
@@ -44,7 +44,7 @@ def connect(directory: Path, timeout: float) -> socket.socket:
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The user id of the process at the other end, as the kernel tells it (SO_PEERCRED, unix(7))."""
+    """The user id of the process at the other end, as the kernel reports it (SO_PEERCRED, unix(7))."""
     _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(uid)
 
@@ -53,7 +53,7 @@ def peer_uid(connection: socket.socket) -> int:
 def _short(directory: Path) -> Iterator[str]:
     """The socket's path; through an open descriptor of the directory where it would be too long for an address."""
     path = str(directory / NAME)
-    if len(os.fsencode(path)) <= LONGEST_PATH:
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
         yield path
         return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""From what the actors hold to the lines that an operator reads."""
+"""From the actors' state to the rows that an operator reads."""
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
@@ -11,13 +11,13 @@ Equities = Mapping[StrategyName, Decimal | None]
 
 
 def book_lines(books: Iterable[Book], prices: Mapping[InstrumentId, float]) -> tuple[BookLine, ...]:
-    """Every book by account, strategy and instrument; an open one without a price has no unrealised result."""
+    """Every book by account, strategy and instrument; an open one without a price has no unrealized P&L."""
     return tuple(_book_line(book, prices.get(book.instrument)) for book in sorted(books, key=lambda book: book.key))
 
 
 def _book_line(book: Book, price: float | None) -> BookLine:
     known = None if price is None else exact(price)
-    open_result = Decimal(0) if not book.quantity else None if known is None else unrealized(book, known)
+    unrealized_result = Decimal(0) if not book.quantity else None if known is None else unrealized(book, known)
     return BookLine(
         account=book.account,
         strategy=book.strategy,
@@ -26,7 +26,7 @@ def _book_line(book: Book, price: float | None) -> BookLine:
         average_cost=book.average_cost,
         price=known,
         realized=book.realized,
-        unrealized=open_result,
+        unrealized=unrealized_result,
         commissions=book.commissions,
         currency=book.currency,
     )
@@ -39,7 +39,7 @@ def strategy_lines(
     halts: Mapping[str, str] | None,
     equities: Equities | None,
 ) -> tuple[StrategyStatus, ...]:
-    """The strategy table with what holds now; a halt that could not be asked for says so."""
+    """The strategy table with the state of each strategy; `halt` is `unknown` where the risk manager did not answer."""
     return tuple(
         StrategyStatus(
             name=record.name,

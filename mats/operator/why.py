@@ -35,7 +35,7 @@ class FillStory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """`intent`, `order` and `names` are of an order of ours; `unattributed` says why there is none."""
+    """`intent`, `order` and `names` are of our own order; `unattributed` says why there is none."""
 
     strategy: StrategyName
     intent: OrderIntent | None
@@ -47,18 +47,18 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def story_of(journal: Journal, name: str) -> Story:
-    """The story of an intent, of an execution by its id, or of an assignment. Raises UserError where there is none."""
+    """The story of an intent, of an execution by its id, or of a transfer. Raises UserError where there is none."""
     if journal.order(name) is not None:
         return _of_intent(journal, name)
     booked = journal.find_execution(name)
     if booked is not None:
-        return _of_intent(journal, booked.intent_id) if booked.intent_id else _of_stranger(journal, booked)
+        return _of_intent(journal, booked.intent_id) if booked.intent_id else _of_unattributed(journal, booked)
     legs = journal.assignment(name)
     if legs is not None:
         return Story(strategy=legs[1].strategy, intent=None, order=None, names=(), fills=(), legs=legs)
     raise UserError(
-        f"{name} is no intent, execution or assignment of this journal; `mats status` and the store's `orders` and"
-        " `fills` hold the ids"
+        f"{name} is not an intent, execution or transfer of this journal; `mats status` and the tables `orders` and"
+        " `fills` list the ids"
     )
 
 
@@ -77,8 +77,8 @@ def _of_intent(journal: Journal, intent_id: IntentId) -> Story:
     )
 
 
-def _of_stranger(journal: Journal, booked: FillRecorded | FillCorrected) -> Story:
-    """An execution that no order of ours caused."""
+def _of_unattributed(journal: Journal, booked: FillRecorded | FillCorrected) -> Story:
+    """An execution that none of our orders caused."""
     execution = booked.execution
     entries = journal.entries_of(execution.account, booked.strategy, execution.instrument)
     own = [e for e in entries if not isinstance(e, AdjustmentRecorded) and e.execution.family == execution.family]
@@ -112,19 +112,19 @@ def _fills(
     return tuple(stories)
 
 
-def draw_story(story: Story) -> RenderableType:
+def render_story(story: Story) -> RenderableType:
     """The chain, cause first, each link below what caused it."""
     lines: list[str] = []
     if story.intent is not None and story.order is not None:
         lines += _order_lines(story.intent, story.order, story.names)
     if story.unattributed:
-        lines.append(f"cause      none of ours: {story.unattributed}")
+        lines.append(f"cause      no order of ours: {story.unattributed}")
     for leg in story.legs:
         cost = leg.cost if leg.cost is not None else Decimal(0)
-        back = f", takes {leg.reverses} back" if leg.reverses else ""
+        back = f", reverses {leg.reverses}" if leg.reverses else ""
         lines.append(
             f"{leg.assignment}  {iso(leg.recorded)}  entry {leg.seq}: {leg.strategy} {leg.quantity:+f}"
-            f" {leg.instrument} in {leg.account}, cost {cost:+f}, realised {leg.realized:+f} ({leg.reason}{back})"
+            f" {leg.instrument} in {leg.account}, cost {cost:+f}, realized {leg.realized:+f} ({leg.reason}{back})"
         )
     for fill in story.fills:
         lines += _fill_lines(fill, story.strategy)
@@ -135,7 +135,7 @@ def draw_story(story: Story) -> RenderableType:
 
 def _order_lines(intent: OrderIntent, order: OrderView, names: tuple[Alias, ...]) -> list[str]:
     ticket = intent.ticket
-    price = "".join(f" {word} {p:f}" for word, p in (("limit", ticket.limit_price), ("stop", ticket.stop_price)) if p)
+    price = "".join(f" {name} {p:f}" for name, p in (("limit", ticket.limit_price), ("stop", ticket.stop_price)) if p)
     what = f"{intent.side} {intent.quantity:f} {intent.instrument.id} {ticket.order_type}{price} {ticket.tif}"
     ids = ", ".join(
         f"client {name.client_id} order {name.order_id}" + (f" perm {name.perm_id}" if name.perm_id else "")

@@ -1,4 +1,4 @@
-"""Reports: one HTML page that needs nothing besides itself; pictures as PNG."""
+"""Reports: one self-contained HTML page; charts as PNG."""
 
 from mats.report.pages import PageTable
 from mats.report.sources import stored

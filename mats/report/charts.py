@@ -1,6 +1,6 @@
-"""The charts of a report as Plotly figures: plain dictionaries, whose colours are names of the page's palette.
+"""The charts of a report as Plotly figures: plain dictionaries, whose colors are names of the page's palette.
 
-`$ink`, `$accent` and the like are replaced in the browser: one figure serves a light page, a dark one and paper.
+`$ink`, `$accent` and the like are replaced in the browser: one figure serves the light page, the dark one and print.
 """
 
 import base64
@@ -28,7 +28,7 @@ FEW_MARKS = 200
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A figure, and the sentence that stands for it where it cannot be seen."""
+    """A figure, and its text alternative."""
 
     id: str
     alt: str
@@ -43,7 +43,7 @@ def array(values: npt.NDArray[Any]) -> dict[str, str]:
 
 
 def equity(run: BacktestRun, benchmark: Mapping[str, data.Series]) -> Chart:
-    """Equity and the benchmarks above, how far equity is below its highest underneath."""
+    """Equity and the benchmarks above, the drawdown below."""
     currency, total = run.spec.currency, run.total
     thinned = data.thin(total.time, total.equity)
     below = data.thin(total.time, data.drawdown(total.equity))
@@ -74,18 +74,18 @@ def equity(run: BacktestRun, benchmark: Mapping[str, data.Series]) -> Chart:
 def strategies(run: BacktestRun) -> Chart:
     """What each strategy added, over time."""
     traces = []
-    for colour, (name, curve) in zip(_colours(len(run.by_strategy)), run.by_strategy.items(), strict=True):
+    for color, (name, curve) in zip(_colors(len(run.by_strategy)), run.by_strategy.items(), strict=True):
         result = curve.equity - starting_equity(run, name)
-        traces.append(line(data.thin(curve.time, result), name, colour, f"%{{y:+,.0f}} {run.spec.currency}"))
+        traces.append(line(data.thin(curve.time, result), name, color, f"%{{y:+,.0f}} {run.spec.currency}"))
     layout: Figure = {
         "hovermode": "x unified",
         "xaxis": {"type": "date"},
         "yaxis": {"title": {"text": f"Result, {run.spec.currency}"}, "tickformat": ",.4~s", "zeroline": True},
     }
-    told = ", ".join(f"{name} {value:+,.0f}" for name, value in data.results(run).items())
+    summary = ", ".join(f"{name} {value:+,.0f}" for name, value in data.results(run).items())
     return Chart(
         id="strategies",
-        alt=f"Result of each strategy over time, at the end: {told}.",
+        alt=f"Result of each strategy over time, at the end: {summary}.",
         figure={"data": traces, "layout": layout},
     )
 
@@ -96,10 +96,10 @@ def returns(run: BacktestRun) -> Chart | None:
     moved = days[days != 0]
     if len(moved) < 2 or (found := data.bins(moved)) is None:
         return None
-    still = len(days) - len(moved)
+    unchanged = len(days) - len(moved)
     alt = f"Distribution of {len(moved):,} daily returns, {found.mean:+.3%} on average."
-    told = f"{alt} Equity stood still on {still:,} more days." if still else alt
-    return Chart(id="returns", alt=told, figure=histogram(found, "Daily return", ".1%", "days"))
+    text = f"{alt} Equity did not change on {unchanged:,} more days." if unchanged else alt
+    return Chart(id="returns", alt=text, figure=histogram(found, "Daily return", ".1%", "days"))
 
 
 def trade_results(run: BacktestRun) -> Chart | None:
@@ -113,7 +113,7 @@ def trade_results(run: BacktestRun) -> Chart | None:
 
 
 def costs(rows: Sequence[data.CostRow], currency: Currency) -> Chart:
-    """From the result before costs to what is left."""
+    """From the result before costs to the net result."""
     steps = data.steps(rows)
     total = sum(steps.values())
     bar = {
@@ -131,8 +131,8 @@ def costs(rows: Sequence[data.CostRow], currency: Currency) -> Chart:
         "totals": {"marker": {"color": "$accent"}},
     }
     layout: Figure = {"yaxis": {"title": {"text": currency}, "tickformat": ",.4~s"}, "xaxis": {"type": "category"}}
-    told = ", ".join(f"{name.lower()} {value:+,.0f}" for name, value in steps.items())
-    alt = f"{told}: a result of {total:+,.0f} {currency}."
+    summary = ", ".join(f"{name.lower()} {value:+,.0f}" for name, value in steps.items())
+    alt = f"{summary}: a result of {total:+,.0f} {currency}."
     return Chart(id="costs", alt=alt[0].upper() + alt[1:], figure={"data": [bar], "layout": layout})
 
 
@@ -160,9 +160,9 @@ def exposure(curve: Curve) -> Chart:
     )
 
 
-def prices(bars: BarColumns, marked: data.Markers, instrument: InstrumentId, at: int, most: int) -> Chart:
-    """Price as at most `most` candles, with the trades upon it; number `at` of the page."""
-    folded = data.candles(bars, most)
+def prices(bars: BarColumns, marked: data.Markers, instrument: InstrumentId, number: int, max_candles: int) -> Chart:
+    """Price as at most `max_candles` candles, with the trades on it; chart `number` of the page."""
+    folded = data.candles(bars, max_candles)
     several = f", {folded.bars} bars each" if folded.bars > 1 else ""
     candle = {
         "type": "candlestick",
@@ -178,32 +178,34 @@ def prices(bars: BarColumns, marked: data.Markers, instrument: InstrumentId, at:
         "yaxis": {"title": {"text": "Price"}, "tickformat": ",.6~g"},
     }
     alt = f"Price of {instrument} with {len(marked.net):,} of {marked.of:,} trades marked."
-    return Chart(id=f"price{at}", alt=alt, figure={"data": [candle, *_marks(marked)], "layout": layout}, height=460)
+    return Chart(id=f"price{number}", alt=alt, figure={"data": [candle, *_marks(marked)], "layout": layout}, height=460)
 
 
 def comparison(runs: Mapping[str, BacktestRun]) -> Chart:
     """Growth of several results, each from 100."""
     traces = []
-    for colour, (name, run) in zip(_colours(len(runs)), runs.items(), strict=True):
+    for color, (name, run) in zip(_colors(len(runs)), runs.items(), strict=True):
         grown = run.total.equity / float(run.spec.capital) * 100
-        traces.append(line(data.thin(run.total.time, grown), name, colour, "%{y:,.2f}"))
+        traces.append(line(data.thin(run.total.time, grown), name, color, "%{y:,.2f}"))
     layout: Figure = {
         "hovermode": "x unified",
         "xaxis": {"type": "date"},
         "yaxis": {"title": {"text": "Growth of 100"}, "tickformat": ",.6~g"},
     }
-    told = ", ".join(f"{name} {run.final_equity / float(run.spec.capital) * 100:,.1f}" for name, run in runs.items())
-    return Chart(id="comparison", alt=f"Growth of 100: {told}.", figure={"data": traces, "layout": layout}, height=420)
+    summary = ", ".join(f"{name} {run.final_equity / float(run.spec.capital) * 100:,.1f}" for name, run in runs.items())
+    return Chart(
+        id="comparison", alt=f"Growth of 100: {summary}.", figure={"data": traces, "layout": layout}, height=420
+    )
 
 
-def line(values: data.Series, name: str, colour: str, hover: str, width: float = 1.4, dash: str = "solid") -> Figure:
+def line(values: data.Series, name: str, color: str, hover: str, width: float = 1.4, dash: str = "solid") -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
         "x": array(values.time),
         "y": array(values.value),
-        "line": {"color": colour, "width": width, "dash": dash},
+        "line": {"color": color, "width": width, "dash": dash},
         "hovertemplate": hover,
     }
 
@@ -249,11 +251,11 @@ def histogram(found: data.Bins, title: str, tick: str, counted: str) -> Figure:
 
 
 def _marks(marked: data.Markers) -> list[Figure]:
-    """A thread from entry to exit, coloured by its result; triangles where trades began."""
+    """A line from entry to exit, colored by its result; triangles at entries."""
     traces = []
-    for name, colour, chosen in (("Won", "$gain", marked.net > 0), ("Lost", "$loss", marked.net <= 0)):
+    for name, color, chosen in (("Won", "$gain", marked.net > 0), ("Lost", "$loss", marked.net <= 0)):
         if chosen.any():
-            traces.append(_threads(marked, chosen, name, colour))
+            traces.append(_trade_lines(marked, chosen, name, color))
     for name, symbol, chosen in (
         ("Long entry", "triangle-up", marked.long),
         ("Short entry", "triangle-down", ~marked.long),
@@ -278,7 +280,7 @@ def _marks(marked: data.Markers) -> list[Figure]:
     return traces
 
 
-def _threads(marked: data.Markers, chosen: npt.NDArray[np.bool_], name: str, colour: str) -> Figure:
+def _trade_lines(marked: data.Markers, chosen: npt.NDArray[np.bool_], name: str, color: str) -> Figure:
     gap = np.full(int(chosen.sum()), np.nan)
     times = np.column_stack((marked.entry_time[chosen], marked.exit_time[chosen], gap)).ravel()
     levels = np.column_stack((marked.entry_price[chosen], marked.exit_price[chosen], gap)).ravel()
@@ -289,11 +291,11 @@ def _threads(marked: data.Markers, chosen: npt.NDArray[np.bool_], name: str, col
         "x": array(times),
         "y": array(levels),
         "text": [text for value in marked.net[chosen].tolist() for text in ("", f"{value:+,.2f}", "")],
-        "line": {"color": colour, "width": 1.4},
-        "marker": {"size": 4, "color": colour},
+        "line": {"color": color, "width": 1.4},
+        "marker": {"size": 4, "color": color},
         "hovertemplate": "%{x|%Y-%m-%d %H:%M}: %{y:,.6~g} %{text}",
     }
 
 
-def _colours(count: int) -> list[str]:
+def _colors(count: int) -> list[str]:
     return [SERIES[at % len(SERIES)] for at in range(count)]

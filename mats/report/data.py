@@ -1,4 +1,4 @@
-"""What a report draws, worked out from a result: few enough points to stay fluid, and no colours yet.
+"""The data of a report's charts: few enough points to stay fluid, without colors.
 
 Times are float milliseconds UTC since the epoch, as browsers count them; amounts are in the result's base currency.
 """
@@ -30,7 +30,7 @@ class Series(msgspec.Struct, frozen=True, eq=False):
 
 
 class Candles(msgspec.Struct, frozen=True, eq=False):
-    """Bars folded together, `bars` of the source to each at most."""
+    """Aggregated bars, at most `bars` of the source in each."""
 
     time: Floats
     open: Floats
@@ -69,7 +69,7 @@ class Markers(msgspec.Struct, frozen=True, eq=False):
 
 
 class CostRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How a result came to be: trading before costs, what was charged and paid, and what is left."""
+    """A result by source: trading before costs, costs, dividends, and the net result."""
 
     strategy: StrategyName
     trading: float
@@ -84,7 +84,7 @@ def milliseconds(time: Instants) -> Floats:
 
 
 def thin(time: Instants, value: Floats, points: int = LINE_POINTS) -> Series:
-    """At most about `points` points: of each stretch the first, the lowest, the highest and the last."""
+    """At most about `points` points: of each block the first, the lowest, the highest and the last."""
     size = len(time)
     if size <= points:
         return Series(milliseconds(time), np.asarray(value, dtype=np.float64))
@@ -98,7 +98,7 @@ def thin(time: Instants, value: Floats, points: int = LINE_POINTS) -> Series:
 
 
 def candles(bars: BarColumns, most: int = CANDLES) -> Candles:
-    """The bars, folded so that there are at most `most`."""
+    """The bars, aggregated so that there are at most `most`."""
     width = max(1, -(-len(bars) // most))
     at = np.arange(0, len(bars), width)
     last = np.minimum(at + width, len(bars)) - 1
@@ -145,7 +145,7 @@ def monthly_returns(curve: Curve, capital: float) -> tuple[MonthlyReturns, ...]:
 
 
 def bins(values: Floats | Sequence[float], most: int = 60) -> Bins | None:
-    """A histogram with as many bins as the values deserve, one of them beginning at 0; None without values."""
+    """A histogram with a number of bins chosen for the values, one of them starting at 0; None without values."""
     numbers = np.asarray(values, dtype=np.float64)
     if not len(numbers):
         return None
@@ -158,7 +158,7 @@ def bins(values: Floats | Sequence[float], most: int = 60) -> Bins | None:
 
 
 def markers(trades: Sequence[Trade], most: int = MARKED_TRADES) -> Markers:
-    """Where trades began and ended; of more than `most` those with the largest results, in order of time."""
+    """Entries and exits of trades; of more than `most` those with the largest results, in order of time."""
     nets = np.array([net(trade) for trade in trades], dtype=np.float64)
     kept = np.sort(np.argsort(-np.abs(nets), kind="stable")[:most])
     chosen = [trades[at] for at in kept]
@@ -174,7 +174,7 @@ def markers(trades: Sequence[Trade], most: int = MARKED_TRADES) -> Markers:
 
 
 def costs(run: BacktestRun) -> tuple[CostRow, ...]:
-    """Each strategy's result, taken apart; what is not in the base currency is in `trading`."""
+    """Each strategy's result by source; what is not in the base currency is in `trading`."""
     base = run.spec.currency
     charged: dict[tuple[StrategyName, str], float] = {}
     for fill in run.fills:
@@ -189,7 +189,7 @@ def costs(run: BacktestRun) -> tuple[CostRow, ...]:
 
 
 def steps(rows: Sequence[CostRow]) -> dict[str, float]:
-    """From the result of trading to what is left: trading and commissions always, the others where there are any."""
+    """From the trading result to the net result: trading and commissions always, the others where there are any."""
     sums = {
         "Trading before costs": sum(row.trading for row in rows),
         "Dividends": sum(row.dividends for row in rows),

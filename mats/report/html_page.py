@@ -1,4 +1,4 @@
-"""A report: one HTML page that needs nothing besides itself, with charts that can be zoomed and hovered."""
+"""A report: one self-contained HTML page, with interactive charts."""
 
 import re
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def render(template: str, drawn: Sequence[Chart], made: Nanos, **content: object
         js=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
         plotly=Markup(re.sub(r"</(script)", r"<\\/\1", get_plotlyjs())),
         figures=Markup(figures),
-        footer=f"Made by MATS on {minute(made)} UTC. Simulated results are no promise of future ones.",
+        footer=f"Made by MATS on {minute(made)} UTC. Simulated results do not predict future ones.",
         **content,
     )
 

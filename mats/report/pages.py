@@ -1,4 +1,4 @@
-"""The pages of a report before they are HTML: for each result its cards, tables and charts, in words."""
+"""The pages of a report before they are HTML: for each result its cards, tables and charts, as text."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -7,7 +7,7 @@ import msgspec
 
 from mats.backtest.engine import BacktestRun
 from mats.backtest.result import Figure, TableRow, Value
-from mats.backtest.result import formatting as words
+from mats.backtest.result import formatting as fmt
 from mats.backtest.result.metrics import net
 from mats.ledger.books import Trade
 from mats.model import InstrumentId, StrategyName
@@ -18,34 +18,34 @@ from mats.report.charts import Chart
 Metrics = Mapping[str, float | None]
 
 EXTREMES = 5
-"""So many of the best trades are listed, and of the worst."""
+"""How many of the best trades are listed, and of the worst."""
 SHOWN_INSTRUMENTS = 24
-"""Prices of more instruments would make the page heavy; those with most trades are shown."""
+"""Prices of more instruments would make the page heavy; those with the most trades are shown."""
 
 FIGURES = (
-    Figure("total_return", "Total return", words.percent, True),
-    Figure("cagr", "Return a year", words.percent, True),
-    Figure("volatility", "Volatility a year", words.percent),
-    Figure("sharpe", "Sharpe ratio", words.ratio),
-    Figure("sortino", "Sortino ratio", words.ratio),
-    Figure("calmar", "Calmar ratio", words.ratio),
-    Figure("max_drawdown", "Largest drawdown", words.percent),
-    Figure("max_drawdown_days", "Longest drawdown", words.days),
-    Figure("exposure", "Exposure", words.share),
-    Figure("turnover", "Turnover a year", words.ratio),
-    Figure("trades", "Trades", words.whole),
-    Figure("hit_rate", "Trades won", words.share),
-    Figure("profit_factor", "Profit factor", words.ratio),
-    Figure("costs", "Costs", words.amount),
-    Figure("benchmark_return", "Benchmark's return", words.percent, True),
-    Figure("alpha", "Alpha a year", words.percent, True),
-    Figure("beta", "Beta", words.ratio),
+    Figure("total_return", "Total return", fmt.percent, True),
+    Figure("cagr", "Return a year", fmt.percent, True),
+    Figure("volatility", "Volatility a year", fmt.percent),
+    Figure("sharpe", "Sharpe ratio", fmt.ratio),
+    Figure("sortino", "Sortino ratio", fmt.ratio),
+    Figure("calmar", "Calmar ratio", fmt.ratio),
+    Figure("max_drawdown", "Largest drawdown", fmt.percent),
+    Figure("max_drawdown_days", "Longest drawdown", fmt.days),
+    Figure("exposure", "Exposure", fmt.share),
+    Figure("turnover", "Turnover a year", fmt.ratio),
+    Figure("trades", "Trades", fmt.whole),
+    Figure("hit_rate", "Trades won", fmt.share),
+    Figure("profit_factor", "Profit factor", fmt.ratio),
+    Figure("costs", "Costs", fmt.amount),
+    Figure("benchmark_return", "Benchmark's return", fmt.percent, True),
+    Figure("alpha", "Alpha a year", fmt.percent, True),
+    Figure("beta", "Beta", fmt.ratio),
 )
 CARDS = ("total_return", "cagr", "sharpe", "sortino", "max_drawdown", "hit_rate", "trades")
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A result and what belongs to it: metrics in total and by strategy, prices as far as they are at hand."""
+    """A result with its metrics in total and by strategy, and prices where available."""
 
     name: str
     run: BacktestRun
@@ -128,7 +128,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def page(result: Reported, at: int) -> Page:
-    """The page of the report's result number `at`; ids of its charts are unlike those of every other page."""
+    """The page of the report's result number `at`; ids of its charts are unique in the report."""
     run, capital = result.run, float(result.run.spec.capital)
     rows = data.costs(run)
     lines = {name: data.thin(*series) for name, series in result.benchmarks.items()}
@@ -154,14 +154,12 @@ def page(result: Reported, at: int) -> Page:
         trades=tuple(_trade_line(trade) for trade in extremes(run.trades)),
         facts=(*_facts(run), *result.facts),
     )
-    return _with_ids(made, at)
+    return _with_unique_ids(made, at)
 
 
 def compare(results: Sequence[Reported]) -> PageTable:
     """The results side by side: a column for each."""
-    return PageTable(
-        tuple(result.name for result in results), words.table(FIGURES, [result.total for result in results])
-    )
+    return PageTable(tuple(result.name for result in results), fmt.table(FIGURES, [result.total for result in results]))
 
 
 def extremes(trades: Sequence[Trade], most: int = EXTREMES) -> tuple[Trade, ...]:
@@ -170,7 +168,7 @@ def extremes(trades: Sequence[Trade], most: int = EXTREMES) -> tuple[Trade, ...]
     return tuple(ranked if len(ranked) <= 2 * most else (*ranked[:most], *ranked[-most:]))
 
 
-def _with_ids(made: Page, at: int) -> Page:
+def _with_unique_ids(made: Page, at: int) -> Page:
     def own(chart: Chart) -> Chart:
         return msgspec.structs.replace(chart, id=f"{chart.id}-{at}")
 
@@ -187,26 +185,26 @@ def _with_ids(made: Page, at: int) -> Page:
 
 def _subtitle(run: BacktestRun) -> str:
     names = ", ".join(record.name for record in run.spec.strategies)
-    return f"{names} · {words.day(run.spec.start)} to {words.day(run.spec.end)} · {run.bars:,} bars"
+    return f"{names} · {fmt.day(run.spec.start)} to {fmt.day(run.spec.end)} · {run.bars:,} bars"
 
 
 def _cards(result: Reported) -> tuple[Card, ...]:
-    """Final equity, then the figures that people look for first."""
+    """Final equity, then the most important figures."""
     kinds = {figure.key: figure for figure in FIGURES}
     shown = [kinds[key] for key in CARDS if key in result.total]
-    final = Card("Final equity", words.value(result.run.final_equity, words.amount), False, result.run.spec.currency)
-    return (final, *(Card(k.label, words.value(result.total[k.key], k.write), k.signed) for k in shown))
+    final = Card("Final equity", fmt.value(result.run.final_equity, fmt.amount), False, result.run.spec.currency)
+    return (final, *(Card(k.label, fmt.value(result.total[k.key], k.write), k.signed) for k in shown))
 
 
 def _month(row: data.MonthlyReturns) -> Month:
-    return Month(row.year, tuple(words.month(value) for value in row.months), words.month(row.total))
+    return Month(row.year, tuple(fmt.month(value) for value in row.months), fmt.month(row.total))
 
 
 def _strategies(result: Reported) -> PageTable:
     """The figures of the account, and of each strategy where there are several."""
     several = result.by_strategy if len(result.by_strategy) > 1 else {}
     columns = {**several, "Account": result.total}
-    return PageTable(tuple(columns), words.table(FIGURES, list(columns.values())))
+    return PageTable(tuple(columns), fmt.table(FIGURES, list(columns.values())))
 
 
 def _prices(result: Reported) -> tuple[Price, ...]:
@@ -221,9 +219,9 @@ def _prices(result: Reported) -> tuple[Price, ...]:
 
 
 def _prices_note(run: BacktestRun, shown: Sequence[Price]) -> str:
-    told = "Threads lead from entry to exit; of very many trades those with the largest results are marked."
+    note = "Lines lead from entry to exit; of very many trades those with the largest results are marked."
     traded = {trade.instrument for trade in run.trades}
-    return f"{told} The {len(shown)} busiest of {len(traded)} instruments." if len(traded) > len(shown) else told
+    return f"{note} The {len(shown)} busiest of {len(traded)} instruments." if len(traded) > len(shown) else note
 
 
 def _cost_rows(rows: Sequence[data.CostRow]) -> tuple[TableRow, ...]:
@@ -233,7 +231,7 @@ def _cost_rows(rows: Sequence[data.CostRow]) -> tuple[TableRow, ...]:
     lines = [(row.strategy, cells(row), False) for row in rows]
     lines.append(("All", tuple(sum(column) for column in zip(*(line[1] for line in lines), strict=True)), True))
     return tuple(
-        TableRow(label=name, values=tuple(words.value(cell, words.amount) for cell in numbers), sum=is_sum)
+        TableRow(label=name, values=tuple(fmt.value(cell, fmt.amount) for cell in numbers), sum=is_sum)
         for name, numbers, is_sum in lines
     )
 
@@ -244,11 +242,11 @@ def _trade_line(trade: Trade) -> TradeLine:
         instrument=trade.instrument,
         side="Long" if trade.side.sign > 0 else "Short",
         quantity=f"{trade.quantity:,f}",
-        entered=words.minute(trade.entry_time),
+        entered=fmt.minute(trade.entry_time),
         entry=f"{trade.entry_price:,f}",
-        left=words.minute(trade.exit_time),
+        left=fmt.minute(trade.exit_time),
         exit=f"{trade.exit_price:,f}",
-        net=words.value(net(trade), words.amount),
+        net=fmt.value(net(trade), fmt.amount),
     )
 
 
@@ -267,8 +265,8 @@ def _facts(run: BacktestRun) -> tuple[tuple[str, str], ...]:
     ]
     return (
         *strategies,
-        ("Period", f"{words.minute(spec.start)} to {words.minute(spec.end)} UTC, bars of {spec.bar_seconds:,} s"),
-        ("Capital", words.currency_amount(float(spec.capital), spec.currency)),
+        ("Period", f"{fmt.minute(spec.start)} to {fmt.minute(spec.end)} UTC, bars of {spec.bar_seconds:,} s"),
+        ("Capital", fmt.currency_amount(float(spec.capital), spec.currency)),
         ("Simulated market", models),
         ("Seed", str(spec.seed)),
     )

@@ -1,4 +1,4 @@
-"""The charts of a report as PNG files, for where a page cannot go. Drawn by matplotlib, without a screen."""
+"""The charts of a report as PNG files, drawn by matplotlib without a display."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,8 +63,8 @@ def _equity(result: Reported) -> Figure:
     below = data.thin(run.total.time, data.drawdown(run.total.equity))
     lower.fill_between(_dates(below.time), below.value, color=LOSS, alpha=0.2, linewidth=0)
     lower.plot(_dates(below.time), below.value, color=LOSS, linewidth=0.8)
-    dress(upper, result.name, f"Equity, {run.spec.currency}")
-    dress(lower, "", "Drawdown")
+    style_axes(upper, result.name, f"Equity, {run.spec.currency}")
+    style_axes(lower, "", "Drawdown")
     upper.yaxis.set_major_formatter(_thousands())
     lower.yaxis.set_major_formatter(PercentFormatter(1))
     upper.legend(frameon=False, loc="upper left")
@@ -85,7 +85,7 @@ def _months(run: BacktestRun) -> Figure:
     for (y, x), share in np.ndenumerate(cells):
         if np.isfinite(share):
             axes.text(x, y, f"{share:.1%}", ha="center", va="center", fontsize=9, color=INK)
-    dress(axes, "Monthly returns", "")
+    style_axes(axes, "Monthly returns", "")
     axes.grid(visible=False)
     return figure
 
@@ -99,12 +99,12 @@ def _histogram(found: data.Bins | None, label: str, form: FuncFormatter | Percen
         axes.axvline(found.mean, color=INK, linewidth=1, linestyle=":")
     axes.xaxis.set_major_formatter(form)
     axes.set_xlabel(label, color=SOFT)
-    dress(axes, "", "Count")
+    style_axes(axes, "", "Count")
     return figure
 
 
 def _costs(run: BacktestRun) -> Figure:
-    """From the result before costs to what is left, each step on top of the ones before."""
+    """From the result before costs to the net result, each step on top of the previous ones."""
     steps = data.steps(data.costs(run))
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
@@ -117,7 +117,7 @@ def _costs(run: BacktestRun) -> Figure:
     axes.annotate(f"{level:+,.0f}", (len(steps), max(level, 0)), ha="center", va="bottom", fontsize=9, color=INK)
     axes.set_xticks(range(len(steps) + 1), [*steps, "Result"])
     axes.yaxis.set_major_formatter(_thousands())
-    dress(axes, "Where the result comes from", run.spec.currency)
+    style_axes(axes, "Where the result comes from", run.spec.currency)
     return figure
 
 
@@ -129,7 +129,7 @@ def _exposure(run: BacktestRun) -> Figure:
     axes.plot(_dates(net.time), net.value, color=ACCENT, linewidth=1, label="Net")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(frameon=False, loc="upper left")
-    dress(axes, "Exposure", "Share of equity")
+    style_axes(axes, "Exposure", "Share of equity")
     _date_axis(axes)
     return figure
 
@@ -140,20 +140,18 @@ def _price(bars: BarColumns, trades: list[Trade]) -> Figure:
     line = data.thin(bars.end, bars.close)
     axes.plot(_dates(line.time), line.value, color=QUIET, linewidth=0.9)
     marked = data.markers(trades)
-    for chosen, colour in ((marked.net > 0, GAIN), (marked.net <= 0, LOSS)):
+    for chosen, color in ((marked.net > 0, GAIN), (marked.net <= 0, LOSS)):
         times = np.vstack((_dates(marked.entry_time[chosen]), _dates(marked.exit_time[chosen])))
-        axes.plot(
-            times, np.vstack((marked.entry_price[chosen], marked.exit_price[chosen])), color=colour, linewidth=1.2
-        )
+        axes.plot(times, np.vstack((marked.entry_price[chosen], marked.exit_price[chosen])), color=color, linewidth=1.2)
     for chosen, symbol in ((marked.long, "^"), (~marked.long, "v")):
         times, level = _dates(marked.entry_time[chosen]), marked.entry_price[chosen]
         axes.plot(times, level, symbol, color=ACCENT, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
-    dress(axes, f"{bars.instrument}, {len(marked.net):,} of {marked.of:,} trades", "Price")
+    style_axes(axes, f"{bars.instrument}, {len(marked.net):,} of {marked.of:,} trades", "Price")
     _date_axis(axes)
     return figure
 
 
-def dress(axes: Axes, title: str, label: str) -> None:
+def style_axes(axes: Axes, title: str, label: str) -> None:
     axes.set_title(title, loc="left", color=INK, fontweight="bold")
     axes.set_ylabel(label, color=SOFT)
     axes.tick_params(colors=SOFT, length=0)

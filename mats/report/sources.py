@@ -1,4 +1,4 @@
-"""What a report is made of: a stored result, and its bars where they are still those of the run."""
+"""What a report is made of: a stored result, and its bars if they have not changed since the run."""
 
 from mats.backtest import data_for
 from mats.backtest.result import (
@@ -18,14 +18,14 @@ from mats.report.pages import Reported
 
 
 def stored(uri: str, name: str) -> Reported:
-    """A stored result with everything that can be shown of it. Raises ResultError where there is none."""
+    """A stored result with all that can be shown of it. Raises ResultError where there is none."""
     result = load_result(uri, name)
     try:
         data: BarData | None = data_for(result.record.spec, result.record.source, uri)
     except (UserError, StrategyError) as error:
-        return _reported(result, None, f"not shown, the bars cannot be read: {error}")
+        return _reported(result, None, f"not shown: the bars cannot be read: {error}")
     if data is not None and data_fingerprints(data) != result.record.data:
-        return _reported(result, None, "not shown, the bars have changed since the run")
+        return _reported(result, None, "not shown: the bars have changed since the run")
     return _reported(result, data, "")
 
 
@@ -41,27 +41,29 @@ def _reported(result: BacktestResult, data: BarData | None, missing: str) -> Rep
         total=record.total.figures(),
         by_strategy={name: metrics.figures() for name, metrics in record.by_strategy.items()},
         prices={name: data.bars[name].between(start, end) for name in shown} if data is not None else {},
-        benchmarks={benchmark.name: _worth(benchmark, run.total.time, float(record.spec.capital))} if benchmark else {},
+        benchmarks={benchmark.name: _benchmark_values(benchmark, run.total.time, float(record.spec.capital))}
+        if benchmark
+        else {},
         facts=facts(record) + ((("Prices", missing),) if missing else ()),
     )
 
 
 def facts(record: Record) -> tuple[tuple[str, str], ...]:
-    """When and by which code."""
+    """Provenance: time, data, code."""
     files = ", ".join(f"{name} {digest}" for name, digest in record.code.files.items())
-    denied = ", ".join(f"{reason} ({count:,})" for reason, count in record.denied.items())
+    rejected = ", ".join(f"{reason} ({count:,})" for reason, count in record.denied.items())
     return (
         ("Run on", f"{minute(record.created)} UTC"),
         ("Data", record.source.place),
         ("Data fingerprint", record.data_fingerprint),
         ("Code", f"mats {record.code.package} {record.code.commit}".strip()),
         ("Strategy files", files),
-        *([("Orders denied", denied)] if denied else []),
+        *([("Orders rejected", rejected)] if rejected else []),
     )
 
 
 def _benchmark(record: Record, data: BarData, traded: list[InstrumentId]) -> Benchmark | None:
-    """The one of the record, where it is made of these bars."""
+    """The recorded benchmark, if these bars reproduce it."""
     held, _, _ = record.benchmark.partition(" held")
     if held in data.bars:
         return hold(data, held, record.spec.start)
@@ -70,5 +72,5 @@ def _benchmark(record: Record, data: BarData, traded: list[InstrumentId]) -> Ben
     return found if found is not None and found.name == record.benchmark else None
 
 
-def _worth(benchmark: Benchmark, times: Instants, capital: float) -> tuple[Instants, Floats]:
+def _benchmark_values(benchmark: Benchmark, times: Instants, capital: float) -> tuple[Instants, Floats]:
     return times, benchmark.at(times) * capital

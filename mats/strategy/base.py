@@ -1,4 +1,4 @@
-"""The class that strategy authors subclass. A strategy holds no thread, no socket, no file: it reacts and asks."""
+"""The class that strategy authors subclass. It has no thread, socket or file: it handles events."""
 
 import math
 from typing import Any, ClassVar
@@ -34,7 +34,7 @@ class Strategy:
     """Base of all strategies: override the `on_*` hooks you need and call `signal` or `self.broker`.
 
     The same class runs live, on the paper gateway and in a backtest. Hooks are called one at a time and must return
-    promptly; an exception out of a hook stops this strategy only, which is then restarted or parked.
+    promptly; an exception raised by a hook stops this strategy only, which is then restarted or parked.
     The four settings below may also be parameters: a field of the same name in `Params` takes precedence.
     """
 
@@ -48,12 +48,12 @@ class Strategy:
     warmup: int = 0
     """Bars of history per instrument that are loaded before `on_start`; there may be fewer where data begins."""
     history_length: int = 1000
-    """Bars per instrument that `history` keeps; the oldest are forgotten."""
+    """Bars per instrument that `history` keeps; older ones are dropped."""
 
     SETTINGS: ClassVar[tuple[str, ...]] = ("bar_seconds", "ticks", "warmup", "history_length")
 
     def __init__(self, context: StrategyContext, params: Any) -> None:
-        """Made by the runner. Authors set their own state up in `on_start`."""
+        """Created by the runner. Authors initialize their own state in `on_start`."""
         self._context = context
         self.name = context.name
         self.params = params
@@ -86,9 +86,9 @@ class Strategy:
         """Called with each own fill, after it has been booked: positions already contain it."""
 
     def on_order_status(self, order: OrderView) -> None:
-        """Called when an own order changes state, also when it was denied before it was sent (`order.note`).
+        """Called when an own order changes state, also when it was rejected before it was sent (`order.note`).
 
-        Unless overridden it lets a target of `signals` whose order was refused be asked for again at the next bar.
+        Unless overridden, a target of `signals` whose order was rejected is signaled again at the next bar.
         """
         if order.state is OrderState.REJECTED:
             self._targets.pop(order.instrument, None)
@@ -97,32 +97,32 @@ class Strategy:
         """Called when a timer of `schedule` or `every` is due, before the bar that ends at that instant."""
 
     def on_stop(self) -> None:
-        """Called once at an orderly stop; orders and positions are left as they are unless you act."""
+        """Called once at an orderly stop; orders and positions stay as they are unless you act."""
 
-    # What a strategy may declare in place of doing it bar by bar
+    # Vectorized indicators and signals
 
     def indicators(self, frame: pd.DataFrame) -> Columns:
         """Indicators by name over a whole frame of bars (open, high, low, close, volume), one number for each row.
 
-        They must be causal: a row may depend on itself and on rows before it, and on nothing else. `indicator` reads
+        They must be causal: a row may depend only on itself and earlier rows. `indicator` reads
         them at the newest bar. A backtest calls this once for each instrument, from its first warm-up bar on; live it
         is called over the kept history at each bar. Both agree exactly where an indicator looks back over no more than
-        `history_length` bars, or that many have not passed yet; one that never forgets differs by what it still holds
-        of older bars.
+        `history_length` bars, or that many have not passed yet; one with infinite memory differs by the
+        weight of older bars.
         """
         return {}
 
     def signals(self, frame: pd.DataFrame) -> npt.ArrayLike:
-        """Target strengths over a whole frame of bars, one for each row; NaN leaves things as they are. Causal too.
+        """Target strengths over a whole frame of bars, one for each row; NaN keeps the last target. Causal too.
 
-        A strategy with `signals` and without `on_bar` asks for a target when it changes, and for nothing in between.
+        A strategy with `signals` and without `on_bar` signals a target when it changes.
         """
         return np.full(len(frame), np.nan)
 
-    # What a strategy can do
+    # Actions
 
     def follow(self, instrument: InstrumentId, target: float) -> None:
-        """Ask for a target that differs from the one last asked for; NaN asks for nothing."""
+        """Signal a target that differs from the last one signaled; NaN signals nothing."""
         if target == target and target != self._targets.get(instrument):
             self._targets[instrument] = target
             self.signal(instrument, target)
@@ -136,7 +136,7 @@ class Strategy:
     ) -> IntentId:
         """Ask to hold `strength` of the strategy's equity in `instrument`: 1 all of it long, -1 short, 0 flat.
 
-        The risk manager works out the difference to what is held and on its way, and trades that by `ticket`
+        The risk manager trades the difference to the position and working orders by `ticket`
         (a market order unless given). Returns the id of the order that may follow.
         """
         self._context.require(instrument)
@@ -172,7 +172,7 @@ class Strategy:
 
     def _window(self, instrument: InstrumentId, n: int | None) -> BarWindow:
         if n is not None and n < 0:
-            raise StrategyError(f"strategy {self.name}: history of {n} bars was asked for; give 0 or more")
+            raise StrategyError(f"strategy {self.name}: history of {n} bars was requested; give 0 or more")
         return self._context.window(instrument)
 
     def quote(self, instrument: InstrumentId) -> Quote | None:
@@ -189,7 +189,7 @@ class Strategy:
         self._context.timers.add(name, every(seconds=seconds, minutes=minutes, hours=hours))
 
     def unschedule(self, name: str) -> None:
-        """Forget timer `name`."""
+        """Remove timer `name`."""
         self._context.timers.remove(name)
 
     def log(self, text: str, level: LogLevel = "info") -> None:

@@ -1,4 +1,4 @@
-"""The broker as a strategy sees it: its own orders, its own positions, its own equity."""
+"""The broker as a strategy sees it: its own orders, positions and equity."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from mats.strategy.tickets import Price, order_price
 
 
 class Broker:
-    """A strategy's way to the market. Requests return at once; what became of them comes to `on_order_status`."""
+    """A strategy's access to the market. Requests return at once; their outcome comes to `on_order_status`."""
 
     def __init__(self, context: StrategyContext) -> None:
         self._context = context
@@ -37,7 +37,7 @@ class Broker:
         quantity: Decimal | int | None = None,
         reason: str = "",
     ) -> IntentId:
-        """Ask for an order of `quantity` units, or of `size` as a fraction of the strategy's equity (0.5 = half).
+        """Request an order of `quantity` units, or of `size` as a fraction of the strategy's equity (0.5 = half).
 
         The risk manager checks it, and rounds a size down to whole lots. Returns the id under which the order appears
         in `orders()`, `on_order_status` and `on_fill`. Raises StrategyError when not exactly one positive, finite
@@ -49,7 +49,7 @@ class Broker:
         if (size is None) == (units is None) or amount is None or not math.isfinite(amount) or amount <= 0:
             raise StrategyError(
                 f"strategy {self._context.name}: an order for {instrument} with size={size} and quantity={quantity} "
-                "is not defined; give exactly one of the two, greater than 0"
+                "is invalid; give exactly one of the two, greater than 0"
             )
         request = OrderRequest(
             intent_id=self._context.host.mint(),
@@ -66,12 +66,12 @@ class Broker:
         return request.intent_id
 
     def cancel(self, intent_id: IntentId) -> None:
-        """Ask for the cancel of one order; it may still fill before the cancel arrives."""
+        """Request the cancel of one order; it may still fill before the cancel arrives."""
         name, now = self._context.name, self._context.now
         self._context.host.cancel(CancelRequest(intent_id=intent_id, strategy=name, time=now))
 
     def cancel_all(self, instrument: InstrumentId | None = None) -> None:
-        """Ask for the cancel of all own working orders, or of those on one instrument."""
+        """Request the cancel of all own working orders, or of those on one instrument."""
         for intent_id, order in list(self.orders().items()):
             if instrument is None or order.instrument == instrument:
                 self.cancel(intent_id)
@@ -84,7 +84,7 @@ class Broker:
         limit_price: Price | None = None,
         stop_price: Price | None = None,
     ) -> None:
-        """Ask for another total quantity or other prices of a working order; what is not given stays as it is."""
+        """Request another total quantity or other prices of a working order; what is not given stays as it is."""
         if quantity is None and limit_price is None and stop_price is None:
             raise StrategyError(
                 f"strategy {self._context.name}: modify({intent_id!r}) changes nothing; "
@@ -113,5 +113,5 @@ class Broker:
         return self._context.host.positions()
 
     def orders(self) -> Mapping[IntentId, OrderView]:
-        """The strategy's own orders that can still fill, by intent id, in the order of their making."""
+        """The strategy's own orders that can still fill, by intent id, in the order of their creation."""
         return self._context.host.working_orders()

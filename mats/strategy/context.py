@@ -1,4 +1,4 @@
-"""What a running strategy knows: its name, its host, the time, its rolling history, the last quotes, its timers."""
+"""The context of a running strategy: name, host, time, history, quotes, timers."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,10 @@ from mats.strategy.vectorized import Indicators
 
 
 class StrategyContext:
-    """The surroundings of one strategy. The runner moves them forward; the strategy and its broker read them.
+    """The runner updates it; the strategy and its broker read it.
 
-    `time` is strategy time, None while nothing has told it. `windows` are the bars that may be looked back at,
-    `indicators` what was declared of them; both are set before the strategy starts.
+    `time` is strategy time, None before the first event. `windows` is the history of bars, `indicators` follow from
+    it; both are set before the strategy starts.
     """
 
     indicators: Indicators
@@ -37,7 +37,7 @@ class StrategyContext:
         self.time = instant if self.time is None else max(self.time, instant)
 
     def restart_time(self) -> None:
-        """Forget the time that a clock told before there was data; timers count anew."""
+        """Discard the clock's time from before there was data; timers restart."""
         self.time = None
         self.timers.restart()
 

@@ -1,4 +1,4 @@
-"""The completed bars that a strategy may look back at."""
+"""The history of completed bars that a strategy reads."""
 
 from collections import deque
 from typing import Protocol

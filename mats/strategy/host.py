@@ -1,4 +1,4 @@
-"""The seam between a strategy and whatever runs it: the strategy actor, a backtest, a test."""
+"""The interface between a strategy and what runs it: the strategy actor, a backtest, a test."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -30,19 +30,19 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StrategyHost(Protocol):
-    """What a strategy may ask of its surroundings. No method waits; requests are answered by later callbacks."""
+    """The services of a strategy's host. No method waits; requests are answered by later callbacks."""
 
     def submit(self, signal: Signal) -> None:
-        """Hand a signal to the risk manager."""
+        """Send a signal to the risk manager."""
 
     def place(self, request: OrderRequest) -> None:
-        """Hand an explicit order to the risk manager."""
+        """Send an order request to the risk manager."""
 
     def cancel(self, request: CancelRequest) -> None:
         """Ask the order manager to cancel one order."""
 
     def modify(self, modification: OrderModification) -> None:
-        """Ask for a change of one working order."""
+        """Request a change of one working order."""
 
     def equity(self) -> Decimal | None:
         """The strategy's own equity in the account's base currency; None while it is not known."""
@@ -57,10 +57,10 @@ class StrategyHost(Protocol):
         """The strategy's own orders that are not final."""
 
     def now(self) -> Nanos:
-        """The host's clock, the one that the runner's `clock` is told; in a replay it may be years past the data."""
+        """The host's clock, the same that the runner's `clock` gets; in a replay it may be years past the data."""
 
     def mint(self) -> IntentId:
-        """A new intent id, never given before."""
+        """A new intent id, never used before."""
 
     def log(self, level: LogLevel, text: str) -> None:
         """Write one line to the log, under the strategy's name."""

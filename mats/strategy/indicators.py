@@ -1,6 +1,6 @@
-"""Streaming indicators: each value depends on what was put in before it, and on nothing else.
+"""Streaming indicators: each value depends only on the inputs so far.
 
-`update` takes the next value and returns the indicator, or None until it has seen enough; `value` is the last result.
+`update` takes the next value and returns the indicator, or None until there are enough; `value` is the last result.
 """
 
 import math
@@ -14,7 +14,7 @@ from mats.model import Bar
 
 
 class Ema:
-    """Exponential moving average, weight 2 / (span + 1), begun at the first value; ready after `span` values.
+    """Exponential moving average, weight 2 / (span + 1), started at the first value; ready after `span` values.
 
     `ema` gives the same numbers to the last bit for a whole column.
     """
@@ -22,8 +22,8 @@ class Ema:
     def __init__(self, span: int) -> None:
         weight = 1 / (1 + (_length(span) - 1) / 2)
         self._old, self._new, self._sum = 1 - weight, weight, (1 - weight) + weight
-        self._wanted = span
-        self._begun: float | None = None
+        self._remaining = span
+        self._partial: float | None = None
         self.value: float | None = None
 
     def update(self, value: float) -> float | None:
@@ -35,14 +35,14 @@ class Ema:
         return mean
 
     def _begin(self, value: float) -> float | None:
-        """The mean of fewer values than are wanted, which nobody sees yet."""
-        mean = self._begun
+        """The mean of fewer than `span` values, which is not shown yet."""
+        mean = self._partial
         if mean is None:
             mean = value
         elif mean != value:
             mean = (self._old * mean + self._new * value) / self._sum
-        self._begun, self._wanted = mean, self._wanted - 1
-        if self._wanted <= 0:
+        self._partial, self._remaining = mean, self._remaining - 1
+        if self._remaining <= 0:
             self.value = mean
         return self.value
 
@@ -50,7 +50,7 @@ class Ema:
 def ema(values: npt.ArrayLike, span: int) -> npt.NDArray[np.float64]:
     """`Ema` over a whole column, NaN until it is ready.
 
-    Bit for bit what `Ema` gives, which is why that works in the order of operations of pandas `ewm(adjust=False)`.
+    Bit for bit equal to `Ema`, which follows the order of operations of pandas `ewm(adjust=False)`.
     """
     column = pd.Series(np.asarray(values, dtype=np.float64))
     means: npt.NDArray[np.float64] = column.ewm(span=_length(span), adjust=False).mean().to_numpy(copy=True)
@@ -104,31 +104,31 @@ class ZScore:
 
 
 class Atr:
-    """Average true range by Wilder's smoothing, weight 1 / length, begun with the first bar's range.
+    """Average true range by Wilder's smoothing, weight 1 / length, started with the first bar's range.
 
     The true range is the larger of the bar's own range and its reach from the close before it.
     """
 
     def __init__(self, length: int) -> None:
         self._length = _length(length)
-        self._wanted = length
+        self._remaining = length
         self._close: float | None = None
         self._mean: float | None = None
 
     @property
     def value(self) -> float | None:
-        return self._mean if self._wanted <= 0 else None
+        return self._mean if self._remaining <= 0 else None
 
     def update(self, bar: Bar) -> float | None:
         before = bar.open if self._close is None else self._close
         reach = max(bar.high, before) - min(bar.low, before)
         self._mean = reach if self._mean is None else self._mean + (reach - self._mean) / self._length
         self._close = bar.close
-        self._wanted -= 1
+        self._remaining -= 1
         return self.value
 
 
 def _length(length: int, least: int = 1) -> int:
     if length < least:
-        raise ValueError(f"an indicator over {length} values is not defined; give {least} or more")
+        raise ValueError(f"invalid indicator length {length}; give {least} or more")
     return length

@@ -13,7 +13,7 @@ P = TypeVar("P", bound=msgspec.Struct)
 
 
 def convert_params(params_class: type[P], strategy: StrategyName, values: Mapping[str, Any]) -> P:
-    """The typed parameters; raises StrategyError for an unknown, missing or ill-typed one."""
+    """The typed parameters; raises StrategyError for an unknown or missing one, or one of the wrong type."""
     fields = {field.name: field for field in msgspec.structs.fields(params_class)}
     for name in values:
         if name not in fields:
@@ -26,7 +26,7 @@ def convert_params(params_class: type[P], strategy: StrategyName, values: Mappin
     try:
         return params_class(**converted)
     except (ValueError, TypeError) as error:
-        raise StrategyError(f"strategy {strategy}: its parameters do not fit together: {error}") from error
+        raise StrategyError(f"strategy {strategy}: its parameters are inconsistent: {error}") from error
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _convert(strategy: StrategyName, name: str, value: Any, expected: Any) -> An
     try:
         return msgspec.convert(value, expected, strict=True)
     except msgspec.ValidationError as error:
-        wanted = str(error).split(", got")[0].removeprefix("Expected ").split(" - at ")[0]
+        expected_type = str(error).split(", got")[0].removeprefix("Expected ").split(" - at ")[0].replace("`", "")
         raise StrategyError(
-            f"strategy {strategy}: parameter {name!r} is {value!r}, a {type(value).__name__}; give {wanted}"
+            f"strategy {strategy}: parameter {name!r}: expected {expected_type}, got {type(value).__name__} {value!r}"
         ) from error

@@ -1,4 +1,4 @@
-"""When a timer is due: pure arithmetic on instants, right across daylight-saving changes."""
+"""When a timer is due: pure arithmetic on instants, correct across daylight-saving changes."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,7 +21,7 @@ class Schedule(Protocol):
 
 
 class Every(msgspec.Struct, frozen=True):
-    """Due at each multiple of `seconds` since the Unix epoch, so that a restart does not shift the beat."""
+    """Due at each multiple of `seconds` since the Unix epoch, so that a restart does not shift the schedule."""
 
     seconds: int
 
@@ -53,10 +53,10 @@ class DailyAt(msgspec.Struct, frozen=True):
 
 
 def every(*, seconds: int = 0, minutes: int = 0, hours: int = 0) -> Every:
-    """The schedule of a steady beat; the span must be a positive whole number of seconds."""
+    """A schedule of fixed intervals; the interval must be a positive whole number of seconds."""
     span = seconds + 60 * minutes + 3600 * hours
     if not isinstance(span, int) or span < 1:
-        raise StrategyError(f"a timer cannot beat every {span} seconds; give a whole number of seconds from 1 on")
+        raise StrategyError(f"invalid timer interval {span} seconds; give a whole number of seconds, at least 1")
     return Every(span)
 
 
@@ -72,7 +72,7 @@ def daily(at: str, zone: str, days: str) -> DailyAt:
 
 
 def parse_days(text: str) -> frozenset[int]:
-    """`mon-fri`, `mon,wed,fri` or `sat-sun,wed` as numbers, Monday 0. A range may run over the week's end."""
+    """`mon-fri`, `mon,wed,fri` or `sat-sun,wed` as numbers, Monday 0. A range may span the weekend."""
     days: set[int] = set()
     for part in text.lower().replace(" ", "").split(","):
         first, dash, last = part.partition("-")
@@ -87,8 +87,8 @@ def parse_days(text: str) -> frozenset[int]:
 class Timers:
     """The named timers of one strategy and when each is due next.
 
-    A timer counts from the first instant that the strategy lives through: what was due earlier stays in the past. Of
-    several missed beats of one timer only the first is fired.
+    A timer starts at the first instant that the strategy sees: what was due earlier is not fired. Of several missed due
+    times of one timer only the first is fired.
     """
 
     def __init__(self) -> None:
@@ -101,16 +101,16 @@ class Timers:
         self._due.pop(name, None)
 
     def remove(self, name: str) -> None:
-        """Forget a timer, if there is one of that name."""
+        """Remove a timer, if there is one of that name."""
         self.schedules.pop(name, None)
         self._due.pop(name, None)
 
     def restart(self) -> None:
-        """Let every timer begin to count anew, at the next `anchor`."""
+        """Restart every timer at the next `anchor`."""
         self._due.clear()
 
     def anchor(self, instant: Nanos) -> None:
-        """Let every timer that has not begun to count begin at `instant`."""
+        """Start every timer that has not started, at `instant`."""
         for name, schedule in self.schedules.items():
             if name not in self._due:
                 self._due[name] = schedule.next_after(instant)

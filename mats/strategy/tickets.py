@@ -1,4 +1,4 @@
-"""How to trade, in one word: `market()`, `limit(167.65)`, `stop(160)`, `stop_limit(160, 159.5)`."""
+"""Order tickets: `market()`, `limit(167.65)`, `stop(160)`, `stop_limit(160, 159.5)`."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ Price = Decimal | float | int
 
 
 def market(tif: TimeInForce = TimeInForce.DAY) -> OrderTicket:
-    """At the best price there is, now."""
+    """At the best available price, now."""
     return OrderTicket(order_type=OrderType.MARKET, tif=tif)
 
 
@@ -30,5 +30,5 @@ def stop_limit(price: Price, limit_price: Price, tif: TimeInForce = TimeInForce.
 
 
 def order_price(price: Price) -> Decimal:
-    """The exact price that is meant; a float is rounded to 8 decimals, so that `100.3 - 0.2` is 100.1."""
+    """The exact price; a float is rounded to 8 decimals, so that `100.3 - 0.2` is 100.1."""
     return exact(round(price, 8) if isinstance(price, float) else price)

@@ -1,4 +1,4 @@
-"""Indicators and signals that a strategy declares for whole columns of bars, read bar by bar."""
+"""Vectorized indicators, declared over whole columns of bars and read bar by bar."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -48,10 +48,10 @@ class WindowIndicators:
 
 
 def as_columns(declared: Columns) -> dict[str, npt.NDArray[np.float64]]:
-    """The indicators as columns of floats, each in one piece."""
+    """The indicators as contiguous columns of floats."""
     return {name: np.ascontiguousarray(column, dtype=np.float64) for name, column in declared.items()}
 
 
 def not_declared(name: str, declared: Iterable[str]) -> str:
-    """The sentence about an indicator that `indicators` does not return."""
+    """The error message for an indicator that `indicators` does not return."""
     return f"indicator {name!r} is not declared; indicators() returns {', '.join(declared) or 'none'}"

@@ -1,12 +1,12 @@
-"""Sweeps: one strategy with many parameters, on all cores or a cluster; which were best, and would they have lasted."""
+"""Sweeps: one strategy with many parameters, on all cores or a cluster; ranked, and tested out of sample."""
 
 from mats.sweep.executor import Executor
 from mats.sweep.grid import Axis, Scalar, parse_axes
 from mats.sweep.local_pool import LocalPool
 from mats.sweep.plan import SweepPlan
-from mats.sweep.request import SweepRequest, begin, best_results
+from mats.sweep.request import SweepRequest, best_results, plan_sweep
 from mats.sweep.run import count
-from mats.sweep.runner import conduct
+from mats.sweep.runner import run_and_store
 from mats.sweep.table import Manifest, SweepTable
 from mats.sweep.trials import Trial, ranked, reasons, unranked
 from mats.sweep.walk_forward import parse_spans
@@ -21,13 +21,13 @@ __all__ = [
     "SweepRequest",
     "SweepTable",
     "Trial",
-    "begin",
     "best_results",
-    "conduct",
     "count",
     "parse_axes",
     "parse_spans",
+    "plan_sweep",
     "ranked",
     "reasons",
+    "run_and_store",
     "unranked",
 ]

@@ -1,4 +1,4 @@
-"""The port between a sweep and what runs it: tasks in, results out as they come, each exactly once."""
+"""The interface between a sweep and what runs it: tasks in, each result exactly once, as it comes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -12,19 +12,19 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 CHUNK_SECONDS = 0.1
-"""So long a worker is busy before it has to be given work again: shorter chunks cost more than they balance."""
+"""How long a chunk should keep a worker busy: shorter ones cost more than they gain in balance."""
 CHUNK_TASKS = 200
-"""And no more tasks than this: what a line can take without waiting for its reader."""
-ATTEMPTS = 3
-"""So often a task is begun whose worker dies over it."""
+"""Largest number of tasks in a chunk: what a pipe takes without waiting for its reader."""
+MAX_ATTEMPTS = 3
+"""How often a task is tried whose worker dies."""
 
 
 class ExecutorError(UserError):
-    """Tasks cannot be run at all; one sentence with the mend."""
+    """Tasks cannot be run at all; one sentence that says what to do."""
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """What is known of a task that has no result: each of its workers died."""
+    """The result of a task whose workers all died."""
 
     reason: str
 
@@ -44,11 +44,11 @@ class Executor(Protocol):
     def map_tasks(
         self, fn: Callable[[Shared, Task], Result], tasks: Sequence[Task], shared: Shared
     ) -> Iterator[tuple[int, Result | Lost]]:
-        """Number and result of every task, in the order in which they end. What `fn` raises ends all of it."""
+        """Number and result of every task, in the order in which they end. An exception of `fn` ends the iteration."""
 
 
 def chunk_size(done: int, seconds: float, waiting: int, workers: int) -> int:
-    """How many tasks to hand out at once: one until it is known how long they take, and never an unfair share."""
+    """How many tasks to send at once: one until their duration is known, and never more than a fair share."""
     if not done or not seconds:
         return 1
     fair = max(1, waiting // (2 * workers))

@@ -12,7 +12,7 @@ from mats.errors import StrategyError
 
 Scalar = int | float | bool | str
 Parameters = dict[str, Scalar]
-MOST = 1_000_000
+MAX_COMBINATIONS = 1_000_000
 
 
 class Axis(msgspec.Struct, frozen=True):
@@ -30,9 +30,9 @@ def parse_axes(assignments: Iterable[str]) -> tuple[Axis, ...]:
     """
     axes = tuple(_axis(text) for text in assignments)
     names = [axis.name for axis in axes]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise StrategyError(f"parameter {twice!r} is given twice; give all its values at once")
-    if (count := size(axes)) > MOST:
+    if duplicate := next((name for name in names if names.count(name) > 1), None):
+        raise StrategyError(f"parameter {duplicate!r} is given twice; give all its values at once")
+    if (count := size(axes)) > MAX_COMBINATIONS:
         raise StrategyError(f"{count:,} combinations are too many; take wider steps, or let --trials choose among them")
     return axes
 
@@ -58,14 +58,14 @@ def _axis(text: str) -> Axis:
 
 
 def _range(text: str, parts: Sequence[str]) -> tuple[Scalar, ...]:
-    """Counted in decimals, so that 0.1:0.3:0.1 ends with 0.3 itself."""
+    """Counted in decimals, so that 0.1:0.3:0.1 ends with exactly 0.3."""
     try:
         first, last, step = (Decimal(part) for part in (*parts, *["1"] * (3 - len(parts))))
     except (InvalidOperation, ValueError):
         raise StrategyError(f"range {text!r} cannot be read; write first:last:step, for example fast=5:50:5") from None
     if not (first.is_finite() and last.is_finite() and step.is_finite()) or step <= 0 or last < first:
         raise StrategyError(f"range {text!r} is empty; the last must not be below the first, and the step above 0")
-    if (steps := int((last - first) / step)) > MOST:
+    if (steps := int((last - first) / step)) > MAX_COMBINATIONS:
         raise StrategyError(f"range {text!r} has {steps:,} values; take wider steps")
     whole = all(number == number.to_integral_value() and "." not in part for number, part in _pairs(parts))
     return tuple(int(first + at * step) if whole else float(first + at * step) for at in range(steps + 1))
@@ -76,7 +76,7 @@ def _pairs(parts: Sequence[str]) -> list[tuple[Decimal, str]]:
 
 
 def _value(text: str) -> Scalar:
-    """A TOML scalar where it reads as one, else text."""
+    """A TOML scalar if it is one, else text."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

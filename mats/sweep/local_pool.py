@@ -1,4 +1,4 @@
-"""The cores of this machine as workers: processes that are told chunks of tasks and answer each result at once."""
+"""The cores of this machine as workers: processes that take chunks of tasks and return each result at once."""
 
 import signal
 import tempfile
@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 
 from mats.sweep import shared_memory as mapped
-from mats.sweep.executor import ATTEMPTS, ExecutorError, Lost, Result, Shared, Task, chunk_size
+from mats.sweep.executor import MAX_ATTEMPTS, ExecutorError, Lost, Result, Shared, Task, chunk_size
 
 STOP_SECONDS = 2.0
 PRELOAD = ["mats.sweep.worker_task"]
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """What a worker says in place of a result when the function raised."""
+    """A worker's answer when the function raised."""
 
     error: BaseException
 
@@ -29,13 +29,13 @@ class Failed(msgspec.Struct, frozen=True):
 class LocalPool:
     """A pool of processes, which is kept for the next tasks of the same function and shared object.
 
-    A worker that dies takes no result with it: what it had answered is known, the task it was at is begun again by
-    another one, at most three times, and the rest of its chunk goes back to the others without blame.
+    A worker that dies loses no result that it had returned: its current task is retried by another one, at most three
+    attempts, and the rest of its chunk returns to the queue.
     """
 
     def __init__(self, workers: int) -> None:
         if workers < 1:
-            raise ExecutorError(f"{workers} workers can do nothing; give at least 1")
+            raise ExecutorError(f"{workers} workers cannot run anything; give at least 1")
         self.workers = workers
         self._pool: _Workers | None = None
 
@@ -48,7 +48,7 @@ class LocalPool:
     def map_tasks(
         self, fn: Callable[[Shared, Task], Result], tasks: Sequence[Task], shared: Shared
     ) -> Iterator[tuple[int, Result | Lost]]:
-        """See `Engine`. An exception, or leaving the iterator before its end, ends the workers at once."""
+        """See `Executor`. An exception, or leaving the iterator before its end, ends the workers at once."""
         if self._pool is None or not self._pool.serves(fn, shared):
             self.close()
             self._pool = _Workers(fn, shared, self.workers)
@@ -65,15 +65,15 @@ class LocalPool:
 
 
 class _Worker:
-    """A process, the line to it, and the tasks that it has not answered yet, in the order it does them."""
+    """A process, the connection to it, and its unanswered tasks in their order."""
 
     def __init__(self, fn: Callable[[Any, Any], Any], path: Path) -> None:
         context = get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
-        self.line, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(fn, path, theirs), daemon=True)
+        self.connection, remote = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_work, args=(fn, path, remote), daemon=True)
         self.process.start()
-        theirs.close()
+        remote.close()
         self.pending: deque[int] = deque()
         self.ready = False
 
@@ -88,7 +88,7 @@ class _Workers:
         self._tasks: Sequence[Any] = ()
         self._waiting: deque[int] = deque()
         self._deaths: dict[int, int] = {}
-        self._done, self._seconds, self._stillborn = 0, 0.0, 0
+        self._done, self._seconds, self._failed_starts = 0, 0.0, 0
 
     def serves(self, fn: Callable[[Any, Any], Any], shared: object) -> bool:
         return self._fn is fn and self._shared is shared
@@ -100,36 +100,36 @@ class _Workers:
                 self._workers.append(_Worker(self._fn, self._path))
             for worker in self._workers:
                 self._feed(worker)
-            ready = wait([worker.line for worker in self._workers if worker.pending])
-            for worker in [worker for worker in self._workers if worker.line in ready]:
-                yield from self._hear(worker)
+            ready = wait([worker.connection for worker in self._workers if worker.pending])
+            for worker in [worker for worker in self._workers if worker.connection in ready]:
+                yield from self._receive(worker)
 
     def close(self) -> None:
-        """End the processes, and wait until they have."""
+        """Kill the processes, and wait for their end."""
         for worker in self._workers:
             worker.process.kill()
         for worker in self._workers:
             worker.process.join(STOP_SECONDS)
-            worker.line.close()
+            worker.connection.close()
         self._folder.cleanup()
 
     def _feed(self, worker: _Worker) -> None:
-        """One chunk more when the last one is nearly done, so that nobody waits for the post."""
+        """Send one more chunk when the last one is nearly done, so that the worker never waits."""
         if len(worker.pending) > 1 or not self._waiting:
             return
         count = chunk_size(self._done, self._seconds, len(self._waiting), self._count)
         chunk = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
         worker.pending.extend(chunk)
         try:
-            worker.line.send([(number, self._tasks[number]) for number in chunk])
+            worker.connection.send([(number, self._tasks[number]) for number in chunk])
         except (BrokenPipeError, ConnectionResetError):
-            return  # it has died; hearing from it says so
+            return  # it has died, which the next receive reports
 
-    def _hear(self, worker: _Worker) -> Iterator[tuple[int, Any]]:
+    def _receive(self, worker: _Worker) -> Iterator[tuple[int, Any]]:
         try:
-            answer = worker.line.recv()
+            answer = worker.connection.recv()
         except (EOFError, ConnectionResetError):
-            yield from self._bury(worker)
+            yield from self._on_death(worker)
             return
         if answer is None:
             worker.ready = True
@@ -141,49 +141,50 @@ class _Workers:
         self._done, self._seconds = self._done + 1, self._seconds + seconds
         yield number, result
 
-    def _bury(self, worker: _Worker) -> Iterator[tuple[int, Lost]]:
-        """Give back what the worker leaves; the first of it is what it died of, if it had begun at all."""
+    def _on_death(self, worker: _Worker) -> Iterator[tuple[int, Lost]]:
+        """Requeue the worker's tasks; the first one is what it died of, if it had started."""
         self._workers.remove(worker)
         worker.process.join(STOP_SECONDS)
-        worker.line.close()
+        worker.connection.close()
         if not worker.ready:
             self._waiting.extendleft(reversed(worker.pending))
-            self._stillborn += 1
-            if self._stillborn >= ATTEMPTS:
+            self._failed_starts += 1
+            if self._failed_starts >= MAX_ATTEMPTS:
                 raise ExecutorError(
-                    f"workers cannot begin, the last one ended {_end(worker.process.exitcode)}; start the program from"
-                    " a file that can be imported, and see that the temporary folder has room for the data"
+                    f"workers cannot start, the last one ended {_exit_reason(worker.process.exitcode)}; start the"
+                    " program from a file that can be imported, and check the free space of the temporary folder"
                 )
             return
         culprit = worker.pending.popleft()
         self._waiting.extendleft(reversed(worker.pending))
         self._deaths[culprit] = self._deaths.get(culprit, 0) + 1
-        if self._deaths[culprit] < ATTEMPTS:
+        if self._deaths[culprit] < MAX_ATTEMPTS:
             self._waiting.append(culprit)
             return
-        yield culprit, Lost(f"its worker ended {ATTEMPTS} times over it, the last time {_end(worker.process.exitcode)}")
+        ending = _exit_reason(worker.process.exitcode)
+        yield culprit, Lost(f"its worker died {MAX_ATTEMPTS} times while running it, the last time {ending}")
 
 
-def _end(code: int | None) -> str:
+def _exit_reason(code: int | None) -> str:
     if code is None:
-        return "for no reason that is known"
+        return "for an unknown reason"
     return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
 
 
-def _work(fn: Callable[[Any, Any], Any], path: Path, line: Connection) -> None:
-    """A worker's life: map the shared object once, then do what comes until the line is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the sweep decides what it means
+def _work(fn: Callable[[Any, Any], Any], path: Path, connection: Connection) -> None:
+    """A worker: map the shared object once, then run tasks until the connection is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the sweep decides what to do
     value = mapped.load(path)
-    line.send(None)
+    connection.send(None)
     while True:
         try:
-            chunk = line.recv()
+            chunk = connection.recv()
         except EOFError:
             return
         for number, task in chunk:
-            begun = perf_counter()
+            started = perf_counter()
             try:
                 result: Any = fn(value, task)
             except Exception as error:
                 result = Failed(error)
-            line.send((number, perf_counter() - begun, result))
+            connection.send((number, perf_counter() - started, result))

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do, and the tasks that follow from it."""
+"""The plan of a sweep, and the tasks that follow from it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
         return replace(first, params={**first.params, **parameters})
 
     def run_of(self, task: TrialTask) -> BacktestSpec:
-        """The backtest that a task stands for."""
+        """The backtest of a task."""
         return replace(self.spec, strategies=(self.record(task.parameters),), start=task.start, end=task.end)
 
 
@@ -44,40 +44,40 @@ def grid_tasks(plan: SweepPlan) -> list[TrialTask]:
     whole = [WalkForwardWindow(0, plan.spec.start, plan.spec.end, plan.spec.end)]
     return [
         TrialTask(
-            number=at + len(made) * place,
+            number=at + len(made) * index,
             parameters=parameters,
             start=window.start,
             end=window.turn,
             window=window.number,
             leg="train" if plan.walk else "",
         )
-        for place, window in enumerate(plan.windows() or whole)
+        for index, window in enumerate(plan.windows() or whole)
         for at, parameters in enumerate(made)
     ]
 
 
 def refused(plan: SweepPlan, tasks: Iterable[TrialTask]) -> dict[int, Trial]:
-    """Tasks whose parameters the strategy does not take, by number, each with its reason; nothing of them is run."""
-    told: dict[tuple[object, ...], str] = {}
+    """Tasks whose parameters the strategy rejects, by number, each with its reason; they are not run."""
+    reasons: dict[tuple[object, ...], str] = {}
     found = {}
     for task in tasks:
         key = tuple(task.parameters.items())
-        if key not in told:
-            told[key] = _fault(plan, task.parameters)
-        if told[key]:
-            found[task.number] = Trial(task=task, state="refused", reason=told[key])
+        if key not in reasons:
+            reasons[key] = _parameter_error(plan, task.parameters)
+        if reasons[key]:
+            found[task.number] = Trial(task=task, state="refused", reason=reasons[key])
     return found
 
 
 def check(plan: SweepPlan) -> None:
-    """Refuse a sweep of several strategies, and names of parameters that the strategy does not have."""
+    """Raises StrategyError for several strategies, and for parameters that the strategy does not have."""
     if len(plan.spec.strategies) != 1:
-        raise StrategyError(f"a sweep is of one strategy, not of {len(plan.spec.strategies)}; name one")
+        raise StrategyError(f"a sweep takes one strategy, not {len(plan.spec.strategies)}; name one")
     if plan.trials and plan.walk:
-        raise StrategyError("--trials and --walk-forward do not go together; leave one of them out")
-    faults = [_fault(plan, parameters) for parameters in corners(plan.axes)]
-    if faults and all(faults):
-        raise StrategyError(faults[0])
+        raise StrategyError("--trials and --walk-forward cannot be combined; leave one of them out")
+    errors = [_parameter_error(plan, parameters) for parameters in corners(plan.axes)]
+    if errors and all(errors):
+        raise StrategyError(errors[0])
 
 
 def corners(axes: Sequence[Axis]) -> list[Parameters]:
@@ -86,7 +86,7 @@ def corners(axes: Sequence[Axis]) -> list[Parameters]:
     return made[:: max(1, len(made) // 2_000)]
 
 
-def _fault(plan: SweepPlan, parameters: Parameters) -> str:
+def _parameter_error(plan: SweepPlan, parameters: Parameters) -> str:
     try:
         check_record(plan.record(parameters), Path(plan.spec.folder))
     except StrategyError as error:

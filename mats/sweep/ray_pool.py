@@ -1,4 +1,4 @@
-"""A Ray cluster as workers: the optional extra `ray`. The shared object is kept once on each node.
+"""A Ray cluster as workers: the optional extra `ray`. The shared object is stored once on each node.
 
 Without an address a cluster is started on this machine for as long as the tasks take.
 """
@@ -10,31 +10,29 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
-from mats.sweep.executor import ATTEMPTS, ExecutorError, Lost, Result, Shared, Task, chunk_size
+from mats.sweep.executor import MAX_ATTEMPTS, ExecutorError, Lost, Result, Shared, Task, chunk_size
 
 try:
     import ray
     from ray.exceptions import RayTaskError, WorkerCrashedError
 except ImportError as error:
-    raise ExecutorError(
-        "the engine ray is not installed; run `pip install 'mats[ray]'`, or take --engine local"
-    ) from error
+    raise ExecutorError("ray is not installed; run `pip install 'mats[ray]'`, or use --engine local") from error
 
 
 class RayPool:
-    """See `Engine`. A worker that dies is replaced by Ray, and its chunk begun again at most three times,
-    then task by task, so that one that kills its workers takes no other with it."""
+    """See `Executor`. A worker that dies is replaced by Ray and its chunk retried, at most three attempts,
+    then task by task, so that a task that kills its workers does not affect the others."""
 
     def __init__(self, workers: int, address: str = "") -> None:
         self.workers = workers
         self._shared: tuple[object, Any] | None = None
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
-        here = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
-        local = {"num_cpus": workers, "runtime_env": here, "_node_ip_address": "127.0.0.1"}
-        where = {"address": address} if address else local
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        runtime_env = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
+        local = {"num_cpus": workers, "runtime_env": runtime_env, "_node_ip_address": "127.0.0.1"}
+        target = {"address": address} if address else local
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics are sent
         try:
-            ray.init(**where, **quiet)
+            ray.init(**target, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ExecutorError(f"the Ray cluster {address!r} cannot be reached: {error}; start it first") from error
 
@@ -47,20 +45,20 @@ class RayPool:
     def map_tasks(
         self, fn: Callable[[Shared, Task], Result], tasks: Sequence[Task], shared: Shared
     ) -> Iterator[tuple[int, Result | Lost]]:
-        """See `Engine`. Leaving the iterator before its end leaves tasks running until the engine is closed."""
+        """See `Executor`. Leaving the iterator before its end leaves tasks running until the pool is closed."""
         if self._shared is None or self._shared[0] is not shared:
             self._shared = (shared, ray.put(shared))
         return self._results(fn, tasks, self._shared[1])
 
     def _results(self, fn: Callable[[Any, Any], Any], tasks: Sequence[Any], held: object) -> Iterator[tuple[int, Any]]:
-        work = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_chunk)
+        work = ray.remote(num_cpus=1, max_retries=MAX_ATTEMPTS - 1)(_chunk)
         waiting, done, seconds = deque(range(len(tasks))), 0, 0.0
-        alone: deque[int] = deque()
+        single: deque[int] = deque()
         running: dict[Any, list[int]] = {}
-        while waiting or alone or running:
-            while (waiting or alone) and len(running) < 2 * self.workers:
-                count = 1 if alone else chunk_size(done, seconds, len(waiting), self.workers)
-                source = alone or waiting
+        while waiting or single or running:
+            while (waiting or single) and len(running) < 2 * self.workers:
+                count = 1 if single else chunk_size(done, seconds, len(waiting), self.workers)
+                source = single or waiting
                 numbers = [source.popleft() for _ in range(min(count, len(source)))]
                 running[work.remote(fn, held, [tasks[number] for number in numbers])] = numbers
             reference = ray.wait(list(running), num_returns=1)[0][0]
@@ -70,9 +68,9 @@ class RayPool:
                 done, seconds = done + len(numbers), seconds + answer[0]
                 yield from zip(numbers, answer[1], strict=True)
             elif len(numbers) > 1:
-                alone.extend(numbers)
+                single.extend(numbers)
             else:
-                yield numbers[0], Lost(f"its worker ended {ATTEMPTS} times over it")
+                yield numbers[0], Lost(f"its worker died {MAX_ATTEMPTS} times while running it")
 
 
 def _answer(reference: Any) -> tuple[float, list[Any]] | None:
@@ -87,6 +85,6 @@ def _answer(reference: Any) -> tuple[float, list[Any]] | None:
 
 
 def _chunk(fn: Callable[[Any, Any], Any], shared: object, tasks: Sequence[Any]) -> tuple[float, list[Any]]:
-    begun = perf_counter()
+    started = perf_counter()
     results = [fn(shared, task) for task in tasks]
-    return perf_counter() - begun, results
+    return perf_counter() - started, results

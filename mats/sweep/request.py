@@ -1,4 +1,4 @@
-"""From a person's words to a plan with its data, and from the best of a sweep to stored backtests."""
+"""From a request to a plan with its data, and from the best trials of a sweep to stored backtests."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from mats.sweep.trials import Trial, ranked
 
 
 class SweepRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sweep in a person's words; the parameters of `request` are given by the axes."""
+    """A sweep as requested; the parameters of `request` are given by the axes."""
 
     request: Request
     axes: tuple[Axis, ...]
@@ -28,22 +28,24 @@ class SweepRequest(msgspec.Struct, frozen=True, kw_only=True):
     walk: tuple[Nanos, Nanos] | None = None
 
 
-def begin(asked: SweepRequest, settings: Settings, now: Nanos) -> tuple[Manifest, BarData]:
-    """What is to be run on which data. Raises StrategyError, SweepError and DataError, each one sentence."""
-    if not asked.request.strategies[0]:
+def plan_sweep(requested: SweepRequest, settings: Settings, now: Nanos) -> tuple[Manifest, BarData]:
+    """The manifest of a new sweep, and its data. Raises StrategyError, SweepError and DataError."""
+    if not requested.request.strategies[0]:
         raise SweepError("a sweep needs a strategy; name a FILE.py or one of the strategy table")
-    if not asked.axes:
+    if not requested.axes:
         raise SweepError("a sweep needs parameters to vary; give at least one as --param fast=5:50:5")
-    if asked.metric not in METRICS:
-        raise SweepError(f"metric {asked.metric!r} is not known; rank by one of {', '.join(METRICS)}")
-    prepared = _prepared(asked, settings)
-    plan = SweepPlan(spec=prepared.spec, axes=asked.axes, metric=asked.metric, trials=asked.trials, walk=asked.walk)
+    if requested.metric not in METRICS:
+        raise SweepError(f"metric {requested.metric!r} is not known; rank by one of {', '.join(METRICS)}")
+    prepared = _prepared(requested, settings)
+    plan = SweepPlan(
+        spec=prepared.spec, axes=requested.axes, metric=requested.metric, trials=requested.trials, walk=requested.walk
+    )
     check(plan)
     plan.windows()
     manifest = Manifest(
         name=f"sweep_{result_name(plan.spec, now)}",
         plan=plan,
-        source=asked.request.source,
+        source=requested.request.source,
         data_fingerprint=prepared.data.fingerprint(),
         code=code_of(plan.spec),
         started=now,
@@ -52,14 +54,14 @@ def begin(asked: SweepRequest, settings: Settings, now: Nanos) -> tuple[Manifest
 
 
 def best_results(
-    trained: Sequence[Trial], manifest: Manifest, data: BarData, most: int, uri: str, now: Nanos
+    trained: Sequence[Trial], manifest: Manifest, data: BarData, count: int, uri: str, now: Nanos
 ) -> Sequence[str]:
     """Run the best again in full, and store each as a backtest, in place of an earlier one; their names."""
     names = []
-    for rank, outcome in enumerate(ranked(trained, manifest.plan.metric)[:most], 1):
+    for rank, outcome in enumerate(ranked(trained, manifest.plan.metric)[:count], 1):
         spec = manifest.plan.run_of(outcome.task)
-        described = replace(spec, description=f"{spec.description}-best{rank}")
-        run = run_backtest(described, data)
+        named = replace(spec, description=f"{spec.description}-best{rank}")
+        run = run_backtest(named, data)
         traded = sorted({fill.fill.execution.instrument for fill in run.fills})
         benchmark = hold_all(data, traded, spec.start) if traded else None
         result = make_result(run, data, manifest.source, benchmark, now)
@@ -68,12 +70,12 @@ def best_results(
     return names
 
 
-def _prepared(asked: SweepRequest, settings: Settings) -> Prepared:
-    """The backtest of the first combination that the strategy takes; the others differ from it in parameters alone."""
+def _prepared(requested: SweepRequest, settings: Settings) -> Prepared:
+    """The backtest of the first combination that the strategy accepts; the others differ only in parameters."""
     refusal: StrategyError | None = None
-    for parameters in corners(asked.axes):
+    for parameters in corners(requested.axes):
         try:
-            return prepare(replace(asked.request, params=parameters), settings)
+            return prepare(replace(requested.request, params=parameters), settings)
         except StrategyError as error:
             refusal = refusal or error
-    raise refusal or SweepError("there is no combination to run; give parameters values")
+    raise refusal or SweepError("there is no combination to run; give the parameters values")

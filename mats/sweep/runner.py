@@ -1,4 +1,4 @@
-"""A sweep with its table: outcomes are stored as they come, so that nothing that was worked out is lost."""
+"""Runs a sweep and stores its outcomes as they come, so that an interruption loses nothing."""
 
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -11,29 +11,29 @@ from mats.sweep.trials import Trial
 from mats.sweep.walk_forward import stitch
 
 STORE_SECONDS = 1.0
-"""Outcomes wait at most about so long for the commit that they share."""
+"""Outcomes wait at most about this long for their common commit."""
 
 
-def conduct(
+def run_and_store(
     manifest: Manifest,
     data: BarData,
-    engine: Executor,
+    executor: Executor,
     table: SweepTable,
     known: Mapping[int, Trial],
-    tell: Callable[[Trial], None],
+    on_trial: Callable[[Trial], None],
 ) -> list[Trial]:
-    """All outcomes of a sweep, those `known` from an earlier attempt among them; each new one is told and stored.
+    """All outcomes, with those `known` from an earlier attempt; each new one goes to `on_trial` and is stored.
 
-    The tests of a walk-forward are stored together, after the curve that is stitched from them. Whatever ends the
-    sweep early, what came before is stored.
+    The tests of a walk-forward are stored together, after the curve that is stitched from them. If the
+    sweep ends early, the outcomes so far are stored.
     """
     new: list[Trial] = []
     waiting: list[Trial] = []
     due = monotonic() + STORE_SECONDS
     try:
-        for outcome in run_sweep(manifest.plan, data, engine, known):
+        for outcome in run_sweep(manifest.plan, data, executor, known):
             new.append(outcome)
-            tell(outcome)
+            on_trial(outcome)
             if outcome.task.leg != "test":
                 waiting.append(outcome)
             if waiting and monotonic() > due:

@@ -1,4 +1,4 @@
-"""One object for all workers of this machine: its arrays lie in a file that each worker maps, so they exist once.
+"""One object for all workers of this machine: its arrays are in a file that each worker maps, so they exist once.
 
 Arrays of the loaded object are read-only: no worker can change what another one sees.
 """
@@ -21,7 +21,7 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 def save(value: object, path: Path) -> None:
-    """Write `value` so that `load` can map it; buffers (PEP 574) are written apart from everything else."""
+    """Write `value` so that `load` can map it; buffers (PEP 574) are written separately."""
     buffers: list[pickle.PickleBuffer] = []
     skeleton = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     raw = [buffer.raw() for buffer in buffers]

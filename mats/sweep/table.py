@@ -1,6 +1,6 @@
 """The results of a sweep in the store: library `backtests`, one symbol, a row for each outcome.
 
-Rows are added as outcomes come, so an interrupted sweep keeps what it has; its metadata is all that is needed to go on.
+Rows are added as outcomes come, so an interrupted sweep keeps them; its metadata suffices to resume it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ CURVE = "out_of_sample"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for, of which data, and by which code: an interrupted sweep goes on with nothing else."""
+    """The plan, its data and its code: all that is needed to resume an interrupted sweep."""
 
     name: str
     plan: SweepPlan
@@ -46,19 +46,19 @@ class SweepTable:
         self._rows = 0
 
     def check_free(self) -> None:
-        """SweepError where the name is taken: to be known before a long sweep, not after it."""
+        """Raises SweepError if the name is taken: before a long sweep, not after it."""
         if self._library.has_symbol(self.name):
             raise SweepError(
-                f"a sweep {self.name} exists; go on with --resume {self.name}, replace it with --replace,"
-                " or give another --description"
+                f"a sweep {self.name} exists; resume it with --resume {self.name}, replace it with --replace,"
+                " or choose another --description"
             )
 
     def read(self) -> tuple[Manifest, list[Trial]]:
-        """What was asked for and what is there, by number; SweepError where there is no such sweep."""
+        """The manifest and the outcomes by number. Raises SweepError where there is no such sweep."""
         if not self._library.has_symbol(self.name):
             known = [name for name in self._library.list_symbols() if name.startswith("sweep_")]
-            there = f"there are {', '.join(sorted(known))}" if known else "there is none"
-            raise SweepError(f"the store has no sweep {self.name}; {there}")
+            available = f"there are {', '.join(sorted(known))}" if known else "there is none"
+            raise SweepError(f"the store has no sweep {self.name}; {available}")
         item = self._library.read(self.name)
         manifest = msgspec.json.decode(item.metadata["sweep"], type=Manifest)
         self._rows = len(item.data)
@@ -80,7 +80,7 @@ class SweepTable:
             self._library.write(f"{self.name}/{CURVE}", frame, prune_previous_versions=True)
 
     def read_curve(self) -> tuple[Instants, Floats] | None:
-        """The out-of-sample curve, None before a walk-forward has come to its end."""
+        """The out-of-sample curve, None before the end of a walk-forward."""
         name = f"{self.name}/{CURVE}"
         if not self._library.has_symbol(name):
             return None
@@ -95,7 +95,7 @@ def _metadata(manifest: Manifest) -> dict[str, str]:
 def _frame(outcomes: Iterable[Trial], manifest: Manifest, first: int) -> pd.DataFrame:
     """Rows a nanosecond apart, from the sweep's start on; a metric that is not defined is NaN.
 
-    The task is there exactly, as JSON.
+    The task is stored exactly, as JSON.
     """
     items = list(outcomes)
     columns: dict[str, Any] = {
@@ -112,8 +112,8 @@ def _frame(outcomes: Iterable[Trial], manifest: Manifest, first: int) -> pd.Data
     for name in METRICS:
         values = [o.metrics.get(name) for o in items]
         columns[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
-    begin = manifest.started + first
-    return pd.DataFrame(columns, index=time_index(list(range(begin, begin + len(items)))))
+    start = manifest.started + first
+    return pd.DataFrame(columns, index=time_index(list(range(start, start + len(items)))))
 
 
 def _texts(values: Iterable[str]) -> Any:

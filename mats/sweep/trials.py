@@ -1,4 +1,4 @@
-"""What a sweep asks of a worker and what it hears, and which of that is best."""
+"""Tasks of a sweep, their outcomes, and the ranking of outcomes."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ from mats.model.bar_columns import Floats, Instants
 from mats.sweep.grid import Parameters
 
 State = Literal["complete", "failed", "refused"]
-"""`failed`: the run ended early, or its worker did. `refused`: the strategy takes no such combination."""
+"""`failed`: the run ended early, or its worker did. `refused`: the strategy rejects the combination."""
 Leg = Literal["", "train", "test"]
 
 SMALLER_IS_BETTER = frozenset({"volatility", "max_drawdown_days", "turnover", "costs"})
 
 
 class TrialTask(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: these parameters over bars that start in `[start, end)`; with `curve` its equity comes back too."""
+    """One run: these parameters over bars that start in `[start, end)`; with `curve` its equity is returned too."""
 
     number: int
     parameters: Parameters
@@ -30,7 +30,7 @@ class TrialTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What became of a task. Metrics are those of a backtest's total; None is not defined, as without trades."""
+    """The outcome of a task. Metrics are those of a backtest's total; None is not defined, as without trades."""
 
     task: TrialTask
     state: State

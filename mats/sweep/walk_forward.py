@@ -1,4 +1,4 @@
-"""Walk-forward: parameters are chosen on one stretch of time and tried on the next one, again and again."""
+"""Walk-forward: parameters are chosen on one stretch of time and tested on the next one, repeatedly."""
 
 import re
 from collections.abc import Sequence
@@ -30,18 +30,18 @@ def parse_spans(text: str) -> tuple[Nanos, Nanos]:
         raise StrategyError(f"walk-forward {text!r} cannot be read; write TRAIN:TEST, for example 90d:30d")
     train, test = (int(match[1]) * UNITS[match[2]] for match in found if match is not None)
     if not train or not test:
-        raise StrategyError(f"walk-forward {text!r} has an empty stretch; give both more than 0")
+        raise StrategyError(f"walk-forward {text!r} has an empty span; give both more than 0")
     return train, test
 
 
 def windows(start: Nanos, end: Nanos, train: Nanos, test: Nanos) -> tuple[WalkForwardWindow, ...]:
-    """Windows that move on by `test`, so that the tests follow each other without a gap; the last one may be cut short.
+    """Windows that advance by `test`, so that the tests follow each other without a gap; the last one may be cut short.
 
     Raises StrategyError where not even one fits.
     """
     if start + train >= end:
         raise StrategyError(
-            f"the period of {(end - start) / DAY:,.1f} days leaves nothing to test after training on"
+            f"the period of {(end - start) / DAY:,.1f} days leaves no time to test after training on"
             f" {train / DAY:,.1f}; lengthen the period or shorten the training"
         )
     turns = range(start + train, end, test)
@@ -49,7 +49,7 @@ def windows(start: Nanos, end: Nanos, train: Nanos, test: Nanos) -> tuple[WalkFo
 
 
 def stitch(curves: Sequence[tuple[Instants, Floats]], capital: float) -> tuple[Instants, Floats]:
-    """One curve of test runs that each began with `capital`: every run goes on with what the one before it left."""
+    """One curve of test runs that each began with `capital`: every run continues from the equity of the last."""
     held, parts = 1.0, []
     for _, equity in curves:
         parts.append(equity * held)

@@ -128,8 +128,8 @@ def test_weights_are_shared_before_anything_is_started(world):
     ("bad", "text"),
     [
         (record("bad", file="broken.py"), "OSError at line 1: no such thing"),
-        (record("bad", file="missing.py"), "strategy file missing.py is missing"),
-        (record("bad", class_name="Other"), "has no class 'Other'; it holds Good"),
+        (record("bad", file="missing.py"), "strategy file missing.py not found at"),
+        (record("bad", class_name="Other"), "has no class 'Other'; it has Good"),
         (record("bad", params={"lenght": 3}), "strategy bad has no parameter 'lenght'"),
     ],
 )

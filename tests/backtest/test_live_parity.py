@@ -114,7 +114,8 @@ def settings(folder: Path, port: int, records: tuple[StrategyRecord, ...]) -> Pa
     (folder / "strategies.toml").write_text("\n".join(table))
     config = folder / "mats.toml"
     config.write_text(
-        f'[gateway]\nhost = "127.0.0.1"\nport = {port}\n[risk]\nmax_orders_per_minute = 1000000\nstale_after = 3600.0\n'
+        f'[gateway]\nhost = "127.0.0.1"\nport = {port}\n'
+        "[risk]\nmax_orders_per_minute = 1000000\nmax_price_age_seconds = 3600.0\n"
     )
     return config
 

@@ -141,6 +141,6 @@ def test_pictures_are_written_for_every_chart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["report.css", "report.js", "page.html.j2", "report.html.j2"])
 def test_templates_travel_with_the_package(name: str) -> None:
-    import mats.backtest
+    import mats.report
 
-    assert (Path(mats.backtest.__file__).parent / "templates" / name).is_file()
+    assert (Path(mats.report.__file__).parent / "templates" / name).is_file()

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 PROGRAM = Path(__file__).resolve().parents[2] / "run.py"
-MARKET = "--fees per-unit --spread-ticks 0 --participation 0 --limits none --capital 1000000 --benchmark none".split()
+MARKET = (
+    "--fees per-unit --spread-ticks 0 --max-volume-fraction 0 --limits none --capital 1000000 --benchmark none".split()
+)
 STRATEGY = ["examples/ema_cross.py", "--param", "fast=10", "--param", "slow=30", "--instruments", "SYN"]
 ROUNDS = 3
 

@@ -116,9 +116,9 @@ def test_options_reach_the_run(mats: Mats, uri: str) -> None:
     assert record.total.commissions == pytest.approx(load_result(uri, record.name).fills["quantity"].sum() * 0.01)
 
 
-def test_denied_orders_are_counted_under_the_result(mats: Mats, place: Path) -> None:
+def test_rejected_orders_are_counted_under_the_result(mats: Mats, place: Path) -> None:
     done = mats("backtest", "examples/ema_cross.py", "--data", "bars", "--capital", "3000000")
-    assert re.search(r"[1-9][\d,]* orders denied: ", done.output)
+    assert re.search(r"[1-9][\d,]* orders rejected: ", done.output)
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_denied_orders_are_counted_under_the_result(mats: Mats, place: Path) -> 
         ("data import bars --instrument SPY", ("cannot name 2 files", "one at a time")),
         ("data import bars --seconds 1w", ("bar size '1w' is not known", "1min")),
         ("data show", ("the store has no bars", "mats data import")),
-        ("backtest none.py", ("none.py is missing", "mend the name")),
+        ("backtest none.py", ("none.py not found", "check the path")),
         ("backtest nobody", ("strategy 'nobody' is not in", "trend-spy", "FILE.py")),
         ("backtest examples/ema_cross.py", ("the store has no bars of SPY", "it has none", "mats data import")),
         ("backtest examples/ema_cross.py --data bars --param fast", ("'fast' cannot be read", "name=value")),
-        ("backtest examples/ema_cross.py --data bars --param fast=50", ("do not fit together", "fast 50")),
+        ("backtest examples/ema_cross.py --data bars --param fast=50", ("are inconsistent", "fast 50")),
         ("backtest show x", ("there is no result x", "mats backtest list")),
         ("backtest verify x", ("there is no result x",)),
         ("backtest delete x", ("there is no result x",)),
@@ -242,7 +242,7 @@ def test_an_interrupt_stores_nothing_and_says_so(place: Path, uri: str) -> None:
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (130, "mats: stopped; nothing half-done was stored\n")
+    assert (process.returncode, said) == (130, "mats: interrupted; nothing was stored\n")
     assert BacktestLibrary(uri).names() == []
 
 

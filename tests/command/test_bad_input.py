@@ -13,7 +13,7 @@ import pytest
 from mats.store.journal.journal import Journal
 from tests.command.command import BUYER, PATIENCE, Ran, configure, row, run, started
 
-FEW = "[gateway]\nstartup_timeout = 2.0\nconnect_timeout = 0.5\nreplay_timeout = 0.5\n"
+FEW = "[gateway]\nstartup_timeout_seconds = 2.0\nconnect_timeout_seconds = 0.5\nsnapshot_timeout_seconds = 0.5\n"
 
 
 def assert_refused(ran: Ran, *parts: str, code: int = 2) -> None:
@@ -55,7 +55,10 @@ def test_a_settings_file_that_is_missing_is_named(tmp_path: Path) -> None:
         ("colour = 1", ("setting colour", "unknown", "remove it")),
         ("[gateway]\nport = 'x'", ("gateway.port = x", "integer", "correct it")),
         ("[gateway]\nport = 0", ("gateway.port = 0", "greater than or equal to 1", "correct it")),
-        ("[portfolio]\ngrace = inf", ("portfolio.grace = inf", "finite", "correct it")),
+        (
+            "[portfolio]\nbreak_confirmation_seconds = inf",
+            ("portfolio.break_confirmation_seconds = inf", "finite", "correct it"),
+        ),
     ],
     ids=["malformed", "unknown", "type", "range", "infinite"],
 )
@@ -68,21 +71,21 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_file(
 
 def test_a_fault_in_the_environment_or_the_command_line_is_not_blamed_on_the_file() -> None:
     assert_refused(run(MATS_GATEWAY__PORT="99999"), "gateway.port = 99999 (environment)", "correct it")
-    assert_refused(run("--seed", "-1"), "embedded.seed = -1 (command line)", "correct it")
-    assert_refused(run(MATS_EMBEDDED__ACCOUNTS="DU1"), "environment variable", "embedded", "write lists")
+    assert_refused(run("--seed", "-1"), "paper_gateway.seed = -1 (command line)", "correct it")
+    assert_refused(run(MATS_PAPER_GATEWAY__ACCOUNTS="DU1"), "environment variable", "paper_gateway", "write lists")
 
 
 def test_an_option_that_does_not_exist_is_told_with_the_way_to_help() -> None:
     ran = run("--frequency", "7")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "mats: No such option: --frequency; `mats --help` shows what there is\n"
-    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows what there is\n"
+    assert ran.err == "mats: No such option: --frequency; `mats --help` shows the usage\n"
+    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows the usage\n"
 
 
 @pytest.mark.parametrize("group", ["backtest", "data", "store", "strategy"])
 def test_a_group_without_a_command_is_told_with_the_way_to_help(group: str) -> None:
     ran = run(group)
-    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` shows what there is\n")
+    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` shows the usage\n")
 
 
 # Strategies
@@ -104,9 +107,9 @@ def test_when_no_strategy_can_run_each_fault_is_told_and_the_start_is_refused(da
     assert_refused(ran, "no strategy can run", "mend")
     told = "\n".join(ran.sentences)
     assert f"{tmp_path}/strategies/torn.py does not import: ModuleNotFoundError at line 1" in told
-    assert "lost.py is missing" in told and "put it there" in told
-    assert "has no class 'Nobody'; it holds Buyer" in told
-    assert "'strength' is 'much', a str; give `float`" in told
+    assert "lost.py not found at" in told and "check the path" in told
+    assert "has no class 'Nobody'; it has Buyer" in told
+    assert "'strength': expected float, got str 'much'" in told
     assert "has no parameter 'speed'; it has instrument, strength" in told
 
 

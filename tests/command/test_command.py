@@ -88,7 +88,7 @@ def test_a_run_in_a_pipe_logs_json_lines_and_ends_with_a_report_for_people(tmp_p
 
 
 def test_a_signal_stops_the_daemon_in_order_even_while_it_starts(tmp_path: Path) -> None:
-    quiet = configure(tmp_path, "[gateway]\nhost = '127.0.0.1'\nport = 1\nstartup_timeout = 60.0\n")
+    quiet = configure(tmp_path, "[gateway]\nhost = '127.0.0.1'\nport = 1\nstartup_timeout_seconds = 60.0\n")
     with started("--config", quiet, "--data-dir", tmp_path / "data", "--json") as daemon:
         assert daemon.stderr is not None
         next(line for line in daemon.stderr if "GatewayRefused" in line)
@@ -100,7 +100,7 @@ def test_a_signal_stops_the_daemon_in_order_even_while_it_starts(tmp_path: Path)
 
 def test_the_seed_of_the_command_line_reaches_the_paper_gateway(tmp_path: Path) -> None:
     """A market of one seed is the same at the same time (tests/venue); here: it is this seed that it gets."""
-    settings = load_settings(configure(tmp_path), {"embedded": {"seed": 5}})
+    settings = load_settings(configure(tmp_path), {"paper_gateway": {"seed": 5}})
     arguments = gateway_command(settings, 4002).arguments
     assert arguments[arguments.index("--seed") + 1] == "5"
     with started("--config", configure(tmp_path), "--data-dir", tmp_path / "data", "--seed", "77") as daemon:

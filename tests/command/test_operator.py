@@ -66,7 +66,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         + "active = false\n"
         + row("resting", "resting.py", "Resting", weight=0.1)
     )
-    path = configure(folder, "[portfolio]\ngrace = 1.0\n", strategies=table, buyer=BUYER, resting=RESTING)
+    path = configure(
+        folder, "[portfolio]\nbreak_confirmation_seconds = 1.0\n", strategies=table, buyer=BUYER, resting=RESTING
+    )
     options = ("--config", path, "--data-dir", folder / "data")
     with started(*options, "--json") as process:
         running = Daemon(options, process)
@@ -118,7 +120,7 @@ def test_books_show_quantity_cost_results_and_commissions(daemon: Daemon) -> Non
     assert "average cost" in drawn and "SPY" in drawn and "IBM" not in drawn
 
 
-def test_an_account_shows_cash_equity_exposure_and_what_each_strategy_has_come_to(daemon: Daemon) -> None:
+def test_an_account_shows_cash_equity_exposure_and_the_result_of_each_strategy(daemon: Daemon) -> None:
     (view,) = daemon.told("account")["accounts"]
     assert view["account"] == "DU1000001" and view["base"] == "USD" and set(view["cash"]) == {"USD"}
     assert abs(float(view["equity"]) - float(view["own_equity"])) < 0.001 * float(view["equity"])
@@ -127,7 +129,7 @@ def test_an_account_shows_cash_equity_exposure_and_what_each_strategy_has_come_t
     assert float(one["result"]["gross"]) == abs(float(one["result"]["net"])) > 0
     assert float(view["result"]["gross"]) >= float(one["result"]["gross"])
     drawn = daemon.mats("account", "DU1000001").out
-    assert "own figure" in drawn and "in all" in drawn and "not from fills" in drawn
+    assert "own figure" in drawn and "total" in drawn and "not from fills" in drawn
 
 
 def test_a_comparison_on_demand_finds_no_difference(daemon: Daemon) -> None:
@@ -222,17 +224,17 @@ def test_a_strategy_is_flattened_with_a_certificate_and_stays_halted(daemon: Dae
     [
         (("halt", "nix", "--reason", "x"), "there is no strategy nix; there are one, two, calm, resting"),
         (("resume", "calm"), "no halt of calm is in force"),
-        (("cancel",), "cancel what? name one of an INTENT, --strategy NAME and --all"),
+        (("cancel",), "give exactly one of INTENT, --strategy NAME and --all"),
         (("cancel", "nix"), "there is no order nix"),
-        (("flatten",), "flatten whom? name one of a STRATEGY and --all"),
+        (("flatten",), "give exactly one of STRATEGY and --all"),
         (("strategy", "start", "nix"), "general/strategies has no nix"),
         (("equity", "one", "lots"), "the amount 'lots' is not a number; give it as 50000 or 50000.50"),
         (("equity", "one", "--", "-5"), "an equity of -5 cannot be used"),
-        (("books", "assign", "--yes"), "an assignment needs a --reason"),
-        (("books", "assign", "--reason", "x", "--yes"), "an assignment needs --from, --to, --instrument, --quantity"),
+        (("books", "assign", "--yes"), "a transfer needs a --reason"),
+        (("books", "assign", "--reason", "x", "--yes"), "a transfer needs --from, --to, --instrument, --quantity"),
         (("books", "assign", "--reverse", "A999", "--reason", "x", "--yes"), "the journal has no assignment A999"),
-        (("equity", "one", "-5"), "No such option: -5; `mats equity --help` shows what there is"),
-        (("why", "nix"), "nix is no intent, execution or assignment of this journal"),
+        (("equity", "one", "-5"), "No such option: -5; `mats equity --help` shows the usage"),
+        (("why", "nix"), "nix is not an intent, execution or transfer of this journal"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(daemon: Daemon, arguments: tuple[str, ...], sentence: str) -> None:

@@ -117,10 +117,10 @@ def test_what_is_ranked_is_told_as_json_and_failures_apart(place: Path) -> None:
         ("sweep examples/ema_cross.py --data bars --param fast=2:4 --metric luck", "metric 'luck' is not known"),
         ("sweep examples/ema_cross.py --data none --param fast=2:4", "none"),
         ("sweep examples/ema_cross.py --data bars --param fast=2:4 --walk-forward 90", "write TRAIN:TEST"),
-        ("sweep examples/ema_cross.py --data bars --param fast=2:4 --walk-forward 90d:1d", "nothing to test"),
+        ("sweep examples/ema_cross.py --data bars --param fast=2:4 --walk-forward 90d:1d", "no time to test"),
         (
             "sweep examples/ema_cross.py --data bars --param fast=2:4 --instruments SPY,IBM",
-            "a sweep is of one strategy",
+            "a sweep takes one strategy",
         ),
         ("sweep --resume sweep_x", "no sweep sweep_x"),
         ("report nothing_20200103_run", "nothing_20200103_run"),

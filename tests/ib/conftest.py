@@ -19,7 +19,7 @@ CLOCK = SystemClock()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a coroutine test in a loop of its own; leftover tasks and errors nobody took are failures."""
+    """Run a coroutine test in a loop of its own; leftover tasks and unhandled errors are failures."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
@@ -35,7 +35,7 @@ async def _in_loop(test: Any) -> None:
     assert not complaints, complaints
 
 
-class Heard:
+class EventRecorder:
     """A sink that a test can wait on."""
 
     def __init__(self) -> None:
@@ -62,24 +62,26 @@ class Heard:
 
 
 @asynccontextmanager
-async def _session(port: int, client_id: int = 1, **options: Any) -> AsyncIterator[tuple[IbSession, Heard, Opened]]:
-    heard = Heard()
-    session = IbSession(client_id, heard, clock=CLOCK.now, monotonic=CLOCK.monotonic, **options)
+async def _session(
+    port: int, client_id: int = 1, **options: Any
+) -> AsyncIterator[tuple[IbSession, EventRecorder, Opened]]:
+    recorded = EventRecorder()
+    session = IbSession(client_id, recorded, clock=CLOCK.now, monotonic=CLOCK.monotonic, **options)
     try:
-        yield session, heard, await session.connect("127.0.0.1", port, PATIENCE)
+        yield session, recorded, await session.connect("127.0.0.1", port, PATIENCE)
     finally:
         session.close()
 
 
 @pytest.fixture
 def open_session() -> Callable[..., Any]:
-    """`async with open_session(port, client_id=1) as (session, heard, opened)`."""
+    """`async with open_session(port, client_id=1) as (session, recorded, opened)`."""
     return _session
 
 
 @pytest.fixture
-def heard_of() -> type[Heard]:
-    return Heard
+def new_recorder() -> type[EventRecorder]:
+    return EventRecorder
 
 
 Message = tuple[object, ...]
@@ -111,7 +113,7 @@ class Script:
         assert self._writer
         self._writer.write(data)
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         assert self._writer
         self._writer.transport.abort()
 
@@ -140,7 +142,7 @@ class Script:
         self._more.set()
         if fields[0] == "71":
             if self.start_up is None:
-                self.hang_up()
+                self.close()
             else:
                 self.push(*self.start_up)
         elif fields[0] in map(str, self.answers) and (messages := list(self.answers[int(fields[0])](fields))):
@@ -189,19 +191,19 @@ def execution() -> Callable[..., Message]:
     return _execution
 
 
-def _replay(executions: Iterable[Message] = ()) -> Answers:
+def _snapshot(executions: Iterable[Message] = ()) -> Answers:
     """The answers of a gateway with nothing but these executions (whose request id is replaced)."""
-    told = list(executions)
+    received = list(executions)
     return {
         61: lambda _: [(62, 1)],
         5: lambda _: [(53, 1)],
         16: lambda _: [(53, 1)],
         99: lambda _: [(102,)],
-        7: lambda asked: [*[(11, asked[2], *message[2:]) for message in told], (55, 1, asked[2])],
+        7: lambda request: [*[(11, request[2], *message[2:]) for message in received], (55, 1, request[2])],
         49: lambda _: [(49, 1, 1_776_108_424)],
     }
 
 
 @pytest.fixture
-def replay_answers() -> Callable[..., Answers]:
-    return _replay
+def snapshot_answers() -> Callable[..., Answers]:
+    return _snapshot

@@ -4,19 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.ib.callbacks import Callbacks
+from mats.ib.conversion.timestamps import NO_ZONES
 from mats.ib.decoding import IGNORED, CheckedDecoder
 from mats.ib.events import DecodeFailed, ExecutionReported, SessionEvent
 from mats.ib.pending_requests import PendingRequests
-from mats.ib.quotes import Quotes
-from mats.ib.streams import Streams
-from mats.ib.timestamps import NO_ZONES
+from mats.ib.streams import QuoteAggregator, Streams
 
 NUMBERS = st.integers(min_value=0, max_value=120).filter(lambda number: number not in IGNORED)
 FIELDS = st.one_of(st.sampled_from(["", "0", "1", "-1", "1.5", "SPY", "BOT", "1e400", "nan"]), st.text(max_size=5))
 
 
 def decoder(events: list[SessionEvent]) -> CheckedDecoder:
-    callbacks = Callbacks(events.append, PendingRequests(), Streams(), Quotes(lambda: 0))
+    callbacks = Callbacks(events.append, PendingRequests(), Streams(), QuoteAggregator(lambda: 0))
     made = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
     made.serverVersion = 178
     return made
@@ -28,12 +27,12 @@ def test_no_message_raises_whatever_it_holds(number: int, fields: list[str]) -> 
     events: list[SessionEvent] = []
     decoder(events).interpret([str(number), *fields])
     assert all(isinstance(event, SessionEvent) for event in events)
-    assert len(events) <= 2  # an error of the link is told as it is, and as what it means
+    assert len(events) <= 2  # an error of the link gives the error and its meaning
 
 
 @given(cut=st.integers(min_value=1, max_value=33))
 @settings(max_examples=33)
-def test_an_execution_that_is_cut_short_is_told_as_undecodable(cut: int) -> None:
+def test_an_execution_that_is_cut_short_is_reported_as_undecodable(cut: int) -> None:
     whole = (
         "11 -1 7 756733 SPY STK _ 0 _ _ SMART USD SPY SPY e1.01 20260413-19:27:04 DU1 ARCA BOT 100 512.31 900 1 0"
         " 100 512.31 ibs:i7 _ _ _ 1 0"
@@ -47,7 +46,7 @@ def test_an_execution_that_is_cut_short_is_told_as_undecodable(cut: int) -> None
     assert [type(event) for event in events] == [ExecutionReported, DecodeFailed]
 
 
-def test_an_exception_of_the_owner_is_told_and_does_not_stop_the_next_message() -> None:
+def test_an_exception_of_the_owner_is_reported_and_does_not_stop_the_next_message() -> None:
     events: list[SessionEvent] = []
 
     def fragile(event: SessionEvent) -> None:
@@ -55,7 +54,7 @@ def test_an_exception_of_the_owner_is_told_and_does_not_stop_the_next_message() 
         if len(events) == 1:
             raise RuntimeError("the owner stumbled")
 
-    callbacks = Callbacks(fragile, PendingRequests(), Streams(), Quotes(lambda: 0))
+    callbacks = Callbacks(fragile, PendingRequests(), Streams(), QuoteAggregator(lambda: 0))
     reading = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
     reading.serverVersion = 178
     status = ["3", "7", "Filled", "100", "0", "512.31", "900", "0", "512.31", "1", "", "0"]

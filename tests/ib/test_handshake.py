@@ -1,4 +1,4 @@
-"""Opening a session: every way to fail is told apart, and none of them takes for ever."""
+"""Opening a session: every failure has its own error, and none takes forever."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,20 +37,20 @@ async def test_a_session_opens_with_accounts_and_order_id(open_session: Fixture)
         assert session.connected
 
 
-async def test_a_port_where_nothing_listens_is_refused_by_name(heard_of: Fixture) -> None:
+async def test_a_port_where_nothing_listens_is_refused_by_name(new_recorder: Fixture) -> None:
     server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
     with pytest.raises(GatewayRefused, match=rf"127.0.0.1:{port} \(client id 1\).*start it"):
-        await new_session(heard_of()).connect("127.0.0.1", port, 5)
+        await new_session(new_recorder()).connect("127.0.0.1", port, 5)
 
 
-async def test_a_client_id_in_use_is_told_at_once(open_session: Fixture, heard_of: Fixture) -> None:
+async def test_a_client_id_in_use_is_reported_at_once(open_session: Fixture, new_recorder: Fixture) -> None:
     async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port, 5) as (first, _, _):
         began = asyncio.get_running_loop().time()
         with pytest.raises(ClientIdInUse, match=r"client id 5\): another connection holds"):
-            await new_session(heard_of(), 5).connect("127.0.0.1", gateway.port, 60)
+            await new_session(new_recorder(), 5).connect("127.0.0.1", gateway.port, 60)
         assert asyncio.get_running_loop().time() - began < 5
         assert first.connected
         assert await first.server_time() > 0
@@ -67,9 +67,9 @@ async def test_two_clients_are_served_side_by_side(open_session: Fixture) -> Non
 
 async def test_an_id_is_free_again_after_its_session_closed(open_session: Fixture) -> None:
     async with PaperGateway(port=0, seed=1) as gateway:
-        async with open_session(gateway.port, 3) as (_, heard, _):
+        async with open_session(gateway.port, 3) as (_, recorded, _):
             pass
-        assert heard.of(SessionLost) == [SessionLost("closed by its owner")]
+        assert recorded.of(SessionLost) == [SessionLost("closed by its owner")]
         async with asyncio.timeout(10):
             while True:  # until the gateway has read the end of the first one
                 try:
@@ -80,41 +80,41 @@ async def test_an_id_is_free_again_after_its_session_closed(open_session: Fixtur
                     continue
 
 
-async def test_a_gateway_that_accepts_and_says_nothing_is_silent(scripted: Fixture, heard_of: Fixture) -> None:
+async def test_a_gateway_that_accepts_and_says_nothing_is_silent(scripted: Fixture, new_recorder: Fixture) -> None:
     async with scripted(version=0) as script:
         with pytest.raises(GatewaySilent, match=r"in 0\.1 s"):
-            await new_session(heard_of()).connect("127.0.0.1", script.port, 0.1)
+            await new_session(new_recorder()).connect("127.0.0.1", script.port, 0.1)
 
 
-async def test_a_gateway_without_accounts_is_silent(scripted: Fixture, heard_of: Fixture) -> None:
+async def test_a_gateway_without_accounts_is_silent(scripted: Fixture, new_recorder: Fixture) -> None:
     async with scripted(start_up=((15, 1, ""), (9, 1, 100))) as script:
         with pytest.raises(GatewaySilent):
-            await new_session(heard_of()).connect("127.0.0.1", script.port, 0.2)
+            await new_session(new_recorder()).connect("127.0.0.1", script.port, 0.2)
 
 
-async def test_hanging_up_in_the_handshake_is_told_at_once(scripted: Fixture, heard_of: Fixture) -> None:
+async def test_hanging_up_in_the_handshake_is_reported_at_once(scripted: Fixture, new_recorder: Fixture) -> None:
     async with scripted(start_up=None) as script:
         began = asyncio.get_running_loop().time()
-        with pytest.raises(GatewayRefused, match="hung up"):
-            await new_session(heard_of()).connect("127.0.0.1", script.port, 60)
+        with pytest.raises(GatewayRefused, match="closed the connection"):
+            await new_session(new_recorder()).connect("127.0.0.1", script.port, 60)
         assert asyncio.get_running_loop().time() - began < 5
 
 
-async def test_an_old_protocol_is_refused(scripted: Fixture, heard_of: Fixture) -> None:
+async def test_an_old_protocol_is_refused(scripted: Fixture, new_recorder: Fixture) -> None:
     async with scripted(version=120) as script:
-        with pytest.raises(VersionTooOld, match="speaks version 120, not 157"):
-            await new_session(heard_of()).connect("127.0.0.1", script.port, 60)
+        with pytest.raises(VersionTooOld, match="has protocol version 120, too old"):
+            await new_session(new_recorder()).connect("127.0.0.1", script.port, 60)
 
 
-async def test_garbage_for_a_handshake_is_no_gateway(scripted: Fixture, heard_of: Fixture) -> None:
+async def test_garbage_for_a_handshake_is_no_gateway(scripted: Fixture, new_recorder: Fixture) -> None:
     async with scripted(start_up=(("hello", "world", "!"),)) as script:
         with pytest.raises(GatewayRefused, match="does not speak the TWS protocol"):
-            await new_session(heard_of()).connect("127.0.0.1", script.port, 60)
+            await new_session(new_recorder()).connect("127.0.0.1", script.port, 60)
 
 
-async def test_closing_ends_an_attempt_that_is_under_way(scripted: Fixture, heard_of: Fixture) -> None:
+async def test_closing_ends_an_attempt_that_is_under_way(scripted: Fixture, new_recorder: Fixture) -> None:
     async with scripted(start_up=()) as script:
-        session = new_session(heard_of())
+        session = new_session(new_recorder())
         attempt = asyncio.ensure_future(session.connect("127.0.0.1", script.port, 60))
         await script.got(71)
         session.close()
@@ -129,40 +129,40 @@ async def test_a_session_is_used_once(open_session: Fixture) -> None:
             await session.connect("127.0.0.1", gateway.port, 5)
 
 
-async def test_before_and_after_its_life_a_session_sends_nothing(open_session: Fixture, heard_of: Fixture) -> None:
+async def test_before_and_after_its_life_a_session_sends_nothing(open_session: Fixture, new_recorder: Fixture) -> None:
     with pytest.raises(ConnectionLostError, match="not connected yet"):
-        new_session(heard_of()).cancel(1)
+        new_session(new_recorder()).cancel(1)
     async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, _, _):
         session.close()
-        with pytest.raises(ConnectionLostError, match="is over"):
+        with pytest.raises(ConnectionLostError, match="client id 1 ended"):
             session.cancel(1)
-        with pytest.raises(ConnectionLostError, match="is over"):
+        with pytest.raises(ConnectionLostError, match="client id 1 ended"):
             await session.server_time()
 
 
-async def test_the_end_of_the_socket_is_told_once_and_fails_every_question(
+async def test_the_end_of_the_socket_is_reported_once_and_fails_every_request(
     scripted: Fixture, open_session: Fixture
 ) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
-        asked = asyncio.ensure_future(session.resolve(parse_instrument("SPY"), 60))
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
+        request = asyncio.ensure_future(session.resolve(parse_instrument("SPY"), 60))
         beat = asyncio.ensure_future(session.server_time(60))
         await script.got(49)
-        script.hang_up()
-        lost = await heard.first(SessionLost)
+        script.close()
+        lost = await recorded.first(SessionLost)
         assert lost.reason
-        for question in (asked, beat):
-            with pytest.raises(ConnectionLostError, match="client id 1 is over"):
-                await question
+        for pending in (request, beat):
+            with pytest.raises(ConnectionLostError, match="client id 1 ended"):
+                await pending
         session.close()
-        assert len(heard.of(SessionLost)) == 1
-        assert session.under_way == 0
+        assert len(recorded.of(SessionLost)) == 1
+        assert session.open_requests == 0
 
 
-async def test_a_broken_message_is_told_and_the_next_one_is_heard(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+async def test_a_broken_message_is_reported_and_the_next_one_is_read(scripted: Fixture, open_session: Fixture) -> None:
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         script.push((9999, 1), ("x",), (62,), (3, "seven", "Filled"), (4, 2, -1, 1100, "lost", ""))
-        await heard.until(lambda _: session.degraded)
-        failures = [event.text for event in heard.of(DecodeFailed)]
+        await recorded.until(lambda _: session.degraded)
+        failures = [event.text for event in recorded.of(DecodeFailed)]
         assert len(failures) == 3
         assert "KeyError: 9999" in failures[0]
         assert "['3', 'seven', 'Filled']" in failures[2]

@@ -49,22 +49,22 @@ def resting(price: str) -> OrderTicket:
     return OrderTicket(order_type=OrderType.LIMIT, limit_price=Decimal(price), tif=TimeInForce.GTC)
 
 
-async def filled(heard: Any, quantity: int) -> list[Any]:
+async def filled(recorded: Any, quantity: int) -> list[Any]:
     def enough(_: object) -> list[Any] | None:
-        fills = heard.of(ExecutionReported)
+        fills = recorded.of(ExecutionReported)
         return fills if sum(fill.execution.quantity for fill in fills) == quantity else None
 
-    return list(await heard.until(enough))
+    return list(await recorded.until(enough))
 
 
 async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, heard, opened):
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, opened):
         spy = await session.resolve(parse_instrument("SPY"))
-        await session.replay(5)
+        await session.snapshot(5)
         session.place(opened.next_order_id, order(spy))
-        fills = await filled(heard, 100)
-        await heard.until(lambda _: len(heard.of(CommissionReported)) == len(fills))
-        await heard.until(lambda _: any(e.position.quantity == 100 for e in heard.of(PositionReported)))
+        fills = await filled(recorded, 100)
+        await recorded.until(lambda _: len(recorded.of(CommissionReported)) == len(fills))
+        await recorded.until(lambda _: any(e.position.quantity == 100 for e in recorded.of(PositionReported)))
         for fill in fills:
             execution = fill.execution
             assert fill.live
@@ -73,119 +73,125 @@ async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture
             assert execution.order_id == opened.next_order_id
             assert execution.perm_id > 0
         ids = {fill.execution.exec_id for fill in fills}
-        assert ids == {event.commission.exec_id for event in heard.of(CommissionReported)}
-        assert sum(event.commission.amount for event in heard.of(CommissionReported)) >= Decimal(1)
-        assert heard.of(OrderReported)[0].order.order_ref == "ibs:i1"
-        await heard.until(lambda _: any(e.status.status == "Filled" for e in heard.of(OrderStatusReported)))
-        assert heard.of(DecodeFailed) == []
+        assert ids == {event.commission.exec_id for event in recorded.of(CommissionReported)}
+        assert sum(event.commission.amount for event in recorded.of(CommissionReported)) >= Decimal(1)
+        assert recorded.of(OrderReported)[0].order.order_ref == "ibs:i1"
+        await recorded.until(lambda _: any(e.status.status == "Filled" for e in recorded.of(OrderStatusReported)))
+        assert recorded.of(DecodeFailed) == []
 
 
 async def test_partial_fills_add_up_and_keep_their_revisions_apart(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, heard, opened):
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, opened):
         spy = await session.resolve(parse_instrument("SPY"))
         gateway.faults.hold_orders()
         session.place(opened.next_order_id, order(spy, ticket=resting("1.00")))
-        await heard.first(OrderReported)
+        await recorded.first(OrderReported)
         gateway.faults.fill((1, opened.next_order_id), 25, 1.0, times=4)
-        fills = await filled(heard, 100)
+        fills = await filled(recorded, 100)
         assert [fill.execution.quantity for fill in fills] == [Decimal(25)] * 4
         assert [fill.execution.cumulative_quantity for fill in fills] == [Decimal(n) for n in (25, 50, 75, 100)]
         first = fills[0].execution
         gateway.faults.correct(first.exec_id, 20, 1.0)
-        corrected = (await heard.until(lambda _: heard.of(ExecutionReported)[4:]))[0].execution
+        corrected = (await recorded.until(lambda _: recorded.of(ExecutionReported)[4:]))[0].execution
         assert (corrected.family, corrected.quantity) == (first.family, Decimal(20))
         assert corrected.revision > first.revision
         assert len({fill.execution.family for fill in fills}) == 4
 
 
 async def test_an_order_is_changed_and_cancelled(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, heard, opened):
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, opened):
         spy = await session.resolve(parse_instrument("SPY"))
         session.place(opened.next_order_id, order(spy, ticket=resting("1.00")))
-        await heard.first(OrderReported)
+        await recorded.first(OrderReported)
         session.modify(opened.next_order_id, order(spy, quantity=50, ticket=resting("2.00")))
-        changed = await heard.until(lambda _: [e.order for e in heard.of(OrderReported) if e.order.quantity == 50])
+        changed = await recorded.until(
+            lambda _: [e.order for e in recorded.of(OrderReported) if e.order.quantity == 50]
+        )
         assert changed[0].limit_price == Decimal(2)
         session.cancel(opened.next_order_id)
-        await heard.until(lambda _: any(e.status.status == "Cancelled" for e in heard.of(OrderStatusReported)))
-        told = await heard.until(lambda _: [e.error for e in heard.of(ErrorReceived) if e.error.code == 202])
-        assert told[0].request_id == opened.next_order_id
+        await recorded.until(lambda _: any(e.status.status == "Cancelled" for e in recorded.of(OrderStatusReported)))
+        received = await recorded.until(lambda _: [e.error for e in recorded.of(ErrorReceived) if e.error.code == 202])
+        assert received[0].request_id == opened.next_order_id
 
 
-async def test_what_happened_while_away_is_in_the_next_replay(open_session: Fixture) -> None:
+async def test_what_happened_while_away_is_in_the_next_snapshot(open_session: Fixture) -> None:
     async with PaperGateway(port=0, seed=1) as gateway:
-        async with open_session(gateway.port) as (session, heard, opened):
+        async with open_session(gateway.port) as (session, recorded, opened):
             spy = await session.resolve(parse_instrument("SPY"))
             for n, name in enumerate(("filled", "open", "cancelled")):
                 session.place(opened.next_order_id + n, order(spy, name, ticket=resting("1.00")))
-            await heard.until(lambda _: len({e.order.order_id for e in heard.of(OrderReported)}) == 3)
+            await recorded.until(lambda _: len({e.order.order_id for e in recorded.of(OrderReported)}) == 3)
             session.cancel(opened.next_order_id + 2)
-            await heard.until(lambda _: any(e.status.status == "Cancelled" for e in heard.of(OrderStatusReported)))
+            await recorded.until(
+                lambda _: any(e.status.status == "Cancelled" for e in recorded.of(OrderStatusReported))
+            )
             gateway.faults.drop(1, hard=True)
-            await heard.first(SessionLost)
+            await recorded.first(SessionLost)
         gateway.faults.fill((1, opened.next_order_id), 100, 1.0)
         async with open_session(gateway.port) as (session, _, again):
-            replay = await session.replay(5)
+            snapshot = await session.snapshot(5)
             assert again.next_order_id > opened.next_order_id + 2
-            assert [e.order_ref for e in replay.executions] == ["ibs:filled"]
-            assert [c.exec_id for c in replay.commissions] == [replay.executions[0].exec_id]
-            assert [o.order_ref for o in replay.open_orders] == ["ibs:open"]
-            completed = {o.order_ref: (o.status, o.filled) for o in replay.completed_orders}
+            assert [e.order_ref for e in snapshot.executions] == ["ibs:filled"]
+            assert [c.exec_id for c in snapshot.commissions] == [snapshot.executions[0].exec_id]
+            assert [o.order_ref for o in snapshot.open_orders] == ["ibs:open"]
+            completed = {o.order_ref: (o.status, o.filled) for o in snapshot.completed_orders}
             assert completed == {"ibs:filled": ("Filled", Decimal(100)), "ibs:cancelled": ("Cancelled", Decimal(0))}
-            (position,) = replay.positions
+            (position,) = snapshot.positions
             assert (position.account, position.instrument, position.quantity) == (ACCOUNT, "SPY", Decimal(100))
-            assert [i.id for i in replay.instruments] == ["SPY"]
+            assert [i.id for i in snapshot.instruments] == ["SPY"]
 
 
 async def test_the_master_sees_what_others_do(open_session: Fixture) -> None:
     async with (
         PaperGateway(port=0, seed=1) as gateway,
-        open_session(gateway.port, 0) as (master, heard, _),
+        open_session(gateway.port, 0) as (master, recorded, _),
         open_session(gateway.port, 1) as (session, _, opened),
     ):
-        await master.replay(5)
+        await master.snapshot(5)
         spy = await session.resolve(parse_instrument("SPY"))
         session.place(opened.next_order_id, order(spy))
-        fills = await filled(heard, 100)
+        fills = await filled(recorded, 100)
         assert {fill.execution.client_id for fill in fills} == {1}
         assert {fill.execution.order_ref for fill in fills} == {"ibs:i1"}
 
 
 async def test_a_manual_order_is_reported_without_a_reference(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port, 0) as (master, heard, _):
-        await master.replay(5)
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port, 0) as (master, recorded, _):
+        await master.snapshot(5)
         gateway.faults.manual_order("SPY", Side.BUY, 10)
-        fills = await filled(heard, 10)
+        fills = await filled(recorded, 10)
         assert {fill.execution.order_ref for fill in fills} == {""}
-        assert heard.of(DecodeFailed) == []
+        assert recorded.of(DecodeFailed) == []
 
 
-async def test_a_burst_of_fills_is_heard_whole_and_in_order(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, heard, opened):
+async def test_a_burst_of_fills_arrives_whole_and_in_order(open_session: Fixture) -> None:
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, opened):
         spy = await session.resolve(parse_instrument("SPY"))
         gateway.faults.hold_orders()
         session.place(opened.next_order_id, order(spy, quantity=2_000, ticket=resting("1.00")))
-        await heard.first(OrderReported)
+        await recorded.first(OrderReported)
         gateway.faults.fill((1, opened.next_order_id), 1, 1.0, times=2_000)
-        fills = await filled(heard, 2_000)
+        fills = await filled(recorded, 2_000)
         assert [fill.execution.cumulative_quantity for fill in fills] == list(range(1, 2_001))
-        assert session.under_way == 0
+        assert session.open_requests == 0
 
 
 async def test_quotes_and_bars_flow(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, heard, _):
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, _):
         spy = await session.resolve(parse_instrument("SPY"))
         session.subscribe_quotes(spy)
         session.subscribe_bars(spy)
-        quote = (await heard.until(lambda _: [e for e in heard.of(QuoteReported) if e.quote.mid > 0 < e.quote.bid]))[0]
+        quote = (
+            await recorded.until(lambda _: [e for e in recorded.of(QuoteReported) if e.quote.mid > 0 < e.quote.bid])
+        )[0]
         assert quote.quote.bid < quote.quote.ask
-        bar = (await heard.first(BarReported)).bar
+        bar = (await recorded.first(BarReported)).bar
         assert bar.instrument == "SPY"
         assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
         assert bar.start % (5 * SECOND) == 0
 
 
-async def test_history_is_as_long_as_asked(open_session: Fixture) -> None:
+async def test_history_is_as_long_as_requested(open_session: Fixture) -> None:
     async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port, 99) as (session, _, _):
         euro = await session.resolve(parse_instrument("EURUSD"))
         found = await session.history(euro, 60, 3600)
@@ -196,12 +202,12 @@ async def test_history_is_as_long_as_asked(open_session: Fixture) -> None:
 
 
 async def test_the_link_to_the_broker_may_blink(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, heard, _):
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, _):
         gateway.faults.connectivity(1100)
-        await heard.first(LinkDegraded)
+        await recorded.first(LinkDegraded)
         assert session.degraded
         gateway.faults.connectivity(1101)
-        assert (await heard.first(LinkRestored)).data_lost
+        assert (await recorded.first(LinkRestored)).data_lost
         assert not session.degraded
 
 
@@ -216,14 +222,14 @@ async def test_account_values_are_complete(open_session: Fixture) -> None:
 async def test_a_restarted_gateway_is_met_with_a_new_session(open_session: Fixture, tmp_path: Path) -> None:
     async with (
         PaperGateway(port=0, seed=1, state=tmp_path / "state.db") as gateway,
-        open_session(gateway.port) as (session, heard, opened),
+        open_session(gateway.port) as (session, recorded, opened),
     ):
         spy = await session.resolve(parse_instrument("SPY"))
         session.place(opened.next_order_id, order(spy, ticket=resting("1.00")))
-        await heard.first(OrderReported)
+        await recorded.first(OrderReported)
     async with (
         PaperGateway(port=0, seed=1, state=tmp_path / "state.db") as gateway,
         open_session(gateway.port) as (session, _, _),
     ):
-        replay = await session.replay(5)
-        assert [(o.order_ref, o.order_id) for o in replay.open_orders] == [("ibs:i1", opened.next_order_id)]
+        snapshot = await session.snapshot(5)
+        assert [(o.order_ref, o.order_id) for o in snapshot.open_orders] == [("ibs:i1", opened.next_order_id)]

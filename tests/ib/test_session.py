@@ -1,4 +1,4 @@
-"""Orders, questions and streams of an open session, against a gateway that does what a test says."""
+"""Orders, requests and streams of an open session, against a gateway that does what a test says."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import pytest
 from mats.ib.error_codes import Meaning
 from mats.ib.errors import (
     AmbiguousInstrument,
-    AnswerUntrusted,
     NotPermitted,
     PacingViolated,
     RequestFailed,
     RequestTimedOut,
     UnknownInstrument,
+    UntrustedAnswer,
 )
 from mats.ib.events import (
     AccountValueReported,
@@ -110,10 +110,10 @@ async def test_an_order_id_outside_its_range_is_refused(
             session.place(order_id, intent())
 
 
-async def test_a_fill_is_told_in_the_order_of_the_wire_even_if_its_cost_comes_first(
+async def test_a_fill_is_reported_in_the_order_of_the_wire_even_if_its_cost_comes_first(
     scripted: Fixture, open_session: Fixture, execution: Fixture
 ) -> None:
-    async with scripted() as script, open_session(script.port) as (_, heard, _):
+    async with scripted() as script, open_session(script.port) as (_, recorded, _):
         script.push(
             (59, 1, "e1.01", 1.0, "USD", 1.7976931348623157e308, "", ""),
             (3, 7, "Filled", 100, 0, 512.31, 900, 0, 512.31, 1, "", 0),
@@ -121,26 +121,26 @@ async def test_a_fill_is_told_in_the_order_of_the_wire_even_if_its_cost_comes_fi
             execution("e2.01", quantity=40),
             (59, 1, "e2.01", -1.0, "USD", "", "", ""),
         )
-        await heard.first(PacketEnd)
-        kinds = [type(event) for event in heard.events]
+        await recorded.first(PacketEnd)
+        kinds = [type(event) for event in recorded.events]
         assert kinds == [CommissionReported, OrderStatusReported, ExecutionReported, ExecutionReported, PacketEnd]
-        fills = heard.of(ExecutionReported)
+        fills = recorded.of(ExecutionReported)
         assert [(fill.execution.quantity, fill.live) for fill in fills] == [(Decimal(60), True), (Decimal(40), True)]
-        assert heard.of(OrderStatusReported)[0].status.perm_id == 900
+        assert recorded.of(OrderStatusReported)[0].status.perm_id == 900
 
 
 async def test_an_error_of_an_order_is_passed_on_by_its_id(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         script.push((4, 2, 100, 201, "Order rejected - reason:margin", ""))
-        told = await heard.first(ErrorReceived)
-        assert (told.error.request_id, told.error.code, told.meaning) == (100, 201, Meaning.OTHER)
+        received = await recorded.first(ErrorReceived)
+        assert (received.error.request_id, received.error.code, received.meaning) == (100, 201, Meaning.OTHER)
         assert session.late_answers == 0
 
 
 async def test_an_order_overtakes_a_queue_of_requests(scripted: Fixture, open_session: Fixture) -> None:
     frozen = Pacer(lambda: 0.0)
-    async with scripted() as script, open_session(script.port, pacer=frozen) as (session, heard, _):
-        questions = [asyncio.ensure_future(session.resolve(SPY, 60)) for _ in range(20)]
+    async with scripted() as script, open_session(script.port, pacer=frozen) as (session, recorded, _):
+        requests = [asyncio.ensure_future(session.resolve(SPY, 60)) for _ in range(20)]
         await script.got(9, 6)
         session.place(100, intent())
         await script.got(3)
@@ -149,11 +149,11 @@ async def test_an_order_overtakes_a_queue_of_requests(scripted: Fixture, open_se
         await script.got(4)
         assert len([fields for fields in script.received if fields[0] == "9"]) == 6, "the others still wait"
         session.close()
-        assert (await heard.first(SessionLost)).unsent == (Unsent(101, "modify", intent().intent_id),)
-        await asyncio.gather(*questions, return_exceptions=True)
+        assert (await recorded.first(SessionLost)).unsent == (Unsent(101, "modify", intent().intent_id),)
+        await asyncio.gather(*requests, return_exceptions=True)
 
 
-async def test_a_question_whose_asker_left_is_not_sent(scripted: Fixture, open_session: Fixture) -> None:
+async def test_a_request_whose_asker_left_is_not_sent(scripted: Fixture, open_session: Fixture) -> None:
     now = [0.0]
     async with scripted() as script, open_session(script.port, pacer=Pacer(lambda: now[0])) as (session, _, _):
         for _ in range(8):
@@ -165,49 +165,49 @@ async def test_a_question_whose_asker_left_is_not_sent(scripted: Fixture, open_s
 
 
 async def _time_from(session: Any, script: Any) -> int:
-    asked = asyncio.ensure_future(session.server_time(5))
+    request = asyncio.ensure_future(session.server_time(5))
     await script.got(49)
     script.push((49, 1, 1_776_108_424))
-    return int(await asked)
+    return int(await request)
 
 
 async def test_an_unknown_contract_is_unknown_only_while_the_link_is_healthy(
     scripted: Fixture, open_session: Fixture
 ) -> None:
-    def unknown(asked: list[str]) -> list[tuple[object, ...]]:
-        return [(4, 2, asked[2], 200, "No security definition has been found for the request", "")]
+    def unknown(request: list[str]) -> list[tuple[object, ...]]:
+        return [(4, 2, request[2], 200, "No security definition has been found for the request", "")]
 
-    async with scripted({9: unknown}) as script, open_session(script.port) as (session, heard, _):
-        with pytest.raises(UnknownInstrument, match=r"contract of SPY: the gateway said No security definition"):
+    async with scripted({9: unknown}) as script, open_session(script.port) as (session, recorded, _):
+        with pytest.raises(UnknownInstrument, match=r"contract of SPY: the gateway answered No security definition"):
             await session.resolve(SPY)
         script.push((4, 2, -1, 1100, "Connectivity lost", ""), (4, 2, -1, 1100, "Connectivity lost", ""))
-        await heard.first(LinkDegraded)
-        with pytest.raises(AnswerUntrusted):
+        await recorded.first(LinkDegraded)
+        with pytest.raises(UntrustedAnswer):
             await session.resolve(SPY)
         script.push((4, 2, -1, 1102, "restored, data maintained", ""))
-        assert (await heard.first(LinkRestored)).data_lost is False
+        assert (await recorded.first(LinkRestored)).data_lost is False
         assert not session.degraded
-        assert len(heard.of(LinkDegraded)) == 1
+        assert len(recorded.of(LinkDegraded)) == 1
         with pytest.raises(UnknownInstrument):
             await session.resolve(SPY)
 
 
 async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixture, open_session: Fixture) -> None:
-    told: list[list[tuple[object, ...]]] = []
+    answers: list[list[tuple[object, ...]]] = []
 
-    def answer(asked: list[str]) -> list[tuple[object, ...]]:
-        return [(*message[:1], asked[2], *message[2:]) for message in told.pop(0)] + [(52, 1, asked[2])]
+    def answer(request: list[str]) -> list[tuple[object, ...]]:
+        return [(*message[:1], request[2], *message[2:]) for message in answers.pop(0)] + [(52, 1, request[2])]
 
     async with scripted({9: answer}) as script, open_session(script.port) as (session, _, _):
-        told.append([details(0)])
+        answers.append([details(0)])
         assert (await session.resolve(SPY)).con_id == 756733
-        told.append([details(0), details(0, con_id=5)])
+        answers.append([details(0), details(0, con_id=5)])
         with pytest.raises(AmbiguousInstrument, match=r"SPY at ARCA \(756733\), SPY at ARCA \(5\)"):
             await session.resolve(SPY)
-        told.append([])
+        answers.append([])
         with pytest.raises(UnknownInstrument):
             await session.resolve(SPY)
-        told.append([details(0)[:30]])
+        answers.append([details(0)[:30]])
         with pytest.raises(RequestFailed, match="could not be decoded"):
             await session.resolve(SPY)
 
@@ -217,14 +217,14 @@ def bars(request_id: str, *times: object, end: str = "") -> tuple[object, ...]:
 
 
 async def test_history_tells_bars_from_emptiness_from_silence(scripted: Fixture, open_session: Fixture) -> None:
-    told: list[Callable[[str], tuple[object, ...]]] = [
+    answers: list[Callable[[str], tuple[object, ...]]] = [
         lambda key: bars(key, 1_776_108_420, 1_776_108_480, 9_999_999_960),
         lambda key: (4, 2, key, 162, "HMDS query returned no data: SPY@SMART Trades", ""),
         lambda key: (4, 2, key, 162, "Historical data request pacing violation", ""),
         lambda key: (4, 2, key, 162, "No market data permissions for ARCA STK", ""),
     ]
     async with (
-        scripted({20: lambda asked: [told.pop(0)(asked[1])] if told else []}) as script,
+        scripted({20: lambda request: [answers.pop(0)(request[1])] if answers else []}) as script,
         open_session(script.port) as (session, _, _),
     ):
         found = await session.history(SPY, 60, 3600)
@@ -239,58 +239,58 @@ async def test_history_tells_bars_from_emptiness_from_silence(scripted: Fixture,
             await session.history(SPY, 60, 3600)
         with pytest.raises(RequestTimedOut, match="3600 S of 1 min bars of EURUSD up to 20260413 19:27:04 UTC"):
             await session.history(EURUSD, 60, 3600, 1_776_108_424 * 10**9, timeout=0.05)
-        asked = (await script.got(20, 5))[4]
-        assert asked[15:20] == ["20260413 19:27:04 UTC", "1 min", "3600 S", "0", "MIDPOINT"]
-        assert (await script.got(25))[0][2] == asked[1], "an abandoned request is cancelled"
+        request = (await script.got(20, 5))[4]
+        assert request[15:20] == ["20260413 19:27:04 UTC", "1 min", "3600 S", "0", "MIDPOINT"]
+        assert (await script.got(25))[0][2] == request[1], "an abandoned request is cancelled"
 
 
 async def test_the_gateway_says_which_bar_is_finished(scripted: Fixture, open_session: Fixture) -> None:
-    def answer(asked: list[str]) -> list[tuple[object, ...]]:
-        return [bars(asked[1], 1_776_108_300, 1_776_108_360, 1_776_108_420, end="20260413 15:27:04 US/Eastern")]
+    def answer(request: list[str]) -> list[tuple[object, ...]]:
+        return [bars(request[1], 1_776_108_300, 1_776_108_360, 1_776_108_420, end="20260413 15:27:04 US/Eastern")]
 
     async with scripted({20: answer}) as script, open_session(script.port) as (session, _, _):
         found = await session.history(SPY, 60, 3600)
         assert [bar.start // 10**9 for bar in found.bars] == [1_776_108_300, 1_776_108_360]
 
 
-async def test_a_question_without_an_id_is_not_asked_again_while_its_end_may_still_come(
+async def test_a_request_without_an_id_is_not_sent_again_while_its_end_may_still_come(
     scripted: Fixture, open_session: Fixture
 ) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         with pytest.raises(RequestTimedOut):
             await session.positions(0.05)
         with pytest.raises(RequestFailed, match="is unanswered"):
             await session.positions(5)
         script.push((62, 1), (4, 2, -1, 2104, "ok", ""))
-        await heard.first(ErrorReceived)
-        asked = asyncio.ensure_future(session.positions(5))
+        await recorded.first(ErrorReceived)
+        request = asyncio.ensure_future(session.positions(5))
         await script.got(61, 2)
         script.push((61, 3, "DU1", 1, "SPY", "STK", "", 0, "", "", "SMART", "USD", "SPY", "SPY", 7, 1.5), (62, 1))
-        (position,) = await asked
+        (position,) = await request
         assert (position.instrument, position.quantity, position.average_cost) == ("SPY", Decimal(7), Decimal("1.5"))
 
 
 async def test_a_late_answer_is_counted_and_ignored(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         with pytest.raises(RequestTimedOut):
             await session.history(SPY, 60, 3600, timeout=0.05)
         key = (await script.got(20))[0][1]
         script.push(bars(key, 1_776_108_420), (4, 2, -1, 2104, "ok", ""))
-        await heard.first(ErrorReceived)
+        await recorded.first(ErrorReceived)
         assert session.late_answers == 2  # one bar, one end
-        assert session.under_way == 0
+        assert session.open_requests == 0
 
 
-async def test_a_thousand_questions_leave_nothing_behind(scripted: Fixture, open_session: Fixture) -> None:
+async def test_a_thousand_requests_leave_nothing_behind(scripted: Fixture, open_session: Fixture) -> None:
     fast = Pacer(lambda: asyncio.get_running_loop().time(), rate=1e6, burst=1e6)
 
-    def answer(asked: list[str]) -> list[tuple[object, ...]]:
-        return [details(asked[2]), (52, 1, asked[2])]
+    def answer(request: list[str]) -> list[tuple[object, ...]]:
+        return [details(request[2]), (52, 1, request[2])]
 
     async with scripted({9: answer}) as script, open_session(script.port, pacer=fast) as (session, _, _):
         for _ in range(10):
             await asyncio.gather(*(session.resolve(SPY) for _ in range(100)))
-        assert session.under_way == 0
+        assert session.open_requests == 0
         assert len(fast) == 0
         ids = [int(fields[2]) for fields in await script.got(9, 1000)]
         assert len(set(ids)) == 1000
@@ -298,25 +298,25 @@ async def test_a_thousand_questions_leave_nothing_behind(scripted: Fixture, open
 
 
 async def test_five_second_bars_flow_until_unsubscribed(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         session.subscribe_bars(EURUSD)
         session.subscribe_bars(EURUSD)
-        (asked,) = await script.got(50)
-        assert asked[15:18] == ["5", "MIDPOINT", "0"]
-        script.push((50, 3, asked[2], 1_776_108_420, 1.1, 1.2, 1.0, 1.15, -1, -1, -1))
-        assert (await heard.first(BarReported)).bar == Bar(
+        (request,) = await script.got(50)
+        assert request[15:18] == ["5", "MIDPOINT", "0"]
+        script.push((50, 3, request[2], 1_776_108_420, 1.1, 1.2, 1.0, 1.15, -1, -1, -1))
+        assert (await recorded.first(BarReported)).bar == Bar(
             "EURUSD", 1_776_108_420_000_000_000, 5, 1.1, 1.2, 1.0, 1.15, 0.0, 0.0, 0
         )
         session.unsubscribe_bars(EURUSD)
-        assert (await script.got(51))[0][2] == asked[2]
-        script.push((50, 3, asked[2], 1_776_108_425, 1.1, 1.2, 1.0, 1.15, 0, 0, 0), (4, 2, -1, 2104, "ok", ""))
-        await heard.first(ErrorReceived)
-        assert len(heard.of(BarReported)) == 1
-        assert session.under_way == 0
+        assert (await script.got(51))[0][2] == request[2]
+        script.push((50, 3, request[2], 1_776_108_425, 1.1, 1.2, 1.0, 1.15, 0, 0, 0), (4, 2, -1, 2104, "ok", ""))
+        await recorded.first(ErrorReceived)
+        assert len(recorded.of(BarReported)) == 1
+        assert session.open_requests == 0
 
 
 async def test_ticks_of_one_packet_are_one_quote_at_its_end(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         session.subscribe_quotes(SPY)
         key = (await script.got(1))[0][2]
         script.push(
@@ -327,53 +327,53 @@ async def test_ticks_of_one_packet_are_one_quote_at_its_end(scripted: Fixture, o
             (45, 6, key, 49, 0),
             (46, 6, key, 45, "1776108420"),
         )
-        await heard.first(PacketEnd)
-        assert [type(event) for event in heard.events] == [ErrorReceived, QuoteReported, PacketEnd]
-        quote = heard.of(QuoteReported)[0].quote
+        await recorded.first(PacketEnd)
+        assert [type(event) for event in recorded.events] == [ErrorReceived, QuoteReported, PacketEnd]
+        quote = recorded.of(QuoteReported)[0].quote
         assert (quote.bid, quote.ask, quote.bid_size, quote.ask_size) == (512.30, 512.32, 300.0, 200.0)
 
 
 async def test_an_error_of_a_stream_names_its_instrument(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         session.subscribe_quotes(SPY)
         key = (await script.got(1))[0][2]
         script.push((4, 2, key, 10197, "No market data during competing live session", ""))
-        told = await heard.first(ErrorReceived)
-        assert (told.instrument, told.meaning) == ("SPY", Meaning.DATA_COMPETING)
+        received = await recorded.first(ErrorReceived)
+        assert (received.instrument, received.meaning) == ("SPY", Meaning.DATA_COMPETING)
         assert session.late_answers == 0
 
 
-async def test_after_lost_data_every_stream_is_asked_for_anew(scripted: Fixture, open_session: Fixture) -> None:
-    async with scripted() as script, open_session(script.port) as (session, heard, _):
+async def test_after_lost_data_every_stream_is_requested_again(scripted: Fixture, open_session: Fixture) -> None:
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
         session.subscribe_bars(SPY)
         session.subscribe_quotes(EURUSD)
         session.subscribe_account("DU1")
         old = [(await script.got(n))[0][2] for n in (50, 1, 76)]
         script.push((4, 2, -1, 1101, "restored, data lost", ""))
-        assert (await heard.first(LinkRestored)).data_lost
+        assert (await recorded.first(LinkRestored)).data_lost
         session.resubscribe_all()
         new = [(await script.got(n, 2))[1][2] for n in (50, 1, 76)]
         assert not set(old) & set(new)
         assert [(await script.got(n))[0][2] for n in (51, 2, 77)] == old
-        assert session.under_way == 3
+        assert session.open_requests == 3
 
 
-async def test_account_values_flow_and_can_be_asked_for_once(scripted: Fixture, open_session: Fixture) -> None:
-    def values(asked: list[str]) -> list[tuple[object, ...]]:
-        return [(73, 1, asked[2], "DU1", "", "NetLiquidation", "1000000.00", "USD"), (74, 1, asked[2])]
+async def test_account_values_flow_and_can_be_requested_once(scripted: Fixture, open_session: Fixture) -> None:
+    def values(request: list[str]) -> list[tuple[object, ...]]:
+        return [(73, 1, request[2], "DU1", "", "NetLiquidation", "1000000.00", "USD"), (74, 1, request[2])]
 
-    async with scripted({76: values}) as script, open_session(script.port) as (session, heard, _):
+    async with scripted({76: values}) as script, open_session(script.port) as (session, recorded, _):
         (value,) = await session.account_values("DU1")
         assert (value.tag, value.value, value.currency) == ("NetLiquidation", "1000000.00", "USD")
         assert (await script.got(77))[0][2] == (await script.got(76))[0][2]
-        assert heard.of(AccountValueReported) == []
+        assert recorded.of(AccountValueReported) == []
         session.subscribe_account("DU1")
-        assert (await heard.first(AccountValueReported)).value == value
+        assert (await recorded.first(AccountValueReported)).value == value
 
 
-async def test_a_notice_does_not_end_the_question_it_came_with(scripted: Fixture, open_session: Fixture) -> None:
-    def answer(asked: list[str]) -> list[tuple[object, ...]]:
-        return [(4, 2, asked[1], 2174, "time zone notice", ""), bars(asked[1], 1_776_108_420)]
+async def test_a_notice_does_not_end_the_request_it_came_with(scripted: Fixture, open_session: Fixture) -> None:
+    def answer(request: list[str]) -> list[tuple[object, ...]]:
+        return [(4, 2, request[1], 2174, "time zone notice", ""), bars(request[1], 1_776_108_420)]
 
     async with scripted({20: answer}) as script, open_session(script.port) as (session, _, _):
         assert len((await session.history(SPY, 60, 3600)).bars) == 1

@@ -4,13 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from mats.settings import Settings, SettingsError, load_settings, merged
+from mats.risk import Limits
+from mats.settings import RENAMED, Settings, SettingsError, load_settings, merged
 
 
 @pytest.fixture
 def settings_file(tmp_path, monkeypatch):
     """Writes a settings file; no setting of the machine's environment reaches the tests."""
-    for name in ("MATS_RISK__MAX_ORDER_NOTIONAL", "MATS_DATA_DIR", "MATS_GATEWAY", "MATS_EMBEDDED__ACCOUNTS"):
+    for name in ("MATS_RISK__MAX_ORDER_NOTIONAL", "MATS_DATA_DIR", "MATS_GATEWAY", "MATS_PAPER_GATEWAY__ACCOUNTS"):
         monkeypatch.delenv(name, raising=False)
 
     def write(text=""):
@@ -58,15 +59,15 @@ def test_paths_of_strategies_are_relative_to_the_file_unless_absolute(settings_f
 
 
 def test_a_list_in_the_environment_is_json(settings_file, monkeypatch):
-    monkeypatch.setenv("MATS_EMBEDDED__ACCOUNTS", '["DU1", "DU2"]')
-    assert load_settings(settings_file(), {}).embedded.accounts == ("DU1", "DU2")
-    monkeypatch.setenv("MATS_EMBEDDED__ACCOUNTS", "DU1")
+    monkeypatch.setenv("MATS_PAPER_GATEWAY__ACCOUNTS", '["DU1", "DU2"]')
+    assert load_settings(settings_file(), {}).paper_gateway.accounts == ("DU1", "DU2")
+    monkeypatch.setenv("MATS_PAPER_GATEWAY__ACCOUNTS", "DU1")
     assert "write lists and tables as JSON" in fault(settings_file())
 
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("colour = 1\n", "colour"), ("[risk]\nmax_order = 1\n", "risk.max_order")],
+    [("color = 1\n", "color"), ("[risk]\nmax_order = 1\n", "risk.max_order")],
 )
 def test_an_unknown_name_is_refused_at_any_depth(settings_file, text, name):
     assert f"setting {name} (" in fault(settings_file(text))
@@ -77,13 +78,54 @@ def test_an_unknown_name_in_the_environment_is_refused(settings_file, monkeypatc
     assert "setting risk.max_ordr (environment) is unknown" in fault(settings_file())
 
 
+def variable(setting):
+    return f"MATS_{setting.replace('.', '__').upper()}"
+
+
+def at(setting, value=1):
+    """The setting as nested tables."""
+    section, _, name = setting.rpartition(".")
+    return {section: {name: value}} if section else {setting: {"seed": value}}
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_refused_with_the_present_one(settings_file, monkeypatch, old, new):
+    section, _, name = old.rpartition(".")
+    path = settings_file(f"[{section}]\n{name} = 1\n" if section else f"[{old}]\nseed = 1\n")
+    assert fault(path) == f"{old} is now {new}; rename it in {path}"
+    assert fault(settings_file(), at(old)) == f"{old} is now {new}; rename it in the command line"
+    tail = "" if section else "__SEED"
+    monkeypatch.setenv(variable(old) + tail, "1")
+    assert (
+        fault(settings_file()) == f"environment variable {variable(old)}{tail} is now {variable(new)}{tail}; rename it"
+    )
+
+
+@pytest.mark.parametrize("new", [new for new in RENAMED.values() if "." in new])
+def test_a_present_name_is_taken(settings_file, new):
+    section, name = new.split(".")
+    assert getattr(getattr(load_settings(settings_file(), at(new)), section), name) == 1
+
+
+def test_an_old_name_in_a_section_of_the_environment_is_refused(settings_file, monkeypatch):
+    monkeypatch.setenv("MATS_RISK", '{"stale_after": 5}')
+    assert fault(settings_file()) == "risk.stale_after is now risk.max_price_age_seconds; rename it in the environment"
+
+
+def test_limits_of_orders_are_those_of_the_settings(settings_file):
+    path = settings_file("[risk]\nmax_order_notional = 7\nmax_price_age_seconds = 2\nmax_rate_age_seconds = 3\n")
+    limits = load_settings(path, {}).risk.limits()
+    assert (limits.max_order_notional, limits.stale_after, limits.rate_stale_after) == (7, 2.0, 3.0)
+    assert Settings().risk.limits() == Limits()
+
+
 @pytest.mark.parametrize(
     ("text", "name", "value"),
     [
         ("[gateway]\nport = 0\n", "gateway.port", "0"),
         ("[gateway]\nport = 'x'\n", "gateway.port", "x"),
         ("[risk]\nmax_order_notional = -5\n", "risk.max_order_notional", "-5"),
-        ("[embedded]\naccounts = []\n", "embedded.accounts", "[]"),
+        ("[paper_gateway]\naccounts = []\n", "paper_gateway.accounts", "[]"),
         ("[portfolio]\nbase_currency = 'DOLLAR'\n", "portfolio.base_currency", "DOLLAR"),
         ("log_level = 'loud'\n", "log_level", "loud"),
     ],
@@ -99,7 +141,7 @@ def test_a_fault_of_the_command_line_is_not_blamed_on_the_file(settings_file):
     assert "(command line)" in fault(settings_file("[gateway]\nport = 4002\n"), {"gateway": {"port": 70000}})
 
 
-def test_a_file_that_is_missing_or_malformed_is_named_with_the_mend(settings_file, tmp_path):
+def test_a_file_that_is_missing_or_malformed_is_named_with_how_to_fix_it(settings_file, tmp_path):
     missing = tmp_path / "none.toml"
     assert fault(missing) == f"settings file {missing} does not exist; name one that does with --config"
     assert "is not valid TOML" in fault(settings_file("[risk\n"))

@@ -72,11 +72,11 @@ def test_the_bracket_enters_follows_protects_and_leaves(files, filling_host):
     assert [type(asked).__name__ for asked in host.asked[3:]] == ["CancelRequest", "OrderRequest"]
 
 
-def test_the_bracket_says_why_it_was_refused(files, host, view):
+def test_the_bracket_logs_why_it_was_rejected(files, host, view):
     runner = StrategyRunner(load_class("orders.py", "Bracket", files), "b", {}, host)
     runner.start({})
     runner.order_status(msgspec.structs.replace(view("i1", OrderState.REJECTED), note="HALTED"))
-    assert host.lines == [("warning", "i1 was refused: HALTED")]
+    assert host.lines == [("warning", "i1 was rejected: HALTED")]
 
 
 def test_the_daily_strategy_trades_at_its_hours(files, host):

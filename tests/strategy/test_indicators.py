@@ -65,6 +65,6 @@ def test_a_flat_market_has_no_deviation():
 
 
 @pytest.mark.parametrize(("make", "length"), [(Ema, 0), (Sma, 0), (RollingStd, 1), (ZScore, 1), (Atr, -1)])
-def test_a_length_that_means_nothing_is_refused(make, length):
-    with pytest.raises(ValueError, match=f"over {length} values is not defined"):
+def test_an_invalid_length_is_rejected(make, length):
+    with pytest.raises(ValueError, match=f"invalid indicator length {length}"):
         make(length)

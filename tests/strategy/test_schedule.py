@@ -94,8 +94,8 @@ def test_the_earliest_timer_comes_first_and_a_removed_one_never():
         (lambda: daily("9:30", "UTC", "mon"), "write HH:MM"),
         (lambda: daily("09:30", "Mars/Olympus", "mon"), "time zone 'Mars/Olympus' is not known"),
         (lambda: daily("09:30", "UTC", "mon-foo"), "cannot be read at 'mon-foo'"),
-        (lambda: every(), "cannot beat every 0 seconds"),
-        (lambda: every(minutes=-1), "cannot beat every -60 seconds"),
+        (lambda: every(), "invalid timer interval 0 seconds"),
+        (lambda: every(minutes=-1), "invalid timer interval -60 seconds"),
     ],
 )
 def test_a_timer_that_cannot_be_is_refused(make, sentence):

@@ -44,5 +44,5 @@ def test_one_that_a_change_rests_makes_room() -> None:
 def test_one_that_runs_can_neither_vanish_nor_move_to_another_account() -> None:
     with pytest.raises(ValueError, match="one runs and is not in the table; stop it first"):
         change(one=None)
-    with pytest.raises(ValueError, match="one runs in another account than the table says; stop it first"):
+    with pytest.raises(ValueError, match="one runs in another account than the table has; stop it first"):
         change(one=replace(OLD["one"], account="DU2"))

@@ -54,6 +54,6 @@ def test_combinations_are_the_product_with_the_last_axis_fastest() -> None:
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(texts: list[str], fault: str) -> None:
-    with pytest.raises(StrategyError, match=fault.replace("(", r"\(")) as told:
+    with pytest.raises(StrategyError, match=fault.replace("(", r"\(")) as caught:
         parse_axes(texts)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)

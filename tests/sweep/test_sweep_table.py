@@ -18,10 +18,10 @@ from mats.report.sweeps.png import write_png
 from mats.report.sweeps.source import stored
 from mats.store.tables.backtests import BacktestLibrary
 from mats.store.tables.connection import lmdb_uri
-from mats.sweep import runner as conducting
+from mats.sweep import runner as runner
 from mats.sweep.plan import SweepPlan
 from mats.sweep.run import run_sweep
-from mats.sweep.runner import conduct
+from mats.sweep.runner import run_and_store
 from mats.sweep.table import Manifest, SweepTable
 from mats.sweep.trials import Trial
 from tests.sweep.conftest import OneByOne, plan_of
@@ -44,7 +44,7 @@ class Stumbling(OneByOne):
 @pytest.fixture(autouse=True)
 def hills(monkeypatch: pytest.MonkeyPatch, sweeps: ModuleType) -> None:
     monkeypatch.setattr(
-        conducting, "run_sweep", lambda plan, data, engine, known: run_sweep(plan, data, engine, known, run=sweeps.hill)
+        runner, "run_sweep", lambda plan, data, engine, known: run_sweep(plan, data, engine, known, run=sweeps.hill)
     )
 
 
@@ -60,7 +60,7 @@ def manifest_of(plan: SweepPlan, data: BarData, name: str = "sweep_ema_20261121_
     )  # fmt: skip
 
 
-def told(outcomes: list[Trial]) -> dict[int, tuple[object, ...]]:
+def results_of(outcomes: list[Trial]) -> dict[int, tuple[object, ...]]:
     """`calmar` is undefined on the hill, and so are figures it does not have."""
     return {
         o.task.number: (o.task, o.state, o.reason, {k: v for k, v in o.metrics.items() if v is not None})
@@ -70,18 +70,18 @@ def told(outcomes: list[Trial]) -> dict[int, tuple[object, ...]]:
 
 def test_an_interrupted_sweep_keeps_what_it_had_and_ends_as_if_it_had_not_been(uri: str, data: BarData) -> None:
     plan = plan_of(data, "fast=5:12", "slow=8,60")
-    manifest, heard = manifest_of(plan, data), []
+    manifest, reported = manifest_of(plan, data), []
     with pytest.raises(KeyboardInterrupt):
-        conduct(manifest, data, Stumbling(5), SweepTable(uri, manifest.name), {}, heard.append)
+        run_and_store(manifest, data, Stumbling(5), SweepTable(uri, manifest.name), {}, reported.append)
     again = SweepTable(uri, manifest.name)
     found, known = again.read()
     assert found == manifest
-    assert told(known) == told(heard)
+    assert results_of(known) == results_of(reported)
     assert len(known) == 5 + 5
-    conduct(manifest, data, OneByOne(), again, {o.task.number: o for o in known}, heard.append)
+    run_and_store(manifest, data, OneByOne(), again, {o.task.number: o for o in known}, reported.append)
     _, complete = SweepTable(uri, manifest.name).read()
-    assert told(complete) == told(list(run_sweep(plan, data, OneByOne(), run=hill_of())))
-    assert len(heard) == len(complete) == 16
+    assert results_of(complete) == results_of(list(run_sweep(plan, data, OneByOne(), run=hill_of())))
+    assert len(reported) == len(complete) == 16
 
 
 def hill_of():
@@ -92,11 +92,11 @@ def hill_of():
 
 def test_a_name_that_is_taken_is_refused_and_another_write_replaces_it(uri: str, data: BarData) -> None:
     manifest = manifest_of(plan_of(data, "fast=5:8", "slow=60"), data)
-    conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
-    with pytest.raises(SweepError, match=r"exists; go on with --resume sweep_ema_20261121_run"):
+    run_and_store(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
+    with pytest.raises(SweepError, match=r"exists; resume it with --resume sweep_ema_20261121_run"):
         SweepTable(uri, manifest.name).check_free()
     smaller = manifest_of(plan_of(data, "fast=5", "slow=60"), data)
-    conduct(smaller, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
+    run_and_store(smaller, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     assert len(SweepTable(uri, manifest.name).read()[1]) == 1
 
 
@@ -104,21 +104,21 @@ def test_a_sweep_that_is_not_there_is_named_with_those_that_are(uri: str, data: 
     with pytest.raises(SweepError, match="there is none"):
         SweepTable(uri, "sweep_x").read()
     manifest = manifest_of(plan_of(data, "fast=5", "slow=60"), data)
-    conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
+    run_and_store(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     with pytest.raises(SweepError, match="there are sweep_ema_20261121_run"):
         SweepTable(uri, "sweep_x").read()
 
 
 def test_a_sweep_is_not_taken_for_a_backtest(uri: str, data: BarData) -> None:
     manifest = manifest_of(plan_of(data, "fast=5", "slow=60"), data)
-    conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
+    run_and_store(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     assert BacktestLibrary(uri).names() == []
 
 
 def test_a_walk_forward_is_reported_with_its_stitched_curve(uri: str, data: BarData, tmp_path: Path) -> None:
     plan = plan_of(data, "fast=7:16", "slow=8,60", walk=(12 * HOUR, 6 * HOUR))
     manifest = manifest_of(plan, data)
-    conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
+    run_and_store(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     swept = stored(uri, manifest.name)
     assert swept.curve is not None and (np.diff(swept.curve[0]) > 0).all()
     assert swept.curve[1][0] == pytest.approx(1_000_000, rel=0.01)
@@ -129,7 +129,7 @@ def test_a_walk_forward_is_reported_with_its_stitched_curve(uri: str, data: BarD
 
 def test_a_report_ranks_maps_and_tells_what_failed(uri: str, data: BarData, tmp_path: Path) -> None:
     manifest = manifest_of(plan_of(data, "fast=5:12", "slow=8,60,90"), data)
-    conduct(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
+    run_and_store(manifest, data, OneByOne(), SweepTable(uri, manifest.name), {}, lambda outcome: None)
     swept = stored(uri, manifest.name)
     best = best_table(swept, 3)
     assert [row.values[0].text for row in best.rows] == ["10", "9", "11"]

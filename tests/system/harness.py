@@ -105,8 +105,10 @@ def write_settings(folder: Path, strategies: str, port: int, files: dict[str, st
     (folder / "strategies.toml").write_text(strategies)
     path = folder / "mats.toml"
     path.write_text(
-        f'[gateway]\nhost = "127.0.0.1"\nport = {port}\nconnect_timeout = 5.0\nheartbeat = 2.0\n'
-        "[risk]\nmax_orders_per_minute = 1000000\n[portfolio]\nreconcile_every = 2.0\ngrace = 2.0\n"
+        f'[gateway]\nhost = "127.0.0.1"\nport = {port}\n'
+        "connect_timeout_seconds = 5.0\nheartbeat_interval_seconds = 2.0\n"
+        "[risk]\nmax_orders_per_minute = 1000000\n"
+        "[portfolio]\nreconcile_interval_seconds = 2.0\nbreak_confirmation_seconds = 2.0\n"
     )
     return path
 

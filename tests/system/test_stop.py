@@ -78,7 +78,7 @@ def test_a_daemon_whose_gateway_hangs_ends_in_order(tmp_path: Path) -> None:
     assert summary["fills"] == summary["fills_stored"] > 5
 
 
-def test_the_embedded_gateway_ends_with_its_daemon_even_when_that_is_killed(tmp_path: Path) -> None:
+def test_the_paper_gateway_ends_with_its_daemon_even_when_that_is_killed(tmp_path: Path) -> None:
     daemon = Daemon(None, tmp_path / "run" / "data")
     with killed_at_end(daemon):
         log = daemon.data / "logs" / "gateway.log"

@@ -149,7 +149,7 @@ class StrategyDriver:
     def on_order(self, view: OrderView) -> None:
         """Its order stands so now."""
         self.host.take_order(view)
-        self.runner.tell_time(self._clock.now)
+        self.runner.set_time(self._clock.now)
         try:
             self.runner.order_status(view)
         except Exception as error:
@@ -158,7 +158,7 @@ class StrategyDriver:
     def rejected(self, view: OrderView) -> None:
         """What it asked for was rejected; what works goes on working."""
         with self.guard():
-            self.runner.tell_time(self._clock.now)
+            self.runner.set_time(self._clock.now)
             self.runner.order_status(view)
         if self.on_rejection is not None:
             self.on_rejection(view)
@@ -166,7 +166,7 @@ class StrategyDriver:
     def on_fill(self, fill: FillRecorded, view: OrderView) -> None:
         """Its own fill, and how its order stands after it; the host shows both already."""
         self.host.take_order(view)
-        self.runner.tell_time(self._clock.now)
+        self.runner.set_time(self._clock.now)
         try:
             self.runner.fill(fill)
             self.runner.order_status(view)

@@ -1,4 +1,4 @@
-"""The result of a backtest: figures, tables, storage, and what it is compared with."""
+"""The result of a backtest: metrics, tables, storage and benchmark."""
 
 from mats.backtest.result import formatting
 from mats.backtest.result.benchmark import Benchmark, given, hold, hold_all

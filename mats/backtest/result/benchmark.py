@@ -10,17 +10,17 @@ from mats.model.bar_columns import BarData, Dividend, Floats, Instants, Split
 
 
 class Benchmark(msgspec.Struct, frozen=True, eq=False):
-    """The worth over time of one unit of money invested at the start of the run."""
+    """The value over time of one unit of money invested at the start of the run."""
 
     name: str
     time: Instants
     value: Floats
 
     def at(self, times: Instants) -> Floats:
-        """Its worth at each instant: that of the last time before or at it, 1 before the first."""
+        """Its value at each instant: the last one known by then, 1 before the first."""
         known = np.concatenate(([1.0], self.value))
-        worth: Floats = known[np.searchsorted(self.time, times, side="right")]
-        return worth
+        value: Floats = known[np.searchsorted(self.time, times, side="right")]
+        return value
 
 
 def hold(data: BarData, instrument: InstrumentId, start: Nanos = 0) -> Benchmark:
@@ -46,8 +46,8 @@ def hold_all(data: BarData, names: Sequence[InstrumentId], start: Nanos = 0) -> 
         return hold(data, names[0], start)
     held = [hold(data, name, start) for name in names]
     times = np.unique(np.concatenate([one.time for one in held]))
-    worth = np.mean([one.at(times) for one in held], axis=0)
-    return Benchmark(f"{len(names)} instruments held", times, worth)
+    value = np.mean([one.at(times) for one in held], axis=0)
+    return Benchmark(f"{len(names)} instruments held", times, value)
 
 
 def given(name: str, time: Instants, value: Floats) -> Benchmark:

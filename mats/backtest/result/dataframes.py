@@ -1,4 +1,4 @@
-"""A run as tables for people: what a notebook shows, a spreadsheet opens and the store keeps.
+"""A run as tables, for notebooks, spreadsheets and the store.
 
 Times are UTC; columns whose name ends in `_utc` have no zone, because the store drops the zone of columns. Amounts are
 floats of the exact decimals.
@@ -81,7 +81,7 @@ def trades(run: BacktestRun) -> pd.DataFrame:
 
 
 def fills(run: BacktestRun) -> pd.DataFrame:
-    """Executions in the order of their booking, each with the rule of the market that made it."""
+    """Executions in the order of their booking, each with the market rule that filled it."""
     executions = [ruled.fill.execution for ruled in run.fills]
     return pd.DataFrame(
         {
@@ -100,7 +100,7 @@ def fills(run: BacktestRun) -> pd.DataFrame:
 
 
 def orders(run: BacktestRun) -> pd.DataFrame:
-    """Orders as they ended, denied ones too; `note` says why."""
+    """Orders in their final states, rejected ones too; `note` has the reason."""
     views = run.orders
     return pd.DataFrame(
         {
@@ -168,7 +168,7 @@ def cash_events(run: BacktestRun) -> pd.DataFrame:
     )
 
 
-def denied(views: Sequence[OrderView]) -> dict[str, int]:
+def rejections(views: Sequence[OrderView]) -> dict[str, int]:
     """How many orders were rejected, by the beginning of the reason given."""
     found: dict[str, int] = {}
     for view in views:
@@ -183,8 +183,8 @@ def digest(frame: pd.DataFrame) -> str:
     hashed = hashlib.blake2b(digest_size=16)
     for name in ("", *frame.columns):
         values = frame[name].to_numpy() if name else _index(frame)
-        told = "\0".join(map(str, values.tolist())).encode() if values.dtype == object else values.tobytes()
-        hashed.update(f"{name}/{values.dtype}/{len(values)}/".encode() + told)
+        data = "\0".join(map(str, values.tolist())).encode() if values.dtype == object else values.tobytes()
+        hashed.update(f"{name}/{values.dtype}/{len(values)}/".encode() + data)
     return hashed.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Numbers as a report writes them: thousands apart, a real minus, a dash for what is not defined."""
+"""Numbers as a report writes them: thousands separated, a minus sign, a dash for what is not defined."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,13 +6,13 @@ import msgspec
 
 from mats.model import Currency, Nanos, to_datetime
 
-NOTHING = "–"
+UNDEFINED = "–"
 STRONG = 0.10
-"""A month that returns so much is shaded fully."""
+"""A month with this return has the full shade."""
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A number as text, and the sign it is coloured by; `shade` is the colour behind it, if any."""
+    """A number as text, and the sign it is colored by; `shade` is the color behind it, if any."""
 
     text: str
     sign: int = 0
@@ -20,7 +20,7 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class TableRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a table; `signed` values are coloured."""
+    """A line of a table; `signed` values are colored."""
 
     label: str
     values: tuple[Value, ...]
@@ -29,7 +29,7 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A key figure: its key among the metrics, what people call it, and how it is written."""
+    """A key figure: its key among the metrics, its label, and its format."""
 
     key: str
     label: str
@@ -58,7 +58,7 @@ def whole(value: float) -> str:
 
 
 def days(value: float) -> str:
-    """A span of time, from days, in the unit that tells the most."""
+    """A span of time, from days, in the most readable unit."""
     if 0 < value < 1 / 24:
         return f"{value * 1440:,.1f} minutes"
     if 0 < value < 1:
@@ -76,16 +76,16 @@ def minute(instant: Nanos) -> str:
 
 def value(number: float | None, write: Callable[[float], str]) -> Value:
     """The number written; a dash for None."""
-    return Value(NOTHING) if number is None else Value(write(number), (number > 0) - (number < 0))
+    return Value(UNDEFINED) if number is None else Value(write(number), (number > 0) - (number < 0))
 
 
 def month(number: float | None) -> Value:
-    """A month's return, on a ground that is the stronger the larger it is."""
+    """A month's return, on a background that is stronger for larger returns."""
     if number is None:
         return Value("")
-    colour = "gain" if number > 0 else "loss"
+    color = "gain" if number > 0 else "loss"
     strength = round(min(abs(number) / STRONG, 1) * 34)
-    shade = f"color-mix(in srgb, var(--{colour}) {strength}%, transparent)" if strength else ""
+    shade = f"color-mix(in srgb, var(--{color}) {strength}%, transparent)" if strength else ""
     return Value(percent(number), (number > 0) - (number < 0), shade)
 
 
@@ -103,7 +103,7 @@ def table(figures: Sequence[Figure], columns: Sequence[Mapping[str, float | None
 
 
 def _minus(text: str) -> str:
-    """A real minus; none before what is written as zero."""
+    """A minus sign; none before what is written as zero."""
     return text.replace("-", "" if not text.strip("-0.,%") else "−")
 
 

@@ -1,4 +1,4 @@
-"""The figures that a result is judged by; `mats/backtest/result/metrics.py` works them out."""
+"""The metrics of a result; `mats/backtest/result/metrics.py` computes them."""
 
 from collections.abc import Mapping
 
@@ -38,7 +38,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """Value of all fills over mean equity, a year."""
     fills: int
     trades: int
-    """Round trips, one for each piece that an execution opened and another closed."""
+    """Round trips, one for each lot, or part of one, that was closed."""
     hit_rate: float | None = None
     profit_factor: float | None = None
     """What winning trades made over what losing ones lost, commissions included."""

@@ -1,4 +1,4 @@
-"""How good a result is. Ratios of returns come from empyrical; what it leaves undefined is None here, with the reason.
+"""Metrics of a result. Ratios of returns come from empyrical; what it leaves undefined is None here, with the reason.
 
 Returns are those from day to day: equity at the last close of each day of UTC that has one, the first against the
 capital. Days a year are counted, not assumed: days with a close divided by the years from the first bar's start to the
@@ -20,16 +20,16 @@ from mats.model import DAY, SECOND, ZERO, Currency, StrategyName
 from mats.model.bar_columns import Floats, Instants
 
 YEAR_DAYS = 365.25
-STILL = 1e-12
-"""Returns whose standard deviation is below this do not vary; what is left is the rounding of floats."""
+MIN_DEVIATION = 1e-12
+"""Returns whose standard deviation is below this do not vary; the rest is float rounding."""
 
 
-Found = dict[str, Any]
+MetricValues = dict[str, Any]
 """Some of the figures by name."""
 
 
 class Samples(NamedTuple):
-    """A curve from day to day: the closes taken, returns, and how many of them make a year (0: too few to say)."""
+    """A curve from day to day: the closes taken, returns, and how many of them make a year (0: too few)."""
 
     time: Instants
     returns: Floats
@@ -125,8 +125,8 @@ def drawdowns(equity: Floats, time: Instants) -> tuple[float, float]:
     return deepest, float(np.max(np.where(below, until - since, 0))) / DAY
 
 
-def _returns(samples: Samples, equity: Floats, deepest: float, why: dict[str, str]) -> Found:
-    """What empyrical says about the returns of a curve that stayed above zero for two days."""
+def _returns(samples: Samples, equity: Floats, deepest: float, why: dict[str, str]) -> MetricValues:
+    """Metrics of the returns, by empyrical; undefined for less than two days or equity at zero."""
     names = ("cagr", "volatility", "sharpe", "sortino", "calmar")
     if not samples.a_year:
         why["days_per_year"] = "there are too few to count"
@@ -137,8 +137,8 @@ def _returns(samples: Samples, equity: Floats, deepest: float, why: dict[str, st
     scale = samples.a_year
     cagr = _finite("cagr", empyrical.cagr(samples.returns, annualization=scale), "it is too large", why)
     volatility = empyrical.annual_volatility(samples.returns, annualization=scale)
-    found: Found = {"cagr": cagr, "volatility": _finite("volatility", volatility, "it is too large", why)}
-    if np.std(samples.returns) < STILL:
+    found: MetricValues = {"cagr": cagr, "volatility": _finite("volatility", volatility, "it is too large", why)}
+    if np.std(samples.returns) < MIN_DEVIATION:
         why |= dict.fromkeys(("sharpe", "sortino"), "returns do not vary")
     else:
         sharpe = empyrical.sharpe_ratio(samples.returns, annualization=scale)
@@ -151,14 +151,14 @@ def _returns(samples: Samples, equity: Floats, deepest: float, why: dict[str, st
     return found
 
 
-def _trades(trades: Sequence[Trade], why: dict[str, str]) -> Found:
+def _trades(trades: Sequence[Trade], why: dict[str, str]) -> MetricValues:
     if not trades:
         names = ("hit_rate", "profit_factor", "average_trade", "average_trade_days")
         why.update(dict.fromkeys(names, "nothing was bought and sold again"))
         return {}
     nets = np.array([float(net(trade)) for trade in trades])
     held = np.array([trade.exit_time - trade.entry_time for trade in trades], dtype=np.float64)
-    found: Found = {
+    found: MetricValues = {
         "hit_rate": float((nets > 0).mean()),
         "average_trade_days": float(held.mean()) / DAY,
     }
@@ -178,7 +178,7 @@ def net(trade: Trade) -> float:
     return float(trade.gross - trade.commissions.get(trade.currency, ZERO))
 
 
-def _costs(fills: Sequence[RuledFill], events: Sequence[CashEvent], currency: Currency) -> Found:
+def _costs(fills: Sequence[RuledFill], events: Sequence[CashEvent], currency: Currency) -> MetricValues:
     """What is not in the base currency is left out."""
     commissions = float(sum((f.commission for f in fills if f.commission_currency == currency), ZERO))
     moved = {
@@ -208,18 +208,18 @@ def _turnover(
     return None
 
 
-def _against(samples: Samples, benchmark: Benchmark | None, why: dict[str, str]) -> Found:
+def _against(samples: Samples, benchmark: Benchmark | None, why: dict[str, str]) -> MetricValues:
     names = ("benchmark_return", "alpha", "beta")
     if benchmark is None or not len(samples.time):
         why.update(dict.fromkeys(names, "there is no benchmark" if benchmark is None else "there are no closes"))
         return {}
-    worth = np.concatenate(([1.0], benchmark.at(samples.time)))
-    found: Found = {"benchmark_return": float(worth[-1]) - 1}
-    theirs = np.diff(worth) / worth[:-1]
-    if not samples.a_year or not np.isfinite(samples.returns).all() or np.std(theirs) < STILL:
+    values = np.concatenate(([1.0], benchmark.at(samples.time)))
+    found: MetricValues = {"benchmark_return": float(values[-1]) - 1}
+    benchmark_returns = np.diff(values) / values[:-1]
+    if not samples.a_year or not np.isfinite(samples.returns).all() or np.std(benchmark_returns) < MIN_DEVIATION:
         why.update(dict.fromkeys(("alpha", "beta"), "returns do not vary, or are too few"))
         return found
-    alpha, beta = empyrical.alpha_beta_aligned(samples.returns, theirs, annualization=samples.a_year)
+    alpha, beta = empyrical.alpha_beta_aligned(samples.returns, benchmark_returns, annualization=samples.a_year)
     return found | {
         "alpha": _finite("alpha", alpha, "it is too large", why),
         "beta": _finite("beta", beta, "returns do not vary", why),

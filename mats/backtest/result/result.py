@@ -1,4 +1,4 @@
-"""The result of a backtest as people use it: in a notebook, on the command line, in a report."""
+"""The result of a backtest, for notebooks, the command line and reports."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ NAMED_STRATEGIES = 3
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a result but its tables: what was run on which data by which code, and how good it was."""
+    """Everything about a result but its tables: spec, data, code and metrics."""
 
     name: str
     created: Nanos
@@ -43,11 +43,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprint of each instrument's bars and actions."""
     code: Code
     seconds: Mapping[str, float]
-    """Where the time went; no part of the result."""
+    """Run time by step; not part of the result."""
 
 
 class BacktestResult:
-    """One finished run with its record; tables are made when they are asked for."""
+    """One finished run with its record; tables are built on first access."""
 
     def __init__(self, record: Record, run: BacktestRun) -> None:
         self.record, self.run = record, run
@@ -59,7 +59,7 @@ class BacktestResult:
 
     @property
     def metrics(self) -> Metrics:
-        """The figures of the whole account; of a strategy they are in `record.by_strategy`."""
+        """The metrics of the account; those of strategies are in `record.by_strategy`."""
         return self.record.total
 
     @cached_property
@@ -90,12 +90,12 @@ class BacktestResult:
 
     @property
     def orders(self) -> pd.DataFrame:
-        """Orders as they ended, denied ones too."""
+        """Orders in their final states, rejected ones too."""
         return self.tables["orders"]
 
     @property
     def fills(self) -> pd.DataFrame:
-        """Executions, each with the rule of the market that made it."""
+        """Executions, each with the market rule that filled it."""
         return self.tables["fills"]
 
     @property
@@ -118,8 +118,8 @@ class BacktestResult:
 def make_result(
     run: BacktestRun, data: BarData, source: DataSource, benchmark: Benchmark | None, now: Nanos
 ) -> BacktestResult:
-    """Measure a run and record what it was made of. `now` is the day in its name."""
-    from mats.backtest.result.metrics import measure  # only here: scipy, which it stands on, is slow to import
+    """Measure a run and record its inputs. `now` gives the date in its name."""
+    from mats.backtest.result.metrics import measure  # only here: scipy, which it needs, is slow to import
 
     total, by_strategy = measure(run, benchmark)
     record = Record(
@@ -133,7 +133,7 @@ def make_result(
         total=total,
         by_strategy=by_strategy,
         benchmark=benchmark.name if benchmark else "",
-        denied=dataframes.denied(run.orders),
+        denied=dataframes.rejections(run.orders),
         data_fingerprint=data.fingerprint(),
         data=data_fingerprints(data),
         code=code_of(run.spec),
@@ -154,7 +154,7 @@ def result_name(spec: BacktestSpec, now: Nanos) -> str:
 
 
 def data_fingerprints(data: BarData) -> dict[InstrumentId, str]:
-    """The fingerprint of each instrument alone, so that a difference has a name."""
+    """The fingerprint of each instrument alone, so that a difference can be attributed."""
     return {
         name: BarData({name: bars}, {name: data.instruments[name]}, {name: data.actions.get(name, ())}).fingerprint()
         for name, bars in data.bars.items()

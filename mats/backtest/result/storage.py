@@ -1,4 +1,4 @@
-"""Results between memory and the store, exactly; and the proof that one can be made again."""
+"""Results in the store, exactly; and their verification by a repeated run."""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,11 +19,11 @@ from mats.store.tables import BacktestLibrary, ResultError
 
 EXACT = "exact"
 COMPARED = ("trades", "equity_curve")
-"""The tables that a repeated run must give byte for byte."""
+"""The tables that a repeated run must reproduce byte for byte."""
 
 
 class Exact(msgspec.Struct, frozen=True):
-    """What a run gave besides its curves, with every decimal as it is."""
+    """The results of a run besides its curves, with exact decimals."""
 
     signals: tuple[Signal, ...]
     orders: tuple[OrderView, ...]
@@ -34,7 +34,7 @@ class Exact(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether a stored result can be made again; each difference is one sentence. `notes` explain."""
+    """Whether a stored result is reproduced; each difference is one sentence. `notes` explain."""
 
     name: str
     same: bool
@@ -70,7 +70,7 @@ def read_record(uri: str, name: str) -> Record:
         return msgspec.json.decode(BacktestLibrary(uri).record(name), type=Record)
     except msgspec.ValidationError as error:
         raise ResultError(
-            f"result {name} was stored by another version of MATS ({error}); read it with that, or delete it"
+            f"result {name} was stored by another version of MATS ({error}); read it with that version, or delete it"
         ) from error
 
 
@@ -122,11 +122,11 @@ def verify(uri: str, name: str, progress: Progress | None = None) -> Verdict:
     data = data_for(record.spec, record.source, uri)
     if changed := _changed(record.data, data_fingerprints(data)):
         where = "the store" if record.source.place == STORE else record.source.place
-        told = f"the data of {', '.join(changed)} in {where} is not the data of the run; bring that back to compare"
-        return Verdict(name, False, (told,), notes)
+        difference = f"the data of {', '.join(changed)} in {where} has changed since the run; restore it to compare"
+        return Verdict(name, False, (difference,), notes)
     run = run_backtest(record.spec, data, progress)
-    again = {"trades": dataframes.trades(run), "equity_curve": dataframes.equity_curve(run)}
-    differences = [f for piece in COMPARED for f in _difference(piece, library.piece(name, piece), again[piece])]
+    repeated = {"trades": dataframes.trades(run), "equity_curve": dataframes.equity_curve(run)}
+    differences = [f for piece in COMPARED for f in _difference(piece, library.piece(name, piece), repeated[piece])]
     if (run.state, run.failure) != (record.state, record.failure):
         differences.append(f"the run now ends {run.state} {run.failure}, it ended {record.state} {record.failure}")
     return Verdict(name, not differences, tuple(differences), notes)
@@ -136,22 +136,22 @@ def _changed(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted(name for name in stored.keys() | now.keys() if stored.get(name) != now.get(name))
 
 
-def _difference(piece: str, stored: pd.DataFrame, again: pd.DataFrame) -> list[str]:
-    """Where two tables part; nothing where every byte is the same."""
-    if dataframes.digest(stored) == dataframes.digest(again) or not len(stored) + len(again):
+def _difference(piece: str, stored: pd.DataFrame, repeated: pd.DataFrame) -> list[str]:
+    """The first difference of two tables; nothing where every byte is the same."""
+    if dataframes.digest(stored) == dataframes.digest(repeated) or not len(stored) + len(repeated):
         return []
-    if len(stored) != len(again):
-        return [f"{piece} has {len(again):,} rows where {len(stored):,} are stored"]
+    if len(stored) != len(repeated):
+        return [f"{piece} has {len(repeated):,} rows where {len(stored):,} are stored"]
     for row in range(len(stored)):
         for column in stored.columns:
-            if column not in again or str(stored[column].iat[row]) != str(again[column].iat[row]):
-                now = again[column].iat[row] if column in again else "missing"
+            if column not in repeated or str(stored[column].iat[row]) != str(repeated[column].iat[row]):
+                now = repeated[column].iat[row] if column in repeated else "missing"
                 return [f"{piece}, row {row + 1}, {column}: {now!s} where {stored[column].iat[row]!s} is stored"]
     return [f"{piece} differs in its times or types"]
 
 
 def _code_notes(record: Record) -> tuple[str, ...]:
-    """What is not the code of the run any more."""
+    """Differences between today's code and that of the run."""
     now = code_of(record.spec)
     notes = [
         f"the file of strategy {name} has changed since the run"

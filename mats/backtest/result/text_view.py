@@ -11,7 +11,7 @@ from mats.backtest.result.formatting import days
 from mats.backtest.result.metric_names import Metrics
 from mats.model import StrategyName, iso
 
-NOTHING = "–"
+UNDEFINED = "–"
 
 Write = Callable[[float], str]
 
@@ -62,18 +62,18 @@ FIGURES: tuple[tuple[str, str, Write], ...] = (
     ("borrow", "Cost of borrowing", _amount),
     ("dividends", "Dividends", _amount),
 )
-"""The figures that are shown, what people call them, and how they are written."""
+"""The figures that are shown, with their labels and formats."""
 
 LISTED = tuple(
     figure
     for figure in FIGURES
     if figure[0] in ("total_return", "cagr", "sharpe", "max_drawdown", "trades", "hit_rate")
 )
-"""Those that a list of results has room for."""
+"""Those that a list of results shows."""
 
 
-_LEFT_OUT = {"borrow": (None, 0), "dividends": (None, 0)}
-"""What of a figure is not worth a line."""
+_HIDDEN_VALUES = {"borrow": (None, 0), "dividends": (None, 0)}
+"""Values for which a figure is not shown."""
 
 
 class Listed(Protocol):
@@ -92,7 +92,7 @@ class Listed(Protocol):
 def written(metrics: Metrics, key: str, write: Write) -> str:
     """The figure as text; a dash where it is not defined."""
     value = metrics.figures()[key]
-    return NOTHING if value is None else write(value)
+    return UNDEFINED if value is None else write(value)
 
 
 def period(run: BacktestRun) -> str:
@@ -102,9 +102,9 @@ def period(run: BacktestRun) -> str:
 
 def result_text(name: str, run: BacktestRun, total: Metrics) -> str:
     """One line."""
-    told = " ".join(f"{label} {written(total, key, write)}," for key, label, write in FIGURES[:2])
+    figures = " ".join(f"{label} {written(total, key, write)}," for key, label, write in FIGURES[:2])
     state = "" if run.state == "complete" else f" FAILED: {run.failure}"
-    return f"<Result {name}: {told} {len(run.trades)} trades, {period(run)}{state}>"
+    return f"<Result {name}: {figures} {len(run.trades)} trades, {period(run)}{state}>"
 
 
 def metrics_grid(columns: Mapping[StrategyName, Metrics]) -> Table:
@@ -116,7 +116,7 @@ def metrics_grid(columns: Mapping[StrategyName, Metrics]) -> Table:
         grid.add_column(name, justify="right")
     for key, label, write in FIGURES:
         texts = [written(metrics, key, write) for metrics in shown.values()]
-        if any(metrics.figures()[key] not in _LEFT_OUT.get(key, (None,)) for metrics in shown.values()):
+        if any(metrics.figures()[key] not in _HIDDEN_VALUES.get(key, (None,)) for metrics in shown.values()):
             grid.add_row(label, *texts)
     return grid
 

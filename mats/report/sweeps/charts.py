@@ -1,4 +1,4 @@
-"""The charts of a sweep's report, as Plotly figures in the page's own colours."""
+"""The charts of a sweep's report, as Plotly figures in the page's own colors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from mats.report.sweeps.heatmap import Surface
 from mats.sweep import Axis
 
 WRITTEN_CELLS = 150
-"""A map of more cells shows its numbers only where the pointer is."""
+"""A map of more cells shows its numbers on hover only."""
 SCALE = [[0, "$loss"], [0.5, "$raised"], [1, "$gain"]]
 
 
@@ -20,7 +20,7 @@ def surface(one: Surface, label: str, at: int) -> Chart:
     """A heat map of two parameters, or the line of one."""
     if one.y is None:
         return _single(one, label, at)
-    names = [words(axis) for axis in (one.x, one.y)]
+    names = [tick_labels(axis) for axis in (one.x, one.y)]
     trace: dict[str, Any] = {
         "type": "heatmap",
         "x": names[0],
@@ -33,7 +33,7 @@ def surface(one: Surface, label: str, at: int) -> Chart:
         "hovertemplate": f"{one.x.name} %{{x}}, {one.y.name} %{{y}}: %{{z:,.3f}}<extra></extra>",
         "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": label}, "tickfont": {"color": "$soft"}},
     }
-    if _straddles(one.value):
+    if _has_both_signs(one.value):
         trace["zmid"] = 0
     if one.value.size <= WRITTEN_CELLS:
         trace["texttemplate"] = "%{z:,.2f}"
@@ -42,7 +42,7 @@ def surface(one: Surface, label: str, at: int) -> Chart:
         "yaxis": {"type": "category", "title": {"text": one.y.name}, "showgrid": False},
     }
     height = min(900, max(340, 120 + 26 * len(one.y.values)))
-    return Chart(id=f"map{at}", alt=_told(one, label), figure={"data": [trace], "layout": layout}, height=height)
+    return Chart(id=f"map{at}", alt=_alt_text(one, label), figure={"data": [trace], "layout": layout}, height=height)
 
 
 def spread(values: Floats, label: str) -> Chart | None:
@@ -54,7 +54,7 @@ def spread(values: Floats, label: str) -> Chart | None:
 
 
 def out_of_sample(curve: tuple[Instants, Floats], currency: str, turns: Sequence[int]) -> Chart:
-    """The stitched curve, with a mark where each window begins."""
+    """The stitched curve, with a mark at the start of each window."""
     time, equity = curve
     marks = [
         {"type": "line", "xref": "x", "yref": "paper", "x0": turn / data.MILLISECOND, "x1": turn / data.MILLISECOND,
@@ -72,8 +72,8 @@ def out_of_sample(curve: tuple[Instants, Floats], currency: str, turns: Sequence
     return Chart(id="oos", alt=alt, figure={"data": [trace], "layout": layout}, height=400)
 
 
-def words(axis: Axis) -> list[str]:
-    """The values of an axis as its ticks say them."""
+def tick_labels(axis: Axis) -> list[str]:
+    """The values of an axis as tick labels."""
     return [f"{value:g}" if isinstance(value, float) else str(value) for value in axis.values]
 
 
@@ -81,21 +81,21 @@ def _single(one: Surface, label: str, at: int) -> Chart:
     trace = {
         "type": "scatter",
         "mode": "lines+markers",
-        "x": words(one.x),
+        "x": tick_labels(one.x),
         "y": [None if np.isnan(cell) else cell for cell in one.value[0].tolist()],
         "line": {"color": "$accent", "width": 1.6},
         "hovertemplate": f"{one.x.name} %{{x}}: %{{y:,.3f}}<extra></extra>",
     }
     layout = {"xaxis": {"type": "category", "title": {"text": one.x.name}}, "yaxis": {"title": {"text": label}}}
-    return Chart(id=f"map{at}", alt=_told(one, label), figure={"data": [trace], "layout": layout})
+    return Chart(id=f"map{at}", alt=_alt_text(one, label), figure={"data": [trace], "layout": layout})
 
 
-def _told(one: Surface, label: str) -> str:
+def _alt_text(one: Surface, label: str) -> str:
     over = f"{one.x.name} and {one.y.name}" if one.y is not None else one.x.name
     if np.isnan(one.value).all():
         return f"{label} over {over}: nothing to show."
     return f"{label} over {over}, from {np.nanmin(one.value):,.3f} to {np.nanmax(one.value):,.3f}."
 
 
-def _straddles(value: Floats) -> bool:
+def _has_both_signs(value: Floats) -> bool:
     return bool(np.nanmin(value) < 0 < np.nanmax(value)) if not np.isnan(value).all() else False

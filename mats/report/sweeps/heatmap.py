@@ -9,7 +9,7 @@ import numpy as np
 from mats.model.bar_columns import Floats
 from mats.sweep import Axis, Scalar, Trial, ranked
 
-MOST_PAIRS = 6
+MAX_PAIRS = 6
 
 
 class Surface(msgspec.Struct, frozen=True, eq=False):
@@ -30,13 +30,13 @@ def surfaces(outcomes: Sequence[Trial], axes: Sequence[Axis], metric: str) -> tu
     pairs: list[tuple[Axis, Axis | None]] = [(b, a) for a, b in combinations(varied, 2)]
     if len(varied) == 1:
         pairs = [(varied[0], None)]
-    return tuple(Surface(x, y, _values(best_first, x, y, metric)) for x, y in pairs[:MOST_PAIRS])
+    return tuple(Surface(x, y, _values(best_first, x, y, metric)) for x, y in pairs[:MAX_PAIRS])
 
 
 def _values(best_first: Sequence[Trial], x: Axis, y: Axis | None, metric: str) -> Floats:
     rows = y.values if y is not None else ("",)
     value = np.full((len(rows), len(x.values)), np.nan)
-    column, row = _places(x.values), _places(rows)
+    column, row = _indices(x.values), _indices(rows)
     for outcome in best_first:
         at = row[_key(outcome.task.parameters[y.name]) if y is not None else _key("")]
         cell = at, column[_key(outcome.task.parameters[x.name])]
@@ -45,7 +45,7 @@ def _values(best_first: Sequence[Trial], x: Axis, y: Axis | None, metric: str) -
     return value
 
 
-def _places(values: Sequence[Scalar]) -> dict[tuple[str, Scalar], int]:
+def _indices(values: Sequence[Scalar]) -> dict[tuple[str, Scalar], int]:
     return {_key(value): at for at, value in enumerate(values)}
 
 

@@ -1,4 +1,4 @@
-"""What came of a sweep: as a page, and as tables of words."""
+"""The report of a sweep: as a page, and as tables."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from mats.backtest.result import Figure, TableRow, Value
-from mats.backtest.result import formatting as written
+from mats.backtest.result import formatting as fmt
 from mats.model import Nanos
 from mats.model.bar_columns import Floats, Instants
 from mats.report.html_page import render
@@ -20,7 +20,7 @@ SHOWN = ("sharpe", "total_return", "max_drawdown", "trades", "hit_rate", "profit
 
 
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A sweep and all that came of it; `curve` is what a walk-forward stitched."""
+    """A sweep and its outcomes; `curve` is the stitched curve of a walk-forward."""
 
     name: str
     plan: SweepPlan
@@ -39,21 +39,19 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def label_of(metric: str) -> str:
-    """What people call a metric."""
+    """The label of a metric."""
     return next((figure.label for figure in FIGURES if figure.key == metric), metric.replace("_", " ").capitalize())
 
 
 def best_table(swept: SweepReport, most: int = BEST) -> PageTable:
-    """The best combinations: rank, parameters, and what became of each."""
+    """The best combinations: rank, parameters, metrics."""
     best = ranked(swept.trained, swept.plan.metric)[:most]
     return _table("Rank", swept, best, [str(rank) for rank in range(1, len(best) + 1)])
 
 
 def window_table(swept: SweepReport) -> PageTable:
     """The tests of a walk-forward, by window."""
-    named = {
-        window.number: f"{written.day(window.turn)} to {written.day(window.end)}" for window in swept.plan.windows()
-    }
+    named = {window.number: f"{fmt.day(window.turn)} to {fmt.day(window.end)}" for window in swept.plan.windows()}
     tested = sorted(swept.tested, key=lambda outcome: outcome.task.window)
     return _table("Tested", swept, tested, [named[outcome.task.window] for outcome in tested])
 
@@ -87,18 +85,18 @@ def html(swept: SweepReport, made: Nanos) -> str:
         failures=failure_table(swept),
         walked=window_table(swept) if plan.walk else None,
         walked_chart=walked,
-        walked_note="Each test ran with the parameters that were best on the stretch before it.",
+        walked_note="Each test ran with the parameters that were best on the training period before it.",
         facts=(*_facts(plan), *swept.facts),
     )
 
 
 def surfaces_of(swept: SweepReport) -> tuple[Surface, ...]:
-    """The maps of a sweep by its metric; tests of a walk-forward have no part in them."""
+    """The maps of a sweep by its metric; without the tests of a walk-forward."""
     return surfaces(swept.trained, swept.plan.axes, swept.plan.metric)
 
 
 def _table(first: str, swept: SweepReport, outcomes: Sequence[Trial], labels: Sequence[str]) -> PageTable:
-    """Parameters, the metric, and the usual figures besides."""
+    """Parameters, the metric, and the usual figures."""
     figures = _figures(swept.plan.metric)
     names = [axis.name for axis in swept.plan.axes]
     rows = [
@@ -106,7 +104,7 @@ def _table(first: str, swept: SweepReport, outcomes: Sequence[Trial], labels: Se
             label=label,
             values=(
                 *(Value(f"{outcome.task.parameters.get(name, '')}") for name in names),
-                *(written.value(outcome.metrics.get(figure.key), figure.write) for figure in figures),
+                *(fmt.value(outcome.metrics.get(figure.key), figure.write) for figure in figures),
             ),
         )
         for label, outcome in zip(labels, outcomes, strict=True)
@@ -116,7 +114,7 @@ def _table(first: str, swept: SweepReport, outcomes: Sequence[Trial], labels: Se
 
 def _figures(metric: str) -> list[Figure]:
     kinds = {figure.key: figure for figure in FIGURES}
-    chosen = kinds.get(metric, Figure(metric, label_of(metric), written.ratio))
+    chosen = kinds.get(metric, Figure(metric, label_of(metric), fmt.ratio))
     return [chosen, *(kinds[key] for key in SHOWN if key != metric and key in kinds)]
 
 
@@ -124,7 +122,7 @@ def _cards(swept: SweepReport) -> tuple[Card, ...]:
     best = ranked(swept.trained, swept.plan.metric)
     bad = unranked(swept.trained)
     figure = _figures(swept.plan.metric)[0]
-    top = written.value(best[0].metrics[figure.key], figure.write) if best else Value(written.NOTHING)
+    top = fmt.value(best[0].metrics[figure.key], figure.write) if best else Value(fmt.UNDEFINED)
     cards = [
         Card(f"Best {figure.label}", top),
         Card("Runs", Value(f"{len(swept.trained):,}")),
@@ -136,14 +134,12 @@ def _cards(swept: SweepReport) -> tuple[Card, ...]:
 
 def _subtitle(plan: SweepPlan) -> str:
     record = plan.spec.strategies[0]
-    return (
-        f"{record.name} · {written.day(plan.spec.start)} to {written.day(plan.spec.end)} · by {label_of(plan.metric)}"
-    )
+    return f"{record.name} · {fmt.day(plan.spec.start)} to {fmt.day(plan.spec.end)} · by {label_of(plan.metric)}"
 
 
 def _maps_note(plan: SweepPlan) -> str:
     varied = [axis.name for axis in plan.axes if len(axis.values) > 1]
-    text = "Neighbours of a good combination should be good as well: look for plains, not for peaks."
+    text = "Neighbors of a good combination should be good as well: prefer plateaus to peaks."
     return f"{text} Each cell is the best over all other parameters." if len(varied) > 2 or plan.walk else text
 
 
@@ -152,7 +148,7 @@ def _facts(plan: SweepPlan) -> tuple[tuple[str, str], ...]:
     varied = {axis.name for axis in plan.axes}
     fixed = {name: value for name, value in record.params.items() if name not in varied}
     kept = ", ".join(f"{name} {value}" for name, value in fixed.items()) or "as declared"
-    axes = [(f"Parameter {axis.name}", ", ".join(charts.words(axis))) for axis in plan.axes]
+    axes = [(f"Parameter {axis.name}", ", ".join(charts.tick_labels(axis))) for axis in plan.axes]
     how = f"{plan.trials:,} trials chosen by optuna, seed {spec.seed}" if plan.trials else "all combinations"
     models = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in msgspec.structs.asdict(spec.models).items())
     return (
@@ -160,7 +156,7 @@ def _facts(plan: SweepPlan) -> tuple[tuple[str, str], ...]:
         *axes,
         ("Other parameters", kept),
         ("Tried", how),
-        ("Period", f"{written.minute(spec.start)} to {written.minute(spec.end)} UTC, bars of {spec.bar_seconds:,} s"),
-        ("Capital", written.currency_amount(float(spec.capital), spec.currency)),
+        ("Period", f"{fmt.minute(spec.start)} to {fmt.minute(spec.end)} UTC, bars of {spec.bar_seconds:,} s"),
+        ("Capital", fmt.currency_amount(float(spec.capital), spec.currency)),
         ("Simulated market", models),
     )

@@ -1,16 +1,16 @@
-// Draws each chart when it comes into view, in the colours of the page; again when those change, and before printing.
+// Draws each chart when it comes into view, in the colors of the page; again when those change, and before printing.
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const boxes = [...document.querySelectorAll(".chart")];
   const drawn = new Set();
   const paper = matchMedia("print");
 
-  const colour = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-  const coloured = value => {
-    if (typeof value === "string") return value.startsWith("$") ? colour(value.slice(1)) : value;
-    if (Array.isArray(value)) return value.map(coloured);
+  const color = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const colored = value => {
+    if (typeof value === "string") return value.startsWith("$") ? color(value.slice(1)) : value;
+    if (Array.isArray(value)) return value.map(colored);
     if (value && typeof value === "object")
-      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, k === "bdata" ? v : coloured(v)]));
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, k === "bdata" ? v : colored(v)]));
     return value;
   };
   const axis = { gridcolor: "$grid", linecolor: "$grid", zerolinecolor: "$quiet", zerolinewidth: 1, automargin: true };
@@ -21,7 +21,7 @@
       const title = { standoff: 8, font: { size: 12, color: "$soft" }, ...(layout[key].title || {}) };
       return [key, { ...axis, ...quiet, ...layout[key], title }];
     }));
-    return coloured({
+    return colored({
       height, paper_bgcolor: "$page", plot_bgcolor: "$page", margin: { l: 64, r: 12, t: 28, b: 40 }, separators: ".,",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "$soft" },
       legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { color: "$ink" } },
@@ -32,7 +32,7 @@
     const { data, layout } = figures[box.dataset.figure];
     const buttons = [["zoom2d", "pan2d", "resetScale2d", "toImage"]];
     const options = { responsive: true, displaylogo: false, modeBarButtons: buttons };
-    Plotly.react(box, coloured(data), dressed(layout, Number(box.dataset.height)), options);
+    Plotly.react(box, colored(data), dressed(layout, Number(box.dataset.height)), options);
     drawn.add(box);
   };
   const seen = new IntersectionObserver(entries => entries.forEach(entry => {

@@ -43,4 +43,4 @@ class EmaCross(Strategy):
 
     def on_order_status(self, order: OrderView) -> None:
         if order.state is OrderState.REJECTED:
-            self.target = None  # ask again at the next bar
+            self.target = None  # signal again at the next bar

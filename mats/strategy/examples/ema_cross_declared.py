@@ -1,4 +1,4 @@
-"""The same trend follower twice more: with indicators, and with signals, declared for whole columns of bars."""
+"""The same trend follower with vectorized indicators, and with vectorized signals."""
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,10 @@ class CrossParams(Strategy.Params, frozen=True):
 
 
 class EmaCrossIndicators(Strategy):
-    """Reacts to each bar, with averages that a backtest works out once for all bars."""
+    """Reacts to each bar, with averages that a backtest computes once for all bars."""
 
     class Params(CrossParams, frozen=True):
-        """Nothing of its own."""
+        """No further parameters."""
 
     params: Params
 
@@ -49,14 +49,14 @@ class EmaCrossIndicators(Strategy):
 
     def on_order_status(self, order: OrderView) -> None:
         if order.state is OrderState.REJECTED:
-            self.target = None  # ask again at the next bar
+            self.target = None  # signal again at the next bar
 
 
 class EmaCrossSignals(Strategy):
-    """Declares what it wants to hold at every bar; a backtest sends a message only where that changes."""
+    """Declares its target at every bar; a backtest sends a signal only where that changes."""
 
     class Params(CrossParams, frozen=True):
-        """Nothing of its own."""
+        """No further parameters."""
 
     params: Params
 

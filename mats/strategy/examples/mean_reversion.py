@@ -1,4 +1,4 @@
-"""Bet on the way back: buy far below the mean, sell far above it, with limit orders at the touch."""
+"""Mean reversion: buy far below the mean, sell far above it, with limit orders at the touch."""
 
 from decimal import Decimal
 
@@ -46,18 +46,18 @@ class MeanReversion(Strategy):
             return
         elif not held and abs(z) >= self.params.entry:
             side = Side.BUY if z < 0 else Side.SELL
-            self.ask(bar, side, self.at_touch(side, bar), f"z {z:.2f}", size=self.params.size)
+            self.place(bar, side, self.at_touch(side, bar), f"z {z:.2f}", size=self.params.size)
         elif held and Side.of(held).sign * z >= -self.params.exit:
             side = Side.of(held).opposite
             ticket = market() if self.hurry else self.at_touch(side, bar)
-            self.ask(bar, side, ticket, f"back at z {z:.2f}", quantity=abs(held))
+            self.place(bar, side, ticket, f"back at z {z:.2f}", quantity=abs(held))
 
     def on_order_status(self, order: OrderView) -> None:
         if order.intent_id == self.order and order.state.final:
             self.order = ""
             self.hurry = bool(order.remaining and self.broker.position(order.instrument).quantity)
 
-    def ask(
+    def place(
         self,
         bar: Bar,
         side: Side,
@@ -71,7 +71,7 @@ class MeanReversion(Strategy):
         self.order = self.broker.place_order(bar.instrument, ticket, side, size=size, quantity=quantity, reason=reason)
 
     def wait(self) -> None:
-        """Let the order work for a while, then cancel it; forget it if nobody knows it."""
+        """Let the order work for a while, then cancel it; drop it if it is not among the working orders."""
         self.age += 1
         if self.age == self.params.patience:
             self.broker.cancel(self.order)
@@ -79,7 +79,7 @@ class MeanReversion(Strategy):
             self.order = ""
 
     def at_touch(self, side: Side, bar: Bar) -> OrderTicket:
-        """A limit at the price of our own side of the market, or at the close where there is no quote."""
+        """A limit at the price of our own side of the market, or at the close without a quote."""
         quote = self.quote(bar.instrument)
         price = quote and (quote.bid if side is Side.BUY else quote.ask)
         return limit(round_to(exact(price or bar.close), self.params.tick_size))

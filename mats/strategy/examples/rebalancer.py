@@ -1,4 +1,4 @@
-"""Hold several instruments in fixed proportions, put right on a schedule."""
+"""Hold several instruments in fixed proportions, rebalanced on a schedule."""
 
 from mats.strategy import Strategy
 
@@ -11,7 +11,7 @@ class Rebalancer(Strategy):
         """Share of the equity by instrument; negative is short."""
         minutes: int = 5
         band: float = 0.002
-        """Share of the equity by which a holding may be off its weight before it is traded."""
+        """Share of the equity by which a holding may deviate from its weight before it is traded."""
         bar_seconds: int = 60
         warmup: int = 1
 
@@ -31,7 +31,7 @@ class Rebalancer(Strategy):
         for instrument, weight in self.params.weights.items():
             share = self.share_of(instrument)
             if share is not None and abs(share - weight) >= self.params.band:
-                self.signal(instrument, weight, reason=f"holds {share:.4f}, wants {weight:.4f}")
+                self.signal(instrument, weight, reason=f"share {share:.4f}, target {weight:.4f}")
 
     def share_of(self, instrument: str) -> float | None:
         """What part of the equity the instrument makes up at its last close; None while that is not known."""

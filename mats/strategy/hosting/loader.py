@@ -1,4 +1,4 @@
-"""Loads a strategy class from its file, and says in one sentence what is wrong when it cannot."""
+"""Loads a strategy class from its file; each error is one sentence."""
 
 import importlib.util
 import re
@@ -29,14 +29,14 @@ def check_record(record: StrategyRecord, folder: Path) -> None:
 
 
 def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:
-    """The strategy class `class_name` of a file, read anew if the file has changed since the last time."""
+    """The strategy class `class_name` of a file, reloaded if the file has changed."""
     module = _load_module(find_file(file, folder))
     found = getattr(module, class_name, None)
     if isinstance(found, type) and issubclass(found, Strategy) and found is not Strategy:
         return found
     names = ", ".join(strategy_classes(module)) or "no Strategy subclass"
-    fault = "has no class" if not isinstance(found, type) else "does not derive Strategy in its class"
-    raise StrategyError(f"strategy file {file} {fault} {class_name!r}; it holds {names}: name one of these")
+    problem = "has no class" if not isinstance(found, type) else "does not derive from Strategy in its class"
+    raise StrategyError(f"strategy file {file} {problem} {class_name!r}; it has {names}, name one of these")
 
 
 def only_class(file: str, folder: Path) -> str:
@@ -44,21 +44,21 @@ def only_class(file: str, folder: Path) -> str:
     names = strategy_classes(_load_module(find_file(file, folder)))
     if len(names) != 1:
         has = ", ".join(names) or "no Strategy subclass"
-        raise StrategyError(f"strategy file {file} holds {has}; name one class, as {file}:NAME")
+        raise StrategyError(f"strategy file {file} has {has}; name one class, as {file}:NAME")
     return names[0]
 
 
 def find_file(file: str, folder: Path) -> Path:
     """Where a strategy file is: as given if absolute, else in `folder`, else among the packaged examples."""
     path = Path(file)
-    places = [path] if path.is_absolute() else [folder / path]
+    candidates = [path] if path.is_absolute() else [folder / path]
     if path.parts[:1] == ("examples",) and not path.is_absolute():
-        places.append(EXAMPLES.joinpath(*path.parts[1:]))
-    for place in places:
-        if place.is_file():
-            return place.resolve()
-    looked = " or ".join(str(place) for place in places)
-    raise StrategyError(f"strategy file {file} is missing, it is not at {looked}; put it there or mend the name")
+        candidates.append(EXAMPLES.joinpath(*path.parts[1:]))
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.resolve()
+    tried = " or ".join(map(str, candidates))
+    raise StrategyError(f"strategy file {file} not found at {tried}; check the path")
 
 
 def strategy_classes(module: ModuleType) -> list[str]:
@@ -86,12 +86,12 @@ def _load_module(path: Path) -> ModuleType:
         exec(spec.loader.source_to_code(path.read_bytes(), str(path)), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise StrategyError(_import_fault(path, error)) from error
+        raise StrategyError(_import_error(path, error)) from error
     return module
 
 
-def _import_fault(path: Path, error: BaseException) -> str:
+def _import_error(path: Path, error: BaseException) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     place = f" at line {line}" if line else ""
-    return f"strategy file {path} does not import: {type(error).__name__}{place}: {error}; mend the file"
+    return f"strategy file {path} does not import: {type(error).__name__}{place}: {error}; fix the file"

@@ -1,4 +1,4 @@
-"""A strategy's own desk: what it holds, what it has working, what it may spend, all at hand and never asked for."""
+"""The host of a live strategy: its positions, working orders and equity are kept locally, so that reads never wait."""
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -10,7 +10,7 @@ OrderCommand = Signal | OrderRequest | OrderModification | CancelRequest
 
 
 class LocalHost:
-    """The host of a strategy that lives in an actor: reads are local, wishes go out through `send`."""
+    """The host of a strategy that runs in an actor: reads are local, commands go out through `send`."""
 
     def __init__(
         self,
@@ -25,12 +25,12 @@ class LocalHost:
         self._equity: Decimal | None = None
         self._booked = 0
 
-    # What its owner puts on it
+    # Updates by its owner
 
     def take_book(self, positions: Iterable[Position], equity: Decimal | None, seq: int) -> bool:
-        """The whole book as it stands after entry `seq` of the fill log; False when the desk is past that entry.
+        """The whole book after entry `seq` of the fill log; False if it is older than what is known here.
 
-        Then its owner has forgotten entries that it told before, and will tell them again: the positions stay.
+        Then its owner has restarted and will send later entries again: the positions stay.
         """
         self._equity = equity
         if seq < self._booked:
@@ -40,7 +40,7 @@ class LocalHost:
         return True
 
     def take_position(self, position: Position, seq: int) -> bool:
-        """One position after entry `seq`; False, and nothing changed, when the desk is past that entry."""
+        """One position after entry `seq`; False, and nothing changes, if it is older than what is known here."""
         if seq <= self._booked:
             return False
         self._booked = seq
@@ -63,7 +63,7 @@ class LocalHost:
         else:
             self._working[order.intent_id] = order
 
-    # What the strategy may ask of its surroundings
+    # The strategy's calls
 
     def submit(self, signal: Signal) -> None:
         self._send(signal)

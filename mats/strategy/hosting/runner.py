@@ -1,4 +1,4 @@
-"""Drives one strategy: parts become bars, time becomes timers, each callback comes in its order."""
+"""Drives one strategy: builds its bars, fires its timers, and calls its hooks in order."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,8 +16,8 @@ from mats.strategy.params import convert_params
 from mats.strategy.schedule import Schedule
 from mats.strategy.vectorized import Indicators, WindowIndicators
 
-PATIENCE: Nanos = 10 * SECOND
-"""How long after a bar's end the clock waits for its last part before it closes the bar without it."""
+BAR_CLOSE_GRACE: Nanos = 10 * SECOND
+"""How long after its end a bar waits for its last part before it is closed without it."""
 
 
 class StrategyRunner:
@@ -30,7 +30,7 @@ class StrategyRunner:
     def __init__(
         self, strategy_class: type[Strategy], name: StrategyName, params: Mapping[str, Any], host: StrategyHost
     ) -> None:
-        """Raises StrategyError where parameters or settings do not fit; nothing of the strategy has run by then."""
+        """Raises StrategyError where parameters or settings are invalid, before any hook has run."""
         self._context = StrategyContext(name, host)
         self.strategy = strategy_class(self._context, convert_params(strategy_class.Params, name, params))
         self.instruments = self.strategy.instruments()
@@ -58,7 +58,7 @@ class StrategyRunner:
         return self.strategy.ticks
 
     def start(self, history: Mapping[InstrumentId, Sequence[Bar]]) -> None:
-        """Take bars of `bar_seconds`, in time order, as history, then call `on_start`; one not over is left out."""
+        """Take bars of `bar_seconds`, in time order, as history, then call `on_start`; unfinished bars are left out."""
         now = self._context.host.now()
         for instrument in self.instruments:
             for bar in history.get(instrument, ()):
@@ -69,19 +69,19 @@ class StrategyRunner:
                     )
                 if bar.end <= now:
                     self._rolling[instrument].add(bar)
-        self._gate.let_pass(set(self._context.host.working_orders()))
+        self._gate.exempt(set(self._context.host.working_orders()))
         self.strategy.on_start()
 
     def begin(self, windows: Mapping[InstrumentId, BarWindow], indicators: Indicators, now: Nanos) -> None:
-        """Begin at `now` where the host keeps the history itself, as a backtest does; then call `on_start`."""
+        """Start at `now` where the host keeps the history itself, as a backtest does; then call `on_start`."""
         self._context.windows, self._context.indicators = windows, indicators
         self._context.advance(now)
         self.strategy.on_start()
 
     def listener(self, failed: Callable[[Exception], Exception]) -> Callable[[Sequence[Bar], Nanos], None]:
-        """What takes whole bars of `bar_seconds` that end at one instant; the windows of `begin` show them already.
+        """A handler of complete bars of `bar_seconds` that end at one instant; the windows of `begin` contain them.
 
-        What the strategy raises is raised as what `failed` makes of it.
+        An exception of the strategy is raised as `failed` converts it.
         """
         context, on_bar = self._context, self.strategy.on_bar
 
@@ -102,26 +102,26 @@ class StrategyRunner:
 
     @property
     def timers(self) -> Mapping[str, Schedule]:
-        """The timers that the strategy has set; the mapping goes on showing them as they change."""
+        """The timers that the strategy has set; a live view."""
         return self._context.timers.schedules
 
     def pass_time(self, now: Nanos) -> None:
-        """Let strategy time pass: fire what is due up to `now`."""
+        """Advance strategy time to `now`, and fire what is due."""
         self._context.timers.anchor(self._since(now))
         self._fire_timers(now)
 
-    def tell_time(self, now: Nanos) -> None:
+    def set_time(self, now: Nanos) -> None:
         """Strategy time is `now`; nothing is due."""
         self._context.advance(now)
 
     def bar(self, part: Bar) -> None:
-        """Take a live bar, as a rule of 5 seconds, or any that divides `bar_seconds`."""
+        """Take a live bar, as a rule of 5 seconds, or any span that divides `bar_seconds`."""
         self._context.require(part.instrument)
-        if self._clock.is_strange(self._context.time, part.end):
+        if self._clock.is_replay(self._context.time, part.end):
             self._context.restart_time()
         self._clock.mark(part.end, self._context.host.now())
         self._context.timers.anchor(self._since(part.start))
-        for bar in (*self._overdue(part.start - PATIENCE), *self._builder(part).add(part)):
+        for bar in (*self._overdue(part.start - BAR_CLOSE_GRACE), *self._builder(part).add(part)):
             self._deliver(bar)
         self._fire_timers(part.end)
 
@@ -129,12 +129,12 @@ class StrategyRunner:
         """Let time pass without data, `now` on the host's clock: close overdue bars and fire due timers."""
         instant = self._clock.read(now)
         self._context.timers.anchor(self._since(instant))
-        for bar in self._overdue(instant - PATIENCE):
+        for bar in self._overdue(instant - BAR_CLOSE_GRACE):
             self._deliver(bar)
         self._fire_timers(instant)
 
     def quote(self, quote: Quote) -> None:
-        """Take a quote. It moves no time: quotes are stamped where they are received, bars by the market."""
+        """Take a quote. It does not advance time: quotes are stamped on receipt, bars by the market."""
         self._context.require(quote.instrument)
         self._context.quotes[quote.instrument] = quote
         self.strategy.on_tick(quote)
@@ -151,19 +151,19 @@ class StrategyRunner:
             self.strategy.on_order_status(passed)
 
     def book_replaced(self) -> None:
-        """The host's book was taken anew as a whole, with fills that were not passed on: let what waits for them go."""
-        for order in self._gate.open():
+        """The host's book was replaced, with fills that were not passed on: release the statuses that wait for them."""
+        for order in self._gate.release_all():
             self.strategy.on_order_status(order)
 
     def stop(self) -> None:
-        """Let the strategy end in order."""
+        """Stop the strategy."""
         self.strategy.on_stop()
 
     def _since(self, instant: Nanos) -> Nanos:
         return instant if self._context.time is None else self._context.time
 
     def _builder(self, part: Bar) -> BarBuilder:
-        """The builder of the part's instrument. It begins at a full bar, and after the history: no bar is partial."""
+        """The builder of the part's instrument. It starts at a full bar, after the history: no bar is partial."""
         builder = self._builders.get(part.instrument)
         if builder is None:
             newest = self._rolling[part.instrument].newest(1)
@@ -205,7 +205,7 @@ class StrategyRunner:
 
 
 def _check_name(strategy: StrategyName, instrument: InstrumentId) -> None:
-    """A name that nobody can read is this strategy's fault, and must not reach those whom all strategies share."""
+    """An invalid name is an error of this strategy, and must not reach the shared actors."""
     try:
         parse_instrument(instrument)
     except ValueError as error:

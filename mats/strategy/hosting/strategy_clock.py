@@ -2,16 +2,16 @@
 
 from mats.model import MINUTE, Nanos
 
-STRANGE: Nanos = MINUTE
-"""A host's clock that is further ahead of the first bar than this tells another time: old data is being replayed."""
+MAX_CLOCK_LEAD: Nanos = MINUTE
+"""A host's clock further ahead of the first bar than this means that old data is being replayed."""
 
 
 class StrategyClock:
     """Reads the host's clock in the data's time.
 
     The newest bar's end is the time; what passes on the host's clock since that bar came is added. So a replay of old
-    data keeps the data's own time, and live data and the host agree but for the bar's delay. Until the first bar the
-    host's clock is all there is.
+    data keeps the data's own time, and live data and the host agree up to the bar's delay. Until the first bar the
+    time is the host's.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,6 @@ class StrategyClock:
         """The data's time when the host's clock reads `host`."""
         return host if self._end is None else self._end + max(host - self._came, 0)
 
-    def is_strange(self, time: Nanos | None, end: Nanos) -> bool:
-        """Whether `time`, by the host's clock alone, cannot be the time of a first bar that ends at `end`."""
-        return self._end is None and time is not None and time - end > STRANGE
+    def is_replay(self, time: Nanos | None, end: Nanos) -> bool:
+        """Whether a first bar that ends at `end` is so old, at `time` of the host's clock, that it is a replay."""
+        return self._end is None and time is not None and time - end > MAX_CLOCK_LEAD

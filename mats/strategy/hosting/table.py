@@ -1,4 +1,4 @@
-"""The strategy table while strategies run: which change of it may hold at once, and which is refused."""
+"""Changes of the strategy table while strategies run: which apply at once, and which are rejected."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -9,7 +9,7 @@ Records = Mapping[StrategyName, StrategyRecord]
 
 
 def shares(records: Iterable[StrategyRecord]) -> tuple[Share, ...]:
-    """What the records want of their accounts."""
+    """The shares of their accounts that the records take."""
     return tuple(Share(record.name, record.account, exact(record.target_weight)) for record in records)
 
 
@@ -22,9 +22,11 @@ def check_change(
     """
     for name in sorted(wanted):
         if name not in new:
-            raise ValueError(f"{name} runs and is not in the table; stop it first, or write it again")
+            raise ValueError(f"{name} runs and is not in the table; stop it first, or restore its row")
         if new[name].account != old[name].account:
-            raise ValueError(f"{name} runs in another account than the table says; stop it first, or write that again")
+            raise ValueError(
+                f"{name} runs in another account than the table has; stop it first, or restore its account"
+            )
     ending = turned_off(old, new, wanted)
     taking_part = (record for name, record in new.items() if record.active or (name in wanted and name not in ending))
     check_weights(shares(taking_part), allow_leverage, first)
@@ -33,7 +35,7 @@ def check_change(
 def turned_on(
     old: Records, new: Records, wanted: Collection[StrategyName], down: Collection[StrategyName]
 ) -> list[str]:
-    """The strategies to start: active since this change, or active and `down` for a fault that it may have mended."""
+    """The strategies to start: active since this change, or active and `down` for an error that it may have fixed."""
     return sorted(
         name
         for name, record in new.items()
@@ -42,7 +44,7 @@ def turned_on(
 
 
 def turned_off(old: Records, new: Records, wanted: Collection[StrategyName]) -> list[StrategyName]:
-    """The strategies to stop: `wanted` ones that this change rests, not those started by hand while they rested."""
+    """The strategies to stop: `wanted` ones that this change makes inactive; inactive ones started by hand go on."""
     return sorted(name for name in wanted if old[name].active and name in new and not new[name].active)
 
 

@@ -1,7 +1,7 @@
 """IB's ways to write an instant, and the one that we send.
 
-The gateway writes the zone of its own settings into executions and bars. A zone that is not known here is an error,
-never a guess: an execution with a wrong time is wrong for ever.
+The gateway writes the zone of its own settings into executions and bars. An unknown zone is an error,
+never a guess: an execution with a wrong time stays wrong.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from mats.model import SECOND, Nanos, from_datetime, to_datetime
 
 Zones = Mapping[str, str]
-"""Names that a gateway uses, each with the IANA name it stands for: `{"China Standard Time": "Asia/Shanghai"}`."""
+"""Names that a gateway uses, each with the IANA name it means: `{"China Standard Time": "Asia/Shanghai"}`."""
 
 NO_ZONES: Zones = MappingProxyType({})
 
@@ -25,12 +25,12 @@ def instant(text: str, zones: Zones = NO_ZONES) -> Nanos:
     """The instant that the gateway wrote.
 
     Forms: seconds since 1970; `20260413 15:27:04 US/Eastern`; `20260413-19:27:04` (UTC); `20260413` (a trading day:
-    midnight UTC of its date). Of an hour that a zone repeats in autumn, the first is meant.
+    midnight UTC of its date). An hour that a zone repeats in autumn is taken for the first.
     """
-    told = text.strip()
-    if told[8:9] == "-":
-        told = f"{told[:8]} {told[9:]} UTC"
-    date, _, rest = told.partition(" ")
+    written = text.strip()
+    if written[8:9] == "-":
+        written = f"{written[:8]} {written[9:]} UTC"
+    date, _, rest = written.partition(" ")
     if not rest:
         return _plain(date)
     clock, _, zone = rest.strip().partition(" ")
@@ -52,17 +52,17 @@ def _plain(text: str) -> Nanos:
     raise UnknownTime(f"time {text!r} is neither seconds since 1970, nor yyyymmdd, nor yyyymmdd hh:mm:ss ZONE")
 
 
-def _parse(text: str, form: str, told: str) -> datetime:
+def _parse(text: str, form: str, original: str) -> datetime:
     try:
         return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is attached by the caller
     except ValueError as error:
-        raise UnknownTime(f"time {told!r} is not a date and time in IB's form yyyymmdd hh:mm:ss ZONE") from error
+        raise UnknownTime(f"time {original!r} is not a date and time in IB's form yyyymmdd hh:mm:ss ZONE") from error
 
 
-def _zone(name: str, told: str, zones: Zones) -> tzinfo:
+def _zone(name: str, original: str, zones: Zones) -> tzinfo:
     try:
         return ZoneInfo(zones.get(name, name))
     except (KeyError, ValueError, OSError) as error:
         raise UnknownTime(
-            f"time {told!r} is in the unknown zone {name!r}; name its IANA zone in the settings of the connection"
+            f"time {original!r} is in the unknown zone {name!r}; name its IANA zone in the settings of the connection"
         ) from error

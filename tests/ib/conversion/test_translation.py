@@ -8,11 +8,11 @@ from ib_async.objects import BarData
 from ib_async.order import Order, OrderState
 from ib_async.util import UNSET_DOUBLE
 
-from mats.ib.contracts import amount, from_details, name_of, to_contract, to_instrument
+from mats.ib.conversion.contracts import amount, from_details, name_of, to_contract, to_instrument
+from mats.ib.conversion.history import bar_size, duration, source_of, to_bar
+from mats.ib.conversion.orders import UNKNOWN_CLIENT_ID, side_of, to_broker_order, to_completed_order, to_order
 from mats.ib.error_codes import Meaning, meaning_of
-from mats.ib.history import bar_size, duration, source_of, to_bar
-from mats.ib.orders import NEVER_KNOWN, side_of, to_broker_order, to_completed_order, to_order
-from mats.ib.quotes import Quotes
+from mats.ib.streams import QuoteAggregator
 from mats.model.instrument import Instrument, SecType, parse_instrument
 from mats.model.market import Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
@@ -118,17 +118,17 @@ def test_a_completed_order_has_no_client() -> None:
     order = Order(permId=9, action="SSHORT", totalQuantity=100.0, orderType="MKT", filledQuantity=60.0)
     state = OrderState(status="Cancelled", completedStatus="Cancelled by Trader")
     echo = to_completed_order(to_contract(ES), order, state)
-    assert (echo.client_id, echo.order_id, echo.completed) == (NEVER_KNOWN, 0, True)
+    assert (echo.client_id, echo.order_id, echo.completed) == (UNKNOWN_CLIENT_ID, 0, True)
     assert (echo.side, echo.filled, echo.note) == (Side.SELL, Decimal(60), "Cancelled by Trader")
 
 
-def test_a_side_that_nobody_knows_is_refused() -> None:
+def test_a_side_that_is_unknown_is_refused() -> None:
     with pytest.raises(ValueError, match="'XYZ'"):
         side_of("XYZ")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "bar", "words"),
+    ("seconds", "bar", "text"),
     [
         (3600, 60, "3600 S"),
         (86_400, 60, "86400 S"),
@@ -137,11 +137,11 @@ def test_a_side_that_nobody_knows_is_refused() -> None:
         (3 * 365 * 86_400, 86_400, "3 Y"),
     ],
 )
-def test_spans_are_said_in_the_unit_that_ib_takes(seconds: int, bar: int, words: str) -> None:
-    assert duration(seconds, bar) == words
+def test_spans_are_said_in_the_unit_that_ib_takes(seconds: int, bar: int, text: str) -> None:
+    assert duration(seconds, bar) == text
 
 
-def test_impossible_history_is_refused_before_it_is_asked() -> None:
+def test_impossible_history_is_refused_before_it_is_sent() -> None:
     with pytest.raises(ValueError, match="bars of 7 seconds do not exist"):
         bar_size(7)
     with pytest.raises(ValueError, match="at most 3600 seconds"):
@@ -161,7 +161,7 @@ def test_missing_volume_of_a_bar_is_zero() -> None:
 
 
 def test_ticks_of_a_packet_become_one_quote() -> None:
-    quotes = Quotes(lambda: 5)
+    quotes = QuoteAggregator(lambda: 5)
     quotes.price("SPY", 1, 10.0, 300.0)
     quotes.price("SPY", 2, 10.01, 0.0)
     quotes.size("SPY", 3, 200.0)
@@ -171,7 +171,7 @@ def test_ticks_of_a_packet_become_one_quote() -> None:
 
 
 def test_a_side_that_is_withdrawn_is_zero() -> None:
-    quotes = Quotes(lambda: 5)
+    quotes = QuoteAggregator(lambda: 5)
     quotes.price("SPY", 1, 10.0, 300.0)
     quotes.price("SPY", 1, -1.0, 0.0)
     (quote,) = quotes.drain()
@@ -179,7 +179,7 @@ def test_a_side_that_is_withdrawn_is_zero() -> None:
 
 
 def test_an_unchanged_tick_is_no_quote() -> None:
-    quotes = Quotes(lambda: 5)
+    quotes = QuoteAggregator(lambda: 5)
     quotes.price("SPY", 1, 10.0, 300.0)
     assert len(list(quotes.drain())) == 1
     quotes.price("SPY", 1, 10.0, 300.0)

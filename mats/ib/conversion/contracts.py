@@ -8,7 +8,7 @@ from ib_async.util import UNSET_DOUBLE
 
 from mats.model import ONE, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
 
-HELD_TYPES = frozenset(SecType)
+SUPPORTED_TYPES = frozenset(SecType)
 
 
 def amount(value: float | Decimal | None) -> Decimal | None:
@@ -19,7 +19,7 @@ def amount(value: float | Decimal | None) -> Decimal | None:
 
 
 def required(value: float | Decimal | None) -> Decimal:
-    """A number that may be missing where missing means zero."""
+    """A number for which missing means zero."""
     return amount(value) or ZERO
 
 
@@ -42,8 +42,8 @@ def to_contract(instrument: Instrument) -> Contract:
 
 
 def name_of(contract: Contract) -> InstrumentId:
-    """The one name of a contract. A type that the system does not hold keeps its contract id in the name."""
-    if contract.secType not in HELD_TYPES:
+    """The instrument id of a contract. One of an unsupported type has its contract id in it."""
+    if contract.secType not in SUPPORTED_TYPES:
         return f"{contract.symbol}:{contract.secType}:{contract.conId}"
     return instrument_id(
         contract.symbol,
@@ -60,8 +60,8 @@ def multiplier_of(contract: Contract) -> Decimal:
 
 
 def to_instrument(contract: Contract) -> Instrument | None:
-    """The instrument as far as a contract in an order, execution or position describes it; None for foreign types."""
-    if contract.secType not in HELD_TYPES:
+    """The instrument as an order, execution or position describes it; None for unsupported types."""
+    if contract.secType not in SUPPORTED_TYPES:
         return None
     return Instrument(
         id=name_of(contract),
@@ -80,8 +80,8 @@ def to_instrument(contract: Contract) -> Instrument | None:
     )
 
 
-def from_details(asked: Instrument, details: ContractDetails) -> Instrument | None:
-    """The resolved instrument: its steps and zone from the details, the exchange as it was asked for.
+def from_details(requested: Instrument, details: ContractDetails) -> Instrument | None:
+    """The resolved instrument: its steps and zone from the details, the exchange as it was requested.
 
     IB gives several size steps; the suggested one is what an order ticket offers, the other what it accepts.
     """
@@ -90,10 +90,10 @@ def from_details(asked: Instrument, details: ContractDetails) -> Instrument | No
         return None
     return msgspec.structs.replace(
         found,
-        exchange=asked.exchange or found.exchange,
-        tick_size=amount(details.minTick) or asked.tick_size,
-        size_increment=amount(details.sizeIncrement) or asked.size_increment,
-        min_size=amount(details.minSize) or asked.min_size,
-        time_zone=details.timeZoneId or asked.time_zone,
+        exchange=requested.exchange or found.exchange,
+        tick_size=amount(details.minTick) or requested.tick_size,
+        size_increment=amount(details.sizeIncrement) or requested.size_increment,
+        min_size=amount(details.minSize) or requested.min_size,
+        time_zone=details.timeZoneId or requested.time_zone,
         name=details.longName,
     )

@@ -5,11 +5,11 @@ from decimal import Decimal
 from ib_async.contract import Contract
 from ib_async.order import Order, OrderState
 
-from mats.ib.contracts import amount, name_of, required
+from mats.ib.conversion.contracts import amount, name_of, required
 from mats.model import ZERO, AccountId, BrokerOrder, OrderTicket, OrderType, Side
 
-LONGEST_REFERENCE = 128
-NEVER_KNOWN = -1
+MAX_REFERENCE_LENGTH = 128
+UNKNOWN_CLIENT_ID = -1
 """The client id of an order whose message does not carry one (completedOrder)."""
 
 _LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
@@ -19,10 +19,10 @@ _STOPPED = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 def to_order(side: Side, quantity: Decimal, ticket: OrderTicket, order_ref: str, account: AccountId) -> Order:
     """The order as it is sent, nothing left to a preset of the gateway: time in force, account, reference, transmit.
 
-    Numbers are sent as the decimal text that they are. An order that cannot be meant is a `ValueError`.
+    Numbers are sent as the decimal text that they are. An invalid order is a `ValueError`.
     """
     if not quantity.is_finite() or quantity <= ZERO:
-        raise ValueError(f"quantity {quantity} of order {order_ref!r} must be positive; the side says the direction")
+        raise ValueError(f"quantity {quantity} of order {order_ref!r} must be positive; the side gives the direction")
     _check_text("order reference", order_ref)
     _check_text("account", account)
     order = Order()
@@ -30,7 +30,7 @@ def to_order(side: Side, quantity: Decimal, ticket: OrderTicket, order_ref: str,
     order.orderType = ticket.order_type.value
     order.lmtPrice = _price("limit", ticket.limit_price, ticket, _LIMITED)
     order.auxPrice = _price("stop", ticket.stop_price, ticket, _STOPPED)
-    order.totalQuantity = Decimal(format(quantity, "f"))  # type: ignore[assignment]  # written as it reads
+    order.totalQuantity = Decimal(format(quantity, "f"))  # type: ignore[assignment]  # sent as the text it is
     order.tif = ticket.tif.value
     order.outsideRth = ticket.outside_rth
     order.account = account
@@ -46,7 +46,7 @@ def to_broker_order(contract: Contract, order: Order, state: OrderState) -> Brok
 
 def to_completed_order(contract: Contract, order: Order, state: OrderState) -> BrokerOrder:
     """completedOrder as plain data; it carries neither order id nor client id, only permanent id and reference."""
-    return _broker_order(contract, order, state, client_id=NEVER_KNOWN, completed=True)
+    return _broker_order(contract, order, state, client_id=UNKNOWN_CLIENT_ID, completed=True)
 
 
 def side_of(text: str) -> Side:
@@ -90,5 +90,5 @@ def _price(name: str, price: Decimal | None, ticket: OrderTicket, wanted_by: fro
 
 
 def _check_text(what: str, text: str) -> None:
-    if not text or not text.isascii() or not text.isprintable() or len(text) > LONGEST_REFERENCE:
-        raise ValueError(f"{what} {text!r} must be 1 to {LONGEST_REFERENCE} printable ASCII characters")
+    if not text or not text.isascii() or not text.isprintable() or len(text) > MAX_REFERENCE_LENGTH:
+        raise ValueError(f"{what} {text!r} must be 1 to {MAX_REFERENCE_LENGTH} printable ASCII characters")

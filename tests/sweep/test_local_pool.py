@@ -45,9 +45,11 @@ def test_a_worker_killed_from_outside_is_replaced(work: ModuleType) -> None:
     assert len({pid for _, (_, pid) in rest}) >= 2
 
 
-def test_workers_that_cannot_begin_are_no_fault_of_the_tasks(work: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_cannot_start_are_not_blamed_on_the_tasks(
+    work: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shared_memory, "save", lambda value, path: path.write_bytes(b"nothing"))
-    with pytest.raises(ExecutorError, match="workers cannot begin, the last one ended with exit code 1"):
+    with pytest.raises(ExecutorError, match="workers cannot start, the last one ended with exit code 1"):
         list(LocalPool(1).map_tasks(work.slow, list(range(9)), 0.0))
     assert not _children()
 

@@ -1,4 +1,4 @@
-"""Historical bars: IB's words for sizes and spans, what may be asked, and what an answer means.
+"""Historical bars: IB's names of sizes and spans, what may be requested, and what an answer means.
 
 Source: IB's TWS API documentation, "Historical Bars" (valid bar sizes, durations, step sizes).
 """
@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 from ib_async.objects import BarData
 
-from mats.ib.timestamps import NO_ZONES, Zones, instant
+from mats.ib.conversion.timestamps import NO_ZONES, Zones, instant
 from mats.model import DAY, SECOND, Bar, Instrument, InstrumentId, SecType
 
 DAY_SECONDS = DAY // SECOND
@@ -39,12 +39,12 @@ BAR_SIZES = MappingProxyType(
 )
 """IB's name of each bar size in seconds."""
 
-LONGEST_SPAN = MappingProxyType({1: 2_000, 5: 3_600, 10: 14_400, 15: 14_400, 30: 28_800})
+MAX_SPAN_SECONDS = MappingProxyType({1: 2_000, 5: 3_600, 10: 14_400, 15: 14_400, 30: 28_800})
 """The longest span in seconds that IB answers in one request of small bars."""
 
 
-class HistoryRequests(msgspec.Struct, frozen=True):
-    """Finished bars, oldest first. `known_empty`: the broker said that there are none, which a timeout never says."""
+class HistoricalBars(msgspec.Struct, frozen=True):
+    """Finished bars, oldest first. `known_empty`: the broker answered that there are none (not a timeout)."""
 
     instrument: InstrumentId
     bars: tuple[Bar, ...]
@@ -61,11 +61,11 @@ def bar_size(seconds: int) -> str:
 def duration(seconds: int, bar_seconds: int) -> str:
     """The shortest span that IB can express and that covers `seconds`: seconds up to a day, then days, then years."""
     if seconds < bar_seconds:
-        raise ValueError(f"a span of {seconds} seconds holds no bar of {bar_seconds} seconds; ask for a longer one")
-    longest = LONGEST_SPAN.get(bar_seconds, seconds)
+        raise ValueError(f"a span of {seconds} seconds holds no bar of {bar_seconds} seconds; request a longer one")
+    longest = MAX_SPAN_SECONDS.get(bar_seconds, seconds)
     if seconds > longest:
         raise ValueError(
-            f"bars of {bar_seconds} seconds come at most {longest} seconds at a time, not {seconds}; ask in parts"
+            f"bars of {bar_seconds} seconds come at most {longest} seconds at a time, not {seconds}; request parts"
         )
     if seconds <= DAY_SECONDS and bar_seconds < DAY_SECONDS:
         return f"{seconds} S"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ib.timestamps import UnknownTime, instant, utc_text
+from mats.ib.conversion.timestamps import UnknownTime, instant, utc_text
 from mats.model.timestamp import HOUR, SECOND, iso
 
 

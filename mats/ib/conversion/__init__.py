@@ -1,0 +1,39 @@
+"""Between ib_async's objects and ours: instruments, orders, bars, instants."""
+
+from mats.ib.conversion.contracts import (
+    amount,
+    from_details,
+    multiplier_of,
+    name_of,
+    required,
+    to_contract,
+    to_instrument,
+)
+from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
+from mats.ib.conversion.orders import UNKNOWN_CLIENT_ID, side_of, to_broker_order, to_completed_order, to_order
+from mats.ib.conversion.timestamps import NO_ZONES, UnknownTime, Zones, instant, utc_text
+
+__all__ = [
+    "NO_ZONES",
+    "UNKNOWN_CLIENT_ID",
+    "HistoricalBars",
+    "UnknownTime",
+    "Zones",
+    "amount",
+    "bar_size",
+    "duration",
+    "from_details",
+    "instant",
+    "multiplier_of",
+    "name_of",
+    "required",
+    "side_of",
+    "source_of",
+    "to_bar",
+    "to_broker_order",
+    "to_completed_order",
+    "to_contract",
+    "to_instrument",
+    "to_order",
+    "utc_text",
+]
