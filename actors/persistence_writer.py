@@ -24,7 +24,7 @@ from actors.messages.persistence_writer import (
     StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
-from mats.ledger.books import Matching, key_of
+from mats.ledger.books import Matching, book_key
 from mats.model import DAY, AccountId, Entry, StrategyRecord
 from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
@@ -210,4 +210,4 @@ class PersistenceWriter(Stage):
 
 
 def _account(entry: Entry) -> AccountId:
-    return key_of(entry)[0]
+    return book_key(entry)[0]

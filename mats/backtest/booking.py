@@ -14,8 +14,8 @@ from mats.model import (
     ONE,
     ZERO,
     AccountId,
-    Action,
     AdjustmentRecorded,
+    CorporateAction,
     Dividend,
     Execution,
     FillRecorded,
@@ -113,7 +113,7 @@ class Booking:
 
     # Holdings
 
-    def act(self, instrument: Instrument, action: Action) -> None:
+    def act(self, instrument: Instrument, action: CorporateAction) -> None:
         """What the company did to its shares."""
         if isinstance(action, Split):
             self.split(instrument, action)

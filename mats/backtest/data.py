@@ -10,9 +10,9 @@ import numpy as np
 from mats.data import BarTable, Stamp, actions_between, bar_tables, checked, file_actions, read_table
 from mats.errors import DataError
 from mats.model import (
-    Action,
     BarColumns,
     BarData,
+    CorporateAction,
     Currency,
     Instrument,
     InstrumentId,
@@ -61,7 +61,7 @@ def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
         raise DataError("no instrument is named; name some with --instruments, or in the strategy's parameters")
     shelf = StoreSource(uri) if source.place == STORE else FileSource(source)
     bars: dict[InstrumentId, BarColumns] = {}
-    actions: dict[InstrumentId, tuple[Action, ...]] = {}
+    actions: dict[InstrumentId, tuple[CorporateAction, ...]] = {}
     for name in (*wanted.instruments, *_pairs(shelf, wanted)):
         columns, known = shelf.read(name, wanted.seconds)
         bars[name] = _part(columns, wanted)
@@ -87,7 +87,7 @@ def resolve(name: InstrumentId) -> Instrument:
     return instrument
 
 
-Found = tuple[BarColumns, tuple[Action, ...]]
+Found = tuple[BarColumns, tuple[CorporateAction, ...]]
 
 
 class BarSource(Protocol):

@@ -9,12 +9,12 @@ import pandas as pd
 from mats.data.bar_files import ACTIONS, BarTable
 from mats.data.column_detection import instants
 from mats.errors import DataError
-from mats.model import ZERO, Action, Currency, Dividend, Instants, InstrumentId, Split, exact, ordered
+from mats.model import ZERO, CorporateAction, Currency, Dividend, Instants, InstrumentId, Split, exact, merge_actions
 
 COLUMNS = ("time", "kind", "value")
 
 
-def read_actions(path: Path, zone: str | None, currency: Currency) -> tuple[Action, ...]:
+def read_actions(path: Path, zone: str | None, currency: Currency) -> tuple[CorporateAction, ...]:
     """The actions of a CSV file with the columns time, kind (`split`, `dividend`) and value (ratio, or amount a unit).
 
     `currency` is that of dividends where the file has no such column. Raises DataError.
@@ -29,7 +29,7 @@ def read_actions(path: Path, zone: str | None, currency: Currency) -> tuple[Acti
     times = instants(frame["time"], zone, str(path)).tolist()
     currencies = frame["currency"].fillna(currency) if "currency" in frame else [currency] * len(frame)
     rows = zip(times, frame["kind"], frame["value"], currencies, strict=True)
-    return ordered(_action(f"{path}, row {n}", *row) for n, row in enumerate(rows, 1))
+    return merge_actions(_action(f"{path}, row {n}", *row) for n, row in enumerate(rows, 1))
 
 
 def companion(path: Path, instrument: InstrumentId) -> Path:
@@ -37,9 +37,9 @@ def companion(path: Path, instrument: InstrumentId) -> Path:
     return path.with_name(instrument + ACTIONS)
 
 
-def table_actions(table: BarTable, currency: Currency) -> tuple[Action, ...]:
+def table_actions(table: BarTable, currency: Currency) -> tuple[CorporateAction, ...]:
     """What the columns `split` and `dividend` of a table say, at the start of the bar."""
-    found: list[Action] = []
+    found: list[CorporateAction] = []
     for kind, column in (("split", table.split), ("dividend", table.dividend)):
         if column is not None:
             values = np.nan_to_num(column)
@@ -48,17 +48,17 @@ def table_actions(table: BarTable, currency: Currency) -> tuple[Action, ...]:
                 _action(f"{table.place}, row {i + 1}", int(table.start[i]), kind, float(values[i]), currency)
                 for i in rows
             ]
-    return ordered(found)
+    return merge_actions(found)
 
 
-def actions_between(actions: tuple[Action, ...], starts: Instants) -> tuple[Action, ...]:
+def actions_between(actions: tuple[CorporateAction, ...], starts: Instants) -> tuple[CorporateAction, ...]:
     """The actions that fall between the first and the last of the bars that start then."""
     if not len(starts):
         return ()
     return tuple(action for action in actions if starts[0] <= action.time <= starts[-1])
 
 
-def _action(place: str, time: int, kind: str, value: float | str, currency: Currency) -> Action:
+def _action(place: str, time: int, kind: str, value: float | str, currency: Currency) -> CorporateAction:
     try:
         number: Decimal = exact(value)
     except ValueError as error:

@@ -9,7 +9,7 @@ from mats.data.bar_files import BarTable, read_table
 from mats.data.corporate_actions import companion, read_actions, table_actions
 from mats.data.quality import Findings, cleaned
 from mats.errors import DataError
-from mats.model import Action, InstrumentId, ordered, parse_instrument
+from mats.model import CorporateAction, InstrumentId, merge_actions, parse_instrument
 from mats.store.tables import BarStore
 
 Stamp = Literal["start", "end"]
@@ -56,7 +56,7 @@ def import_file(
     )
 
 
-def file_actions(path: Path, table: BarTable, zone: str | None) -> tuple[Action, ...]:
+def file_actions(path: Path, table: BarTable, zone: str | None) -> tuple[CorporateAction, ...]:
     """The splits and dividends of the table's columns and of the file beside it. Raises DataError."""
     try:
         currency = parse_instrument(table.instrument).currency
@@ -64,4 +64,4 @@ def file_actions(path: Path, table: BarTable, zone: str | None) -> tuple[Action,
         raise DataError(f"{path}: {error}; name it with --instrument") from error
     beside = companion(path, table.instrument)
     listed = read_actions(beside, zone, currency) if beside.is_file() else ()
-    return ordered((*table_actions(table, currency), *listed))
+    return merge_actions((*table_actions(table, currency), *listed))

@@ -1,6 +1,15 @@
 """The vocabulary of the system: frozen values, no input or output."""
 
-from mats.model.bar_columns import Action, BarColumns, BarData, Dividend, Floats, Instants, Split, ordered
+from mats.model.bar_columns import (
+    BarColumns,
+    BarData,
+    CorporateAction,
+    Dividend,
+    Floats,
+    Instants,
+    Split,
+    merge_actions,
+)
 from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
 from mats.model.executions import (
@@ -14,7 +23,7 @@ from mats.model.executions import (
 )
 from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType, instrument_id, parse_instrument
 from mats.model.market import Bar, Quote
-from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, round_to, share
+from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     DISCRETIONARY,
     PLAIN,
@@ -36,6 +45,7 @@ from mats.model.orders import (
     parse_order_ref,
 )
 from mats.model.packet import BrokerEvent, Packet
+from mats.model.positions import PositionKey
 from mats.model.strategy_record import StrategyRecord, check_table, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
@@ -53,7 +63,6 @@ __all__ = [
     "ZERO",
     "AccountId",
     "AccountValue",
-    "Action",
     "AdjustmentRecorded",
     "Bar",
     "BarColumns",
@@ -67,6 +76,7 @@ __all__ = [
     "CancelRequest",
     "Commission",
     "CommissionRecorded",
+    "CorporateAction",
     "Currency",
     "Dividend",
     "Entry",
@@ -88,6 +98,7 @@ __all__ = [
     "OrderType",
     "OrderView",
     "Packet",
+    "PositionKey",
     "Quote",
     "SecType",
     "Side",
@@ -105,13 +116,13 @@ __all__ = [
     "from_datetime",
     "instrument_id",
     "iso",
+    "merge_actions",
     "order_ref",
-    "ordered",
     "parse_instrument",
     "parse_order_ref",
+    "prorate",
     "read_records",
     "round_to",
-    "share",
     "size_name",
     "size_seconds",
     "to_datetime",

@@ -81,7 +81,7 @@ class Dividend(msgspec.Struct, frozen=True):
     currency: Currency
 
 
-Action = Split | Dividend
+CorporateAction = Split | Dividend
 
 
 class BarData(msgspec.Struct, frozen=True, eq=False):
@@ -89,7 +89,7 @@ class BarData(msgspec.Struct, frozen=True, eq=False):
 
     bars: Mapping[InstrumentId, BarColumns]
     instruments: Mapping[InstrumentId, Instrument]
-    actions: Mapping[InstrumentId, tuple[Action, ...]] = {}
+    actions: Mapping[InstrumentId, tuple[CorporateAction, ...]] = {}
 
     def fingerprint(self) -> str:
         """A hash of everything in it."""
@@ -100,7 +100,7 @@ class BarData(msgspec.Struct, frozen=True, eq=False):
         return digest.hexdigest()
 
 
-def ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
+def merge_actions(actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
     """Each action once, in order of time; the later one of two of one time and kind."""
     newest = {(action.time, type(action).__name__): action for action in actions}
     return tuple(newest[key] for key in sorted(newest))

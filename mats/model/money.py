@@ -62,7 +62,7 @@ def _parsed(text: str) -> Decimal:
         raise ValueError(f"{text!r} is not a number") from None
 
 
-def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def prorate(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """`amount × part / whole`, rounded once, to `QUANTUM`, halves to even; amounts have up to 80 digits before that."""
     quotient = _DIVIDING.divide(EXACT.multiply(amount, part), whole)
     return quotient.quantize(QUANTUM, context=_ROUNDING)

@@ -119,7 +119,7 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """What was approved: a definite order of one strategy in one account. Journalled before anything is sent."""
+    """What was approved: a definite order of one strategy in one account. Journaled before anything is sent."""
 
     intent_id: IntentId
     strategy: StrategyName
@@ -135,7 +135,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
 class OrderState(StrEnum):
     """Where an order stands.
 
-    `PENDING`: journalled, not sent. `SENT`: on the socket, nothing heard. `WORKING`: acknowledged. `CANCELLING`: a
+    `PENDING`: journaled, not sent. `SENT`: on the socket, nothing heard. `WORKING`: acknowledged. `CANCELLING`: a
     cancel is on its way; it can still fill. `UNKNOWN`: the answer is missing; it counts as exposure and is queried.
     `FILLED`, `CANCELLED`, `REJECTED` are final.
     """

@@ -82,7 +82,7 @@ def _of_stranger(journal: Journal, booked: FillRecorded | FillCorrected) -> Stor
     execution = booked.execution
     entries = journal.entries_of(execution.account, booked.strategy, execution.instrument)
     own = [e for e in entries if not isinstance(e, AdjustmentRecorded) and e.execution.family == execution.family]
-    cause = attribute(execution, None, journal.strategy_of, journal.by_perm_id)
+    cause = attribute(execution, None, journal.strategy_of, journal.intent_by_perm_id)
     return Story(
         strategy=booked.strategy,
         intent=None,

@@ -8,7 +8,7 @@ from itertools import chain
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.books import key_of
+from mats.ledger.books import book_key
 from mats.model import (
     MINUTE,
     ZERO,
@@ -87,7 +87,7 @@ class RiskState:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
         self.seq = entry.seq
         change = _signed_change(entry)
-        account, strategy, instrument = key_of(entry)
+        account, strategy, instrument = book_key(entry)
         here = self._positions.setdefault((account, instrument), {})
         here[strategy] = here.get(strategy, ZERO) + change
         if not isinstance(entry, AdjustmentRecorded):

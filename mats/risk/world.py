@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from decimal import Decimal
 
-from mats.ledger.reconciliation import PositionKey
 from mats.ledger.valuation import FxRates
 from mats.model import (
     AccountId,
@@ -12,6 +11,7 @@ from mats.model import (
     InstrumentId,
     Nanos,
     OrderIntent,
+    PositionKey,
     StrategyName,
     Unknown,
     exact,

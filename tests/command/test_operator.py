@@ -191,7 +191,7 @@ def test_quantity_moves_between_books_after_a_preview_and_comes_back_exactly(dae
     assert (
         daemon.mats("books", "assign", "--reverse", name, "--reason", "x", "--yes")
         .sentences[0]
-        .startswith(f"mats: {name} has been taken back by A")
+        .startswith(f"mats: {name} has already been reversed by A")
     )
 
 

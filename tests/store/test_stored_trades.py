@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.books.history import key_of
+from mats.ledger.books.history import book_key
 from mats.model.orders import Side
 from mats.model.timestamp import HOUR, MINUTE
 from mats.store.tables.connection import connect, lmdb_uri
@@ -30,7 +30,7 @@ class Shop:
         self.derived = ViewWriter(self.store, "USD", self.past, self.saved, self.matching)
 
     def past(self, *key):
-        return [entry for entry in self.log if key_of(entry) == key]
+        return [entry for entry in self.log if book_key(entry) == key]
 
     def book(self, *entries):
         self.log += entries

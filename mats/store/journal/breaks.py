@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from mats.ledger.books import BookKey
-from mats.ledger.reconciliation import PROOF_LINES, Break, PositionKey
-from mats.model import Entry
+from mats.ledger.reconciliation import MAX_PROOF_LINES, Break
+from mats.model import Entry, PositionKey
 from mats.store.journal.schema import JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
@@ -45,10 +45,10 @@ class BreakTable(JournalFile):
             "SELECT payload FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ?"
             " ORDER BY seq DESC LIMIT ?"
         )
-        rows = self._db.execute(query, (*key, after, 2 * PROOF_LINES)).fetchall()
+        rows = self._db.execute(query, (*key, after, 2 * MAX_PROOF_LINES)).fetchall()
         return [_entry.decode(row[0]) for row in reversed(rows)]
 
-    def moved_since(self, place: PositionKey, seq: int) -> bool:
+    def moved_since(self, key: PositionKey, seq: int) -> bool:
         """Whether any book of an instrument has an entry beyond `seq`, which is near the end of the log."""
         query = "SELECT 1 FROM entries WHERE seq > ? AND account = ? AND instrument = ? LIMIT 1"
-        return self._db.execute(query, (seq, *place)).fetchone() is not None
+        return self._db.execute(query, (seq, *key)).fetchone() is not None

@@ -101,7 +101,7 @@ class LogTables(JournalFile):
             row = (commission.exec_id, _encoder.encode(commission))
             db.execute("INSERT OR REPLACE INTO early_commissions VALUES (?, ?)", row)
 
-    def take_commission(self, exec_id: str) -> Commission | None:
+    def early_commission(self, exec_id: str) -> Commission | None:
         """The held commission of an execution. It is let go when its entry is appended, so no crash can lose it."""
         row = self._db.execute("SELECT payload FROM early_commissions WHERE exec_id = ?", (exec_id,)).fetchone()
         return _commission.decode(row[0]) if row else None

@@ -67,7 +67,7 @@ class OrderTables(JournalFile):
     def record_alias(self, intent_id: IntentId, session: str, client_id: int, order_id: int, perm_id: int) -> None:
         """Add a broker incarnation, or the perm_id of one already known. A perm_id belongs to one intent for ever."""
         with self._transaction() as db:
-            owner = self.by_perm_id(perm_id)
+            owner = self.intent_by_perm_id(perm_id)
             if owner not in (None, intent_id):
                 raise JournalError(f"perm id {perm_id} is the order of intent {owner} and cannot become {intent_id}'s")
             if not db.execute("SELECT 1 FROM orders WHERE intent_id = ?", (intent_id,)).fetchone():
@@ -97,7 +97,7 @@ class OrderTables(JournalFile):
         row = self._db.execute("SELECT strategy FROM orders WHERE intent_id = ?", (intent_id,)).fetchone()
         return row[0] if row else None
 
-    def by_perm_id(self, perm_id: int) -> IntentId | None:
+    def intent_by_perm_id(self, perm_id: int) -> IntentId | None:
         """The intent behind the broker's permanent id; 0 is no id and finds nothing."""
         query = "SELECT intent_id FROM aliases WHERE perm_id = ? AND perm_id != 0 LIMIT 1"
         row = self._db.execute(query, (perm_id,)).fetchone()

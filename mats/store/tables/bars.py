@@ -6,7 +6,18 @@ import pandas as pd
 from arcticdb import LibraryOptions
 from arcticdb.version_store.library import Library
 
-from mats.model import Action, BarColumns, Dividend, InstrumentId, Nanos, Split, exact, ordered, size_name, size_seconds
+from mats.model import (
+    BarColumns,
+    CorporateAction,
+    Dividend,
+    InstrumentId,
+    Nanos,
+    Split,
+    exact,
+    merge_actions,
+    size_name,
+    size_seconds,
+)
 from mats.store.tables import schemas
 from mats.store.tables.connection import connect, open_library, symbols
 from mats.store.tables.index import time_index
@@ -53,10 +64,10 @@ class BarStore:
             return len(frame)
         return _update(library, name, frame)
 
-    def write_actions(self, instrument: InstrumentId, actions: tuple[Action, ...]) -> int:
+    def write_actions(self, instrument: InstrumentId, actions: tuple[CorporateAction, ...]) -> int:
         """Add splits and dividends to those that are known; returns how many changed."""
         known = self.actions(instrument)
-        together = ordered((*known, *actions))
+        together = merge_actions((*known, *actions))
         if together != known:
             library = open_library(self._arctic, "actions", LibraryOptions())
             library.write(symbol_name(instrument), _actions_frame(together), prune_previous_versions=True)
@@ -72,7 +83,7 @@ class BarStore:
         quoted = None if np.isnan(spreads).all() else spreads
         return BarColumns(instrument, seconds, frame.index.asi8, opens, highs, lows, closes, volumes, quoted)
 
-    def actions(self, instrument: InstrumentId) -> tuple[Action, ...]:
+    def actions(self, instrument: InstrumentId) -> tuple[CorporateAction, ...]:
         """The splits and dividends of an instrument, in order of time."""
         library = self._existing("actions")
         if library is None or not library.has_symbol(instrument):
@@ -133,7 +144,7 @@ def _frame(bars: BarColumns) -> pd.DataFrame:
     return pd.DataFrame(columns, index=time_index(bars.start.tolist()))
 
 
-def _actions_frame(actions: tuple[Action, ...]) -> pd.DataFrame:
+def _actions_frame(actions: tuple[CorporateAction, ...]) -> pd.DataFrame:
     rows = [
         ("split", str(a.ratio), "") if isinstance(a, Split) else ("dividend", str(a.amount), a.currency)
         for a in actions

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mats.ledger.books import BookKey, Matching, key_of, settled
+from mats.ledger.books import BookKey, Matching, book_key, effective_steps
 from mats.model import AccountId, AdjustmentRecorded, CommissionRecorded, Entry, Nanos
 from mats.store.tables import (
     PositionRow,
@@ -105,7 +105,7 @@ def recompute(
     """The views that follow from `entries`, ascending in seq, at the prices that are stored: those follow from none."""
     past: dict[BookKey, list[Entry]] = defaultdict(list)
     for entry in entries:
-        past[key_of(entry)].append(entry)
+        past[book_key(entry)].append(entry)
     views = Views(lambda *key: past[key], matching=matching)
     expected: dict[Name, Table] = {name: {} for name in stored}
     snapshots = _snapshots(stored)
@@ -188,7 +188,7 @@ def _orders(past: Mapping[BookKey, Sequence[Entry]], stored: Stored) -> Iterator
     """Stored orders with the figures that their executions, as last corrected, come to."""
     totals: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (Decimal(0), Decimal(0)))
     for entries in past.values():
-        for step in settled(entries)[0]:
+        for step in effective_steps(entries)[0]:
             if not isinstance(step, AdjustmentRecorded) and step.intent_id:
                 quantity, notional = totals[step.intent_id]
                 done = step.execution

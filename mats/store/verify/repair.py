@@ -5,7 +5,7 @@ from itertools import groupby
 
 from arcticdb import LibraryOptions
 
-from mats.ledger.books import key_of
+from mats.ledger.books import book_key
 from mats.model import AccountId, Entry, Nanos
 from mats.store.tables import Row, Schema, Store, TableWriter, connect, from_frame, open_library, schemas
 from mats.store.verify.rebuild import Name, Stored, Table, schema_of
@@ -55,4 +55,4 @@ def _by_time(table: Table) -> dict[Nanos, Row]:
 
 
 def _account(entry: Entry) -> AccountId:
-    return key_of(entry)[0]
+    return book_key(entry)[0]
