@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data import BarTable, Stamp, actions_between, bar_tables, checked, file_actions, read_table
+from mats.data import BarTable, Stamp, actions_between, checked_bars, file_actions, find_bar_files, read_table
 from mats.errors import DataError
 from mats.model import (
     BarColumns,
@@ -119,14 +119,14 @@ class StoreSource:
                 f"the store has no bars of {name} that make up {size_name(seconds)} ({has}); `mats data import` some, "
                 "or name another size with --bar-seconds"
             )
-        return checked(_table(bars)), self._store.actions(name)
+        return checked_bars(_table(bars)), self._store.actions(name)
 
 
 class FileSource:
     """A bar file, or a folder of them."""
 
     def __init__(self, source: DataSource) -> None:
-        self._source, self._files = source, bar_tables(Path(source.place))
+        self._source, self._files = source, find_bar_files(Path(source.place))
 
     def has(self, name: InstrumentId) -> bool:
         return name in self._files
@@ -142,7 +142,7 @@ class FileSource:
                 f"{file} has bars of {size_name(table.seconds)}, which do not make up {size_name(seconds)}; "
                 f"say --bar-seconds {table.seconds}"
             )
-        return checked(table), file_actions(file, table, self._source.zone)
+        return checked_bars(table), file_actions(file, table, self._source.zone)
 
 
 def _pairs(shelf: BarSource, wanted: Wanted) -> list[InstrumentId]:

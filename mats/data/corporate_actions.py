@@ -1,4 +1,4 @@
-"""Splits and dividends: from a file of their own, or from columns of the bars."""
+"""Reads splits and dividends: from a file of their own, or from columns of the bars."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mats.data.bar_files import ACTIONS, BarTable
-from mats.data.column_detection import instants
+from mats.data.column_detection import parse_times
 from mats.errors import DataError
 from mats.model import ZERO, CorporateAction, Currency, Dividend, Instants, InstrumentId, Split, exact, merge_actions
 
@@ -22,23 +22,23 @@ def read_actions(path: Path, zone: str | None, currency: Currency) -> tuple[Corp
     try:
         frame = pd.read_csv(path, dtype=str)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"file of actions {path} cannot be read ({error}); write it anew") from error
+        raise DataError(f"file of actions {path} cannot be read ({error}); export it again") from error
     frame = frame.rename(columns=str.lower).rename(columns={"ratio": "value", "amount": "value", "timestamp": "time"})
     if missing := [name for name in COLUMNS if name not in frame.columns]:
         raise DataError(f"file of actions {path} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
-    times = instants(frame["time"], zone, str(path)).tolist()
+    times = parse_times(frame["time"], zone, str(path)).tolist()
     currencies = frame["currency"].fillna(currency) if "currency" in frame else [currency] * len(frame)
     rows = zip(times, frame["kind"], frame["value"], currencies, strict=True)
     return merge_actions(_action(f"{path}, row {n}", *row) for n, row in enumerate(rows, 1))
 
 
-def companion(path: Path, instrument: InstrumentId) -> Path:
-    """Where the actions of a bar file are, if it has any."""
+def actions_file(path: Path, instrument: InstrumentId) -> Path:
+    """The path of the file of actions of a bar file, which may not exist."""
     return path.with_name(instrument + ACTIONS)
 
 
 def table_actions(table: BarTable, currency: Currency) -> tuple[CorporateAction, ...]:
-    """What the columns `split` and `dividend` of a table say, at the start of the bar."""
+    """The actions in the columns `split` and `dividend` of a table, at the start of the bar."""
     found: list[CorporateAction] = []
     for kind, column in (("split", table.split), ("dividend", table.dividend)):
         if column is not None:

@@ -1,4 +1,4 @@
-"""The vocabulary of the system: frozen values, no input or output."""
+"""The values of the system: frozen structs without input or output."""
 
 from mats.model.bar_columns import (
     BarColumns,

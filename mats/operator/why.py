@@ -53,7 +53,7 @@ def story_of(journal: Journal, name: str) -> Story:
     booked = journal.find_execution(name)
     if booked is not None:
         return _of_intent(journal, booked.intent_id) if booked.intent_id else _of_stranger(journal, booked)
-    legs = journal.assignment(name)
+    legs = journal.transfer_legs(name)
     if legs is not None:
         return Story(strategy=legs[1].strategy, intent=None, order=None, names=(), fills=(), legs=legs)
     raise UserError(

@@ -36,7 +36,7 @@ class Past:
         self.log = log
         self.entries_of = log.history
 
-    def assignment(self, name):
+    def transfer_legs(self, name):
         legs = [entry for entry in self.log.entries if getattr(entry, "assignment", "") == name]
         return tuple(legs) if legs else None
 

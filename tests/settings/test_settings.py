@@ -66,7 +66,7 @@ def test_a_list_in_the_environment_is_json(settings_file, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("colour = 1\n", "colour"), ("[risk]\nmax_order = 1\n", "risk.max_order")],
+    [("color = 1\n", "color"), ("[risk]\nmax_order = 1\n", "risk.max_order")],
 )
 def test_an_unknown_name_is_refused_at_any_depth(settings_file, text, name):
     assert f"setting {name} (" in fault(settings_file(text))
@@ -99,7 +99,7 @@ def test_a_fault_of_the_command_line_is_not_blamed_on_the_file(settings_file):
     assert "(command line)" in fault(settings_file("[gateway]\nport = 4002\n"), {"gateway": {"port": 70000}})
 
 
-def test_a_file_that_is_missing_or_malformed_is_named_with_the_mend(settings_file, tmp_path):
+def test_a_file_that_is_missing_or_malformed_is_named_with_the_fix(settings_file, tmp_path):
     missing = tmp_path / "none.toml"
     assert fault(missing) == f"settings file {missing} does not exist; name one that does with --config"
     assert "is not valid TOML" in fault(settings_file("[risk\n"))

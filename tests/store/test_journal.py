@@ -98,7 +98,7 @@ def test_pruning_drops_the_head_and_keeps_what_prevents_a_double_booking(journal
     assert journal.prune(make.opening + 4, keep_after_seq=4) == 3
     assert journal.counts()["entries"] == 2, "the superseded fill and the commission are gone"
     assert journal.entries(3, 10) == [log[3]]
-    with pytest.raises(JournalError, match="start from a snapshot"):
+    with pytest.raises(JournalError, match="start from a saved state"):
         journal.entries(0, 10)
     assert journal.latest_execution("DU1", a.family) == log[2]
     assert journal.has_commission(a.exec_id)

@@ -263,7 +263,7 @@ class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
 class TransferHistory(Protocol):
     """Earlier transfers and the entries of books; the journal implements it."""
 
-    def assignment(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None: ...
+    def transfer_legs(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None: ...
     def reversal_of(self, name: str) -> str | None: ...
     def entries_of(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> Sequence[Entry]: ...
 
@@ -280,7 +280,7 @@ def propose_reversal(
     name: str, reason: str, books: Books, breaks: Collection[Break], past: TransferHistory
 ) -> Transfer:
     """The transfer that reverses `name`. Raises TransferError where no exact reversal exists."""
-    legs = past.assignment(name)
+    legs = past.transfer_legs(name)
     if legs is None:
         raise TransferError(f"the journal has no transfer {name}; `mats audit` lists them")
     if (by := past.reversal_of(name)) is not None:

@@ -1,4 +1,4 @@
-"""The libraries of the past: bars (`bars/<SIZE>`), splits and dividends (`actions`). Imports write, backtests read."""
+"""The libraries of history: bars (`bars/<SIZE>`), splits and dividends (`actions`). Imports write, backtests read."""
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ NUMBERS = ["open", "high", "low", "close", "volume", "spread"]
 
 
 class StoredBars(msgspec.Struct, frozen=True, order=True):
-    """What is stored of one instrument in one size: starts of the first and the last bar, and how many there are."""
+    """The stored bars of one instrument and size: starts of the first and the last one, and their number."""
 
     instrument: InstrumentId
     seconds: int
@@ -38,15 +38,15 @@ class StoredBars(msgspec.Struct, frozen=True, order=True):
 
 
 class BarStore:
-    """One process at a time may write; anybody may read."""
+    """One process at a time may write; any may read."""
 
     def __init__(self, uri: str) -> None:
         self._arctic = connect(uri)
 
     def write(self, bars: BarColumns) -> int:
-        """Store bars under their starts; one that is there already is replaced. Returns how many that changed.
+        """Store bars under their starts, replacing existing ones. Returns the number of changed rows.
 
-        One commit, and none where everything is there as it is.
+        One commit, and none where all bars are stored already.
         """
         library = open_library(
             self._arctic,
@@ -96,7 +96,7 @@ class BarStore:
         )
 
     def contents(self) -> list[StoredBars]:
-        """Everything that is stored, by instrument and size."""
+        """All stored bars, by instrument and size."""
         found: list[StoredBars] = []
         for name in self._arctic.list_libraries():
             if name.startswith(PREFIX):
@@ -115,7 +115,7 @@ class BarStore:
 
 
 def _update(library: Library, name: str, frame: pd.DataFrame) -> int:
-    """Lay `frame` over what is stored between its first and its last bar."""
+    """Merge `frame` into the stored bars between its first and its last one."""
     span = (frame.index[0], frame.index[-1])
     stored: pd.DataFrame = library.read(name, date_range=span).data
     merged = frame.reindex(frame.index.union(stored.index).rename(frame.index.name))
