@@ -125,7 +125,7 @@ def test_denied_orders_are_counted_under_the_result(mats: Mats, place: Path) -> 
     ("arguments", "parts"),
     [
         ("data import nowhere", ("data nowhere does not exist", "name a file")),
-        ("data import notes.txt", ("notes.txt is none of .csv", "convert it")),
+        ("data import notes.txt", ("notes.txt has an unknown format", "convert it")),
         ("data import bars --instrument SPY", ("cannot name 2 files", "one at a time")),
         ("data import bars --seconds 1w", ("bar size '1w' is not known", "1min")),
         ("data show", ("the store has no bars", "mats data import")),
