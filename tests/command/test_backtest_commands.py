@@ -173,7 +173,7 @@ def test_a_name_that_exists_is_known_before_the_run(mats: Mats, uri: str) -> Non
     command = ("backtest", "examples/ema_cross.py", "--data", "bars")
     assert mats(*command).exit_code == 0
     failed = mats(*command).exception
-    assert "a result ema_cross_20200103_run exists; take another --description, or replace it" in str(failed)
+    assert "a result ema_cross_20200103_run exists; choose another --description, or replace it" in str(failed)
     assert mats(*command, "--replace", "--param", "fast=3").exit_code == 0
     assert records(uri)[0][0].spec.strategies[0].params["fast"] == 3
 
