@@ -230,7 +230,7 @@ def test_a_strategy_is_flattened_with_a_certificate_and_stays_halted(daemon: Dae
         (("equity", "one", "--", "-5"), "an equity of -5 cannot be used"),
         (("books", "assign", "--yes"), "an assignment needs a --reason"),
         (("books", "assign", "--reason", "x", "--yes"), "an assignment needs --from, --to, --instrument, --quantity"),
-        (("books", "assign", "--reverse", "A999", "--reason", "x", "--yes"), "the journal has no assignment A999"),
+        (("books", "assign", "--reverse", "A999", "--reason", "x", "--yes"), "the journal has no transfer A999"),
         (("equity", "one", "-5"), "No such option: -5; `mats equity --help` shows what there is"),
         (("why", "nix"), "nix is no intent, execution or assignment of this journal"),
     ],
