@@ -32,7 +32,7 @@ from actors.messages.fill_log import (
     TransferStale,
 )
 from actors.messages.portfolio_manager import RatesChanged
-from mats.ledger.fill_log import EntryCache, StageGate, book, in_broker_order
+from mats.ledger.fill_log import EntryCache, StageGate, book_reports, in_broker_order
 from mats.ledger.reconciliation import Transfer
 from mats.ledger.valuation import FxRates
 from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
@@ -128,7 +128,7 @@ class FillLog(Actor):
         if report.epoch != epoch:
             self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
             return False
-        booked = book(
+        booked = book_reports(
             report.executions, report.commissions, self._journal, self._last_seq + 1, self.clock.now(), self._rate
         )
         for commission in booked.held:
@@ -181,7 +181,7 @@ class FillLog(Actor):
             self._feed()
 
     def _feed(self) -> None:
-        for span in self._gate.take(self._last_seq):
+        for span in self._gate.pop_spans(self._last_seq):
             entries = self._tail.span(span.first, span.last)
             if entries is None:
                 entries = tuple(self._journal.entries(span.first - 1, span.last - span.first + 1))
@@ -189,7 +189,7 @@ class FillLog(Actor):
             self._stages[span.stage].tell(ApplyEntries(entries))
 
     def _welcome(self, stage: str, cursor: int) -> None:
-        self._gate.hello(stage, cursor)
+        self._gate.report_cursor(stage, cursor)
         self.watch(self._stages[stage], tag=stage)
         self._judge_stages()
         self._feed()

@@ -24,11 +24,19 @@ from actors.messages.persistence_writer import (
     StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
-from mats.ledger.books import Matching, key_of
+from mats.ledger.books import Matching, book_key
 from mats.model import DAY, AccountId, Entry, StrategyRecord
 from mats.runtime import MailboxSpec, Ref, chaos
 from mats.store.journal import Journal
-from mats.store.tables import STORE_FAULTS, RejectFile, Rejects, Store, check_room, strategy_equities, strategy_table
+from mats.store.tables import (
+    STORE_ERRORS,
+    RejectFile,
+    Rejects,
+    Store,
+    check_disk_space,
+    strategy_equities,
+    strategy_table,
+)
 from mats.store.views import BookHistory, ViewWriter
 
 DERIVED_SECONDS = 1.0
@@ -101,13 +109,13 @@ class PersistenceWriter(Stage):
             case CommitDerived():
                 self._try(self._commit_all)
             case OrderChanged(order=order):
-                self._derived.order(order)
+                self._derived.update_order(order)
             case MarksUpdated(prices=prices, time=time):
-                self._derived.mark(prices, time)
+                self._derived.update_prices(prices, time)
             case BooksReconciled(seq=seq, accounts=accounts):
-                self._try(lambda: self._keep(self._derived.agree(seq, accounts, self.clock.now())))
+                self._try(lambda: self._keep(self._derived.on_books_reconciled(seq, accounts, self.clock.now())))
             case AccountUpdated(account=account, values=values):
-                self._derived.value(account, values)
+                self._derived.update_account(account, values)
             case KeepUp():
                 self._upkeep()
             case SeedStrategies(records=records, reply_to=reply_to):
@@ -145,9 +153,9 @@ class PersistenceWriter(Stage):
     def _try(self, work: Callable[[], object]) -> None:
         """A store that cannot take it is said once, and tried again every second; nothing is let go meanwhile."""
         try:
-            check_room(self._uri)
+            check_disk_space(self._uri)
             work()
-        except STORE_FAULTS as error:
+        except STORE_ERRORS as error:
             if not self._fault:
                 self.log.error("the store cannot be written; everything is kept until it can", error=str(error))
             self._fault = str(error)
@@ -179,7 +187,7 @@ class PersistenceWriter(Stage):
 
     def _upkeep(self) -> None:
         """The journal lets go what is old, stored, and in the saved state of every stage; bit by bit."""
-        self._store.fold_versions()
+        self._store.compact_versions()
         before = max(0, self.clock.now() - self._keep_span)
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
             self.log.info("old entries have left the journal; the store has them", entries=dropped)
@@ -210,4 +218,4 @@ class PersistenceWriter(Stage):
 
 
 def _account(entry: Entry) -> AccountId:
-    return key_of(entry)[0]
+    return book_key(entry)[0]

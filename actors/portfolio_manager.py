@@ -37,12 +37,12 @@ from actors.reconciler import Reconciler
 from actors.valuation import AskEquities, Valuation
 from mats.ledger.books import Book, Books
 from mats.ledger.reconciliation import (
-    DoesNotFit,
+    CauseMismatch,
     NettedChange,
     ReconciliationScheduler,
     Transfer,
     TransferError,
-    netted,
+    netted_change,
     propose,
     propose_reversal,
 )
@@ -194,11 +194,11 @@ class PortfolioManager(Stage):
         """Made for the books of this moment: the fill log refuses it where they have changed since."""
         try:
             if isinstance(wish, ProposeNetted):
-                return netted(wish.wish, self._books, self._reconciler.breaks)
+                return netted_change(wish.wish, self._books, self._reconciler.breaks)
             if isinstance(wish, ProposeAssignment):
                 return propose(wish.move, self._books, self._reconciler.breaks)
             return propose_reversal(wish.id, wish.reason, self._books, self._reconciler.breaks, self._journal)
-        except (TransferError, DoesNotFit) as error:
+        except (TransferError, CauseMismatch) as error:
             return AssignmentRefused(str(error))
 
     # Time, and what a crash must not lose

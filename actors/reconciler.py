@@ -51,12 +51,12 @@ class Reconciler:
     @property
     def looked_seconds_ago(self) -> float | None:
         """None before the first comparison."""
-        at = self._watch.looked_at
+        at = self._watch.compared_at
         return None if at is None else self._manager.clock.monotonic() - at
 
     def held(self) -> frozenset[InstrumentId]:
         """Every instrument that anybody holds, in the books or at the broker."""
-        return self._watch.held(self._books)
+        return self._watch.held_instruments(self._books)
 
     def welcome(self, ready: Ready) -> None:
         """A connection that sees all positions: from here on they are asked for there."""
@@ -66,26 +66,26 @@ class Reconciler:
             for account in ready.accounts:
                 ready.ref.tell(SubscribeAccount(account))
         self._watch.accounts = ready.accounts
-        self._watch.expect(ready.through, ready.replay.positions)
+        self._watch.on_snapshot(ready.through, ready.replay.positions)
 
     def lost(self) -> None:
         """That connection is gone."""
         self._master = None
-        self._watch.lost()
+        self._watch.on_disconnect()
 
     def receive(self, message: AboutPositions) -> object:
         """A message about positions; questions are answered."""
         now = self._manager.clock.monotonic()
         match message:
             case PositionsChanged(positions=positions):
-                self._watch.hear(positions, self._books, now)
+                self._watch.on_position_update(positions, self._books, now)
             case PositionsTaken(positions=positions):
                 self._taken = positions
                 self._neighbours.fill_log.tell(GetLogPosition(self._manager.ref))
             case LogPosition(seq=seq):
-                self._watch.expect(seq, self._taken)
+                self._watch.on_snapshot(seq, self._taken)
             case Reconcile():
-                self._watch.look_within(0.0, now)
+                self._watch.compare_within(0.0, now)
             case ReadBreaks(past=past):
                 return Breaks(self._watch.open, tuple(self._journal.past_breaks(past)))
             case AnswerBreak(break_id=name, action=action):
@@ -97,16 +97,16 @@ class Reconciler:
 
     def tick(self) -> None:
         """Ask when it is time."""
-        if self._master is not None and self._watch.take_due(self._books, self._manager.clock.monotonic()):
+        if self._master is not None and self._watch.pop_due_request(self._books, self._manager.clock.monotonic()):
             self._master.tell(TakePositions(self._manager.ref))
 
     def compare(self, cursor: int) -> bool:
         """Compare the newest snapshot as soon as the books have every entry that the log had when it came."""
-        if (positions := self._watch.take_ripe(cursor)) is None:
+        if (positions := self._watch.pop_comparable_snapshot(cursor)) is None:
             return False
         clock = self._manager.clock
-        outcome = self._watch.look(self._books, positions, clock.now(), clock.monotonic())
-        for found in outcome.told:
+        outcome = self._watch.compare(self._books, positions, clock.now(), clock.monotonic())
+        for found in outcome.reportable:
             self._manager.log.warning(summary(found))
         for adjustments in outcome.adjustments:
             self._neighbours.fill_log.tell(BookAdjustments(adjustments, as_of=self._books.seq))
@@ -118,4 +118,4 @@ class Reconciler:
 
     def inform(self) -> None:
         """Tell risk where books and broker differ."""
-        self._neighbours.risk.tell(BreaksChanged(self._watch.places))
+        self._neighbours.risk.tell(BreaksChanged(self._watch.break_keys))

@@ -91,7 +91,7 @@ class Valuation:
             case AccountChanged(values=values):
                 self._value_accounts(values)
             case SetWeights(records=records):
-                self._allocation.share_out(shares(records))
+                self._allocation.set_weights(shares(records))
                 self._ask_equities()
                 self._share_equity()
             case EquitiesRead():
@@ -108,11 +108,11 @@ class Valuation:
     def _mark(self, instrument: InstrumentId, price: float) -> None:
         if self.prices.get(instrument) != price:
             self.prices[instrument] = self._moved[instrument] = price
-        if self._figures.mark(instrument, price, self._manager.clock.now()):
+        if self._figures.update_pair_rate(instrument, price, self._manager.clock.now()):
             self.tell_rates()
 
     def _value_accounts(self, values: tuple[AccountValue, ...]) -> None:
-        self._figures.take(values, self._manager.clock.now())
+        self._figures.update(values, self._manager.clock.now())
         self.tell_rates()
         for account in {value.account for value in values}:
             self._neighbours.store.tell(AccountUpdated(account, self._figures.values(account)))
@@ -168,7 +168,7 @@ class Valuation:
             self._neighbours.store.tell(AccountUpdated(account, self._figures.values(account)))
 
     def _ask_equities(self) -> None:
-        self._neighbours.store.offer(ReadEquities(self._allocation.places(), self._manager.ref))
+        self._neighbours.store.offer(ReadEquities(self._allocation.account_strategies(), self._manager.ref))
 
     def _share_equity(self) -> None:
         """Tell risk and each strategy what it may work with, when that has changed."""

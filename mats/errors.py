@@ -1,17 +1,17 @@
-"""What a person can mend."""
+"""Errors that a user can fix."""
 
 
 class UserError(Exception):
-    """A fault of use: every argument is one sentence that names the thing, the value and the mend."""
+    """User-facing error; each argument is one sentence with the input, its value and how to fix it."""
 
 
 class DataError(UserError):
-    """Bars that cannot be used; the text names the file or instrument, the place and the mend."""
+    """Invalid bars; the text names the file or instrument, the row and the fix."""
 
 
 class SweepError(UserError):
-    """A sweep that cannot be run, resumed or reported; one sentence with the mend."""
+    """A sweep that cannot be run, resumed or reported; one sentence with the fix."""
 
 
 class StrategyError(UserError):
-    """A strategy file, parameter, record or call that cannot be used; the text names thing, value and mend."""
+    """An invalid strategy file, parameter, record or call; the text names it, its value and the fix."""

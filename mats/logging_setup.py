@@ -1,4 +1,4 @@
-"""The log: structured lines, to a file of bounded size always, and to standard error where nobody looks at a table."""
+"""The log: JSON lines to a rotated file, and to standard error where no screen is shown."""
 
 import logging
 import logging.handlers
@@ -11,9 +11,9 @@ FILE_BYTES, FILES_KEPT = 10_000_000, 5
 
 
 def configure_logging(level: str, file: Path, *, to_stderr: bool) -> None:
-    """Send everything at `level` and above to `file` (JSON lines, rotated), and to standard error if asked.
+    """Send everything at `level` and above to `file` (JSON lines, rotated), and to standard error if `to_stderr`.
 
-    The client library's own log is muted: what matters of it reaches the operator as events of the connection.
+    The client library's own log is muted: its relevant events reach the operator as events of the connection.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,

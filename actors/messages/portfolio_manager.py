@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books import Book
-from mats.ledger.reconciliation import Action, Break, NettedAction, PositionKey, TransferRequest
+from mats.ledger.reconciliation import Break, BreakCause, NettedAction, TransferRequest
 from mats.ledger.valuation import FxRates
 from mats.model import (
     AccountId,
@@ -15,6 +15,7 @@ from mats.model import (
     FillRecorded,
     InstrumentId,
     Nanos,
+    PositionKey,
     StrategyName,
     StrategyRecord,
 )
@@ -125,7 +126,7 @@ class AnswerBreak(msgspec.Struct, frozen=True):
     """
 
     break_id: str
-    action: Action
+    action: BreakCause
 
 
 class BreakAnswered(msgspec.Struct, frozen=True):

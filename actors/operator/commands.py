@@ -21,7 +21,7 @@ from actors.operator.flatten import FlattenOperation, discretionary_remains
 from actors.operator.queries import SILENT, CommandRefused, Queries, known, status_of
 from actors.operator.strategy_control import StrategyControl
 from actors.operator.transfers import Netting, TransferOperation
-from mats.ledger.reconciliation import Action
+from mats.ledger.reconciliation import BreakCause
 from mats.model import StrategyName
 from mats.operator import book_lines, equity_lines, protocol
 from mats.runtime import Runtime
@@ -190,7 +190,7 @@ class Commands:
         now = self._runtime.clock.now()
         return protocol.BreakLines(time=now, open=breaks.open, past=breaks.past, compared_seconds_ago=ago)
 
-    def _answer_break(self, name: str, action: Action) -> protocol.BaseResponse:
+    def _answer_break(self, name: str, action: BreakCause) -> protocol.BaseResponse:
         told = answer_of(self._names.portfolio, AnswerBreak(name, action), object)
         if isinstance(told, AnswerDenied):
             raise CommandRefused(told.reason)

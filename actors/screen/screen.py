@@ -64,7 +64,7 @@ def _accounts(views: Iterable[AccountView]) -> list[Text]:
     lines = []
     for seen in views:
         money = Text.assemble((f"{seen.account} ", "bold"), amount(seen.equity, ",.2f"), f" {seen.base}")
-        risk = Text.assemble("   exposure ", exposure(seen.result), "   P&L ", gain(seen.result.earned))
+        risk = Text.assemble("   exposure ", exposure(seen.result), "   P&L ", gain(seen.result.net_pnl))
         missing = Text("".join(f"   {reason}" for reason in seen.missing[:1]), "yellow")
         lines.append(line(money, risk, missing))
     return lines

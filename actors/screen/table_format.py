@@ -56,7 +56,7 @@ def gain(figure: Figure | None) -> Text:
 
 def gains(result: TradingResult | None) -> tuple[Text, Text]:
     """Realized less commissions, and unrealized."""
-    return (unknown(), unknown()) if result is None else (gain(result.booked), gain(result.unrealized))
+    return (unknown(), unknown()) if result is None else (gain(result.net_realized), gain(result.unrealized))
 
 
 def exposure(result: TradingResult | None) -> Text:

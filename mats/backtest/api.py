@@ -50,7 +50,7 @@ def run(
     """
     from mats.backtest.preparation import Request, instant, prepare
     from mats.model import exact
-    from mats.store.tables import LATEST
+    from mats.store.tables import MAX_TIME
 
     settings = _settings(config, data_dir)
     request = Request(
@@ -60,7 +60,7 @@ def run(
         bar_seconds=bar_seconds,
         source=source_of(data, zone),
         start=instant(start) if start else 0,
-        end=instant(end) if end else LATEST,
+        end=instant(end) if end else MAX_TIME,
         capital=exact(capital) if capital is not None else settings.backtest.capital,
         currency=settings.portfolio.base_currency,
         description=description,

@@ -7,10 +7,10 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data import BarTable, Stamp, actions_between, bar_tables, checked, file_actions, read_table
+from mats.data import BarTable, Stamp, actions_between, checked_bars, file_actions, find_bar_files, read_table
 from mats.errors import DataError
 from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, parse_instrument, size_name
-from mats.model.bar_columns import Action, BarColumns, BarData
+from mats.model.bar_columns import BarColumns, BarData, CorporateAction
 from mats.store.tables import BarStore
 from mats.venue.markets import DEFAULT_LISTINGS
 
@@ -50,7 +50,7 @@ def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
         raise DataError("no instrument is given; name some with --instruments, or in the strategy's parameters")
     bar_source = StoreSource(uri) if source.place == STORE else FileSource(source)
     bars: dict[InstrumentId, BarColumns] = {}
-    actions: dict[InstrumentId, tuple[Action, ...]] = {}
+    actions: dict[InstrumentId, tuple[CorporateAction, ...]] = {}
     for name in (*wanted.instruments, *_pairs(bar_source, wanted)):
         columns, known = bar_source.read(name, wanted.seconds)
         bars[name] = _part(columns, wanted)
@@ -76,7 +76,7 @@ def resolve(name: InstrumentId) -> Instrument:
     return instrument
 
 
-BarsAndActions = tuple[BarColumns, tuple[Action, ...]]
+BarsAndActions = tuple[BarColumns, tuple[CorporateAction, ...]]
 
 
 class BarSource(Protocol):
@@ -108,14 +108,14 @@ class StoreSource:
                 f"the store has no bars of {name} for {size_name(seconds)} ({has}); import some with "
                 "`mats data import`, or give another size with --bar-seconds"
             )
-        return checked(_table(bars)), self._store.actions(name)
+        return checked_bars(_table(bars)), self._store.actions(name)
 
 
 class FileSource:
     """A bar file, or a folder of them."""
 
     def __init__(self, source: DataSource) -> None:
-        self._source, self._files = source, bar_tables(Path(source.place))
+        self._source, self._files = source, find_bar_files(Path(source.place))
 
     def has(self, name: InstrumentId) -> bool:
         return name in self._files
@@ -131,7 +131,7 @@ class FileSource:
                 f"{file} has bars of {size_name(table.seconds)}, which cannot build {size_name(seconds)}; "
                 f"give --bar-seconds {table.seconds}"
             )
-        return checked(table), file_actions(file, table, self._source.zone)
+        return checked_bars(table), file_actions(file, table, self._source.zone)
 
 
 def _pairs(bar_source: BarSource, wanted: Wanted) -> list[InstrumentId]:

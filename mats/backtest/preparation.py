@@ -18,7 +18,7 @@ from mats.model import ZERO, Currency, InstrumentId, Nanos, StrategyRecord, exac
 from mats.model.bar_columns import BarData
 from mats.risk import Limits
 from mats.settings import Settings
-from mats.store.tables import LATEST, store_uri
+from mats.store.tables import MAX_TIME, store_uri
 from mats.strategy.hosting import LocalHost, StrategyRunner, find_file, load_class, make_runner, only_class
 
 MAX_NAME_LENGTH = 20
@@ -40,7 +40,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     bar_seconds: int = 0
     source: DataSource = DataSource()
     start: Nanos = 0
-    end: Nanos = LATEST
+    end: Nanos = MAX_TIME
     capital: Decimal = Decimal(1_000_000)
     currency: Currency = "USD"
     description: str = "run"

@@ -67,7 +67,7 @@ def _strategies(view: AccountView) -> Table:
 
 
 def _figures(result: TradingResult) -> tuple[str, ...]:
-    parts = (result.net, result.gross, result.realized, result.unrealized, result.commissions, result.earned)
+    parts = (result.net, result.gross, result.realized, result.unrealized, result.commissions, result.net_pnl)
     return tuple(map(_text, parts))
 
 

@@ -10,7 +10,7 @@ from mats.backtest import FeeSchedule, Request, Style, api, instant
 from mats.data import Stamp
 from mats.model import size_seconds
 from mats.settings import Settings
-from mats.store.tables import LATEST
+from mats.store.tables import MAX_TIME
 
 
 class BarOptions(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ def request_of(
         bar_seconds=size_seconds(bars.bar_seconds) if bars.bar_seconds else 0,
         source=msgspec.structs.replace(api.source_of(bars.data, bars.zone), stamp=bars.stamp),
         start=instant(bars.from_) if bars.from_ else 0,
-        end=instant(bars.to) if bars.to else LATEST,
+        end=instant(bars.to) if bars.to else MAX_TIME,
         capital=settings.backtest.capital,
         currency=settings.portfolio.base_currency,
         description=description,

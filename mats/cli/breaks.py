@@ -7,7 +7,7 @@ import typer
 from mats.cli.operator_options import Json, Reason, directory, number, show
 from mats.cli.options import Config, DataDir
 from mats.errors import UserError
-from mats.ledger.reconciliation import Action, Break, ExpiryCause, Residual, SplitCause, SymbolChangeCause
+from mats.ledger.reconciliation import Break, BreakCause, ExpiryCause, Residual, SplitCause, SymbolChangeCause
 from mats.model import InstrumentId
 from mats.operator import ask, protocol, render
 
@@ -61,7 +61,7 @@ def answer_one(
         raise UserError("give exactly one of --split NEW:OLD, --symbol NEW, --settled PRICE and --residual")
     data = directory(config, data_dir)
     found = _of_name(name, ask(data, protocol.ReadBreaksRequest(), protocol.BreakLines))
-    action: Action = Residual()
+    action: BreakCause = Residual()
     if split:
         action = read_split(found.instrument, split)
     elif settled:

@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mats.cli.options import Config, DataDir
-from mats.data import Imported, Stamp, bar_tables, import_file
+from mats.data import ImportResult, Stamp, find_bar_files, import_file
 from mats.errors import DataError
 from mats.model import Nanos, iso, size_name, size_seconds
 from mats.settings import settings_of
-from mats.store.tables import BarStore, StoredBars, store_uri, turn
+from mats.store.tables import BarStore, StoredBars, store_uri, write_lock
 
 WIDTH = 120
 
@@ -37,13 +37,13 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import bar files into the store, and report what was wrong with them. Importing again changes nothing."""
-    files = [file for path in paths for file in bar_tables(path).values()]
+    files = [file for path in paths for file in find_bar_files(path).values()]
     if instrument and len(files) > 1:
         raise DataError(f"--instrument {instrument} cannot name {len(files)} files; import one at a time")
     size = size_seconds(seconds) if seconds else 0
     uri = _uri(config, data_dir)
     console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
-    with turn(uri, "bars"), _progress() as progress:
+    with write_lock(uri, "bars"), _progress() as progress:
         store = BarStore(uri)
         for file in progress.track(files, description="importing"):
             done = import_file(store, file, instrument=instrument, seconds=size, zone=zone, stamp=stamp)
@@ -81,7 +81,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _print_result(done: Imported, console: Console, *, as_json: bool) -> None:
+def _print_result(done: ImportResult, console: Console, *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(done).decode())
         return

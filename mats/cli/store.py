@@ -25,12 +25,12 @@ from mats.store.verify import (
     Difference,
     Name,
     Table,
-    against_journal,
     differences,
-    mend_log,
-    mend_views,
-    missing,
+    journal_differences,
+    missing_entries,
     recompute,
+    repair_log,
+    repair_views,
 )
 
 COMPARISONS, PAUSE_SECONDS = 3, 3.0
@@ -98,9 +98,9 @@ class StoreCheck:
         with data_directory(data_dir):
             found, contents, expected = self._once()
             if self._journal is not None and any(difference.table == "fills" for difference in found):
-                mend_log(self._uri, _merged(contents.entries, self._logged()))
+                repair_log(self._uri, _merged(contents.entries, self._logged()))
                 contents, expected = self._recomputed()
-            mend_views(self._uri, contents.views, expected)
+            repair_views(self._uri, contents.views, expected)
         return found
 
     def _persistent(self) -> list[Difference]:
@@ -109,15 +109,15 @@ class StoreCheck:
             if not found:
                 break
             _NEVER.wait(PAUSE_SECONDS)
-            still = {difference.place for difference in self._once()[0]}
-            found = [difference for difference in found if difference.place in still]
+            still = {difference.location for difference in self._once()[0]}
+            found = [difference for difference in found if difference.location in still]
         return found
 
     def _once(self) -> tuple[list[Difference], Contents, dict[Name, Table]]:
         contents, expected = self._recomputed()
-        found = [*missing(contents.entries), *differences(contents.views, expected)]
+        found = [*missing_entries(contents.entries), *differences(contents.views, expected)]
         if self._journal is not None:
-            found = [*against_journal(contents.entries, self._logged()), *found]
+            found = [*journal_differences(contents.entries, self._logged()), *found]
         return found, contents, expected
 
     def _recomputed(self) -> tuple[Contents, dict[Name, Table]]:

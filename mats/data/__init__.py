@@ -1,22 +1,22 @@
-"""Market data as it is kept and shaped: bar building and bar files."""
+"""Bars: building them from shorter ones, and reading them from files."""
 
-from mats.data.bar_files import BarTable, bar_tables, read_table
+from mats.data.bar_files import BarTable, find_bar_files, read_table
 from mats.data.bars import BarBuilder, aggregate, ceil_time, to_frame
 from mats.data.corporate_actions import actions_between
-from mats.data.importer import Imported, Stamp, file_actions, import_file
-from mats.data.quality import checked
+from mats.data.importer import ImportResult, Stamp, file_actions, import_file
+from mats.data.quality import checked_bars
 
 __all__ = [
     "BarBuilder",
     "BarTable",
-    "Imported",
+    "ImportResult",
     "Stamp",
     "actions_between",
     "aggregate",
-    "bar_tables",
     "ceil_time",
-    "checked",
+    "checked_bars",
     "file_actions",
+    "find_bar_files",
     "import_file",
     "read_table",
     "to_frame",

@@ -1,4 +1,4 @@
-"""Bar tables as they come: a CSV or Parquet file as columns that nobody has checked yet."""
+"""Reads bar files: CSV or Parquet as columns that are not checked yet."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mats.data.column_detection import instants, recognise
+from mats.data.column_detection import detect_columns, parse_times
 from mats.errors import DataError
 from mats.model import SECOND, InstrumentId
 from mats.model.bar_columns import Floats, Instants
@@ -19,7 +19,7 @@ PRICES = ("open", "high", "low", "close")
 
 
 class BarTable(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """One instrument's rows in the order of their source; what is missing is NaN. `place` names the source."""
+    """One instrument's rows in the order of their source; missing values are NaN. `place` names the source."""
 
     place: str
     instrument: InstrumentId
@@ -38,10 +38,10 @@ class BarTable(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return len(self.start)
 
 
-def bar_tables(path: Path) -> dict[InstrumentId, Path]:
+def find_bar_files(path: Path) -> dict[InstrumentId, Path]:
     """The bar files at `path`, a file or a folder, by instrument in alphabetical order. Raises DataError."""
     if not path.exists():
-        raise DataError(f"data {path} does not exist; name a file, a folder or `store`")
+        raise DataError(f"data {path} does not exist; give a file, a folder or `store`")
     files = sorted(p for p in path.iterdir() if _is_table(p)) if path.is_dir() else [path]
     if not files:
         raise DataError(f"folder {path} has no bar file; put {', '.join(SUFFIXES)} files there, one an instrument")
@@ -58,7 +58,7 @@ def instrument_of(path: Path) -> InstrumentId:
     """`SPY` for `SPY.csv`, `SPY.csv.gz` and `SPY.parquet`."""
     suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), "")
     if not suffix:
-        raise DataError(f"file {path} is none of {', '.join(SUFFIXES)}; convert it")
+        raise DataError(f"file {path} has an unknown format; convert it to one of {', '.join(SUFFIXES)}")
     return path.name.removesuffix(suffix)
 
 
@@ -70,16 +70,16 @@ def read_table(
     zone: str | None = None,
     stamp: str = "start",
 ) -> BarTable:
-    """The rows of a file. `seconds` 0 takes the distance most rows have; `stamp="end"` says that times are ends.
+    """The rows of a file. `seconds` 0 takes the most frequent distance of rows; `stamp="end"`: times are ends of bars.
 
     Raises DataError where a needed column is missing or a time cannot be read.
     """
     name = instrument or instrument_of(path)
-    columns = recognise(_read(path), str(path))
-    times = instants(columns.pop("time"), zone, str(path))
+    columns = detect_columns(_read(path), str(path))
+    times = parse_times(columns.pop("time"), zone, str(path))
     if not len(times):
-        raise DataError(f"{path} has no bars; leave it out, or write it anew")
-    size = seconds or usual_seconds(times, str(path))
+        raise DataError(f"{path} has no bars; leave it out, or export it again")
+    size = seconds or detect_bar_seconds(times, str(path))
     numbers = {name: _floats(column) for name, column in columns.items()}
     spread = numbers.get("spread")
     if spread is None and {"bid", "ask"} <= numbers.keys():
@@ -97,12 +97,12 @@ def read_table(
     )
 
 
-def usual_seconds(times: Instants, place: str) -> int:
-    """The distance in seconds that most neighbouring rows have."""
+def detect_bar_seconds(times: Instants, place: str) -> int:
+    """The most frequent distance of neighboring rows in seconds."""
     steps = np.abs(np.diff(times)) // SECOND
     lengths, counts = np.unique(steps[steps > 0], return_counts=True)
     if not len(lengths):
-        raise DataError(f"{place}: the size of its bars cannot be told from {len(times)} row(s); give --seconds")
+        raise DataError(f"{place}: its bar size cannot be detected from {len(times)} row(s); give --seconds")
     return int(lengths[counts.argmax()])
 
 
@@ -111,18 +111,18 @@ def _is_table(path: Path) -> bool:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    instrument_of(path)  # an unknown suffix is named before the file is opened
+    instrument_of(path)  # an unknown suffix is reported before the file is opened
     try:
         return _read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except FileNotFoundError:
-        raise DataError(f"bar file {path} is missing; put it there or mend the name") from None
+        raise DataError(f"bar file {path} not found; check the path") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
-        raise DataError(f"bar file {path} cannot be read ({error}); write it anew") from error
+        raise DataError(f"bar file {path} cannot be read ({error}); export it again") from error
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    """Column by column, each let go of where it was read once it is here."""
-    import pyarrow  # only here: it costs a tenth of a second
+    """Column by column, releasing each one after its conversion."""
+    import pyarrow  # imported here: it takes a tenth of a second
     from pyarrow.parquet import read_table as read_arrow
 
     frame: pd.DataFrame = read_arrow(path, use_threads=False).to_pandas(split_blocks=True, self_destruct=True)

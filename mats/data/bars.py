@@ -1,4 +1,4 @@
-"""Bars of one span made of bars of a shorter one, exactly; and as a frame."""
+"""Aggregates bars into longer ones, exactly; and converts bars to a DataFrame."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,10 +10,9 @@ from mats.model import SECOND, Bar, InstrumentId, Nanos
 class BarBuilder:
     """Builds bars of `seconds` from parts of one instrument, aligned to multiples of `seconds` since the Unix epoch.
 
-    A bar is complete when the part that reaches its end has come, or when a later part or `close_until` shows that it
-    is over. Spans without a part give no bar. Parts that start before `not_before`, before the end of the part last
-    taken or before the end of a bar given out are ignored and counted in `ignored`: a source that repeats itself
-    does no harm.
+    A bar is complete when the part that reaches its end arrives, or when a later part or `close_until` shows that its
+    span is over. Spans without a part give no bar. Parts that start before `not_before`, before the end of the last
+    part or before the end of a completed bar are ignored and counted in `ignored`, so a source may repeat itself.
     """
 
     def __init__(self, instrument: InstrumentId, seconds: int, not_before: Nanos = 0) -> None:
@@ -26,7 +25,7 @@ class BarBuilder:
         self._parts: list[Bar] = []
 
     def add(self, part: Bar) -> tuple[Bar, ...]:
-        """The bars that this part completes, oldest first: none, one, or two (a gap's and its own)."""
+        """The bars that this part completes, oldest first: none, one, or two (an overdue one and its own)."""
         self._check(part)
         if part.start < self._taken_until:
             self.ignored += 1

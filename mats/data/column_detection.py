@@ -1,4 +1,4 @@
-"""Which column of somebody's table is what, and which instant a value of its time column means."""
+"""Detects the columns of a bar file, and parses its times."""
 
 import re
 import warnings
@@ -24,20 +24,20 @@ NAMES: dict[str, tuple[str, ...]] = {
     "split": ("split", "splits", "stock splits", "split_ratio"),
     "dividend": ("dividend", "dividends", "div"),
 }
-"""What the columns are called in the files of the world, in order of preference; case does not matter."""
+"""Known names of each column, in order of preference; case does not matter."""
 
 NEEDED = ("time", "open", "high", "low", "close")
 
 _EPOCHS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
-"""A number below the bound counts units of so many nanoseconds since 1970; bounds lie in 1973 and 5138."""
+"""A number below the bound counts units of this many nanoseconds since 1970; the bounds are in 1973 and 5138."""
 
 _ZONED = r"(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _ENDS_ZONED = re.compile(_ZONED, re.MULTILINE)
 _DATE = r"(?:\d{8}|\d{4}-\d\d-\d\d)(?:[T ]00:?00(?::?00(?:\.0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
 
 
-def recognise(frame: pd.DataFrame, place: str) -> dict[str, pd.Series]:
-    """The columns that are known, under our names; a time index becomes a column, `date` and `time` become one."""
+def detect_columns(frame: pd.DataFrame, place: str) -> dict[str, pd.Series]:
+    """The known columns under standard names; a time index becomes a column, `date` and `time` become one."""
     if isinstance(frame.index, pd.DatetimeIndex):
         frame = frame.reset_index(names="timestamp")
     present = {str(column).strip().lower(): column for column in frame.columns}
@@ -49,13 +49,13 @@ def recognise(frame: pd.DataFrame, place: str) -> dict[str, pd.Series]:
         if name not in known:
             columns = ", ".join(map(str, frame.columns)) or "none"
             raise DataError(
-                f"{place} has no column for {name} (it has {columns}); name one {' or '.join(NAMES[name][:3])}"
+                f"{place} has no column for {name} (it has {columns}); rename one to {' or '.join(NAMES[name][:3])}"
             )
     return known
 
 
-def instants(values: pd.Series, zone: str | None, place: str) -> Instants:
-    """Nanoseconds UTC. `zone` is where times without one were written down.
+def parse_times(values: pd.Series, zone: str | None, place: str) -> Instants:
+    """Nanoseconds UTC. `zone` is the zone of times without one.
 
     Where all times are midnights of their own zone they are dates: the bar of a day is known when that day of UTC is
     over, which is after the close of every exchange. Texts are ISO 8601, numbers are counts since 1970 in seconds,
@@ -72,15 +72,15 @@ def instants(values: pd.Series, zone: str | None, place: str) -> Instants:
         return counted
     if pd.api.types.is_datetime64_any_dtype(values):
         _refuse(values, values.isna(), place, "has no time", "fill or remove it")
-        return _nanos(_localised(values, zone, place))
-    times = _alike(values)
+        return _nanos(_localized(values, zone, place))
+    times = _parse_uniform(values)
     if times is not None and (times.dt.tz is not None or zone is not None):
-        return _nanos(_localised(times, zone, place))
+        return _nanos(_localized(times, zone, place))
     return _parsed(values.astype(str).str.strip(), zone, place)
 
 
-def _alike(texts: pd.Series) -> pd.Series | None:
-    """The times of texts that all name the same offset, or none; None where it is not that simple."""
+def _parse_uniform(texts: pd.Series) -> pd.Series | None:
+    """The times of texts that all have the same offset, or none; None for a mixture."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # several offsets: those are read one by one
         times = pd.to_datetime(texts, format="ISO8601", errors="coerce")
@@ -103,10 +103,10 @@ def _parsed(texts: pd.Series, zone: str | None, place: str) -> Instants:
         return _nanos(times)
     _refuse(texts, zoned & (zone is not None), place, "has a time with a zone among others without", example)
     _refuse(texts, ~zoned & (zone is None), place, "has a time without zone", "say which with --zone, e.g. UTC")
-    return _nanos(_localised(times.dt.tz_localize(None), zone, place))
+    return _nanos(_localized(times.dt.tz_localize(None), zone, place))
 
 
-def _localised(times: pd.Series, zone: str | None, place: str) -> pd.Series:
+def _localized(times: pd.Series, zone: str | None, place: str) -> pd.Series:
     if (times == times.dt.normalize()).all():
         days: pd.Series = times.dt.tz_localize(None).dt.tz_localize("UTC")
         return days
@@ -128,8 +128,8 @@ def _nanos(times: pd.Series) -> Instants:
     return converted
 
 
-def _refuse(values: pd.Series, wrong: pd.Series, place: str, fault: str, mend: str) -> None:
+def _refuse(values: pd.Series, wrong: pd.Series, place: str, fault: str, fix: str) -> None:
     """Name the first row for which `wrong` holds, counted from 1 without the header."""
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
-        raise DataError(f"{place}, row {row + 1} {fault} ({values.iloc[row]}); {mend}")
+        raise DataError(f"{place}, row {row + 1} {fault} ({values.iloc[row]}); {fix}")

@@ -1,4 +1,4 @@
-"""Bar files into the store: what can be used is stored, what cannot is reported."""
+"""Imports bar files into the store: valid rows are stored, others reported."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,18 +6,18 @@ from typing import Literal
 import msgspec
 
 from mats.data.bar_files import BarTable, read_table
-from mats.data.corporate_actions import companion, read_actions, table_actions
-from mats.data.quality import Findings, cleaned
+from mats.data.corporate_actions import actions_file, read_actions, table_actions
+from mats.data.quality import Findings, clean
 from mats.errors import DataError
 from mats.model import InstrumentId, parse_instrument
-from mats.model.bar_columns import Action, ordered
+from mats.model.bar_columns import CorporateAction, merge_actions
 from mats.store.tables import BarStore
 
 Stamp = Literal["start", "end"]
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a file: its bars, how many of them changed the store, its actions, and what was found in it."""
+class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of importing a file: its bars, how many of them changed the store, its actions, and its defects."""
 
     path: str
     instrument: InstrumentId
@@ -36,17 +36,17 @@ def import_file(
     seconds: int = 0,
     zone: str | None = None,
     stamp: Stamp = "start",
-) -> Imported:
+) -> ImportResult:
     """Store the bars of a file and its splits and dividends; doing it again changes nothing. Raises DataError."""
     table = read_table(path, instrument=instrument, seconds=seconds, zone=zone, stamp=stamp)
-    bars, findings = cleaned(table)
+    bars, findings = clean(table)
     if not len(bars):
-        raise DataError(f"{path} has no row that is a bar; its first fault is {next(iter(findings.faults))!r}")
+        raise DataError(f"{path} has no valid row; its first defect is {next(iter(findings.faults))!r}")
     actions = file_actions(path, table, zone)
     changed = store.write(bars)
     if actions:
         store.write_actions(table.instrument, actions)
-    return Imported(
+    return ImportResult(
         path=str(path),
         instrument=table.instrument,
         seconds=table.seconds,
@@ -57,12 +57,12 @@ def import_file(
     )
 
 
-def file_actions(path: Path, table: BarTable, zone: str | None) -> tuple[Action, ...]:
+def file_actions(path: Path, table: BarTable, zone: str | None) -> tuple[CorporateAction, ...]:
     """The splits and dividends of the table's columns and of the file beside it. Raises DataError."""
     try:
         currency = parse_instrument(table.instrument).currency
     except ValueError as error:
         raise DataError(f"{path}: {error}; name it with --instrument") from error
-    beside = companion(path, table.instrument)
+    beside = actions_file(path, table.instrument)
     listed = read_actions(beside, zone, currency) if beside.is_file() else ()
-    return ordered((*table_actions(table, currency), *listed))
+    return merge_actions((*table_actions(table, currency), *listed))

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a table, which of them are bars, and where bars are missing."""
+"""Finds defects and gaps in a table, and the rows that are valid bars."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ GAPS_KEPT = 5
 
 
 class DataDefect(msgspec.Struct, frozen=True):
-    """Rows of one fault: how many, and the first one, counted from 1 without the header."""
+    """Rows with one kind of defect: their number, and the first one, counted from 1 without the header."""
 
     count: int
     row: int
@@ -32,7 +32,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in a table: faults by name, and the longest of its gaps."""
+    """Defects of a table by name, and the longest of its gaps."""
 
     rows: int
     faults: Mapping[str, DataDefect]
@@ -40,25 +40,25 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     longest: tuple[Gap, ...]
 
 
-MENDS = {
+FIXES = {
     "no number": "fill or remove it",
-    "negative price": "mend or remove it",
-    "price of zero": "mend or remove it",
-    "high below low": "mend or remove it",
-    "price outside its low and high": "mend or remove it",
-    "negative volume": "mend or remove it",
+    "negative price": "correct or remove it",
+    "price of zero": "correct or remove it",
+    "high below low": "correct or remove it",
+    "price outside its low and high": "correct or remove it",
+    "negative volume": "correct or remove it",
     "repeated time": "remove one of the two",
     "time before the row above": "sort by time",
     "time within the bar above": "give the right --seconds",
 }
-"""The faults that a table can have, in the order in which they are looked for, and what to do about each."""
+"""Kinds of defects in the order of their check, and the fix of each."""
 
-USELESS = frozenset(MENDS) - {"repeated time", "time before the row above", "time within the bar above"}
-"""The faults of rows that are no bars."""
+REJECTED = frozenset(FIXES) - {"repeated time", "time before the row above", "time within the bar above"}
+"""The defects of rows that are not bars."""
 
 
-def faults(table: BarTable) -> dict[str, Mask]:
-    """For each kind of fault the rows that have it; kinds without a row are left out."""
+def find_defects(table: BarTable) -> dict[str, Mask]:
+    """The rows with each kind of defect; kinds without a row are left out."""
     numbers = [getattr(table, name) for name in PRICES] + [table.volume]
     with np.errstate(invalid="ignore"):
         nan = ~np.isfinite(np.vstack(numbers)).all(axis=0)
@@ -79,24 +79,24 @@ def faults(table: BarTable) -> dict[str, Mask]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def checked(table: BarTable) -> BarColumns:
-    """The bars of a table that has no fault; DataError names the first fault of one that has."""
-    for name, mask in faults(table).items():
+def checked_bars(table: BarTable) -> BarColumns:
+    """The bars of a table without defects; DataError names the first defect otherwise."""
+    for name, mask in find_defects(table).items():
         row = int(mask.argmax())
         raise DataError(
             f"{table.place}: row {row + 1} ({iso(int(table.start[row]))}) of {table.instrument}: {name}; "
-            f"{MENDS[name]}, or let `mats data import` leave it out"
+            f"{FIXES[name]}, or let `mats data import` skip it"
         )
     if not len(table):
-        raise DataError(f"{table.place} has no bars of {table.instrument}; import some, or name another period")
+        raise DataError(f"{table.place} has no bars of {table.instrument}; import some, or choose another period")
     return _bars(table, slice(None))
 
 
-def cleaned(table: BarTable) -> tuple[BarColumns, Findings]:
-    """The rows that are bars, in order of time, the later of two rows of one time; and what else there was."""
-    found = faults(table)
+def clean(table: BarTable) -> tuple[BarColumns, Findings]:
+    """The valid rows in order of time, the later of two rows of one time; and the defects and gaps."""
+    found = find_defects(table)
     bad = np.zeros(len(table), dtype=np.bool_)
-    for name in USELESS & found.keys():
+    for name in REJECTED & found.keys():
         bad |= found[name]
     order = np.argsort(table.start, kind="stable")
     order = order[~bad[order]]
@@ -110,7 +110,7 @@ def cleaned(table: BarTable) -> tuple[BarColumns, Findings]:
 
 
 def gaps(start: Instants, seconds: int) -> list[Gap]:
-    """Where the next bar does not start at the end of the one before; nights and weekends are gaps too."""
+    """The gaps between bars; nights and weekends are gaps too."""
     holes = np.flatnonzero(np.diff(start) > seconds * SECOND)
     return [Gap(int(start[i]) + seconds * SECOND, int(start[i + 1])) for i in holes.tolist()]
 
@@ -135,7 +135,7 @@ def _refuse_overlap(table: BarTable, bars: BarColumns) -> None:
     if len(early):
         raise DataError(
             f"{table.place}: the bar of {table.instrument} at {iso(int(bars.start[early[0] + 1]))} begins within the "
-            f"{table.seconds} s of the one before; {MENDS['time within the bar above']}"
+            f"{table.seconds} s of the one before; {FIXES['time within the bar above']}"
         )
 
 

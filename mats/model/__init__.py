@@ -1,4 +1,4 @@
-"""The vocabulary of the system: frozen values, no input or output."""
+"""The values of the system: frozen structs without input or output."""
 
 from mats.model.bar_sizes import size_name, size_seconds
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
@@ -14,7 +14,7 @@ from mats.model.executions import (
 )
 from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType, instrument_id, parse_instrument
 from mats.model.market import Bar, Quote
-from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, round_to, share
+from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     DISCRETIONARY,
     PLAIN,
@@ -38,7 +38,7 @@ from mats.model.orders import (
     parse_order_ref,
     refused_view,
 )
-from mats.model.packet import Packet
+from mats.model.packet import BrokerEvent, Packet
 from mats.model.positions import PositionKey
 from mats.model.strategy_record import StrategyRecord, check_table, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
@@ -60,6 +60,7 @@ __all__ = [
     "AdjustmentRecorded",
     "Bar",
     "BrokerError",
+    "BrokerEvent",
     "BrokerOrder",
     "BrokerPosition",
     "BrokerSnapshot",
@@ -108,10 +109,10 @@ __all__ = [
     "order_ref",
     "parse_instrument",
     "parse_order_ref",
+    "prorate",
     "read_records",
     "refused_view",
     "round_to",
-    "share",
     "size_name",
     "size_seconds",
     "to_datetime",

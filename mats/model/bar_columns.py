@@ -1,4 +1,4 @@
-"""Bars of one instrument as columns, and what happened to its shares: what a backtest is run on."""
+"""Bars of one instrument as columns, and its corporate actions: the data of a backtest."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -67,32 +67,32 @@ class BarColumns(msgspec.Struct, frozen=True, eq=False):
 
 
 class Split(msgspec.Struct, frozen=True):
-    """From `time` on, `ratio` units are what one unit was before: 7 for a 7:1 split."""
+    """From `time` on, each unit is `ratio` units: 7 for a 7:1 split."""
 
     time: Nanos
     ratio: Decimal
 
 
 class Dividend(msgspec.Struct, frozen=True):
-    """Who holds at `time` (the ex-date's open) gets `amount` of `currency` a unit; who is short pays it."""
+    """A holder at `time` (the ex-date's open) receives `amount` of `currency` per unit; a short position pays it."""
 
     time: Nanos
     amount: Decimal
     currency: Currency
 
 
-Action = Split | Dividend
+CorporateAction = Split | Dividend
 
 
 class BarData(msgspec.Struct, frozen=True, eq=False):
-    """What a backtest may see, instrument by instrument; all bars of one span."""
+    """The data of a backtest by instrument; all bars of one span."""
 
     bars: Mapping[InstrumentId, BarColumns]
     instruments: Mapping[InstrumentId, Instrument]
-    actions: Mapping[InstrumentId, tuple[Action, ...]] = {}
+    actions: Mapping[InstrumentId, tuple[CorporateAction, ...]] = {}
 
     def fingerprint(self) -> str:
-        """A hash of everything in it."""
+        """A hash of bars, instruments and actions."""
         digest = hashlib.blake2b(digest_size=16)
         for name in sorted(self.bars):
             digest.update(self.bars[name].fingerprint().encode())
@@ -100,7 +100,7 @@ class BarData(msgspec.Struct, frozen=True, eq=False):
         return digest.hexdigest()
 
 
-def ordered(actions: Iterable[Action]) -> tuple[Action, ...]:
-    """Each action once, in order of time; the later one of two of one time and kind."""
+def merge_actions(actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
+    """The actions in order of time, without duplicates: of one time and kind the later one."""
     newest = {(action.time, type(action).__name__): action for action in actions}
     return tuple(newest[key] for key in sorted(newest))

@@ -18,5 +18,5 @@ def size_seconds(text: str) -> int:
     """The seconds of a size: `1min`, `1d`, or a number of seconds. Raises DataError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None or int(match[1]) == 0:
-        raise DataError(f"bar size {text!r} is not known; write 60, 5s, 1min, 1h or 1d")
+        raise DataError(f"unknown bar size {text!r}; write 60, 5s, 1min, 1h or 1d")
     return int(match[1]) * UNITS[match[2] or "s"]

@@ -1,4 +1,4 @@
-"""What a broker connection says, whichever broker it is: the live one, the paper gateway or the simulated one."""
+"""Reports of a broker connection: live, paper gateway or simulated."""
 
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from mats.model.orders import AccountId, Side
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker describes it (openOrder, completedOrder). `status` is IB's own word."""
+    """An order as the broker describes it (openOrder, completedOrder). `status` is as IB writes it."""
 
     order_ref: str
     client_id: int
@@ -31,7 +31,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """orderStatus: a hint, never a fact about fills. Missing, repeated and reordered at will."""
+    """orderStatus: a hint, never a fact about fills. It may be missing, repeated or out of order."""
 
     client_id: int
     order_id: int
@@ -54,7 +54,7 @@ class BrokerError(msgspec.Struct, frozen=True, kw_only=True):
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's net position; `average_cost` is per unit, times the multiplier, as IB reports it.
 
-    `con_id` is IB's contract id, 0 where it was not said.
+    `con_id` is IB's contract id, 0 where it was not reported.
     """
 
     account: AccountId
@@ -76,7 +76,7 @@ class AccountValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the broker knows, complete: what a connection must merge before it is ready."""
+    """The broker's complete state, which a connection must merge before it is ready."""
 
     executions: tuple[Execution, ...]
     commissions: tuple[Commission, ...]

@@ -1,7 +1,7 @@
 """Executions, the broker's facts; and the entries of the fill log, those facts in the order of their booking.
 
 `rate` of an entry is base currency for one unit of the currency of its amounts, as known at booking: 1 for the base
-currency alone, None where it was not known. Whoever reads the log needs no other source for results in base currency.
+currency alone, None where it was not known. So P&L in base currency needs no source but the log.
 """
 
 from decimal import Decimal
@@ -39,13 +39,13 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def family(self) -> str:
-        """The id without its last segment: all revisions of one execution share it. A last segment counts in digits."""
+        """The id without its last segment: all revisions of one execution share it. It consists of digits."""
         head, dot, tail = self.exec_id.rpartition(".")
         return head if dot and tail.isdecimal() else self.exec_id
 
     @property
     def revision(self) -> int:
-        """The last segment as a number; the highest one of a family holds."""
+        """The last segment as a number; the highest one of a family is effective."""
         _, dot, tail = self.exec_id.rpartition(".")
         return int(tail) if dot and tail.isdecimal() else 0
 
@@ -55,7 +55,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Commission(msgspec.Struct, frozen=True, kw_only=True):
-    """What an execution cost, in `currency`; it may arrive before the execution, long after it, or never."""
+    """The charge for an execution, in `currency`; it may arrive before the execution, long after it, or never."""
 
     exec_id: str
     amount: Decimal
@@ -63,7 +63,7 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="fill"):
-    """Entry `seq` of the log: an execution, attributed. `intent_id` is empty when no intent of ours caused it."""
+    """Entry `seq` of the log: an execution, attributed. `intent_id` is empty when no strategy's intent caused it."""
 
     seq: int
     strategy: StrategyName
@@ -89,7 +89,7 @@ class FillCorrected(msgspec.Struct, frozen=True, kw_only=True, tag="correction")
 
 
 class CommissionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="commission"):
-    """Entry `seq`: what the fill of `execution` cost; `previous` is what was booked for this very report before."""
+    """Entry `seq`: the commission of `execution`; `previous` is the one booked for this report before."""
 
     seq: int
     strategy: StrategyName
@@ -102,11 +102,11 @@ class CommissionRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="commiss
 
 
 class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
-    """Entry `seq`: a signed quantity booked to a strategy (as a rule `Discretionary`) with no execution, and why.
+    """Entry `seq`: a signed quantity booked to a strategy without an execution, and the reason.
 
-    Where `cost` is stated, the book's cost and realised result change by exactly `cost` and `realized`, `price` only
-    tells the average; else the cost follows from `price`. `assignment` is common to the two legs of an assignment, and
-    `reverses` names the assignment that they undo.
+    Where `cost` is given, the book's cost and realized P&L change by exactly `cost` and `realized`, and `price` is the
+    average; else the cost follows from `price`. `assignment` is the id of a transfer, common to its two legs, and
+    `reverses` names the transfer that they undo.
     """
 
     seq: int
@@ -127,4 +127,4 @@ class AdjustmentRecorded(msgspec.Struct, frozen=True, kw_only=True, tag="adjustm
 
 
 Entry = FillRecorded | FillCorrected | CommissionRecorded | AdjustmentRecorded
-"""One line of the fill log; `seq` counts from 1 without a gap."""
+"""One entry of the fill log; `seq` counts from 1 without a gap."""

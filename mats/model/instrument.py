@@ -1,4 +1,4 @@
-"""Instruments: what can be traded, and how each is named everywhere in the system."""
+"""Instruments and their names."""
 
 import re
 from decimal import Decimal
@@ -23,7 +23,7 @@ _OPTION = re.compile(r"(?P<root>[A-Z0-9_ ]{6})(?P<date>\d{6})(?P<right>[CP])(?P<
 
 
 class SecType(StrEnum):
-    """IB's security types that the system can hold."""
+    """IB's security types that the system supports."""
 
     STOCK = "STK"
     CASH = "CASH"
@@ -62,7 +62,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 def instrument_id(
     symbol: str, sec_type: str, currency: Currency, expiry: str = "", local_symbol: str = ""
 ) -> InstrumentId:
-    """The one name of a contract; unique over all types the system holds."""
+    """The name of a contract; unique over all types the system supports."""
     symbol = symbol.replace(" ", "_")
     match sec_type:
         case SecType.CASH:
@@ -76,10 +76,10 @@ def instrument_id(
 
 
 def parse_instrument(name: InstrumentId) -> Instrument:
-    """What a strategy means by a name, before the broker has resolved it to a contract.
+    """The instrument of a name, before the broker has resolved it to a contract.
 
     Six letters whose halves are both currencies are a pair; `SYMBOL.CUR` is a stock in that currency; anything else
-    without a colon is a US stock. A second name for one instrument (`SPY.USD`) is refused: fills come under the first.
+    without a colon is a US stock. A second name for one instrument (`SPY.USD`) is refused: fills carry the first.
     An option has the symbol of the OCC: root in six places, yymmdd, C or P, strike in thousandths.
     """
     if option := _OPTION.fullmatch(name):
@@ -95,7 +95,7 @@ def parse_instrument(name: InstrumentId) -> Instrument:
             multiplier=Decimal(100),
         )
     if not name.isascii() or not name or any(c.isspace() for c in name) or name[0] in ".:":
-        raise ValueError(f"instrument {name!r} is not a name; write SPY, SAP.EUR, EURUSD or ES:20241220")
+        raise ValueError(f"instrument {name!r} is not a valid name; write SPY, SAP.EUR, EURUSD or ES:20241220")
     if len(name) == 6 and name[:3] in CURRENCIES and name[3:] in CURRENCIES:
         return Instrument(
             id=name,
@@ -108,7 +108,7 @@ def parse_instrument(name: InstrumentId) -> Instrument:
     symbol, dot, currency = name.rpartition(".")
     if dot and currency == "USD":
         other = name.replace(".", "") if symbol in CURRENCIES else symbol
-        raise ValueError(f"instrument {name!r} has another name already; write {other}")
+        raise ValueError(f"instrument {name!r} has another name; write {other}")
     if dot and currency in CURRENCIES:
         return Instrument(id=name, symbol=_spaced(symbol), sec_type=SecType.STOCK, currency=currency)
     if ":" in name:

@@ -17,12 +17,12 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 QUANTUM = Decimal("1e-12")
-"""What has to be rounded is rounded to this part of one unit of currency."""
+"""Rounded amounts have this precision, in units of a currency."""
 
 EXACT = Context(prec=2_000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
 """Arithmetic that is exact or raises. The product of any three finite doubles has fewer digits than it holds.
 
-Digits that are not there cost nothing: it is as fast as the operators, which round to 28 digits without a word.
+Unused precision costs no time: it is as fast as the operators, which silently round to 28 digits.
 """
 
 _DIVIDING = Context(prec=100, rounding=ROUND_05UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
@@ -36,10 +36,10 @@ Currency = str
 
 
 def exact(value: float | int | str | Decimal) -> Decimal:
-    """The shortest decimal that reads as `value`; not a number and infinity are refused.
+    """The shortest decimal that reads as `value`; NaN and infinity are refused.
 
     A float that came over the wire as the text `0.1` becomes `Decimal("0.1")`, not its binary expansion. Subclasses of
-    float and whole numbers of other libraries are taken for what they are, however they print.
+    float and integers of other libraries are accepted.
     """
     match value:
         case Decimal():
@@ -62,7 +62,7 @@ def _parsed(text: str) -> Decimal:
         raise ValueError(f"{text!r} is not a number") from None
 
 
-def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def prorate(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """`amount × part / whole`, rounded once, to `QUANTUM`, halves to even; amounts have up to 80 digits before that."""
     quotient = _DIVIDING.divide(EXACT.multiply(amount, part), whole)
     return quotient.quantize(QUANTUM, context=_ROUNDING)

@@ -1,4 +1,4 @@
-"""From a strategy's wish to an order at the broker: signals, tickets, intents, states."""
+"""From a strategy's request to an order at the broker: signals, tickets, intents, states."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -25,8 +25,8 @@ class Side(StrEnum):
     sign: int
     """+1 to buy, -1 to sell."""
 
-    def __init__(self, word: str) -> None:
-        self.sign = 1 if word == "BUY" else -1
+    def __init__(self, value: str) -> None:
+        self.sign = 1 if value == "BUY" else -1
 
     @property
     def opposite(self) -> "Side":
@@ -65,11 +65,11 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLAIN = OrderTicket()
-"""A market order for the day: what a wish without a ticket means."""
+"""A market order for the day: the default of requests without a ticket."""
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish: hold `strength` of the strategy's equity in `instrument`, long if positive, from -1 to 1.
+    """A target: hold `strength` of the strategy's equity in `instrument`, long if positive, from -1 to 1.
 
     `intent_id` becomes the id of the order that the signal may cause; it was minted when the signal was made.
     """
@@ -102,7 +102,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderModification(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish to change a working order: total quantity and prices as given, what is None stays as it is."""
+    """A request to modify a working order: total quantity and prices as given, None keeps the present value."""
 
     intent_id: IntentId
     strategy: StrategyName
@@ -113,7 +113,7 @@ class OrderModification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish that an order stop working; it may fill before the cancel arrives."""
+    """A request to cancel an order; it may fill before the cancel arrives."""
 
     intent_id: IntentId
     strategy: StrategyName
@@ -121,7 +121,7 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """What was approved: a definite order of one strategy in one account. Journalled before anything is sent."""
+    """An approved order of one strategy in one account. Journaled before it is sent."""
 
     intent_id: IntentId
     strategy: StrategyName
@@ -135,10 +135,10 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderState(StrEnum):
-    """Where an order stands.
+    """The state of an order.
 
-    `PENDING`: journalled, not sent. `SENT`: on the socket, nothing heard. `WORKING`: acknowledged. `CANCELLING`: a
-    cancel is on its way; it can still fill. `UNKNOWN`: the answer is missing; it counts as exposure and is queried.
+    `PENDING`: journaled, not sent. `SENT`: on the socket, not acknowledged. `WORKING`: acknowledged. `CANCELLING`: a
+    cancel was sent; it can still fill. `UNKNOWN`: the state is not known; it counts as exposure and is queried.
     `FILLED`, `CANCELLED`, `REJECTED` are final.
     """
 
@@ -160,11 +160,11 @@ FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.RE
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as its strategy and people see it.
+    """An order as strategies and operators see it.
 
     `notional` is Σ quantity × price of its fills, `average_price` 0 before the first one. `acknowledged`: the broker
-    has answered for it at least once. `applied` is the last entry of the fill log that it contains. `note` says why
-    the order stands as it does.
+    has acknowledged it at least once. `applied` is the last entry of the fill log that it contains. `note` explains the
+    present state.
     """
 
     intent_id: IntentId
@@ -236,11 +236,11 @@ def changed_view(view: OrderView, change: OrderModification) -> OrderView:
 
 
 def order_ref(strategy: StrategyName, intent_id: IntentId) -> str:
-    """What travels in IB's orderRef: it stays with the order and its executions for life."""
+    """The value of IB's orderRef, which stays with the order and its executions."""
     return f"{strategy}:{intent_id}"
 
 
 def parse_order_ref(reference: str) -> tuple[StrategyName, IntentId] | None:
-    """Strategy and intent of an orderRef of ours by its form, or None for anybody else's."""
+    """Strategy and intent of an orderRef in this program's format, None for any other."""
     strategy, colon, intent_id = reference.partition(":")
     return (strategy, intent_id) if colon and strategy and intent_id and ":" not in intent_id else None

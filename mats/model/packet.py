@@ -1,4 +1,4 @@
-"""What a connection hears at once, sorted by who wants it."""
+"""The broker events of one packet, sorted by their receiver."""
 
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
 from mats.model.executions import Commission, Execution
@@ -7,11 +7,11 @@ from mats.model.market import Bar, Quote
 BrokerEvent = (
     Execution | Commission | BrokerOrder | BrokerStatus | BrokerError | BrokerPosition | AccountValue | Bar | Quote
 )
-"""Everything that a broker tells without being asked."""
+"""Events that a broker reports unsolicited."""
 
 
 class Packet:
-    """One packet of a broker; each kind of news in the broker's order."""
+    """One packet of a broker; each kind of event in the broker's order."""
 
     def __init__(self) -> None:
         self.executions: list[Execution] = []
@@ -22,20 +22,20 @@ class Packet:
         self.bars: list[Bar] = []
         self.quotes: list[Quote] = []
 
-    def add(self, news: BrokerEvent) -> None:
-        """One more piece of news."""
-        match news:
+    def add(self, event: BrokerEvent) -> None:
+        """Add an event."""
+        match event:
             case Quote():
-                self.quotes.append(news)
+                self.quotes.append(event)
             case Bar():
-                self.bars.append(news)
+                self.bars.append(event)
             case Execution():
-                self.executions.append(news)
+                self.executions.append(event)
             case Commission():
-                self.commissions.append(news)
+                self.commissions.append(event)
             case BrokerOrder() | BrokerStatus() | BrokerError():
-                self.orders.append(news)
+                self.orders.append(event)
             case BrokerPosition():
-                self.positions.append(news)
+                self.positions.append(event)
             case AccountValue():
-                self.values.append(news)
+                self.values.append(event)

@@ -1,6 +1,7 @@
-"""What names a position: the account it is in and the instrument that is held."""
+"""How a position is named, whoever holds it: books, broker, risk."""
 
 from mats.model.instrument import InstrumentId
 from mats.model.orders import AccountId
 
 PositionKey = tuple[AccountId, InstrumentId]
+"""One instrument in one account."""

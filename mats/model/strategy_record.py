@@ -1,4 +1,4 @@
-"""The strategy table: which strategies there are, where their code is, and what share of the equity each has."""
+"""The strategy table: the strategies, the files of their code, and which share of the equity each has."""
 
 import math
 import re
@@ -33,37 +33,37 @@ class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError(f"name {self.name!r} cannot be used; take 1 to 20 of A-Z, a-z, 0-9, _ and -")
+            raise ValueError(f"name {self.name!r} is invalid; use 1 to 20 of A-Z, a-z, 0-9, _ and -")
         if self.name.lower() == DISCRETIONARY.lower():
-            raise ValueError(f"name {self.name!r} is reserved for what no strategy caused; take another")
+            raise ValueError(f"name {self.name!r} is reserved; choose another")
         if not math.isfinite(self.target_weight) or not 0 <= self.target_weight <= 1:
             raise ValueError(f"target_weight {self.target_weight} is out of range; give a share from 0 to 1")
         if not self.file or not self.class_name:
-            raise ValueError(f"file {self.file!r} or class_name {self.class_name!r} is empty; name both")
+            raise ValueError(f"file {self.file!r} or class_name {self.class_name!r} is empty; give both")
 
 
 def read_records(path: Path) -> tuple[StrategyRecord, ...]:
-    """The `[[strategy]]` tables of a TOML file, in its order; raises StrategyError on the first fault."""
+    """The `[[strategy]]` tables of a TOML file, in its order; raises StrategyError on the first error."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StrategyError(f"the strategy table {path} cannot be read ({error.strerror}); create it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StrategyError(f"the strategy table {path} is not TOML: {error}; mend that place") from error
+        raise StrategyError(f"the strategy table {path} is not TOML: {error}; correct that line") from error
     rows = table.pop("strategy", [])
     if table or not isinstance(rows, list):
-        raise StrategyError(f"{path} has {next(iter(table), 'strategy')!r}; write only [[strategy]] tables")
+        raise StrategyError(f"{path} has {next(iter(table), 'strategy')!r}; use only [[strategy]] tables")
     records = tuple(parse_record(row, f"{path}, strategy {number}") for number, row in enumerate(rows, 1))
     check_table(records, str(path))
     return records
 
 
 def parse_record(row: Mapping[str, Any], where: str) -> StrategyRecord:
-    """One table as a record; `where` names its place in an error."""
+    """One table as a record; `where` names its location in errors."""
     label = f"{where} ({row['name']})" if "name" in row else where
     known = StrategyRecord.__struct_fields__
     if unknown := [key for key in row if key not in known]:
-        raise StrategyError(f"{label}: key {unknown[0]!r} is not known; use {', '.join(known)}")
+        raise StrategyError(f"{label}: unknown key {unknown[0]!r}; use {', '.join(known)}")
     try:
         return msgspec.convert(row, StrategyRecord, strict=True)
     except msgspec.ValidationError as error:
@@ -71,9 +71,9 @@ def parse_record(row: Mapping[str, Any], where: str) -> StrategyRecord:
 
 
 def check_table(records: tuple[StrategyRecord, ...], where: str) -> None:
-    """Refuse two strategies of one name, however spelled: one would be booked to the other on some file systems."""
+    """Refuse two strategies whose names differ at most in case: some file systems would mix their tables."""
     seen: dict[str, StrategyName] = {}
     for record in records:
         if (key := record.name.lower()) in seen:
-            raise StrategyError(f"{where}: strategy {record.name!r} is there twice; give each its own name")
+            raise StrategyError(f"{where}: strategy {record.name!r} appears twice; give each its own name")
         seen[key] = record.name

@@ -22,7 +22,7 @@ def to_datetime(instant: Nanos) -> datetime:
 
 
 def from_datetime(moment: datetime) -> Nanos:
-    """The aware datetime as an instant; a naive one is refused, because its zone would be a guess."""
+    """The aware datetime as an instant; a naive one is refused, because its zone is unknown."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone; give one, for example tzinfo=UTC")
     span = moment - _EPOCH
@@ -30,5 +30,5 @@ def from_datetime(moment: datetime) -> Nanos:
 
 
 def iso(instant: Nanos) -> str:
-    """ISO 8601 with a trailing Z, to the millisecond: what logs and people read."""
+    """ISO 8601 with a trailing Z, to the millisecond, for logs and messages."""
     return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,4 +1,4 @@
-"""Figures that may be missing. What is not known is `Unknown` with its reason, and so is every sum it is a part of."""
+"""Figures that may be unknown. An unknown one is `Unknown` with its reason, and so is every sum it is a part of."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,7 +9,7 @@ from mats.model.money import ZERO
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A figure that is missing, and why. It is not zero, and a missing rate is not one."""
+    """An unknown figure and the reason. It is not zero, and an unknown rate is not one."""
 
     reason: str
 
@@ -18,7 +18,7 @@ Figure = Decimal | Unknown
 
 
 def total(parts: Iterable[Figure]) -> Figure:
-    """The sum; with a part unknown it is unknown too, and says each thing that is missing once."""
+    """The sum; with an unknown part it is unknown too, with each reason once."""
     whole, missing = ZERO, dict[str, None]()
     for part in parts:
         if isinstance(part, Unknown):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.reconciliation import Action, Break, NettedAction, NettedChange, Transfer, TransferRequest
+from mats.ledger.reconciliation import Break, BreakCause, NettedAction, NettedChange, Transfer, TransferRequest
 from mats.ledger.valuation import AccountView
 from mats.model import AccountId, Currency, InstrumentId, IntentId, Nanos, OrderView, StrategyName
 from mats.runtime import ActorStatus
@@ -75,7 +75,7 @@ class AnswerBreakRequest(Command, frozen=True, kw_only=True, tag="answer-break")
     """Classify a break: a split, a change of symbol, or none of these; answered by `Done`."""
 
     id: str
-    action: Action
+    action: BreakCause
 
 
 class HaltRequest(Command, frozen=True, kw_only=True, tag="halt"):

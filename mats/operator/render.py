@@ -163,7 +163,7 @@ def _resolution(found: Break) -> str:
         return f"is it {' or '.join(suspect.text for suspect in found.suspects)}? answer with `mats breaks answer`"
     if found.answer is not None:
         return f"being settled as {found.answer.text}"
-    return "waiting for pending reports" if not found.asked else "being booked to Discretionary"
+    return "waiting for pending reports" if not found.booking_requests else "being booked to Discretionary"
 
 
 # Formats

@@ -53,7 +53,7 @@ def story_of(journal: Journal, name: str) -> Story:
     booked = journal.find_execution(name)
     if booked is not None:
         return _of_intent(journal, booked.intent_id) if booked.intent_id else _of_unattributed(journal, booked)
-    legs = journal.assignment(name)
+    legs = journal.transfer_legs(name)
     if legs is not None:
         return Story(strategy=legs[1].strategy, intent=None, order=None, names=(), fills=(), legs=legs)
     raise UserError(
@@ -82,7 +82,7 @@ def _of_unattributed(journal: Journal, booked: FillRecorded | FillCorrected) -> 
     execution = booked.execution
     entries = journal.entries_of(execution.account, booked.strategy, execution.instrument)
     own = [e for e in entries if not isinstance(e, AdjustmentRecorded) and e.execution.family == execution.family]
-    cause = attribute(execution, None, journal.strategy_of, journal.by_perm_id)
+    cause = attribute(execution, None, journal.strategy_of, journal.intent_by_perm_id)
     return Story(
         strategy=booked.strategy,
         intent=None,

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.books import key_of
+from mats.ledger.books import book_key
 from mats.model import (
     MINUTE,
     ZERO,
@@ -222,7 +222,7 @@ class RiskState:
             return
         if entry.seq != self.seq + 1:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
-        account, strategy, instrument = key_of(entry)
+        account, strategy, instrument = book_key(entry)
         change = signed_change(entry)
         self.book(entry.seq, self.position(account, instrument), strategy, change)
         if not isinstance(entry, AdjustmentRecorded):

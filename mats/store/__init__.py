@@ -1,4 +1,4 @@
-"""Durable memory: the journal that recovery reads (SQLite), and the tables that people read (ArcticDB)."""
+"""Storage: the journal that recovery reads (SQLite), and the tables that people read (ArcticDB)."""
 
 from mats.store.lock import DataLock, LockHeldError, data_directory
 

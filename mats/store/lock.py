@@ -11,17 +11,17 @@ from mats.errors import UserError
 
 
 class LockHeldError(UserError):
-    """Another process holds the data directory; the message names it and the mend."""
+    """Another process holds the data directory; the message names it and the fix."""
 
 
 class DirectoryError(UserError):
-    """The data directory cannot be written; the message says why, and the mend."""
+    """The data directory cannot be written; the message says why, and the fix."""
 
 
 class DataLock:
-    """Holds `<directory>.lock` for this process; the file says who holds it.
+    """Holds `<directory>.lock` for this process; the file has its process id.
 
-    The lock is flock(2) on an open file: it belongs to the process, survives nothing, and needs no cleaning up.
+    The lock is flock(2) on an open file: it belongs to the process, ends with it, and needs no cleanup.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -41,7 +41,7 @@ class DataLock:
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
 
     def release(self) -> None:
-        """Let the next process in. The file stays: removing it would let two processes lock two files."""
+        """Release the lock. The file stays: removing it would let two processes lock two files."""
         os.close(self._descriptor)
 
     def __enter__(self) -> "DataLock":
@@ -55,7 +55,7 @@ class DataLock:
 
 @contextmanager
 def data_directory(path: Path) -> Iterator[None]:
-    """The directory, made and held by this process alone. Raises DirectoryError and LockHeldError."""
+    """The directory, created and held by this process alone. Raises DirectoryError and LockHeldError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = DataLock(path)
@@ -63,7 +63,7 @@ def data_directory(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DirectoryError(
             f"data directory {path} cannot be used ({error.strerror}); "
-            "make it a directory that this user may write, or name another with --data-dir"
+            "make it writable for this user, or name another directory with --data-dir"
         ) from error
     with lock:
         yield

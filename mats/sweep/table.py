@@ -16,7 +16,7 @@ from mats.backtest.result.metrics import Metrics
 from mats.errors import SweepError
 from mats.model import Nanos
 from mats.model.bar_columns import Floats, Instants
-from mats.store.tables import LIBRARY, connect, open_library, symbol_name, time_index, turn
+from mats.store.tables import LIBRARY, connect, open_library, symbol_name, time_index, write_lock
 from mats.sweep.grid import Axis
 from mats.sweep.plan import SweepPlan
 from mats.sweep.trials import Trial, TrialTask
@@ -68,7 +68,7 @@ class SweepTable:
     def append(self, manifest: Manifest, outcomes: Sequence[Trial]) -> None:
         """Add outcomes that are not there yet, all or none of them; the first ones replace a sweep of the name."""
         frame = _frame(outcomes, manifest, self._rows)
-        with turn(self._uri, LIBRARY):
+        with write_lock(self._uri, LIBRARY):
             write = self._library.append if self._rows else self._library.write
             write(self.name, frame, metadata=_metadata(manifest), prune_previous_versions=True)
         self._rows += len(frame)
@@ -76,7 +76,7 @@ class SweepTable:
     def write_curve(self, time: Instants, equity: Floats) -> None:
         """Keep the stitched out-of-sample curve of a walk-forward beside the table."""
         frame = pd.DataFrame({"equity": equity}, index=time_index(time.tolist()))
-        with turn(self._uri, LIBRARY):
+        with write_lock(self._uri, LIBRARY):
             self._library.write(f"{self.name}/{CURVE}", frame, prune_previous_versions=True)
 
     def read_curve(self) -> tuple[Instants, Floats] | None:

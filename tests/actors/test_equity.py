@@ -61,7 +61,7 @@ def test_equities_beyond_the_account_are_a_warning_that_ends_and_no_refusal(worl
     portfolio.tell(EquitiesRead({"trend": Decimal(1500)}))
     assert equities(risk, 3)[-1] == ("trend", Decimal(1500))
     (view,) = portfolio.ask(ReadAccount(), timeout=1.0)
-    said = "the strategies of DU1 may work with 1,500.00 together and it is worth 1,000.00"
+    said = "the strategies of DU1 have equities of 1,500.00 in total and it is worth 1,000.00"
     assert view.overcommitted.startswith(said)
     assert portfolio.ask(ReadPortfolio(), timeout=1.0).overcommitted == {"DU1": view.overcommitted}
     portfolio.tell(EquitiesRead({}))

@@ -28,7 +28,7 @@ from actors.messages.fill_log import (
 from actors.messages.portfolio_manager import RatesChanged
 from mats.ledger.books.books import refold
 from mats.ledger.reconciliation.adjustments import Adjustment
-from mats.ledger.reconciliation.transfers import assign, empty_taker
+from mats.ledger.reconciliation.transfers import empty_taker, transfer
 from mats.ledger.valuation.fx import FxRates
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
 from mats.runtime import Actor, ActorFailed, ChaosPlan, Crash, chaos
@@ -340,7 +340,7 @@ def an_assignment(journal_path, reverses=""):
     given, taken = (journal.entries_of("DU1", name, "SPY") for name in ("Discretionary", "trend"))
     journal.close()
     giver = refold(given)
-    made = assign(giver, refold(taken) if taken else empty_taker(giver, "trend"), Decimal(2), None, "mine")
+    made = transfer(giver, refold(taken) if taken else empty_taker(giver, "trend"), Decimal(2), None, "mine")
     return replace(made, reverses=reverses)
 
 

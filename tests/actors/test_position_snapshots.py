@@ -153,4 +153,4 @@ def test_open_and_past_breaks_can_be_read_with_their_proof(world, fill, journal_
 
 def test_an_answer_to_a_break_that_is_not_there_is_denied_in_one_sentence(world):
     denied = world.ask(AnswerBreak("DU1/SPY@never", Residual()))
-    assert denied == AnswerDenied("no break DU1/SPY@never is open; `mats breaks` shows those that are")
+    assert denied == AnswerDenied("no break DU1/SPY@never is open; `mats breaks` lists the open ones")

@@ -188,7 +188,9 @@ def test_before_it_started_it_hears_nothing_but_its_book_is_kept(trader, a_bar, 
 def test_a_strategy_that_cannot_be_made_fails_with_a_sentence_and_touches_nobody(trader):
     world = trader(instrument="S PY")
     world.launch()
-    assert "strategy diary: instrument 'S PY' is not a name" in world.runtime.slot("strategies/diary").last_failure
+    assert (
+        "strategy diary: instrument 'S PY' is not a valid name" in world.runtime.slot("strategies/diary").last_failure
+    )
     world.market.expect_nothing()
 
 

@@ -120,7 +120,7 @@ def test_a_report_names_the_data_by_its_fingerprint(place: Path) -> None:
 def test_a_name_that_exists_is_refused_or_replaced_as_asked(place: Path, uri: str) -> None:
     first, second = made(place), made(place, params={"every": 5})
     store_result(uri, first)
-    with pytest.raises(ResultError, match=f"a result {first.name} exists; take another --description, or replace it"):
+    with pytest.raises(ResultError, match=f"a result {first.name} exists; choose another --description, or replace it"):
         store_result(uri, second)
     assert load_result(uri, first.name).record == first.record
     replace_result(uri, second)

@@ -77,14 +77,16 @@ def a_position(name: str, net: Decimal) -> BrokerPosition:
 def looking(books: Books, positions: tuple[BrokerPosition, ...]) -> Callable[[int], object]:
     """One look after another, of one run."""
     reconciliation = Reconciliation(3.0, lambda key, after: ())
-    return lambda second: reconciliation.look(books, aggregate(positions), (ACCOUNT,), second * SECOND, float(second))
+    return lambda second: reconciliation.compare(
+        books, aggregate(positions), (ACCOUNT,), second * SECOND, float(second)
+    )
 
 
 def watching(books: Books, positions: tuple[BrokerPosition, ...], journal: Journal) -> Callable[[int], object]:
     """The same as the portfolio manager does it: what agreed is in the journal."""
     watch = ReconciliationScheduler(60.0, 3.0, journal)
     watch.accounts = (ACCOUNT,)
-    return lambda second: watch.look(books, positions, second * SECOND, float(second))
+    return lambda second: watch.compare(books, positions, second * SECOND, float(second))
 
 
 def raw(plain: list[tuple[str, Decimal]], nets: dict[str, Decimal]) -> list[str]:

@@ -125,7 +125,7 @@ def test_rejected_orders_are_counted_under_the_result(mats: Mats, place: Path) -
     ("arguments", "parts"),
     [
         ("data import nowhere", ("data nowhere does not exist", "name a file")),
-        ("data import notes.txt", ("notes.txt is none of .csv", "convert it")),
+        ("data import notes.txt", ("notes.txt has an unknown format", "convert it")),
         ("data import bars --instrument SPY", ("cannot name 2 files", "one at a time")),
         ("data import bars --seconds 1w", ("bar size '1w' is not known", "1min")),
         ("data show", ("the store has no bars", "mats data import")),
@@ -173,7 +173,7 @@ def test_a_name_that_exists_is_known_before_the_run(mats: Mats, uri: str) -> Non
     command = ("backtest", "examples/ema_cross.py", "--data", "bars")
     assert mats(*command).exit_code == 0
     failed = mats(*command).exception
-    assert "a result ema_cross_20200103_run exists; take another --description, or replace it" in str(failed)
+    assert "a result ema_cross_20200103_run exists; choose another --description, or replace it" in str(failed)
     assert mats(*command, "--replace", "--param", "fast=3").exit_code == 0
     assert records(uri)[0][0].spec.strategies[0].params["fast"] == 3
 

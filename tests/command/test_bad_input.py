@@ -93,7 +93,8 @@ def test_a_group_without_a_command_is_told_with_the_way_to_help(group: str) -> N
 
 def test_a_strategy_table_that_is_missing_or_malformed_is_named(tmp_path: Path) -> None:
     path = configure(tmp_path, strategies="[[strategy")
-    assert_refused(run("--config", path, "--data-dir", tmp_path / "d"), f"{tmp_path}/strategies.toml", "mend")
+    ran = run("--config", path, "--data-dir", tmp_path / "d")
+    assert_refused(ran, f"{tmp_path}/strategies.toml", "correct that line")
     (tmp_path / "strategies.toml").unlink()
     assert_refused(run("--config", path, "--data-dir", tmp_path / "d"), f"{tmp_path}/strategies.toml", "create it")
     assert not (tmp_path / "d").exists()

@@ -193,7 +193,7 @@ def test_quantity_moves_between_books_after_a_preview_and_comes_back_exactly(dae
     assert (
         daemon.mats("books", "assign", "--reverse", name, "--reason", "x", "--yes")
         .sentences[0]
-        .startswith(f"mats: {name} has been taken back by A")
+        .startswith(f"mats: {name} has already been reversed by A")
     )
 
 
@@ -232,7 +232,7 @@ def test_a_strategy_is_flattened_with_a_certificate_and_stays_halted(daemon: Dae
         (("equity", "one", "--", "-5"), "an equity of -5 cannot be used"),
         (("books", "assign", "--yes"), "a transfer needs a --reason"),
         (("books", "assign", "--reason", "x", "--yes"), "a transfer needs --from, --to, --instrument, --quantity"),
-        (("books", "assign", "--reverse", "A999", "--reason", "x", "--yes"), "the journal has no assignment A999"),
+        (("books", "assign", "--reverse", "A999", "--reason", "x", "--yes"), "the journal has no transfer A999"),
         (("equity", "one", "-5"), "No such option: -5; `mats equity --help` shows the usage"),
         (("why", "nix"), "nix is not an intent, execution or transfer of this journal"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from mats.ledger.books.book import BookKey
 from mats.ledger.books.books import Books
-from mats.ledger.books.history import key_of
+from mats.ledger.books.history import book_key
 from mats.ledger.reconciliation.adjustments import Adjustment
 from mats.model.executions import (
     AdjustmentRecorded,
@@ -53,7 +53,7 @@ class Log:
         return len(self.entries) + 1
 
     def history(self, account: str, strategy: str, instrument: str) -> list[Entry]:
-        return [entry for entry in self.entries if key_of(entry) == (account, strategy, instrument)]
+        return [entry for entry in self.entries if book_key(entry) == (account, strategy, instrument)]
 
     def fill(self, quantity: str, price: str, strategy: str = "trend", **more: str) -> FillRecorded:
         execution = an_execution(more.pop("exec_id", f"e{self.next}.01"), quantity, price, **more)

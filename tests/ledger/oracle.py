@@ -36,17 +36,17 @@ def facts(rows):
 
 
 def book(rows, currency):
-    """Quantity, cost, realised result, commissions, and what of them has a rate, by average cost."""
+    """Quantity, cost, realized result, commissions, and what of them has a rate, by average cost."""
     quantity = cost = realized = realized_base = commissions_base = Fraction(0)
     commissions, unrated = {}, {}
     for fact in facts(rows):
         value = fact["price"] * fact["multiplier"]
         traded, result = fact["quantity"], Fraction(0)
         if fact.get("stated"):
-            cost, earned = cost + fact["stated"][0], fact["stated"][1]
-            quantity, traded, result = quantity + traded, Fraction(0), earned
+            cost, gained = cost + fact["stated"][0], fact["stated"][1]
+            quantity, traded, result = quantity + traded, Fraction(0), gained
             if quantity == 0:
-                cost, result = Fraction(0), earned - cost
+                cost, result = Fraction(0), gained - cost
         elif quantity * traded < 0:
             closed = min(abs(traded), abs(quantity)) * (1 if traded > 0 else -1)
             released = cost if closed == -quantity else rounded(cost * -closed / quantity)

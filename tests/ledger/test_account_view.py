@@ -60,11 +60,11 @@ def marks(prices: dict[str, float] = PRICES, max_age: float = 60.0) -> Marks:
     return Marks(prices, FxRates("USD").with_rate("EUR", "USD", D("1.1"), NOW, "mid of EURUSD"), NOW, max_age)
 
 
-def told(**values: str) -> AccountFigures:
+def figures_of(**values: str) -> AccountFigures:
     """Values of DU1: `NetLiquidation_USD="1000"`."""
     known = AccountFigures("USD")
     pairs = [name.split("_") for name in values]
-    known.take(
+    known.update(
         [
             AccountValue(account="DU1", tag=tag, value=text, currency=currency)
             for (tag, currency), text in zip(pairs, values.values(), strict=True)
@@ -118,7 +118,7 @@ def test_exposure_and_results_of_one_position_in_the_base_currency(held, expecte
     assert came_to == TradingResult(
         gross=gross, net=net, realized=realized, unrealized=unrealized, commissions=commissions
     )
-    assert came_to.earned == realized + unrealized - commissions
+    assert came_to.net_pnl == realized + unrealized - commissions
 
 
 def test_opposite_strategies_net_each_other_in_the_account_and_not_in_themselves():
@@ -129,7 +129,7 @@ def test_opposite_strategies_net_each_other_in_the_account_and_not_in_themselves
 
 
 def test_the_account_adds_its_strategies_up():
-    seen = view(told(NetLiquidation_USD="100000", CashBalance_USD="1"))
+    seen = view(figures_of(NetLiquidation_USD="100000", CashBalance_USD="1"))
     assert seen.result == TradingResult(
         gross=D(30600 + 11550 + 251000 + 1500 + 22000),
         net=D(30600 + 11550 + 251000 - 1500 + 22000),
@@ -148,32 +148,34 @@ def test_own_equity_is_cash_and_positions_and_a_pair_counts_only_as_the_cash_it_
     cash_usd = D(400000) + D("-49882.5") + D(20390) + D("497.75") + D(1200) + D(-21772)
     cash_eur = D(-9924) + D(20000)
     own = cash_usd + cash_eur * D("1.1") + D(51000) - D(20400) + D(11550) + D(1000) - D(1500)
-    seen = view(told(NetLiquidation_USD=str(own + 5), CashBalance_USD=str(cash_usd), CashBalance_EUR=str(cash_eur)))
+    seen = view(
+        figures_of(NetLiquidation_USD=str(own + 5), CashBalance_USD=str(cash_usd), CashBalance_EUR=str(cash_eur))
+    )
     assert seen.cash == {"USD": cash_usd, "EUR": cash_eur}
     assert seen.unexplained == {"USD": D(400000), "EUR": D(0)}
     assert seen.own_equity == own
     lost_on_euros = (D(80) - D(4)) * (D("1.2") - D("1.1"))
-    assert own - 400000 == seen.result.earned - lost_on_euros, "all that was earned is there, and nothing twice"
+    assert own - 400000 == seen.result.net_pnl - lost_on_euros, "all that was earned is there, and nothing twice"
     assert seen.deviation == D(-5)
 
 
 def test_futures_count_by_what_the_broker_has_not_settled_yet_where_it_says_so():
     held = (FUTURE,)
-    assert view(told(CashBalance_USD="1000"), held).own_equity == D(2000)
-    assert view(told(CashBalance_USD="1700", FuturesPNL_USD="300"), held).own_equity == D(2000)
+    assert view(figures_of(CashBalance_USD="1000"), held).own_equity == D(2000)
+    assert view(figures_of(CashBalance_USD="1700", FuturesPNL_USD="300"), held).own_equity == D(2000)
 
 
 def test_what_is_not_known_is_named_and_every_sum_with_it_is_unknown():
     pound = book("trend", "VOD.GBP", "10", "1000", "7", currency="GBP")
-    seen = view(told(CashBalance_USD="10"), (SPY, pound, SHORT_SPY), marks({"VOD.GBP": 100.0}))
+    seen = view(figures_of(CashBalance_USD="10"), (SPY, pound, SHORT_SPY), marks({"VOD.GBP": 100.0}))
     trend = next(line.result for line in seen.strategies if line.strategy == "trend")
     assert trend.gross == Unknown(f"no price of SPY is known; {NO_GBP}")
     assert trend.realized == Unknown(NO_GBP)
     assert trend.commissions == D("2.5"), "what is known stays known"
-    assert trend.earned == Unknown(f"{NO_GBP}; no price of SPY is known")
-    assert seen.equity == Unknown("the broker has not said the equity of DU1")
+    assert trend.net_pnl == Unknown(f"{NO_GBP}; no price of SPY is known")
+    assert seen.equity == Unknown("the broker has not reported the equity of DU1")
     assert isinstance(seen.deviation, Unknown)
-    assert set(seen.missing) == {"the broker has not said the equity of DU1", "no price of SPY is known", NO_GBP}
+    assert set(seen.missing) == {"the broker has not reported the equity of DU1", "no price of SPY is known", NO_GBP}
 
 
 def test_what_was_booked_without_a_rate_counts_at_the_newest_one():
@@ -181,7 +183,7 @@ def test_what_was_booked_without_a_rate_counts_at_the_newest_one():
         account="DU1", strategy="trend", instrument="SAP.EUR", currency="EUR", realized=D(100),
         realized_base=D(48), commissions_base=D("1.2"), unrated={"EUR": D(58)}, commissions={"EUR": D(3)},
     )  # fmt: skip
-    assert result([early], marks()).booked == D(48) + D(58) * D("1.1") - D("1.2")
+    assert result([early], marks()).net_realized == D(48) + D(58) * D("1.1") - D("1.2")
 
 
 def test_a_rate_that_is_too_old_makes_figures_unknown_and_what_is_flat_needs_none():
@@ -194,22 +196,22 @@ def test_a_rate_that_is_too_old_makes_figures_unknown_and_what_is_flat_needs_non
 def test_an_account_without_figures_is_unknown_and_not_worth_zero():
     seen = view(AccountFigures("USD"), ())
     assert (seen.cash, seen.unexplained) == ({}, {})
-    assert seen.own_equity == Unknown("the broker has not said the cash of DU1")
+    assert seen.own_equity == Unknown("the broker has not reported the cash of DU1")
     assert seen.result == result([], marks())
 
 
 def test_books_of_other_accounts_are_none_of_its_business_and_discretionary_has_no_equity():
     own = book(DISCRETIONARY, "SPY", "10", "5000")
     other = Book(account="DU2", strategy="trend", instrument="SPY", currency="USD", quantity=D(7))
-    seen = view(told(CashBalance_USD="10"), (own, other))
+    seen = view(figures_of(CashBalance_USD="10"), (own, other))
     assert seen.result.net == D(5100)
     assert [(line.strategy, line.equity) for line in seen.strategies] == [(DISCRETIONARY, None), ("trend", D(5000))]
 
 
 def test_a_strategy_of_two_accounts_adds_up_and_its_positions_there_do_not_net():
-    here = view(told(CashBalance_USD="10"), (SPY,))
+    here = view(figures_of(CashBalance_USD="10"), (SPY,))
     there = Book(account="DU2", strategy="trend", instrument="SPY", currency="USD", quantity=D(-10), cost=D(-5200))
     other = account_view("DU2", (there,), AccountFigures("USD"), marks(), {})
     whole = results_of((here, other))["trend"]
     assert (whole.gross, whole.net, whole.unrealized) == (D(56100), D(45900), D(1100))
-    assert (whole.booked, whole.earned) == (D("117.5"), D("1217.5"))
+    assert (whole.net_realized, whole.net_pnl) == (D("117.5"), D("1217.5"))

@@ -26,7 +26,7 @@ from mats.model.orders import Side
 
 PAGE = Path(__file__).parents[2] / "docs" / "accounting.md"
 SECONDS = 10
-"""So far apart are two executions, but for one that is said to be executed before another."""
+"""So far apart are two executions, but for one that is match to be executed before another."""
 
 TERMS = re.compile(r"Terms: `(?P<instrument>[^`]+)`, (?P<currency>[A-Z]{3}), multiplier (?P<multiplier>[\d.]+)")
 FILL = r"(?P<side>buy|sell) (?P<quantity>[\d.]+) at (?P<price>[\d.]+)"
@@ -67,10 +67,10 @@ class Ledger:
         self.books, self.trips = Books(lambda *_: self.log), RoundTrips(lambda *_: self.log)
         self.trades = {}
 
-    def book(self, words, rate):
-        kind, said = next((kind, m) for kind, rule in GRAMMAR.items() if (m := rule.fullmatch(words)))
+    def book(self, text, rate):
+        kind, match = next((kind, m) for kind, rule in GRAMMAR.items() if (m := rule.fullmatch(text)))
         self.rate = rate
-        entry = getattr(self, f"_{kind}")(said)
+        entry = getattr(self, f"_{kind}")(match)
         self.log.append(entry)
         (change,) = self.books.apply(entry)
         changed = self.trips.apply(entry)
@@ -82,53 +82,55 @@ class Ledger:
     def _head(self):
         return {"seq": len(self.log) + 1, "strategy": "trend", "recorded": 0, "rate": self.rate}
 
-    def _fill(self, said):
+    def _fill(self, match):
         seq = len(self.log) + 1
-        before = said["before"]
+        before = match["before"]
         execution = Execution(
             account="DU1", exec_id=f"{seq}.01", instrument=self.instrument, currency=self.currency,
-            multiplier=self.multiplier, **self._done(said),
+            multiplier=self.multiplier, **self._done(match),
             time=SECONDS * (int(before) if before else seq) - (SECONDS // 2 if before else 0),
         )  # fmt: skip
         return FillRecorded(**self._head(), intent_id="", execution=execution)
 
-    def _done(self, said):
-        side = Side.BUY if said["side"] == "buy" else Side.SELL
-        return {"side": side, "quantity": Decimal(said["quantity"]), "price": Decimal(said["price"])}
+    def _done(self, match):
+        side = Side.BUY if match["side"] == "buy" else Side.SELL
+        return {"side": side, "quantity": Decimal(match["quantity"]), "price": Decimal(match["price"])}
 
-    def _cost(self, said):
-        fill = self._latest(said)
-        cost = Commission(exec_id=fill.exec_id, amount=Decimal(said["amount"]), currency=said["unit"] or self.currency)
+    def _cost(self, match):
+        fill = self._latest(match)
+        cost = Commission(
+            exec_id=fill.exec_id, amount=Decimal(match["amount"]), currency=match["unit"] or self.currency
+        )
         earlier = [e.commission for e in self.log if isinstance(e, CommissionRecorded) and e.execution == fill]
         previous = earlier[-1] if earlier else None
         return CommissionRecorded(**self._head(), intent_id="", execution=fill, commission=cost, previous=previous)
 
-    def _fix(self, said):
-        return self._corrected(said, **self._done(said))
+    def _fix(self, match):
+        return self._corrected(match, **self._done(match))
 
-    def _bust(self, said):
-        return self._corrected(said, quantity=Decimal(0))
+    def _bust(self, match):
+        return self._corrected(match, quantity=Decimal(0))
 
-    def _corrected(self, said, **changes):
-        old = self._latest(said)
+    def _corrected(self, match, **changes):
+        old = self._latest(match)
         new = replace(old, exec_id=f"{old.family}.{old.revision + 1:02d}", **changes)
         return FillCorrected(**self._head(), intent_id="", execution=new, previous=old)
 
-    def _latest(self, said):
+    def _latest(self, match):
         reports = [e.execution for e in self.log if isinstance(e, FillRecorded | FillCorrected)]
-        return next(e for e in reversed(reports) if e.family == said["fill"])
+        return next(e for e in reversed(reports) if e.family == match["fill"])
 
-    def _split(self, said):
+    def _split(self, match):
         held = next(iter(self.books)).quantity
-        return self._adjusted(held * int(said["new"]) / int(said["old"]) - held, "0", cost=Decimal(0))
+        return self._adjusted(held * int(match["new"]) / int(match["old"]) - held, "0", cost=Decimal(0))
 
-    def _expiry(self, said):
+    def _expiry(self, match):
         book = next(iter(self.books))
-        worth = book.quantity * Decimal(said["price"]) * self.multiplier
-        return self._adjusted(-book.quantity, said["price"], cost=-book.cost, realized=worth - book.cost)
+        worth = book.quantity * Decimal(match["price"]) * self.multiplier
+        return self._adjusted(-book.quantity, match["price"], cost=-book.cost, realized=worth - book.cost)
 
-    def _adjustment(self, said):
-        return self._adjusted(Decimal(said["quantity"]), said["price"])
+    def _adjustment(self, match):
+        return self._adjusted(Decimal(match["quantity"]), match["price"])
 
     def _adjusted(self, quantity, price, **stated):
         return AdjustmentRecorded(
@@ -165,7 +167,7 @@ def trade_figures(trade):
     }
 
 
-def said(text, value):
+def match(text, value):
     """Whether a cell says a value: exactly, or with … as far as it goes."""
     if value is None:
         return text in ("", "–", "unknown")
@@ -184,12 +186,12 @@ def test_every_number_of_the_example_is_what_the_ledger_says(name):
         book = ledger.book(row["entry"], None if rate == "unknown" else Decimal(rate))
         assert row["#"] == str(number)
         for column, value in figures(book, row).items():
-            assert column not in row or said(row[column], value), f"entry {number}, {column} is {value}"
-    told = {row["trade"].replace("→", "/"): row for table in trades for row in table}
-    assert told.keys() == (ledger.trades.keys() if trades else set())
-    for trade_id, row in told.items():
+            assert column not in row or match(row[column], value), f"entry {number}, {column} is {value}"
+    rows = {row["trade"].replace("→", "/"): row for table in trades for row in table}
+    assert rows.keys() == (ledger.trades.keys() if trades else set())
+    for trade_id, row in rows.items():
         for column, value in trade_figures(ledger.trades[trade_id]).items():
-            assert column not in row or said(row[column], value), f"trade {trade_id}, {column} is {value}"
+            assert column not in row or match(row[column], value), f"trade {trade_id}, {column} is {value}"
 
 
 def test_the_page_has_the_examples_that_an_auditor_asks_for():

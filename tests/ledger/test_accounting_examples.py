@@ -45,17 +45,17 @@ def test_the_reconciliation_table(log):
     log.fill("-100", "10", "revert")
     reconciliation = Reconciliation(3.0, log.newest)
 
-    def look(seconds, broker):
+    def compare(seconds, broker):
         positions = [BrokerPosition(account="DU1", instrument="SPY", quantity=D(broker), average_cost=D(10))]
-        outcome = reconciliation.look(log.books(), positions, ["DU1"], seconds * SECOND, seconds)
+        outcome = reconciliation.compare(log.books(), positions, ["DU1"], seconds * SECOND, seconds)
         wanted = [adjustment for group in outcome.adjustments for adjustment in group]
         log.settle(wanted)
         return len(outcome.open), [adjustment.quantity for adjustment in wanted], len(outcome.closed)
 
-    assert [look(second, 30) for second in (0, 2, 4, 5)] == [(1, [], 0), (1, [], 0), (1, [30], 0), (0, [], 1)]
+    assert [compare(second, 30) for second in (0, 2, 4, 5)] == [(1, [], 0), (1, [], 0), (1, [30], 0), (0, [], 1)]
     held = {book.strategy: book.quantity for book in log.books().of_instrument("DU1", "SPY")}
     assert held == {"trend": 100, "revert": -100, "Discretionary": 30}
-    assert [look(second, 0) for second in (6, 8, 10, 11)] == [(1, [], 0), (1, [], 0), (1, [-30], 0), (0, [], 1)]
+    assert [compare(second, 0) for second in (6, 8, 10, 11)] == [(1, [], 0), (1, [], 0), (1, [-30], 0), (0, [], 1)]
     assert log.books().get("DU1", "Discretionary", "SPY").quantity == 0
 
 

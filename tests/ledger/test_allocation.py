@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger.valuation.account_figures import AccountFigures
-from mats.ledger.valuation.allocation import Allocation, Share, check_weights
+from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
 from mats.model.broker import AccountValue
 
 
@@ -15,25 +15,25 @@ def figures(**totals: str) -> AccountFigures:
         AccountValue(account=account, tag="NetLiquidation", value=total, currency="USD")
         for account, total in totals.items()
     ]
-    known.take(values, 1)
+    known.update(values, 1)
     return known
 
 
-def allocation(*shares: Share, accounts: tuple[str, ...] = ("DU1", "DU2")) -> Allocation:
+def allocation(*shares: TargetWeight, accounts: tuple[str, ...] = ("DU1", "DU2")) -> Allocation:
     made = Allocation()
     made.accounts = accounts
-    made.share_out(shares)
+    made.set_weights(shares)
     return made
 
 
 def test_a_weight_shares_the_total_of_the_first_account_or_of_the_one_named() -> None:
-    shared = allocation(Share("a", "", Decimal("0.25")), Share("b", "DU2", Decimal("0.5")))
+    shared = allocation(TargetWeight("a", "", Decimal("0.25")), TargetWeight("b", "DU2", Decimal("0.5")))
     assert shared.changes(figures(DU1="1000", DU2="300")) == {"a": Decimal(250), "b": Decimal(150)}
 
 
 def test_an_explicit_equity_wins_and_its_end_gives_the_weight_back() -> None:
-    shared = allocation(Share("a", "", Decimal("0.25")))
-    assert shared.places() == (("DU1", "a"),)
+    shared = allocation(TargetWeight("a", "", Decimal("0.25")))
+    assert shared.account_strategies() == (("DU1", "a"),)
     shared.set_explicit({"a": Decimal(777)})
     assert shared.changes(figures(DU1="1000")) == {"a": Decimal(777)}
     shared.set_explicit({})
@@ -41,7 +41,7 @@ def test_an_explicit_equity_wins_and_its_end_gives_the_weight_back() -> None:
 
 
 def test_an_equity_is_told_once_and_again_only_when_it_changed() -> None:
-    shared = allocation(Share("a", "", Decimal("0.25")))
+    shared = allocation(TargetWeight("a", "", Decimal("0.25")))
     assert shared.changes(figures(DU1="1000")) == {"a": Decimal(250)}
     assert shared.changes(figures(DU1="1000")) == {}
     assert shared.changes(figures(DU1="1200")) == {"a": Decimal(300)}
@@ -49,31 +49,31 @@ def test_an_equity_is_told_once_and_again_only_when_it_changed() -> None:
 
 
 def test_an_unknown_total_is_an_unknown_equity_and_not_zero() -> None:
-    shared = allocation(Share("a", "", Decimal("0.25")))
+    shared = allocation(TargetWeight("a", "", Decimal("0.25")))
     assert shared.changes(figures()) == {"a": None}
 
 
 def test_no_account_is_asked_about_before_one_is_known() -> None:
-    assert allocation(Share("a", "", Decimal(1)), accounts=()).places() == ()
+    assert allocation(TargetWeight("a", "", Decimal(1)), accounts=()).account_strategies() == ()
 
 
 def test_an_equity_that_cannot_be_read_now_stays_what_it_was() -> None:
-    shared = allocation(Share("a", "", Decimal("0.25")), Share("b", "", Decimal("0.25")))
+    shared = allocation(TargetWeight("a", "", Decimal("0.25")), TargetWeight("b", "", Decimal("0.25")))
     shared.set_explicit({"a": Decimal(777), "b": Decimal(5)})
     shared.set_explicit({}, unread=("a",))
     assert shared.changes(figures(DU1="1000")) == {"a": Decimal(777), "b": Decimal(250)}
 
 
 def test_weights_above_one_are_refused_unless_leverage_is_allowed() -> None:
-    weights = (Share("a", "", Decimal("0.7")), Share("b", "", Decimal("0.4")))
+    weights = (TargetWeight("a", "", Decimal("0.7")), TargetWeight("b", "", Decimal("0.4")))
     with pytest.raises(ValueError, match=r"weights of the first account sum to 1\.1 \(a 0\.7, b 0\.4\); lower them"):
         check_weights(weights, allow_leverage=False)
     check_weights(weights, allow_leverage=True)
-    check_weights((Share("a", "", Decimal("0.7")), Share("b", "", Decimal("0.3"))), allow_leverage=False)
+    check_weights((TargetWeight("a", "", Decimal("0.7")), TargetWeight("b", "", Decimal("0.3"))), allow_leverage=False)
 
 
 def test_weights_add_up_in_each_account_by_itself() -> None:
-    weights = (Share("a", "", Decimal("0.7")), Share("b", "DU2", Decimal("0.7")))
+    weights = (TargetWeight("a", "", Decimal("0.7")), TargetWeight("b", "DU2", Decimal("0.7")))
     check_weights(weights, allow_leverage=False)
     check_weights(weights, allow_leverage=False, first="DU1")
     with pytest.raises(ValueError, match=r"weights of DU2 sum to 1\.4"):
@@ -82,12 +82,16 @@ def test_weights_add_up_in_each_account_by_itself() -> None:
 
 @pytest.mark.parametrize("weight", ["-0.1", "NaN"])
 def test_a_weight_that_is_no_share_is_refused_with_leverage_too(weight: str) -> None:
-    with pytest.raises(ValueError, match=f"target_weight {weight} of a is not a share"):
-        check_weights((Share("a", "", Decimal(weight)),), allow_leverage=True)
+    with pytest.raises(ValueError, match=f"target_weight {weight} of a is out of range"):
+        check_weights((TargetWeight("a", "", Decimal(weight)),), allow_leverage=True)
 
 
 def test_explicit_equities_beyond_what_the_account_is_worth_are_said_and_weights_alone_are_not() -> None:
-    shared = allocation(Share("a", "", Decimal("0.6")), Share("b", "", Decimal("0.4")), Share("far", "DU2", Decimal(1)))
+    shared = allocation(
+        TargetWeight("a", "", Decimal("0.6")),
+        TargetWeight("b", "", Decimal("0.4")),
+        TargetWeight("far", "DU2", Decimal(1)),
+    )
     known = figures(DU1="1000", DU2="5000")
     shared.changes(known)
     assert shared.overcommitted(known) == {}
@@ -97,7 +101,7 @@ def test_explicit_equities_beyond_what_the_account_is_worth_are_said_and_weights
     shared.set_explicit({"a": Decimal(601)})
     shared.changes(known)
     assert shared.overcommitted(known) == {
-        "DU1": "the strategies of DU1 may work with 1,001.00 together and it is worth 1,000.00"
-        " (given outright: a 601.00); lower one with `mats equity`, or a target weight"
+        "DU1": "the strategies of DU1 have equities of 1,001.00 in total and it is worth 1,000.00"
+        " (explicit: a 601.00); lower one with `mats equity`, or a target weight"
     }
     assert shared.overcommitted(figures(DU2="5000")) == {}

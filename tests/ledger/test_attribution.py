@@ -19,7 +19,7 @@ def decide(execution, booked=None):
     return attribute(execution, booked, INTENTS.get, PERM_IDS.get)
 
 
-def test_an_order_ref_of_a_journalled_intent_names_its_strategy(execution):
+def test_an_order_ref_of_a_journaled_intent_names_its_strategy(execution):
     assert decide(execution("e.01", "10", "1", order_ref="trend:a1-1")) == NewExecution("trend", "a1-1")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.ledger.fill_log.booking import book, in_broker_order
+from mats.ledger.fill_log.booking import book_reports, in_broker_order
 from mats.model.executions import Commission, CommissionRecorded, Execution, FillCorrected, FillRecorded
 from mats.model.orders import DISCRETIONARY, Side
 
@@ -45,18 +45,18 @@ class Known:
         booked = [e.commission for e in self.entries if isinstance(e, CommissionRecorded)]
         return next((c for c in reversed(booked) if c.exec_id == exec_id), None)
 
-    def take_commission(self, exec_id):
+    def early_commission(self, exec_id):
         return self.early.get(exec_id)
 
     def strategy_of(self, intent_id):
         return self.intents.get(intent_id)
 
-    def by_perm_id(self, perm_id):
+    def intent_by_perm_id(self, perm_id):
         return self.perms.get(perm_id)
 
     def report(self, executions=(), commissions=()):
         """Book, and take in what was booked, as the fill log does."""
-        booked = book(executions, commissions, self, len(self.entries) + 1, NOW, self.rates.get)
+        booked = book_reports(executions, commissions, self, len(self.entries) + 1, NOW, self.rates.get)
         for commission in booked.held:
             self.early[commission.exec_id] = commission
         self.entries += booked.entries
@@ -96,7 +96,7 @@ def test_a_fill_is_booked_to_the_strategy_of_its_intent(known, fill):
 def test_what_no_intent_caused_is_discretionary_and_a_person_is_told_why(known, fill):
     booked = known.report([fill("a.01", ref="")])
     assert (booked.entries[0].strategy, booked.entries[0].intent_id) == (DISCRETIONARY, "")
-    assert booked.notes == ("execution a.01 is booked to Discretionary: it has no orderRef: an order made elsewhere",)
+    assert booked.notes == ("execution a.01 is booked to Discretionary: it has no orderRef: an order placed elsewhere",)
 
 
 def test_a_blank_reference_is_found_again_by_its_perm_id(known, fill):
@@ -105,7 +105,7 @@ def test_a_blank_reference_is_found_again_by_its_perm_id(known, fill):
 
 
 def test_entries_are_numbered_without_a_gap_from_the_next_one(known, fill):
-    booked = book([fill("a.01"), fill("b.01")], [cost("a.01"), cost("b.01")], known, 41, NOW, known.rates.get)
+    booked = book_reports([fill("a.01"), fill("b.01")], [cost("a.01"), cost("b.01")], known, 41, NOW, known.rates.get)
     assert [entry.seq for entry in booked.entries] == [41, 42, 43, 44]
 
 
@@ -121,7 +121,7 @@ def test_a_duplicate_with_another_price_changes_nothing_but_is_told(known, fill)
     known.report([fill("a.01")])
     booked = known.report([fill("a.01", price="101")])
     assert booked.entries == ()
-    assert booked.notes == ("execution a.01 came again with another content: price 101, booked 100",)
+    assert booked.notes == ("execution a.01 was reported again with different values: price 101, booked 100",)
 
 
 def test_a_correction_replaces_the_booked_revision_and_stays_with_its_strategy(known, fill):
@@ -203,9 +203,9 @@ def broken_up(draw):
     families = draw(st.integers(1, 4))
     facts = [("fill", f"{f}.{r:02d}") for f in range(families) for r in range(1, draw(st.integers(1, 3)) + 1)]
     facts += [("cost", exec_id) for _, exec_id in facts]
-    told = draw(st.permutations(facts + draw(st.lists(st.sampled_from(facts), max_size=6))))
-    cuts = sorted(draw(st.lists(st.integers(0, len(told)), max_size=4)))
-    return facts, [told[a:b] for a, b in zip([0, *cuts], [*cuts, len(told)], strict=True)]
+    reports = draw(st.permutations(facts + draw(st.lists(st.sampled_from(facts), max_size=6))))
+    cuts = sorted(draw(st.lists(st.integers(0, len(reports)), max_size=4)))
+    return facts, [reports[a:b] for a, b in zip([0, *cuts], [*cuts, len(reports)], strict=True)]
 
 
 @settings(max_examples=200)
@@ -253,7 +253,9 @@ def test_a_commission_that_comes_again_with_another_amount_is_booked_as_what_hol
     booked = known.report(commissions=[cost("a.01", "1.25")])
     (entry,) = booked.entries
     assert (entry.commission.amount, entry.previous.amount) == (D("1.25"), D("1.00"))
-    assert booked.notes == ("the commission of execution a.01 came again: 1.25 USD in place of 1.00 USD is booked",)
+    assert booked.notes == (
+        "the commission of execution a.01 was reported again: 1.25 USD instead of 1.00 USD is booked",
+    )
     assert known.report(commissions=[cost("a.01", "1.25")]).entries == ()
 
 

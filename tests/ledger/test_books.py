@@ -21,7 +21,7 @@ def test_opening_and_increasing_average_the_price(log):
     assert (book.quantity, book.cost, book.average_price, book.realized) == (D(150), D(1650), D(11), D(0))
 
 
-def test_reducing_realises_against_the_average_and_keeps_it(log):
+def test_reducing_realizes_against_the_average_and_keeps_it(log):
     log.fill("100", "10")
     log.fill("100", "12")
     log.fill("-50", "15")
@@ -94,7 +94,7 @@ def test_a_correction_counts_as_if_it_had_been_the_first_report(log, new_log):
     assert books.seq == change.seq
 
 
-def test_a_change_tells_the_realised_result_that_a_correction_takes_back(log):
+def test_a_change_states_the_realized_pnl_that_a_correction_takes_back(log):
     first = log.fill("100", "10")
     log.fill("-100", "12")
     books = log.books()
@@ -138,7 +138,7 @@ def test_a_correction_without_its_history_still_keeps_quantity_and_total_result(
     assert cut.cost - cut.realized == whole.cost - whole.realized == D(90 * 11 - 60 * 12)
 
 
-def test_an_adjustment_takes_its_cost_along_and_realises_nothing(log):
+def test_an_adjustment_takes_its_cost_along_and_realizes_nothing(log):
     log.adjust("100", "10")
     log.adjust("-40", "12")
     book = spy(log.books(), "Discretionary")
@@ -152,11 +152,11 @@ def test_the_same_entry_again_changes_nothing(log):
     assert spy(books).quantity == D(100)
 
 
-def test_a_gap_is_refused_with_the_entry_to_ask_for(log):
+def test_a_gap_is_refused_with_the_entry_to_read(log):
     log.fill("1", "1")
     books = log.books()
     log.fill("1", "1")
-    with pytest.raises(ValueError, match="entry 3 follows 1: ask the fill log for entry 2 first"):
+    with pytest.raises(ValueError, match="entry 3 follows 1: read entry 2 first"):
         books.apply(log.fill("1", "1"))
 
 

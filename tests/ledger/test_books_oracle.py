@@ -10,7 +10,7 @@ import pytest
 
 from mats.ledger.books import lots
 from mats.ledger.books.books import Books, refold
-from mats.ledger.books.round_trips import NOTHING, RoundTrips, round_trips
+from mats.ledger.books.round_trips import NO_CHANGE, RoundTrips, round_trips
 from mats.model.executions import CommissionRecorded
 from tests.ledger import histories, oracle
 from tests.ledger.histories import History
@@ -68,7 +68,7 @@ def traded(history, matching):
         if number == len(history.entries) // 2:
             fold = RoundTrips.load(fold.dump(), lambda *key: history.of(key))
         change = fold.apply(entry)
-        assert fold.apply(entry) == NOTHING
+        assert fold.apply(entry) == NO_CHANGE
         for trade in change.removed:
             assert kept.pop((trade.id, trade.exit_time)) == trade
         kept.update(((trade.id, trade.exit_time), trade) for trade in change.kept)
@@ -99,14 +99,14 @@ def check_trades(seed):
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.timeout(600)
 def test_every_trade_equals_the_oracles_and_stands_where_it_was_told(chunk, monkeypatch):
-    monkeypatch.setattr(lots, "WAITING", (1, 2, 1_024)[chunk % 3])
+    monkeypatch.setattr(lots, "MAX_UNCHARGED", (1, 2, 1_024)[chunk % 3])
     for seed in range(chunk * HISTORIES, (chunk + 1) * HISTORIES):
         check_trades(seed)
 
 
 def test_a_split_while_a_forgotten_commission_is_missing_forgets_no_share(monkeypatch):
     """Found among 100,000: the lot was evicted, split, and waited anew as if nothing of it had been closed."""
-    monkeypatch.setattr(lots, "WAITING", 2)
+    monkeypatch.setattr(lots, "MAX_UNCHARGED", 2)
     check_trades(10_688)
 
 
@@ -165,7 +165,7 @@ def test_without_any_past_trades_and_open_lots_still_come_to_the_total_result(fi
             assert held * Fraction(book.multiplier) - gross[book.key] == paid(rows_of(history, book.key)), seed
 
 
-def test_at_flat_the_trades_come_to_what_the_book_has_realised(fills_only):
+def test_at_flat_the_trades_add_up_to_what_the_book_has_realized(fills_only):
     flat = 0
     for seed in range(300):
         history, books = played(seed)

@@ -1,4 +1,4 @@
-"""Splits, new symbols, expiries and exercises: recognised as what they are, asked where a person must say, and booked
+"""Splits, new symbols, expiries and exercises: recognized as what they are, asked where a person must say, and booked
 to those who held them."""
 
 from decimal import Decimal
@@ -44,19 +44,19 @@ class Office:
         self.log, self.start, self.seconds = log, start, 0
         self.reconciliation = Reconciliation(1.0, log.newest)
 
-    def look(self, *positions):
+    def compare(self, *positions):
         self.seconds += 10
         self.positions = {(p.account, p.instrument): p for p in aggregate(positions)}
         now = self.start + self.seconds * SECOND
         books = self.log.books()
-        self.outcome = self.reconciliation.look(books, self.positions.values(), ["DU1"], now, self.seconds)
+        self.outcome = self.reconciliation.compare(books, self.positions.values(), ["DU1"], now, self.seconds)
         for group in self.outcome.adjustments:
             self.log.settle(group)
         return self.outcome.open
 
-    def look_twice(self, *positions):
-        self.look(*positions)
-        return self.look(*positions)
+    def compare_twice(self, *positions):
+        self.compare(*positions)
+        return self.compare(*positions)
 
     def answer(self, found, action):
         return self.reconciliation.answer(found.id, action, self.log.books(), self.positions)
@@ -70,7 +70,7 @@ class Office:
 
 
 @pytest.fixture
-def office(log):
+def reconciler(log):
     return Office(log)
 
 
@@ -82,94 +82,94 @@ def late(log):
 # Splits
 
 
-def test_a_split_is_a_question_and_takes_no_blind_adjustment(office, log):
+def test_a_split_is_a_question_and_takes_no_blind_adjustment(reconciler, log):
     log.fill("100", "645", instrument="AAPL")
-    office.look(held(100, cost="645"))
+    reconciler.compare(held(100, cost="645"))
     for _ in range(5):
-        (found,) = office.look(held(700, cost="92.14"))
+        (found,) = reconciler.compare(held(700, cost="92.14"))
     assert (found.state, found.suspects) == (BreakState.QUESTION, (SplitCause("AAPL", 7, 1),))
     assert len(log.entries) == 1
     assert "may be a 7:1 split of AAPL" in describe(found, 60 * SECOND)
 
 
-def test_an_answered_split_multiplies_each_holder_and_keeps_what_each_paid(office, log):
+def test_an_answered_split_multiplies_each_holder_and_keeps_what_each_paid(reconciler, log):
     log.fill("100", "645", "trend", instrument="AAPL")
     log.fill("-30", "650", "revert", instrument="AAPL")
-    office.look(held(70, cost="645"))
-    (found,) = office.look_twice(held(490, cost="92.14"))
-    office.answer(found, SplitCause("AAPL", 7, 1))
-    office.look(held(490, cost="92.14"))
-    assert office.holds() == {"trend": (D(700), D(64500)), "revert": (D(-210), D(-19500))}
-    assert office.realized() == 0
-    assert office.look(held(490, cost="92.14")) == ()
-    (closed,) = office.outcome.closed
+    reconciler.compare(held(70, cost="645"))
+    (found,) = reconciler.compare_twice(held(490, cost="92.14"))
+    reconciler.answer(found, SplitCause("AAPL", 7, 1))
+    reconciler.compare(held(490, cost="92.14"))
+    assert reconciler.holds() == {"trend": (D(700), D(64500)), "revert": (D(-210), D(-19500))}
+    assert reconciler.realized() == 0
+    assert reconciler.compare(held(490, cost="92.14")) == ()
+    (closed,) = reconciler.outcome.closed
     assert (closed.state, closed.resolution) == (BreakState.ADJUSTED, "booked as a 7:1 split of AAPL")
     assert [(line.strategy, line.quantity) for line in closed.settled_by] == [("revert", D(-180)), ("trend", D(600))]
 
 
-def test_a_reverse_split_leaves_the_fraction_that_was_paid_out_to_discretionary(office, log):
+def test_a_reverse_split_leaves_the_fraction_that_was_paid_out_to_discretionary(reconciler, log):
     log.fill("105", "2", instrument="AAPL")
-    office.look(held(105, cost="2"))
-    (found,) = office.look_twice(held(10, cost="20"))
+    reconciler.compare(held(105, cost="2"))
+    (found,) = reconciler.compare_twice(held(10, cost="20"))
     assert found.suspects == (SplitCause("AAPL", 1, 10),)
-    office.answer(found, SplitCause("AAPL", 1, 10))
-    office.look(held(10, cost="20"))
-    assert office.holds() == {"trend": (D("10.5"), D(210)), "Discretionary": (D("-0.5"), D(-10))}
-    assert office.look(held(10, cost="20")) == ()
+    reconciler.answer(found, SplitCause("AAPL", 1, 10))
+    reconciler.compare(held(10, cost="20"))
+    assert reconciler.holds() == {"trend": (D("10.5"), D(210)), "Discretionary": (D("-0.5"), D(-10))}
+    assert reconciler.compare(held(10, cost="20")) == ()
 
 
-def test_a_split_is_known_by_the_brokers_cost_even_where_strategies_hold_both_sides(office, log):
+def test_a_split_is_known_by_the_brokers_cost_even_where_strategies_hold_both_sides(reconciler, log):
     """Σ cost / Σ quantity of the books is 8 here, the broker's average is 10."""
     log.fill("100", "10", "trend", instrument="AAPL")
     log.fill("-50", "12", "revert", instrument="AAPL")
-    office.look(held(50, cost="10"))
-    (found,) = office.look_twice(held(100, cost="5"))
+    reconciler.compare(held(50, cost="10"))
+    (found,) = reconciler.compare_twice(held(100, cost="5"))
     assert found.suspects == (SplitCause("AAPL", 2, 1),)
 
 
-def test_without_an_earlier_look_the_books_say_what_it_cost(office, log):
+def test_without_an_earlier_look_the_books_say_what_it_cost(reconciler, log):
     log.fill("100", "10", instrument="AAPL")
-    (found,) = office.look_twice(held(300, cost="3.34"))
+    (found,) = reconciler.compare_twice(held(300, cost="3.34"))
     assert found.suspects == (SplitCause("AAPL", 3, 1),)
 
 
 @pytest.mark.parametrize(("quantity", "cost"), [(200, "10"), (200, "9"), (-100, "10"), (137, "7.3")])
-def test_a_purchase_elsewhere_is_no_split(office, log, quantity, cost):
+def test_a_purchase_elsewhere_is_no_split(reconciler, log, quantity, cost):
     log.fill("100", "10", instrument="AAPL")
-    office.look(held(100, cost="10"))
-    (found,) = office.look_twice(held(quantity, cost=cost))
+    reconciler.compare(held(100, cost="10"))
+    (found,) = reconciler.compare_twice(held(quantity, cost=cost))
     assert (found.state, found.suspects) == (BreakState.CONFIRMED, ())
-    assert len(office.outcome.adjustments) == 1
+    assert len(reconciler.outcome.adjustments) == 1
 
 
-def test_an_operator_may_say_that_a_question_is_none(office, log):
+def test_an_operator_may_say_that_a_question_is_none(reconciler, log):
     log.fill("100", "10", instrument="AAPL")
-    office.look(held(100))
-    (found,) = office.look_twice(held(200, cost="5"))
-    office.answer(found, Residual())
-    office.look(held(200, cost="5"))
-    assert office.holds() == {"trend": (D(100), D(1000)), "Discretionary": (D(100), D(500))}
+    reconciler.compare(held(100))
+    (found,) = reconciler.compare_twice(held(200, cost="5"))
+    reconciler.answer(found, Residual())
+    reconciler.compare(held(200, cost="5"))
+    assert reconciler.holds() == {"trend": (D(100), D(1000)), "Discretionary": (D(100), D(500))}
 
 
-def test_an_answer_that_would_not_make_the_numbers_equal_is_refused(office, log):
+def test_an_answer_that_would_not_make_the_numbers_equal_is_refused(reconciler, log):
     log.fill("100", "10", instrument="AAPL")
-    office.look(held(100))
-    (found,) = office.look_twice(held(200, cost="5"))
+    reconciler.compare(held(100))
+    (found,) = reconciler.compare_twice(held(200, cost="5"))
     with pytest.raises(AnswerRefused, match="would hold 300 and the broker holds 200"):
-        office.answer(found, SplitCause("AAPL", 3, 1))
-    with pytest.raises(AnswerRefused, match="two different numbers above zero"):
-        office.answer(found, SplitCause("AAPL", 0, 1))
+        reconciler.answer(found, SplitCause("AAPL", 3, 1))
+    with pytest.raises(AnswerRefused, match="numbers must be positive and different"):
+        reconciler.answer(found, SplitCause("AAPL", 0, 1))
     with pytest.raises(AnswerRefused, match="do not differ"):
-        office.answer(found, SymbolChangeCause("AAPL", "APPL"))
-    assert office.look(held(200, cost="5"))[0].state is BreakState.QUESTION
+        reconciler.answer(found, SymbolChangeCause("AAPL", "APPL"))
+    assert reconciler.compare(held(200, cost="5"))[0].state is BreakState.QUESTION
 
 
-def test_an_answer_to_figures_that_have_changed_since_is_not_booked(office, log):
+def test_an_answer_to_figures_that_have_changed_since_is_not_booked(reconciler, log):
     log.fill("100", "10", instrument="AAPL")
-    office.look(held(100))
-    (found,) = office.look_twice(held(200, cost="5"))
-    office.answer(found, SplitCause("AAPL", 2, 1))
-    (changed,) = office.look(held(210, cost="5.1"))
+    reconciler.compare(held(100))
+    (found,) = reconciler.compare_twice(held(200, cost="5"))
+    reconciler.answer(found, SplitCause("AAPL", 2, 1))
+    (changed,) = reconciler.compare(held(210, cost="5.1"))
     assert (changed.state, changed.answer, changed.id) == (BreakState.CANDIDATE, None, found.id)
     assert len(log.entries) == 1
 
@@ -186,13 +186,13 @@ def test_whatever_was_held_a_split_changes_no_cost_and_no_result(new_log, holdin
     new, old = ratio
     net = log.books().net("DU1", "AAPL")
     position = held(net * new / old, cost=D(123) * old / new)
-    office = Office(log)
-    office.look(held(net, cost="123"))
+    reconciler = Office(log)
+    reconciler.compare(held(net, cost="123"))
     before = {book.key: book for book in log.books()}
-    if open_breaks := office.look_twice(position):
-        office.answer(open_breaks[0], SplitCause("AAPL", new, old))
-        office.look(position)
-        assert office.look(position) == ()
+    if open_breaks := reconciler.compare_twice(position):
+        reconciler.answer(open_breaks[0], SplitCause("AAPL", new, old))
+        reconciler.compare(position)
+        assert reconciler.compare(position) == ()
     else:
         assert net == 0
         return
@@ -206,26 +206,26 @@ def test_whatever_was_held_a_split_changes_no_cost_and_no_result(new_log, holdin
 # New symbols
 
 
-def test_a_new_symbol_is_a_question_at_both_places_and_one_answer_moves_every_holder(office, log):
+def test_a_new_symbol_is_a_question_at_both_places_and_one_answer_moves_every_holder(reconciler, log):
     log.fill("100", "30", "trend", instrument="FB")
     log.fill("-40", "31", "revert", instrument="FB")
-    office.look(held(60, "FB", "30"))
-    gone, come = office.look_twice(held(60, "META", "30"))
+    reconciler.compare(held(60, "FB", "30"))
+    gone, come = reconciler.compare_twice(held(60, "META", "30"))
     assert gone.suspects == come.suspects == (SymbolChangeCause("FB", "META"),)
     assert gone.state is come.state is BreakState.QUESTION
-    office.answer(come, SymbolChangeCause("FB", "META"))
-    office.look(held(60, "META", "30"))
-    assert office.holds("FB") == {}
-    assert office.holds("META") == {"trend": (D(100), D(3000)), "revert": (D(-40), D(-1240))}
-    assert office.realized() == 0
-    assert office.look(held(60, "META", "30")) == ()
+    reconciler.answer(come, SymbolChangeCause("FB", "META"))
+    reconciler.compare(held(60, "META", "30"))
+    assert reconciler.holds("FB") == {}
+    assert reconciler.holds("META") == {"trend": (D(100), D(3000)), "revert": (D(-40), D(-1240))}
+    assert reconciler.realized() == 0
+    assert reconciler.compare(held(60, "META", "30")) == ()
 
 
 @pytest.mark.parametrize("other", [held(60, "META", "44"), held(61, "META", "30"), held(60, "EURUSD", "30")])
-def test_another_quantity_cost_or_kind_is_no_new_symbol(office, log, other):
+def test_another_quantity_cost_or_kind_is_no_new_symbol(reconciler, log, other):
     log.fill("60", "30", instrument="FB")
-    office.look(held(60, "FB", "30"))
-    assert all(found.suspects == () for found in office.look_twice(other))
+    reconciler.compare(held(60, "FB", "30"))
+    assert all(found.suspects == () for found in reconciler.compare_twice(other))
 
 
 # What the terms of a contract say
@@ -234,76 +234,76 @@ def test_another_quantity_cost_or_kind_is_no_new_symbol(office, log, other):
 def test_an_option_that_expired_leaves_its_holders_and_says_that_no_price_is_known(late, log):
     log.fill("2", "5", "trend", instrument=CALL, multiplier="100")
     log.fill("1", "6", "revert", instrument=CALL, multiplier="100")
-    (found,) = late.look_twice()
+    (found,) = late.compare_twice()
     assert found.suspects == (ExpiryCause(CALL),)
     assert late.holds(CALL) == {}
     assert late.realized() == 0
     assert {entry.strategy for entry in log.entries[2:]} == {"trend", "revert"}
-    assert "settlement price unknown, no result is booked" in log.entries[2].reason
+    assert "settlement price unknown, no P&L is booked" in log.entries[2].reason
 
 
 def test_a_future_that_expired_is_closed_at_its_settlement_price_where_an_operator_says_it(late, log):
     log.fill("2", "5000", instrument="ES:20140613", multiplier="50")
     late.reconciliation = Reconciliation(60.0, log.newest)
-    (found,) = late.look_twice()
+    (found,) = late.compare_twice()
     late.answer(found, ExpiryCause("ES:20140613", D(5010)))
     for _ in range(6):
-        late.look()
+        late.compare()
     assert (late.holds("ES:20140613"), late.realized()) == ({}, D(1000))
 
 
 def test_a_contract_that_vanishes_before_its_last_day_is_no_expiry(log):
     early = Office(log, BEFORE_EXPIRY)
     log.fill("2", "5", instrument=CALL, multiplier="100")
-    (found,) = early.look_twice()
+    (found,) = early.compare_twice()
     assert found.suspects == ()
     assert early.holds(CALL) == {"trend": (D(2), D(1000)), "Discretionary": (D(-2), D(-1000))}
 
 
-def test_a_short_call_that_is_assigned_delivers_at_the_strike_to_who_was_short(office, log):
+def test_a_short_call_that_is_assigned_delivers_at_the_strike_to_who_was_short(reconciler, log):
     log.fill("-1", "5", "writer", instrument=CALL, multiplier="100")
     log.fill("100", "640", "writer", instrument="AAPL")
     log.fill("10", "640", "trend", instrument="AAPL")
-    office.look(held(110, cost="640"), held(-1, CALL, "500", "100"))
-    (found, _) = office.look_twice(held(10, cost="640"))
+    reconciler.compare(held(110, cost="640"), held(-1, CALL, "500", "100"))
+    (found, _) = reconciler.compare_twice(held(10, cost="640"))
     assert found.suspects == (ExerciseCause(CALL, "AAPL", D(-1), D(-100), D(645)),)
-    assert office.holds(CALL) == {}
-    assert office.holds("AAPL") == {"trend": (D(10), D(6400))}
-    assert office.realized() == 500 + 500
-    assert office.look(held(10, cost="640")) == ()
+    assert reconciler.holds(CALL) == {}
+    assert reconciler.holds("AAPL") == {"trend": (D(10), D(6400))}
+    assert reconciler.realized() == 500 + 500
+    assert reconciler.compare(held(10, cost="640")) == ()
 
 
-def test_long_options_of_two_strategies_are_exercised_for_each(office, log):
+def test_long_options_of_two_strategies_are_exercised_for_each(reconciler, log):
     log.fill("2", "5", "a", instrument=PUT, multiplier="100")
     log.fill("-1", "6", "b", instrument=PUT, multiplier="100")
-    office.look(held(1, PUT, "500", "100"))
-    office.look_twice(held(-100, cost="645"))
-    assert office.holds(PUT) == {}
-    assert office.holds("AAPL") == {"a": (D(-200), D(-129000)), "b": (D(100), D(64500))}
+    reconciler.compare(held(1, PUT, "500", "100"))
+    reconciler.compare_twice(held(-100, cost="645"))
+    assert reconciler.holds(PUT) == {}
+    assert reconciler.holds("AAPL") == {"a": (D(-200), D(-129000)), "b": (D(100), D(64500))}
 
 
-def test_a_part_of_a_short_position_is_assigned_to_its_only_holder(office, log):
+def test_a_part_of_a_short_position_is_assigned_to_its_only_holder(reconciler, log):
     log.fill("-5", "5", "writer", instrument=CALL, multiplier="100")
-    office.look(held(-5, CALL, "500", "100"))
-    office.look_twice(held(-3, CALL, "500", "100"), held(-200, cost="645"))
-    assert office.holds(CALL) == {"writer": (D(-3), D(-1500))}
-    assert office.holds("AAPL") == {"writer": (D(-200), D(-129000))}
-    assert office.realized() == 1000
+    reconciler.compare(held(-5, CALL, "500", "100"))
+    reconciler.compare_twice(held(-3, CALL, "500", "100"), held(-200, cost="645"))
+    assert reconciler.holds(CALL) == {"writer": (D(-3), D(-1500))}
+    assert reconciler.holds("AAPL") == {"writer": (D(-200), D(-129000))}
+    assert reconciler.realized() == 1000
 
 
-def test_whose_part_was_assigned_is_not_guessed_where_two_hold_it(office, log):
+def test_whose_part_was_assigned_is_not_guessed_where_two_hold_it(reconciler, log):
     log.fill("-4", "5", "a", instrument=CALL, multiplier="100")
     log.fill("-1", "5", "b", instrument=CALL, multiplier="100")
-    office.look(held(-5, CALL, "500", "100"))
-    found = office.look_twice(held(-3, CALL, "500", "100"), held(-200, cost="645"))
+    reconciler.compare(held(-5, CALL, "500", "100"))
+    found = reconciler.compare_twice(held(-3, CALL, "500", "100"), held(-200, cost="645"))
     assert [one.suspects for one in found] == [(), ()]
-    assert office.holds("AAPL") == {"Discretionary": (D(-200), D(-129000))}
+    assert reconciler.holds("AAPL") == {"Discretionary": (D(-200), D(-129000))}
 
 
 def test_of_a_spread_only_the_leg_that_was_assigned_delivers(late, log):
     log.fill("1", "5", "a", instrument=PUT, multiplier="100")
     log.fill("-1", "7", "a", instrument="AAPL  140613P00650000", multiplier="100")
-    found = late.look_twice(held(100, cost="650"))
+    found = late.compare_twice(held(100, cost="650"))
     by_place = {b.instrument: b.suspects for b in found}
     assert by_place["AAPL  140613P00650000"] == (ExerciseCause("AAPL  140613P00650000", "AAPL", D(-1), D(100), D(650)),)
     assert by_place[PUT] == (ExpiryCause(PUT),)

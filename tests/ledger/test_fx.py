@@ -89,15 +89,15 @@ def test_whatever_was_said_a_rate_is_unknown_or_the_one_that_was_said(value, sai
 @pytest.mark.parametrize("mid", [0.0, -1.0, nan, inf])
 def test_a_mid_that_is_no_price_is_not_taken(mid):
     figures = AccountFigures("USD")
-    assert not figures.mark("EURUSD", mid, 0)
+    assert not figures.update_pair_rate("EURUSD", mid, 0)
     assert figures.rates.pairs == {}
 
 
 def test_the_mid_of_a_pair_is_a_rate_with_its_source():
     figures = AccountFigures("USD")
-    assert figures.mark("EURUSD", 1.0942, 7)
+    assert figures.update_pair_rate("EURUSD", 1.0942, 7)
     assert figures.rates.find("EUR", 7, 60.0) == FxRate(D("1.0942"), 7, "mid of EURUSD")
-    assert not figures.mark("SPY", 510.0, 8)
+    assert not figures.update_pair_rate("SPY", 510.0, 8)
 
 
 @pytest.mark.parametrize(

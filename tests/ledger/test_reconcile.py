@@ -24,12 +24,12 @@ def reconciling(log, grace=3.0):
     return Reconciliation(grace, log.newest)
 
 
-def look(reconciliation, log, positions, seconds):
-    return reconciliation.look(log.books(), aggregate(positions), ACCOUNTS, int(seconds * SECOND), seconds)
+def reconcile(reconciliation, log, positions, seconds):
+    return reconciliation.compare(log.books(), aggregate(positions), ACCOUNTS, int(seconds * SECOND), seconds)
 
 
 def book(log, outcome):
-    """Log the adjustments that a look asks for."""
+    """Log the adjustments that a compare asks for."""
     for group in outcome.adjustments:
         log.settle(group)
 
@@ -72,7 +72,7 @@ def test_pairs_compare_like_any_position(log):
 
 
 def test_a_first_look_books_nothing(log):
-    outcome = look(reconciling(log, 3.0), log, [held(100)], 0)
+    outcome = reconcile(reconciling(log, 3.0), log, [held(100)], 0)
     assert len(outcome.open) == 1
     assert outcome.adjustments == ()
 
@@ -80,18 +80,18 @@ def test_a_first_look_books_nothing(log):
 def test_the_same_difference_after_the_grace_goes_to_discretionary(log):
     log.fill("100", "10", "trend")
     reconciliation = reconciling(log, 3.0)
-    look(reconciliation, log, [held(130, cost="11")], 0)
-    early = look(reconciliation, log, [held(130, cost="11")], 2)
-    due = look(reconciliation, log, [held(130, cost="11")], 4)
+    reconcile(reconciliation, log, [held(130, cost="11")], 0)
+    early = reconcile(reconciliation, log, [held(130, cost="11")], 2)
+    due = reconcile(reconciliation, log, [held(130, cost="11")], 4)
     assert early.adjustments == ()
     ((wanted,),) = due.adjustments
     assert (wanted.quantity, wanted.price) == (D(30), D(11))
     assert wanted.reason == (
-        "break DU1/SPY@1970-01-01T00:00:00.000Z: the broker holds 130, the books say 100; the same on 3 looks with no"
+        "break DU1/SPY@1970-01-01T00:00:00.000Z: broker 130, books 100; unchanged over 3 comparisons with no"
         " fill after entry 1"
     )
     book(log, due)
-    after = look(reconciliation, log, [held(130, cost="11")], 5)
+    after = reconcile(reconciliation, log, [held(130, cost="11")], 5)
     assert (after.open, len(after.closed)) == ((), 1)
     assert log.books().get("DU1", "trend", "SPY").quantity == D(100)
 
@@ -99,39 +99,39 @@ def test_the_same_difference_after_the_grace_goes_to_discretionary(log):
 def test_an_adjustment_is_asked_for_once_and_again_only_after_much_patience(log):
     reconciliation = reconciling(log, 1.0)
     seconds = range(120)
-    asked = [second for second in seconds if look(reconciliation, log, [held(30)], second).adjustments]
+    asked = [second for second in seconds if reconcile(reconciliation, log, [held(30)], second).adjustments]
     assert asked == [1, 10, 100]
 
 
 def test_a_fill_between_the_looks_starts_the_proof_again(log):
     reconciliation = reconciling(log, 3.0)
-    look(reconciliation, log, [held(100)], 0)
+    reconcile(reconciliation, log, [held(100)], 0)
     log.fill("40", "10")
-    outcome = look(reconciliation, log, [held(140)], 10)
+    outcome = reconcile(reconciliation, log, [held(140)], 10)
     assert outcome.adjustments == ()
-    assert outcome.open[0].looks == 1
+    assert outcome.open[0].comparisons == 1
 
 
 def test_fills_that_cancel_out_between_the_looks_start_the_proof_again_too(log):
     reconciliation = reconciling(log, 3.0)
-    look(reconciliation, log, [held(100)], 0)
+    reconcile(reconciliation, log, [held(100)], 0)
     log.fill("40", "10")
     log.fill("-40", "10")
-    assert look(reconciliation, log, [held(100)], 10).adjustments == ()
+    assert reconcile(reconciliation, log, [held(100)], 10).adjustments == ()
 
 
 def test_without_any_grace_it_still_takes_two_looks(log):
     reconciliation = reconciling(log, 0.0)
-    assert look(reconciliation, log, [held(100)], 0).adjustments == ()
-    assert len(look(reconciliation, log, [held(100)], 0.001).adjustments) == 1
+    assert reconcile(reconciliation, log, [held(100)], 0).adjustments == ()
+    assert len(reconcile(reconciliation, log, [held(100)], 0.001).adjustments) == 1
 
 
 def test_a_difference_that_goes_away_settles_itself(log):
     reconciliation = reconciling(log, 3.0)
-    look(reconciliation, log, [held(100)], 0)
+    reconcile(reconciliation, log, [held(100)], 0)
     assert [found.difference for found in reconciliation.open] == [D(100)]
     log.fill("100", "10")
-    outcome = look(reconciliation, log, [held(100)], 10)
+    outcome = reconcile(reconciliation, log, [held(100)], 10)
     assert (outcome.open, outcome.adjustments) == ((), ())
     (closed,) = outcome.closed
     assert (closed.state, closed.resolution) == (BreakState.SETTLED, "its fills arrived")
@@ -143,8 +143,8 @@ def test_a_broker_that_comes_back_to_the_strategies_shrinks_discretionary(log):
     log.fill("100", "10", "trend")
     log.adjust("30", "11")
     reconciliation = reconciling(log, 1.0)
-    look(reconciliation, log, [held(100)], 0)
-    book(log, look(reconciliation, log, [held(100)], 2))
+    reconcile(reconciliation, log, [held(100)], 0)
+    book(log, reconcile(reconciliation, log, [held(100)], 2))
     books = log.books()
     assert books.get("DU1", "Discretionary", "SPY").quantity == 0
     assert books.get("DU1", "trend", "SPY").quantity == D(100)
@@ -153,8 +153,8 @@ def test_a_broker_that_comes_back_to_the_strategies_shrinks_discretionary(log):
 def test_a_future_is_adjusted_at_its_price_not_at_its_cost(log):
     reconciliation = reconciling(log, 1.0)
     positions = [held(2, "ES:20241220", "250000", multiplier=D(50))]
-    look(reconciliation, log, positions, 0)
-    ((wanted,),) = look(reconciliation, log, positions, 2).adjustments
+    reconcile(reconciliation, log, positions, 0)
+    ((wanted,),) = reconcile(reconciliation, log, positions, 2).adjustments
     assert (wanted.price, wanted.multiplier) == (D(5000), D(50))
 
 
@@ -173,18 +173,18 @@ def test_after_reconciliation_books_and_discretionary_equal_the_broker(new_log, 
     before = {b.key: b.quantity for b in log.books()}
     positions = [held(quantity, instrument) for instrument, quantity in broker.items()]
     reconciliation = reconciling(log, 1.0)
-    look(reconciliation, log, positions, 0)
-    outcome = look(reconciliation, log, positions, 2)
+    reconcile(reconciliation, log, positions, 0)
+    outcome = reconcile(reconciliation, log, positions, 2)
     for found in outcome.open:
         if found.state is BreakState.QUESTION:
             at = {(position.account, position.instrument): position for position in positions}
             reconciliation.answer(found.id, Residual(), log.books(), at)
     book(log, outcome)
-    book(log, look(reconciliation, log, positions, 4))
-    book(log, look(reconciliation, log, positions, 6))
+    book(log, reconcile(reconciliation, log, positions, 4))
+    book(log, reconcile(reconciliation, log, positions, 6))
     books = log.books()
     assert all(net == sum(book.quantity for book in books.of_instrument(*at)) for at, net in books.nets.items())
     for instrument in {"SPY", "EURUSD", "QQQ"}:
         assert books.net("DU1", instrument) == broker.get(instrument, 0)
     assert all(books.get(*key).quantity == quantity for key, quantity in before.items())
-    assert look(reconciliation, log, positions, 8).open == ()
+    assert reconcile(reconciliation, log, positions, 8).open == ()

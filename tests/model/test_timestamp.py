@@ -25,7 +25,7 @@ def test_the_same_moment_in_any_zone_is_the_same_instant(naive, minutes):
     assert from_datetime(here) == from_datetime(here.astimezone(UTC))
 
 
-def test_a_naive_datetime_is_refused_with_the_mend():
+def test_a_naive_datetime_is_refused_with_the_fix():
     with pytest.raises(ValueError, match="2024-01-02T03:04:00 has no time zone; give one, for example tzinfo=UTC"):
         from_datetime(datetime(2024, 1, 2, 3, 4))  # noqa: DTZ001
 

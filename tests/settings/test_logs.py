@@ -1,4 +1,4 @@
-"""The log is JSON lines in a file, of bounded size, and on standard error where asked."""
+"""The log is JSON lines in a file, of bounded size, and on standard error where configured."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ for n in range(int(sys.argv[3])):
 """
 
 
-def speak(file, to_stderr="no", lines=0):
+def write_lines(file, to_stderr="no", lines=0):
     done = subprocess.run(
         [sys.executable, "-c", SPEAK, str(file), to_stderr, str(lines)], capture_output=True, text=True, timeout=60
     )
@@ -35,7 +35,7 @@ def speak(file, to_stderr="no", lines=0):
 
 def test_each_event_is_a_line_of_json_in_the_file_only(tmp_path):
     file = tmp_path / "logs" / "mats.log"
-    assert speak(file) == ""
+    assert write_lines(file) == ""
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["order sent", "failed", "from a library"]
     assert (lines[0]["name"], lines[0]["intent"], lines[0]["level"]) == ("core/risk", "i1", "info")
@@ -46,13 +46,13 @@ def test_each_event_is_a_line_of_json_in_the_file_only(tmp_path):
 
 def test_standard_error_gets_the_same_lines_where_asked(tmp_path):
     file = tmp_path / "mats.log"
-    spoken = [json.loads(line)["event"] for line in speak(file, "yes").splitlines()]
-    assert spoken == [json.loads(line)["event"] for line in file.read_text().splitlines()]
-    assert len(spoken) == 3
+    events = [json.loads(line)["event"] for line in write_lines(file, "yes").splitlines()]
+    assert events == [json.loads(line)["event"] for line in file.read_text().splitlines()]
+    assert len(events) == 3
 
 
 def test_the_file_is_rotated_and_the_oldest_are_dropped(tmp_path):
-    speak(tmp_path / "mats.log", lines=300)
+    write_lines(tmp_path / "mats.log", lines=300)
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["mats.log", "mats.log.1", "mats.log.2"]
     assert all(file.stat().st_size <= 2_000 for file in files)

@@ -17,7 +17,7 @@ from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from actors.strategy import StrategyActor
 from mats.ledger.books.book import BookKey
-from mats.ledger.books.books import key_of, refold
+from mats.ledger.books.books import book_key, refold
 from mats.model.executions import (
     AdjustmentRecorded,
     CommissionRecorded,
@@ -112,7 +112,7 @@ def books_equal_the_broker(world: World) -> Complaints:
     yield from (f"break {found.id}" for found in portfolio.breaks)
     by_book: dict[BookKey, list[Entry]] = defaultdict(list)
     for entry in world.disk.entries:
-        by_book[key_of(entry)].append(entry)
+        by_book[book_key(entry)].append(entry)
     stored = {(book.strategy, book.instrument): book.quantity for book in map(refold, by_book.values())}
     if stored != books:
         yield f"the store's books {stored} are not the portfolio's {books}"

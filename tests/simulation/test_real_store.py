@@ -7,7 +7,7 @@ import pytest
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
 from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import against_journal, differences, missing, recompute
+from mats.store.verify.rebuild import differences, journal_differences, missing_entries, recompute
 from tests.simulation.checks import every_execution_is_in_the_log_once
 from tests.simulation.faulty_broker import ACCOUNT
 from tests.simulation.world import Dials, World
@@ -35,6 +35,6 @@ def test_every_execution_is_a_row_once_and_every_view_follows_from_them(seed: in
     assert len(rows) == len(newest)
     contents = Contents(uri)
     assert contents.views.keys() >= {("portfolio", ACCOUNT), ("portfolio_history", ACCOUNT), ("orders", ACCOUNT)}
-    assert not missing(contents.entries)
-    assert not list(against_journal(contents.entries, world.journal.entries(0, 1_000_000)))
+    assert not missing_entries(contents.entries)
+    assert not list(journal_differences(contents.entries, world.journal.entries(0, 1_000_000)))
     assert not list(differences(contents.views, recompute(contents.entries, contents.views)))

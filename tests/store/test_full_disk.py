@@ -62,17 +62,17 @@ def world(tmp_path: Path, make):
 
 def test_a_full_disk_is_said_once_and_everything_is_stored_when_there_is_room_again(world, monkeypatch, make):
     assert world.feed(1, 100) == 100
-    with capture_logs() as said:
+    with capture_logs() as lines:
         monkeypatch.setattr(connection, "RESERVE_BYTES", 2**62)
         world.writer.tell(OrderChanged(opening_view(make.intent(1))))
         assert world.feed(101, 200) is None, "nothing is acknowledged"
         assert world.feed(201, 300) is None
-        assert [line["event"] for line in said] == ["the store cannot be written; everything is kept until it can"]
-        assert "bytes left; free" in said[0]["error"]
+        assert [line["event"] for line in lines] == ["the store cannot be written; everything is kept until it can"]
+        assert "bytes left; free" in lines[0]["error"]
         assert world.stored()[0] == list(range(1, 101)), "the store was not touched"
         monkeypatch.undo()
         assert world.acknowledged() == 300
-        assert said[-1]["event"] == "the store can be written again; what was kept is stored"
+        assert lines[-1]["event"] == "the store can be written again; what was kept is stored"
     assert world.stored() == (list(range(1, 301)), list(range(1, 301)))
     assert Reader(world.uri).orders("DU1")["intent_id"].tolist() == ["i1"]
     assert world.failures() == []
@@ -97,7 +97,7 @@ def test_a_commit_whose_outcome_is_unknown_is_made_again_without_a_second_row(wo
 def test_a_full_map_is_a_fault_that_may_pass(tmp_path, make):
     uri = f"lmdb://{tmp_path}/small?map_size=1MB"
     store = Store(uri)
-    with pytest.raises(connection.STORE_FAULTS):
+    with pytest.raises(connection.STORE_ERRORS):
         for start in range(1, 100_000, 2_000):
             store.append_fills("DU1", [make.fill(seq, make.execution(seq)) for seq in range(start, start + 2_000)])
     store.close()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.model.timestamp import SECOND
-from mats.store.tables.index import check_time, free_slot, next_slot, normalise, second_of, time_index
+from mats.store.tables.index import check_time, free_slot, next_slot, normalize_index, second_of, time_index
 
 TIMES = st.lists(st.integers(0, 5 * SECOND) | st.sampled_from([0, SECOND - 1, SECOND]), max_size=30)
 
@@ -18,31 +18,31 @@ def frame(times, zone="UTC"):
 
 @settings(max_examples=200)
 @given(TIMES, st.sampled_from(["UTC", "America/New_York", "Asia/Tokyo"]))
-def test_a_normalised_index_is_unique_utc_and_keeps_every_row_in_time_order(times, zone):
-    result = normalise(frame(times, zone))
+def test_a_normalized_index_is_unique_utc_and_keeps_every_row_in_time_order(times, zone):
+    result = normalize_index(frame(times, zone))
     placed = result.index.asi8.tolist()
     assert str(result.index.dtype) == "datetime64[ns, UTC]"
     assert result.index.name == "timestamp"
     assert placed == sorted(set(placed))
     assert result["number"].tolist() == sorted(range(len(times)), key=lambda n: times[n]), "ties keep their order"
     assert all(0 <= at - true < len(times) for at, true in zip(placed, result["true_time"], strict=True))
-    pd.testing.assert_frame_equal(normalise(result), result)
+    pd.testing.assert_frame_equal(normalize_index(result), result)
 
 
 def test_microsecond_indices_become_nanoseconds():
     index = pd.DatetimeIndex(["2024-01-02T00:00:00"], tz="UTC").as_unit("us")
-    assert str(normalise(pd.DataFrame({"a": [1]}, index=index)).index.dtype) == "datetime64[ns, UTC]"
+    assert str(normalize_index(pd.DataFrame({"a": [1]}, index=index)).index.dtype) == "datetime64[ns, UTC]"
 
 
 @pytest.mark.parametrize("index", [pd.RangeIndex(1), pd.DatetimeIndex(["2024-01-02"])])
 def test_an_index_without_a_zone_is_refused(index):
     with pytest.raises(ValueError, match="has no time zone"):
-        normalise(pd.DataFrame({"a": [1]}, index=index))
+        normalize_index(pd.DataFrame({"a": [1]}, index=index))
 
 
 def test_a_missing_time_is_refused():
     with pytest.raises(ValueError, match="missing time"):
-        normalise(pd.DataFrame({"a": [1]}, index=pd.DatetimeIndex([pd.NaT], tz="UTC")))
+        normalize_index(pd.DataFrame({"a": [1]}, index=pd.DatetimeIndex([pd.NaT], tz="UTC")))
 
 
 def test_a_tie_goes_just_behind_the_last_row_of_its_second():

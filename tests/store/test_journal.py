@@ -85,10 +85,10 @@ def test_an_early_commission_is_kept_until_its_entry_is_in_the_log(journal, open
     held = Commission(exec_id=make.execution(1).exec_id, amount=Decimal("1.2500"), currency="USD")
     journal.hold_commission(held)
     journal.append([make.fill(1, make.execution(1))])
-    assert journal.take_commission(held.exec_id) == held
-    assert open_journal().take_commission(held.exec_id) == held, "taking is not yet letting go"
+    assert journal.early_commission(held.exec_id) == held
+    assert open_journal().early_commission(held.exec_id) == held, "taking is not yet letting go"
     journal.append([make.commission(2, make.execution(1))])
-    assert journal.take_commission(held.exec_id) is None
+    assert journal.early_commission(held.exec_id) is None
 
 
 def test_pruning_drops_the_head_and_keeps_what_prevents_a_double_booking(journal, make):
@@ -98,7 +98,7 @@ def test_pruning_drops_the_head_and_keeps_what_prevents_a_double_booking(journal
     assert journal.prune(make.opening + 4, keep_after_seq=4) == 3
     assert journal.counts()["entries"] == 2, "the superseded fill and the commission are gone"
     assert journal.entries(3, 10) == [log[3]]
-    with pytest.raises(JournalError, match="start from a snapshot"):
+    with pytest.raises(JournalError, match="start from a saved state"):
         journal.entries(0, 10)
     assert journal.latest_execution("DU1", a.family) == log[2]
     assert journal.has_commission(a.exec_id)
@@ -162,8 +162,8 @@ def test_one_intent_may_have_several_incarnations_and_each_is_found(journal, mak
         ("s1", 5, 777),
         ("s2", 6, 778),
     ]
-    assert journal.by_perm_id(777) == journal.by_perm_id(778) == "i1"
-    assert journal.by_perm_id(0) is None
+    assert journal.intent_by_perm_id(777) == journal.intent_by_perm_id(778) == "i1"
+    assert journal.intent_by_perm_id(0) is None
 
 
 def test_a_perm_id_cannot_move_to_another_intent(journal, make):
@@ -172,7 +172,7 @@ def test_a_perm_id_cannot_move_to_another_intent(journal, make):
     journal.record_alias("i1", "s", 1, 1, 777)
     with pytest.raises(JournalError, match="perm id 777 is the order of intent i1"):
         journal.record_alias("i2", "s", 1, 2, 777)
-    assert journal.by_perm_id(777) == "i1"
+    assert journal.intent_by_perm_id(777) == "i1"
 
 
 def test_an_alias_without_an_intent_is_refused(journal):

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.ledger.reconciliation.breaks import PROOF_LINES, Agreement, Break, BreakState, Holder, Proof, line_of
+from mats.ledger.reconciliation.breaks import MAX_PROOF_LINES, Agreement, Break, BreakState, Holder, Proof, proof_line
 from mats.ledger.reconciliation.corporate_actions import (
     ExerciseCause,
     ExpiryCause,
@@ -32,7 +32,7 @@ def a_break(first_seen, **more):
 
 
 def test_a_break_comes_back_equal_with_its_proof_and_its_answer(journal, make):
-    adjustment = line_of(make.fill(1, make.execution(1)))
+    adjustment = proof_line(make.fill(1, make.execution(1)))
     proof = Proof(
         time=5, start=D(1), lines=(adjustment,), holders=(Holder("ema", D("0.10"), 4),), average_cost=D("1.50")
     )
@@ -41,7 +41,7 @@ def test_a_break_comes_back_equal_with_its_proof_and_its_answer(journal, make):
     known = a_break(
         9,
         agreed=Agreement(1, 2, D("0.10"), D("1.50")),
-        looks=2,
+        comparisons=2,
         state=BreakState.QUESTION,
         proof=proof,
         suspects=(*suspects, exercise),
@@ -66,11 +66,11 @@ def test_a_break_has_one_row_from_its_beginning_to_its_end(journal):
 
 
 def test_of_a_long_history_a_proof_gets_the_newest_entries_in_order(journal, make):
-    count = 3 * PROOF_LINES
+    count = 3 * MAX_PROOF_LINES
     journal.append([make.fill(n, make.execution(n)) for n in range(1, count + 1)])
     first = journal.entries(0, 1)[0]
     key = (first.execution.account, first.strategy, first.execution.instrument)
-    assert [entry.seq for entry in journal.newest_entries(key, 0)] == list(range(PROOF_LINES + 1, count + 1))
+    assert [entry.seq for entry in journal.newest_entries(key, 0)] == list(range(MAX_PROOF_LINES + 1, count + 1))
     assert [entry.seq for entry in journal.newest_entries(key, count - 2)] == [count - 1, count]
 
 

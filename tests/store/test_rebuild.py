@@ -1,4 +1,4 @@
-"""`mats store rebuild`: every view follows from the fills, each difference is a line, and mending leaves none."""
+"""`mats store rebuild`: every view follows from the fills, each difference is a line, and a repair leaves none."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -78,13 +78,13 @@ def store_all(folder, log, make):
     orders.append(log)
     derived = ViewWriter(store, "USD", orders.entries_of, b"")
     assert store.append_fills("DU1", log) == []
-    assert derived.apply(log[:6], make.opening) + derived.agree(6, ("DU1",), make.opening + SECOND) == []
-    derived.mark({"SPY": 451.25}, make.opening + SECOND)
+    assert derived.apply(log[:6], make.opening) + derived.on_books_reconciled(6, ("DU1",), make.opening + SECOND) == []
+    derived.update_prices({"SPY": 451.25}, make.opening + SECOND)
     assert derived.apply(log[6:], make.opening + SECOND) == []
     filled = msgspec.structs.replace(
         opening_view(make.intent(1)), state=OrderState.FILLED, filled=Decimal(102), average_price=Decimal("450.10")
     )
-    derived.order(filled)
+    derived.update_order(filled)
     assert derived.commit(make.opening + HOUR) == []
     orders.close()
     return store
@@ -117,13 +117,13 @@ TAMPERINGS = {
 
 
 @pytest.mark.parametrize("kind", TAMPERINGS)
-def test_each_falsified_value_is_one_line_and_is_mended(data, kind):
-    library, symbol, at, columns, said = TAMPERINGS[kind]
+def test_each_falsified_value_is_one_line_and_is_repaired(data, kind):
+    library, symbol, at, columns, expected = TAMPERINGS[kind]
     data.change(library, symbol, at, **columns)
     code, lines = data.rebuild("--check")
     assert code == 1
     assert len(lines) == 2
-    assert lines[0].startswith(said), lines[0]
+    assert lines[0].startswith(expected), lines[0]
     assert data.rebuild()[0] == 0
     assert data.rebuild("--check", "--journal")[0] == 0
 
@@ -135,14 +135,14 @@ def test_a_lost_row_is_a_line_and_comes_back(data, library, symbol):
     data.lose(library, symbol, 0)
     code, lines = data.rebuild("--check")
     assert (code, len(lines)) == (1, 2)
-    assert lines[0].endswith("row: stored missing, recomputed there")
+    assert lines[0].endswith("row: stored missing, recomputed present")
     data.rebuild()
-    mended = connect(data.uri).get_library(library).read(symbol).data
+    repaired = connect(data.uri).get_library(library).read(symbol).data
     columns = [name for name in frame.columns if not name.startswith(("market", "unrealized", "marked"))]
-    assert mended[columns].reset_index(drop=True).equals(frame[columns].reset_index(drop=True))
+    assert repaired[columns].reset_index(drop=True).equals(frame[columns].reset_index(drop=True))
 
 
-def test_a_lost_fill_is_found_without_the_journal_and_mended_from_it(data):
+def test_a_lost_fill_is_found_without_the_journal_and_repaired_from_it(data):
     data.lose("fills", "DU1", 1)
     code, lines = data.rebuild("--check")
     assert code == 1
@@ -168,7 +168,7 @@ def test_beside_a_daemon_it_reads_and_does_not_write(data, monkeypatch):
         assert (code, len(lines)) == (1, 2)
         ran = CliRunner().invoke(command, ["rebuild", "--data-dir", str(data.folder)])
     assert "is in use by process" in str(ran.exception)
-    assert data.rebuild("--check")[0] == 1, "nothing was mended meanwhile"
+    assert data.rebuild("--check")[0] == 1, "no row was repaired meanwhile"
 
 
 def test_a_difference_is_json_on_demand(data):

@@ -27,7 +27,7 @@ from mats.store.journal.journal import Journal
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.reader import Reader
 from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import against_journal, differences, missing, recompute
+from mats.store.verify.rebuild import differences, journal_differences, missing_entries, recompute
 
 START = 1_700_000_100 * SECOND
 CONNECTION = "brokers/ib-0"
@@ -155,8 +155,8 @@ class World:
         logged = journal.entries(pruned, 10_000)
         journal.close()
         assert len(contents.entries) == last
-        assert not missing(contents.entries)
-        assert not list(against_journal(contents.entries, logged))
+        assert not missing_entries(contents.entries)
+        assert not list(journal_differences(contents.entries, logged))
         assert not list(differences(contents.views, recompute(contents.entries, contents.views)))
 
 

@@ -15,7 +15,7 @@ from mats.store.tables.connection import connect
 from mats.store.tables.frames import from_frame
 from mats.store.tables.index import second_of
 from mats.store.tables.store import Store
-from mats.store.views.decode import as_stored, logged
+from mats.store.views.decode import as_stored, decode_entries
 
 FRESH = count()
 LOG = {"fills": schemas.FILLS, "fill_corrections": schemas.FILL_CORRECTIONS, "adjustments": schemas.ADJUSTMENTS}
@@ -73,7 +73,7 @@ def check(uri, account, log):
 
 def rows_as_log(uri, account):
     """The entries that the three tables hold."""
-    return logged("DU1", *(rows(uri, library, account) for library in LOG))
+    return decode_entries("DU1", *(rows(uri, library, account) for library in LOG))
 
 
 def rows(uri, library, account):
@@ -261,7 +261,7 @@ def test_a_second_writer_is_noticed(store_uri, account, make):
     store, intruder = Store(store_uri), Store(store_uri)
     store.append_fills(account, [make.fill(n, make.execution(n)) for n in (1, 3)])
     intruder.append_fills(account, [make.fill(4, make.execution(4))])
-    with pytest.raises(Exception, match="look for a second writer"):
+    with pytest.raises(Exception, match="check for a second writer"):
         store.append_fills(account, [make.fill(5, make.execution(5))])
 
 

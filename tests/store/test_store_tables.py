@@ -21,7 +21,7 @@ from mats.store.tables import schemas
 from mats.store.tables.connection import connect
 from mats.store.tables.reader import ATTEMPTS, Reader
 from mats.store.tables.rows import PositionRow
-from mats.store.tables.snapshot_policy import SnapshotPolicy
+from mats.store.tables.snapshot_policy import SnapshotInfo
 from mats.store.tables.store import Store
 
 FRESH = count()
@@ -132,7 +132,7 @@ def test_a_portfolio_may_be_emptied_and_filled_again(store, store_uri, reader, a
 
 def test_a_snapshot_of_the_portfolio_is_one_stretch_of_rows(store, store_uri, reader, account, make):
     rows = [position(make, instrument=name) for name in ("SPY", "QQQ", "IWM")]
-    first, second = SnapshotPolicy(make.opening, 1, 0), SnapshotPolicy(make.opening + 1, 2, 2)
+    first, second = SnapshotInfo(make.opening, 1, 0), SnapshotInfo(make.opening + 1, 2, 2)
     for kept in (first, first, second):
         store.append_portfolio_history(account, rows, kept, "hourly")
     history = reader.portfolio_history(account)

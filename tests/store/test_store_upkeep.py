@@ -1,4 +1,4 @@
-"""Compaction, readers beside the writer, and what an operator is told about the store."""
+"""Compaction, readers beside the writer, and what operators see of the store."""
 
 import subprocess
 import sys
@@ -50,12 +50,12 @@ def test_what_was_loose_is_still_known_after_a_restart(store_uri, account, make)
 
 
 def test_upkeep_folds_version_keys_when_they_are_many(store_uri, account, make, monkeypatch):
-    monkeypatch.setattr(compaction, "VERSION_MAP_DUE", 10)
+    monkeypatch.setattr(compaction, "COMPACT_VERSIONS_AT", 10)
     store, names = Store(store_uri), [f"fills/{account}"]
     folded = []
     for n in range(1, 26):
         store.append_fills(account, [make.fill(n, make.execution(n))])
-        folded.append(store.fold_versions())
+        folded.append(store.compact_versions())
     assert [n for n, done in enumerate(folded, 1) if done == names] == [11, 21]
     assert Store(store_uri).fills_seq(account) == 25
     assert connect(store_uri).get_library("fills").get_description(account).row_count == 25

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.books.history import key_of
+from mats.ledger.books.history import book_key
 from mats.model.orders import Side
 from mats.model.timestamp import HOUR, MINUTE
 from mats.store.tables.connection import connect, lmdb_uri
@@ -30,7 +30,7 @@ class Shop:
         self.derived = ViewWriter(self.store, "USD", self.past, self.saved, self.matching)
 
     def past(self, *key):
-        return [entry for entry in self.log if key_of(entry) == key]
+        return [entry for entry in self.log if book_key(entry) == key]
 
     def book(self, *entries):
         self.log += entries
@@ -116,7 +116,7 @@ def test_a_falsified_or_lost_trade_is_found(shop, make):
     library.write("DU1", stored.data.iloc[:1], metadata=stored.metadata)
     lost, changed = sorted(shop.complaints(), key=len)
     assert changed.startswith("trades/DU1  0000.000001/0000.000002  gross_pnl_exact: stored 1, recomputed 495.00")
-    assert lost == "trades/DU1  0000.000001/0000.000003  row: stored missing, recomputed there"
+    assert lost == "trades/DU1  0000.000001/0000.000003  row: stored missing, recomputed present"
 
 
 def test_another_matching_folds_all_stored_trades_anew_and_goes_on_with_it(shop, make):
@@ -143,6 +143,6 @@ def test_another_matching_is_refused_in_one_sentence_where_the_past_is_not_whole
     shop.saved = shop.derived.save()
     shop.matching, shop.log = "lifo", shop.log[1:]
     with pytest.raises(
-        ValueError, match=r"2 of the 3 entries of DU1/TREND/SPY are left.*portfolio.matching back to fifo"
+        ValueError, match=r"2 of the 3 entries of DU1/TREND/SPY are available.*portfolio.matching back to fifo"
     ):
         shop.start()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mats.data.bar_files import bar_tables, read_table
-from mats.data.quality import checked
+from mats.data.bar_files import find_bar_files, read_table
+from mats.data.quality import checked_bars
 from mats.model.market import Bar, Quote
 from mats.model.orders import OrderState
 from mats.model.strategy_record import StrategyRecord, read_records
@@ -30,14 +30,14 @@ def split(bar: Bar) -> Iterator[Bar]:
 
 
 def real_bars(path: Path) -> Iterator[Bar]:
-    c = checked(read_table(path, seconds=60))
+    c = checked_bars(read_table(path, seconds=60))
     rows = zip(*(column.tolist() for column in (c.start, c.open, c.high, c.low, c.close, c.volume)), strict=True)
     return (Bar(c.instrument, start, 60, *numbers) for start, *numbers in rows)
 
 
 def real_parts(folder: Path) -> list[Bar]:
     bars = sorted(
-        (bar for path in bar_tables(folder).values() for bar in real_bars(path)),
+        (bar for path in find_bar_files(folder).values() for bar in real_bars(path)),
         key=lambda bar: (bar.start, bar.instrument),
     )
     minutes = sorted({bar.start for bar in bars})[:MINUTES]

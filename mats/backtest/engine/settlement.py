@@ -27,7 +27,7 @@ from mats.model import (
     order_ref,
     round_to,
 )
-from mats.model.bar_columns import Action, Dividend, Split
+from mats.model.bar_columns import CorporateAction, Dividend, Split
 from mats.venue.matching import Account
 from mats.venue.models import FeeModel, TieredFees
 
@@ -143,7 +143,7 @@ class Settlement:
 
     # Holdings
 
-    def act(self, instrument: Instrument, action: Action) -> None:
+    def act(self, instrument: Instrument, action: CorporateAction) -> None:
         """What the company did to its shares."""
         if isinstance(action, Split):
             self.split(instrument, action)

@@ -21,7 +21,7 @@ def completed_trades(fills: Sequence[RuledFill], splits: Sequence[AdjustmentReco
             lots = books[entry.strategy, entry.instrument]
             lots.rescale(EXACT.add(lots.quantity, entry.quantity))
         else:
-            trades += _lots_of(books, entry).take(_lot(entry))
+            trades += _lots_of(books, entry).apply(_lot(entry))
     return tuple(trades)
 
 

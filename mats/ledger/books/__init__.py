@@ -1,8 +1,8 @@
-"""Books: what each strategy holds, what it cost and what it earned. Folds over the fill log."""
+"""Books: position, cost and P&L of each strategy. Folds over the fill log."""
 
 from mats.ledger.books.book import Book, BookKey, adjust, closed_part, move, released_cost, trade, unrealized
 from mats.ledger.books.books import Books, refold
-from mats.ledger.books.history import Charge, History, key_of, settled
+from mats.ledger.books.history import Charge, History, book_key, effective_steps
 from mats.ledger.books.lots import Lot, Matching, OpenLots
 from mats.ledger.books.round_trips import RoundTrips, TradeChange
 from mats.ledger.books.trades import Trade
@@ -20,12 +20,12 @@ __all__ = [
     "Trade",
     "TradeChange",
     "adjust",
+    "book_key",
     "closed_part",
-    "key_of",
+    "effective_steps",
     "move",
     "refold",
     "released_cost",
-    "settled",
     "trade",
     "unrealized",
 ]

@@ -1,10 +1,10 @@
-"""One book: what a strategy holds of one instrument, what it cost and what it earned; and the arithmetic of a trade.
+"""One book: position, cost and P&L of a strategy in one instrument; and the arithmetic of a trade.
 
 The cost of a position is kept as an exact signed total, not as an average: opening adds to it without rounding, and
-the average is derived where somebody asks. Closing a part releases `cost × closed / quantity`, rounded once to
-`QUANTUM`; what is released leaves the cost and enters the realised result in the same amount. Hence for every
-history of fills `cost − realized` = Σ signed quantity × price × multiplier exactly, and the result of a position
-closed to flat is exact. The one rounding is part of the rule, so the rule has exactly one result for each history.
+the average is derived on demand. Closing a part releases `cost × closed / quantity`, rounded once to
+`QUANTUM`; what is released leaves the cost and enters the realized P&L in the same amount. Hence for every
+history of fills `cost − realized` = Σ signed quantity × price × multiplier exactly, and the P&L of a position
+closed to flat is exact. The rounding is part of the rule, so each history has exactly one result.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.model import EXACT, ONE, ZERO, AccountId, Currency, InstrumentId, Nanos, StrategyName, converted, share
+from mats.model import EXACT, ONE, ZERO, AccountId, Currency, InstrumentId, Nanos, StrategyName, converted, prorate
 
 BookKey = tuple[AccountId, StrategyName, InstrumentId]
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument in the hands of one strategy in one account.
+    """One strategy's position in one instrument of one account.
 
-    `quantity` is signed. `cost` is signed too, in `currency`, multiplier included: what the position cost (long) or
-    brought in (short), without commissions. `realized` is the result of what was closed, before commissions.
+    `quantity` is signed. `cost` is signed too, in `currency`, multiplier included: the price paid (long) or
+    received (short), without commissions. `realized` is the P&L of what was closed, before commissions.
     `commissions` are totals by their own currency. `realized_base` and `commissions_base` are the same in the base
-    currency, each amount at the rate of its booking; `unrated` has results less commissions that were booked while no
-    rate was known. `entries` counts the log entries folded, `seq` is the last of them, `time` the newest place among
-    them. `corrected` names the execution families that a correction has touched.
+    currency, each amount at the rate of its booking; `unrated` is P&L less commissions that were booked while no
+    rate was known. `entries` counts the log entries folded, `seq` is the last of them, `time` the newest time of
+    execution among them. `corrected` names the execution families that a correction has touched.
     """
 
     account: AccountId
@@ -57,7 +57,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net_base(self) -> Decimal | None:
-        """Results less commissions in the base currency, None where a part was booked without a rate."""
+        """Realized P&L less commissions in the base currency, None where a part was booked without a rate."""
         return None if self.unrated else EXACT.subtract(self.realized_base, self.commissions_base)
 
     @property
@@ -75,7 +75,7 @@ class BookChange(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def realized(self) -> Decimal:
-        """What the entry added to the realised result, before commissions."""
+        """What the entry added to the realized P&L, before commissions."""
         return EXACT.subtract(self.after.realized, self.before.realized if self.before else ZERO)
 
 
@@ -85,7 +85,7 @@ def market_value(book: Book, price: Decimal) -> Decimal:
 
 
 def unrealized(book: Book, price: Decimal) -> Decimal:
-    """What closing at `price` would realise, in the book's currency, before commissions."""
+    """The P&L of closing at `price`, in the book's currency, before commissions."""
     return EXACT.subtract(market_value(book, price), book.cost)
 
 
@@ -107,13 +107,13 @@ def trade(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) ->
 
 
 def adjust(book: Book, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Book:
-    """The book after an adjustment: what leaves takes its cost along, for nothing was sold that we know of."""
+    """The book after an adjustment: units that leave take their cost along, because no sale is known."""
     value = EXACT.multiply(price, multiplier)
     closed = closed_part(book, quantity)
-    left = replace(
+    reduced = replace(
         book, quantity=EXACT.add(book.quantity, closed), cost=EXACT.subtract(book.cost, released_cost(book, closed))
     )
-    return _opened(left, EXACT.subtract(quantity, closed), value, multiplier)
+    return _opened(reduced, EXACT.subtract(quantity, closed), value, multiplier)
 
 
 def charge(book: Book, amount: Decimal, currency: Currency, rate: Decimal | None) -> Book:
@@ -125,8 +125,8 @@ def charge(book: Book, amount: Decimal, currency: Currency, rate: Decimal | None
     return replace(charged, commissions_base=EXACT.add(book.commissions_base, converted(amount, rate)))
 
 
-def rated(before: Book, after: Book, rate: Decimal | None) -> Book:
-    """`after` with what it earned since `before` converted at `rate` (base currency for one unit, None: unknown)."""
+def with_base_result(before: Book, after: Book, rate: Decimal | None) -> Book:
+    """`after` with its P&L since `before` converted at `rate` (base currency for one unit, None: unknown)."""
     if after.realized == before.realized:
         return after
     result = EXACT.subtract(after.realized, before.realized)
@@ -150,30 +150,30 @@ def _opened(book: Book, quantity: Decimal, value: Decimal, multiplier: Decimal) 
 
 
 def move(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal) -> Book:
-    """The book after exactly these amounts were added to it. They keep `cost − realized` summed over the books.
+    """The book plus exactly these amounts. They keep `cost − realized` summed over the books.
 
-    Where a later correction of the past leaves a flat book with a cost, that cost has become its result.
+    Where a later correction leaves a flat book with a cost, that cost is realized.
     """
-    held, left, earned = (
+    quantity_after, cost_after, realized_after = (
         EXACT.add(before, more)
         for before, more in ((book.quantity, quantity), (book.cost, cost), (book.realized, realized))
     )
-    if held:
-        return replace(book, quantity=held, cost=left, realized=earned)
-    return replace(book, quantity=held, cost=ZERO, realized=EXACT.subtract(earned, left))
+    if quantity_after:
+        return replace(book, quantity=quantity_after, cost=cost_after, realized=realized_after)
+    return replace(book, quantity=quantity_after, cost=ZERO, realized=EXACT.subtract(realized_after, cost_after))
 
 
 def closed_part(book: Book, quantity: Decimal) -> Decimal:
-    """The part of the signed `quantity` that goes towards flat."""
+    """The part of the signed `quantity` that reduces the position."""
     if not book.quantity or not quantity or book.quantity.is_signed() == quantity.is_signed():
         return ZERO
     return quantity if quantity.copy_abs() <= book.quantity.copy_abs() else book.quantity.copy_negate()
 
 
 def released_cost(book: Book, closed: Decimal) -> Decimal:
-    """The cost that goes with `closed`: all of it at flat, else its share."""
+    """The cost that `closed` releases: all of it at flat, else its share."""
     if not closed:
         return ZERO
     if closed == book.quantity.copy_negate():
         return book.cost
-    return share(book.cost, closed.copy_negate(), book.quantity)
+    return prorate(book.cost, closed.copy_negate(), book.quantity)

@@ -6,8 +6,8 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.books.book import Book, BookChange, BookKey, adjust, charge, move, rated, trade
-from mats.ledger.books.history import Charge, History, charge_of, key_of, settled
+from mats.ledger.books.book import Book, BookChange, BookKey, adjust, charge, move, trade, with_base_result
+from mats.ledger.books.history import Charge, History, book_key, charge_of, effective_steps
 from mats.model import (
     EXACT,
     ZERO,
@@ -24,8 +24,8 @@ from mats.model import (
 
 
 def refold(entries: Sequence[Entry]) -> Book:
-    """The book of `entries`, all of one book: what happened, settled and in the order of execution."""
-    steps, newest = settled(entries)
+    """The book of `entries`, all of one book, each execution in its latest revision and in the order of execution."""
+    steps, newest = effective_steps(entries)
     book = empty_book(entries[0])
     for step in steps:
         if isinstance(step, AdjustmentRecorded):
@@ -38,8 +38,8 @@ def refold(entries: Sequence[Entry]) -> Book:
 
 
 def empty_book(entry: Entry) -> Book:
-    """The flat book that `entry` will be the first to touch."""
-    account, strategy, instrument = key_of(entry)
+    """The flat book before `entry`, its first one."""
+    account, strategy, instrument = book_key(entry)
     source = entry if isinstance(entry, AdjustmentRecorded) else entry.execution
     return Book(
         account=account,
@@ -51,12 +51,12 @@ def empty_book(entry: Entry) -> Book:
 
 
 def _traded(book: Book, execution: Execution, rate: Decimal | None) -> Book:
-    return rated(book, trade(book, execution.signed_quantity, execution.price, execution.multiplier), rate)
+    return with_base_result(book, trade(book, execution.signed_quantity, execution.price, execution.multiplier), rate)
 
 
 def _adjusted(book: Book, entry: AdjustmentRecorded) -> Book:
     if entry.cost is not None:
-        return rated(book, move(book, entry.quantity, entry.cost, entry.realized), entry.rate)
+        return with_base_result(book, move(book, entry.quantity, entry.cost, entry.realized), entry.rate)
     return adjust(book, entry.quantity, entry.price, entry.multiplier)
 
 
@@ -65,7 +65,7 @@ def _charged(book: Book, cost: Charge) -> Book:
 
 
 def _folded(book: Book, entry: Entry) -> Book:
-    """The book after `entry` alone, as if nothing had happened later than it."""
+    """The book after `entry`, where no folded entry is of a later time."""
     match entry:
         case FillRecorded():
             return _traded(book, entry.execution, entry.rate)
@@ -75,7 +75,9 @@ def _folded(book: Book, entry: Entry) -> Book:
             return _adjusted(book, entry)
         case FillCorrected():
             old = entry.previous
-            undone = rated(book, trade(book, old.signed_quantity.copy_negate(), old.price, old.multiplier), entry.rate)
+            undone = with_base_result(
+                book, trade(book, old.signed_quantity.copy_negate(), old.price, old.multiplier), entry.rate
+            )
             fixed = _traded(undone, entry.execution, entry.rate)
             return replace(fixed, corrected=book.corrected | {entry.execution.family})
 
@@ -95,9 +97,9 @@ class _Snapshot(msgspec.Struct, frozen=True):
 class Books:
     """Every book, up to entry `seq` of the log.
 
-    `history` serves what changes the past, which is rare: corrections and late fills. It must include the entry itself,
-    and may reach beyond it. Without the whole past they are booked at the end: a correction as its undoing and what
-    replaces it. Then quantity and `cost − realized` are the same, only their split differs.
+    `history` serves entries that change the past, which are rare: corrections and late fills. It must include the entry
+    itself, and may reach beyond it. Without the whole past they are booked at the end: a correction as the reversal of
+    the old report and the new one. Then quantity and `cost − realized` are the same, only their split differs.
     """
 
     def __init__(self, history: History, books: Sequence[Book] = (), seq: int = 0) -> None:
@@ -114,8 +116,8 @@ class Books:
         if entry.seq <= self.seq:
             return ()
         if entry.seq != self.seq + 1:
-            raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
-        before = self._books.get(key_of(entry))
+            raise ValueError(f"entry {entry.seq} follows {self.seq}: read entry {self.seq + 1} first")
+        before = self._books.get(book_key(entry))
         book = before or empty_book(entry)
         after = (self._refolded(book, entry) if _changes_past(book, entry) else None) or _folded(book, entry)
         newest = max(book.time, entry.execution.time) if isinstance(entry, FillRecorded) else book.time
@@ -125,7 +127,7 @@ class Books:
         return (BookChange(seq=entry.seq, before=before, after=after),)
 
     def get(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> Book | None:
-        """The book, or None where the strategy never touched the instrument."""
+        """The book, or None where the strategy never traded the instrument."""
         return self._books.get((account, strategy, instrument))
 
     def of_instrument(self, account: AccountId, instrument: InstrumentId) -> tuple[Book, ...]:
@@ -138,7 +140,7 @@ class Books:
         return tuple(book for book in self if book.strategy == strategy)
 
     def net(self, account: AccountId, instrument: InstrumentId) -> Decimal:
-        """Σ strategies + `Discretionary`: what the broker must hold."""
+        """Σ strategies + `Discretionary`: what the broker should hold."""
         return self._nets.get((account, instrument), ZERO)
 
     @property
@@ -153,12 +155,12 @@ class Books:
         return len(self._books)
 
     def dump(self) -> bytes:
-        """Everything as bytes for a snapshot."""
+        """The state as bytes."""
         return msgspec.msgpack.encode(_Snapshot(self.seq, tuple(self._books.values())))
 
     @classmethod
     def load(cls, payload: bytes, history: History) -> "Books":
-        """The books of `dump`."""
+        """The books of a `dump`."""
         snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
         return cls(history, snapshot.books, snapshot.seq)
 
@@ -172,13 +174,13 @@ class Books:
         self._books[book.key] = book
 
     def _refolded(self, book: Book, entry: Entry) -> Book | None:
-        """The book folded again, where its whole past is still there."""
+        """The book folded again, where its whole past is available."""
         past = [known for known in self._history(*book.key) if known.seq <= entry.seq]
         return refold(past) if len(past) == book.entries + 1 else None
 
 
 def _changes_past(book: Book, entry: Entry) -> bool:
-    """Whether an entry stands elsewhere than at the end, or replaces another one."""
+    """Whether an entry belongs before the end of the book, or replaces an earlier one."""
     match entry:
         case FillRecorded():
             return entry.execution.time < book.time

@@ -1,7 +1,7 @@
-"""What happened to one book, settled: each execution once, in its latest revision, in the order of execution.
+"""The effective steps of one book: each execution once, in its latest revision, in the order of execution.
 
 The order is the time of the execution's first report, ties in the order of the log. An adjustment has no time at the
-broker: it stands behind everything that the log had by then, and before what was executed later.
+broker: it follows everything that the log had by then, and precedes what was executed later.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ History = Callable[[AccountId, StrategyName, InstrumentId], Sequence[Entry]]
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What an execution cost; `rate` is base currency for one unit of `currency` at booking, None where unknown."""
+    """A commission; `rate` is base currency for one unit of `currency` at booking, None where unknown."""
 
     amount: Decimal
     currency: Currency
@@ -38,7 +38,7 @@ class Charge(msgspec.Struct, frozen=True):
 
 
 class Executed(msgspec.Struct, frozen=True):
-    """An execution in its latest revision at the place of its first report; `charge` is None while it is not known."""
+    """An execution in its latest revision, ordered by its first report; `charge` is None while unknown."""
 
     execution: Execution
     intent_id: IntentId
@@ -47,18 +47,18 @@ class Executed(msgspec.Struct, frozen=True):
 
 
 Step = Executed | AdjustmentRecorded
-"""One thing that happened to a book."""
+"""One change of a book."""
 
 
-def key_of(entry: Entry) -> BookKey:
+def book_key(entry: Entry) -> BookKey:
     """The book that an entry belongs to."""
     if isinstance(entry, AdjustmentRecorded):
         return entry.account, entry.strategy, entry.instrument
     return entry.execution.account, entry.strategy, entry.execution.instrument
 
 
-def settled(entries: Sequence[Entry]) -> tuple[list[Step], Nanos]:
-    """What happened according to `entries`, all of one book in the order of the log; and the newest place."""
+def effective_steps(entries: Sequence[Entry]) -> tuple[list[Step], Nanos]:
+    """The effective steps of `entries`, all of one book in the order of the log; and the newest time of execution."""
     fills, charges = _latest(entries)
     steps: list[tuple[Nanos, Step]] = []
     newest, seen = 0, set[str]()
@@ -81,9 +81,9 @@ def charge_of(entry: CommissionRecorded) -> Charge:
 
 
 def _latest(entries: Sequence[Entry]) -> tuple[dict[str, FillRecorded | FillCorrected], dict[str, Charge]]:
-    """By execution family: the entry of the latest revision, and the commission that holds.
+    """By execution family: the entry of the latest revision, and the effective commission.
 
-    The commission of a later revision replaces that of an earlier one, and of one revision the last report holds.
+    The commission of a later revision replaces that of an earlier one, and within one revision the last report counts.
     """
     fills: dict[str, FillRecorded | FillCorrected] = {}
     charges: dict[str, CommissionRecorded] = {}

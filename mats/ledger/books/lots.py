@@ -1,7 +1,7 @@
-"""Lots: what is open of each opening, and how what comes in closes it. Of one book.
+"""The open lots of one book, and how executions close them.
 
-Each opening is a lot, a position transaction, named by its execution. What comes in closes lots of the other side,
-first in, first out (or last in); what is left of it opens a lot of its own. A lot that is closed in parts makes a trade
+Each opening is a lot, a position transaction, named by its execution. An execution closes lots of the other side,
+first in, first out (or last in); its rest opens a lot of its own. A lot that is closed in parts makes a trade
 for each part.
 
 Commissions are shared by quantity: units `a` to `b` of an execution of `size` units bear `cost × b / size` less
@@ -18,31 +18,31 @@ from msgspec.structs import replace
 from mats.ledger.books.book import BookKey
 from mats.ledger.books.history import Charge
 from mats.ledger.books.trades import Trade
-from mats.model import EXACT, ONE, ZERO, Currency, IntentId, Nanos, Side, converted, share
+from mats.model import EXACT, ONE, ZERO, Currency, IntentId, Nanos, Side, converted, prorate
 
-WAITING = 256
-"""So many executions of a book are remembered while their commission is missing."""
+MAX_UNCHARGED = 256
+"""At most this many executions of a book are kept while their commission is missing."""
 
-FORGOTTEN = ("", ZERO)
-"""A piece that was let go, or may have been."""
+EVICTED = ("", ZERO)
+"""A piece that was evicted, or may have been."""
 
 Matching = Literal["fifo", "lifo"]
 """Which lots are closed first: the oldest or the newest."""
 
 
 Span = tuple[Decimal, Decimal]
-"""Where a piece begins among the units of its execution, and how many units those are."""
+"""The first unit of a piece within its execution, and the units of the execution."""
 
 Bill = tuple[dict[Currency, Decimal], Decimal | None]
 """Commissions by currency, and in the base currency, None where a rate was not known."""
 
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True):
-    """What is open of an execution or adjustment: `quantity`, signed, of its `size` units.
+    """The open part of an execution or adjustment: `quantity`, signed, of its `size` units.
 
-    `value` is what that cost (long) or brought in (short), with multiplier, where a split has changed the units; else
-    it follows from the price. `rate` is base currency for one unit of the instrument's at booking, None where unknown.
-    `charge` is what the whole of it cost, None while that is not known.
+    `value` is the amount paid (long) or received (short), with multiplier, where a split has changed the units; else it
+    follows from the price. `rate` is base currency for one unit of the instrument's at booking, None where unknown.
+    `charge` is the commission of the whole execution, None while it is not known.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Lot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def used(self) -> Decimal:
-        """How many units of it are closed, or have closed others."""
+        """Units of it that are closed, or have closed others."""
         return EXACT.subtract(self.size, self.quantity.copy_abs())
 
     def less(self, size: Decimal) -> "Lot":
@@ -67,13 +67,13 @@ class Lot(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, quantity=left.copy_sign(self.quantity), value=value)
 
     def value_of(self, size: Decimal) -> Decimal:
-        """What `size` of its units cost after a split: of the whole lot the whole value, else a rounded share."""
+        """The value of `size` units after a split: of the whole lot the whole value, else a rounded share."""
         assert self.value is not None, f"lot {self.id} has its price"
         whole = self.quantity.copy_abs()
-        return self.value if size == whole else share(self.value, size, whole)
+        return self.value if size == whole else prorate(self.value, size, whole)
 
 
-class Waiting(msgspec.Struct):
+class UnchargedExecution(msgspec.Struct):
     """An execution of `size` units without a commission: its trades by id, each with the first of its units."""
 
     size: Decimal
@@ -81,14 +81,14 @@ class Waiting(msgspec.Struct):
 
 
 class OpenLots:
-    """The open lots of one book, oldest first, and its trades that wait for a commission. It changes in place."""
+    """The open lots of one book, oldest first, and its trades whose commission is missing. Mutable."""
 
     def __init__(
         self, key: BookKey, currency: Currency, multiplier: Decimal = ONE, matching: Matching = "fifo"
     ) -> None:
         self.key, self.currency, self.multiplier, self.matching = key, currency, multiplier, matching
         self.lots: OrderedDict[str, Lot] = OrderedDict()
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[str, UnchargedExecution] = {}
         self.unfinished: dict[str, Trade] = {}
         self.forgetful = False
 
@@ -100,8 +100,8 @@ class OpenLots:
             total = EXACT.add(total, lot.quantity)
         return total
 
-    def take(self, incoming: Lot) -> list[Trade]:
-        """Close lots of the other side with `incoming`; what is left of it opens a lot. Returns the trades made."""
+    def apply(self, incoming: Lot) -> list[Trade]:
+        """Close lots of the other side with `incoming`; its rest opens a lot. Returns the trades made."""
         trades: list[Trade] = []
         while incoming.quantity and (lot := self._opposite(incoming.quantity)):
             size = min(lot.quantity.copy_abs(), incoming.quantity.copy_abs())
@@ -112,7 +112,7 @@ class OpenLots:
         return trades
 
     def remove(self, quantity: Decimal) -> Decimal:
-        """Let lots of the other side leave without a trade; returns what is left of the signed `quantity`."""
+        """Remove lots of the other side without a trade; returns the rest of the signed `quantity`."""
         while quantity and (lot := self._opposite(quantity)):
             size = min(lot.quantity.copy_abs(), quantity.copy_abs())
             self._keep(lot.less(size))
@@ -120,28 +120,28 @@ class OpenLots:
         return quantity
 
     def rescale(self, quantity: Decimal) -> None:
-        """A split: all lots together become `quantity` units, of the same side, and cost what they cost.
+        """A split: all lots together become `quantity` units of the same side, at unchanged cost.
 
-        Units are shared in proportion and rounded to `QUANTUM`; the newest lot takes what is left.
+        Units are shared in proportion and rounded to `QUANTUM`; the newest lot takes the rest.
         """
         whole, left = self.quantity, quantity
         for number, lot in enumerate(list(self.lots.values()), 1):
-            units = left if number == len(self.lots) else share(quantity, lot.quantity, whole)
+            units = left if number == len(self.lots) else prorate(quantity, lot.quantity, whole)
             left = EXACT.subtract(left, units)
             value = self._value(lot) if lot.value is None else lot.value
             price = value / (units.copy_abs() * self.multiplier)
             if lot.charge is None:
                 self._forget(lot.id)
-                self.waiting[lot.id] = Waiting(units.copy_abs(), [FORGOTTEN])
+                self.waiting[lot.id] = UnchargedExecution(units.copy_abs(), [EVICTED])
             self.lots[lot.id] = replace(
                 lot, quantity=units, size=units.copy_abs(), price=price, value=value, charge=_rest(lot)
             )
 
     def charge(self, family: str, cost: Charge) -> list[Trade] | None:
-        """Share the commission of an execution; returns the trades that changed, None where they are forgotten."""
+        """Share the commission of an execution; returns the trades that changed, None where they were evicted."""
         if family not in self.waiting and self.forgetful:
             return None
-        wait = self.waiting.pop(family, Waiting(ONE, []))
+        wait = self.waiting.pop(family, UnchargedExecution(ONE, []))
         if (lot := self.lots.get(family)) is not None:
             self.lots[family] = replace(lot, charge=cost)
         trades = []
@@ -209,23 +209,23 @@ class OpenLots:
     def _wait(self, end: Lot, trade: Trade) -> None:
         wait = self.waiting.get(end.id)
         if wait is None:
-            if len(self.waiting) >= WAITING:
+            if len(self.waiting) >= MAX_UNCHARGED:
                 self._forget(oldest := next(iter(self.waiting)))
                 del self.waiting[oldest]
                 self.forgetful = True
-            torn = self.forgetful and (end.used or end.id in self.lots)
-            wait = self.waiting[end.id] = Waiting(end.size, [FORGOTTEN] if torn else [])
+            incomplete = self.forgetful and (end.used or end.id in self.lots)
+            wait = self.waiting[end.id] = UnchargedExecution(end.size, [EVICTED] if incomplete else [])
         wait.pieces.append((trade.id, end.used))
 
     def _forget(self, family: str) -> None:
-        """Let go of the trades that wait for an execution: its commission will find them missing."""
+        """Evict the trades that wait for the commission of an execution."""
         if family in self.waiting:
             for name, _ in self.waiting[family].pieces:
                 self.unfinished.pop(name, None)
 
 
 def _charged(trade: Trade, family: str, charge: Charge, span: Span) -> Trade:
-    """The trade with its share of what one of its executions cost."""
+    """The trade with its share of the commission of one of its executions."""
     bill = (trade.commissions, trade.commissions_base)
     commissions, base = _billed(bill, charge, trade.quantity, span)
     uncharged = tuple(name for name in trade.uncharged if name != family)
@@ -246,15 +246,15 @@ def _billed(bill: Bill, charge: Charge, quantity: Decimal, span: Span) -> Bill:
 
 
 def _part(amount: Decimal, quantity: Decimal, span: Span) -> Decimal:
-    """What `quantity` units of an execution bear of `amount`."""
+    """The share of `amount` that `quantity` units of an execution bear."""
     first, size = span
     last = EXACT.add(first, quantity)
-    upto = amount if last == size else share(amount, last, size)
-    return EXACT.subtract(upto, share(amount, first, size)) if first else upto
+    upto = amount if last == size else prorate(amount, last, size)
+    return EXACT.subtract(upto, prorate(amount, first, size)) if first else upto
 
 
 def _rest(lot: Lot) -> Charge | None:
-    """What the units still open bear of the lot's commission."""
+    """The share of the lot's commission that its open units bear."""
     if lot.charge is None:
         return None
     rest = _part(lot.charge.amount, lot.quantity.copy_abs(), (lot.used, lot.size))

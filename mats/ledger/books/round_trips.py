@@ -1,9 +1,8 @@
 """Round trips of all books: the fold of the fill log into completed trades, entry by entry.
 
-What opens and closes is an execution in its latest revision, in the order of `mats.ledger.books.history`. An adjustment
-opens at its price. What it takes away is a trade at its price where it states a result, as an expiry does; else it
-leaves without one, for nothing was sold that we know of. One that states that the position cost what it cost is a
-split.
+Executions count in their latest revision, in the order of `mats.ledger.books.history`. An adjustment opens at its
+price. Units that it removes make a trade at its price where it has a P&L, as an expiry does; else they leave without
+one, because no sale is known. An adjustment of the quantity at unchanged cost is a split.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books.book import BookKey
-from mats.ledger.books.history import Charge, Executed, History, Step, charge_of, key_of, settled
-from mats.ledger.books.lots import Lot, Matching, OpenLots, Waiting
+from mats.ledger.books.history import Charge, Executed, History, Step, book_key, charge_of, effective_steps
+from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trades import Trade
 from mats.model import (
     EXACT,
@@ -32,16 +31,16 @@ from mats.model import (
 
 
 class TradeChange(msgspec.Struct, frozen=True):
-    """What an entry made of the trades: `kept` are new or stand in place of those with their id; `removed` are no more.
+    """The trades that an entry changed: `kept` are new or replace those with their id; `removed` no longer exist.
 
-    A removed trade is given as it was. One whose closing time moved is removed and kept.
+    A removed trade is given as it was. One whose closing time changed is removed and kept.
     """
 
     kept: tuple[Trade, ...] = ()
     removed: tuple[Trade, ...] = ()
 
 
-NOTHING = TradeChange()
+NO_CHANGE = TradeChange()
 
 
 def round_trips(entries: Sequence[Entry], matching: Matching = "fifo") -> tuple[Trade, ...]:
@@ -50,10 +49,10 @@ def round_trips(entries: Sequence[Entry], matching: Matching = "fifo") -> tuple[
 
 
 class RoundTrips:
-    """The open lots of every book, up to entry `seq` of the log; completed trades are told and not kept.
+    """The open lots of every book, up to entry `seq` of the log; completed trades are returned and not kept.
 
-    `history` serves what changes the past, as for `Books`. Without the whole past a correction is undone at its old
-    price and booked anew at the end, a late fill counts at the end, and a commission of the past changes no trade.
+    `history` serves entries that change the past, as for `Books`. Without the whole past a correction is undone at its
+    old price and booked again, a late fill counts at the end, and an older commission changes no trade.
     """
 
     def __init__(self, history: History, matching: Matching = "fifo") -> None:
@@ -64,31 +63,31 @@ class RoundTrips:
     def apply(self, entry: Entry) -> TradeChange:
         """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
         if entry.seq <= self.seq:
-            return NOTHING
+            return NO_CHANGE
         if entry.seq != self.seq + 1:
-            raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
+            raise ValueError(f"entry {entry.seq} follows {self.seq}: read entry {self.seq + 1} first")
         self.seq = entry.seq
-        key = key_of(entry)
+        key = book_key(entry)
         book = self._books.get(key) or self._books.setdefault(key, _Book(_lots_of(entry, self.matching)))
-        if book.changes_past(entry) and (change := self._redone(key, book, entry)) is not None:
+        if book.changes_past(entry) and (change := self._refold_change(key, book, entry)) is not None:
             return change
         trades = book.folded(entry)
         if trades is None:
-            return self._redone(key, book, entry) or NOTHING
-        return TradeChange(tuple(trades)) if trades else NOTHING
+            return self._refold_change(key, book, entry) or NO_CHANGE
+        return TradeChange(tuple(trades)) if trades else NO_CHANGE
 
     def lots(self, key: BookKey) -> tuple[Lot, ...]:
-        """What is open in a book, oldest first: its position transactions."""
+        """The open lots of a book, oldest first: its position transactions."""
         return tuple(self._books[key].lots.lots.values()) if key in self._books else ()
 
     def dump(self) -> bytes:
-        """Everything as bytes for a snapshot."""
+        """The state as bytes."""
         books = [_saved(book) for book in self._books.values()]
         return msgspec.msgpack.encode(_Snapshot(self.seq, books, self.matching))
 
     @classmethod
     def load(cls, payload: bytes, history: History) -> "RoundTrips":
-        """The state of `dump`, under the method it was folded with."""
+        """The state of a `dump`, under the method it was folded with."""
         snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
         loaded = cls(history, snapshot.matching)
         loaded.seq = snapshot.seq
@@ -96,9 +95,9 @@ class RoundTrips:
         return loaded
 
     def rematch(self, matching: Matching) -> TradeChange:
-        """Fold every book again under another method; what that changes of all trades there ever were.
+        """Fold every book again under another method; the change of all trades there ever were.
 
-        Raises ValueError, and changes nothing, where the past of a book is not whole: methods are never mixed.
+        Raises ValueError, without a change, where the past of a book is incomplete: methods are never mixed.
         """
         changes, books = [], {}
         for key, book in self._books.items():
@@ -106,17 +105,17 @@ class RoundTrips:
             past = [known for known in whole if known.seq <= self.seq]
             if len(past) != book.entries:
                 raise ValueError(
-                    f"{len(past)} of the {book.entries} entries of {'/'.join(key)} are left, so that its trades cannot"
+                    f"{len(past)} of the {book.entries} entries of {'/'.join(key)} are available, so its trades cannot"
                     f" be matched {matching}; set portfolio.matching back to {self.matching}"
                 )
-            before = round_trips(whole, self.matching)  # those of later entries may be stored, and are told again
+            before = round_trips(whole, self.matching)  # trades of later entries may be stored; they are returned again
             books[key], after = _refolded(past, matching)
             changes.append(_change(before, after))
         self.matching, self._books = matching, books
         kept = (trade for change in changes for trade in change.kept)
         return TradeChange(tuple(kept), tuple(trade for change in changes for trade in change.removed))
 
-    def _redone(self, key: BookKey, book: "_Book", entry: Entry) -> TradeChange | None:
+    def _refold_change(self, key: BookKey, book: "_Book", entry: Entry) -> TradeChange | None:
         """The trades of a book before and after an entry that changes its past; None where that past is not whole."""
         past = [known for known in self._history(*key) if known.seq <= entry.seq]
         if len(past) != book.entries + (0 if book.seq == entry.seq else 1):
@@ -127,7 +126,7 @@ class RoundTrips:
 
 
 class _Book:
-    """The lots of one book, and what is needed to see that an entry changes its past."""
+    """The lots of one book, and what tells whether an entry changes its past."""
 
     def __init__(self, lots: OpenLots) -> None:
         self.lots = lots
@@ -136,7 +135,7 @@ class _Book:
         self.corrected: set[str] = set()
 
     def changes_past(self, entry: Entry) -> bool:
-        """Whether an entry stands elsewhere than at the end, or replaces another one."""
+        """Whether an entry belongs before the end of the book, or replaces an earlier one."""
         match entry:
             case FillRecorded():
                 return entry.execution.time < self.time
@@ -148,30 +147,30 @@ class _Book:
                 return False
 
     def folded(self, entry: Entry) -> list[Trade] | None:
-        """The trades that `entry` makes or changes, as if nothing had happened later; None where they are forgotten."""
+        """The trades that `entry` makes or changes, where no later one is folded; None where evicted."""
         self.entries += 1
         self.seq = entry.seq
         match entry:
             case FillRecorded():
                 self.time = max(self.time, entry.execution.time)
-                return self.lots.take(_lot(entry.execution, entry.intent_id, entry.rate, None))
+                return self.lots.apply(_lot(entry.execution, entry.intent_id, entry.rate, None))
             case CommissionRecorded():
                 return [] if self.changes_past(entry) else self.lots.charge(entry.execution.family, charge_of(entry))
             case AdjustmentRecorded():
                 return _adjusted(self.lots, entry)
             case FillCorrected():
                 self.corrected.add(entry.execution.family)
-                return self.lots.take(_undoing(entry)) + self.lots.take(_anew(entry))
+                return self.lots.apply(_undoing(entry)) + self.lots.apply(_replacement(entry))
 
 
 class _Saved(msgspec.Struct):
-    """A book in a snapshot."""
+    """A book in a saved state."""
 
     key: BookKey
     currency: Currency
     multiplier: Decimal
     lots: list[Lot]
-    waiting: dict[str, Waiting]
+    waiting: dict[str, UnchargedExecution]
     unfinished: list[Trade]
     forgetful: bool
     entries: int
@@ -224,7 +223,7 @@ def _change(before: Sequence[Trade], after: Sequence[Trade]) -> TradeChange:
 
 def _refolded(entries: Sequence[Entry], matching: Matching) -> tuple[_Book, list[Trade]]:
     """A book from its whole history, and its completed trades."""
-    steps, newest = settled(entries)
+    steps, newest = effective_steps(entries)
     book = _Book(_lots_of(entries[0], matching))
     trades = [trade for step in steps for trade in _stepped(book.lots, step)]
     book.entries, book.seq, book.time = len(entries), entries[-1].seq, newest
@@ -234,13 +233,13 @@ def _refolded(entries: Sequence[Entry], matching: Matching) -> tuple[_Book, list
 
 def _stepped(lots: OpenLots, step: Step) -> Iterator[Trade]:
     if isinstance(step, Executed):
-        yield from lots.take(_lot(step.execution, step.intent_id, step.rate, step.charge))
+        yield from lots.apply(_lot(step.execution, step.intent_id, step.rate, step.charge))
     else:
         yield from _adjusted(lots, step)
 
 
 def _adjusted(lots: OpenLots, entry: AdjustmentRecorded) -> list[Trade]:
-    """What an adjustment makes of the lots; what it brings costs nothing but its price."""
+    """The trades of an adjustment; units that it adds have no commission."""
     lot = Lot(
         id=f"adjustment-{entry.seq}",
         time=entry.recorded,
@@ -253,7 +252,7 @@ def _adjusted(lots: OpenLots, entry: AdjustmentRecorded) -> list[Trade]:
     if entry.cost is None:
         left = lots.remove(entry.quantity)
     elif entry.realized:
-        return lots.take(lot)
+        return lots.apply(lot)
     elif not entry.cost and _same_side(lots.quantity, after := EXACT.add(lots.quantity, entry.quantity)):
         lots.rescale(after)
         return []
@@ -261,7 +260,7 @@ def _adjusted(lots: OpenLots, entry: AdjustmentRecorded) -> list[Trade]:
         left = lots.remove(entry.quantity)
         value = entry.cost.copy_negate() if entry.quantity.is_signed() else entry.cost
         lot = msgspec.structs.replace(lot, value=value)
-    return lots.take(lot.less(EXACT.subtract(lot.size, left.copy_abs())))
+    return lots.apply(lot.less(EXACT.subtract(lot.size, left.copy_abs())))
 
 
 def _same_side(held: Decimal, after: Decimal) -> bool:
@@ -270,7 +269,7 @@ def _same_side(held: Decimal, after: Decimal) -> bool:
 
 def _lots_of(entry: Entry, matching: Matching) -> OpenLots:
     source = entry if isinstance(entry, AdjustmentRecorded) else entry.execution
-    return OpenLots(key_of(entry), source.currency, source.multiplier, matching)
+    return OpenLots(book_key(entry), source.currency, source.multiplier, matching)
 
 
 def _lot(execution: Execution, intent_id: IntentId, rate: Decimal | None, charge: Charge | None) -> Lot:
@@ -287,13 +286,13 @@ def _lot(execution: Execution, intent_id: IntentId, rate: Decimal | None, charge
 
 
 def _undoing(entry: FillCorrected) -> Lot:
-    """The opposite of what is corrected, at its price."""
+    """The reversal of the corrected report, at its price."""
     old, free = entry.previous, Charge(ZERO, entry.previous.currency, ONE)
     undone = _lot(old, entry.intent_id, entry.rate, free)
     quantity = undone.quantity.copy_negate()
     return msgspec.structs.replace(undone, id=f"undone-{entry.seq}", time=entry.execution.time, quantity=quantity)
 
 
-def _anew(entry: FillCorrected) -> Lot:
+def _replacement(entry: FillCorrected) -> Lot:
     lot = _lot(entry.execution, entry.intent_id, entry.rate, Charge(ZERO, entry.execution.currency, ONE))
     return msgspec.structs.replace(lot, id=entry.execution.exec_id)

@@ -1,4 +1,4 @@
-"""A completed round trip: what one execution opened and another closed, with its result."""
+"""A completed round trip: opened by one execution, closed by another, with its P&L."""
 
 from decimal import Decimal
 
@@ -20,11 +20,11 @@ from mats.model import (
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece that one execution opened and another closed; `quantity` is unsigned, `side` the one that opened it.
+    """Units that one execution opened and another closed; `quantity` is unsigned, `side` the one that opened it.
 
     `entry_id` is the position transaction, the family of the opening execution; the intents are the ids of the signals
-    that caused both ends, empty where none of ours did. `entry_value` is what the piece cost (long) or brought in
-    (short), unsigned and with multiplier, where a split has changed it; else it follows from the price. `commissions`
+    that caused both ends, empty where no strategy did. `entry_value` is the amount paid (long) or received (short),
+    unsigned and with multiplier, where a split has changed it; else it follows from the price. `commissions`
     are the shares of both executions, by their own currency, as far as they are known: `uncharged` names the
     executions whose commission is missing. `rate` is base currency for one unit of `currency` when the exit was
     booked, `commissions_base` the commissions at the rates of their booking; None where a rate was not known.
@@ -58,7 +58,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gross(self) -> Decimal:
-        """The result before commissions, in `currency`."""
+        """P&L before commissions, in `currency`."""
         size = EXACT.multiply(self.quantity, self.multiplier)
         paid = EXACT.multiply(self.entry_price, size) if self.entry_value is None else self.entry_value
         gain = EXACT.subtract(EXACT.multiply(self.exit_price, size), paid)
@@ -66,19 +66,19 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net(self) -> Decimal | None:
-        """The result after commissions, in `currency`; None while one is missing, or in another currency."""
+        """P&L after commissions, in `currency`; None while one is missing, or in another currency."""
         if self.uncharged or self.commissions.keys() - {self.currency}:
             return None
         return EXACT.subtract(self.gross, self.commissions.get(self.currency, ZERO))
 
     @property
     def net_base(self) -> Decimal | None:
-        """The result after commissions in the base currency, at the rates of booking; None while a part is missing."""
+        """P&L after commissions in the base currency, at the rates of booking; None while a part is missing."""
         if self.uncharged or self.rate is None or self.commissions_base is None:
             return None
         return EXACT.subtract(converted(self.gross, self.rate), self.commissions_base)
 
     @property
     def seconds(self) -> float:
-        """How long the piece was held."""
+        """Holding time."""
         return (self.exit_time - self.entry_time) / SECOND

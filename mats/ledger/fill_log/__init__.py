@@ -1,7 +1,7 @@
-"""Entries of the fill log: how executions become entries, and which stage may receive which."""
+"""The fill log: how executions become entries, and which stage may receive which."""
 
 from mats.ledger.fill_log.attribution import NewExecution, attribute
-from mats.ledger.fill_log.booking import book, in_broker_order
+from mats.ledger.fill_log.booking import book_reports, in_broker_order
 from mats.ledger.fill_log.entry_cache import EntryCache
 from mats.ledger.fill_log.stage_gate import StageGate
 
@@ -10,6 +10,6 @@ __all__ = [
     "NewExecution",
     "StageGate",
     "attribute",
-    "book",
+    "book_reports",
     "in_broker_order",
 ]

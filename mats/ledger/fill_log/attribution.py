@@ -1,4 +1,4 @@
-"""What an execution is to the fill log, and which strategy caused it. A decision only: nothing is written here."""
+"""Whether an execution is new to the fill log, and which strategy caused it. Pure: it writes nothing."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ import msgspec
 from mats.model import DISCRETIONARY, Execution, FillCorrected, FillRecorded, IntentId, StrategyName, parse_order_ref
 
 StrategyOf = Callable[[IntentId], StrategyName | None]
-"""The strategy of a journalled intent, None where the journal has no such intent."""
+"""The strategy of a journaled intent, None where the journal has no such intent."""
 
 IntentOf = Callable[[int], IntentId | None]
-"""The journalled intent with a permId, None where there is none."""
+"""The journaled intent with a permId, None where there is none."""
 
 
 class DuplicateExecution(msgspec.Struct, frozen=True):
-    """The log has this very revision. `conflict` says what differs from the booked one; as a rule it is empty."""
+    """The log has this revision. `conflict` names what differs from the booked one; usually it is empty."""
 
     conflict: str = ""
 
@@ -26,7 +26,7 @@ class StaleExecution(msgspec.Struct, frozen=True):
 
 
 class NewExecution(msgspec.Struct, frozen=True):
-    """The first revision seen of an execution; `reason` says why it fell to `Discretionary`, if it did."""
+    """The first revision seen of an execution; `reason` says why it belongs to `Discretionary`, if it does."""
 
     strategy: StrategyName
     intent_id: IntentId
@@ -58,27 +58,27 @@ def attribute(
 
 
 def _cause(execution: Execution, strategy_of: StrategyOf, intent_of: IntentOf) -> NewExecution:
-    """orderRef names the cause; permId is asked only where the broker left orderRef blank. Nothing is guessed."""
+    """orderRef names the cause; permId counts only where the broker left orderRef blank. Nothing is guessed."""
     if not execution.order_ref:
         intent_id = intent_of(execution.perm_id) if execution.perm_id else None
         strategy = strategy_of(intent_id) if intent_id else None
         if intent_id and strategy:
             return NewExecution(strategy, intent_id)
-        return NewExecution(DISCRETIONARY, "", "it has no orderRef: an order made elsewhere")
+        return NewExecution(DISCRETIONARY, "", "it has no orderRef: an order placed elsewhere")
     parsed = parse_order_ref(execution.order_ref)
     if parsed is None:
-        return NewExecution(DISCRETIONARY, "", f"orderRef {execution.order_ref!r} is not of our form")
+        return NewExecution(DISCRETIONARY, "", f"orderRef {execution.order_ref!r} is not one of this program")
     named, intent_id = parsed
     strategy = strategy_of(intent_id)
     if strategy is None:
-        return NewExecution(DISCRETIONARY, "", f"orderRef {execution.order_ref!r} names no intent of the journal")
+        return NewExecution(DISCRETIONARY, "", f"orderRef {execution.order_ref!r} names no intent in the journal")
     if strategy != named:
         return NewExecution(DISCRETIONARY, "", f"orderRef {execution.order_ref!r} names an intent of {strategy}")
     return NewExecution(strategy, intent_id)
 
 
 def _conflict(execution: Execution, booked: Execution) -> str:
-    """How two reports of one revision differ in what is booked."""
+    """The booked fields in which two reports of one revision differ."""
     names = ("instrument", "side", "quantity", "price", "multiplier", "currency")
     return "; ".join(
         f"{name} {getattr(execution, name)}, booked {getattr(booked, name)}"

@@ -1,4 +1,4 @@
-"""From what a connection reports to entries of the fill log: each fact once, attributed, in one order."""
+"""Turns broker reports into entries of the fill log: each fact once, attributed, in one order."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -31,8 +31,8 @@ RateOf = Callable[[Currency], Decimal | None]
 """Base currency for one unit of a currency as known now, None where it is not known."""
 
 
-class Known(Protocol):
-    """What the log holds already; the journal is one."""
+class BookedFacts(Protocol):
+    """The facts that are booked already; the journal implements it."""
 
     def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None: ...
     def find_execution(self, exec_id: str) -> FillRecorded | FillCorrected | None: ...
@@ -42,13 +42,13 @@ class Known(Protocol):
         """The last one booked; None where there is none, or where its entry has been pruned."""
         ...
 
-    def take_commission(self, exec_id: str) -> Commission | None: ...
+    def early_commission(self, exec_id: str) -> Commission | None: ...
     def strategy_of(self, intent_id: IntentId) -> StrategyName | None: ...
-    def by_perm_id(self, perm_id: int) -> IntentId | None: ...
+    def intent_by_perm_id(self, perm_id: int) -> IntentId | None: ...
 
 
-class Booked(msgspec.Struct, frozen=True):
-    """The entries that follow; commissions whose execution is still to come; and what a person should read."""
+class BookingResult(msgspec.Struct, frozen=True):
+    """New entries; commissions without their execution yet; and notes for operators."""
 
     entries: tuple[Entry, ...]
     held: tuple[Commission, ...]
@@ -56,37 +56,37 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 def in_broker_order(executions: Sequence[Execution]) -> list[Execution]:
-    """A replay in the order in which it happened: by time, then within an order by its cumulative quantity.
+    """Replayed executions in the order in which they happened: by time, within an order by cumulative quantity.
 
-    A correction stands behind what it corrects, whatever its own time and cumulative quantity, so that both are booked.
+    A correction follows the report that it corrects, whatever its own time and quantity, so that both are booked.
     """
-    places: dict[tuple[AccountId, str], tuple[Nanos, int, Decimal]] = {}
+    positions: dict[tuple[AccountId, str], tuple[Nanos, int, Decimal]] = {}
     for e in sorted(executions, key=lambda e: e.revision):
-        places.setdefault((e.account, e.family), (e.time, e.perm_id, e.cumulative_quantity))
-    return sorted(executions, key=lambda e: (*places[e.account, e.family], e.revision))
+        positions.setdefault((e.account, e.family), (e.time, e.perm_id, e.cumulative_quantity))
+    return sorted(executions, key=lambda e: (*positions[e.account, e.family], e.revision))
 
 
-def book(
+def book_reports(
     executions: Sequence[Execution],
     commissions: Sequence[Commission],
-    known: Known,
+    known: BookedFacts,
     next_seq: int,
     now: Nanos,
     rate_of: RateOf,
-) -> Booked:
-    """Entries from `next_seq` on for every execution and commission that the log does not have yet."""
+) -> BookingResult:
+    """Entries from `next_seq` on for every execution and commission that is not booked yet."""
     batch = _Batch(known, next_seq, now, rate_of)
     for execution in executions:
         batch.execution(execution)
     for commission in commissions:
         batch.commission(commission)
-    return Booked(tuple(batch.entries), tuple(batch.held.values()), tuple(batch.notes))
+    return BookingResult(tuple(batch.entries), tuple(batch.held.values()), tuple(batch.notes))
 
 
 class _Batch:
-    """One batch in the making: the log as it will be, over the log as it is."""
+    """One batch: its new entries over the facts that are booked already."""
 
-    def __init__(self, known: Known, next_seq: int, now: Nanos, rate_of: RateOf) -> None:
+    def __init__(self, known: BookedFacts, next_seq: int, now: Nanos, rate_of: RateOf) -> None:
         self._known, self._seq, self._now, self._rate_of = known, next_seq, now, rate_of
         self._families: dict[tuple[AccountId, str], FillRecorded | FillCorrected] = {}
         self._fills: dict[str, FillRecorded | FillCorrected] = {}
@@ -99,7 +99,7 @@ class _Batch:
         key = (execution.account, execution.family)
         booked = self._families.get(key) or self._known.latest_execution(*key)
         rate = self._rate_of(execution.currency)
-        match attribute(execution, booked, self._known.strategy_of, self._known.by_perm_id):
+        match attribute(execution, booked, self._known.strategy_of, self._known.intent_by_perm_id):
             case NewExecution(strategy=strategy, intent_id=intent_id, reason=reason):
                 if reason:
                     self.notes.append(f"execution {execution.exec_id} is booked to {strategy}: {reason}")
@@ -127,12 +127,12 @@ class _Batch:
                     )
                 )
             case DuplicateExecution(conflict=conflict) if conflict:
-                self.notes.append(f"execution {execution.exec_id} came again with another content: {conflict}")
+                self.notes.append(f"execution {execution.exec_id} was reported again with different values: {conflict}")
             case DuplicateExecution() | StaleExecution():
                 return
 
     def commission(self, commission: Commission) -> None:
-        """The first report of an exec_id is booked, and each later one that says something else."""
+        """Book the first report of an exec_id, and each later one with a different amount."""
         exec_id = commission.exec_id
         booked = self._charged.get(exec_id) or self._known.booked_commission(exec_id)
         if booked == commission or (booked is None and self._known.has_commission(exec_id)):
@@ -142,8 +142,8 @@ class _Batch:
             self.held[exec_id] = commission
             return
         if booked:
-            words = f"{commission.amount} {commission.currency} in place of {booked.amount} {booked.currency}"
-            self.notes.append(f"the commission of execution {exec_id} came again: {words} is booked")
+            change = f"{commission.amount} {commission.currency} instead of {booked.amount} {booked.currency}"
+            self.notes.append(f"the commission of execution {exec_id} was reported again: {change} is booked")
         self._charge(fill, commission, booked)
 
     def _add(self, entry: FillRecorded | FillCorrected) -> None:
@@ -152,7 +152,7 @@ class _Batch:
         self._families[(execution.account, execution.family)] = entry
         self._fills[execution.exec_id] = entry
         self._seq += 1
-        early = self._known.take_commission(execution.exec_id)
+        early = self._known.early_commission(execution.exec_id)
         if early is not None:
             self._charge(entry, early, None)
 

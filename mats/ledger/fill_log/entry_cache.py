@@ -1,4 +1,4 @@
-"""The newest entries of the fill log in memory, so that feeding the stages reads the disk only after a restart."""
+"""The newest entries of the fill log in memory, so that the stages are served from disk only after a restart."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from mats.model import Entry
 
 
 class EntryCache:
-    """A run of entries without a gap, the newest last; of the oldest it forgets what exceeds `capacity`."""
+    """A run of entries without a gap, the newest last; the oldest ones beyond `capacity` are evicted."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -18,7 +18,7 @@ class EntryCache:
             del self._entries[: -self._capacity]
 
     def span(self, first: int, last: int) -> tuple[Entry, ...] | None:
-        """Entries `first` to `last`, both included; None when the oldest of them have been forgotten."""
+        """Entries `first` to `last`, both included; None when the oldest of them have been evicted."""
         if not self._entries or first < self._entries[0].seq:
             return None
         offset = self._entries[0].seq

@@ -1,4 +1,4 @@
-"""Who may receive which entry of the fill log: a stage gets entry n only after the stage above acknowledged n."""
+"""The stage gate: a stage receives entry n of the fill log only after the stage above acknowledged n."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ class Span(msgspec.Struct, frozen=True):
 class StageGate:
     """Cursors of all stages, from the first to the last.
 
-    A stage that has not said hello since it (re)started is down: nothing is sent to it and nothing passes it. At most
-    `window` entries are with a stage unacknowledged. Source of the shape: the consumer dependency graph of LMAX's
+    A stage that has not reported its cursor since it (re)started is down: no entry is sent to it or passes it. At most
+    `window` entries are unacknowledged at a stage. Source of the design: the consumer dependency graph of LMAX's
     Disruptor, where a consumer advances to what those before it have finished.
     """
 
@@ -27,23 +27,23 @@ class StageGate:
         self._cursor: dict[str, int | None] = dict.fromkeys(self.stages)
         self._sent: dict[str, int] = dict.fromkeys(self.stages, 0)
 
-    def hello(self, stage: str, cursor: int) -> None:
-        """The stage (re)started, or found a gap: it holds entries up to `cursor` and wants the rest again."""
+    def report_cursor(self, stage: str, cursor: int) -> None:
+        """The stage (re)started, or found a gap: it has applied entries up to `cursor` and needs the rest again."""
         self._cursor[stage] = cursor
         self._sent[stage] = cursor
 
     def acknowledge(self, stage: str, seq: int) -> None:
-        """The stage has applied everything up to `seq`. One from before its last hello changes nothing."""
+        """The stage has applied everything up to `seq`. One from before its last report of a cursor changes nothing."""
         cursor = self._cursor[stage]
         if cursor is not None and cursor < seq <= self._sent[stage]:
             self._cursor[stage] = seq
 
     def down(self, stage: str) -> None:
-        """The stage is gone until it says hello."""
+        """The stage is down until it reports its cursor."""
         self._cursor[stage] = None
 
-    def take(self, last_seq: int) -> list[Span]:
-        """What may be sent now, given the last entry of the log; it counts as sent from here on."""
+    def pop_spans(self, last_seq: int) -> list[Span]:
+        """The spans to send now, given the last entry of the log; they count as sent from here on."""
         spans = []
         allowed: int = last_seq
         for stage in self.stages:
@@ -56,10 +56,6 @@ class StageGate:
                 self._sent[stage] = last
             allowed = cursor
         return spans
-
-    def lowest(self) -> int:
-        """The cursor of the stage that is furthest behind; 0 while one is down."""
-        return min(cursor or 0 for cursor in self._cursor.values())
 
     def cursors(self) -> dict[str, int | None]:
         """Each stage's cursor; None for one that is down."""

@@ -1,6 +1,6 @@
-"""Entries that settle a break: what each action makes of the books of its holders, and of nobody else's.
+"""Adjustments that settle a break, for the books of its holders only.
 
-Each adjustment states the change of quantity, cost and realised result exactly: no average is rounded on the way.
+Each adjustment states the change of quantity, cost and realized P&L exactly: no rounded average is involved.
 """
 
 from collections.abc import Mapping
@@ -10,26 +10,37 @@ import msgspec
 
 from mats.ledger.books import Book, Books, trade
 from mats.ledger.reconciliation.break_classifier import FRACTION
-from mats.ledger.reconciliation.breaks import Break, PositionKey
+from mats.ledger.reconciliation.breaks import Break
 from mats.ledger.reconciliation.corporate_actions import (
-    Action,
+    BreakCause,
     ExerciseCause,
     ExpiryCause,
     Residual,
     SplitCause,
     SymbolChangeCause,
 )
-from mats.model import DISCRETIONARY, EXACT, ONE, ZERO, AccountId, BrokerPosition, Currency, InstrumentId, StrategyName
+from mats.model import (
+    DISCRETIONARY,
+    EXACT,
+    ONE,
+    ZERO,
+    AccountId,
+    BrokerPosition,
+    Currency,
+    InstrumentId,
+    PositionKey,
+    StrategyName,
+)
 
-PART = Decimal("1e-8")
-"""Units after a split are rounded to this; what is lost goes to `Discretionary`."""
+UNIT_QUANTUM = Decimal("1e-8")
+"""Units after a split are rounded to this; the rest goes to `Discretionary`."""
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
-    """What to book to a strategy without an execution: signed units, and why.
+    """A change of a strategy's book without an execution: signed units, and the reason.
 
-    Where `cost` is stated, cost and realised result change by exactly `cost` and `realized`, in `currency`, and `price`
-    is for people. Where it is None, the units come and go at `price`, and realise nothing.
+    Where `cost` is given, cost and realized P&L change by exactly `cost` and `realized`, in `currency`, and `price` is
+    informative. Where it is None, units are added or removed at `price` and realize nothing.
     """
 
     strategy: StrategyName
@@ -44,50 +55,52 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     realized: Decimal = ZERO
 
 
-class DoesNotFit(Exception):
-    """The action does not explain the break; one sentence with the mend."""
+class CauseMismatch(Exception):
+    """The cause does not explain the break; one sentence with the fix."""
 
 
 def adjustments_for(
-    found: Break, action: Action, books: Books, positions: Mapping[PositionKey, BrokerPosition]
+    found: Break, cause: BreakCause, books: Books, positions: Mapping[PositionKey, BrokerPosition]
 ) -> tuple[Adjustment, ...]:
-    """What to book where `found` is `action`. Raises DoesNotFit where that would not make the numbers equal."""
-    match action:
+    """The adjustments for a break of this cause. Raises CauseMismatch where they would not make the figures equal."""
+    match cause:
         case Residual():
-            return (_residual(found, found.difference, _reason(found), books, positions.get(found.place)),)
+            return (_residual(found, found.difference, _reason(found), books, positions.get(found.key)),)
         case SplitCause():
-            return _split(found, action, books, positions.get(found.place))
+            return _split(found, cause, books, positions.get(found.key))
         case SymbolChangeCause():
             return tuple(
-                adjustment for book in _holders(found, books) for adjustment in _renamed(book, action, found.id)
+                adjustment for book in _holders(found, books) for adjustment in _renamed(book, cause, found.id)
             )
         case ExpiryCause():
-            return tuple(expired(book, action, f"break {found.id}: {action.text}") for book in _holders(found, books))
+            return tuple(
+                expiry_adjustment(book, cause, f"break {found.id}: {cause.text}") for book in _holders(found, books)
+            )
         case ExerciseCause():
             return tuple(
                 adjustment
                 for book in _holders(found, books)
-                for adjustment in _exercised(found, book, action, books, positions)
+                for adjustment in _exercised(found, book, cause, books, positions)
             )
 
 
 def _holders(found: Break, books: Books) -> tuple[Book, ...]:
-    return tuple(book for book in books.of_instrument(*found.place) if book.quantity)
+    return tuple(book for book in books.of_instrument(*found.key) if book.quantity)
 
 
 def _reason(found: Break) -> str:
     return (
-        f"break {found.id}: the broker holds {found.broker:f}, the books say {found.expected:f}; the same on"
-        f" {found.looks} looks with no fill after entry {found.seq}"
+        f"break {found.id}: broker {found.broker:f}, books {found.expected:f}; unchanged over"
+        f" {found.comparisons} comparisons with no fill after entry {found.seq}"
     )
 
 
 def _residual(
     found: Break, quantity: Decimal, reason: str, books: Books, position: BrokerPosition | None
 ) -> Adjustment:
-    """Units for `Discretionary`, at the broker's average where the broker still holds something."""
+    """Units for `Discretionary`, at the broker's average cost where the broker still holds some."""
     own = books.get(found.account, DISCRETIONARY, found.instrument)
-    known = own or next(iter(books.of_instrument(*found.place)), None)
+    known = own or next(iter(books.of_instrument(*found.key)), None)
     multiplier = position.multiplier if position else known.multiplier if known else ONE
     if position and position.quantity:
         price = position.average_cost / multiplier
@@ -106,54 +119,54 @@ def _residual(
 
 
 def _split(found: Break, split: SplitCause, books: Books, position: BrokerPosition | None) -> tuple[Adjustment, ...]:
-    """Each holder's units times new / old, at the cost they had; a fraction that was paid out is `Discretionary`'s."""
+    """Each holder's units times new / old at unchanged cost; a fraction that was paid out goes to `Discretionary`."""
     reason = f"break {found.id}: {split.text}"
     adjustments, after = [], ZERO
     for book in _holders(found, books):
-        held = split_to(book, split)
+        held = quantity_after_split(book, split)
         after += held
-        adjustments.append(stated(book, held - book.quantity, ZERO, ZERO, reason))
+        adjustments.append(exact_adjustment(book, held - book.quantity, ZERO, ZERO, reason))
     left = found.broker - after
     if abs(left) >= FRACTION:
-        raise DoesNotFit(
-            f"after {split.text} the books would hold {after:f} and the broker holds {found.broker:f}; give the ratio"
-            " that leads there, or book the difference as a residual"
+        raise CauseMismatch(
+            f"after {split.text} the books would hold {after:f} and the broker holds {found.broker:f}; give the"
+            " ratio that explains both, or book the difference as a residual"
         )
     if left:
-        paid = f"break {found.id}: what {split.text} left over, as a rule paid out in cash"
+        paid = f"break {found.id}: fraction left by {split.text}, usually paid out in cash"
         adjustments.append(_residual(found, left, paid, books, position))
     return tuple(adjustments)
 
 
-def split_to(book: Book, split: SplitCause) -> Decimal:
-    """The units of a book after a split, rounded to `PART`."""
+def quantity_after_split(book: Book, split: SplitCause) -> Decimal:
+    """The units of a book after a split, rounded to `UNIT_QUANTUM`."""
     if split.new <= 0 or split.old <= 0 or split.new == split.old:
-        raise DoesNotFit(f"a {split.new}:{split.old} split is none; give two different numbers above zero")
+        raise CauseMismatch(f"invalid split ratio {split.new}:{split.old}; numbers must be positive and different")
     exact = book.quantity * split.new / split.old
-    rounded = exact.quantize(PART)
+    rounded = exact.quantize(UNIT_QUANTUM)
     return exact if exact == rounded else rounded
 
 
 def _renamed(book: Book, change: SymbolChangeCause, source: str) -> tuple[Adjustment, Adjustment]:
-    """Out of the old name and into the new one, with quantity and cost."""
+    """From the old symbol to the new one, with quantity and cost."""
     reason = f"break {source}: {change.text}"
-    leaving = stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
-    coming = stated(book, book.quantity, book.cost, ZERO, reason)
+    leaving = exact_adjustment(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
+    coming = exact_adjustment(book, book.quantity, book.cost, ZERO, reason)
     return leaving, msgspec.structs.replace(coming, instrument=change.successor)
 
 
-def expired(book: Book, expiry: ExpiryCause, reason: str) -> Adjustment:
-    """Closed at the settlement price; where that is not known, the cost leaves and nothing is realised."""
+def expiry_adjustment(book: Book, expiry: ExpiryCause, reason: str) -> Adjustment:
+    """Closed at the settlement price; where that is unknown, the cost is removed and nothing is realized."""
     if expiry.price is None:
-        reason = f"{reason}; settlement price unknown, no result is booked"
-        return stated(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
+        reason = f"{reason}; settlement price unknown, no P&L is booked"
+        return exact_adjustment(book, -book.quantity, book.cost.copy_negate(), ZERO, reason)
     return _traded(book, -book.quantity, expiry.price, f"{reason}, settled at {expiry.price:f}")
 
 
 def _exercised(
     found: Break, book: Book, exercise: ExerciseCause, books: Books, positions: Mapping[PositionKey, BrokerPosition]
 ) -> tuple[Adjustment, Adjustment]:
-    """The option closes at nothing, the underlying trades at the strike: what the option cost is its result.
+    """The option closes at zero and the underlying trades at the strike: the cost of the option is realized.
 
     Where contracts are left, they have one holder.
     """
@@ -173,14 +186,14 @@ def _exercised(
 
 
 def _traded(book: Book, quantity: Decimal, price: Decimal, reason: str) -> Adjustment:
-    """What a trade at `price` would have made of the book."""
+    """The change that a trade at `price` would have made."""
     after = trade(book, quantity, price, book.multiplier)
     cost, realized = EXACT.subtract(after.cost, book.cost), EXACT.subtract(after.realized, book.realized)
-    return msgspec.structs.replace(stated(book, quantity, cost, realized, reason), price=price)
+    return msgspec.structs.replace(exact_adjustment(book, quantity, cost, realized, reason), price=price)
 
 
-def stated(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal, reason: str) -> Adjustment:
-    """Exactly this change of a book, at no price of its own."""
+def exact_adjustment(book: Book, quantity: Decimal, cost: Decimal, realized: Decimal, reason: str) -> Adjustment:
+    """Exactly this change of a book; the price is its average."""
     return Adjustment(
         strategy=book.strategy,
         account=book.account,

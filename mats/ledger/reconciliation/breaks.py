@@ -1,4 +1,4 @@
-"""A break: a place where books and broker differ, what proves both numbers, and how it ended."""
+"""A break: a difference between books and broker in one position, the proof of both figures, and how it ended."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from mats.ledger.reconciliation.corporate_actions import Action
+from mats.ledger.reconciliation.corporate_actions import BreakCause
 from mats.model import (
     SECOND,
     ZERO,
@@ -17,22 +17,21 @@ from mats.model import (
     FillCorrected,
     InstrumentId,
     Nanos,
+    PositionKey,
     StrategyName,
     iso,
 )
 
-PROOF_LINES = 100
-"""So many entries a proof lists, the newest ones; what lies before them is its starting quantity."""
-
-PositionKey = tuple[AccountId, InstrumentId]
+MAX_PROOF_LINES = 100
+"""A proof lists at most this many entries, the newest ones; what lies before them is its starting quantity."""
 
 
 class BreakState(StrEnum):
-    """Where a break stands.
+    """The life of a break.
 
-    `CANDIDATE`: seen once; news may be on its way. `CONFIRMED`: a second complete look showed the same. `QUESTION`: it
-    looks like a corporate action, and an operator is to say what it is. `ADJUSTED` and `SETTLED` are final: it went by
-    entries that were booked for it, or by itself.
+    `CANDIDATE`: seen once; a fill may still be in transit. `CONFIRMED`: a second complete snapshot showed the same.
+    `QUESTION`: it resembles a corporate action, and an operator must say what it is. `ADJUSTED` and `SETTLED` are
+    final: closed by entries booked for it, or without any.
     """
 
     CANDIDATE = "candidate"
@@ -43,7 +42,7 @@ class BreakState(StrEnum):
 
 
 class Agreement(msgspec.Struct, frozen=True):
-    """A complete look at which books and broker held the same: signed units, the broker's cost of one, the last entry.
+    """A comparison in which books and broker agreed: signed units, the broker's cost of one, the last entry.
 
     `average_cost` is in the instrument's currency, multiplier included; 0 when flat.
     """
@@ -55,7 +54,7 @@ class Agreement(msgspec.Struct, frozen=True):
 
 
 class ProofLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the log: what it added to a strategy's position. `reference` is the execution, or the reason."""
+    """One entry of the log and what it added to a strategy's position. `reference` is the execution, or the reason."""
 
     seq: int
     time: Nanos
@@ -75,11 +74,11 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes up both numbers at one look.
+    """What makes up both figures at one comparison.
 
-    Books: `start` units before the first of `lines`, and what each of these added; `holders` is who holds the sum.
-    Broker: the figure of a complete snapshot that arrived at `time`, at `average_cost` for one unit, multiplier
-    included.
+    Books: `start` units before the first of `lines`, and what each of these added; `holders` are the books that
+    hold the sum. Broker: the figure of a complete snapshot that arrived at `time`, at `average_cost` for one unit,
+    multiplier included.
     """
 
     time: Nanos
@@ -90,19 +89,19 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> Decimal:
-        """The books' number, added up again from the lines."""
+        """The books' figure, added up again from the lines."""
         return sum((line.quantity for line in self.lines), self.start)
 
 
 class Break(msgspec.Struct, frozen=True, kw_only=True):
     """A difference of `broker` − `expected` signed units.
 
-    `first_seen` is when books and broker began to differ there, `first_seq` the last log entry that had touched the
-    instrument by then, `agreed` the look before; the figures may have changed since, and `seq` is that entry of the
-    present ones. `looks` counts
-    complete looks that showed these figures, `asked` how often entries were asked for to settle them. `suspects` are
-    the actions that it may be, `answer` what an operator said it is, `attempts` what was booked or asked for.
-    `resolution` says how it ended, `settled_by` lists the entries from its beginning to its end.
+    `first_seen` is when books and broker began to differ, `first_seq` the last log entry that had touched the
+    instrument by then, `agreed` the last agreement before. The figures may have changed since; `seq` is the last entry
+    behind the present ones. `comparisons` counts the snapshots that showed these figures, `booking_requests` how often
+    entries were requested to settle them. `suspects` are its possible causes, `answer` the cause that an operator
+    gave, `attempts` what was booked or requested. `resolution` says how it ended, `settled_by` lists the entries from
+    its beginning to its end. Stored and sent as `looks` and `asked`: the two counters.
     """
 
     account: AccountId
@@ -113,13 +112,13 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     first_seq: int
     seq: int
     agreed: Agreement | None = None
-    looks: int = 1
-    asked: int = 0
+    comparisons: int = msgspec.field(default=1, name="looks")
+    booking_requests: int = msgspec.field(default=0, name="asked")
     state: BreakState = BreakState.CANDIDATE
     confirmed_at: Nanos | None = None
     proof: Proof | None = None
-    suspects: tuple[Action, ...] = ()
-    answer: Action | None = None
+    suspects: tuple[BreakCause, ...] = ()
+    answer: BreakCause | None = None
     attempts: tuple[str, ...] = ()
     resolution: str = ""
     resolved: Nanos | None = None
@@ -130,7 +129,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.account}/{self.instrument}@{iso(self.first_seen)}"
 
     @property
-    def place(self) -> PositionKey:
+    def key(self) -> PositionKey:
         return self.account, self.instrument
 
     @property
@@ -139,15 +138,15 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def confirmed(self) -> bool:
-        """Whether a second look has shown these figures."""
-        return self.looks > 1
+        """Whether a second snapshot has shown these figures."""
+        return self.comparisons > 1
 
     def age(self, now: Nanos) -> float:
-        """Seconds for which it has been open, or was."""
+        """Seconds from its beginning to its end, or to `now`."""
         return ((now if self.resolved is None else self.resolved) - self.first_seen) / SECOND
 
 
-def change_of(entry: Entry) -> Decimal:
+def quantity_change(entry: Entry) -> Decimal:
     """What an entry adds to the position of its book, in signed units."""
     match entry:
         case CommissionRecorded():
@@ -159,7 +158,7 @@ def change_of(entry: Entry) -> Decimal:
     return entry.execution.signed_quantity
 
 
-def line_of(entry: Entry) -> ProofLine:
+def proof_line(entry: Entry) -> ProofLine:
     """An entry as a line of a proof."""
     if isinstance(entry, AdjustmentRecorded):
         what, price, reference, time = "adjustment", entry.price, entry.reason, entry.recorded
@@ -172,16 +171,16 @@ def line_of(entry: Entry) -> ProofLine:
         time=time,
         strategy=entry.strategy,
         what=what,
-        quantity=change_of(entry),
+        quantity=quantity_change(entry),
         price=price,
         reference=reference,
     )
 
 
-def lines_of(entries: Sequence[Entry]) -> tuple[ProofLine, ...]:
-    """The entries that moved the position, in the order of the log, the newest `PROOF_LINES` of them."""
-    moved = [entry for entry in sorted(entries, key=lambda entry: entry.seq) if change_of(entry)]
-    return tuple(line_of(entry) for entry in moved[-PROOF_LINES:])
+def proof_lines(entries: Sequence[Entry]) -> tuple[ProofLine, ...]:
+    """The newest `MAX_PROOF_LINES` entries that changed the position, in the order of the log."""
+    moved = [entry for entry in sorted(entries, key=lambda entry: entry.seq) if quantity_change(entry)]
+    return tuple(proof_line(entry) for entry in moved[-MAX_PROOF_LINES:])
 
 
 def summary(found: Break) -> str:
@@ -194,7 +193,7 @@ def summary(found: Break) -> str:
 
 
 def describe(found: Break, now: Nanos) -> str:
-    """Everything about a break, for a person to read."""
+    """All details of a break, as text for an operator."""
     head = f"{found.state.value}, open for {found.age(now):.1f} s"
     if found.resolved is not None:
         head = f"{found.state.value} at {iso(found.resolved)}, was open for {found.age(now):.1f} s"
@@ -206,7 +205,7 @@ def describe(found: Break, now: Nanos) -> str:
     if found.agreed is not None:
         known = found.agreed
         lines.append(f"  agreed on {known.quantity:f} at {iso(known.time)}, entry {known.seq}")
-    lines += _proved(found, found.proof) if found.proof else ["  seen once; a second look will confirm it or not"]
+    lines += _proof_text(found, found.proof) if found.proof else ["  seen once; the next comparison confirms it or not"]
     for suspect in found.suspects:
         lines.append(f"  may be {suspect.text}")
     if found.answer is not None:
@@ -214,22 +213,22 @@ def describe(found: Break, now: Nanos) -> str:
     lines += [f"  {attempt}" for attempt in found.attempts]
     if found.resolution:
         lines.append(f"  {found.resolution}")
-    lines += [f"  settled by {_shown(line)}" for line in found.settled_by]
+    lines += [f"  settled by {_line_text(line)}" for line in found.settled_by]
     return "\n".join(lines)
 
 
-def _proved(found: Break, proof: Proof) -> list[str]:
-    held = ", ".join(f"{holder.strategy} {holder.quantity:f}" for holder in proof.holders) or "nobody holds any"
+def _proof_text(found: Break, proof: Proof) -> list[str]:
+    held = ", ".join(f"{holder.strategy} {holder.quantity:f}" for holder in proof.holders) or "no book holds any"
     return [
         f"  broker: {found.broker:f} at {proof.average_cost:f}, in the snapshot of {iso(proof.time)}",
         f"  books: {held}",
         f"    {proof.start:f} before",
-        *(f"    {_shown(line)}" for line in proof.lines),
+        *(f"    {_line_text(line)}" for line in proof.lines),
         f"    = {proof.expected:f}",
     ]
 
 
-def _shown(line: ProofLine) -> str:
+def _line_text(line: ProofLine) -> str:
     return (
         f"{line.quantity:+f} {line.what} of {line.strategy} at {line.price:f}, entry {line.seq},"
         f" {iso(line.time)}: {line.reference}"

@@ -1,4 +1,4 @@
-"""One complete snapshot of the broker's positions, made comparable, and held against the books."""
+"""One complete snapshot of the broker's positions, aggregated and compared with the books."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -6,14 +6,14 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from mats.ledger.books import Books
-from mats.ledger.reconciliation.breaks import Break, PositionKey
-from mats.model import ZERO, AccountId, BrokerPosition, Nanos
+from mats.ledger.reconciliation.breaks import Break
+from mats.model import ZERO, AccountId, BrokerPosition, Nanos, PositionKey
 
 
 def aggregate(positions: Iterable[BrokerPosition]) -> tuple[BrokerPosition, ...]:
     """One row for each account and instrument.
 
-    A contract that comes twice has changed while the snapshot was made: its last row holds. Several contracts of one
+    A contract that appears twice has changed while the snapshot was made: its last row counts. Several contracts of one
     name add up, at the average of their costs.
     """
     contracts: dict[PositionKey, dict[int, BrokerPosition]] = {}
@@ -36,26 +36,26 @@ def compare(
     accounts: Collection[AccountId],
     now: Nanos,
 ) -> tuple[Break, ...]:
-    """Every difference in `accounts` between the books and a complete snapshot of the broker's positions, by place.
+    """Every difference in `accounts` between the books and a complete snapshot of the broker's positions, by key.
 
-    An instrument that the snapshot does not name is held in quantity 0. Costs what the instruments are, however many
-    strategies hold each.
+    An instrument that the snapshot does not name has quantity 0. The cost grows with the number of instruments, not of
+    strategies.
     """
     nets = books.nets
     differing = []
-    for place in nets.keys() | positions.keys():
-        expected, position = nets.get(place, ZERO), positions.get(place)
+    for key in nets.keys() | positions.keys():
+        expected, position = nets.get(key, ZERO), positions.get(key)
         broker = position.quantity if position else ZERO
-        if expected != broker and place[0] in accounts:
-            differing.append((place, expected, broker))
-    return tuple(_differing(books, place, expected, broker, now) for place, expected, broker in sorted(differing))
+        if expected != broker and key[0] in accounts:
+            differing.append((key, expected, broker))
+    return tuple(_differing(books, key, expected, broker, now) for key, expected, broker in sorted(differing))
 
 
-def _differing(books: Books, place: PositionKey, expected: Decimal, broker: Decimal, now: Nanos) -> Break:
-    seq = max((book.seq for book in books.of_instrument(*place)), default=0)
+def _differing(books: Books, key: PositionKey, expected: Decimal, broker: Decimal, now: Nanos) -> Break:
+    seq = max((book.seq for book in books.of_instrument(*key)), default=0)
     return Break(
-        account=place[0],
-        instrument=place[1],
+        account=key[0],
+        instrument=key[1],
         expected=expected,
         broker=broker,
         first_seen=now,

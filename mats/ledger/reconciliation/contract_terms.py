@@ -1,4 +1,4 @@
-"""What the name of a contract says: what it is, when it ends, on what it is written, at which price it is exercised."""
+"""The terms of a contract as its name states them: type, expiry, underlying, strike."""
 
 from decimal import Decimal
 
@@ -15,18 +15,18 @@ class ContractTerms(msgspec.Struct, frozen=True):
     right: str = ""
     strike: Decimal = Decimal(0)
 
-    def ended(self, now: Nanos) -> bool:
+    def has_expired(self, now: Nanos) -> bool:
         """Whether the last day has come (UTC): from then on the contract may leave without an execution."""
         return to_datetime(now).strftime("%Y%m%d") >= self.expiry
 
-    def delivered(self, contracts: Decimal, multiplier: Decimal) -> Decimal:
-        """Signed units of the underlying that come in when so many contracts, signed as held, are exercised."""
+    def units_delivered(self, contracts: Decimal, multiplier: Decimal) -> Decimal:
+        """Signed units of the underlying that an exercise of `contracts` (signed as held) delivers."""
         return contracts * multiplier * (1 if self.right == "C" else -1)
 
 
 def terms_of(name: InstrumentId) -> ContractTerms | None:
-    """The terms that a name tells; None for what does not expire, and for names that do not say it to the day."""
-    instrument = meant_by(name)
+    """The terms that a name states; None for what does not expire, and for names without the day of expiry."""
+    instrument = try_parse_instrument(name)
     if instrument is None or len(instrument.expiry) != 8 or not instrument.expiry.isdecimal():
         return None
     underlying = instrument.symbol.replace(" ", "_") if instrument.sec_type is SecType.OPTION else ""
@@ -34,14 +34,14 @@ def terms_of(name: InstrumentId) -> ContractTerms | None:
 
 
 def is_stock(name: InstrumentId) -> bool:
-    """Whether the name is that of a share."""
-    instrument = meant_by(name)
+    """Whether the name is that of a stock."""
+    instrument = try_parse_instrument(name)
     return instrument is not None and instrument.sec_type is SecType.STOCK
 
 
-def meant_by(name: InstrumentId) -> Instrument | None:
-    """What a name means; None for a type that the system does not trade (its contract id stands behind a second colon)
-    and for a symbol in the manner of another market."""
+def try_parse_instrument(name: InstrumentId) -> Instrument | None:
+    """The instrument of a name; None for a type that the system does not trade (its contract id follows a second colon)
+    and for a symbol in another market's format."""
     if name.count(":") > 1:
         return None
     try:

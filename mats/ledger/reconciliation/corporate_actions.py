@@ -1,6 +1,6 @@
-"""What a difference may be besides a forgotten trade: a split, a new symbol, an expiry, an exercise.
+"""Causes of a break: a split, a change of symbol, an expiry, an exercise, or none of these.
 
-A split and a new symbol are questions to an operator; expiry and exercise follow from the terms of the contract.
+An operator confirms splits and changes of symbol; expiry and exercise follow from the terms of the contract.
 """
 
 from decimal import Decimal
@@ -11,7 +11,7 @@ from mats.model import InstrumentId
 
 
 class Residual(msgspec.Struct, frozen=True, tag="residual"):
-    """None of these: the difference is booked to `Discretionary`."""
+    """No corporate action: the difference is booked to `Discretionary`."""
 
     @property
     def text(self) -> str:
@@ -19,7 +19,7 @@ class Residual(msgspec.Struct, frozen=True, tag="residual"):
 
 
 class SplitCause(msgspec.Struct, frozen=True, tag="split"):
-    """Every `old` units have become `new` ones; the position costs what it cost."""
+    """Every `old` units have become `new` ones; the cost of the position stays."""
 
     instrument: InstrumentId
     new: int
@@ -70,16 +70,16 @@ class ExerciseCause(msgspec.Struct, frozen=True, tag="exercise"):
         )
 
 
-Action = Residual | SplitCause | SymbolChangeCause | ExpiryCause | ExerciseCause
+BreakCause = Residual | SplitCause | SymbolChangeCause | ExpiryCause | ExerciseCause
 
 
-def instruments_of(action: Action) -> tuple[InstrumentId, ...]:
-    """Every instrument that an action moves; the first one's break carries its entries."""
-    match action:
+def instruments_of(cause: BreakCause) -> tuple[InstrumentId, ...]:
+    """Every instrument that a cause changes; the break of the first one carries its entries."""
+    match cause:
         case SymbolChangeCause():
-            return action.instrument, action.successor
+            return cause.instrument, cause.successor
         case ExerciseCause():
-            return action.instrument, action.underlying
+            return cause.instrument, cause.underlying
         case Residual():
             return ()
-    return (action.instrument,)
+    return (cause.instrument,)

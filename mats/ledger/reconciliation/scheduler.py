@@ -1,26 +1,26 @@
-"""When to ask the broker for its positions again, and what each complete answer means for the books."""
+"""Schedules requests for the broker's positions and compares each complete snapshot with the books."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 from mats.ledger.books import BookKey, Books
-from mats.ledger.reconciliation.breaks import Break, PositionKey
+from mats.ledger.reconciliation.breaks import Break
 from mats.ledger.reconciliation.comparison import aggregate
-from mats.ledger.reconciliation.contract_terms import meant_by
-from mats.ledger.reconciliation.corporate_actions import Action
+from mats.ledger.reconciliation.contract_terms import try_parse_instrument
+from mats.ledger.reconciliation.corporate_actions import BreakCause
 from mats.ledger.reconciliation.reconcile import Reconciliation, ReconciliationResult
-from mats.model import ZERO, AccountId, BrokerPosition, Entry, InstrumentId, Nanos
+from mats.model import ZERO, AccountId, BrokerPosition, Entry, InstrumentId, Nanos, PositionKey
 
-ANSWER_SECONDS = 30.0
-"""How long to wait for positions that were asked for before asking again."""
-NEWS_SECONDS = 0.5
-"""How long a position may run ahead of its fill before it is worth a look."""
-MEMORY = "reconciliation"
+POSITIONS_TIMEOUT_SECONDS = 30.0
+"""How long to wait for requested positions before requesting them again."""
+FILL_GRACE_SECONDS = 0.5
+"""How long a position may run ahead of its fill before positions are compared."""
+STATE_NAME = "reconciliation"
 
 
 class BreakRecords(Protocol):
-    """What outlives a crash; the journal is one."""
+    """Breaks and saved state that survive a crash; the journal implements it."""
 
     def newest_entries(self, key: BookKey, after: int) -> Sequence[Entry]: ...
     def save_break(self, found: Break) -> None: ...
@@ -30,119 +30,119 @@ class BreakRecords(Protocol):
 
 
 class ReconciliationScheduler:
-    """Asks every `every` seconds, soon after a position differs, and `grace` seconds after a look that found something.
+    """Requests positions every `every` seconds, soon after one differs, and `grace` seconds after a break is found.
 
-    Spans are monotonic seconds. Only a complete snapshot is a look; single updates are hints that one is worth taking.
-    What was found is in the records before anybody acts on it.
+    Spans are monotonic seconds. Only a complete snapshot is compared; a single update is a hint that one is due.
+    Breaks are recorded before they are acted on.
     """
 
     def __init__(self, every: float, grace: float, records: BreakRecords) -> None:
         self._every, self._grace, self._records = every, grace, records
         self._reconciliation = Reconciliation(grace, records.newest_entries)
-        memory = records.load_snapshot(MEMORY)
-        self._reconciliation.restore(memory[1] if memory else None, records.open_breaks())
+        saved = records.load_snapshot(STATE_NAME)
+        self._reconciliation.restore(saved[1] if saved else None, records.open_breaks())
         self._due: float | None = None
         self._waiting: list[tuple[int, tuple[BrokerPosition, ...]]] = []
         self._hints: dict[PositionKey, tuple[float, Decimal]] = {}
         self.accounts: tuple[AccountId, ...] = ()
         self.broker: dict[PositionKey, BrokerPosition] = {}
-        self.looked_at: float | None = None
+        self.compared_at: float | None = None
 
     @property
     def open(self) -> tuple[Break, ...]:
-        """All differences, those too that were seen once only."""
+        """All differences, including those that were seen only once."""
         return self._reconciliation.open
 
     @property
     def breaks(self) -> tuple[Break, ...]:
-        """Differences that a second look has confirmed; a first one may be news on its way."""
+        """Differences that a second snapshot has confirmed; after the first one a fill may be in transit."""
         return tuple(found for found in self.open if found.confirmed)
 
     @property
-    def places(self) -> frozenset[PositionKey]:
-        """Where books and broker differ: no new risk is taken there."""
-        return frozenset(found.place for found in self.breaks)
+    def break_keys(self) -> frozenset[PositionKey]:
+        """The positions with a break: no new risk is taken there."""
+        return frozenset(found.key for found in self.breaks)
 
-    def held(self, books: Books) -> frozenset[InstrumentId]:
-        """Every instrument that anybody holds, in the books or at the broker, of the types that can be asked for."""
+    def held_instruments(self, books: Books) -> frozenset[InstrumentId]:
+        """Every instrument held in the books or at the broker, of the types that can be resolved."""
         booked = {book.instrument for book in books if book.quantity}
         known = {position.instrument for position in self.broker.values() if position.quantity}
-        return frozenset(name for name in booked | known if meant_by(name) is not None)
+        return frozenset(name for name in booked | known if try_parse_instrument(name) is not None)
 
-    # When to ask
+    # When to request positions
 
-    def hear(self, positions: Iterable[BrokerPosition], books: Books, now: float) -> None:
-        """The broker tells of positions. One that has changed is as a rule the trace of a fill that is being booked."""
+    def on_position_update(self, positions: Iterable[BrokerPosition], books: Books, now: float) -> None:
+        """Positions that the broker reports. A changed one usually belongs to a fill that is being booked."""
         for position in positions:
-            place = (position.account, position.instrument)
-            known = self.broker.get(place)
-            self.broker[place] = position
+            key = (position.account, position.instrument)
+            known = self.broker.get(key)
+            self.broker[key] = position
             changed = position.quantity != (known.quantity if known else ZERO)
-            if changed and self._due is not None and position.quantity != books.net(*place):
-                due, _ = self._hints.get(place, (now + NEWS_SECONDS, ZERO))
-                self._hints[place] = (due, position.quantity)
+            if changed and self._due is not None and position.quantity != books.net(*key):
+                due, _ = self._hints.get(key, (now + FILL_GRACE_SECONDS, ZERO))
+                self._hints[key] = (due, position.quantity)
 
-    def look_within(self, seconds: float, now: float) -> None:
-        """Ask not later than `seconds` from now."""
+    def compare_within(self, seconds: float, now: float) -> None:
+        """Request positions not later than `seconds` from now."""
         if self._due is not None:
             self._due = min(self._due, now + seconds)
 
-    def take_due(self, books: Books, now: float) -> bool:
-        """Whether to ask now; the next time to ask is set. Hints that have come true by now are none."""
+    def pop_due_request(self, books: Books, now: float) -> bool:
+        """Whether to request positions now; schedules the next request then. Hints that the books have met end."""
         if self._due is None:
             return False
-        ripe = {place: quantity for place, (due, quantity) in self._hints.items() if now >= due}
-        differing = any(quantity != books.net(*place) for place, quantity in ripe.items())
-        self._hints = {place: hint for place, hint in self._hints.items() if place not in ripe}
+        due_hints = {key: quantity for key, (due, quantity) in self._hints.items() if now >= due}
+        differing = any(quantity != books.net(*key) for key, quantity in due_hints.items())
+        self._hints = {key: hint for key, hint in self._hints.items() if key not in due_hints}
         if now < self._due and not differing:
             return False
-        self._due = now + ANSWER_SECONDS
+        self._due = now + POSITIONS_TIMEOUT_SECONDS
         return True
 
-    def lost(self) -> None:
-        """No link: nothing is asked until a new connection has brought a snapshot."""
+    def on_disconnect(self) -> None:
+        """The connection is lost: positions are not requested until a new one has delivered a snapshot."""
         self._due = None
         self._hints.clear()
 
-    # What the answers mean
+    # What the snapshots mean
 
-    def expect(self, through: int, positions: tuple[BrokerPosition, ...]) -> None:
-        """A complete snapshot came when the log was at entry `through`."""
+    def on_snapshot(self, through: int, positions: tuple[BrokerPosition, ...]) -> None:
+        """A complete snapshot arrived when the log was at entry `through`."""
         self._waiting.append((through, positions))
 
-    def take_ripe(self, cursor: int) -> tuple[BrokerPosition, ...] | None:
+    def pop_comparable_snapshot(self, cursor: int) -> tuple[BrokerPosition, ...] | None:
         """The snapshot to compare: every execution that the log had by then is in the books.
 
         Only the newest one: two old snapshots compared at one moment would confirm each other's lack of later fills.
         """
-        ripe = [positions for through, positions in self._waiting if through <= cursor]
+        comparable = [positions for through, positions in self._waiting if through <= cursor]
         self._waiting = [(through, positions) for through, positions in self._waiting if through > cursor]
-        return ripe[-1] if ripe else None
+        return comparable[-1] if comparable else None
 
-    def look(
+    def compare(
         self, books: Books, positions: tuple[BrokerPosition, ...], instant: Nanos, now: float
     ) -> ReconciliationResult:
-        """Hold a complete snapshot against the books."""
+        """Compare a complete snapshot with the books."""
         snapshot = aggregate(positions)
         self.broker = {(position.account, position.instrument): position for position in snapshot}
-        outcome = self._reconciliation.look(books, snapshot, self.accounts, instant, now)
-        for found in outcome.told:
+        outcome = self._reconciliation.compare(books, snapshot, self.accounts, instant, now)
+        for found in outcome.reportable:
             self._records.save_break(found)
-        self._records.save_snapshot(MEMORY, books.seq, self._reconciliation.dump())
-        self.looked_at = now
+        self._records.save_snapshot(STATE_NAME, books.seq, self._reconciliation.dump())
+        self.compared_at = now
         self._due = now + self._pause(outcome)
         return outcome
 
     def _pause(self, outcome: ReconciliationResult) -> float:
-        """Seconds to the next look: soon after something was booked, to see that it was right."""
+        """Seconds to the next comparison: soon after adjustments, to verify them."""
         if outcome.adjustments:
-            return min(NEWS_SECONDS, self._every)
+            return min(FILL_GRACE_SECONDS, self._every)
         return min(self._grace, self._every) if outcome.open else self._every
 
-    def answer(self, name: str, action: Action, books: Books, now: float) -> tuple[Break, ...]:
-        """An operator says what a break is; the breaks that this explains. Raises AnswerRefused."""
-        answered = self._reconciliation.answer(name, action, books, self.broker)
+    def answer(self, name: str, cause: BreakCause, books: Books, now: float) -> tuple[Break, ...]:
+        """The cause of a break as an operator gives it; returns the breaks that it explains. Raises AnswerRefused."""
+        answered = self._reconciliation.answer(name, cause, books, self.broker)
         for found in answered:
             self._records.save_break(found)
-        self.look_within(0.0, now)
+        self.compare_within(0.0, now)
         return answered

@@ -1,7 +1,7 @@
 """Moving quantity from one strategy's book to another's, and back: two legs that leave the broker's total alone.
 
-A position moves with its cost: at the giver's average nobody earns anything. At a stated price the giver realises the
-difference. Where the taker holds the other side, the part that meets closes it, at what came in: that part is realised.
+A position moves with its cost: at the giver's average neither book realizes anything. At a stated price the giver
+realizes the difference. Where the taker holds the other side, the moved units close it first and realize that part.
 Over both legs quantities sum to zero, and so does `cost − realized`.
 """
 
@@ -25,16 +25,16 @@ from mats.model import (
     InstrumentId,
     Nanos,
     StrategyName,
-    share,
+    prorate,
 )
 
 
 class TransferError(Exception):
-    """Why quantity cannot be moved; one sentence with the mend."""
+    """Why quantity cannot be moved; one sentence with the fix."""
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """What one book changes by: signed units, signed cost and realised result, in the book's currency."""
+    """The change of one book: signed units, signed cost and realized P&L, in the book's currency."""
 
     strategy: StrategyName
     quantity: Decimal
@@ -45,16 +45,15 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
         return move(book, self.quantity, self.cost, self.realized)
 
     @property
-    def undone(self) -> "Leg":
+    def reversed(self) -> "Leg":
         return Leg(strategy=self.strategy, quantity=-self.quantity, cost=-self.cost, realized=-self.realized)
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):
-    """Both legs, giver first, with the books that they were made for; `reverses` names the assignment they undo.
+    """Both legs, giver first, with the books that they were made for; `reverses` names the transfer they undo.
 
-    What is undone is undone at the `rate` into the base currency at which it was booked.
-
-    `price` is the amount that changes hands for one unit of the instrument, for people: the legs are exact.
+    A reversal uses the `rate` into the base currency at which the transfer was booked. `price` is the amount per unit,
+    informative: the legs are exact.
     """
 
     account: AccountId
@@ -76,7 +75,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_of(self) -> tuple[int, int]:
-        """The last log entries of both books: the legs hold as long as no entry follows."""
+        """The last log entries of both books: the legs are valid as long as no entry follows."""
         return self.before[0].seq, self.before[1].seq
 
     def entries(
@@ -85,7 +84,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
         """The two entries to book in one transaction; their common id names the first of them."""
         first, second = (
             AdjustmentRecorded(
-                seq=first_seq + place,
+                seq=first_seq + offset,
                 strategy=leg.strategy,
                 account=self.account,
                 instrument=self.instrument,
@@ -98,16 +97,16 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
                 rate=self.rate if self.reverses else rate,
                 cost=leg.cost,
                 realized=leg.realized,
-                assignment=assignment_id(first_seq),
+                assignment=transfer_id(first_seq),
                 reverses=self.reverses,
             )
-            for place, leg in enumerate(self.legs)
+            for offset, leg in enumerate(self.legs)
         )
         return first, second
 
 
-def assignment_id(first_seq: int) -> str:
-    """`A17`: the assignment whose first leg is entry 17."""
+def transfer_id(first_seq: int) -> str:
+    """`A17`: the transfer whose first leg is entry 17."""
     return f"A{first_seq}"
 
 
@@ -122,13 +121,15 @@ def empty_taker(giver: Book, strategy: StrategyName) -> Book:
     )
 
 
-def assign(giver: Book, taker: Book, quantity: Decimal, price: Decimal | None, reason: str) -> Transfer:
+def transfer(giver: Book, taker: Book, quantity: Decimal, price: Decimal | None, reason: str) -> Transfer:
     """Move `quantity` units (above zero) of what the giver holds, long or short, at `price` or the giver's average.
 
-    Raises AssignmentError.
+    Raises TransferError.
     """
     if not quantity.is_finite() or quantity <= 0:
-        raise TransferError(f"quantity {quantity} cannot be moved; give a number above zero, of either side")
+        raise TransferError(
+            f"quantity {quantity} cannot be moved; give a number above zero, for long and short positions alike"
+        )
     if price is not None and not price.is_finite():
         raise TransferError(f"price {price} is not a number; give the price of one unit, or none for the average")
     if giver.strategy == taker.strategy:
@@ -140,7 +141,7 @@ def assign(giver: Book, taker: Book, quantity: Decimal, price: Decimal | None, r
     if (giver.currency, giver.multiplier) != (taker.currency, taker.multiplier):
         raise TransferError(
             f"the books differ in the terms of {giver.instrument}: {giver.currency} × {giver.multiplier:f} and"
-            f" {taker.currency} × {taker.multiplier:f}; what they hold is not the same thing"
+            f" {taker.currency} × {taker.multiplier:f}; units of different terms cannot be moved"
         )
     moved = quantity.copy_sign(giver.quantity)
     released = released_cost(giver, -moved)
@@ -161,9 +162,9 @@ def assign(giver: Book, taker: Book, quantity: Decimal, price: Decimal | None, r
 
 
 def _taken(taker: Book, moved: Decimal, amount: Decimal) -> Leg:
-    """What `moved` units for `amount` make of the taker's book: closing first, opening with the rest."""
+    """The taker's leg for `moved` units at `amount`: they close first, the rest opens."""
     closed = closed_part(taker, moved)
-    paid = amount if closed == moved else share(amount, closed, moved)
+    paid = amount if closed == moved else prorate(amount, closed, moved)
     released = released_cost(taker, closed) if closed else ZERO
     return Leg(strategy=taker.strategy, quantity=moved, cost=amount - paid - released, realized=ZERO - paid - released)
 
@@ -174,12 +175,12 @@ def reverse(
     histories: tuple[Sequence[Entry], Sequence[Entry]],
     reason: str,
 ) -> Transfer:
-    """Undo an assignment: both books become what they were, or would have become without it.
+    """Undo a transfer: both books become what they were, or would have become without it.
 
-    `histories` are all entries of each book as far as they are kept. Raises AssignmentError where later entries have
-    used what was moved, so that nothing exact can be said.
+    `histories` are all entries of each book as far as they are kept. Raises TransferError where later entries have
+    used the moved units, so that no exact reversal exists.
     """
-    undone = tuple(_leg(entry).undone for entry in legs)
+    undone = tuple(_leg(entry).reversed for entry in legs)
     for entry, leg, book, history in zip(legs, undone, books, histories, strict=True):
         _require_reversible(entry, leg, book, history)
     first, second = legs
@@ -198,20 +199,20 @@ def reverse(
 
 
 def _leg(entry: AdjustmentRecorded) -> Leg:
-    assert entry.cost is not None, f"entry {entry.seq} is no leg of an assignment"
+    assert entry.cost is not None, f"entry {entry.seq} is no leg of a transfer"
     return Leg(strategy=entry.strategy, quantity=entry.quantity, cost=entry.cost, realized=entry.realized)
 
 
 def _require_reversible(entry: AdjustmentRecorded, leg: Leg, book: Book, history: Sequence[Entry]) -> None:
-    """Either nothing followed the leg, or what followed comes out the same with the leg and without it."""
+    """Either no entry followed the leg, or the later ones give the same result with the leg and without it."""
     if book.seq == entry.seq:
         return
     if (later := _first_stated(entry, history)) is not None:
         raise _used(entry, later, book)
     if len(history) != book.entries:
         raise TransferError(
-            f"{entry.assignment} cannot be taken back: the early entries of {book.strategy} in {book.instrument} have"
-            " left the journal; move the quantity with a new assignment"
+            f"{entry.assignment} cannot be reversed: early entries of {book.strategy} in {book.instrument} have"
+            " been pruned from the journal; move the quantity with a new transfer"
         )
     without = [known for known in history if known.seq != entry.seq]
     expected = refold(without) if without else empty_taker(book, book.strategy)
@@ -222,7 +223,7 @@ def _require_reversible(entry: AdjustmentRecorded, leg: Leg, book: Book, history
 
 
 def _first_stated(entry: AdjustmentRecorded, history: Sequence[Entry]) -> AdjustmentRecorded | None:
-    """The first later adjustment of stated amounts that still holds: its amounts were stated with the leg in place."""
+    """The first later adjustment of exact amounts that is not reversed: its amounts assume the leg."""
     later = [e for e in history if e.seq > entry.seq and isinstance(e, AdjustmentRecorded) and e.cost is not None]
     begun, undone = {e.assignment for e in later}, {e.reverses for e in later}
     return next((e for e in later if e.assignment not in undone and e.reverses not in begun), None)
@@ -230,12 +231,12 @@ def _first_stated(entry: AdjustmentRecorded, history: Sequence[Entry]) -> Adjust
 
 def _used(entry: AdjustmentRecorded, later: Entry, book: Book) -> TransferError:
     return TransferError(
-        f"{entry.assignment} cannot be taken back: {book.strategy} has {_deed(later)} {book.instrument} since then"
-        f" (entry {later.seq}) with it in its book; move what is left with a new assignment"
+        f"{entry.assignment} cannot be reversed: {book.strategy} has {_description(later)} {book.instrument} since then"
+        f" (entry {later.seq}) with it in its book; move what is left with a new transfer"
     )
 
 
-def _deed(entry: Entry) -> str:
+def _description(entry: Entry) -> str:
     match entry:
         case FillRecorded(execution=execution):
             return f"{'bought' if execution.side.sign == ONE else 'sold'} {execution.quantity:f}"
@@ -259,51 +260,53 @@ class TransferRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class BookPast(Protocol):
-    """What is known of earlier assignments; the journal is one."""
+class TransferHistory(Protocol):
+    """Earlier transfers and the entries of books; the journal implements it."""
 
-    def assignment(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None: ...
+    def transfer_legs(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None: ...
     def reversal_of(self, name: str) -> str | None: ...
     def entries_of(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> Sequence[Entry]: ...
 
 
-def propose(move: TransferRequest, books: Books, breaks: Collection[Break]) -> Transfer:
-    """The assignment that does it. Raises AssignmentError where it must not be."""
-    giver = _giver(move, books)
+def propose(request: TransferRequest, books: Books, breaks: Collection[Break]) -> Transfer:
+    """The transfer as requested. Raises TransferError where it is not possible."""
+    giver = _giver(request, books)
     _require_agreement(giver, breaks)
-    taker = books.get(giver.account, move.taker, giver.instrument) or empty_taker(giver, move.taker)
-    return assign(giver, taker, move.quantity, move.price, move.reason)
+    taker = books.get(giver.account, request.taker, giver.instrument) or empty_taker(giver, request.taker)
+    return transfer(giver, taker, request.quantity, request.price, request.reason)
 
 
-def propose_reversal(name: str, reason: str, books: Books, breaks: Collection[Break], past: BookPast) -> Transfer:
-    """The assignment that takes `name` back. Raises AssignmentError where that cannot be done exactly."""
-    legs = past.assignment(name)
+def propose_reversal(
+    name: str, reason: str, books: Books, breaks: Collection[Break], past: TransferHistory
+) -> Transfer:
+    """The transfer that reverses `name`. Raises TransferError where no exact reversal exists."""
+    legs = past.transfer_legs(name)
     if legs is None:
-        raise TransferError(f"the journal has no assignment {name}; `mats audit` names those there are")
+        raise TransferError(f"the journal has no transfer {name}; `mats audit` lists them")
     if (by := past.reversal_of(name)) is not None:
-        raise TransferError(f"{name} has been taken back by {by} already; a new assignment moves it once more")
+        raise TransferError(f"{name} has already been reversed by {by}; move the quantity again with a new transfer")
     if legs[0].reverses:
-        raise TransferError(f"{name} itself took {legs[0].reverses} back; repeat that as a new assignment")
+        raise TransferError(f"{name} is itself the reversal of {legs[0].reverses}; repeat that one as a new transfer")
     first, second = (books.get(leg.account, leg.strategy, leg.instrument) for leg in legs)
     if first is None or second is None or min(first.seq, second.seq) < legs[0].seq:
-        raise TransferError(f"{name} is not in the books yet; ask again in a moment")
+        raise TransferError(f"{name} is not in the books yet; try again in a moment")
     _require_agreement(first, breaks)
     histories = past.entries_of(*first.key), past.entries_of(*second.key)
     return reverse(legs, (first, second), histories, reason)
 
 
-def _giver(move: TransferRequest, books: Books) -> Book:
+def _giver(request: TransferRequest, books: Books) -> Book:
     held = [
         book
-        for book in books.of_strategy(move.giver)
-        if book.instrument == move.instrument and book.quantity and move.account in ("", book.account)
+        for book in books.of_strategy(request.giver)
+        if book.instrument == request.instrument and book.quantity and request.account in ("", book.account)
     ]
     if not held:
-        where = f" in {move.account}" if move.account else ""
-        raise TransferError(f"{move.giver} holds no {move.instrument}{where}; `mats books` shows who holds what")
+        where = f" in {request.account}" if request.account else ""
+        raise TransferError(f"{request.giver} holds no {request.instrument}{where}; `mats books` lists the holders")
     if len(held) > 1:
         accounts = ", ".join(sorted(book.account for book in held))
-        raise TransferError(f"{move.giver} holds {move.instrument} in {accounts}; name one with --account")
+        raise TransferError(f"{request.giver} holds {request.instrument} in {accounts}; name one with --account")
     return held[0]
 
 
@@ -312,5 +315,5 @@ def _require_agreement(book: Book, breaks: Collection[Break]) -> None:
         if (found.account, found.instrument) == (book.account, book.instrument):
             raise TransferError(
                 f"books and broker differ on {book.instrument} in {book.account} ({found.expected:f} and"
-                f" {found.broker:f}); wait until that is settled, `mats breaks` shows it"
+                f" {found.broker:f}); wait until the break is settled; `mats breaks` shows it"
             )

@@ -1,8 +1,8 @@
-"""What books and accounts are worth: rates, exposure, equity, allocation."""
+"""Valuation of books and accounts: rates, exposure, equity, allocation."""
 
 from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.account_views import AccountView, account_view, results_of
-from mats.ledger.valuation.allocation import Allocation, Share, check_weights
+from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
 from mats.ledger.valuation.exposure import Marks, TradingResult
 from mats.ledger.valuation.fx import FxRates, conversion_pairs
 
@@ -12,7 +12,7 @@ __all__ = [
     "Allocation",
     "FxRates",
     "Marks",
-    "Share",
+    "TargetWeight",
     "TradingResult",
     "account_view",
     "check_weights",

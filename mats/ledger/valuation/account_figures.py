@@ -1,4 +1,4 @@
-"""What the broker says an account is worth, and at which rates: the slow figures, versioned by arrival."""
+"""The broker's account values and exchange rates, as they last arrived."""
 
 import math
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from mats.model import AccountId, AccountValue, Currency, InstrumentId, Nanos, e
 
 
 class AccountFigures:
-    """Account values by account and tag, and the rates among them. Unknown until the broker has said them."""
+    """Account values by account and tag, and the rates among them. Unknown until the broker has reported them."""
 
     def __init__(self, base: Currency) -> None:
         self.rates = FxRates(base)
         self._values: dict[AccountId, dict[tuple[str, Currency], AccountValue]] = {}
 
-    def take(self, values: Iterable[AccountValue], now: Nanos) -> None:
-        """The newest values; while the broker says `AccountReady` = false its figures are wrong and not taken.
+    def update(self, values: Iterable[AccountValue], now: Nanos) -> None:
+        """Take newer values; while the broker reports `AccountReady` = false its figures are wrong and ignored.
 
         Source: IB's account-update reference: during its resets the server reports AccountReady false.
         """
@@ -42,8 +42,8 @@ class AccountFigures:
             for currency, rate in quoted.items():
                 self.rates = self.rates.with_rate(currency, self.rates.base, rate / ours, now, f"values of {account}")
 
-    def mark(self, instrument: InstrumentId, mid: float, now: Nanos) -> bool:
-        """Take the mid of a currency pair as its rate; whether it was one. Other instruments, and no price, are not."""
+    def update_pair_rate(self, instrument: InstrumentId, mid: float, now: Nanos) -> bool:
+        """Take the mid of a currency pair as its rate; False for other instruments and for a mid that is no price."""
         if (pair := pair_of(instrument)) is None or not math.isfinite(mid) or mid <= 0:
             return False
         self.rates = self.rates.with_rate(*pair, exact(mid), now, f"mid of {instrument}")
@@ -53,11 +53,11 @@ class AccountFigures:
         return tuple(self._values)
 
     def values(self, account: AccountId) -> tuple[AccountValue, ...]:
-        """Everything the broker has said about the account."""
+        """All values that the broker has reported for the account."""
         return tuple(self._values.get(account, {}).values())
 
     def ready(self, account: AccountId) -> bool:
-        """False while the broker says that its figures are not to be used."""
+        """False while the broker reports that its figures must not be used."""
         ready = self._values.get(account, {}).get(("AccountReady", ""))
         return ready is None or ready.value != "false"
 
@@ -71,7 +71,7 @@ class AccountFigures:
         return _number(value.value) if value and self.ready(account) else None
 
     def cash(self, account: AccountId) -> dict[Currency, Decimal]:
-        """Balances by currency, without what open futures have earned since their last settlement.
+        """Balances by currency, without the P&L of open futures since their last settlement.
 
         Source: IB's account values: `CashBalance` by currency; the one in `BASE` is their sum.
         """

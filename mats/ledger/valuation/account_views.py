@@ -1,4 +1,4 @@
-"""An account at one moment: cash, equity, exposure and results, by strategy and in total, in the base currency."""
+"""An account at one moment: cash, equity, exposure and P&L, by strategy and in total, in the base currency."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -12,7 +12,7 @@ from mats.model import AccountId, Currency, Figure, StrategyName, Unknown, diffe
 
 
 class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy in an account. `equity` is what it may work with; `Discretionary` has none."""
+    """A strategy in an account. `equity` is the amount it may trade with; `Discretionary` has none."""
 
     strategy: StrategyName
     equity: Decimal | None
@@ -20,13 +20,14 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account is worth and what it has at risk. Every figure without a currency is in `base`.
+    """The value and the exposure of an account. Every figure without a currency is in `base`.
 
-    `cash` are the broker's balances by currency, `unexplained` what of them no fill has moved: deposits, dividends,
-    interest, fees. `equity` is the broker's net liquidation value; `own_equity` is the same from those balances, our
-    books, prices and rates, and `deviation` is own less broker's: a check of books, prices and rates in one figure.
+    `cash` are the broker's balances by currency, `unexplained` the part of them not caused by fills: deposits,
+    dividends, interest, fees. `equity` is the broker's net liquidation value; `own_equity` is the same from those
+    balances, our books, prices and rates, and `deviation` is own less broker's:
+    a check of books, prices and rates in one figure.
     `result` nets the positions of all strategies, so its `gross` may be less than the sum of theirs. `overcommitted`
-    says that the equities of its strategies are more than it is worth; empty when they are not.
+    explains that the equities of its strategies exceed its own; empty when they do not.
     """
 
     account: AccountId
@@ -45,7 +46,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Everything that is not known, once; empty when all figures are whole."""
+        """The reasons of all unknown figures, once each; empty when every figure is known."""
         figures = [self.equity, self.own_equity]
         for part in (self.result, *(strategy.result for strategy in self.strategies)):
             figures += [part.gross, part.net, part.realized, part.unrealized, part.commissions]
@@ -64,13 +65,13 @@ def account_view(
     """The view of one account; `books` may be those of all accounts, `equities` are those of this one's strategies."""
     own = [book for book in books if book.account == account]
     cash = figures.cash(account)
-    said = figures.total_equity(account)
+    reported = figures.total_equity(account)
     return AccountView(
         account=account,
         base=figures.rates.base,
         cash=cash,
         unexplained=_unexplained(cash, own),
-        equity=Unknown(f"the broker has not said the equity of {account}") if said is None else said,
+        equity=Unknown(f"the broker has not reported the equity of {account}") if reported is None else reported,
         own_equity=_own_equity(account, own, figures, marks),
         result=result(own, marks),
         strategies=tuple(
@@ -86,7 +87,7 @@ def account_view(
 
 
 def results_of(views: Iterable[AccountView]) -> dict[StrategyName, TradingResult]:
-    """What each strategy came to, over all accounts."""
+    """The result of each strategy over all accounts."""
     found: dict[StrategyName, list[TradingResult]] = {}
     for line in (line for view in views for line in view.strategies):
         found.setdefault(line.strategy, []).append(line.result)
@@ -94,27 +95,27 @@ def results_of(views: Iterable[AccountView]) -> dict[StrategyName, TradingResult
 
 
 def _unexplained(cash: Mapping[Currency, Decimal], books: Iterable[Book]) -> dict[Currency, Decimal]:
-    """The balances less all that fills have moved; of currencies that the broker names."""
-    left = dict(cash)
+    """The balances less all cash flows of fills; for currencies that the broker reports."""
+    unexplained = dict(cash)
     for book in books:
         for currency, amount in cash_flow(book).items():
-            if currency in left:
-                left[currency] -= amount
-    return left
+            if currency in unexplained:
+                unexplained[currency] -= amount
+    return unexplained
 
 
 def _own_equity(account: AccountId, books: Iterable[Book], figures: AccountFigures, marks: Marks) -> Figure:
-    """Cash and positions. Futures count by their gain since the last settlement where the broker says it.
+    """Cash and positions. Futures count by their P&L since the last settlement where the broker reports it.
 
     Source: IB's account values: net liquidation is cash balance + positions paid in full + `FuturesPNL`.
     """
     cash = figures.cash(account)
     if not cash:
-        return Unknown(f"the broker has not said the cash of {account}")
+        return Unknown(f"the broker has not reported the cash of {account}")
     settled = {currency: figures.figure(account, "FuturesPNL", currency) for currency in cash}
     parts = [marks.in_base(amount, currency) for currency, amount in cash.items()]
     parts += [marks.in_base(gain, currency) for currency, gain in settled.items() if gain is not None]
     for book in books:
         if payment(book.instrument) is not Payment.GAINS or settled.get(book.currency) is None:
-            parts.append(marks.beside_cash(book))
+            parts.append(marks.equity_contribution(book))
     return total(parts)

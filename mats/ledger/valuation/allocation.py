@@ -1,4 +1,4 @@
-"""Which strategy may work with how much of which account, and what of that has changed."""
+"""The equity that each strategy may trade with, by account, and its changes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -20,7 +20,7 @@ def strategy_equity(explicit: Decimal | None, target_weight: Decimal | None, tot
     return target_weight * total_equity
 
 
-class Share(msgspec.Struct, frozen=True):
+class TargetWeight(msgspec.Struct, frozen=True):
     """A strategy, its account (empty: the first one) and its target weight."""
 
     strategy: StrategyName
@@ -28,16 +28,16 @@ class Share(msgspec.Struct, frozen=True):
     weight: Decimal
 
 
-def check_weights(shares: Iterable[Share], allow_leverage: bool, first: AccountId = "") -> None:
-    """Target weights that are to hold together: none negative; in each account at most 1 unless leverage is allowed.
+def check_weights(shares: Iterable[TargetWeight], allow_leverage: bool, first: AccountId = "") -> None:
+    """Check target weights together: none negative; in each account at most 1 unless leverage is allowed.
 
     `first` is the account of the shares that name none. Raises ValueError with one sentence.
     """
-    accounts: dict[AccountId, list[Share]] = {}
+    accounts: dict[AccountId, list[TargetWeight]] = {}
     for share in shares:
         if not share.weight.is_finite() or share.weight < 0:
             raise ValueError(
-                f"target_weight {share.weight} of {share.strategy} is not a share; give a number from 0 to 1"
+                f"target_weight {share.weight} of {share.strategy} is out of range; give a number from 0 to 1"
             )
         accounts.setdefault(share.account or first, []).append(share)
     for account, held in accounts.items():
@@ -51,36 +51,36 @@ def check_weights(shares: Iterable[Share], allow_leverage: bool, first: AccountI
 
 
 class Allocation:
-    """Equities in the base currency, in two tiers: the explicit one of a strategy wins over its weight."""
+    """Equities in the base currency: an explicit one of a strategy wins over its weight."""
 
     def __init__(self) -> None:
         self.accounts: tuple[AccountId, ...] = ()
         self.equities: dict[StrategyName, Decimal | None] = {}
-        self._shares: tuple[Share, ...] = ()
+        self._shares: tuple[TargetWeight, ...] = ()
         self._explicit: dict[StrategyName, Decimal] = {}
 
-    def share_out(self, shares: Sequence[Share]) -> None:
-        """The strategies that take part, instead of those before."""
+    def set_weights(self, shares: Sequence[TargetWeight]) -> None:
+        """Replace the strategies and their weights."""
         self._shares = tuple(shares)
 
     def set_explicit(self, equities: Mapping[StrategyName, Decimal], unread: Collection[StrategyName] = ()) -> None:
-        """The equities that were given to strategies outright, instead of those before; `unread` ones stay."""
+        """Replace the explicit equities; those of `unread` strategies stay."""
         kept = {strategy: equity for strategy, equity in self._explicit.items() if strategy in unread}
         self._explicit = {**equities, **kept}
 
-    def places(self) -> tuple[tuple[AccountId, StrategyName], ...]:
-        """In which account each strategy may have an explicit equity; none while no account is known."""
-        places = ((self._account(share), share.strategy) for share in self._shares)
-        return tuple((account, strategy) for account, strategy in places if account)
+    def account_strategies(self) -> tuple[tuple[AccountId, StrategyName], ...]:
+        """Account and name of each strategy that may have an explicit equity; none while no account is known."""
+        pairs = ((self._account(share), share.strategy) for share in self._shares)
+        return tuple((account, strategy) for account, strategy in pairs if account)
 
     def of_account(self, account: AccountId) -> dict[StrategyName, Decimal | None]:
         """The equities of the strategies that trade in an account."""
         return {s.strategy: self.equities.get(s.strategy) for s in self._shares if self._account(s) == account}
 
     def overcommitted(self, figures: AccountFigures) -> dict[AccountId, str]:
-        """The accounts whose strategies may work with more than they are worth because some were given an equity.
+        """The accounts whose strategies' equities exceed the account's because some are explicit; one sentence each.
 
-        One sentence each. What weights alone come to is `check_weights`' business; unknown equities are left out.
+        Weights alone are checked by `check_weights`; unknown equities are left out.
         """
         accounts = {self._account(share) for share in self._shares if share.strategy in self._explicit}
         found = {}
@@ -90,13 +90,13 @@ class Allocation:
             if total is not None and whole > total:
                 own = ", ".join(f"{name} {self._explicit[name]:,.2f}" for name in given if name in self._explicit)
                 found[account] = (
-                    f"the strategies of {account} may work with {whole:,.2f} together and it is worth {total:,.2f}"
-                    f" (given outright: {own}); lower one with `mats equity`, or a target weight"
+                    f"the strategies of {account} have equities of {whole:,.2f} in total and it is worth {total:,.2f}"
+                    f" (explicit: {own}); lower one with `mats equity`, or a target weight"
                 )
         return found
 
     def changes(self, figures: AccountFigures) -> dict[StrategyName, Decimal | None]:
-        """The equities that are not what they were, None where one is not known."""
+        """The equities that changed, None where one is not known."""
         changed = {}
         for share in self._shares:
             total = figures.total_equity(self._account(share))
@@ -106,5 +106,5 @@ class Allocation:
                 changed[share.strategy] = self.equities[share.strategy] = value
         return changed
 
-    def _account(self, share: Share) -> AccountId:
+    def _account(self, share: TargetWeight) -> AccountId:
         return share.account or next(iter(self.accounts), "")

@@ -1,7 +1,7 @@
 """Exchange rates with their age and their source. A rate that is missing or too old is `Unknown`, and never one.
 
-Two sources feed them: the mid of a pair's quotes, and the rates among the broker's account values. Whichever spoke
-last is believed. What has no rate of its own is triangulated through one other currency, US dollars as a rule.
+Two sources feed them: the mid of a pair's quotes, and the rates among the broker's account values. The newer one
+counts. A currency without a rate of its own is triangulated through one other currency, usually US dollars.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,14 +14,14 @@ from mats.model import CURRENCIES, ONE, SECOND, Currency, Figure, InstrumentId, 
 Pair = tuple[Currency, Currency]
 
 HUB: Currency = "USD"
-"""Against it IB lists every currency, so a rate between any two is at most two pairs away."""
+"""IB lists every currency against it, so a rate between any two needs at most two pairs."""
 
 AHEAD_OF_HUB = frozenset(("EUR", "GBP", "AUD", "NZD"))
 """Currencies that are quoted in US dollars (EURUSD); of all others a dollar is quoted (USDJPY). Source: IDEALPRO."""
 
 
 class FxRate(msgspec.Struct, frozen=True):
-    """What one unit of a currency was worth in another at `time`, and who said so."""
+    """The value of one unit of a currency in another at `time`, and its source."""
 
     value: Decimal
     time: Nanos
@@ -29,7 +29,7 @@ class FxRate(msgspec.Struct, frozen=True):
 
 
 class FxRates(msgspec.Struct, frozen=True):
-    """Rates into `base`. `pairs` has the newest word on each pair, as it was said: for (EUR, USD), dollars a euro."""
+    """Rates into `base`. `pairs` has the newest rate of each pair as reported: for (EUR, USD), dollars per euro."""
 
     base: Currency
     pairs: Mapping[Pair, FxRate] = {}
@@ -37,7 +37,7 @@ class FxRates(msgspec.Struct, frozen=True):
     def with_rate(self, currency: Currency, counter: Currency, value: Decimal, time: Nanos, source: str) -> "FxRates":
         """The rates with a newer one: `value` of `counter` for one `currency`.
 
-        An older one than is known changes nothing; one that is not positive and finite raises ValueError.
+        One older than the known rate changes nothing; one that is not positive and finite raises ValueError.
         """
         if not value.is_finite() or value <= 0:
             raise ValueError(f"rate {value} of {currency} is not positive; give {counter} for one {currency}")
@@ -49,7 +49,7 @@ class FxRates(msgspec.Struct, frozen=True):
     def find(self, currency: Currency, now: Nanos, max_age: float) -> FxRate | Unknown:
         """Base currency for one unit of `currency`, no older than `max_age` seconds; a chain is as old as its oldest.
 
-        A pair of the two wins; else the freshest chain over one other currency. Inverses have 28 digits.
+        A direct pair wins; else the newest chain over one other currency. Inverses have 28 digits.
         """
         if currency == self.base:
             return FxRate(ONE, now, "base currency")
@@ -77,9 +77,9 @@ class FxRates(msgspec.Struct, frozen=True):
 
     def _between(self, currency: Currency, counter: Currency) -> FxRate | None:
         """The newer of the pair and its inverse."""
-        said, inverse = self.pairs.get((currency, counter)), self.pairs.get((counter, currency))
-        if inverse is None or (said is not None and said.time >= inverse.time):
-            return said
+        direct, inverse = self.pairs.get((currency, counter)), self.pairs.get((counter, currency))
+        if inverse is None or (direct is not None and direct.time >= inverse.time):
+            return direct
         return FxRate(ONE / inverse.value, inverse.time, f"inverse of {inverse.source}")
 
     def _chains(self, currency: Currency) -> Iterator[FxRate]:

@@ -1,4 +1,4 @@
-"""The journal: what must never be lost and what recovery reads. SQLite."""
+"""The journal: all facts that must never be lost, read by recovery. SQLite."""
 
 from mats.store.journal.audit import AuditLine
 from mats.store.journal.journal import Journal

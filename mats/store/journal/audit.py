@@ -1,4 +1,4 @@
-"""What operators did, on disk: who, when, what, why, and what came of it."""
+"""The audit log on disk: who did what, when, why, and with which outcome."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from mats.store.journal.schema import JournalFile
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One command that changes something. `outcome` is empty while it is under way, or where it was cut short."""
+    """One command that changes state. `outcome` is empty while it runs, or where it was interrupted."""
 
     id: int
     time: Nanos
@@ -21,13 +21,13 @@ class AuditTable(JournalFile):
     """A line is written before its command acts, and gets its outcome afterwards."""
 
     def begin_audit(self, time: Nanos, who: str, what: str, why: str) -> int:
-        """Put on record what is about to be done; the id of the line."""
+        """Record a command before it runs; returns the id of the line."""
         query = "INSERT INTO audit (time, who, what, why, outcome) VALUES (?, ?, ?, ?, '')"
         with self._transaction() as db:
             return int(db.execute(query, (time, who, what, why)).lastrowid or 0)
 
     def end_audit(self, line: int, outcome: str) -> None:
-        """Say what came of it."""
+        """Record the outcome of a command."""
         with self._transaction() as db:
             db.execute("UPDATE audit SET outcome = ? WHERE id = ?", (outcome, line))
 

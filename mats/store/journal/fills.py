@@ -1,4 +1,4 @@
-"""The fill log on disk: entries in the order of their booking, each fact of the broker once."""
+"""The fill log on disk: entries in the order of booking, each fact of the broker once."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _entry = msgspec.msgpack.Decoder(Entry)
 _commission = msgspec.msgpack.Decoder(Commission)
 
 
-class LogTables(JournalFile):
+class FillLogTables(JournalFile):
     """Entries, the keys that keep them unique, and commissions that came before their execution."""
 
     _newest: int | None = None
@@ -34,8 +34,8 @@ class LogTables(JournalFile):
         """Write `entries`, whose seq continues the log, in one flushed transaction: all of them or none.
 
         Raises sqlite3.IntegrityError when an execution (account, family, revision) is in the log already, or a first
-        commission of an exec_id that has one; JournalError when a seq is not the next one. A held commission leaves
-        with its entry.
+        commission of an exec_id that has one; JournalError when a seq is not the next one. A held commission is
+        removed with its entry.
         """
         last = self.last_seq() if self._newest is None else self._newest
         self._newest = None
@@ -56,7 +56,7 @@ class LogTables(JournalFile):
         pruned = self._meta("pruned_to")
         if after < pruned:
             raise JournalError(
-                f"entries up to {pruned} have been pruned and {after + 1} was asked for; start from a snapshot"
+                f"entries up to {pruned} have been pruned and entry {after + 1} was requested; start from a saved state"
             )
         query = "SELECT payload FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
         return [_entry.decode(row[0]) for row in self._db.execute(query, (after, limit))]
@@ -70,7 +70,7 @@ class LogTables(JournalFile):
         return [_entry.decode(row[0]) for row in rows]
 
     def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None:
-        """The entry of the highest revision of an execution: what now holds. It outlives pruning."""
+        """The entry of the highest revision of an execution, the effective one. It outlives pruning."""
         query = (
             "SELECT payload FROM executions JOIN entries USING (seq)"
             " WHERE executions.account = ? AND family = ? ORDER BY revision DESC LIMIT 1"
@@ -78,7 +78,7 @@ class LogTables(JournalFile):
         return _execution(self._db.execute(query, (account, family)).fetchone())
 
     def find_execution(self, exec_id: str) -> FillRecorded | FillCorrected | None:
-        """The entry that carries exactly this exec_id, in whichever account; commissions name no account."""
+        """The entry with exactly this exec_id, in any account; commissions name no account."""
         query = "SELECT payload FROM executions JOIN entries USING (seq) WHERE exec_id = ? LIMIT 1"
         return _execution(self._db.execute(query, (exec_id,)).fetchone())
 
@@ -92,7 +92,7 @@ class LogTables(JournalFile):
         if row is None:
             return None
         entry = _entry.decode(row[0])
-        assert isinstance(entry, CommissionRecorded), f"entry {entry.seq} is no commission"
+        assert isinstance(entry, CommissionRecorded), f"entry {entry.seq} is not a commission"
         return entry.commission
 
     def hold_commission(self, commission: Commission) -> None:
@@ -101,8 +101,8 @@ class LogTables(JournalFile):
             row = (commission.exec_id, _encoder.encode(commission))
             db.execute("INSERT OR REPLACE INTO early_commissions VALUES (?, ?)", row)
 
-    def take_commission(self, exec_id: str) -> Commission | None:
-        """The held commission of an execution. It is let go when its entry is appended, so no crash can lose it."""
+    def early_commission(self, exec_id: str) -> Commission | None:
+        """The held commission of an execution. It is removed when its entry is appended, so no crash can lose it."""
         row = self._db.execute("SELECT payload FROM early_commissions WHERE exec_id = ?", (exec_id,)).fetchone()
         return _commission.decode(row[0]) if row else None
 
@@ -111,8 +111,8 @@ class LogTables(JournalFile):
         query = "SELECT 1 FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ? LIMIT 1"
         return self._db.execute(query, (account, strategy, instrument, seq)).fetchone() is not None
 
-    def assignment(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None:
-        """Both legs of an assignment, None where there is none of this name or it has been pruned."""
+    def transfer_legs(self, name: str) -> tuple[AdjustmentRecorded, AdjustmentRecorded] | None:
+        """Both legs of a transfer, None where there is none of this name or it has been pruned."""
         row = self._db.execute("SELECT seq FROM assignments WHERE id = ?", (name,)).fetchone()
         query = "SELECT payload FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq"
         legs = [_entry.decode(leg[0]) for leg in self._db.execute(query, (row[0], row[0] + 1))] if row else []
@@ -122,19 +122,19 @@ class LogTables(JournalFile):
         return None
 
     def reversal_of(self, name: str) -> str | None:
-        """The assignment that took this one back, if one did."""
+        """The transfer that reversed this one, if one did."""
         row = self._db.execute("SELECT id FROM assignments WHERE reverses = ?", (name,)).fetchone()
         return row[0] if row else None
 
     def pruned_to(self) -> int:
-        """The last entry of the head that has been dropped, 0 while the log is whole."""
+        """The last pruned entry, 0 while the log is complete."""
         return self._meta("pruned_to")
 
     def prune(self, before: Nanos, keep_after_seq: int, limit: int = 20_000) -> int:
-        """Drop the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`, of the next `limit`.
+        """Prune the head of the log: entries recorded before `before` with seq ≤ `keep_after_seq`, of the next `limit`.
 
-        The keys stay, so that nothing is ever booked twice, and so does the newest revision of every execution, which
-        a late correction or commission refers to. Returns by how many entries the log now begins later; 0 is the end.
+        The keys stay, so that no fact is ever booked twice, and so does the newest revision of every execution, which a
+        late correction or commission refers to. Returns the number of entries pruned; 0 is the end.
         """
         with self._transaction() as db:
             pruned = self._meta("pruned_to")
@@ -182,5 +182,5 @@ def _execution(row: tuple[bytes] | None) -> FillRecorded | FillCorrected | None:
     if row is None:
         return None
     entry = _entry.decode(row[0])
-    assert isinstance(entry, FillRecorded | FillCorrected), f"entry {entry.seq} is no execution"
+    assert isinstance(entry, FillRecorded | FillCorrected), f"entry {entry.seq} is not an execution"
     return entry

@@ -1,7 +1,7 @@
-"""The journal: what must never be lost, and what recovery reads. SQLite, write-ahead log, one flush per commit.
+"""The journal: all facts that must never be lost, read by recovery. SQLite, write-ahead log, one flush per commit.
 
-Each actor that keeps something here opens its own instance in its own thread; the file may be shared by several.
-A call that returned is on the disk; a call that was cut short left nothing.
+Each actor that writes here opens its own instance in its own thread; several may share the file. A call that returned
+is on the disk; a call that was interrupted left no change.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ import msgspec
 from mats.model import Nanos, StrategyName
 from mats.store.journal.audit import AuditTable
 from mats.store.journal.breaks import BreakTable
-from mats.store.journal.fills import LogTables
+from mats.store.journal.fills import FillLogTables
 from mats.store.journal.orders import OrderTables
 from mats.store.journal.schema import JournalError
 
@@ -33,7 +33,7 @@ class StoredHalt(msgspec.Struct, frozen=True):
     time: Nanos
 
 
-class Journal(LogTables, OrderTables, AuditTable, BreakTable):
+class Journal(FillLogTables, OrderTables, AuditTable, BreakTable):
     """The fill log and the orders, and the marks, cursors and halts that a restart must find again."""
 
     def open_boot(self) -> Boot:
@@ -79,7 +79,7 @@ class Journal(LogTables, OrderTables, AuditTable, BreakTable):
         return row[0] if row else 0
 
     def client_id(self, strategy: StrategyName) -> int:
-        """The IB client id of a strategy: the lowest free one of 1..98 at first, the same one ever after."""
+        """The IB client id of a strategy: the lowest free one of 1..98 at first, the same one from then on."""
         with self._transaction() as db:
             row = db.execute("SELECT client_id FROM clients WHERE strategy = ?", (strategy,)).fetchone()
             if row:
@@ -89,14 +89,14 @@ class Journal(LogTables, OrderTables, AuditTable, BreakTable):
             client_id = next(free, None)
             if client_id is None:
                 raise JournalError(
-                    f"strategy {strategy} gets no client id, because all of {FIRST_STRATEGY_CLIENT} to"
+                    f"strategy {strategy} gets no client id: all of {FIRST_STRATEGY_CLIENT} to"
                     f" {LAST_STRATEGY_CLIENT} are assigned; run it in a second daemon with its own data directory"
                 )
             db.execute("INSERT INTO clients VALUES (?, ?)", (strategy, client_id))
             return client_id
 
     def save_snapshot(self, stage: str, seq: int, payload: bytes) -> None:
-        """Replace the state of a stage together with its cursor: `payload` is the state after entry `seq`."""
+        """Replace the saved state of a stage and its cursor: `payload` is the state after entry `seq`."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (stage, seq, payload))
 
@@ -124,6 +124,6 @@ class Journal(LogTables, OrderTables, AuditTable, BreakTable):
         return {scope: StoredHalt(reason, time) for scope, reason, time in rows}
 
     def counts(self) -> dict[str, int]:
-        """Rows per table, for status pages and tests; it counts, so its cost grows with the file."""
+        """Rows per table, for status pages and tests; its cost grows with the file."""
         names = [name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
         return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}

@@ -1,4 +1,4 @@
-"""Orders on disk: no order leaves before its intent is here, and after a crash each intent is found again here."""
+"""Orders on disk: an intent is recorded before its order is sent, so that recovery finds every order."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournaledOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the journal knows it: the intent as it was approved, and the order as it was last seen."""
+    """An order in the journal: the intent as it was approved, and the order as it was last seen."""
 
     intent: OrderIntent
     view: OrderView
@@ -32,16 +32,16 @@ class JournaledOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def session(self) -> str:
-        """Where the ids of the view hold; empty when they belong to no session that is known."""
+        """The session in which the ids of the view are valid; empty when it is not known."""
         ids = self.view.client_id, self.view.order_id
         return next((a.session for a in reversed(self.aliases) if (a.client_id, a.order_id) == ids), "")
 
 
 class OrderTables(JournalFile):
-    """Intents, how their orders stand, and the names the broker gave them."""
+    """Intents, the states of their orders, and the ids the broker gave them."""
 
     def record_intent(self, intent: OrderIntent, view: OrderView, session: str) -> bool:
-        """Make an intent durable before it is sent; False, and nothing changed, when its id is here already.
+        """Make an intent durable before it is sent; False, without a change, when its id is recorded already.
 
         `view` is the order as it is about to be sent, under the client id and order id that it names.
         """
@@ -56,7 +56,7 @@ class OrderTables(JournalFile):
             return True
 
     def record_views(self, views: Sequence[OrderView]) -> None:
-        """Keep how orders stand now, all of them or none."""
+        """Record the present state of orders, all of them or none."""
         query = "UPDATE orders SET updated = ?, final = ?, view = ? WHERE intent_id = ?"
         with self._transaction() as db:
             for view in views:
@@ -65,9 +65,9 @@ class OrderTables(JournalFile):
                     raise _unknown(view.intent_id)
 
     def record_alias(self, intent_id: IntentId, session: str, client_id: int, order_id: int, perm_id: int) -> None:
-        """Add a broker incarnation, or the perm_id of one already known. A perm_id belongs to one intent for ever."""
+        """Add a broker incarnation, or the perm_id of one already known. A perm_id belongs to one intent forever."""
         with self._transaction() as db:
-            owner = self.by_perm_id(perm_id)
+            owner = self.intent_by_perm_id(perm_id)
             if owner not in (None, intent_id):
                 raise JournalError(f"perm id {perm_id} is the order of intent {owner} and cannot become {intent_id}'s")
             if not db.execute("SELECT 1 FROM orders WHERE intent_id = ?", (intent_id,)).fetchone():
@@ -81,7 +81,7 @@ class OrderTables(JournalFile):
             db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?, ?, ?)", (*key, perm_id))
 
     def open_orders(self) -> list[JournaledOrder]:
-        """Every order that is not final, oldest first: what a start must find again at the broker."""
+        """Every order that is not final, oldest first: a start looks for them at the broker."""
         return self._orders(f"{_ORDER} WHERE final = 0 ORDER BY created, intent_id", ())
 
     def recent_orders(self, limit: int) -> list[JournaledOrder]:
@@ -93,18 +93,18 @@ class OrderTables(JournalFile):
         return found[0] if found else None
 
     def strategy_of(self, intent_id: IntentId) -> StrategyName | None:
-        """Whose intent it is, None where the journal has no such intent."""
+        """The strategy of an intent, None where the journal has no such intent."""
         row = self._db.execute("SELECT strategy FROM orders WHERE intent_id = ?", (intent_id,)).fetchone()
         return row[0] if row else None
 
-    def by_perm_id(self, perm_id: int) -> IntentId | None:
-        """The intent behind the broker's permanent id; 0 is no id and finds nothing."""
+    def intent_by_perm_id(self, perm_id: int) -> IntentId | None:
+        """The intent of the broker's permanent id; None for 0, which is no id."""
         query = "SELECT intent_id FROM aliases WHERE perm_id = ? AND perm_id != 0 LIMIT 1"
         row = self._db.execute(query, (perm_id,)).fetchone()
         return row[0] if row else None
 
     def totals(self) -> tuple[int, int]:
-        """How many intents and executions (each family once) there are; it counts, so not for hot paths."""
+        """How many intents and executions (each family once) there are; it counts rows, so not for hot paths."""
         (orders,) = self._db.execute("SELECT count(*) FROM orders").fetchone()
         (fills,) = self._db.execute("SELECT count(*) FROM (SELECT DISTINCT account, family FROM executions)").fetchone()
         return orders, fills

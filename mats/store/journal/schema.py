@@ -64,28 +64,28 @@ CREATE TABLE breaks (
 CREATE INDEX breaks_by_end ON breaks (resolved);
 """,
 }
-"""What each later schema version added; a journal of an older one gets it when it is opened."""
+"""What each later schema version added; an older journal is upgraded when it is opened."""
 
 
 class JournalError(UserError):
-    """The journal cannot do what was asked; the message is one sentence that says why and what to do."""
+    """The journal refuses an operation; the message is one sentence with the reason and the fix."""
 
 
 class JournalFullError(JournalError):
-    """The disk has no room for what must be durable before anything else happens."""
+    """The disk has no space for what must be durable before the program may continue."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"the disk of the journal {path} is full: nothing that it does not hold was sent or acknowledged; "
+            f"the disk of the journal {path} is full; whatever it could not record was not sent or acknowledged; "
             "free some space and start the daemon again"
         )
 
 
 class JournalFile:
-    """One connection to the journal's file, used by the thread that opened it."""
+    """One connection to the journal's file, used only by the thread that opened it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`; one that is damaged or written by a newer version is refused."""
+        """Open or create the file at `path`; a damaged one, or one of a newer version, is refused."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,4 +1,4 @@
-"""Library `backtests`: results that are stored whole or not at all.
+"""Library `backtests`: results that are stored completely or not at all.
 
 A result is a symbol with a table of its metrics and its record as metadata, and pieces `NAME/PIECE`. The pieces are
 written first, and the symbol, which says which version of each piece is its own, last: that is the one commit. Pieces
@@ -14,18 +14,18 @@ from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
 from mats.store.tables.connection import connect, open_library, symbols
+from mats.store.tables.locking import write_lock
 from mats.store.tables.names import symbol_name
-from mats.store.tables.write_lock import turn
 
 LIBRARY = "backtests"
 
 
 class ResultError(UserError):
-    """A result that cannot be stored or is not there; the text names it and the mend."""
+    """A result that cannot be stored or does not exist; the text names it and the fix."""
 
 
 class BacktestLibrary:
-    """Stored results by name. Processes that write take turns."""
+    """Stored results by name. Writing processes exclude each other."""
 
     def __init__(self, uri: str) -> None:
         self._uri, self._arctic = uri, connect(uri)
@@ -40,26 +40,26 @@ class BacktestLibrary:
 
     def write(self, name: str, metrics: pd.DataFrame, record: str, pieces: Mapping[str, pd.DataFrame]) -> None:
         """Store a new result; ResultError where the name is taken."""
-        with turn(self._uri, LIBRARY):
+        with write_lock(self._uri, LIBRARY):
             library = open_library(self._arctic, LIBRARY, LibraryOptions(recursive_normalizers=True))
             if library.has_symbol(symbol_name(name)):
-                raise ResultError(f"a result {name} exists; take another --description, or replace it with --replace")
+                raise ResultError(f"a result {name} exists; choose another --description, or replace it with --replace")
             _write(library, name, metrics, record, pieces)
 
     def replace(self, name: str, metrics: pd.DataFrame, record: str, pieces: Mapping[str, pd.DataFrame]) -> None:
-        """Store a result in place of the one of that name, if there is one; until then that one stays as it was."""
-        with turn(self._uri, LIBRARY):
+        """Store a result, replacing the one of that name if there is one; until the commit the old one stays."""
+        with write_lock(self._uri, LIBRARY):
             library = open_library(self._arctic, LIBRARY, LibraryOptions(recursive_normalizers=True))
             _write(library, symbol_name(name), metrics, record, pieces)
 
     def check_free(self, name: str) -> None:
-        """ResultError where the name is taken: to be known before a long run, not after it."""
+        """Raise ResultError where the name is taken, before a long run."""
         library = self._existing()
         if library is not None and library.has_symbol(symbol_name(name)):
-            raise ResultError(f"a result {name} exists; take another --description, or replace it with --replace")
+            raise ResultError(f"a result {name} exists; choose another --description, or replace it with --replace")
 
     def record(self, name: str) -> str:
-        """What was recorded about a result."""
+        """The record of a result."""
         return str(self._metadata(name)["record"])
 
     def piece(self, name: str, piece: str) -> pd.DataFrame:
@@ -71,8 +71,8 @@ class BacktestLibrary:
         return frame
 
     def delete(self, name: str) -> None:
-        """Forget a result: its symbol first, so that nothing half is ever seen."""
-        with turn(self._uri, LIBRARY):
+        """Delete a result: its symbol first, so that no incomplete one is ever seen."""
+        with write_lock(self._uri, LIBRARY):
             self._metadata(name)
             library = self._open()
             library.delete(name)

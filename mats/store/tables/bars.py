@@ -1,4 +1,4 @@
-"""The libraries of the past: bars (`bars/<SIZE>`), splits and dividends (`actions`). Imports write, backtests read."""
+"""The libraries of history: bars (`bars/<SIZE>`), splits and dividends (`actions`). Imports write, backtests read."""
 
 import msgspec
 import numpy as np
@@ -7,7 +7,7 @@ from arcticdb import LibraryOptions
 from arcticdb.version_store.library import Library
 
 from mats.model import InstrumentId, Nanos, exact, size_name, size_seconds
-from mats.model.bar_columns import Action, BarColumns, Dividend, Split, ordered
+from mats.model.bar_columns import BarColumns, CorporateAction, Dividend, Split, merge_actions
 from mats.store.tables import schemas
 from mats.store.tables.connection import connect, open_library, symbols
 from mats.store.tables.index import time_index
@@ -18,7 +18,7 @@ NUMBERS = ["open", "high", "low", "close", "volume", "spread"]
 
 
 class StoredBars(msgspec.Struct, frozen=True, order=True):
-    """What is stored of one instrument in one size: starts of the first and the last bar, and how many there are."""
+    """The stored bars of one instrument and size: starts of the first and the last one, and their number."""
 
     instrument: InstrumentId
     seconds: int
@@ -28,15 +28,15 @@ class StoredBars(msgspec.Struct, frozen=True, order=True):
 
 
 class BarStore:
-    """One process at a time may write; anybody may read."""
+    """One process at a time may write; any may read."""
 
     def __init__(self, uri: str) -> None:
         self._arctic = connect(uri)
 
     def write(self, bars: BarColumns) -> int:
-        """Store bars under their starts; one that is there already is replaced. Returns how many that changed.
+        """Store bars under their starts, replacing existing ones. Returns the number of changed rows.
 
-        One commit, and none where everything is there as it is.
+        One commit, and none where all bars are stored already.
         """
         library = open_library(
             self._arctic,
@@ -54,10 +54,10 @@ class BarStore:
             return len(frame)
         return _update(library, name, frame)
 
-    def write_actions(self, instrument: InstrumentId, actions: tuple[Action, ...]) -> int:
+    def write_actions(self, instrument: InstrumentId, actions: tuple[CorporateAction, ...]) -> int:
         """Add splits and dividends to those that are known; returns how many changed."""
         known = self.actions(instrument)
-        together = ordered((*known, *actions))
+        together = merge_actions((*known, *actions))
         if together != known:
             library = open_library(self._arctic, "actions", LibraryOptions())
             library.write(symbol_name(instrument), _actions_frame(together), prune_previous_versions=True)
@@ -73,7 +73,7 @@ class BarStore:
         quoted = None if np.isnan(spreads).all() else spreads
         return BarColumns(instrument, seconds, frame.index.asi8, opens, highs, lows, closes, volumes, quoted)
 
-    def actions(self, instrument: InstrumentId) -> tuple[Action, ...]:
+    def actions(self, instrument: InstrumentId) -> tuple[CorporateAction, ...]:
         """The splits and dividends of an instrument, in order of time."""
         library = self._existing("actions")
         if library is None or not library.has_symbol(instrument):
@@ -86,7 +86,7 @@ class BarStore:
         )
 
     def contents(self) -> list[StoredBars]:
-        """Everything that is stored, by instrument and size."""
+        """All stored bars, by instrument and size."""
         found: list[StoredBars] = []
         for name in self._arctic.list_libraries():
             if name.startswith(PREFIX):
@@ -105,7 +105,7 @@ class BarStore:
 
 
 def _update(library: Library, name: str, frame: pd.DataFrame) -> int:
-    """Lay `frame` over what is stored between its first and its last bar."""
+    """Merge `frame` into the stored bars between its first and its last one."""
     span = (frame.index[0], frame.index[-1])
     stored: pd.DataFrame = library.read(name, date_range=span).data
     merged = frame.reindex(frame.index.union(stored.index).rename(frame.index.name))
@@ -134,7 +134,7 @@ def _frame(bars: BarColumns) -> pd.DataFrame:
     return pd.DataFrame(columns, index=time_index(bars.start.tolist()))
 
 
-def _actions_frame(actions: tuple[Action, ...]) -> pd.DataFrame:
+def _actions_frame(actions: tuple[CorporateAction, ...]) -> pd.DataFrame:
     rows = [
         ("split", str(a.ratio), "") if isinstance(a, Split) else ("dividend", str(a.amount), a.currency)
         for a in actions

@@ -1,4 +1,4 @@
-"""When a symbol is compacted. Appends leave a segment each and updates more; reading slows as they add up."""
+"""When a symbol is compacted. Each append leaves a segment and each update several; they slow reading."""
 
 from pathlib import Path
 
@@ -6,26 +6,26 @@ from arcticdb.version_store.library import Library
 
 APPEND_WEIGHT = 1
 UPDATE_WEIGHT = 5
-DUE = 100
-"""Compact after 100 appends or 20 updates: cost per commit then stays flat from the first to the 20,000th."""
+COMPACT_AT = 100
+"""Compact after 100 appends or 20 updates: the cost of a commit then stays flat from the first to the 20,000th."""
 
-WORTHWHILE = 20
-"""At idle, fewer loose commits than this are left alone."""
+COMPACT_AT_IDLE = 20
+"""At idle, symbols below this weight of uncompacted commits are left alone."""
 
-VERSION_MAP_DUE = 5_000
-"""Version keys are never collected by ArcticDB; the writer's hourly upkeep folds so many and more."""
+COMPACT_VERSIONS_AT = 5_000
+"""ArcticDB never collects version keys; the writer's hourly upkeep compacts symbols with this many or more."""
 
 MAP_ALARM = 0.7
-"""Share of the LMDB map from which an operator should be told: a full map refuses even deletes."""
+"""Share of the LMDB map from which an operator should act: a full map refuses even deletes."""
 
 
 def compact(library: Library, symbol: str) -> None:
-    """Fold the small segments of `symbol` into full ones and let the old versions go. Rows and metadata stay."""
+    """Merge the small segments of `symbol` and drop old versions. Rows and metadata stay."""
     library.compact_data(symbol, prune_previous_versions=True)
 
 
 def compact_versions(library: Library, symbol: str) -> bool:
-    """Fold the version keys of a much-written symbol where this ArcticDB offers it; say whether it did.
+    """Compact the version keys of a symbol where this ArcticDB offers it; returns whether it did.
 
     The call is private to ArcticDB, so the row count is compared before and after.
     """
@@ -36,7 +36,7 @@ def compact_versions(library: Library, symbol: str) -> bool:
     engine._compact_version_map(symbol)
     after = library.get_description(symbol).row_count
     if after != before:
-        raise RuntimeError(f"folding the versions of {symbol} changed {before} rows to {after}; restore the backup")
+        raise RuntimeError(f"compacting the versions of {symbol} changed {before} rows to {after}; restore the backup")
     return True
 
 

@@ -1,4 +1,4 @@
-"""How this process reaches ArcticDB: one connection per address, one map size, secrets kept out of sight."""
+"""Connections to ArcticDB: one per address and process, one map size, secrets masked."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-# One thread a pool: appends are serialised by ArcticDB anyway, and fewer hand-offs halve their cost on a busy machine.
+# One thread a pool: appends are serialized by ArcticDB anyway, and fewer hand-offs halve their cost on a busy machine.
 os.environ.setdefault("ARCTICDB_VersionStore_NumCPUThreads_int", "1")
 os.environ.setdefault("ARCTICDB_VersionStore_NumIOThreads_int", "1")
 
@@ -26,27 +26,27 @@ _CREDENTIALS = re.compile(r"://[^/@]*@")
 _arctics: WeakValueDictionary[str, Arctic] = WeakValueDictionary()
 
 
-STORE_FAULTS = (StorageException, OSError)
-"""What a store raises that may take the same rows later: a full disk or map, a network that is away."""
+STORE_ERRORS = (StorageException, OSError)
+"""Errors of a store that may accept the same rows later: a full disk or map, an unreachable network."""
 
 RESERVE_BYTES = 64 * 2**20
-"""A local store is not written when its disk has less than this left."""
+"""A local store is not written when its disk has less free space than this."""
 
 
 class StoreUnreachableError(UserError):
     """The store cannot be opened; the message names its address, secrets masked, and the reason."""
 
 
-def check_room(uri: str) -> None:
+def check_disk_space(uri: str) -> None:
     """Raise OSError where the disk of a local store is nearly full.
 
-    It must not come to a commit of LMDB that fails: ArcticDB 6.28 then frees memory twice, which ends the process.
+    A commit of LMDB must never fail: ArcticDB 6.28 then frees memory twice, which ends the process.
     """
     if uri.startswith("lmdb://"):
         directory = lmdb_directory(uri)
         free = shutil.disk_usage(directory).free
         if free < RESERVE_BYTES:
-            raise OSError(errno.ENOSPC, f"the disk of {directory} has {free} bytes left; free {RESERVE_BYTES} at least")
+            raise OSError(errno.ENOSPC, f"the disk of {directory} has {free} bytes left; free at least {RESERVE_BYTES}")
 
 
 def lmdb_uri(directory: Path) -> str:
@@ -55,7 +55,7 @@ def lmdb_uri(directory: Path) -> str:
 
 
 def store_uri(uri: str, data_dir: Path) -> str:
-    """The address that the settings mean: `uri`, or the local store of the data directory where that is empty."""
+    """The configured address: `uri`, or the local store of the data directory where that is empty."""
     return uri or lmdb_uri(data_dir / "arctic")
 
 
@@ -85,7 +85,7 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnreachableError(
-            f"the store's directory {directory} cannot be used ({error.strerror}); remove what is in its place, "
+            f"the store's directory {directory} cannot be used ({error.strerror}); remove the file in its place, "
             "or correct store.uri"
         ) from error
 
@@ -106,7 +106,7 @@ def lmdb_directory(uri: str) -> Path:
 
 
 def open_library(arctic: Arctic, name: str, options: LibraryOptions) -> Library:
-    """The library, made when absent; a new folder is flushed, because LMDB flushes only the file in it."""
+    """The library, created when absent; a new folder is flushed, because LMDB flushes only the file in it."""
     if not arctic.has_library(name):
         arctic.create_library(name, options)
         uri = arctic.get_uri()

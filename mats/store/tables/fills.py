@@ -1,7 +1,7 @@
-"""Entries of the fill log become rows: fills, the fills that corrections replaced, adjustments.
+"""Stores entries of the fill log as rows: fills, fills replaced by corrections, adjustments.
 
-Each table carries the seq of the last entry it holds, written in the same commit as its rows, so that entries that come
-again after a crash change nothing.
+Each table carries the seq of the last entry it holds, written in the same commit as its rows, so that entries repeated
+after a crash change nothing.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from mats.store.tables.table_writer import TableWriter
 
 
 class FillTables:
-    """The three tables of one account that follow the fill log."""
+    """The three tables of one account that store the fill log."""
 
     def __init__(self, fills: TableWriter, corrections: TableWriter, adjustments: TableWriter) -> None:
         self.fills, self.corrections, self.adjustments = fills, corrections, adjustments
 
     def append(self, entries: Sequence[Entry]) -> list[Reject]:
-        """Store `entries`, ascending in seq; those already stored are left out. Returns what does not fit a table.
+        """Store `entries`, ascending in seq; those already stored are left out. Returns rows that fit no table.
 
-        The tables that other rows point to are written first, `fills` last: its seq vouches for all three.
+        `fills` is written last: its seq covers all three tables.
         """
         rejects: list[Reject] = []
         seq = entries[-1].seq
@@ -55,7 +55,7 @@ class FillTables:
         self.fills.put(self.fills.slot(execution.time) if at is None else at, row)
 
     def _correct(self, entry: FillCorrected) -> None:
-        """The row keeps its place; its commission stays until the one of the new revision arrives."""
+        """The row keeps its index; its commission stays until the one of the new revision arrives."""
         at = self._where(entry.previous)
         if at is None:
             self._put(entry.execution, execution_row(entry, entry.execution))
@@ -66,7 +66,7 @@ class FillTables:
         self.fills.put(at, conform({**execution_row(entry, entry.execution), **charged}, schemas.FILLS))
 
     def _charge(self, entry: CommissionRecorded) -> None:
-        """The commission of the highest revision holds, and of one revision the last that came."""
+        """The commission of the highest revision counts, and within a revision the last one."""
         at = self._where(entry.execution)
         if at is None:
             raise ValueError(f"the execution {entry.execution.exec_id} of this commission is not in the table")
@@ -74,7 +74,7 @@ class FillTables:
         if _revision(row["commission_id"]) > entry.execution.revision:
             self._supersede({**row, **charge, "seq": 0}, entry, str(row["commission_id"]))
             return
-        if row["commission_seq"] not in (0, entry.seq):  # its own seq: this comes again after a crash
+        if row["commission_seq"] not in (0, entry.seq):  # its own seq: the entry is repeated after a crash
             self._supersede(row, entry, entry.commission.exec_id)
         self.fills.put(at, conform({**row, **charge}, schemas.FILLS))
 

@@ -1,4 +1,4 @@
-"""Between rows and DataFrames, through the schema: what does not fit is refused one row at a time."""
+"""Converts between rows and DataFrames by the schema; rows that do not fit are rejected one by one."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +18,10 @@ Row = dict[str, Value]
 """One row by column name. A missing text, number or time is None; times are nanoseconds, UTC."""
 
 Raw = Mapping[str, object]
-"""A row before the schema has seen it: decimals and enums are still themselves."""
+"""A row before conversion to the schema: with decimals and enums."""
 
 ROW_ERRORS = (ValueError, OverflowError, DecimalException)
-"""What a row raises that does not fit its table."""
+"""Raised by a row that does not fit its table."""
 
 _NAT = np.iinfo(np.int64).min
 _INT64 = range(-(2**63), 2**63)
@@ -37,10 +37,10 @@ class Reject(msgspec.Struct, frozen=True):
 
 
 def conform(raw: Raw, schema: Schema) -> Row:
-    """`raw` as a row of the schema; ValueError names the column, the value and what it should be."""
+    """`raw` as a row of the schema; ValueError names the column, the value and the expected type."""
     if raw.keys() != schema.columns.keys():
-        odd = sorted(raw.keys() ^ schema.columns.keys())
-        raise ValueError(f"columns {odd} are missing or unknown; give exactly {list(schema.columns)}")
+        mismatched = sorted(raw.keys() ^ schema.columns.keys())
+        raise ValueError(f"columns {mismatched} are missing or unknown; give exactly {list(schema.columns)}")
     row: Row = {}
     for name, kind in schema.columns.items():
         try:
@@ -130,7 +130,7 @@ def _values(column: pd.Series, kind: Kind) -> list[Value]:
 
 
 class RejectFile:
-    """Rejects wait here until the file takes them, so that a full disk loses none."""
+    """Rejects wait here until the file is written, so that a full disk loses none."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -140,7 +140,7 @@ class RejectFile:
         self._waiting.extend(rejects)
 
     def write(self) -> None:
-        """Append what waits. Raises OSError where the file cannot be written; nothing is forgotten then."""
+        """Append the waiting rejects. Raises OSError where the file cannot be written; they are kept then."""
         if self._waiting:
             with self._path.open("ab") as file:
                 file.write(b"".join(msgspec.json.encode(reject) + b"\n" for reject in self._waiting))

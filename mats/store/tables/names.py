@@ -14,15 +14,15 @@ _SYMBOL = re.compile(r"(?:(?![*<>])[ -~])+")
 def library_part(name: str) -> str:
     """`name` as one folder: letters, digits, `_` and `-` stay, everything else becomes `_`.
 
-    A dot must go above all: ArcticDB turns `BRK.B` and `BRK/B` into the same file.
+    Dots above all must be replaced: ArcticDB turns `BRK.B` and `BRK/B` into the same file.
     """
     if not name:
-        raise ValueError("an empty name cannot become a library; give the strategy or account a name")
+        raise ValueError("an empty name cannot be a library; give the strategy or account a name")
     return _UNSAFE_IN_LIBRARY.sub("_", name)
 
 
 def symbol_name(name: str) -> str:
-    """`name` itself when the store can hold it as a symbol; refused otherwise."""
+    """`name` itself when it is a valid symbol; raises ValueError otherwise."""
     if len(name) > SYMBOL_LENGTH or not _SYMBOL.fullmatch(name):
         raise ValueError(
             f"{name[:40]!r} cannot be a symbol of the store; use 1 to {SYMBOL_LENGTH} printable ASCII characters"

@@ -1,7 +1,7 @@
-"""Reading for people: notebooks, the command line. It runs beside the daemon and never writes.
+"""The tables as DataFrames, for notebooks and the command line. It runs beside the daemon and never writes.
 
-A reader lives in its own process. The connection asks for the newest version at every read,
-because the daemon lets old ones go; a read is tried again where a version disappeared under it.
+A reader lives in its own process. The connection looks up the newest version at every read, because the daemon drops
+old ones; a read is repeated where its version disappeared.
 """
 
 import threading
@@ -22,7 +22,7 @@ ATTEMPTS = 4
 PAUSE_SECONDS = 0.02
 
 Span = tuple[datetime | None, datetime | None]
-"""First and last time of what is read, both included and both aware; None leaves that side open."""
+"""First and last time to read, both included and both aware; None leaves that side open."""
 
 ALL: Span = (None, None)
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 class Reader:
     """The tables as DataFrames, whole or of one span.
 
-    A table that does not exist yet is empty. Small questions about now belong to the daemon, not to the store.
+    A table that does not exist yet is empty. For the present state query the daemon, not the store.
     """
 
     def __init__(self, uri: str, pause: Callable[[float], object] = _NEVER.wait) -> None:
@@ -52,7 +52,7 @@ class Reader:
         return self.table("trades", account, span)
 
     def portfolio(self, account: str) -> pd.DataFrame:
-        """The positions now held, one row for each strategy and instrument."""
+        """The open positions, one row for each strategy and instrument."""
         return self.table("portfolio", account)
 
     def portfolio_history(self, account: str, span: Span = ALL) -> pd.DataFrame:
@@ -78,7 +78,7 @@ class Reader:
         return self.table(f"bars/{library_part(size)}", instrument, span)
 
     def table(self, library: str, symbol: str, span: Span = ALL, where: QueryBuilder | None = None) -> pd.DataFrame:
-        """Any table, or the part of it in `span` and the rows `where` something holds; empty when there is none."""
+        """Any table, or the part of it in `span` and the rows that match `where`; empty when there is none."""
         if not self._arctic.has_library(library):
             return pd.DataFrame()
         return self._try(partial(self._read, library, symbol, span, where))
@@ -98,7 +98,7 @@ class Reader:
         return self._arctic.get_library(name)
 
     def _try(self, read: Callable[[], T]) -> T:
-        """Read, and again where the version vanished between finding and reading it; the last error is raised."""
+        """Read, and repeat where the version disappeared between finding and reading it; the last error is raised."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return read()

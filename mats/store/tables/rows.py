@@ -1,4 +1,4 @@
-"""What the tables store, as values; and how the values of the model become rows."""
+"""The values that tables store, and their conversion from the model into rows."""
 
 import json
 import re
@@ -31,13 +31,13 @@ from mats.model import (
 )
 from mats.store.tables.frames import Raw, Row
 from mats.store.tables.schemas import SUMMARY_TAGS
-from mats.store.tables.snapshot_policy import SnapshotPolicy
+from mats.store.tables.snapshot_policy import SnapshotInfo
 
 NO_COMMISSION: Raw = {
     "commission": None, "commission_exact": None, "commission_currency": None,
     "commission_rate_exact": None, "commission_id": None, "commission_seq": 0, "commission_recorded_utc": None,
 }  # fmt: skip
-"""What stands in the row of an execution whose commission has not come."""
+"""The columns of an execution without a commission yet."""
 
 _OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
 
@@ -45,7 +45,7 @@ _OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy's position in one instrument after entry `fills_seq` of the log.
 
-    `average_cost` is per unit, multiplier included, `cost` of the whole. Results are in `currency`; `unrealized_pnl`
+    `average_cost` is per unit, multiplier included, `cost` of the whole. P&L is in `currency`; `unrealized_pnl`
     and the market figures are None where no price is known. `time` is when that entry was booked, `marked` the price's.
     """
 
@@ -68,14 +68,14 @@ class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A price, and when it was heard."""
+    """A price and the time of its arrival."""
 
     price: float
     time: Nanos
 
 
 def book_row(book: Book, time: Nanos, mark: Mark | None) -> PositionRow:
-    """A book as it stands since `time`, valued at `mark`. Costs in other currencies are not in `commission`."""
+    """A book as of `time`, valued at `mark`. Commissions in other currencies are not in `commission`."""
     row = PositionRow(
         account=book.account,
         strategy=book.strategy,
@@ -94,7 +94,7 @@ def book_row(book: Book, time: Nanos, mark: Mark | None) -> PositionRow:
 
 
 def revalued(row: PositionRow, mark: Mark | None) -> PositionRow:
-    """The position at another price; None leaves its value unknown."""
+    """The position valued at another price; None: unknown."""
     value = None if mark is None else row.quantity * exact(mark.price) * row.multiplier
     return msgspec.structs.replace(
         row,
@@ -106,7 +106,7 @@ def revalued(row: PositionRow, mark: Mark | None) -> PositionRow:
 
 
 def sec_type_of(instrument: InstrumentId) -> SecType:
-    """The type that the name of an instrument tells by its form."""
+    """The type of an instrument by the form of its name."""
     return SecType.OPTION if _OPTION.fullmatch(instrument) else parse_instrument(instrument).sec_type
 
 
@@ -141,7 +141,7 @@ def execution_row(entry: FillRecorded | FillCorrected, execution: Execution) -> 
 
 
 def commission_columns(entry: CommissionRecorded) -> Raw:
-    """What a commission changes in the row of its execution."""
+    """The columns that a commission sets in the row of its execution."""
     return {
         "commission": entry.commission.amount,
         "commission_exact": str(entry.commission.amount),
@@ -228,7 +228,7 @@ def position_row(row: PositionRow) -> Raw:
     }
 
 
-def history_row(row: PositionRow, kept: SnapshotPolicy, reason: str) -> Raw:
+def history_row(row: PositionRow, kept: SnapshotInfo, reason: str) -> Raw:
     return {
         **position_row(row),
         "reason": reason,
@@ -239,7 +239,7 @@ def history_row(row: PositionRow, kept: SnapshotPolicy, reason: str) -> Raw:
 
 
 def trade_row(trade: Trade) -> Raw:
-    """A round trip. What is not known yet, or cannot be said in one currency, is missing."""
+    """A round trip. Figures that are unknown yet, or not in one currency, are missing."""
     whole = not trade.uncharged and trade.commissions.keys() <= {trade.currency}
     return {
         "trade_id": trade.id,
@@ -304,10 +304,10 @@ def bar_row(bar: Bar) -> Raw:
     return {**{name: getattr(bar, name) for name in columns}, "spread": None}
 
 
-def kept_of(row: Row) -> SnapshotPolicy:
+def snapshot_of(row: Row) -> SnapshotInfo:
     """The snapshot that a stored row of the portfolio's history belongs to."""
     time, snapshot, reconciled = row["snapshot_utc"], row["snapshot_seq"], row["reconciled_seq"]
-    return SnapshotPolicy(int(time or 0), int(snapshot or 0), int(reconciled or 0))
+    return SnapshotInfo(int(time or 0), int(snapshot or 0), int(reconciled or 0))
 
 
 def mark_of(row: Row) -> tuple[InstrumentId, Mark | None]:

@@ -1,4 +1,4 @@
-"""Every table people read: one schema per library, and how it is written. docs/storage.md says the same in prose."""
+"""The schemas of all tables, and how each is written. docs/storage.md describes the same."""
 
 from enum import Enum
 
@@ -58,8 +58,8 @@ FILLS = Schema(columns=_FILL, key=("family",), rows_per_segment=10_000, cached=2
 
 FILL_CORRECTIONS = Schema(columns=_FILL | {"superseded_by": TEXT, "superseded_seq": INT})
 """`fill_corrections`/account: append of a row of `fills` as it was before entry `superseded_seq` replaced its execution
-or its commission, so that every entry of the log is in one of the two. `seq` is 0 where only the commission counts: one
-that came when a later one held already."""
+or its commission, so that every entry of the log is in one of the two. `seq` is 0 where only the commission counts:
+one that arrived after a later one."""
 
 ADJUSTMENTS = Schema(
     columns={
@@ -68,7 +68,7 @@ ADJUSTMENTS = Schema(
         "realized_exact": TEXT, "assignment": TEXT, "reverses": TEXT, "reason": TEXT, "event_time_utc": TIME,
     }
 )  # fmt: skip
-"""`adjustments`/account: append of what was booked without an execution."""
+"""`adjustments`/account: append of changes booked without an execution."""
 
 ORDERS = Schema(
     columns={
@@ -92,10 +92,10 @@ TRADES = Schema(
     },
     key=("trade_id",), cached=2_048,
 )  # fmt: skip
-"""`trades`/account: completed round trips at their closing time; what changes the past changes exactly their rows."""
+"""`trades`/account: completed round trips at their closing time; a change of the past updates exactly their rows."""
 
 PORTFOLIO = Schema(columns=_POSITION, key=("strategy", "symbol"), rows_per_segment=5_000, cached=1_000_000)
-"""`portfolio`/account: one row per position now held, at an index fixed for as long as it is held; all rows cached."""
+"""`portfolio`/account: one row per open position, at an index fixed while it is open; all rows cached."""
 
 PORTFOLIO_HISTORY = Schema(
     columns=_POSITION | {"reason": TEXT, "snapshot_utc": TIME, "snapshot_seq": INT, "reconciled_seq": INT}
@@ -104,7 +104,7 @@ PORTFOLIO_HISTORY = Schema(
 after which the books were found equal to the broker's positions."""
 
 POSITIONS = Schema(columns=_POSITION, key=("fills_seq",), cached=64)
-"""`positions/STRATEGY`/instrument: append at every change; the last row is the position now."""
+"""`positions/STRATEGY`/instrument: append at every change; the last row is the present position."""
 
 SUMMARY_TAGS = {
     "NetLiquidation": "net_liquidation", "TotalCashValue": "total_cash", "SettledCash": "settled_cash",
@@ -122,7 +122,7 @@ ACCOUNT_SUMMARY = Schema(
 """`<account>`/`account_summary`: append of one wide row."""
 
 EQUITY = Schema(columns={"equity": FLOAT, "equity_exact": TEXT, "currency": TEXT, "event_time_utc": TIME})
-"""`<account>`/`strategy_STRATEGY_equity`: append; the last row is what the strategy may use."""
+"""`<account>`/`strategy_STRATEGY_equity`: append; the last row is the explicit equity of the strategy."""
 
 STRATEGIES = Schema(
     columns={

@@ -1,8 +1,8 @@
-"""The store of the tables that people read. One process writes it, through one actor, with one `Store`.
+"""Writes the tables. One process writes a store, through one actor, with one `Store`.
 
-Every method is synchronous and makes one commit per symbol as a rule. It may be repeated, but for equities: rows that
+Every method is synchronous and usually makes one commit per symbol. It may be repeated, except for equities: rows that
 are stored already change nothing. A method that raises has an unknown outcome; call it again. Rows that do not fit
-their table come back as rejects, and the rest of the batch is stored.
+their table are returned as rejects, and the rest of the batch is stored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,28 +39,28 @@ from mats.store.tables.rows import (
     PositionRow,
     bar_row,
     history_row,
-    kept_of,
     mark_of,
     order_row,
     position_row,
+    snapshot_of,
     strategy_of,
     strategy_row,
     summary_row,
     trade_row,
 )
 from mats.store.tables.schemas import Schema
-from mats.store.tables.snapshot_policy import SnapshotPolicy, gap_over, says_new
+from mats.store.tables.snapshot_policy import SnapshotInfo, has_changed, summary_interval_over
 from mats.store.tables.table_writer import TableWriter
 
 Rejects = list[Reject]
 
 
 CLEARED = "cleared"
-"""In place of an amount in `equity_exact`: from this row on the target weight rules again."""
+"""In `equity_exact` instead of an amount: from this row on the target weight applies again."""
 
 
 class UnreadableTableError(Exception):
-    """An operator's table holds what it cannot mean; the message names the table, the fault and the mend."""
+    """An operator's table has an invalid value; the message names the table, the fault and the fix."""
 
 
 class Store:
@@ -75,12 +75,12 @@ class Store:
         self._strategies = {str(row["name"]) for row in rows}
 
     def close(self) -> None:
-        """Let go of the connection; the last one to do so closes the files."""
+        """Release the connection; the last release closes the files."""
         self._symbols.clear()
         self._libraries.clear()
         del self._arctic
 
-    # What follows the fill log
+    # Tables of the fill log
 
     def append_fills(self, account: AccountId, entries: Sequence[Entry]) -> Rejects:
         """Store entries of one account, ascending in seq: executions, corrections, commissions, adjustments."""
@@ -95,15 +95,15 @@ class Store:
         library = self._library("fills", LibraryOptions(rows_per_segment=schemas.FILLS.rows_per_segment))
         return sum(int(library.get_description(symbol).row_count) for symbol in symbols(library))
 
-    # The state of things: one row each, replaced when it changes
+    # Present state: one row each, replaced when it changes
 
     def upsert_orders(self, account: AccountId, views: Sequence[OrderView]) -> Rejects:
-        """Store the latest view of each order; an order stays where its creation put it."""
+        """Store the latest view of each order; an order keeps the index of its creation."""
         symbol = self._symbol("orders", account, schemas.ORDERS)
         return _upsert("orders", symbol, schemas.ORDERS, views, lambda view: (view.created, order_row(view)))
 
     def upsert_portfolio(self, account: AccountId, rows: Sequence[PositionRow]) -> Rejects:
-        """Store the positions that changed; the row of a position of zero is taken out."""
+        """Store the positions that changed; rows of flat positions are removed."""
         symbol = self._symbol("portfolio", account, schemas.PORTFOLIO)
         latest = {(row.strategy, row.instrument): row for row in rows}
         held = [row for row in latest.values() if row.quantity]
@@ -113,7 +113,7 @@ class Store:
             return _put_all("portfolio", symbol, schemas.PORTFOLIO, held, _position)
 
     def change_trades(self, account: AccountId, changes: Sequence[tuple[str, Nanos, Trade | None]]) -> Rejects:
-        """Store the round trips that changed, by id and closing time; the row of one that is None is taken out."""
+        """Store the round trips that changed, by id and closing time; the row of one that is None is removed."""
         symbol = self._symbol("trades", account, schemas.TRADES)
         with symbol.batch():
             for name, closed, trade in changes:
@@ -128,7 +128,7 @@ class Store:
         return {instrument: mark for instrument, mark in map(mark_of, rows) if mark is not None}
 
     def seed_strategies(self, records: Sequence[StrategyRecord], time: Nanos) -> Rejects:
-        """Store the records whose name the table does not have yet; what an operator changed there stays."""
+        """Store the records whose name the table does not have yet; an operator's changes stay."""
         return self.write_strategies([r for r in records if r.name not in self._strategies], time)
 
     def write_strategies(self, records: Sequence[StrategyRecord], time: Nanos) -> Rejects:
@@ -149,10 +149,10 @@ class Store:
             symbol.refresh()
             return [strategy_of(row) for row in symbol.rows()]
 
-    # What only grows
+    # Tables that only grow
 
     def append_positions(self, strategy: StrategyName, rows: Sequence[PositionRow]) -> Rejects:
-        """Store how the positions of a strategy changed: a symbol for each instrument, the last row is the latest."""
+        """Store position changes of a strategy: a symbol for each instrument, the last row is the latest."""
         check_distinct(sorted(self._strategies | {strategy}))
         self._strategies.add(strategy)
         library, rejects = f"positions/{library_part(strategy)}", Rejects()
@@ -165,15 +165,15 @@ class Store:
             rejects += _add(library, symbol, schemas.POSITIONS, group, _position)
         return rejects
 
-    def last_snapshot(self, account: AccountId) -> SnapshotPolicy | None:
+    def last_snapshot(self, account: AccountId) -> SnapshotInfo | None:
         """The newest snapshot in the history of an account's portfolio."""
         row = self._symbol("portfolio_history", account, schemas.PORTFOLIO_HISTORY).last_row()
-        return kept_of(row) if row else None
+        return snapshot_of(row) if row else None
 
     def append_portfolio_history(
-        self, account: AccountId, rows: Sequence[PositionRow], kept: SnapshotPolicy, reason: str
+        self, account: AccountId, rows: Sequence[PositionRow], kept: SnapshotInfo, reason: str
     ) -> Rejects:
-        """Store a whole snapshot; its rows follow each other from `kept.time` on, one nanosecond apart.
+        """Store a complete snapshot; its rows follow each other from `kept.time` on, one nanosecond apart.
 
         One that is stored already (the outcome of the call before was unknown) is not stored again.
         """
@@ -184,18 +184,18 @@ class Store:
         return _extend("portfolio_history", symbol, schemas.PORTFOLIO_HISTORY, kept.time, rows, raw)
 
     def summary_due(self, account: AccountId, now: Nanos) -> bool:
-        """Whether the last figures of an account were stored long enough ago to look at newer ones."""
-        return gap_over(self._summary(account).last_row(), now)
+        """Whether the last figures of an account were stored long enough ago to store newer ones."""
+        return summary_interval_over(self._summary(account).last_row(), now)
 
     def append_account_summary(
         self, account: AccountId, values: Sequence[AccountValue], currency: Currency, time: Nanos
     ) -> Rejects:
-        """Store the account's figures of `time` in its base currency, if they say something new."""
+        """Store the account's figures of `time` in its base currency, if they have changed."""
         symbol = self._summary(account)
 
         def put(values: Sequence[AccountValue]) -> None:
             row = conform(summary_row(values, currency, time), schemas.ACCOUNT_SUMMARY)
-            if says_new(symbol.last_row(), row):
+            if has_changed(symbol.last_row(), row):
                 symbol.put(symbol.after_last(time), row)
 
         with symbol.batch():
@@ -204,16 +204,16 @@ class Store:
     def append_strategy_equity(
         self, account: AccountId, strategy: StrategyName, equity: Decimal | None, currency: Currency, time: Nanos
     ) -> Rejects:
-        """Give a strategy an explicit equity from `time` on; it wins over its target weight. None: the weight rules."""
+        """Give a strategy an explicit equity from `time` on; it wins over its target weight; None ends it."""
         library, symbol = self._equity_symbol(account, strategy)
         exact_text = CLEARED if equity is None else str(equity)
         row: Raw = {"equity": equity, "equity_exact": exact_text, "currency": currency, "event_time_utc": time}
         return _extend(library, symbol, schemas.EQUITY, time, [row], dict)
 
     def strategy_equity(self, account: AccountId, strategy: StrategyName) -> Decimal | None:
-        """The explicit equity of a strategy in an account now, whoever wrote it; None where its target weight rules.
+        """The explicit equity of a strategy in an account now, whoever wrote it; None where its target weight applies.
 
-        A row that has the amount in `equity` alone counts too. UnreadableTableError names what is no amount.
+        A row that has the amount in `equity` alone counts too. UnreadableTableError names an invalid amount.
         """
         library = _account_library(account)
         with _readable(f"{library}/strategy_{strategy}_equity"):
@@ -228,31 +228,31 @@ class Store:
             return equity
 
     def append_bars(self, size: str, instrument: InstrumentId, bars: Sequence[Bar]) -> Rejects:
-        """Store bars of one size (`1min`, `1d`) at their start; bars that are there already are replaced."""
+        """Store bars of one size (`1min`, `1d`) at their start, replacing existing ones."""
         library = f"bars/{library_part(size)}"
         symbol = self._symbol(library, instrument, schemas.BARS)
         if bars:
-            symbol.look_at(min(bar.start for bar in bars), max(bar.start for bar in bars))
+            symbol.preload(min(bar.start for bar in bars), max(bar.start for bar in bars))
         with symbol.batch():
             return _each(library, symbol, bars, lambda bar: symbol.put(bar.start, conform(bar_row(bar), schemas.BARS)))
 
     # Upkeep
 
     def compact_due(self) -> list[str]:
-        """Compact what has gathered enough small segments to slow reading; return the symbols. Call between batches."""
-        return self._compact(compaction.DUE)
+        """Compact symbols with enough small segments to slow reading; return them. Call between batches."""
+        return self._compact(compaction.COMPACT_AT)
 
     def compact(self) -> list[str]:
-        """Compact what is worth it, for quiet times; return the symbols."""
-        return self._compact(compaction.WORTHWHILE)
+        """Compact symbols at idle times, from a lower weight on; return them."""
+        return self._compact(compaction.COMPACT_AT_IDLE)
 
-    def fold_versions(self) -> list[str]:
-        """Fold the version keys of symbols that have gathered many of them; return the symbols."""
-        due = [names for names, symbol in self._symbols.items() if symbol.usable and symbol.fold_versions()]
+    def compact_versions(self) -> list[str]:
+        """Compact the version keys of symbols with many of them; return the symbols."""
+        due = [names for names, symbol in self._symbols.items() if symbol.usable and symbol.compact_versions()]
         return [f"{library}/{name}" for library, name in due]
 
     def _compact(self, weight: int) -> list[str]:
-        due = [(names, symbol) for names, symbol in self._symbols.items() if symbol.loose >= weight]
+        due = [(names, symbol) for names, symbol in self._symbols.items() if symbol.uncompacted >= weight]
         for _, symbol in due:
             symbol.compact()
         return [f"{library}/{name}" for (library, name), _ in due]
@@ -265,7 +265,7 @@ class Store:
         return self._libraries[name]
 
     def _symbol(self, library_name: str, name: str, schema: Schema) -> TableWriter:
-        """The symbol; one whose last batch failed is read anew. Symbols are never listed: that can take a second."""
+        """The symbol; one whose last batch failed is read again. Symbols are never listed: that can take a second."""
         key = (library_name, symbol_name(name))
         if key not in self._symbols or not self._symbols[key].usable:
             library = self._library(library_name, LibraryOptions(rows_per_segment=schema.rows_per_segment))
@@ -295,13 +295,13 @@ def _readable(table: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, *ROW_ERRORS) as error:
-        raise UnreadableTableError(f"{table} cannot be read: {error}; mend the row that was written last") from error
+        raise UnreadableTableError(f"{table} cannot be read: {error}; fix the row that was written last") from error
 
 
 def _upsert(
     library: str, symbol: TableWriter, schema: Schema, items: Iterable[T], row_of: Callable[[T], tuple[Nanos, Raw]]
 ) -> Rejects:
-    """Put the row of each item where its key already is, or in a free slot of its time; one commit."""
+    """Put the row of each item at the index of its key, or in a free slot of its time; one commit."""
     with symbol.batch():
         return _put_all(library, symbol, schema, items, row_of)
 
@@ -321,7 +321,7 @@ def _put_all(
 def _add(
     library: str, symbol: TableWriter, schema: Schema, items: Iterable[T], row_of: Callable[[T], tuple[Nanos, Raw]]
 ) -> Rejects:
-    """Put the row of each item whose key is not there yet; one commit."""
+    """Put the row of each item whose key is not stored yet; one commit."""
 
     def put(item: T) -> None:
         time, raw = row_of(item)
@@ -336,7 +336,7 @@ def _add(
 def _extend(
     library: str, symbol: TableWriter, schema: Schema, time: Nanos, items: Iterable[T], row_of: Callable[[T], Raw]
 ) -> Rejects:
-    """Append the row of each item at `time` or just behind the last one; one commit."""
+    """Append the row of each item at `time` or just after the last one; one commit."""
 
     def put(item: T) -> None:
         symbol.put(symbol.after_last(time), conform(row_of(item), schema))
@@ -363,7 +363,7 @@ def _position(row: PositionRow) -> tuple[Nanos, Raw]:
 def _account_library(account: AccountId) -> str:
     library = library_part(account)
     if library in schemas.LIBRARIES:
-        raise ValueError(f"account {account!r} has the name of a library of the store; it cannot have one of its own")
+        raise ValueError(f"account {account!r} has the name of a library of the store; rename the account")
     return library
 
 
@@ -372,7 +372,7 @@ def _instrument(row: PositionRow) -> InstrumentId:
 
 
 def strategy_table(store: Store) -> tuple[tuple[StrategyRecord, ...], str]:
-    """`general/strategies`, and why it cannot be read where that is so."""
+    """`general/strategies`, and the reason where it cannot be read."""
     try:
         return tuple(store.read_strategies()), ""
     except UnreadableTableError as error:
@@ -382,7 +382,7 @@ def strategy_table(store: Store) -> tuple[tuple[StrategyRecord, ...], str]:
 def strategy_equities(
     store: Store, places: Iterable[tuple[AccountId, StrategyName]]
 ) -> tuple[dict[StrategyName, Decimal], dict[StrategyName, str]]:
-    """The explicit equities of strategies that have one; and of those whose table cannot be read, why."""
+    """The explicit equities of strategies that have one, and the reason for each table that cannot be read."""
     equities, faults = dict[StrategyName, Decimal](), dict[StrategyName, str]()
     for account, strategy in places:
         try:

@@ -1,7 +1,7 @@
-"""One symbol of one library, written by its only writer so that no row is lost, doubled or overwritten by accident.
+"""One symbol of one library, written by its only writer so that no row is lost, duplicated or overwritten by accident.
 
-ArcticDB's `update` deletes every stored row between its first and its last index, `write` replaces a symbol without a
-word, and `append` drops metadata it is not given. This class is the only place that calls them.
+ArcticDB's `update` deletes every stored row between its first and its last index, `write` replaces a symbol silently,
+and `append` drops metadata it is not given. Only this class calls them.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -17,21 +17,21 @@ from arcticdb.version_store.library import Library
 from mats.model import SECOND, Nanos
 from mats.store.tables import compaction
 from mats.store.tables.frames import Row, Value, from_frame, to_frame
-from mats.store.tables.index import EARLIEST, LATEST, check_time, free_slot, next_slot, second_of
+from mats.store.tables.index import MAX_TIME, MIN_TIME, check_time, free_slot, next_slot, second_of
 from mats.store.tables.schemas import Schema
 
 RUN_ROWS = 256
-"""Changes to cached rows with at most this many unchanged rows between them go out in one call."""
+"""Changes to cached rows with at most this many unchanged rows between them are written in one call."""
 
 CHECK_COMMITS = 32
-"""The rows of a symbol are counted at least once in so many commits."""
+"""The rows of a symbol are counted at least once in this many commits."""
 
 Key = tuple[Value, ...]
 _Run = tuple[Nanos, Nanos]
 
 
 class StoreError(Exception):
-    """The store is not what its only writer left behind; the message names the symbol."""
+    """The store differs from what its only writer wrote; the message names the symbol."""
 
 
 class _Window(NamedTuple):
@@ -44,7 +44,7 @@ class _Window(NamedTuple):
 
 
 class TableWriter:
-    """Changes are made by `put` and `remove` inside a `batch`, which takes them to the disk in one call as a rule.
+    """Changes are made by `put` and `remove` inside a `batch`, which usually writes them in one call.
 
     The newest rows are kept in memory: all stored rows from `_floor` on, and the pending ones among them.
     """
@@ -60,7 +60,7 @@ class TableWriter:
     _seq: int
     _version: int | None
     _unchecked: int
-    _folded: int
+    _compacted_versions: int
 
     def __init__(self, library: Library, name: str, schema: Schema) -> None:
         self._library, self.name, self._schema = library, name, schema
@@ -72,13 +72,13 @@ class TableWriter:
 
     @property
     def seq(self) -> int:
-        """The entry of the fill log up to which this table is written, 0 where it follows no log."""
+        """The entry of the fill log up to which this table is written, 0 where it follows none."""
         return self._seq
 
     @property
-    def loose(self) -> int:
+    def uncompacted(self) -> int:
         """Weight of the commits since the last compaction."""
-        return self._loose
+        return self._uncompacted
 
     def rows(self) -> list[Row]:
         """The cached rows, in order: the newest ones, or all of a table that is cached whole."""
@@ -94,7 +94,7 @@ class TableWriter:
         return self._rows.get(time) if time >= self._floor else self._old(time).rows.get(time)
 
     def find(self, key: Key, time: Nanos) -> Nanos | None:
-        """Where the row of `key` is, that was placed in the second of `time`; older rows cost one narrow read."""
+        """The index of the row of `key` in the second of `time`; older rows cost one narrow read."""
         if key in self._keys:
             return self._keys[key]
         if second_of(time) >= self._floor:
@@ -103,7 +103,7 @@ class TableWriter:
         return None if at is not None and self.row(at) is None else at
 
     def search(self, key: Key) -> Nanos | None:
-        """Where the row of `key` is, wherever it is: a scan of the key columns, for the rare row that moved in time."""
+        """The index of the row of `key`, by a scan of the key columns: for the rare row whose time changed."""
         if key in self._keys or not self._exists:
             return self._keys.get(key)
         query = QueryBuilder()
@@ -112,8 +112,8 @@ class TableWriter:
         found = self._library.read(self.name, query_builder=query, columns=[self._schema.key[0]]).data
         return int(found.index.asi8[0]) if len(found) else None
 
-    def look_at(self, first: Nanos, last: Nanos) -> None:
-        """Read the old rows of a span once, where many of them will be looked up; kept until the next commit."""
+    def preload(self, first: Nanos, last: Nanos) -> None:
+        """Read the old rows of a span once, before many of them are needed; kept until the next commit."""
         start, end = second_of(first), second_of(last) + SECOND - 1
         if start < self._floor:
             rows = self._read(start, end)
@@ -126,11 +126,11 @@ class TableWriter:
         return free_slot(time, self._second(time)) if slot is None else slot
 
     def after_last(self, time: Nanos) -> Nanos:
-        """An index for a new row of a log that is only appended to: `time`, or just behind the newest row."""
+        """An index for a new row of a log that is only appended to: `time`, or just after the newest row."""
         return check_time(time) if self._last is None else max(check_time(time), self._last + 1)
 
     def refresh(self) -> None:
-        """Take in what somebody else has written, for tables that an operator may write too."""
+        """Reload when another process has written: for tables that an operator may write too."""
         exists = self._library.has_symbol(self.name)
         version = int(self._library.read_metadata(self.name).version) if exists else None
         if (exists, version) != (self._exists, self._version):
@@ -142,7 +142,7 @@ class TableWriter:
     # Changes
 
     def put(self, time: Nanos, row: Row) -> None:
-        """Insert or replace the row at an index; nothing is pending when the row is there already."""
+        """Insert or replace the row at an index; no change where the row is stored already."""
         if self.row(time) == row:
             return
         self._count += self.row(time) is None
@@ -155,7 +155,7 @@ class TableWriter:
             self._keys[self._key(row)] = time
         self._last = time if self._last is None else max(self._last, time)
 
-    def remove(self, key: Key, time: Nanos = LATEST) -> None:
+    def remove(self, key: Key, time: Nanos = MAX_TIME) -> None:
         """Delete the row of `key`, if there is one: among the cached rows, or placed in the second of `time`."""
         at = self.find(key, time)
         if at is None:
@@ -171,8 +171,8 @@ class TableWriter:
     def batch(self, seq: int = 0) -> Iterator[None]:
         """Make the changes of the block durable at its end, and `seq` with the last of them.
 
-        Changes in one stretch of the table go out in one call, and so all together or not at all. An exception leaves
-        the outcome unknown: the object is not `usable` any more, and the next one reads what the disk holds.
+        Changes in one run of the table are written in one call, and so all together or not at all. An exception leaves
+        the outcome unknown: the object is no longer `usable`, and the next one reads from disk.
         """
         try:
             yield
@@ -195,34 +195,34 @@ class TableWriter:
         self._forget_old()
 
     def compact(self) -> None:
-        """Fold small segments together; see `mats.store.tables.compaction`."""
+        """Merge small segments; see `mats.store.tables.compaction`."""
         if self._exists:
             compaction.compact(self._library, self.name)
             self._version = None
-        self._loose = 0
+        self._uncompacted = 0
 
-    def fold_versions(self) -> bool:
-        """Fold the keys of the versions since the last time, if they are many; see `mats.store.tables.compaction`."""
-        made = (self._version or 0) - self._folded
-        if made < compaction.VERSION_MAP_DUE:
+    def compact_versions(self) -> bool:
+        """Compact version keys where there are many new ones; see `mats.store.tables.compaction`."""
+        made = (self._version or 0) - self._compacted_versions
+        if made < compaction.COMPACT_VERSIONS_AT:
             return False
-        self._folded += made
+        self._compacted_versions += made
         return compaction.compact_versions(self._library, self.name)
 
     def replace(self, rows: Mapping[Nanos, Row], seq: int) -> None:
-        """Write the whole table anew, `rows` ascending, in one commit; for repairs. The object ends with it."""
+        """Rewrite the whole table, `rows` ascending, in one commit; for repairs. The object ends with it."""
         self.usable = False
         if not rows:
             self._library.delete(self.name)
             return
-        self._loose, frame = compaction.APPEND_WEIGHT, to_frame(rows, self._schema)
+        self._uncompacted, frame = compaction.APPEND_WEIGHT, to_frame(rows, self._schema)
         self._library.write(self.name, frame, metadata=self._metadata(seq), prune_previous_versions=True)
 
-    # How it is done
+    # Implementation
 
     def _load(self) -> None:
         self._pending, self._window, self._rows = {}, None, {}
-        self._count = self._seq = self._loose = self._unchecked = self._folded = 0
+        self._count = self._seq = self._uncompacted = self._unchecked = self._compacted_versions = 0
         self._version = None
         if self._exists:
             self._count = self._row_count()
@@ -230,9 +230,9 @@ class TableWriter:
             self._rows = from_frame(stored.data, self._schema) if self._count else {}
             self._version = int(stored.version)
             metadata = stored.metadata or {}
-            self._seq, self._loose = metadata.get("seq", 0), metadata.get("loose", compaction.DUE)
+            self._seq, self._uncompacted = metadata.get("seq", 0), metadata.get("loose", compaction.COMPACT_AT)
         self._index = list(self._rows)
-        self._floor = EARLIEST if len(self._index) == self._count else self._index[0]
+        self._floor = MIN_TIME if len(self._index) == self._count else self._index[0]
         self._keys = {self._key(row): time for time, row in self._rows.items()} if self._schema.key else {}
         self._last = self._stored_last = self._index[-1] if self._index else None
 
@@ -248,11 +248,11 @@ class TableWriter:
         return self._with_pending(self._old(time).rows, start, end)
 
     def _old(self, time: Nanos) -> _Window:
-        """What is stored in the second of `time`, which begins before the rows that are cached."""
+        """The stored rows of the second of `time`, which begins before the cached rows."""
         start = second_of(time)
         end = start + SECOND - 1
         if self._window is None or not self._window.first <= start <= end <= self._window.last:
-            self.look_at(start, end)
+            self.preload(start, end)
         assert self._window is not None
         return self._window
 
@@ -286,10 +286,10 @@ class TableWriter:
         return bisect_left(self._index, time) - bisect_left(self._index, before) <= RUN_ROWS
 
     def _create(self, seq: int) -> None:
-        rows = self._with_pending({}, EARLIEST, LATEST)
+        rows = self._with_pending({}, MIN_TIME, MAX_TIME)
         if not rows:
             return
-        self._loose = compaction.APPEND_WEIGHT
+        self._uncompacted = compaction.APPEND_WEIGHT
         self._expect(self._library.write(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
         self._exists = True
         self._stored_last = max(rows)
@@ -304,17 +304,17 @@ class TableWriter:
     def _append(self, rows: dict[Nanos, Row], seq: int) -> None:
         if not rows:
             return
-        self._loose += compaction.APPEND_WEIGHT
+        self._uncompacted += compaction.APPEND_WEIGHT
         self._expect(self._library.append(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
         self._stored_last = max(rows)
 
     def _update(self, first: Nanos, last: Nanos, seq: int) -> None:
-        """Replace everything stored from `first` to `last` by what shall be there: the complete run.
+        """Replace all stored rows from `first` to `last` by the complete run.
 
         `_stored_last` may stay above the true one after a removal; rows below it are inserted by update, which is
-        right as well.
+        correct as well.
         """
-        self._loose += compaction.UPDATE_WEIGHT
+        self._uncompacted += compaction.UPDATE_WEIGHT
         span = (pd.Timestamp(first, tz="UTC"), pd.Timestamp(last, tz="UTC"))
         stored = self._read(first, last) if first < self._floor else self._cached(first, last)
         rows = self._with_pending(stored, first, last)
@@ -327,19 +327,19 @@ class TableWriter:
             self._version = None
 
     def _metadata(self, seq: int) -> dict[str, int]:
-        return {"seq": seq, "loose": self._loose}
+        return {"seq": seq, "loose": self._uncompacted}
 
     def _expect(self, written: VersionedItem) -> None:
-        """Versions follow one another; one that somebody else made between ours would hide its rows or ours."""
+        """Versions follow one another; one of another writer in between would hide its rows or ours."""
         if self._version is not None and written.version != self._version + 1:
             raise StoreError(
                 f"symbol {self.name} is at version {written.version} where its writer expects {self._version + 1};"
-                " look for a second writer"
+                " check for a second writer"
             )
         self._version = int(written.version)
 
     def _check_rows(self) -> None:
-        """Count what is stored: always where versions prove nothing, else now and then, because it costs a read."""
+        """Count the stored rows: always where versions prove nothing, else now and then, because it costs a read."""
         self._unchecked += 1
         if self._version is not None and self._unchecked < CHECK_COMMITS:
             return
@@ -347,7 +347,8 @@ class TableWriter:
         stored = self._row_count() if self._exists else 0
         if stored != self._count:
             raise StoreError(
-                f"symbol {self.name} has {stored} rows where its writer expects {self._count}; look for a second writer"
+                f"symbol {self.name} has {stored} rows where its writer expects {self._count};"
+                " check for a second writer"
             )
 
     def _row_count(self) -> int:

@@ -1,18 +1,26 @@
-"""Whether the tables say what the fill log says, and how they are put right."""
+"""Verifies the tables against the fill log, and repairs them."""
 
 from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import Difference, Name, Table, against_journal, differences, missing, recompute
-from mats.store.verify.repair import mend_log, mend_views
+from mats.store.verify.rebuild import (
+    Difference,
+    Name,
+    Table,
+    differences,
+    journal_differences,
+    missing_entries,
+    recompute,
+)
+from mats.store.verify.repair import repair_log, repair_views
 
 __all__ = [
     "Contents",
     "Difference",
     "Name",
     "Table",
-    "against_journal",
     "differences",
-    "mend_log",
-    "mend_views",
-    "missing",
+    "journal_differences",
+    "missing_entries",
     "recompute",
+    "repair_log",
+    "repair_views",
 ]

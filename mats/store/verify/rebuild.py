@@ -1,4 +1,4 @@
-"""Every view again, from `fills`, `fill_corrections` and `adjustments` alone; and where the stored one differs."""
+"""Recomputes every view from `fills`, `fill_corrections` and `adjustments` alone, and compares it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from mats.ledger.books import BookKey, Matching, key_of, settled
+from mats.ledger.books import BookKey, Matching, book_key, effective_steps
 from mats.model import AccountId, AdjustmentRecorded, CommissionRecorded, Entry, Nanos
 from mats.store.tables import (
     PositionRow,
     Row,
     Schema,
-    SnapshotPolicy,
+    SnapshotInfo,
     Value,
     conform,
     history_row,
-    kept_of,
     library_part,
     mark_of,
     position_row,
     revalued,
     schemas,
+    snapshot_of,
     symbol_name,
     trade_row,
 )
@@ -42,12 +42,12 @@ class Placed(NamedTuple):
 
 Table = dict[Key, Placed]
 Stored = Mapping[Name, Table]
-Told = Callable[[int], object]
-"""Is told after each entry how many are done."""
+Progress = Callable[[int], object]
+"""Called after each entry with the number of entries done."""
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One value that is stored and does not follow from the fills, or follows and is not stored."""
+    """One stored value that does not follow from the fills, or one that follows and is not stored."""
 
     table: str
     key: str
@@ -59,8 +59,8 @@ class Difference(msgspec.Struct, frozen=True):
         return f"{self.table}  {self.key}  {self.column}: stored {self.stored}, recomputed {self.recomputed}"
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
-        """What stays the same as long as the store does."""
+    def location(self) -> tuple[str, str, str, str]:
+        """The part that identifies the difference as long as the store stays unchanged."""
         return self.table, self.key, self.column, self.stored
 
 
@@ -78,7 +78,7 @@ def schema_of(library: str) -> Schema:
 
 
 def key_columns(library: str) -> tuple[str, ...]:
-    """The columns that name a row of a view."""
+    """The columns that identify a row of a view."""
     return HISTORY_KEY if library == "portfolio_history" else schema_of(library).key
 
 
@@ -91,8 +91,8 @@ def keyed(library: str, rows: Mapping[Nanos, Row]) -> Table:
 # From the entries to the views
 
 
-def missing(entries: Sequence[Entry]) -> list[Difference]:
-    """The entries that are in no table, though later ones are."""
+def missing_entries(entries: Sequence[Entry]) -> list[Difference]:
+    """Gaps: entries that are in no table, though later ones are."""
     held = {entry.seq for entry in entries}
     last = entries[-1].seq if entries else 0
     gaps = (seq for seq in range(1, last + 1) if seq not in held)
@@ -100,12 +100,12 @@ def missing(entries: Sequence[Entry]) -> list[Difference]:
 
 
 def recompute(
-    entries: Sequence[Entry], stored: Stored, told: Told = lambda _: None, matching: Matching = "fifo"
+    entries: Sequence[Entry], stored: Stored, progress: Progress = lambda _: None, matching: Matching = "fifo"
 ) -> dict[Name, Table]:
-    """The views that follow from `entries`, ascending in seq, at the prices that are stored: those follow from none."""
+    """The views that follow from `entries`, ascending in seq, valued at the stored prices."""
     past: dict[BookKey, list[Entry]] = defaultdict(list)
     for entry in entries:
-        past[key_of(entry)].append(entry)
+        past[book_key(entry)].append(entry)
     views = Views(lambda *key: past[key], matching=matching)
     expected: dict[Name, Table] = {name: {} for name in stored}
     snapshots = _snapshots(stored)
@@ -113,10 +113,10 @@ def recompute(
         _take_snapshots(snapshots, entry.seq, views, stored, expected)
         views.skip(entry.seq - 1)
         views.apply(entry)
-        for step in views.steps:
+        for step in views.changes:
             _put(expected, stored, (f"positions/{library_part(step.strategy)}", symbol_name(step.instrument)), step)
-        views.steps.clear()
-        told(done)
+        views.changes.clear()
+        progress(done)
     _take_snapshots(snapshots, None, views, stored, expected)
     for account in views.accounts():
         for row in views.held(account, after=views.seq):
@@ -131,7 +131,7 @@ def recompute(
 
 
 def _put(expected: dict[Name, Table], stored: Stored, name: Name, row: PositionRow) -> None:
-    """The row as it should be, valued at the price of the stored one and in its place."""
+    """Add the expected row, valued at the price of the stored one and at its index."""
     library = name[0]
     plain = conform(position_row(row), schema_of(library))
     key = tuple(plain[column] for column in key_columns(library))
@@ -145,10 +145,10 @@ def _marked(row: PositionRow, stored: Row) -> PositionRow:
 
 
 class _Snapshot(NamedTuple):
-    """A stored snapshot of an account, the one before it, and why it was taken."""
+    """A stored snapshot of an account, the one before it, and its reason."""
 
     account: AccountId
-    kept: SnapshotPolicy
+    kept: SnapshotInfo
     before: int
     reason: str
 
@@ -159,7 +159,8 @@ def _snapshots(stored: Stored) -> list[_Snapshot]:
     for (library, account), table in stored.items():
         if library == "portfolio_history":
             taken = {
-                kept_of(row): str(row["reason"]) for _, row in sorted(table.values(), key=lambda placed: placed.time)
+                snapshot_of(row): str(row["reason"])
+                for _, row in sorted(table.values(), key=lambda placed: placed.time)
             }
             before = 0
             for kept, reason in taken.items():
@@ -171,7 +172,7 @@ def _snapshots(stored: Stored) -> list[_Snapshot]:
 def _take_snapshots(
     waiting: list[_Snapshot], before: int | None, views: Views, stored: Stored, expected: dict[Name, Table]
 ) -> None:
-    """What the snapshots of entries below `before` should hold: the books as they are folded now."""
+    """The expected snapshots after entries below `before`: the books as folded now."""
     while waiting and (before is None or waiting[-1].kept.snapshot_seq < before):
         account, kept, after, reason = waiting.pop()
         name = "portfolio_history", account
@@ -185,10 +186,10 @@ def _take_snapshots(
 
 
 def _orders(past: Mapping[BookKey, Sequence[Entry]], stored: Stored) -> Iterator[tuple[Name, Table]]:
-    """Stored orders with the figures that their executions, as last corrected, come to."""
+    """Stored orders with the fill figures of their executions, as last corrected."""
     totals: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (Decimal(0), Decimal(0)))
     for entries in past.values():
-        for step in settled(entries)[0]:
+        for step in effective_steps(entries)[0]:
             if not isinstance(step, AdjustmentRecorded) and step.intent_id:
                 quantity, notional = totals[step.intent_id]
                 done = step.execution
@@ -204,11 +205,11 @@ def _filled(row: Row, filled: Decimal, notional: Decimal) -> Row:
     return {**row, "filled": float(filled), "remaining": remaining, "avg_fill_price": average}
 
 
-# Where they differ
+# Differences
 
 
 def differences(stored: Stored, expected: Stored) -> Iterator[Difference]:
-    """Every value in which stored views and recomputed ones differ, by table and key."""
+    """Every difference between stored and recomputed views, by table and key."""
     for name in sorted(stored.keys() | expected.keys()):
         old, new = stored.get(name, {}), expected.get(name, {})
         for key in sorted(old.keys() | new.keys(), key=repr):
@@ -217,7 +218,7 @@ def differences(stored: Stored, expected: Stored) -> Iterator[Difference]:
 
 def _between(table: str, key: str, old: Placed | None, new: Placed | None) -> Iterator[Difference]:
     if old is None or new is None:
-        yield Difference(table, key, "row", "there" if old else "missing", "there" if new else "no such row")
+        yield Difference(table, key, "row", "present" if old else "missing", "present" if new else "no such row")
         return
     for column, value in new.row.items():
         if old.row[column] != value:
@@ -228,8 +229,8 @@ def _text(key: Key) -> str:
     return " ".join(map(str, key))
 
 
-def against_journal(entries: Sequence[Entry], journal: Sequence[Entry]) -> Iterator[Difference]:
-    """Where the tables and the journal's log differ, from the first entry that the journal still has."""
+def journal_differences(entries: Sequence[Entry], journal: Sequence[Entry]) -> Iterator[Difference]:
+    """Differences between the tables and the journal's log, from the first entry that the journal still has."""
     first = journal[0].seq if journal else 0
     stored = {entry.seq: entry for entry in entries if entry.seq >= first}
     booked = {entry.seq: as_stored(entry) for entry in journal}
@@ -240,10 +241,10 @@ def against_journal(entries: Sequence[Entry], journal: Sequence[Entry]) -> Itera
                 "fills", f"entry {seq}", "seq", *(("missing", _kind(new)) if new else (_kind(old), "missing"))
             )
             continue
-        was, shall = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
-        for field in was.keys() | shall.keys():
-            if was.get(field) != shall.get(field):
-                yield Difference("fills", f"entry {seq}", field, str(was.get(field)), str(shall.get(field)))
+        before, after = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
+        for field in before.keys() | after.keys():
+            if before.get(field) != after.get(field):
+                yield Difference("fills", f"entry {seq}", field, str(before.get(field)), str(after.get(field)))
 
 
 def _kind(entry: Entry | None) -> str:

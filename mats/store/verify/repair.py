@@ -1,11 +1,11 @@
-"""Puts right what differs: views from the fills, and the fills from the journal. Nobody else may write meanwhile."""
+"""Repairs views from the fills, and the fills from the journal. No other process may write meanwhile."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
 from arcticdb import LibraryOptions
 
-from mats.ledger.books import key_of
+from mats.ledger.books import book_key
 from mats.model import AccountId, Entry, Nanos
 from mats.store.tables import Row, Schema, Store, TableWriter, connect, from_frame, open_library, schemas
 from mats.store.verify.rebuild import Name, Stored, Table, schema_of
@@ -15,16 +15,16 @@ BATCH = 10_000
 LOG = {"fills": schemas.FILLS, "fill_corrections": schemas.FILL_CORRECTIONS, "adjustments": schemas.ADJUSTMENTS}
 
 
-def mend_views(uri: str, stored: Stored, expected: Stored) -> list[Name]:
-    """Write each view that differs anew, in one commit of its own; returns which."""
+def repair_views(uri: str, stored: Stored, expected: Stored) -> list[Name]:
+    """Rewrite each view that differs, in one commit each; returns their names."""
     differing = [name for name, table in sorted(expected.items()) if stored.get(name) != table]
     for name in differing:
         _replace(uri, name, schema_of(name[0]), _by_time(expected[name]))
     return differing
 
 
-def mend_log(uri: str, entries: Sequence[Entry]) -> None:
-    """Write the tables of the fill log anew from `entries`, all that there ever were, ascending in seq."""
+def repair_log(uri: str, entries: Sequence[Entry]) -> None:
+    """Rewrite the tables of the fill log from `entries`, all there ever were, ascending in seq."""
     for account, group in groupby(sorted(entries, key=_account), key=_account):
         of_account = list(group)
         scratch = Store(SCRATCH)
@@ -45,7 +45,7 @@ def _replace(uri: str, name: Name, schema: Schema, rows: dict[Nanos, Row], seq: 
 
 
 def _by_time(table: Table) -> dict[Nanos, Row]:
-    """The rows in order; two of one instant are told apart by a nanosecond."""
+    """The rows in order; those of one instant are a nanosecond apart."""
     rows: dict[Nanos, Row] = {}
     last: Nanos = -1
     for time, row in sorted(table.values(), key=lambda placed: placed.time):
@@ -55,4 +55,4 @@ def _by_time(table: Table) -> dict[Nanos, Row]:
 
 
 def _account(entry: Entry) -> AccountId:
-    return key_of(entry)[0]
+    return book_key(entry)[0]

@@ -1,7 +1,7 @@
-"""What follows from the fill log, as tables: positions, trades, histories."""
+"""Views, the tables that follow from the fill log: positions, trades, histories."""
 
 from mats.store.views.book_history import BookHistory
-from mats.store.views.decode import as_stored, logged
+from mats.store.views.decode import as_stored, decode_entries
 from mats.store.views.view_writer import ViewWriter
 from mats.store.views.views import Views
 
@@ -10,5 +10,5 @@ __all__ = [
     "ViewWriter",
     "Views",
     "as_stored",
-    "logged",
+    "decode_entries",
 ]

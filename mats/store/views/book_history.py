@@ -1,15 +1,15 @@
-"""The whole past of a book: from the journal, and what the journal has let go, from the tables."""
+"""The complete history of a book: from the journal, and its pruned part from the tables."""
 
 from arcticdb import QueryBuilder
 
 from mats.model import AccountId, Entry, InstrumentId, StrategyName
 from mats.store.journal import Journal
 from mats.store.tables import Reader, Row, Schema, from_frame, schemas
-from mats.store.views.decode import logged
+from mats.store.views.decode import decode_entries
 
 
 class BookHistory:
-    """Serves a fold that an entry sends back to the past. The tables are asked only where the journal was pruned."""
+    """Serves folds whose past changed. The tables are read only where the journal was pruned."""
 
     def __init__(self, journal: Journal, uri: str) -> None:
         self._journal, self._uri = journal, uri
@@ -27,7 +27,7 @@ class BookHistory:
             frame = reader.table(library, account, where=of_book)
             return list(from_frame(frame, schema).values()) if len(frame) else []
 
-        stored = logged(
+        stored = decode_entries(
             account,
             rows("fills", schemas.FILLS),
             rows("fill_corrections", schemas.FILL_CORRECTIONS),

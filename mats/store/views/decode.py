@@ -1,4 +1,4 @@
-"""From the tables back to the entries of the fill log: `fills`, `fill_corrections` and `adjustments` hold them all."""
+"""Decodes the entries of the fill log from the tables `fills`, `fill_corrections` and `adjustments`."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ from mats.model import (
 from mats.store.tables import Row, Value
 
 REPORTED_ONLY: dict[str, Decimal] = {"cumulative_quantity": ZERO, "average_price": ZERO}
-"""What the broker says beside an execution; it serves the order of a replay, and is not stored."""
+"""Fields of an execution that only serve the order of a replay; the tables do not hold them."""
 
 
-def logged(
+def decode_entries(
     account: AccountId, fills: Iterable[Row], corrections: Iterable[Row], adjustments: Iterable[Row]
 ) -> list[Entry]:
-    """The entries of one account, ascending in seq; executions without what is `REPORTED_ONLY`."""
+    """The entries of one account, ascending in seq; executions without the fields `REPORTED_ONLY`."""
     families: dict[str, dict[int, Row]] = defaultdict(dict)
     charges: dict[str, dict[int, Row]] = defaultdict(dict)
     for row in (*corrections, *fills):
@@ -45,7 +45,7 @@ def logged(
 
 
 def as_stored(entry: Entry) -> Entry:
-    """An entry of the journal without what the tables do not hold."""
+    """An entry of the journal without the fields that the tables do not hold."""
     if isinstance(entry, AdjustmentRecorded):
         return entry
     executed = replace(entry.execution, **REPORTED_ONLY)
@@ -55,7 +55,7 @@ def as_stored(entry: Entry) -> Entry:
 
 
 def _executions(account: AccountId, rows: Sequence[Row]) -> list[FillRecorded | FillCorrected]:
-    """The reports of one execution: the first one, and what corrected it."""
+    """The reports of one execution: the first one and its corrections."""
     entries: list[FillRecorded | FillCorrected] = []
     for row in rows:
         execution = _execution(account, row)
@@ -157,6 +157,6 @@ def _decimal(value: Value) -> Decimal | None:
 
 
 def _short(value: Value) -> Decimal:
-    """A multiplier as it was before it became a float: `100`, and not `100.0`."""
+    """A multiplier as it was before it became a float: `100`, not `100.0`."""
     number = exact(float(value or 0.0))
     return number.quantize(Decimal(1)) if number == number.to_integral_value() else number

@@ -1,6 +1,6 @@
-"""What follows from fills, orders and accounts on its way to the tables: kept until it is stored, and stored once.
+"""Collects changes of views, orders and accounts until they are stored, each once.
 
-Every method may be repeated after a crash or a call of unknown outcome. What rows fit no table is returned.
+Every method may be repeated after a crash or a call of unknown outcome. Rows that fit no table are returned.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,14 +10,14 @@ from typing import TypeVar
 from mats.ledger.books import History, Matching
 from mats.model import AccountId, AccountValue, Currency, Entry, InstrumentId, IntentId, Nanos, OrderView
 from mats.runtime import chaos
-from mats.store.tables import Mark, Rejects, SnapshotPolicy, Store, agreed_due, hour_due
+from mats.store.tables import Mark, Rejects, SnapshotInfo, Store, hourly_due, reconciled_due
 from mats.store.views.views import Views
 
 T = TypeVar("T")
 
 
 class ViewWriter:
-    """The views of one store. `saved` is what `save` gave, `base` the currency of account figures."""
+    """The views of one store. `saved` is a result of `save`, `base` the currency of account figures."""
 
     def __init__(
         self, store: Store, base: Currency, history: History, saved: bytes, matching: Matching = "fifo"
@@ -36,37 +36,37 @@ class ViewWriter:
         return self._views.seq
 
     def save(self) -> bytes:
-        """The fold, for the journal; what waits to be stored is not part of it."""
+        """The fold, for the journal; without changes that are not stored yet."""
         return self._views.save()
 
-    # What happened
+    # Changes
 
-    def order(self, view: OrderView) -> None:
+    def update_order(self, view: OrderView) -> None:
         self._orders[view.intent_id] = view
 
-    def value(self, account: AccountId, values: tuple[AccountValue, ...]) -> None:
+    def update_account(self, account: AccountId, values: tuple[AccountValue, ...]) -> None:
         self._accounts[account] = values
 
-    def mark(self, prices: Mapping[InstrumentId, float], time: Nanos) -> None:
+    def update_prices(self, prices: Mapping[InstrumentId, float], time: Nanos) -> None:
         self._views.mark({instrument: Mark(price, time) for instrument, price in prices.items()})
 
-    def agree(self, seq: int, accounts: tuple[AccountId, ...], now: Nanos) -> Rejects:
-        """The broker has confirmed the books as they stand after entry `seq`, which may still be on its way here."""
+    def on_books_reconciled(self, seq: int, accounts: tuple[AccountId, ...], now: Nanos) -> Rejects:
+        """The broker has confirmed the books after entry `seq`, which may not have arrived here yet."""
         self._agreed = seq, accounts
-        return self._keep_agreed(now)
+        return self._store_reconciled(now)
 
     def apply(self, entries: Iterable[Entry], now: Nanos) -> Rejects:
-        """Fold stored entries; where the fold passes what was agreed, that is kept as a snapshot."""
+        """Fold stored entries; where the fold reaches a confirmed entry, a snapshot is stored."""
         rejects = Rejects()
         for entry in entries:
             self._views.apply(entry)
-            rejects += self._keep_agreed(now)
+            rejects += self._store_reconciled(now)
         return rejects
 
-    # What is stored of it
+    # Storing
 
     def commit(self, now: Nanos) -> Rejects:
-        """Orders, the portfolio of now, the steps of each strategy, accounts, snapshots; one call a table as a rule."""
+        """Store orders, portfolio, position changes, accounts and snapshots; usually one call per table."""
         rejects = Rejects()
         for account, orders in _grouped(self._orders.values(), lambda order: order.account):
             rejects += self._store.upsert_orders(account, orders)
@@ -74,12 +74,12 @@ class ViewWriter:
         for account, rows in _grouped(self._views.portfolio(), lambda row: row.account):
             rejects += self._store.upsert_portfolio(account, rows)
             chaos.point("store: between two views")
-        for strategy, steps in _grouped(self._views.steps, lambda row: row.strategy):
+        for strategy, steps in _grouped(self._views.changes, lambda row: row.strategy):
             rejects += self._store.append_positions(strategy, steps)
         for account, trades in _grouped(self._views.trades.items(), lambda placed: placed[0][0]):
             rejects += self._store.change_trades(account, [(name, time, trade) for (_, name, time), trade in trades])
-        self._views.forget()
-        return rejects + self._commit_accounts(now) + self._keep_hours(now)
+        self._views.mark_stored()
+        return rejects + self._commit_accounts(now) + self._store_hourly(now)
 
     def _commit_accounts(self, now: Nanos) -> Rejects:
         rejects = Rejects()
@@ -88,27 +88,27 @@ class ViewWriter:
             del self._accounts[account]
         return rejects
 
-    def _keep_agreed(self, now: Nanos) -> Rejects:
+    def _store_reconciled(self, now: Nanos) -> Rejects:
         seq, accounts = self._agreed
         rejects = Rejects()
         for account in accounts if seq == self.seq else ():
             last = self._store.last_snapshot(account)
-            if agreed_due(last, self._views.changed_at(account), now):
-                rejects += self._snapshot(account, last, SnapshotPolicy(now, seq, seq), "reconciled")
+            if reconciled_due(last, self._views.changed_at(account), now):
+                rejects += self._snapshot(account, last, SnapshotInfo(now, seq, seq), "reconciled")
         if seq <= self.seq:
             self._agreed = 0, ()
         return rejects
 
-    def _keep_hours(self, now: Nanos) -> Rejects:
+    def _store_hourly(self, now: Nanos) -> Rejects:
         rejects = Rejects()
         for account in self._views.accounts():
             last = self._store.last_snapshot(account)
-            if hour_due(last, now):
-                kept = SnapshotPolicy(now, self.seq, last.reconciled_seq if last else 0)
+            if hourly_due(last, now):
+                kept = SnapshotInfo(now, self.seq, last.reconciled_seq if last else 0)
                 rejects += self._snapshot(account, last, kept, "hourly")
         return rejects
 
-    def _snapshot(self, account: AccountId, last: SnapshotPolicy | None, kept: SnapshotPolicy, reason: str) -> Rejects:
+    def _snapshot(self, account: AccountId, last: SnapshotInfo | None, kept: SnapshotInfo, reason: str) -> Rejects:
         rows = self._views.held(account, after=last.snapshot_seq if last else 0)
         rejects = self._store.append_portfolio_history(account, rows, kept, reason)
         chaos.point("store: after a snapshot")

@@ -1,7 +1,7 @@
-"""What the tables show beside the fills: positions and trades, folded from the very entries that the tables hold.
+"""The fold behind the views: positions and trades, from the same entries that the tables hold.
 
-The writer keeps this fold itself, so that a view never depends on a message that a crash may have eaten: it is made
-again from the entries behind its last snapshot, and comes out the same.
+The writer keeps this fold itself, so that no view depends on a message that a crash may lose: it is folded again from
+the entries after its last saved state, with the same result.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ class _Snapshot(msgspec.Struct, frozen=True):
 
 
 class Views:
-    """The books after entry `seq`, valued at the last known prices; and what of them is not stored yet.
+    """The books after entry `seq`, valued at the last known prices; and the changes that are not stored yet.
 
-    `portfolio` are the rows that changed (at first all that are held), `steps` one row for each change of a book.
-    `trades` are the round trips that changed, by account, id and closing time; None where there is none any more.
+    `portfolio` are the rows that changed (at first all open positions), `changes` one row for each change of a book.
+    `trades` are the round trips that changed, by account, id and closing time; None where one no longer exists.
     """
 
     def __init__(self, history: History, saved: bytes = b"", matching: Matching = "fifo") -> None:
-        """As it was `saved`, or empty; trades that were matched otherwise are all matched again."""
+        """The `saved` state, or empty; all trades are matched again where the matching method has changed."""
         snapshot = msgspec.msgpack.decode(saved, type=_Snapshot) if saved else None
         self._books = Books.load(snapshot.books, history) if snapshot else Books(history)
         self._trips = RoundTrips.load(snapshot.trips, history) if snapshot else RoundTrips(history, matching)
@@ -39,7 +39,7 @@ class Views:
             self._changed_at[book.account] = max(book.seq, self.changed_at(book.account))
         self._marks: dict[InstrumentId, Mark] = {}
         self._changed = {book.key: None for book in self._books if book.quantity}
-        self.steps: list[PositionRow] = []
+        self.changes: list[PositionRow] = []
         self.trades: dict[TradeKey, Trade | None] = {}
         if self._trips.matching != matching:
             self._change_trades(self._trips.rematch(matching))
@@ -49,7 +49,7 @@ class Views:
         return self._books.seq
 
     def save(self) -> bytes:
-        """Everything that following the log has made; prices are heard again."""
+        """The state as bytes, without prices, which arrive again."""
         return msgspec.msgpack.encode(_Snapshot(self._books.dump(), self._trips.dump(), tuple(self._since.items())))
 
     def accounts(self) -> tuple[AccountId, ...]:
@@ -60,7 +60,7 @@ class Views:
         return self._changed_at.get(account, 0)
 
     def skip(self, seq: int) -> None:
-        """Go on behind entry `seq`, which is known to no one."""
+        """Continue after entry `seq`, where entries are missing from every table."""
         self._books.seq = self._trips.seq = seq
 
     def apply(self, entry: Entry) -> None:
@@ -70,15 +70,15 @@ class Views:
             self._since[book.key] = entry.recorded
             self._changed_at[book.account] = book.seq
             self._changed[book.key] = None
-            self.steps.append(self._row(book))
+            self.changes.append(self._row(book))
         self._change_trades(self._trips.apply(entry))
 
     def _change_trades(self, change: TradeChange) -> None:
-        self.trades.update((_place(trade), None) for trade in change.removed)
-        self.trades.update((_place(trade), trade) for trade in change.kept)
+        self.trades.update((_trade_key(trade), None) for trade in change.removed)
+        self.trades.update((_trade_key(trade), trade) for trade in change.kept)
 
     def mark(self, marks: Mapping[InstrumentId, Mark]) -> None:
-        """Newer prices; what is held at another one than before has changed."""
+        """Newer prices; positions held at a changed price have changed."""
         moved = {name: mark for name, mark in marks.items() if self._price(name) != mark.price}
         self._marks.update(moved)
         for book in self._books:
@@ -86,18 +86,18 @@ class Views:
                 self._changed[book.key] = None
 
     def portfolio(self) -> list[PositionRow]:
-        """The rows that changed since they were last forgotten; those of flat books have quantity 0."""
+        """The rows that changed since the last `mark_stored`; those of flat books have quantity 0."""
         return [self._row(self._book(key)) for key in self._changed]
 
     def held(self, account: AccountId, after: int) -> list[PositionRow]:
-        """What an account holds, and what has become flat after entry `after`; by strategy and instrument."""
+        """The open positions of an account, and those closed after entry `after`; by strategy and instrument."""
         books = (book for book in self._books if book.account == account and (book.quantity or book.seq > after))
         return sorted(map(self._row, books), key=lambda row: (row.strategy, row.instrument))
 
-    def forget(self) -> None:
-        """What has changed so far is stored."""
+    def mark_stored(self) -> None:
+        """All changes so far are stored."""
         self._changed.clear()
-        self.steps.clear()
+        self.changes.clear()
         self.trades.clear()
 
     def _book(self, key: BookKey) -> Book:
@@ -113,5 +113,5 @@ class Views:
         return book_row(book, self._since[book.key], self._marks.get(book.instrument))
 
 
-def _place(trade: Trade) -> TradeKey:
+def _trade_key(trade: Trade) -> TradeKey:
     return trade.account, trade.id, trade.exit_time

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from mats.ledger.valuation import Share, check_weights
+from mats.ledger.valuation import TargetWeight, check_weights
 from mats.model import AccountId, StrategyName, StrategyRecord, exact
 
 Records = Mapping[StrategyName, StrategyRecord]
 
 
-def shares(records: Iterable[StrategyRecord]) -> tuple[Share, ...]:
-    """The shares of their accounts that the records take."""
-    return tuple(Share(record.name, record.account, exact(record.target_weight)) for record in records)
+def shares(records: Iterable[StrategyRecord]) -> tuple[TargetWeight, ...]:
+    """The target weights that the records state."""
+    return tuple(TargetWeight(record.name, record.account, exact(record.target_weight)) for record in records)
 
 
 def check_change(

@@ -9,7 +9,7 @@ import pytest
 
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.data.bar_files import read_table
-from mats.data.quality import checked
+from mats.data.quality import checked_bars
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
 from mats.model.strategy_record import StrategyRecord
@@ -78,4 +78,4 @@ def real_folder(name: str) -> Path:
 
 def real_bars(path: Path, seconds: int) -> BarColumns:
     """The bars of a file."""
-    return checked(read_table(path, seconds=seconds))
+    return checked_bars(read_table(path, seconds=seconds))

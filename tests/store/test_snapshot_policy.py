@@ -3,7 +3,13 @@
 import pytest
 
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
-from mats.store.tables.snapshot_policy import SnapshotPolicy, agreed_due, gap_over, hour_due, says_new
+from mats.store.tables.snapshot_policy import (
+    SnapshotInfo,
+    has_changed,
+    hourly_due,
+    reconciled_due,
+    summary_interval_over,
+)
 
 NOON = 1_700_000_000 * SECOND // DAY * DAY + 12 * HOUR
 
@@ -14,29 +20,29 @@ def summary(time=NOON, **figures):
 
 
 def test_every_hour_has_one_snapshot():
-    assert hour_due(None, NOON)
-    assert not hour_due(SnapshotPolicy(NOON, 1, 0), NOON + HOUR - 1)
-    assert hour_due(SnapshotPolicy(NOON, 1, 0), NOON + HOUR)
+    assert hourly_due(None, NOON)
+    assert not hourly_due(SnapshotInfo(NOON, 1, 0), NOON + HOUR - 1)
+    assert hourly_due(SnapshotInfo(NOON, 1, 0), NOON + HOUR)
 
 
 def test_an_agreement_is_kept_when_the_books_changed_since_the_last_one():
-    last = SnapshotPolicy(NOON, 7, 5)
-    assert agreed_due(None, 0, NOON)
-    assert agreed_due(last, 6, NOON + MINUTE)
-    assert not agreed_due(last, 5, NOON + MINUTE), "nothing has changed since"
-    assert not agreed_due(last, 6, NOON + SECOND), "too soon after the last one"
+    last = SnapshotInfo(NOON, 7, 5)
+    assert reconciled_due(None, 0, NOON)
+    assert reconciled_due(last, 6, NOON + MINUTE)
+    assert not reconciled_due(last, 5, NOON + MINUTE), "nothing has changed since"
+    assert not reconciled_due(last, 6, NOON + SECOND), "too soon after the last one"
 
 
 def test_figures_of_an_account_are_looked_at_once_a_minute():
-    assert gap_over(None, NOON)
-    assert not gap_over(summary(), NOON + MINUTE - 1)
-    assert gap_over(summary(), NOON + MINUTE)
+    assert summary_interval_over(None, NOON)
+    assert not summary_interval_over(summary(), NOON + MINUTE - 1)
+    assert summary_interval_over(summary(), NOON + MINUTE)
 
 
 def test_the_first_figures_of_a_day_are_stored_whatever_they_say():
-    assert says_new(None, summary())
-    assert says_new(summary(NOON), summary(NOON + DAY))
-    assert not says_new(summary(NOON), summary(NOON + HOUR))
+    assert has_changed(None, summary())
+    assert has_changed(summary(NOON), summary(NOON + DAY))
+    assert not has_changed(summary(NOON), summary(NOON + HOUR))
 
 
 @pytest.mark.parametrize(
@@ -52,4 +58,4 @@ def test_the_first_figures_of_a_day_are_stored_whatever_they_say():
     ],
 )
 def test_figures_say_something_new_when_cash_moved_or_another_one_by_a_thousandth(figures, new):
-    assert says_new(summary(), summary(NOON + MINUTE, **figures)) is new
+    assert has_changed(summary(), summary(NOON + MINUTE, **figures)) is new

@@ -36,7 +36,7 @@ class Past:
         self.log = log
         self.entries_of = log.history
 
-    def assignment(self, name):
+    def transfer_legs(self, name):
         legs = [entry for entry in self.log.entries if getattr(entry, "assignment", "") == name]
         return tuple(legs) if legs else None
 
@@ -84,7 +84,7 @@ def test_an_average_without_an_end_moves_exactly(log):
     assert left[1] + moved[1] == D("30.10") and moved[1] == D("10.033333333333")
 
 
-def test_at_a_price_the_giver_realises_the_difference(log):
+def test_at_a_price_the_giver_realizes_the_difference(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
     book_it(log, proposed(log, price=D("12.50")))
     assert figures(log, DISCRETIONARY) == (ZERO, ZERO, D(250))
@@ -116,12 +116,12 @@ def test_the_preview_is_what_the_books_become(log):
         (a_move("-5"), "quantity -5 cannot be moved"),
         (a_move("NaN"), "quantity NaN cannot be moved"),
         (a_move(price=D("Infinity")), "price Infinity is not a number"),
-        (a_move(giver="calm"), "calm holds no SPY; `mats books` shows who holds what"),
+        (a_move(giver="calm"), "calm holds no SPY; `mats books` lists the holders"),
         (a_move(account="DU9"), "Discretionary holds no SPY in DU9"),
         (a_move(taker=DISCRETIONARY), "giver and taker are both Discretionary"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_sentence(log, move, sentence):
+def test_an_impossible_transfer_is_refused_with_a_sentence(log, move, sentence):
     log.fill("100", "10", strategy=DISCRETIONARY)
     with pytest.raises(TransferError, match=sentence):
         propose(move, log.books(), ())
@@ -134,18 +134,18 @@ def test_an_instrument_with_an_open_break_is_left_alone(log):
         propose(a_move(), log.books(), (found,))
 
 
-def test_taking_it_back_restores_both_books_and_happens_once(log):
+def test_a_reversal_restores_both_books_and_happens_once(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
     log.fill("-40", "13")
     before = figures(log, DISCRETIONARY), figures(log, "trend")
     name = book_it(log, proposed(log, price=D("11.11")))
     book_it(log, taken_back(log, name))
     assert (figures(log, DISCRETIONARY), figures(log, "trend")) == before
-    with pytest.raises(TransferError, match="A3 has been taken back by A5 already"):
+    with pytest.raises(TransferError, match="A3 has already been reversed by A5"):
         taken_back(log, name)
-    with pytest.raises(TransferError, match="A5 itself took A3 back"):
+    with pytest.raises(TransferError, match="A5 is itself the reversal of A3"):
         taken_back(log, "A5")
-    with pytest.raises(TransferError, match="the journal has no assignment A9"):
+    with pytest.raises(TransferError, match="the journal has no transfer A9"):
         taken_back(log, "A9")
 
 
@@ -160,11 +160,11 @@ def test_taking_it_back_leaves_later_fills_as_if_it_had_never_been(log):
     assert figures(log, DISCRETIONARY) == (D(100), D(1000), ZERO)
 
 
-def test_what_was_used_meanwhile_cannot_be_taken_back(log):
+def test_units_used_meanwhile_cannot_be_reversed(log):
     log.fill("100", "10", strategy=DISCRETIONARY)
     name = book_it(log, proposed(log))
     log.fill("-30", "15")
-    with pytest.raises(TransferError, match=r"A2 cannot be taken back: trend has sold 30 SPY since then \(entry 4\)"):
+    with pytest.raises(TransferError, match=r"A2 cannot be reversed: trend has sold 30 SPY since then \(entry 4\)"):
         taken_back(log, name)
 
 

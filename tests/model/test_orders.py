@@ -1,4 +1,4 @@
-"""Sides, states, references: the small words that everything else is said with."""
+"""Sides, states, references: the smallest values of the model."""
 
 import string
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Files of bars as the world writes them: columns and zones are recognised, every fault has its sentence."""
+"""Bar files of any origin: columns and zones are detected, every defect has its sentence."""
 
 from datetime import date
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mats.data.bar_files import bar_tables, read_table
-from mats.data.quality import checked, cleaned
+from mats.data.bar_files import find_bar_files, read_table
+from mats.data.quality import checked_bars, clean
 from mats.errors import DataError
 from mats.model.timestamp import HOUR, MINUTE, SECOND
 
@@ -69,7 +69,7 @@ def test_columns_go_by_their_common_names_in_any_case_and_order(tmp_path: Path) 
         "9,10,8,9.5,20131004,13:31:00,9.4,9.7",
         header="Open,HIGH,l,Last,Date,Time,Bid,Ask",
     )
-    bars = checked(read_table(path, zone="UTC"))
+    bars = checked_bars(read_table(path, zone="UTC"))
     assert (bars.open[0], bars.high[0], bars.low[0], bars.close[0], bars.volume[0]) == (9, 10, 8, 9.5, 0)
     assert bars.start[0] == NINE_THIRTY
     assert bars.spread is not None
@@ -81,7 +81,7 @@ def test_parquet_with_a_time_index_and_csv_of_the_same_bars_are_equal(tmp_path: 
     frame = pd.DataFrame({"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "volume": 7}, index=index)
     frame.to_parquet(tmp_path / "SPY.parquet")
     frame.to_csv(tmp_path / "SPY.csv.gz", index_label="timestamp")
-    tables = [checked(read_table(tmp_path / name)) for name in ("SPY.parquet", "SPY.csv.gz")]
+    tables = [checked_bars(read_table(tmp_path / name)) for name in ("SPY.parquet", "SPY.csv.gz")]
     assert tables[0].fingerprint() == tables[1].fingerprint()
 
 
@@ -108,7 +108,7 @@ def test_times_of_ends_are_moved_to_the_starts(tmp_path: Path) -> None:
         (minutes("2013-10-04 13:30", "2013-10-04 13:31"), ("row 1", "without zone", "--zone")),
         (minutes("2013-10-04T13:30:00Z", "yesterday"), ("row 2", "cannot be read (yesterday)", "13:30:00Z")),
         (minutes("2013-10-04T13:30:00Z", "2013-10-04 13:31"), ("row 2", "without zone")),
-        (minutes("2013-10-04T13:30:00Z"), ("size of its bars", "--seconds")),
+        (minutes("2013-10-04T13:30:00Z"), ("bar size cannot be detected", "--seconds")),
         ([], ("no bars",)),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_backtest_refuses_each_fault_and_names_row_and_time(tmp_path: Path, fa
     rows = [f"2013-10-04T{row[:5]}:00Z{row[5:]}" for row in FAULTS[fault]]
     table = read_table(write(tmp_path / "SPY.csv", *rows), seconds=60)
     with pytest.raises(DataError) as refused:
-        checked(table)
+        checked_bars(table)
     for part in (str(tmp_path / "SPY.csv"), "row 2", "2013-10-04T13:", "SPY", fault, "mats data import"):
         assert part in str(refused.value)
 
@@ -171,7 +171,7 @@ def test_an_import_keeps_what_are_bars_sorts_them_and_reports_the_rest(tmp_path:
         "13:38,10,11,9,10,7",
     ]
     table = read_table(write(tmp_path / "SPY.csv", *(f"2013-10-04T{r[:5]}:00Z{r[5:]}" for r in rows)), seconds=60)
-    bars, findings = cleaned(table)
+    bars, findings = clean(table)
     assert bars.volume.tolist() == [4, 1, 7]
     assert np.diff(bars.start).min() >= 60 * SECOND
     assert {name: (fault.count, fault.row) for name, fault in findings.faults.items()} == {
@@ -187,16 +187,16 @@ def test_an_import_keeps_what_are_bars_sorts_them_and_reports_the_rest(tmp_path:
 def test_bars_that_overlap_are_no_bars_of_that_size(tmp_path: Path) -> None:
     path = write(tmp_path / "SPY.csv", *minutes("2013-10-04T13:30:00Z", "2013-10-04T13:31:00Z"))
     with pytest.raises(DataError, match="begins within the 300 s of the one before; give the right --seconds"):
-        cleaned(read_table(path, seconds=300))
+        clean(read_table(path, seconds=300))
 
 
 def test_files_are_found_by_instrument_and_two_of_one_are_refused(tmp_path: Path) -> None:
     for name in ("SPY.csv", "IBM.parquet", "SPY.actions.csv", "notes.txt"):
         (tmp_path / name).touch()
-    assert list(bar_tables(tmp_path)) == ["IBM", "SPY"]
+    assert list(find_bar_files(tmp_path)) == ["IBM", "SPY"]
     (tmp_path / "SPY.csv.gz").touch()
     with pytest.raises(DataError, match="are both bars of SPY"):
-        bar_tables(tmp_path)
+        find_bar_files(tmp_path)
     for path, text in ((tmp_path / "no", "does not exist"), (tmp_path / "notes.txt", "convert it")):
         with pytest.raises(DataError, match=text):
-            bar_tables(path)
+            find_bar_files(path)

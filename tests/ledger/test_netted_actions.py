@@ -4,16 +4,16 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.reconciliation.adjustments import DoesNotFit
+from mats.ledger.reconciliation.adjustments import CauseMismatch
 from mats.ledger.reconciliation.corporate_actions import ExpiryCause, SplitCause
-from mats.ledger.reconciliation.netted_actions import NettedAction, netted
+from mats.ledger.reconciliation.netted_actions import NettedAction, netted_change
 
 D = Decimal
 FUTURE = "ES:20140613"
 
 
 def booked(log, action, breaks=()):
-    change = netted(NettedAction(action=action, reason="the exchange said so"), log.books(), breaks)
+    change = netted_change(NettedAction(action=action, reason="the exchange said so"), log.books(), breaks)
     log.settle(change.adjustments)
     books = {book.strategy: book for book in log.books()}
     assert all(books[book.strategy].quantity == book.quantity for book in change.after)
@@ -50,12 +50,12 @@ def test_an_expiry_settles_both_sides_at_the_price_and_their_results_cancel_but_
 
 
 def test_what_the_broker_shows_is_no_business_of_it(log):
-    with pytest.raises(DoesNotFit, match="no book holds AAPL"):
+    with pytest.raises(CauseMismatch, match="no book holds AAPL"):
         booked(log, SplitCause("AAPL", 7, 1))
     log.fill("100", "645", "trend", instrument="AAPL")
     log.fill("-90", "650", "revert", instrument="AAPL")
-    with pytest.raises(DoesNotFit, match=r"the books of DU1 hold 10 AAPL in all.*mats breaks answer"):
+    with pytest.raises(CauseMismatch, match=r"the books of DU1 hold 10 AAPL in total.*mats breaks answer"):
         booked(log, SplitCause("AAPL", 7, 1))
     log.fill("-10", "650", "revert", instrument="AAPL")
-    with pytest.raises(DoesNotFit, match="a 7:7 split is none"):
+    with pytest.raises(CauseMismatch, match="invalid split ratio 7:7"):
         booked(log, SplitCause("AAPL", 7, 7))

@@ -1,4 +1,4 @@
-"""Turns of writing: processes that add to the same libraries wait for one another."""
+"""The write lock: processes that write the same libraries exclude each other."""
 
 import threading
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ _NEVER = threading.Event()
 
 
 @contextmanager
-def turn(uri: str, libraries: str) -> Iterator[None]:
-    """Hold the right to write `libraries` (`bars`, `backtests`) of a local store; LockHeldError after a minute.
+def write_lock(uri: str, libraries: str) -> Iterator[None]:
+    """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store; LockHeldError after a minute.
 
-    A remote store has no lock: there a deployment writes alone.
+    A remote store has no lock: only one deployment may write it.
     """
     if not uri.startswith("lmdb://"):
         yield

@@ -36,13 +36,13 @@ def test_nothing_is_known_before_it_was_said(figures):
 
 
 def test_equity_is_the_net_liquidation_value_in_the_base_currency(figures):
-    figures.take([value("NetLiquidation", "5", "EUR"), value("NetLiquidation", "1000.50")], 0)
+    figures.update([value("NetLiquidation", "5", "EUR"), value("NetLiquidation", "1000.50")], 0)
     assert figures.total_equity("DU1") == D("1000.50")
 
 
 def test_a_newer_value_replaces_an_older_one_of_its_account_only(figures):
-    figures.take([value("NetLiquidation", "1"), value("NetLiquidation", "2", account="DU2")], 0)
-    figures.take([value("NetLiquidation", "3")], 0)
+    figures.update([value("NetLiquidation", "1"), value("NetLiquidation", "2", account="DU2")], 0)
+    figures.update([value("NetLiquidation", "3")], 0)
     assert (figures.total_equity("DU1"), figures.total_equity("DU2")) == (D(3), D(2))
     assert figures.accounts() == ("DU1", "DU2")
     assert figures.values("DU1") == (value("NetLiquidation", "3"),)
@@ -50,48 +50,50 @@ def test_a_newer_value_replaces_an_older_one_of_its_account_only(figures):
 
 @pytest.mark.parametrize("text", ["", "n/a", "NaN", "Infinity"])
 def test_a_value_that_is_no_number_is_unknown(figures, text):
-    figures.take([value("NetLiquidation", text)], 0)
+    figures.update([value("NetLiquidation", text)], 0)
     assert figures.total_equity("DU1") is None
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_figures_of_a_reset_are_not_taken_wherever_they_stand_in_their_batch(figures, first):
-    figures.take([value("NetLiquidation", "1000"), value("ExchangeRate", "1"), value("ExchangeRate", "1.1", "EUR")], 0)
+    figures.update(
+        [value("NetLiquidation", "1000"), value("ExchangeRate", "1"), value("ExchangeRate", "1.1", "EUR")], 0
+    )
     wrong = [value("NetLiquidation", "0"), value("ExchangeRate", "9", "EUR")]
-    figures.take([ready("false"), *wrong] if first else [*wrong, ready("false")], 0)
+    figures.update([ready("false"), *wrong] if first else [*wrong, ready("false")], 0)
     assert figures.total_equity("DU1") is None
-    figures.take([ready("true")], 0)
+    figures.update([ready("true")], 0)
     assert figures.total_equity("DU1") == D(1000)
     assert rate(figures, "EUR") == D("1.1")
 
 
 def test_one_account_in_reset_leaves_the_others_alone(figures):
-    figures.take([ready("false"), value("NetLiquidation", "7", account="DU2")], 0)
+    figures.update([ready("false"), value("NetLiquidation", "7", account="DU2")], 0)
     assert figures.total_equity("DU2") == D(7)
 
 
 def test_rates_are_as_old_as_the_last_ones_the_broker_told(figures):
-    figures.take([value("ExchangeRate", "1"), value("ExchangeRate", "1.1", "EUR")], 0)
+    figures.update([value("ExchangeRate", "1"), value("ExchangeRate", "1.1", "EUR")], 0)
     assert rate(figures, "EUR", 60 * SECOND) == D("1.1")
     assert isinstance(rate(figures, "EUR", 61 * SECOND), Unknown)
 
 
 def test_rates_of_an_account_with_another_base_currency_are_turned_into_ours(figures):
     """The account counts in euros: a dollar is 0.8 of them, a pound 1.2, hence a pound is 1.5 dollars."""
-    figures.take(
+    figures.update(
         [value("ExchangeRate", "1", "EUR"), value("ExchangeRate", "0.8"), value("ExchangeRate", "1.2", "GBP")], 0
     )
     assert (rate(figures, "GBP"), rate(figures, "EUR")) == (D("1.5"), D("1.25"))
 
 
 def test_without_the_rate_of_our_own_currency_no_rate_is_known(figures):
-    figures.take([value("ExchangeRate", "1", "EUR"), value("ExchangeRate", "1.2", "GBP")], 0)
+    figures.update([value("ExchangeRate", "1", "EUR"), value("ExchangeRate", "1.2", "GBP")], 0)
     assert isinstance(rate(figures, "GBP"), Unknown)
-    figures.take([value("ExchangeRate", "0.8")], 0)
+    figures.update([value("ExchangeRate", "0.8")], 0)
     assert rate(figures, "GBP") == D("1.5")
 
 
 @pytest.mark.parametrize("text", ["0", "-1.1", "NaN", "?"])
 def test_a_rate_that_cannot_be_is_not_taken(figures, text):
-    figures.take([value("ExchangeRate", "1"), value("ExchangeRate", text, "EUR")], 0)
+    figures.update([value("ExchangeRate", "1"), value("ExchangeRate", text, "EUR")], 0)
     assert isinstance(rate(figures, "EUR"), Unknown)
