@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.base import BrokerConnection, ConnectionRefs, Replayed
+from actors.base import BaseMessage, BrokerConnection, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
@@ -22,7 +22,6 @@ from actors.messages.broker import (
     Unresolved,
 )
 from mats.model import SECOND, AccountId, Bar, BrokerEvent, Instrument, InstrumentId, OrderIntent, Quote
-from mats.runtime import Ref
 from mats.venue import Brokerage
 
 ACCOUNT_SECONDS = 60.0
@@ -55,12 +54,28 @@ class ValueAccounts(msgspec.Struct, frozen=True):
     pass
 
 
-class BacktestBroker(BrokerConnection):
+VenueMessage = (
+    Arrive
+    | Hear
+    | ValueAccounts
+    | Replayed
+    | SubscribeAccount
+    | SubscribeMarket
+    | TakePositions
+    | ResolveInstrument
+    | RequestHistory
+)
+
+
+class BacktestBroker(BrokerConnection[VenueMessage]):
     """One client id at the simulated broker."""
 
-    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: VenueLine, desks: ConnectionRefs) -> None:
-        super().__init__(client_id, listeners, desks)
-        self._broker, self._latency = timing.broker, timing.latency
+    class Args(BrokerConnection.Args, frozen=True, kw_only=True):
+        timing: VenueLine
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(args)
+        self._broker, self._latency = args.timing.broker, args.timing.latency
 
     def on_start(self) -> None:
         self._open = False
@@ -70,7 +85,7 @@ class BacktestBroker(BrokerConnection):
         super().on_start()
         self.every(ACCOUNT_SECONDS, ValueAccounts())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: VenueMessage | BaseMessage) -> None:
         match message:
             case Arrive(act=act):
                 act()
@@ -94,8 +109,7 @@ class BacktestBroker(BrokerConnection):
             case RequestHistory():
                 self._send(lambda: message.reply_to.tell(self._history(message)))
             case _:
-                return super().on_receive(message)
-        return None
+                self.on_base_message(message)
 
     # The near end of the line
 

@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 from mats.errors import UserError
 
-CANNOT_GO_ON = 2
+USAGE_ERROR = 2
 
 COMMANDS = {
     "account": "mats.cli.account:account",
@@ -67,7 +67,7 @@ app = new_typer(Commands)
 
 
 def main() -> None:
-    """The console script. Faults of use are one sentence on standard error, without a traceback."""
+    """The console script. A usage error is one sentence on standard error, without a traceback."""
     try:
         sys.exit(app(prog_name="mats", standalone_mode=False))
     except UserError as error:
@@ -79,10 +79,10 @@ def main() -> None:
         message = error.format_message()
         if message.startswith("Usage: "):  # what typer says of a group that is named alone
             message = "Missing command"
-        print(f"mats: {message.rstrip('.')}; `{place} --help` shows what there is", file=sys.stderr)
+        print(f"mats: {message.rstrip('.')}; `{place} --help` lists what there is", file=sys.stderr)
     except typer.Abort:
-        print("mats: stopped before it was done", file=sys.stderr)
-    sys.exit(CANNOT_GO_ON)
+        print("mats: aborted", file=sys.stderr)
+    sys.exit(USAGE_ERROR)
 
 
 @app.callback(invoke_without_command=True)

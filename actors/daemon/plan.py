@@ -14,7 +14,7 @@ from mats.store.tables import store_uri
 
 
 def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPlan:
-    """What the tree is built from. Counts one more start in the journal."""
+    """The plan of this start, which is counted in the journal."""
     data_dir = settings.data_dir
     journal = Journal(data_dir / "journal.db")
     boot = journal.open_boot()
@@ -53,7 +53,7 @@ def timing(settings: Settings, port: int) -> Timing:
 
 
 def gateway_command(settings: Settings, port: int) -> GatewayCommand:
-    """This program again, as the paper gateway."""
+    """This program, run as the paper gateway."""
     embedded = settings.embedded
     arguments = ["gateway", "--port", str(port), "--seed", str(embedded.seed), "--with-parent", str(os.getpid())]
     arguments += ["--state", str(settings.data_dir / "gateway.db"), "--accounts", ",".join(embedded.accounts)]
@@ -65,7 +65,7 @@ def gateway_command(settings: Settings, port: int) -> GatewayCommand:
 
 
 def free_port() -> int:
-    """A port on this machine that nobody uses now."""
+    """A port on this machine that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
