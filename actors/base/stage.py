@@ -66,4 +66,4 @@ class Stage(Actor[M], Generic[M]):
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """Apply the entries to this stage's state; they continue at `cursor`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}.apply")

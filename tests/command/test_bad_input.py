@@ -75,14 +75,14 @@ def test_a_fault_in_the_environment_or_the_command_line_is_not_blamed_on_the_fil
 def test_an_option_that_does_not_exist_is_told_with_the_way_to_help() -> None:
     ran = run("--frequency", "7")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "mats: No such option: --frequency; `mats --help` shows what there is\n"
-    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` shows what there is\n"
+    assert ran.err == "mats: No such option: --frequency; `mats --help` lists what there is\n"
+    assert run("gatway").err == "mats: No such command 'gatway'; `mats --help` lists what there is\n"
 
 
 @pytest.mark.parametrize("group", ["backtest", "data", "store", "strategy"])
 def test_a_group_without_a_command_is_told_with_the_way_to_help(group: str) -> None:
     ran = run(group)
-    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` shows what there is\n")
+    assert (ran.code, ran.err) == (2, f"mats: Missing command; `mats {group} --help` lists what there is\n")
 
 
 # Strategies
@@ -116,7 +116,7 @@ def test_one_broken_strategy_is_named_and_the_others_run(data: Path, tmp_path: P
     ran = run("--config", path, "--data-dir", data, "--for", "1", "--json")
     assert ran.code == 0
     assert len(ran.sentences) == 1 and "torn.py does not import: ZeroDivisionError at line 1" in ran.sentences[0]
-    assert [line["strategy"] for line in ran.log if line["event"] == "strategy runs"] == ["good"]
+    assert [line["strategy"] for line in ran.log if line["event"] == "strategy started"] == ["good"]
     assert "Traceback" not in ran.out + ran.err
 
 
@@ -161,7 +161,7 @@ def test_a_data_directory_in_use_is_refused_and_its_holder_goes_on(data: Path, t
     path = configure(tmp_path, strategies=row("good"), buyer=BUYER)
     with started("--config", path, "--data-dir", data, "--json") as first:
         assert first.stderr is not None
-        next(line for line in first.stderr if "strategy runs" in line)
+        next(line for line in first.stderr if "strategy started" in line)
         ran = run("--config", path, "--data-dir", data)
         assert_refused(ran, f"{data} is in use by process {first.pid}", "stop that process")
         assert first.poll() is None
