@@ -194,16 +194,16 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     def _on_event(self, event: ib.SessionEvent) -> None:
         match event:
-            case ib.QuoteReported(quote=news) | ib.BarReported(bar=news) | ib.CommissionReported(commission=news):
-                self.packet.add(news)
-            case ib.ExecutionReported(execution=news, live=True):
-                self.packet.add(news)
-            case ib.OrderReported(order=news) if not news.completed:
-                self.packet.add(news)
-            case ib.OrderStatusReported(status=news) | ib.PositionReported(position=news):
-                self.packet.add(news)
-            case ib.AccountValueReported(value=news):
-                self.packet.add(news)
+            case ib.QuoteReported(quote=item) | ib.BarReported(bar=item) | ib.CommissionReported(commission=item):
+                self.packet.add(item)
+            case ib.ExecutionReported(execution=item, live=True):
+                self.packet.add(item)
+            case ib.OrderReported(order=item) if not item.completed:
+                self.packet.add(item)
+            case ib.OrderStatusReported(status=item) | ib.PositionReported(position=item):
+                self.packet.add(item)
+            case ib.AccountValueReported(value=item):
+                self.packet.add(item)
             case ib.ErrorReceived(error=error):
                 self._on_error(event, error)
             case ib.PacketEnd():
@@ -224,7 +224,7 @@ class IbConnection(BrokerConnection[IbMessage]):
                 return  # part of a snapshot, which is merged as a whole
 
     def _on_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
-        """Order ids and request ids come from disjoint ranges, so an error says by its id what it is about."""
+        """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.add(error)
         else:

@@ -152,8 +152,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self.receive_entries(message)
                 self._merge_ready()
             case OrderEvents(client_id=client_id, events=events):
-                for news in self._desk.hear(events, client_id, self.clock.now()):
-                    self.log.info("event of an order that is not ours", broker_event=str(news))
+                for foreign in self._desk.hear(events, client_id, self.clock.now()):
+                    self.log.info("event of an order that is not ours", broker_event=str(foreign))
             case SubmitIntent(intent=intent):
                 self._submit(intent)
             case CancelRequest(intent_id=intent_id):

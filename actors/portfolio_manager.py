@@ -150,7 +150,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             case SubscribeBook():
                 self._follow(message)
             case Ready():
-                self._welcome(message)
+                self._connect(message)
             case LogPosition():
                 self._reconciler.receive(message)
                 self._merge()
@@ -212,10 +212,10 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
 
     # The broker's positions
 
-    def _welcome(self, ready: Ready) -> None:
+    def _connect(self, ready: Ready) -> None:
         """A connection that sees all positions and all accounts."""
-        self._reconciler.welcome(ready)
-        self._valuation.welcome(ready.accounts)
+        self._reconciler.connect(ready)
+        self._valuation.set_accounts(ready.accounts)
         self._merge()
 
     def _merge(self) -> None:

@@ -68,7 +68,7 @@ class Reconciler:
         """Every instrument that is held, in the books or at the broker."""
         return self._scheduler.held(self._books)
 
-    def welcome(self, ready: Ready) -> None:
+    def connect(self, ready: Ready) -> None:
         """The connection that sees all positions is ready: from here on they are requested there."""
         if not self._connected:
             self._connected = True

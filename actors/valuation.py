@@ -122,7 +122,7 @@ class Valuation:
             case _:
                 assert_never(message)
 
-    def welcome(self, accounts: tuple[AccountId, ...]) -> None:
+    def set_accounts(self, accounts: tuple[AccountId, ...]) -> None:
         """The broker has named its accounts."""
         self._allocation.accounts = accounts
         self._strategy_manager.tell(AccountsDiscovered(accounts))
