@@ -1,16 +1,18 @@
-"""The fill log: the one order of executions. It journals each fact of the broker once, and leads it through stages.
+"""The fill log: the one order of executions. It journals each report of the broker once, and feeds it to the stages.
 
-A stage gets entry n only after the stage above acknowledged n; stages do not know one another. Lost hellos and
-acknowledgements are mended by a tick.
+A stage gets entry n only after the stage above acknowledged n; stages do not know one another. A lost cursor or
+acknowledgement is made up for at the next tick.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
+from actors.messages.addresses import FillLogMessage, RiskManagerMessage, StageMessage
 from actors.messages.fill_log import (
     Acknowledge,
     ApplyEntries,
@@ -36,7 +38,8 @@ from mats.ledger.fill_log import EntryCache, StageGate, book_reports, in_broker_
 from mats.ledger.reconciliation import Transfer
 from mats.ledger.valuation import FxRates
 from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
-from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
+from mats.runtime import Actor, Down, MailboxSpec, Ref
+from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 
 WINDOW = 512
@@ -49,7 +52,7 @@ class Tick(msgspec.Struct, frozen=True):
     pass
 
 
-class FillLog(Actor):
+class FillLog(Actor[FillLogMessage | Tick | Down]):
     """Owns the journal of executions and the gate of the stages."""
 
     mailbox = MailboxSpec(
@@ -58,18 +61,18 @@ class FillLog(Actor):
         conflate=lambda message: RatesChanged if isinstance(message, RatesChanged) else None,
     )
 
-    def __init__(
-        self,
-        journal_path: Path,
-        stages: Mapping[str, Ref],
-        gatekeeper: Ref,
-        base_currency: Currency,
-        rate_stale_after: float,
-    ) -> None:
-        self._path = journal_path
-        self._stages = dict(stages)
-        self._gatekeeper = gatekeeper
-        self._rates, self._rate_age = FxRates(base_currency), rate_stale_after
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`stages` in the order in which they get an entry; `rate_stale_after` in seconds."""
+
+        journal_path: Path
+        base_currency: Currency
+        rate_stale_after: float
+        stages: Mapping[str, Ref[StageMessage]]
+        risk: Ref[RiskManagerMessage]
+
+    def __init__(self, args: Args) -> None:
+        self._path, self._stages, self._risk = args.journal_path, args.stages, args.risk
+        self._rates, self._rate_age = FxRates(args.base_currency), args.rate_stale_after
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -81,10 +84,10 @@ class FillLog(Actor):
         self._epochs: dict[str, int] = {}
         for stage in self._stages.values():
             stage.tell(ReportCursor())
-        self._judge_stages()
+        self._check_stages()
         self.every(TICK_SECONDS, Tick())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
             case ReportExecutions():
                 self._report(message)
@@ -95,35 +98,33 @@ class FillLog(Actor):
                 ordered = tuple(in_broker_order(report.executions))
                 if self._report(msgspec.structs.replace(report, executions=ordered)):
                     reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
-            case OpenEpoch(connection=connection, reply_to=reply_to):
+            case OpenEpoch(connection=connection):
                 self._epochs[connection] = self._journal.open_epoch(connection)
-                reply_to.tell(EpochOpened(connection, self._epochs[connection]))
+                message.reply_to.tell(EpochOpened(connection, self._epochs[connection]))
             case StageCursor(stage=stage, cursor=cursor):
-                self._welcome(stage, cursor)
-            case Down(tag=str(stage), reason=reason):
-                self._gate.down(stage)
-                if reason != "normal":
-                    self._judge_stages()
+                self._resume(stage, cursor)
+            case Down():
+                self._lose(message)
             case BookAdjustments():
                 self._adjust(message)
             case BookTransfer(assignment=assignment):
-                return self._assign(assignment)
+                return message.answer(self._transfer(assignment))
             case RatesChanged(rates=rates):
                 self._rates = rates
             case Tick():
                 self._seq_at_ticks.append(self._last_seq)
-                self._judge_stages()
+                self._check_stages()
                 self._feed()
-            case GetLogPosition(reply_to=reply_to):
-                reply_to.tell(LogPosition(self._last_seq))
+            case GetLogPosition():
+                message.reply_to.tell(LogPosition(self._last_seq))
             case ReadProgress():
-                return Progress(self._last_seq, self._gate.cursors())
+                return message.answer(Progress(self._last_seq, self._gate.cursors()))
             case _:
-                return super().on_receive(message)
+                assert_never(message)
         return None
 
     def _report(self, report: ReportExecutions) -> bool:
-        """Journal first, then dispatch. A report of an older epoch is void: the replay after it contains it."""
+        """Journal first, then dispatch. A report of an older epoch is ignored: the snapshot after it contains it."""
         epoch = self._epochs.get(report.connection) or self._journal.epoch(report.connection)
         if report.epoch != epoch:
             self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
@@ -138,10 +139,10 @@ class FillLog(Actor):
         self._append(booked.entries)
         return True
 
-    def _adjust(self, wish: BookAdjustments) -> None:
-        """All of it or nothing: made for books that have changed since, it is asked for anew where it is still due."""
-        if any(self._journal.moved_since((a.account, a.instrument), wish.as_of) for a in wish.adjustments):
-            self.log.info("adjustments for books of yesterday are void", as_of=wish.as_of)
+    def _adjust(self, request: BookAdjustments) -> None:
+        """All or none: after a change of the books the next comparison computes those that are still needed."""
+        if any(self._journal.moved_since((a.account, a.instrument), request.as_of) for a in request.adjustments):
+            self.log.info("adjustments discarded: books changed since they were computed", as_of=request.as_of)
             return
         self._append(
             tuple(
@@ -151,12 +152,12 @@ class FillLog(Actor):
                     rate=self._rate(adjustment.currency),
                     **msgspec.structs.asdict(adjustment),
                 )
-                for seq, adjustment in enumerate(wish.adjustments, self._last_seq + 1)
+                for seq, adjustment in enumerate(request.adjustments, self._last_seq + 1)
             )
         )
 
-    def _assign(self, assignment: Transfer) -> TransferBooked | TransferStale:
-        """Both legs in one transaction, if no entry has touched either book since the legs were made."""
+    def _transfer(self, assignment: Transfer) -> TransferBooked | TransferStale:
+        """Both legs in one transaction, if no entry has changed either book since the legs were computed."""
         for held, seq in zip(assignment.before, assignment.as_of, strict=True):
             if self._journal.touched_since(*held.key, seq):
                 return TransferStale()
@@ -167,7 +168,7 @@ class FillLog(Actor):
         return TransferBooked(legs[0].assignment)
 
     def _rate(self, currency: Currency) -> Decimal | None:
-        """Base currency for one unit as it is known now; what is not known is booked as not known."""
+        """Units of base currency for one unit of `currency`, as known now; None is booked where it is not known."""
         rate = self._rates.rate(currency, self.clock.now(), self._rate_age)
         return None if isinstance(rate, Unknown) else rate
 
@@ -188,15 +189,20 @@ class FillLog(Actor):
             chaos.point("fill log: between two stages")
             self._stages[span.stage].tell(ApplyEntries(entries))
 
-    def _welcome(self, stage: str, cursor: int) -> None:
+    def _resume(self, stage: str, cursor: int) -> None:
         self._gate.report_cursor(stage, cursor)
         self.watch(self._stages[stage], tag=stage)
-        self._judge_stages()
+        self._check_stages()
         self._feed()
 
-    def _judge_stages(self) -> None:
-        """No new risk while a stage is down, or still owes an entry from two ticks ago; told again at every tick."""
-        self._gatekeeper.offer(StagesBehind(self._gate.behind(self._seq_at_ticks[0])))
+    def _lose(self, down: Down) -> None:
+        self._gate.down(str(down.tag))
+        if down.reason != "normal":
+            self._check_stages()
+
+    def _check_stages(self) -> None:
+        """No new risk while a stage is down, or still owes an entry from two ticks ago; sent at every tick."""
+        self._risk.offer(StagesBehind(self._gate.behind(self._seq_at_ticks[0])))
 
     def on_stop(self) -> None:
         self._journal.close()

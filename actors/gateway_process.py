@@ -1,17 +1,18 @@
-"""The paper gateway as a child process: when it dies, so does this actor, and the supervisor makes another."""
+"""The paper gateway as a child process: when it ends, this actor fails, and its supervisor restarts both."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
 from mats.runtime import Actor
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 STOP_SECONDS = 5.0
-FAULT_OF_USE = 2
+USAGE_ERROR = 2
 
 
 class GatewayCommand(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,22 +23,25 @@ class GatewayCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayDied(Exception):
-    """The gateway process ended by itself."""
+    """The gateway process ended unexpectedly."""
 
 
 class GatewayUnusable(GatewayDied):
-    """The gateway process refused what it was asked; the text is its own sentence, and trying again is of no use."""
+    """The gateway process rejected its arguments; the text is its own sentence, and a restart would not help."""
 
 
-class LookAtProcess(msgspec.Struct, frozen=True):
+class CheckProcess(msgspec.Struct, frozen=True):
     pass
 
 
-class GatewayProcess(Actor):
-    """Owns one process, which ends with its parent, however that ends. Started means that it listens."""
+class GatewayProcess(Actor[CheckProcess]):
+    """Owns one process, which ends with its parent, however that ends. It counts as started when it listens."""
 
-    def __init__(self, command: GatewayCommand) -> None:
-        self._command = command
+    class Args(msgspec.Struct, frozen=True):
+        command: GatewayCommand
+
+    def __init__(self, args: Args) -> None:
+        self._command = args.command
 
     def on_start(self) -> None:
         with self._command.log.open("ab") as log:
@@ -52,28 +56,27 @@ class GatewayProcess(Actor):
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(b"listening"):
             self._process.wait(STOP_SECONDS)
-            if self._process.returncode == FAULT_OF_USE:
-                raise GatewayUnusable(self._last_words())
-            raise GatewayDied(f"the paper gateway did not start: {self._last_words()}")
-        self.every(LOOK_SECONDS, LookAtProcess())
+            if self._process.returncode == USAGE_ERROR:
+                raise GatewayUnusable(self._last_line())
+            raise GatewayDied(f"the paper gateway did not start: {self._last_line()}")
+        self.every(CHECK_SECONDS, CheckProcess())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: CheckProcess) -> None:
         match message:
-            case LookAtProcess():
-                self._look()
+            case CheckProcess():
+                self._check()
             case _:
-                return super().on_receive(message)
-        return None
+                assert_never(message)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         code = self._process.poll()
         if code is not None:
-            raise GatewayDied(f"the paper gateway ended with code {code}: {self._last_words()}")
+            raise GatewayDied(f"the paper gateway ended with code {code}: {self._last_line()}")
 
-    def _last_words(self) -> str:
-        """The end of its log, which for a fault of use is one sentence."""
+    def _last_line(self) -> str:
+        """The end of its log, which for a usage error is one sentence."""
         lines = self._command.log.read_text(errors="replace").splitlines()
-        return lines[-1].removeprefix("mats: ") if lines else f"it left no word in {self._command.log}"
+        return lines[-1].removeprefix("mats: ") if lines else f"{self._command.log} is empty"
 
     def on_stop(self) -> None:
         self._process.terminate()

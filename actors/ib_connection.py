@@ -1,11 +1,11 @@
 """One connection to TWS or IB Gateway: one client id, one socket, one asyncio loop.
 
-A lost or silent gateway is a failure: the supervisor makes the next incarnation, later.
+A lost or silent gateway is a failure: the supervisor starts the next incarnation after a backoff.
 """
 
 import msgspec
 
-from actors.base import BrokerConnection, ConnectionRefs, Replayed
+from actors.base import BaseMessage, BrokerConnection, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
@@ -72,24 +72,40 @@ class Connected(msgspec.Struct, frozen=True):
     replayed: Replayed
 
 
-class IbConnection(BrokerConnection):
-    """Owns one `IbSession`. What it announces and streams depends on what it is asked for, not on who it is."""
+IbMessage = (
+    TakePositions
+    | ReadBroker
+    | SubscribeAccount
+    | ResolveInstrument
+    | SubscribeMarket
+    | RequestHistory
+    | Connected
+    | Replayed
+    | Beat
+)
+
+
+class IbConnection(BrokerConnection[IbMessage]):
+    """Owns one `IbSession`. What it streams depends on the requests it gets, not on its client id."""
 
     host = "loop"
 
-    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: Timing, desks: ConnectionRefs) -> None:
-        super().__init__(client_id, listeners, desks)
-        self._timing = timing
+    class Args(BrokerConnection.Args, frozen=True, kw_only=True):
+        timing: Timing
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(args)
+        self._timing = args.timing
 
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
-        # Updates of an order come to the client that placed it; the master's copy would be decoded for nothing.
+        # Order events go to the client that placed the order; the master's copy would be decoded for nothing.
         skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
-        self._session = IbSession(self.client_id, self._hear, clock=now, monotonic=monotonic, skipped=skipped)
+        self._session = IbSession(self.client_id, self._on_event, clock=now, monotonic=monotonic, skipped=skipped)
         super().on_start()
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:
             case Connected(opened=opened, replayed=replayed):
                 self._opened = True
@@ -103,26 +119,26 @@ class IbConnection(BrokerConnection):
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
             case SubscribeAccount(account=account):
-                self._session.unsubscribe_account(account)  # asked for anew, every value comes anew
+                self._session.unsubscribe_account(account)  # a new subscription starts with every value
                 self._session.subscribe_account(account)
             case ReadBroker():
                 return self._answer_later()
-            case TakePositions(reply_to=reply_to):
-                self.spawn_task(self._take_positions(reply_to))
-            case ResolveInstrument(instrument=instrument, reply_to=reply_to):
-                self.spawn_task(self._resolve(instrument, reply_to))
+            case TakePositions():
+                self.spawn_task(self._take_positions(message.reply_to))
+            case ResolveInstrument():
+                self.spawn_task(self._resolve(message))
             case RequestHistory():
                 self.spawn_task(self._load(message))
             case Beat():
                 self.spawn_task(self._beat())
             case _:
-                return super().on_receive(message)
+                self.on_base_message(message)
         return None
 
-    # Opening, and the broker's complete answer
+    # Opening, and the broker's snapshot
 
     def ask(self, epoch: int) -> None:
-        """The first question opens the socket; one that comes while it opens is asked when it is open."""
+        """The first request opens the socket; one that comes meanwhile is answered when it is open."""
         if self._opened:
             self.spawn_task(self._replay(epoch))
         elif not self._opening:
@@ -140,7 +156,7 @@ class IbConnection(BrokerConnection):
         return Replayed(replay, epoch, asked_at)
 
     def _answer_later(self) -> Reply:
-        """Beside the turns of this actor, because a broker may be silent; without an open line nothing is answered."""
+        """In a task, because the broker may not answer; without an open socket there is no answer."""
         reply = self.reply_later()
         if self._opened:
             self.spawn_task(self._answer(), lambda outcome: reply.set(outcome.result()))
@@ -149,8 +165,8 @@ class IbConnection(BrokerConnection):
     async def _answer(self) -> BrokerSnapshot:
         return (await self._replay(0)).replay
 
-    async def _take_positions(self, reply_to: Ref) -> None:
-        """A gateway without a line to IB tells what it remembers, and fills are on their way: that is no answer."""
+    async def _take_positions(self, reply_to: Ref[PositionsTaken]) -> None:
+        """A gateway that is cut off from IB reports what it remembers, which may lack fills: that is no answer."""
         positions = await self._session.positions(self._timing.replay_timeout)
         if not self._session.degraded:
             reply_to.tell(PositionsTaken(positions))
@@ -174,22 +190,22 @@ class IbConnection(BrokerConnection):
     def cancel(self, order_id: int) -> None:
         self._session.cancel(order_id)
 
-    # What the session says
+    # Events of the session
 
-    def _hear(self, event: ib.SessionEvent) -> None:
+    def _on_event(self, event: ib.SessionEvent) -> None:
         match event:
-            case ib.QuoteReported(quote=news) | ib.BarReported(bar=news) | ib.CommissionReported(commission=news):
-                self.packet.add(news)
-            case ib.ExecutionReported(execution=news, live=True):
-                self.packet.add(news)
-            case ib.OrderReported(order=news) if not news.completed:
-                self.packet.add(news)
-            case ib.OrderStatusReported(status=news) | ib.PositionReported(position=news):
-                self.packet.add(news)
-            case ib.AccountValueReported(value=news):
-                self.packet.add(news)
+            case ib.QuoteReported(quote=item) | ib.BarReported(bar=item) | ib.CommissionReported(commission=item):
+                self.packet.add(item)
+            case ib.ExecutionReported(execution=item, live=True):
+                self.packet.add(item)
+            case ib.OrderReported(order=item) if not item.completed:
+                self.packet.add(item)
+            case ib.OrderStatusReported(status=item) | ib.PositionReported(position=item):
+                self.packet.add(item)
+            case ib.AccountValueReported(value=item):
+                self.packet.add(item)
             case ib.ErrorReceived(error=error):
-                self._hear_error(event, error)
+                self._on_error(event, error)
             case ib.PacketEnd():
                 self.pass_on()
             case ib.LinkDegraded(reason=reason):
@@ -202,20 +218,20 @@ class IbConnection(BrokerConnection):
             case ib.SessionLost(reason=reason, unsent=unsent):
                 self._lose(reason, unsent)
             case ib.DecodeFailed(text=text):
-                self.log.error("a message of the broker could not be understood; asking for everything", text=text)
+                self.log.error("broker message could not be decoded; requesting a new snapshot", text=text)
                 self.ref.tell(RequestSnapshot())
             case ib.ExecutionReported() | ib.OrderReported():
-                return  # part of a replay, which is merged as a whole
+                return  # part of a snapshot, which is merged as a whole
 
-    def _hear_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
-        """Order ids and request ids come from disjoint ranges, so an error says by its id what it is about."""
+    def _on_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
+        """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.add(error)
         else:
             self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
 
     def _tell_link(self, *, up: bool, reason: str) -> None:
-        self.desks.risk.tell(LinkChanged(self.name, up, reason))
+        self.risk.tell(LinkChanged(self.name, up, reason))
 
     def _lose(self, reason: str, unsent: tuple[ib.Unsent, ...]) -> None:
         for order in unsent:
@@ -224,15 +240,15 @@ class IbConnection(BrokerConnection):
         if not self._ending:
             self.fail(ConnectionLostError(f"{self.name} lost the gateway: {reason}"))
 
-    # Questions of others
+    # Requests for market data
 
     def _subscribe(self, instrument: Instrument, quotes: bool) -> None:
         self._session.subscribe_bars(instrument)
         if quotes:
             self._session.subscribe_quotes(instrument)
 
-    async def _resolve(self, instrument: Instrument, reply_to: Ref) -> None:
-        reply_to.tell(await resolve(self._session, instrument))
+    async def _resolve(self, request: ResolveInstrument) -> None:
+        request.reply_to.tell(await resolve(self._session, request.instrument))
 
     async def _load(self, request: RequestHistory) -> None:
         request.reply_to.tell(await load(self._session, request))

@@ -1,4 +1,4 @@
-"""Market data: each instrument is asked of the broker once and shared by all who want it."""
+"""Market data: one subscription per instrument at the broker, shared by all followers."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,7 +6,13 @@ from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import call_followers
+from actors.base import ask_to_resubscribe
+from actors.messages.addresses import (
+    ConnectionMessage,
+    MarketDataMessage,
+    PortfolioManagerMessage,
+    RiskManagerMessage,
+)
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
@@ -25,13 +31,12 @@ from actors.messages.market_data import (
     InstrumentCompleted,
     LoadHistory,
     MarketChange,
-    MarketDataMessage,
     PriceMarked,
     QuoteArrived,
     SubscribeInstruments,
     WatchPrices,
 )
-from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
+from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from mats.model import Instrument, InstrumentId, parse_instrument
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 
@@ -39,10 +44,10 @@ BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded
 
 
 class InstrumentSubscription:
-    """Followers stand in the order in which they came; `heard` (monotonic seconds) is when it last had a price.
+    """Followers in the order in which they came; `updated` (monotonic seconds) is when it last had a price.
 
-    `instrument` is None until the broker has named the contract. `ask` passes a question on to the broker, False where
-    there is no line to it now; answers come to `asker`.
+    `instrument` is None until the broker has resolved the contract. `ask` passes a request on to the broker, False
+    while there is no connection; answers go to `asker`.
     """
 
     def __init__(
@@ -54,35 +59,35 @@ class InstrumentSubscription:
         self.instrument: Instrument | None = None
         self.bars: dict[Ref[MarketChange], None] = {}
         self.quotes: dict[Ref[MarketChange], None] = {}
-        self.heard = now
+        self.updated = now
 
     def forget_contract(self) -> None:
-        """A new connection knows nothing of what the one before was asked for."""
+        """A new connection has none of the requests of the one before."""
         self.instrument, self._asked = None, False
 
     def resolve(self) -> None:
-        """Ask for the contract, unless it is known or being asked for."""
+        """Request the contract, unless it is known or requested already."""
         if self.instrument is None and not self._asked:
             self._asked = self._ask(ResolveInstrument(parse_instrument(self._name), self._asker))
 
     def resolved(self, instrument: Instrument) -> None:
-        """The broker has named the contract: what waited for it is asked for."""
+        """The contract is known: send the requests that waited for it."""
         self.instrument = instrument
         self._request()
         self.subscribe()
 
     def unresolved(self, reason: str) -> None:
-        """There is no contract now: whoever waits for bars is told."""
+        """There is no contract now: whoever waits for history gets none."""
         self._asked = False
         while self._loads:
             self._loads.popleft().reply_to.tell(HistoryLoaded(self._name, (), complete=False, reason=reason))
 
-    def follow(self, wish: SubscribeInstruments) -> bool:
+    def follow(self, request: SubscribeInstruments) -> bool:
         """One more follower; True where it is the first one that wants quotes."""
-        first = wish.quotes and not self.quotes
-        self.bars[wish.follower] = None
-        if wish.quotes:
-            self.quotes[wish.follower] = None
+        first = request.quotes and not self.quotes
+        self.bars[request.follower] = None
+        if request.quotes:
+            self.quotes[request.follower] = None
         return first
 
     def forget(self, follower: Ref[Never]) -> None:
@@ -90,22 +95,22 @@ class InstrumentSubscription:
         self.quotes = {ref: None for ref in self.quotes if ref != follower}
 
     def subscribe(self) -> None:
-        """Have the broker stream bars, and quotes where somebody wants them."""
+        """Have the broker stream bars, and quotes where a follower wants them."""
         if self.instrument is not None:
             self._ask(SubscribeMarket(self.instrument, quotes=bool(self.quotes)))
 
     # History: one load at a time
 
-    def load(self, wish: LoadHistory) -> None:
-        """Have the broker asked for bars, after those who wait already."""
-        self._loads.append(wish)
+    def load(self, request: LoadHistory) -> None:
+        """Request bars from the broker, after the loads that wait already."""
+        self._loads.append(request)
         if self.instrument is None:
             self.resolve()
         elif len(self._loads) == 1:
             self._request()
 
     def loaded(self, loaded: HistoryLoaded) -> None:
-        """Bars of another span were asked for before their asker restarted: nobody waits for them."""
+        """Bars of another span were requested before their receiver restarted: nothing waits for them."""
         if self._loads and all(bar.seconds == self._loads[0].bar_seconds for bar in loaded.bars):
             self._loads.popleft().reply_to.tell(loaded)
             self._request()
@@ -118,37 +123,37 @@ class InstrumentSubscription:
             )
 
 
-WATCH_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 RETRY_SECONDS = 60.0
 """How long after a failure an instrument is resolved again."""
 
 
-class Watch(msgspec.Struct, frozen=True):
+class CheckStale(msgspec.Struct, frozen=True):
     pass
 
 
-class AskAgain(msgspec.Struct, frozen=True):
+class RetryResolve(msgspec.Struct, frozen=True):
     """Try once more to resolve an instrument."""
 
     instrument: InstrumentId
 
 
-class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
+class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
     """One subscription for each instrument over the data connection, shared by all its followers, and its liveness.
 
-    A subscription outlives its followers: what is held needs a price. What a lost connection did not answer is asked
-    again of the next one.
+    A subscription outlives its followers: what is held needs a price. Requests that a lost connection did not answer
+    are repeated on the next one.
     """
 
     mailbox = MailboxSpec(capacity=50_000)
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
-        """`stale_after` in seconds: an instrument that is silent for longer is reported as stale."""
+        """`stale_after` in seconds: an instrument without data for longer is reported as stale."""
 
-        connection: Ref[MarketRequest]
-        risk: Ref[InstrumentCompleted | PriceMarked | DataStale]
-        portfolio: Ref[Resubscribe | InstrumentCompleted | PriceMarked]
         stale_after: float
+        connection: Ref[ConnectionMessage]
+        risk: Ref[RiskManagerMessage]
+        portfolio: Ref[PortfolioManagerMessage]
 
     def __init__(self, args: Args) -> None:
         self._connection, self._risk, self._portfolio = args.connection, args.risk, args.portfolio
@@ -159,14 +164,14 @@ class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
         self._up = False
         self._stale: frozenset[InstrumentId] = frozenset()
         self._connection.tell(RequestSnapshot())
-        self._portfolio.tell(Resubscribe())
-        call_followers(self)
-        self.every(WATCH_SECONDS, Watch())
+        self._portfolio.tell(Republish())
+        ask_to_resubscribe(self)
+        self.every(CHECK_SECONDS, CheckStale())
 
-    def on_receive(self, message: MarketDataMessage | AskAgain | Watch | Down) -> None:
+    def on_receive(self, message: MarketDataMessage | RetryResolve | CheckStale | Down) -> None:
         match message:
             case MarketEvents():
-                self._spread(message)
+                self._publish(message)
             case SubscribeInstruments():
                 self._follow(message)
             case WatchPrices(instruments=names):
@@ -181,10 +186,10 @@ class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
             case HistoryLoaded(instrument=name):
                 self._feed(name).loaded(message)
             case Ready():
-                self._welcome(message)
-            case Resubscribe():
+                self._connect(message)
+            case Republish():
                 for known in [feed.instrument for feed in self._feeds.values() if feed.instrument is not None]:
-                    self._make_known(known)
+                    self._announce(known)
             case Unsubscribe(follower=follower):
                 self._forget(follower)
                 follower.tell(Unsubscribed(self.name))
@@ -192,14 +197,14 @@ class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
                 self._forget(follower)
             case Down():
                 self._up = False
-            case AskAgain(instrument=name):
+            case RetryResolve(instrument=name):
                 self._feed(name).resolve()
-            case Watch():
-                self._watch_feeds()
+            case CheckStale():
+                self._check_stale()
             case _:
                 assert_never(message)
 
-    def _welcome(self, ready: Ready) -> None:
+    def _connect(self, ready: Ready) -> None:
         if self._up:
             return
         self._up = True
@@ -214,9 +219,9 @@ class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
             feed = self._feeds[name] = InstrumentSubscription(name, self._ask, self.ref, self.clock.monotonic())
         return feed
 
-    def _ask(self, question: MarketRequest) -> bool:
+    def _ask(self, request: MarketRequest) -> bool:
         if self._up:
-            self._connection.tell(question)
+            self._connection.tell(request)
         return self._up
 
     def _follow(self, message: SubscribeInstruments) -> None:
@@ -232,42 +237,42 @@ class MarketData(Actor[MarketDataMessage | AskAgain | Watch | Down]):
             feed.forget(follower)
 
     def _resolved(self, name: InstrumentId, instrument: Instrument) -> None:
-        self._make_known(instrument)
+        self._announce(instrument)
         self._feed(name).resolved(instrument)
 
-    def _make_known(self, instrument: Instrument) -> None:
+    def _announce(self, instrument: Instrument) -> None:
         self._risk.tell(InstrumentCompleted(instrument))
         self._portfolio.tell(InstrumentCompleted(instrument))
 
     def _unresolved(self, name: InstrumentId, reason: str) -> None:
-        """It may be the fault of the moment: whoever waits is told, and the broker is asked again later."""
+        """The cause may be temporary: fail the loads that wait, and try again later."""
         self.log.error(reason, instrument=name)
         self._feed(name).unresolved(reason)
-        self.after(RETRY_SECONDS, AskAgain(name))
+        self.after(RETRY_SECONDS, RetryResolve(name))
 
-    def _spread(self, news: MarketEvents) -> None:
+    def _publish(self, events: MarketEvents) -> None:
         """Marks first, so that risk knows the price by the time a strategy acts on it."""
         now = self.clock.monotonic()
-        for bar in news.bars:
+        for bar in events.bars:
             self._mark(bar.instrument, bar.close, now)
             arrived = BarArrived(bar)
             for follower in self._feeds[bar.instrument].bars:
                 follower.offer(arrived)
-        for quote in news.quotes:
+        for quote in events.quotes:
             self._mark(quote.instrument, quote.mid, now)
             for follower in self._feeds[quote.instrument].quotes:
                 follower.offer(QuoteArrived(quote))
 
     def _mark(self, name: InstrumentId, price: float, now: float) -> None:
-        self._feed(name).heard = now
+        self._feed(name).updated = now
         if price > 0:
             self._risk.tell(PriceMarked(name, price))
             self._portfolio.tell(PriceMarked(name, price))
 
-    def _watch_feeds(self) -> None:
+    def _check_stale(self) -> None:
         horizon = self.clock.monotonic() - self._stale_after
-        stale = frozenset(name for name, feed in self._feeds.items() if feed.heard < horizon)
+        stale = frozenset(name for name, feed in self._feeds.items() if feed.updated < horizon)
         if stale != self._stale:
             self._stale = stale
-            self.log.warning("data went silent or came back", silent=sorted(stale))
+            self.log.warning("stale instruments changed", stale=sorted(stale))
         self._risk.tell(DataStale(stale))

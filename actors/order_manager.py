@@ -2,13 +2,30 @@
 
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, Stage, Subscribers, call_followers
-from actors.messages.broker import CancelOrder, ModifyOrder, NotSent, OrderEvents, Ready, RequestSnapshot, SubmitOrder
+from actors.base import FollowerDown, Stage, Subscribers, ask_to_resubscribe
+from actors.messages.addresses import (
+    FillLogMessage,
+    IbPoolMessage,
+    OrderManagerMessage,
+    PersistenceWriterMessage,
+    RiskManagerMessage,
+)
+from actors.messages.broker import (
+    CancelOrder,
+    ModifyOrder,
+    NotSent,
+    OrderAction,
+    OrderEvents,
+    Ready,
+    RequestSnapshot,
+    SubmitOrder,
+)
 from actors.messages.fill_log import ApplyEntries, ReportCursor
-from actors.messages.ib_pool import LeaseConnection, ResyncConnections
+from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import (
     AllOrders,
     ModifyIntent,
@@ -20,27 +37,27 @@ from actors.messages.order_manager import (
     SubscribeOrders,
     WorkingOrders,
 )
-from actors.messages.persistence_writer import Republish
-from actors.messages.subscription import Unsubscribe
+from actors.messages.subscription import Republish, Unsubscribe
 from mats.model import CancelRequest, Entry, IntentId, OrderIntent, OrderModification, OrderState, opening_view
 from mats.orders import Order, OrderIds, OrderTracker, amended, amendment_fault
 from mats.orders import order_events as ev
-from mats.runtime import Down, MailboxSpec, Ref, chaos
+from mats.runtime import Down, MailboxSpec, Ref
+from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The way of one client id in one session. What is sent in a session is void in every other."""
+    """The connection of one client id in one session. Another session refuses what is sent with it."""
 
-    ref: Ref
+    ref: Ref[OrderAction | RequestSnapshot]
     session: str
     ids: OrderIds
 
     def submit(self, order_id: int, intent: OrderIntent) -> None:
         self.ref.tell(SubmitOrder(session=self.session, order_id=order_id, intent=intent))
 
-    def amend(self, order_id: int, wanted: OrderIntent) -> None:
-        self.ref.tell(ModifyOrder(session=self.session, order_id=order_id, intent=wanted))
+    def modify(self, order_id: int, intent: OrderIntent) -> None:
+        self.ref.tell(ModifyOrder(session=self.session, order_id=order_id, intent=intent))
 
 
 class Routes:
@@ -66,13 +83,13 @@ class Routes:
         self._open[client_id] = Route(ready.ref, ready.session, ids)
         return True
 
-    def tell(self, follower: Ref) -> None:
-        """Name every open route."""
+    def announce_open(self, follower: Ref[RouteChanged]) -> None:
+        """Send every open route."""
         for client_id in self._open:
             follower.tell(RouteChanged(client_id, True))
 
     def resync(self, client_id: int) -> None:
-        """Ask the broker for everything about a client's orders, if there is a way."""
+        """Ask the broker for everything about a client's orders, if its route is open."""
         if (route := self.get(client_id)) is not None:
             route.ref.tell(RequestSnapshot())
 
@@ -88,107 +105,118 @@ class Routes:
 
 
 SWEEP_SECONDS = 1.0
-REPUBLISHED = 1_000  # orders that the store is told again when it (re)starts
+REPUBLISHED = 1_000
+"""How many of the newest orders are sent again to a store that (re)starts."""
 
 
 class Sweep(msgspec.Struct, frozen=True):
     pass
 
 
-class OrderManager(Stage):
-    """First stage. Tells risk, the store and the strategy of every change."""
+class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
+    """First stage. Sends every change to risk, the store and the strategy."""
 
     stage = "orders"
     mailbox = MailboxSpec(capacity=20_000, never_full=(ApplyEntries, OrderEvents, Ready, NotSent, CancelRequest))
 
-    def __init__(self, journal_path: Path, fill_log: Ref, risk: Ref, store: Ref, pool: Ref) -> None:
-        self.fill_log = fill_log
-        self._path, self._risk, self._store, self._pool = journal_path, risk, store, pool
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        journal_path: Path
+        fill_log: Ref[FillLogMessage]
+        risk: Ref[RiskManagerMessage]
+        store: Ref[PersistenceWriterMessage]
+        pool: Ref[IbPoolMessage]
+
+    def __init__(self, args: Args) -> None:
+        self._path, self.fill_log = args.journal_path, args.fill_log
+        self._risk, self._store, self._pool = args.risk, args.store, args.pool
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
-        self._followers = Subscribers(self)
+        self._followers = Subscribers[OrderChanged](self)
         self._tracker = OrderTracker(self._journal)
         for strategy in self._tracker.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))
         self._tell_changes()
         self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
         self._risk.tell(AllOrders(self._tracker.views()))
-        self.say_hello()
-        self._pool.tell(ResyncConnections())
-        call_followers(self)
+        self.report_cursor()
+        self._pool.tell(Republish())
+        ask_to_resubscribe(self)
         self.every(SWEEP_SECONDS, Sweep())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: OrderManagerMessage | Sweep | Down) -> object:
         match message:
             case ApplyEntries():
                 self.receive_entries(message)
                 self._merge_ready()
             case OrderEvents(client_id=client_id, events=events):
-                for news in self._tracker.hear(events, client_id, self.clock.now()):
-                    self.log.info("news of an order that is not ours", news=str(news))
+                for foreign in self._tracker.hear(events, client_id, self.clock.now()):
+                    self.log.info("event of an order that is not ours", broker_event=str(foreign))
             case SubmitIntent(intent=intent):
                 self._submit(intent)
             case CancelRequest(intent_id=intent_id):
                 self._cancel(intent_id)
             case ModifyIntent(modification=modification):
-                self._amend(modification)
+                self._modify(modification)
             case NotSent(intent_id=intent_id, reason=reason):
                 self._tracker.not_sent(intent_id, reason, self.clock.now())
             case Ready():
                 self._waiting.append(message)
                 self._merge_ready()
-            case Down(tag=int(client_id)):
-                self._routes.close(client_id)
-                self._risk.offer(RouteChanged(client_id, False))
-                self._tracker.lose(client_id, self.clock.now())
+            case Down():
+                self._lose(message)
             case Sweep():
                 for client_id in self._tracker.due(self._routes, self.clock.monotonic()):
                     self._routes.resync(client_id)
                 self._flush()
+            case Unsubscribe():
+                self._followers.unsubscribe(message)
+            case SubscribeAllOrders(follower=follower):
+                follower.tell(AllOrders(self._tracker.views()))
+                self._routes.announce_open(follower)
+            case SubscribeOrders(strategy=strategy):
+                self._followers.add(strategy, message.follower)
+                message.follower.tell(WorkingOrders(self._tracker.views(strategy)))
+            case ReadOrders():
+                return message.answer(self._tracker.views())
+            case Republish():
+                self._republish()
+            case ReportCursor():
+                self.report_cursor()
             case _:
-                return self._answer(message)
+                assert_never(message)
         self._tell_changes()
         return None
 
-    def _answer(self, message: object) -> object:
-        """Those who follow orders, or ask for them."""
-        match message:
-            case Down(tag=FollowerDown(strategy=strategy)):
+    def _lose(self, down: Down) -> None:
+        """A strategy or a connection has ended."""
+        match down.tag:
+            case FollowerDown(strategy=strategy):
                 self._followers.drop(strategy)
-            case Unsubscribe():
-                self._followers.leave(message)
-            case SubscribeAllOrders(follower=follower):
-                follower.tell(AllOrders(self._tracker.views()))
-                self._routes.tell(follower)
-            case SubscribeOrders(strategy=strategy, follower=follower):
-                self._followers.add(strategy, follower)
-                follower.tell(WorkingOrders(self._tracker.views(strategy)))
-            case ReadOrders():
-                return self._tracker.views()
-            case Republish():
-                self._flush()
-                for journaled in self._journal.recent_orders(REPUBLISHED):
-                    self._store.tell(OrderChanged(journaled.view))
-            case ReportCursor():
-                self.say_hello()
-            case _:
-                return super().on_receive(message)
-        return None
+            case int(client_id):
+                self._routes.close(client_id)
+                self._risk.offer(RouteChanged(client_id, False))
+                self._tracker.lose(client_id, self.clock.now())
+
+    def _republish(self) -> None:
+        """The store has (re)started and may lack the newest orders."""
+        self._flush()
+        for journaled in self._journal.recent_orders(REPUBLISHED):
+            self._store.tell(OrderChanged(journaled.view))
 
     def _tell_changes(self) -> None:
         for view in self._tracker.take_changed():
             changed = OrderChanged(view)
-            self._risk.offer(changed)  # one that is down for good needs no news; one that comes back asks for all
+            self._risk.offer(changed)  # while it is down it needs none; when it is back it asks for all
             self._store.tell(changed)
             self._followers.offer(view.strategy, changed)
 
     # From intent to order
 
     def _submit(self, intent: OrderIntent) -> None:
-        """Journal, then send. Without a route nothing is sent and the order is refused at once."""
+        """Journal, then send. Without a route nothing is sent and the order is rejected at once."""
         client_id = self._journal.client_id(intent.strategy)
         route = self._routes.get(client_id)
         order_id, session = (route.ids.take(), route.session) if route else (0, "")
@@ -208,46 +236,46 @@ class OrderManager(Stage):
     def _cancel(self, intent_id: IntentId) -> None:
         order = self._tracker.cancel(intent_id, self.clock.now(), self.clock.monotonic())
         if order is None:
-            self.log.info("nothing to cancel", intent=intent_id)
+            self.log.info("cancel request discarded: no such working order", intent=intent_id)
         else:
             self._routes.cancel(order)
 
-    def _amend(self, change: OrderModification) -> None:
-        """Send the order again under its own id; until the broker echoes it, risk counts the larger of both."""
+    def _modify(self, change: OrderModification) -> None:
+        """Send the order again under its own id; until the broker confirms it, risk counts the larger quantity."""
         order = self._tracker.orders.get(change.intent_id)
         if order is None:
-            self.log.warning("no such order to change", intent=change.intent_id)
+            self.log.warning("order modification discarded: no such working order", intent=change.intent_id)
             return
         route = self._routes.get(order.view.client_id)
         fault = amendment_fault(order, route.session if route else None)
         if route is None or fault:
-            told = OrderChanged(msgspec.structs.replace(order.view, note=f"not changed: {fault}"))
-            self._risk.tell(told)
-            self._followers.offer(order.view.strategy, told)
+            unchanged = OrderChanged(msgspec.structs.replace(order.view, note=f"not changed: {fault}"))
+            self._risk.tell(unchanged)
+            self._followers.offer(order.view.strategy, unchanged)
         else:
-            route.amend(order.view.order_id, amended(order.intent, order.view, change))
+            route.modify(order.view.order_id, amended(order.intent, order.view, change))
 
-    # What the broker says
+    # Events of the broker
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
-        """The changes are told before the acknowledgement leads the entries on to risk."""
+        """Changes are sent before the acknowledgement, which lets risk have the entries."""
         self._tracker.book(entries)
         self._tell_changes()
 
     def _merge_ready(self) -> None:
-        """A replay is judged only when every execution it contained has passed this stage."""
-        ripe = [ready for ready in self._waiting if ready.through <= self.cursor]
+        """A snapshot is compared only after every execution in it has passed this stage."""
+        comparable = [ready for ready in self._waiting if ready.through <= self.cursor]
         self._waiting = [ready for ready in self._waiting if ready.through > self.cursor]
-        for ready in ripe:
+        for ready in comparable:
             if self._routes.open(ready):
                 self._tracker.orders.begin_session(ready.client_id, ready.session)
                 self.watch(ready.ref, tag=ready.client_id)
                 self._risk.tell(RouteChanged(ready.client_id, True))
             self._tracker.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
-            self._name_again(ready)
+            self._rebind_order_ids(ready)
 
-    def _name_again(self, ready: Ready) -> None:
-        """Adopt the order ids of this session, then repeat the cancels that the last one may have lost."""
+    def _rebind_order_ids(self, ready: Ready) -> None:
+        """Adopt the order ids of this session, then repeat the cancels that may have been lost with the last one."""
         for order, names in self._tracker.rebind_order_ids(ready.replay, ready.client_id, ready.session):
             if names is not None:
                 self._journal.record_alias(*names)
@@ -257,7 +285,7 @@ class OrderManager(Stage):
     # What a crash must not lose
 
     def _flush(self) -> None:
-        """Views first, cursor second: a crash between the two only folds again what the views contain already."""
+        """Views first, cursor second: after a crash in between, entries that the views contain are applied again."""
         if unsaved := self._tracker.take_unsaved():
             self._journal.record_views(unsaved)
             chaos.point("orders: between views and cursor")

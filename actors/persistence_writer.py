@@ -1,16 +1,18 @@
 """The persistence writer: the one writer of ArcticDB, and the last stage of every fill.
 
-Group commit without a clock: what waits in the mailbox when a commit begins is committed together. A store that takes
-nothing (a full disk) is tried again every second; until then nothing is acknowledged and nothing forgotten.
+Group commit without a clock: what waits in the mailbox when a commit begins is committed together. A store that cannot
+be written (a full disk) is retried every second; until then nothing is acknowledged and nothing dropped.
 """
 
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
 from actors.base import Stage
+from actors.messages.addresses import FillLogMessage, PersistenceWriterMessage
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import (
@@ -18,15 +20,16 @@ from actors.messages.persistence_writer import (
     ReadEquities,
     ReadStored,
     ReadTable,
-    Republish,
     SeedStrategies,
     SetEquity,
     StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
+from actors.messages.subscription import Republish
 from mats.ledger.books import Matching, book_key
-from mats.model import DAY, AccountId, Entry, StrategyRecord
-from mats.runtime import MailboxSpec, Ref, chaos
+from mats.model import DAY, AccountId, Entry
+from mats.runtime import MailboxSpec, Ref
+from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 from mats.store.tables import (
     STORE_ERRORS,
@@ -40,7 +43,7 @@ from mats.store.tables import (
 from mats.store.views import BookHistory, ViewWriter
 
 DERIVED_SECONDS = 1.0
-"""How often what follows from the fills is committed: orders, positions, accounts; and a store at fault tried again."""
+"""How often views are committed: orders, positions, accounts; and how often a store that failed is retried."""
 SAVE_SECONDS = 5.0
 UPKEEP_SECONDS = 3600.0
 
@@ -53,11 +56,11 @@ class CommitDerived(msgspec.Struct, frozen=True):
     pass
 
 
-class KeepUp(msgspec.Struct, frozen=True):
+class PruneJournal(msgspec.Struct, frozen=True):
     pass
 
 
-class PersistenceWriter(Stage):
+class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived | PruneJournal]):
     """Fourth stage. Fills are acknowledged when they are committed; derived tables follow within a second."""
 
     stage = "store"
@@ -67,22 +70,24 @@ class PersistenceWriter(Stage):
         conflate=lambda message: message.account if isinstance(message, AccountUpdated) else None,
     )
 
-    def __init__(
-        self,
-        uri: str,
-        journal_path: Path,
-        rejects: Path,
-        base_currency: str,
-        fill_log: Ref,
-        sources: tuple[Ref, ...],
-        stages: tuple[str, ...],
-        keep_days: float,
-        matching: Matching = "fifo",
-    ) -> None:
-        self.fill_log = fill_log
-        self._stages, self._keep_span = stages, int(keep_days * DAY)
-        self._uri, self._path, self._rejects = uri, journal_path, RejectFile(rejects)
-        self._base, self._sources, self._matching = base_currency, sources, matching
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`publishers` publish what the store may have missed; `stages` are the names of all four."""
+
+        uri: str
+        journal_path: Path
+        rejects: Path
+        base_currency: str
+        keep_days: float
+        matching: Matching
+        stages: tuple[str, ...]
+        fill_log: Ref[FillLogMessage]
+        publishers: tuple[Ref[Republish], ...]
+
+    def __init__(self, args: Args) -> None:
+        self.fill_log, self._publishers = args.fill_log, args.publishers
+        self._stages, self._keep_span = args.stages, int(args.keep_days * DAY)
+        self._uri, self._path, self._rejects = args.uri, args.journal_path, RejectFile(args.rejects)
+        self._base, self._matching = args.base_currency, args.matching
 
     def on_start(self) -> None:
         self._store = Store(self._uri)
@@ -93,14 +98,14 @@ class PersistenceWriter(Stage):
         self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
         self._fault = ""
-        self.say_hello()
-        for source in self._sources:
-            source.tell(Republish())
+        self.report_cursor()
+        for publisher in self._publishers:
+            publisher.tell(Republish())
         self.every(DERIVED_SECONDS, CommitDerived())
-        self.every(UPKEEP_SECONDS, KeepUp())
-        self._upkeep()
+        self.every(UPKEEP_SECONDS, PruneJournal())
+        self._prune_journal()
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: PersistenceWriterMessage | Commit | CommitDerived | PruneJournal) -> object:
         match message:
             case ApplyEntries():
                 self._collect(message)
@@ -113,28 +118,29 @@ class PersistenceWriter(Stage):
             case MarksUpdated(prices=prices, time=time):
                 self._derived.update_prices(prices, time)
             case BooksReconciled(seq=seq, accounts=accounts):
-                self._try(lambda: self._keep(self._derived.on_books_reconciled(seq, accounts, self.clock.now())))
+                now = self.clock.now()
+                self._try(lambda: self._report_rejects(self._derived.on_books_reconciled(seq, accounts, now)))
             case AccountUpdated(account=account, values=values):
                 self._derived.update_account(account, values)
-            case KeepUp():
-                self._upkeep()
-            case SeedStrategies(records=records, reply_to=reply_to):
-                self._seed(records, reply_to)
-            case ReadEquities(places=places, reply_to=reply_to):
-                reply_to.tell(EquitiesRead(*strategy_equities(self._store, places)))
-            case ReadTable(reply_to=reply_to):
-                reply_to.tell(StrategiesRead(*strategy_table(self._store)))
+            case PruneJournal():
+                self._prune_journal()
+            case SeedStrategies():
+                self._seed(message)
+            case ReadEquities(places=places):
+                message.reply_to.tell(EquitiesRead(*strategy_equities(self._store, places)))
+            case ReadTable():
+                message.reply_to.tell(StrategiesRead(*strategy_table(self._store)))
             case SetEquity(account=account, strategy=strategy, equity=equity):
                 now = self.clock.now()
                 rejects = self._store.append_strategy_equity(account, strategy, equity, self._base, now)
-                return "; ".join(map(str, rejects))
+                return message.answer("; ".join(map(str, rejects)))
             case ReadStored():
                 self._try(self._commit_all)
-                return self._store.fills_stored()
+                return message.answer(self._store.fills_stored())
             case ReportCursor():
-                self.say_hello()
+                self.report_cursor()
             case _:
-                return super().on_receive(message)
+                assert_never(message)
         return None
 
     def _collect(self, message: ApplyEntries) -> None:
@@ -142,7 +148,7 @@ class PersistenceWriter(Stage):
         collected = self._entries[-1].seq if self._entries else self.cursor
         fresh = [entry for entry in message.entries if entry.seq > collected]
         if fresh and fresh[0].seq != collected + 1:
-            return self.say_hello()
+            return self.report_cursor()
         if fresh and not self._entries:
             self.ref.tell(Commit())
         self._entries.extend(fresh)
@@ -151,13 +157,13 @@ class PersistenceWriter(Stage):
     # Commits
 
     def _try(self, work: Callable[[], object]) -> None:
-        """A store that cannot take it is said once, and tried again every second; nothing is let go meanwhile."""
+        """A store that cannot be written is logged once and retried every second; nothing is dropped meanwhile."""
         try:
             check_disk_space(self._uri)
             work()
         except STORE_ERRORS as error:
             if not self._fault:
-                self.log.error("the store cannot be written; everything is kept until it can", error=str(error))
+                self.log.error("store cannot be written; keeping everything and retrying", error=str(error))
             self._fault = str(error)
 
     def _commit(self) -> None:
@@ -165,43 +171,43 @@ class PersistenceWriter(Stage):
         if not self._entries:
             return
         for account, entries in groupby(sorted(self._entries, key=_account), key=_account):
-            self._keep(self._store.append_fills(account, list(entries)))
+            self._report_rejects(self._store.append_fills(account, list(entries)))
             chaos.point("store: after the commit, before the acknowledgement")
-        self._keep(self._derived.apply(self._entries, self.clock.now()))
+        self._report_rejects(self._derived.apply(self._entries, self.clock.now()))
         self._rejects.write()
         self.cursor = self._entries[-1].seq
         self._entries = []
         self.acknowledge()
 
     def _commit_all(self) -> None:
-        """The fills, then what follows from them; at times the fold is saved, so that a start has little to do."""
+        """The fills, then the views; now and then the state is saved, so that a start has little to apply."""
         self._commit()
-        self._keep(self._derived.commit(self.clock.now()))
+        self._report_rejects(self._derived.commit(self.clock.now()))
         self._rejects.write()
         self._store.compact_due()
         if self.save_due(SAVE_SECONDS):
             self.save(self._derived.save())
         if self._fault:
-            self.log.info("the store can be written again; what was kept is stored")
+            self.log.info("store can be written again; everything kept is stored")
             self._fault = ""
 
-    def _upkeep(self) -> None:
-        """The journal lets go what is old, stored, and in the saved state of every stage; bit by bit."""
+    def _prune_journal(self) -> None:
+        """Delete entries that are old, stored, and in the saved state of every stage; a few at a time."""
         self._store.compact_versions()
         before = max(0, self.clock.now() - self._keep_span)
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
-            self.log.info("old entries have left the journal; the store has them", entries=dropped)
-            self.after(DERIVED_SECONDS, KeepUp())
+            self.log.info("pruned journal entries already stored", entries=dropped)
+            self.after(DERIVED_SECONDS, PruneJournal())
 
-    def _seed(self, records: tuple[StrategyRecord, ...], reply_to: Ref) -> None:
-        self._keep(self._store.seed_strategies(records, self.clock.now()))
+    def _seed(self, request: SeedStrategies) -> None:
+        self._report_rejects(self._store.seed_strategies(request.records, self.clock.now()))
         self._rejects.write()
-        reply_to.tell(StrategiesRead(*strategy_table(self._store)))
+        request.reply_to.tell(StrategiesRead(*strategy_table(self._store)))
 
-    def _keep(self, rejects: Rejects) -> None:
-        """Rows that fit no table are said out loud, and kept."""
+    def _report_rejects(self, rejects: Rejects) -> None:
+        """Rows that fit no table are logged, and kept in the file of rejects."""
         for reject in rejects:
-            self.log.error("a row could not be stored; it is kept in the file of rejects", reject=str(reject))
+            self.log.error("row rejected by the store; kept in the file of rejects", reject=str(reject))
         self._rejects.add(rejects)
 
     def on_stop(self) -> None:

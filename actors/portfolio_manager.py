@@ -1,53 +1,61 @@
 """The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
 
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, PortfolioRefs, Stage, Subscribers, call_followers
-from actors.messages.broker import (
-    AccountChanged,
-    PositionsChanged,
-    PositionsTaken,
-    Ready,
-    RequestSnapshot,
+from actors.base import FollowerDown, Stage, Subscribers, ask_to_resubscribe
+from actors.messages.addresses import (
+    ConnectionMessage,
+    FillLogMessage,
+    MarketDataMessage,
+    PersistenceWriterMessage,
+    PortfolioManagerMessage,
+    RiskManagerMessage,
+    StrategyManagerMessage,
 )
+from actors.messages.broker import AccountChanged, PositionsChanged, PositionsTaken, Ready, RequestSnapshot
 from actors.messages.fill_log import ApplyEntries, LogPosition, ReportCursor
 from actors.messages.market_data import InstrumentCompleted, PriceMarked
-from actors.messages.persistence_writer import EquitiesRead, Republish
+from actors.messages.persistence_writer import EquitiesRead
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AssignmentRefused,
+    BookChange,
     BookState,
     EquityOverridden,
     PortfolioSnapshot,
     PositionUpdated,
-    ProposeAssignment,
     ProposeNetted,
-    ProposeReversal,
+    ProposeTransfer,
     ReadAccount,
     ReadBreaks,
     ReadPortfolio,
     Reconcile,
+    ReversalRequest,
     SetWeights,
     SubscribeBook,
 )
-from actors.messages.subscription import Resubscribe, Unsubscribe
+from actors.messages.subscription import Republish, Unsubscribe
 from actors.reconciler import Reconciler
-from actors.valuation import AskEquities, Valuation
+from actors.valuation import RefreshEquities, Valuation
 from mats.ledger.books import Book, Books
 from mats.ledger.reconciliation import (
     CauseMismatch,
+    NettedAction,
     NettedChange,
     ReconciliationScheduler,
     Transfer,
     TransferError,
+    TransferRequest,
     netted_change,
     propose,
     propose_reversal,
 )
-from mats.model import Entry, FillRecorded, StrategyName
-from mats.runtime import Down, MailboxSpec, Ref, chaos
+from mats.model import Entry, FillRecorded
+from mats.runtime import Down, MailboxSpec, Ref
+from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 from mats.store.views import BookHistory
 from mats.strategy import Position
@@ -55,15 +63,15 @@ from mats.strategy import Position
 TICK_SECONDS = 0.25
 SNAPSHOT_SECONDS = 5.0
 EQUITY_SECONDS = 4.0
-"""How soon an explicit equity that somebody wrote to the store is noticed."""
+"""How soon an explicit equity that was written to the store is noticed."""
 
 
 class Tick(msgspec.Struct, frozen=True):
     pass
 
 
-class PortfolioManager(Stage):
-    """Third stage. The book is changed first, then its strategy is told in one message."""
+class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | Down]):
+    """Third stage. The book is changed first, then its strategy is sent one message."""
 
     stage = "portfolio"
     mailbox = MailboxSpec(
@@ -72,94 +80,123 @@ class PortfolioManager(Stage):
         conflate=lambda message: message.instrument if isinstance(message, PriceMarked) else None,
     )
 
-    def __init__(
-        self,
-        journal_path: Path,
-        neighbours: PortfolioRefs,
-        base_currency: str,
-        rate_stale_after: float,
-        every: float,
-        grace: float,
-        store_uri: str,
-    ) -> None:
-        self.fill_log, self._neighbours = neighbours.fill_log, neighbours
-        self._path, self._store_uri = journal_path, store_uri
-        self._base, self._rate_age, self._interval, self._grace = base_currency, rate_stale_after, every, grace
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """Spans in seconds. `broker` is the connection that sees every position and account."""
+
+        journal_path: Path
+        store_uri: str
+        base_currency: str
+        rate_stale_after: float
+        reconcile_every: float
+        grace: float
+        fill_log: Ref[FillLogMessage]
+        risk: Ref[RiskManagerMessage]
+        store: Ref[PersistenceWriterMessage]
+        broker: Ref[ConnectionMessage]
+        market_data: Ref[MarketDataMessage]
+        strategy_manager: Ref[StrategyManagerMessage]
+
+    def __init__(self, args: Args) -> None:
+        self._args, self.fill_log = args, args.fill_log
 
     def on_start(self) -> None:
-        self._journal = Journal(self._path)
+        args = self._args
+        self._journal = Journal(args.journal_path)
         saved = self._journal.load_snapshot(self.stage)
-        history = BookHistory(self._journal, self._store_uri)
+        history = BookHistory(self._journal, args.store_uri)
         self._books = Books.load(saved[1], history) if saved else Books(history)
         self.resume_at(self._books.seq)
-        watch = ReconciliationScheduler(self._interval, self._grace, self._journal)
-        self._reconciler = Reconciler(self, self._books, self._journal, watch, self._neighbours)
-        self._followers = Subscribers(self)
-        self._treasurer = Valuation(self, self._neighbours, self._followers, self._base, self._rate_age)
-        self._treasurer.need_rates({book.currency for book in self._books})
-        self.say_hello()
-        self._neighbours.broker.tell(RequestSnapshot())
-        self._neighbours.strategy_manager.tell(Resubscribe())
-        self._neighbours.market_data.tell(Resubscribe())
-        call_followers(self)
+        scheduler = ReconciliationScheduler(args.reconcile_every, args.grace, self._journal)
+        self._reconciler = Reconciler(
+            self,
+            self._books,
+            self._journal,
+            scheduler,
+            broker=args.broker,
+            fill_log=args.fill_log,
+            risk=args.risk,
+            store=args.store,
+        )
+        self._followers = Subscribers[BookChange](self)
+        self._valuation = Valuation(
+            self,
+            self._followers,
+            args.base_currency,
+            args.rate_stale_after,
+            fill_log=args.fill_log,
+            risk=args.risk,
+            store=args.store,
+            market_data=args.market_data,
+            strategy_manager=args.strategy_manager,
+        )
+        self._valuation.need_rates({book.currency for book in self._books})
+        self.report_cursor()
+        args.broker.tell(RequestSnapshot())
+        args.strategy_manager.tell(Republish())
+        args.market_data.tell(Republish())
+        ask_to_resubscribe(self)
         self.every(TICK_SECONDS, Tick())
-        self.every(EQUITY_SECONDS, AskEquities())
+        self.every(EQUITY_SECONDS, RefreshEquities())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: PortfolioManagerMessage | RefreshEquities | Tick | Down) -> object:
         match message:
             case ApplyEntries():
                 self.receive_entries(message)
                 self._merge()
             case PriceMarked() | InstrumentCompleted() | AccountChanged() | SetWeights():
-                self._treasurer.receive(message)
-            case EquitiesRead() | AskEquities() | EquityOverridden():
-                self._treasurer.receive(message)
-            case SubscribeBook(strategy=strategy, follower=follower):
-                self._follow(strategy, follower)
+                self._valuation.receive(message)
+            case EquitiesRead() | RefreshEquities() | EquityOverridden():
+                self._valuation.receive(message)
+            case SubscribeBook():
+                self._follow(message)
             case Ready():
-                self._welcome(message)
+                self._connect(message)
             case LogPosition():
                 self._reconciler.receive(message)
                 self._merge()
-            case PositionsChanged() | PositionsTaken() | Reconcile() | ReadBreaks() | AnswerBreak():
-                return self._reconciler.receive(message)
+            case PositionsChanged() | PositionsTaken() | Reconcile():
+                self._reconciler.receive(message)
+            case ReadBreaks(past=past):
+                return message.answer(self._reconciler.read_breaks(past))
+            case AnswerBreak(break_id=name, action=action):
+                return message.answer(self._reconciler.answer_break(name, action))
             case Tick():
                 self._tick()
             case ReadAccount():
-                return self._treasurer.views(self._books)
+                return message.answer(self._valuation.views(self._books))
             case ReadPortfolio():
-                return self._view()
-            case ProposeAssignment() | ProposeReversal() | ProposeNetted():
-                return self._propose(message)
+                return message.answer(self._view())
+            case ProposeTransfer(request=request):
+                return message.answer(self._propose_transfer(request))
+            case ProposeNetted(action=action):
+                return message.answer(self._propose_netted(action))
             case Republish():
-                self._treasurer.republish()
-            case Resubscribe():
-                self._treasurer.inform_risk()
-                self._reconciler.inform()
+                self._valuation.republish()
+                self._reconciler.publish_breaks()
                 self._ask_prices()
             case ReportCursor():
-                self.say_hello()
-                self._treasurer.tell_rates()
+                self.report_cursor()
+                self._valuation.tell_rates()
             case Down(tag=FollowerDown(strategy=strategy)):
                 self._followers.drop(strategy)
             case Unsubscribe():
-                self._followers.leave(message)
+                self._followers.unsubscribe(message)
             case Down():
                 self._reconciler.lost()
             case _:
-                return super().on_receive(message)
+                assert_never(message)
         return None
 
     # Fills
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
-        """Fold, and tell the strategies."""
+        """Apply to the books, and tell the strategies."""
         known = len(self._books)
         for entry in entries:
             for change in self._books.apply(entry):
                 chaos.point("portfolio: after the book, before its strategy is told")
                 self._tell_strategy(change.after, entry)
-                self._treasurer.need_rates({change.after.currency, *change.after.commissions})
+                self._valuation.need_rates({change.after.currency, *change.after.commissions})
         if len(self._books) > known:
             self._ask_prices()
 
@@ -167,45 +204,50 @@ class PortfolioManager(Stage):
         fill = entry if isinstance(entry, FillRecorded) else None
         self._followers.offer(book.strategy, PositionUpdated(seq=entry.seq, position=_position(book), fill=fill))
 
-    def _follow(self, strategy: StrategyName, follower: Ref) -> None:
-        self._followers.add(strategy, follower)
-        positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
-        follower.tell(BookState(positions=positions, equity=self._treasurer.equities.get(strategy), seq=self.cursor))
+    def _follow(self, request: SubscribeBook) -> None:
+        self._followers.add(request.strategy, request.follower)
+        positions = tuple(_position(book) for book in self._books.of_strategy(request.strategy))
+        equity = self._valuation.equities.get(request.strategy)
+        request.follower.tell(BookState(positions=positions, equity=equity, seq=self.cursor))
 
     # The broker's positions
 
-    def _welcome(self, ready: Ready) -> None:
+    def _connect(self, ready: Ready) -> None:
         """A connection that sees all positions and all accounts."""
-        self._reconciler.welcome(ready)
-        self._treasurer.welcome(ready.accounts)
+        self._reconciler.connect(ready)
+        self._valuation.set_accounts(ready.accounts)
         self._merge()
 
     def _merge(self) -> None:
-        """What is held may have changed when a snapshot has been compared."""
+        """After a comparison the instruments held may have changed."""
         if self._reconciler.compare(self.cursor):
             self._ask_prices()
 
     def _ask_prices(self) -> None:
-        self._treasurer.ask_prices(self._reconciler.held())
+        self._valuation.ask_prices(self._reconciler.held())
 
-    def _propose(
-        self, wish: ProposeAssignment | ProposeReversal | ProposeNetted
-    ) -> Transfer | NettedChange | AssignmentRefused:
-        """Made for the books of this moment: the fill log refuses it where they have changed since."""
+    # Proposals are computed for the books of this moment: the fill log refuses them where those have changed since
+
+    def _propose_transfer(self, request: TransferRequest | ReversalRequest) -> Transfer | AssignmentRefused:
+        breaks = self._reconciler.breaks
         try:
-            if isinstance(wish, ProposeNetted):
-                return netted_change(wish.wish, self._books, self._reconciler.breaks)
-            if isinstance(wish, ProposeAssignment):
-                return propose(wish.move, self._books, self._reconciler.breaks)
-            return propose_reversal(wish.id, wish.reason, self._books, self._reconciler.breaks, self._journal)
-        except (TransferError, CauseMismatch) as error:
+            if isinstance(request, TransferRequest):
+                return propose(request, self._books, breaks)
+            return propose_reversal(request.id, request.reason, self._books, breaks, self._journal)
+        except TransferError as error:
+            return AssignmentRefused(str(error))
+
+    def _propose_netted(self, action: NettedAction) -> NettedChange | AssignmentRefused:
+        try:
+            return netted_change(action, self._books, self._reconciler.breaks)
+        except CauseMismatch as error:
             return AssignmentRefused(str(error))
 
     # Time, and what a crash must not lose
 
     def _tick(self) -> None:
         self._reconciler.tick()
-        self._treasurer.tick()
+        self._valuation.tick()
         if self.save_due(SNAPSHOT_SECONDS):
             self.save(self._books.dump())
 
@@ -218,10 +260,10 @@ class PortfolioManager(Stage):
             books=tuple(self._books),
             broker=self._reconciler.positions,
             breaks=self._reconciler.breaks,
-            prices=dict(self._treasurer.prices),
-            equity=dict(self._treasurer.equities),
-            totals={account: self._treasurer.total(account) for account in self._reconciler.accounts},
-            overcommitted=dict(self._treasurer.overcommitted),
+            prices=dict(self._valuation.prices),
+            equity=dict(self._valuation.equities),
+            totals={account: self._valuation.total(account) for account in self._reconciler.accounts},
+            overcommitted=dict(self._valuation.overcommitted),
             reconciled_seconds_ago=self._reconciler.looked_seconds_ago,
         )
 

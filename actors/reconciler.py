@@ -1,121 +1,135 @@
-"""The comparison of books and broker, for the portfolio manager: when it asks, what the answers mean, whom it tells."""
+"""The comparison of books and broker, for the portfolio manager: its requests, and to whom the outcome is sent."""
 
-from actors.base import PortfolioRefs
+from typing import assert_never
+
+from actors.base import Owner
+from actors.messages.addresses import ConnectionMessage, FillLogMessage, PersistenceWriterMessage, RiskManagerMessage
 from actors.messages.broker import PositionsChanged, PositionsTaken, Ready, SubscribeAccount, TakePositions
 from actors.messages.fill_log import BookAdjustments, GetLogPosition, LogPosition
 from actors.messages.portfolio_manager import (
-    AnswerBreak,
     AnswerDenied,
     BooksReconciled,
     BreakAnswered,
     Breaks,
     BreaksChanged,
-    ReadBreaks,
     Reconcile,
 )
 from mats.ledger.books import Books
-from mats.ledger.reconciliation import AnswerRefused, Break, ReconciliationScheduler, summary
+from mats.ledger.reconciliation import AnswerRefused, Break, BreakCause, ReconciliationScheduler, summary
 from mats.model import AccountId, BrokerPosition, InstrumentId
-from mats.runtime import Actor, Ref
+from mats.runtime import Ref
 from mats.store.journal import Journal
 
-AboutPositions = PositionsChanged | PositionsTaken | LogPosition | Reconcile | ReadBreaks | AnswerBreak
-"""What the portfolio manager passes on."""
+ReconcilerMessage = PositionsChanged | PositionsTaken | LogPosition | Reconcile
+"""Passed on by the portfolio manager."""
 
 
 class Reconciler:
-    """Belongs to one actor, and works in its turns. `books` are kept up by it."""
+    """Belongs to one actor, which keeps `books` up to date, and works in its turns."""
 
     def __init__(
-        self, manager: Actor, books: Books, journal: Journal, watch: ReconciliationScheduler, neighbours: PortfolioRefs
+        self,
+        manager: Owner[PositionsTaken | LogPosition],
+        books: Books,
+        journal: Journal,
+        scheduler: ReconciliationScheduler,
+        *,
+        broker: Ref[ConnectionMessage],
+        fill_log: Ref[FillLogMessage],
+        risk: Ref[RiskManagerMessage],
+        store: Ref[PersistenceWriterMessage],
     ) -> None:
-        self._manager, self._books, self._journal, self._watch = manager, books, journal, watch
-        self._neighbours = neighbours
-        self._master: Ref | None = None
+        self._manager, self._books, self._journal, self._scheduler = manager, books, journal, scheduler
+        self._broker, self._fill_log, self._risk, self._store = broker, fill_log, risk, store
+        self._connected = False
         self._taken: tuple[BrokerPosition, ...] = ()
 
     @property
     def accounts(self) -> tuple[AccountId, ...]:
-        return self._watch.accounts
+        return self._scheduler.accounts
 
     @property
     def positions(self) -> tuple[BrokerPosition, ...]:
-        """What the broker said last."""
-        return tuple(self._watch.broker.values())
+        """The newest known positions of the broker."""
+        return tuple(self._scheduler.broker.values())
 
     @property
     def breaks(self) -> tuple[Break, ...]:
-        """Differences that a second look has confirmed."""
-        return self._watch.breaks
+        """Differences that a second comparison has confirmed."""
+        return self._scheduler.breaks
 
     @property
     def looked_seconds_ago(self) -> float | None:
         """None before the first comparison."""
-        at = self._watch.compared_at
+        at = self._scheduler.compared_at
         return None if at is None else self._manager.clock.monotonic() - at
 
     def held(self) -> frozenset[InstrumentId]:
-        """Every instrument that anybody holds, in the books or at the broker."""
-        return self._watch.held_instruments(self._books)
+        """Every instrument that is held, in the books or at the broker."""
+        return self._scheduler.held_instruments(self._books)
 
-    def welcome(self, ready: Ready) -> None:
-        """A connection that sees all positions: from here on they are asked for there."""
-        if ready.ref != self._master:
-            self._master = ready.ref
-            self._manager.watch(ready.ref, tag=ready.connection)
+    def connect(self, ready: Ready) -> None:
+        """The connection that sees all positions is ready: from here on they are requested there."""
+        if not self._connected:
+            self._connected = True
+            self._manager.watch(self._broker, tag=ready.connection)
             for account in ready.accounts:
-                ready.ref.tell(SubscribeAccount(account))
-        self._watch.accounts = ready.accounts
-        self._watch.on_snapshot(ready.through, ready.replay.positions)
+                self._broker.tell(SubscribeAccount(account))
+        self._scheduler.accounts = ready.accounts
+        self._scheduler.on_snapshot(ready.through, ready.replay.positions)
 
     def lost(self) -> None:
         """That connection is gone."""
-        self._master = None
-        self._watch.on_disconnect()
+        self._connected = False
+        self._scheduler.on_disconnect()
 
-    def receive(self, message: AboutPositions) -> object:
-        """A message about positions; questions are answered."""
+    def receive(self, message: ReconcilerMessage) -> None:
         now = self._manager.clock.monotonic()
         match message:
             case PositionsChanged(positions=positions):
-                self._watch.on_position_update(positions, self._books, now)
+                self._scheduler.on_position_update(positions, self._books, now)
             case PositionsTaken(positions=positions):
                 self._taken = positions
-                self._neighbours.fill_log.tell(GetLogPosition(self._manager.ref))
+                self._fill_log.tell(GetLogPosition(self._manager.ref))
             case LogPosition(seq=seq):
-                self._watch.on_snapshot(seq, self._taken)
+                self._scheduler.on_snapshot(seq, self._taken)
             case Reconcile():
-                self._watch.compare_within(0.0, now)
-            case ReadBreaks(past=past):
-                return Breaks(self._watch.open, tuple(self._journal.past_breaks(past)))
-            case AnswerBreak(break_id=name, action=action):
-                try:
-                    return BreakAnswered(self._watch.answer(name, action, self._books, now))
-                except AnswerRefused as error:
-                    return AnswerDenied(str(error))
-        return None
+                self._scheduler.compare_within(0.0, now)
+            case _:
+                assert_never(message)
+
+    def read_breaks(self, past: int) -> Breaks:
+        """The open breaks and at most `past` that ended."""
+        return Breaks(self._scheduler.open, tuple(self._journal.past_breaks(past)))
+
+    def answer_break(self, name: str, action: BreakCause) -> BreakAnswered | AnswerDenied:
+        """An operator says what a break is."""
+        try:
+            return BreakAnswered(self._scheduler.answer(name, action, self._books, self._manager.clock.monotonic()))
+        except AnswerRefused as error:
+            return AnswerDenied(str(error))
 
     def tick(self) -> None:
-        """Ask when it is time."""
-        if self._master is not None and self._watch.pop_due_request(self._books, self._manager.clock.monotonic()):
-            self._master.tell(TakePositions(self._manager.ref))
+        """Request the positions when they are due."""
+        if self._connected and self._scheduler.pop_due_request(self._books, self._manager.clock.monotonic()):
+            self._broker.tell(TakePositions(self._manager.ref))
 
     def compare(self, cursor: int) -> bool:
-        """Compare the newest snapshot as soon as the books have every entry that the log had when it came."""
-        if (positions := self._watch.pop_comparable_snapshot(cursor)) is None:
+        """Compare the newest snapshot once the books have every entry that the log had when it arrived."""
+        if (positions := self._scheduler.pop_comparable_snapshot(cursor)) is None:
             return False
         clock = self._manager.clock
-        outcome = self._watch.compare(self._books, positions, clock.now(), clock.monotonic())
+        outcome = self._scheduler.compare(self._books, positions, clock.now(), clock.monotonic())
         for found in outcome.reportable:
             self._manager.log.warning(summary(found))
         for adjustments in outcome.adjustments:
-            self._neighbours.fill_log.tell(BookAdjustments(adjustments, as_of=self._books.seq))
-        self.inform()
+            self._fill_log.tell(BookAdjustments(adjustments, as_of=self._books.seq))
+        self.publish_breaks()
         differing = {found.account for found in outcome.open}
-        agreed = tuple(account for account in self._watch.accounts if account not in differing)
-        self._neighbours.store.tell(BooksReconciled(self._books.seq, agreed))
+        agreed = tuple(account for account in self._scheduler.accounts if account not in differing)
+        self._store.tell(BooksReconciled(self._books.seq, agreed))
         return True
 
-    def inform(self) -> None:
+    def publish_breaks(self) -> None:
         """Tell risk where books and broker differ."""
-        self._neighbours.risk.tell(BreaksChanged(self._watch.break_keys))
+        self._risk.tell(BreaksChanged(self._scheduler.break_keys))

@@ -1,10 +1,18 @@
-"""The risk manager: requests become sized intents, or rejections with a code; and the second stage of every fill."""
+"""The risk manager: turns requests into sized, checked intents or rejections; second stage of every fill."""
 
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
 from actors.base import Stage
+from actors.messages.addresses import (
+    ConnectionMessage,
+    FillLogMessage,
+    OrderManagerMessage,
+    RiskManagerMessage,
+    strategy_at,
+)
 from actors.messages.broker import LinkChanged, Ready, RequestSnapshot
 from actors.messages.fill_log import ApplyEntries, ReportCursor, StagesBehind
 from actors.messages.market_data import DataStale, InstrumentCompleted, PriceMarked
@@ -17,12 +25,13 @@ from actors.messages.order_manager import (
     SubscribeAllOrders,
 )
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
-from actors.messages.risk_manager import Halt, OrderDenied, ReadHalts, Resume
-from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
+from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, Resume
+from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from mats.model import AccountId, Entry, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
 from mats.orders import PreTrade, Rejected
 from mats.risk import Limits, MarketState, RiskState
-from mats.runtime import MailboxSpec, Ref, chaos
+from mats.runtime import MailboxSpec, Ref
+from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 
 SNAPSHOT_SECONDS = 5.0
@@ -32,7 +41,7 @@ class Save(msgspec.Struct, frozen=True):
     pass
 
 
-class RiskManager(Stage):
+class RiskManager(Stage[RiskManagerMessage | Save]):
     """Second stage. Every order of every strategy passes here before it exists."""
 
     stage = "risk"
@@ -42,21 +51,22 @@ class RiskManager(Stage):
         conflate=lambda message: message.instrument if isinstance(message, PriceMarked) else None,
     )
 
-    def __init__(
-        self,
-        journal_path: Path,
-        fill_log: Ref,
-        orders: Ref,
-        broker: Ref,
-        informants: tuple[Ref, ...],
-        limits: Limits,
-        base_currency: str,
-        live_accounts: tuple[AccountId, ...],
-    ) -> None:
-        self.fill_log = fill_log
-        self._path, self._orders, self._limits = journal_path, orders, limits
-        self._broker, self._informants = broker, informants
-        self._base, self._live = base_currency, live_accounts
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`publishers` publish what checks need to know: equities and rates, prices, weights."""
+
+        journal_path: Path
+        limits: Limits
+        base_currency: str
+        live_accounts: tuple[AccountId, ...]
+        fill_log: Ref[FillLogMessage]
+        orders: Ref[OrderManagerMessage]
+        broker: Ref[ConnectionMessage]
+        publishers: tuple[Ref[Republish], ...]
+
+    def __init__(self, args: Args) -> None:
+        self._path, self.fill_log, self._orders = args.journal_path, args.fill_log, args.orders
+        self._broker, self._publishers = args.broker, args.publishers
+        self._limits, self._base, self._live = args.limits, args.base_currency, args.live_accounts
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -67,14 +77,14 @@ class RiskManager(Stage):
         self._market.halts = {scope: halt.reason for scope, halt in self._journal.halts().items()}
         self._routes: dict[StrategyName, int] = {}
         self._pretrade = PreTrade(self._state, self._market, self._limits, self._route)
-        self.say_hello()
+        self.report_cursor()
         self._orders.tell(SubscribeAllOrders(self.ref))
         self._broker.tell(RequestSnapshot())
-        for informant in self._informants:
-            informant.tell(Resubscribe())
+        for publisher in self._publishers:
+            publisher.tell(Republish())
         self.every(SNAPSHOT_SECONDS, Save())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: RiskManagerMessage | Save) -> object:
         market = self._market
         match message:
             case ApplyEntries():
@@ -84,7 +94,9 @@ class RiskManager(Stage):
             case OrderChanged(order=order):
                 self._state.observe(order)
             case Signal() | OrderRequest():
-                return self._decide(message)
+                self._decide(message)
+            case PlaceOrder(request=request):
+                return message.answer(self._decide(request))
             case OrderModification():
                 self._decide_change(message)
             case AllOrders(orders=orders):
@@ -120,13 +132,13 @@ class RiskManager(Stage):
             case Unsubscribe(follower=follower):
                 follower.tell(Unsubscribed(self.name))
             case ReadHalts():
-                return dict(market.halts)
+                return message.answer(dict(market.halts))
             case Save():
                 self._save()
             case ReportCursor():
-                self.say_hello()
+                self.report_cursor()
             case _:
-                return super().on_receive(message)
+                assert_never(message)
         return None
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
@@ -136,7 +148,7 @@ class RiskManager(Stage):
     # From request to intent
 
     def _decide(self, request: Signal | OrderRequest) -> OrderIntent | Rejected | None:
-        """What becomes of a request: announced to its strategy, and the answer to an operator who asked."""
+        """The intent is passed on; a rejection is sent to the strategy. Returned for an operator's request."""
         decision = self._pretrade.decide(request, self.clock.now(), self.clock.monotonic())
         if isinstance(decision, Rejected):
             self._reject(decision)
@@ -150,7 +162,7 @@ class RiskManager(Stage):
         if isinstance(decision, Rejected):
             self._reject(decision)
         elif decision is None:
-            self.log.warning("no such order to change", intent=change.intent_id)
+            self.log.warning("order modification discarded: no such working order", intent=change.intent_id)
         else:
             self._orders.tell(ModifyIntent(decision))
 
@@ -163,9 +175,13 @@ class RiskManager(Stage):
         """Tell the strategy."""
         order, rejection = rejected.order, rejected.rejection
         self.log.info(
-            "denied", strategy=order.strategy, instrument=order.instrument, code=rejection.code, text=rejection.text
+            "order rejected",
+            strategy=order.strategy,
+            instrument=order.instrument,
+            code=rejection.code,
+            text=rejection.text,
         )
-        self.runtime.ref(f"strategies/{order.strategy}").offer(OrderDenied(order, rejection))
+        self.runtime.ref(strategy_at(order.strategy)).offer(OrderDenied(order, rejection))
 
     # What a crash must not lose
 

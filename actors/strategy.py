@@ -1,9 +1,18 @@
-"""Hosts one strategy: messages become callbacks, wishes become messages, and its book is kept at hand."""
+"""Hosts one strategy: turns messages into its callbacks and its orders into messages, and keeps its book."""
 
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
+from actors.messages.addresses import (
+    MarketDataMessage,
+    OrderManagerMessage,
+    PortfolioManagerMessage,
+    RiskManagerMessage,
+    StrategyManagerMessage,
+    StrategyMessage,
+)
 from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
@@ -29,19 +38,10 @@ from mats.strategy import LogLevel
 from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
 
 CLOCK_SECONDS = 1.0
-BUSY = reject(RejectionCode.BUSY, "the risk manager has too much to do to look at it; nothing was sent")
+BUSY = reject(RejectionCode.BUSY, "the mailbox of the risk manager is full; nothing was sent")
 
 
-class StrategyRefs(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a strategy talks to."""
-
-    market_data: Ref
-    risk: Ref
-    orders: Ref
-    portfolio: Ref
-
-
-class LookAtClock(msgspec.Struct, frozen=True):
+class ClockTick(msgspec.Struct, frozen=True):
     pass
 
 
@@ -49,8 +49,8 @@ def _newest_quote(message: object) -> InstrumentId | None:
     return message.quote.instrument if isinstance(message, QuoteArrived) else None
 
 
-class StrategyActor(Actor):
-    """One strategy, isolated: what it raises, or how long it takes, is its own matter."""
+class StrategyActor(Actor[StrategyMessage | ClockTick]):
+    """One strategy, isolated: what it raises, or how long it takes, affects no other actor."""
 
     mailbox = MailboxSpec(
         capacity=20_000,
@@ -58,11 +58,20 @@ class StrategyActor(Actor):
         never_full=(PositionUpdated, OrderChanged, OrderDenied, BookState, WorkingOrders, Unsubscribed, StopTrading),
     )
 
-    def __init__(
-        self, record: StrategyRecord, folder: Path, services: StrategyRefs, manager: Ref, intent_prefix: str
-    ) -> None:
-        self._record, self._folder, self._services = record, folder, services
-        self._manager, self._intent_prefix = manager, intent_prefix
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        record: StrategyRecord
+        folder: Path
+        intent_prefix: str
+        market_data: Ref[MarketDataMessage]
+        risk: Ref[RiskManagerMessage]
+        orders: Ref[OrderManagerMessage]
+        portfolio: Ref[PortfolioManagerMessage]
+        manager: Ref[StrategyManagerMessage]
+
+    def __init__(self, args: Args) -> None:
+        self._record, self._folder, self._intent_prefix = args.record, args.folder, args.intent_prefix
+        self._market_data, self._risk, self._orders = args.market_data, args.risk, args.orders
+        self._portfolio, self._manager = args.portfolio, args.manager
 
     def on_start(self) -> None:
         self._desk = LocalHost(self._send, self._mint, self.clock.now, self._note)
@@ -70,12 +79,13 @@ class StrategyActor(Actor):
         self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
         self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
         self._running = False
-        self._parting: set[str] = set()
-        for service in (self._services.portfolio, self._services.orders, self._services.market_data):
-            self._follow(service.name)
-        self.every(CLOCK_SECONDS, LookAtClock())
+        self._leaving: set[str] = set()
+        self._subscribe_book()
+        self._subscribe_orders()
+        self._subscribe_market()
+        self.every(CLOCK_SECONDS, ClockTick())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: StrategyMessage | ClockTick) -> None:
         match message:
             case BarArrived(bar=bar):
                 if self._running:
@@ -105,38 +115,49 @@ class StrategyActor(Actor):
             case HistoryLoaded():
                 self._take_history(message)
             case AskToResubscribe(service=service):
-                if not self._parting:
-                    self._follow(service)
+                if not self._leaving:
+                    self._resubscribe(service)
             case StopTrading():
-                self._part()
+                self._unsubscribe()
             case Unsubscribed(service=service):
-                self._parting.discard(service)
-                if not self._parting:
+                self._leaving.discard(service)
+                if not self._leaving:
                     self.stop()
-            case LookAtClock():
+            case ClockTick():
                 if self._running:
                     self._runner.clock(self.clock.now())
             case _:
-                return super().on_receive(message)
-        return None
+                assert_never(message)
 
-    def _follow(self, service: str) -> None:
-        """Follow a service, or say again what a service that restarted has forgotten."""
-        services, runner = self._services, self._runner
-        if service == services.portfolio.name:
-            services.portfolio.tell(SubscribeBook(self._record.name, self.ref))
-        elif service == services.orders.name:
-            services.orders.tell(SubscribeOrders(self._record.name, self.ref))
-        elif service == services.market_data.name:
-            follow = SubscribeInstruments(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
-            services.market_data.tell(follow)
-            self._ask_history()
+    # Subscriptions
+
+    def _subscribe_book(self) -> None:
+        self._portfolio.tell(SubscribeBook(self._record.name, self.ref))
+
+    def _subscribe_orders(self) -> None:
+        self._orders.tell(SubscribeOrders(self._record.name, self.ref))
+
+    def _subscribe_market(self) -> None:
+        runner = self._runner
+        self._market_data.tell(
+            SubscribeInstruments(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
+        )
+        self._request_history()
+
+    def _resubscribe(self, service: str) -> None:
+        """A service has restarted; the strategy manager only needs to know that this strategy runs."""
+        if service == self._portfolio.name:
+            self._subscribe_book()
+        elif service == self._orders.name:
+            self._subscribe_orders()
+        elif service == self._market_data.name:
+            self._subscribe_market()
         elif self._running:
             self._manager.tell(StrategyStarted(self._record.name))
 
-    def _ask_history(self) -> None:
+    def _request_history(self) -> None:
         for instrument in [name for name in self._runner.instruments if name in self._missing]:
-            self._services.market_data.tell(
+            self._market_data.tell(
                 LoadHistory(
                     instrument=instrument,
                     bar_seconds=self._runner.bar_seconds,
@@ -147,53 +168,53 @@ class StrategyActor(Actor):
 
     def _take_history(self, loaded: HistoryLoaded) -> None:
         if not loaded.complete:
-            self.log.warning("starts without history", instrument=loaded.instrument, reason=loaded.reason)
+            self.log.warning("starting without history", instrument=loaded.instrument, reason=loaded.reason)
         self._history[loaded.instrument] = loaded.bars
         self._have(loaded.instrument)
 
     def _have(self, part: str) -> None:
-        """Start when the last missing part is there; parts that come again only refresh the desk."""
+        """Start when the last missing part is there; parts that come again only refresh the state."""
         self._missing.discard(part)
         if not self._missing and not self._running:
             self._running = True
             self._runner.start(self._history)
             self._manager.tell(StrategyStarted(self._record.name))
 
-    def _part(self) -> None:
+    def _unsubscribe(self) -> None:
+        """The actor ends when every service has confirmed."""
         if self._running:
             self._runner.stop()
             self._running = False
-        services = self._services
-        farewells = (services.market_data, services.risk, services.orders, services.portfolio)
-        self._parting = {service.name for service in farewells}
-        for service in farewells:
+        services: tuple[Ref[Unsubscribe], ...] = (self._market_data, self._risk, self._orders, self._portfolio)
+        self._leaving = {service.name for service in services}
+        for service in services:
             service.tell(Unsubscribe(self.ref))
 
     def on_stop(self) -> None:
         if self._running:
             self._runner.stop()
 
-    # What the desk sends out
+    # Commands of the strategy
 
-    def _send(self, wish: OrderCommand) -> None:
-        """A cancel always goes; a wish that takes risk is void when the risk manager is too busy to take it.
+    def _send(self, command: OrderCommand) -> None:
+        """A cancel is always sent; anything else is dropped when the mailbox of the risk manager is full.
 
-        The strategy is in a callback now, so it hears of that in a later turn, as of any other denial.
+        The strategy is in a callback now, so it gets the rejection in a later turn, like any other.
         """
-        if isinstance(wish, CancelRequest):
-            self._services.orders.tell(wish)
-        elif not self._services.risk.offer(wish):
-            self.log.warning("the risk manager is busy; the wish is void", intent=wish.intent_id)
-            if (order := self._void(wish)) is not None:
+        if isinstance(command, CancelRequest):
+            self._orders.tell(command)
+        elif not self._risk.offer(command):
+            self.log.warning("risk manager mailbox full; order request dropped", intent=command.intent_id)
+            if (order := self._dropped(command)) is not None:
                 self.ref.tell(OrderDenied(order, BUSY))
 
-    def _void(self, wish: Signal | OrderRequest | OrderModification) -> OrderView | None:
-        """The order that never came to be; or the one that stays as it is, None where there is none to change."""
+    def _dropped(self, command: Signal | OrderRequest | OrderModification) -> OrderView | None:
+        """The rejected order; for a modification the unchanged one, None where there is none."""
         note = f"{BUSY.code}: {BUSY.text}"
-        if isinstance(wish, OrderModification):
-            order = self._desk.working_orders().get(wish.intent_id)
+        if isinstance(command, OrderModification):
+            order = self._desk.working_orders().get(command.intent_id)
             return None if order is None else msgspec.structs.replace(order, note=note)
-        return refused_view(wish, self._record.account, note, self.clock.now())
+        return refused_view(command, self._record.account, note, self.clock.now())
 
     def _mint(self) -> IntentId:
         return f"{self._intent_prefix}-{self.runtime.next_id()}"

@@ -1,51 +1,76 @@
 """The strategy manager: reads the strategy table, checks it, and has each active strategy started."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import assert_never
 
 import msgspec
 
-from actors.base import call_followers
+from actors.base import ask_to_resubscribe
+from actors.messages.addresses import (
+    IbPoolMessage,
+    MarketDataMessage,
+    OrderManagerMessage,
+    PersistenceWriterMessage,
+    PortfolioManagerMessage,
+    RiskManagerMessage,
+    StrategyManagerMessage,
+    StrategyMessage,
+    strategy_at,
+)
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import AccountsDiscovered, SetWeights
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
-from actors.messages.subscription import Resubscribe
-from actors.strategy import StrategyActor, StrategyRefs
+from actors.messages.subscription import Republish
+from actors.strategy import StrategyActor
 from mats.errors import StrategyError
 from mats.ledger.valuation import check_weights
 from mats.model import AccountId, StrategyName, StrategyRecord
-from mats.runtime import Actor, Backoff, ChildSpec, Down, Limit, Park, Ref, StartChild, StopChild, Unpark
+from mats.runtime import (
+    Actor,
+    Backoff,
+    ChildSpec,
+    Down,
+    Limit,
+    Park,
+    Ref,
+    StartChild,
+    StopChild,
+    SupervisorMessage,
+    Unpark,
+)
 from mats.strategy.hosting import check_change, check_record, differing, shares, turned_off, turned_on
 
 LIMIT = Limit(restarts=3, seconds=300.0)
 BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
 TABLE_SECONDS = 4.0
-"""How soon a change that somebody made to the strategy table is noticed."""
+"""How soon a change of the stored strategy table is noticed."""
 
 
-class LookAtTable(msgspec.Struct, frozen=True):
+class RefreshTable(msgspec.Struct, frozen=True):
     pass
 
 
-class StrategyManager(Actor):
-    """A fault of one strategy is its own: it is named, and the others start."""
+class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
+    """A strategy with a fault is reported, and the others start."""
 
-    def __init__(
-        self,
-        seeds: tuple[StrategyRecord, ...],
-        folder: Path,
-        intent_prefix: str,
-        allow_leverage: bool,
-        supervisor: Ref,
-        services: StrategyRefs,
-        store: Ref,
-        pool: Ref,
-    ) -> None:
-        self._seeds, self._folder, self._intent_prefix = seeds, folder, intent_prefix
-        self._allow_leverage, self._supervisor, self._services = allow_leverage, supervisor, services
-        self._store, self._pool = store, pool
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        seeds: tuple[StrategyRecord, ...]
+        folder: Path
+        intent_prefix: str
+        allow_leverage: bool
+        supervisor: Ref[SupervisorMessage]
+        store: Ref[PersistenceWriterMessage]
+        pool: Ref[IbPoolMessage]
+        market_data: Ref[MarketDataMessage]
+        risk: Ref[RiskManagerMessage]
+        orders: Ref[OrderManagerMessage]
+        portfolio: Ref[PortfolioManagerMessage]
+
+    def __init__(self, args: Args) -> None:
+        self._args, self._allow_leverage = args, args.allow_leverage
+        self._supervisor, self._store, self._pool = args.supervisor, args.store, args.pool
 
     def on_start(self) -> None:
         self._records: dict[StrategyName, StrategyRecord] = {}
@@ -56,15 +81,15 @@ class StrategyManager(Actor):
         self._wanted: set[StrategyName] = set()
         self._stopping: set[StrategyName] = set()
         self._early: list[StrategyName] = []
-        self._store.tell(SeedStrategies(self._seeds, self.ref))
-        call_followers(self)
-        self.every(TABLE_SECONDS, LookAtTable())
+        self._store.tell(SeedStrategies(self._args.seeds, self.ref))
+        ask_to_resubscribe(self)
+        self.every(TABLE_SECONDS, RefreshTable())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: StrategyManagerMessage | RefreshTable | Down) -> object:
         match message:
             case StrategiesRead():
                 self._read(message)
-            case LookAtTable():
+            case RefreshTable():
                 self._store.offer(ReadTable(self.ref))
             case AccountsDiscovered(accounts=accounts):
                 self._accounts = accounts
@@ -75,28 +100,31 @@ class StrategyManager(Actor):
                     self._early.append(strategy)
             case StopStrategy(strategy=strategy):
                 self._stop(strategy)
-            case Down(tag=str(strategy)):
-                self._lose(strategy)
+            case Down():
+                self._lose(str(message.tag))
             case ParkStrategy(strategy=strategy, reason=reason):
                 self._supervisor.tell(Park(strategy, reason))
-            case Resubscribe():
+            case Republish():
                 self._share_weights()
             case StrategyStarted(strategy=strategy):
                 self._running.add(strategy)
                 self._wanted.add(strategy)
                 self.watch(self._child(strategy), tag=strategy)
-                self.log.info("strategy runs", strategy=strategy)
+                self.log.info("strategy started", strategy=strategy)
             case ReadStrategies():
-                records = tuple(self._records.values())
-                return StrategyTable(records, frozenset(self._running), dict(self._faults), self._loaded, self._refused)
+                return message.answer(self._table())
             case _:
-                return super().on_receive(message)
+                assert_never(message)
         return None
 
     # The table
 
+    def _table(self) -> StrategyTable:
+        records = tuple(self._records.values())
+        return StrategyTable(records, frozenset(self._running), dict(self._faults), self._loaded, self._refused)
+
     def _read(self, table: StrategiesRead) -> None:
-        """The first one is what the daemon starts with; one that has changed since holds from now on, or is refused."""
+        """The daemon starts with the first one; a changed one replaces it, or is rejected."""
         refused = table.fault
         if not refused and not self._loaded:
             self._take_table(table.records)
@@ -105,16 +133,16 @@ class StrategyManager(Actor):
         elif not refused and (records := {r.name: r for r in table.records}) != self._records:
             refused = self._change_table(records)
         if refused and refused != self._refused:
-            self.log.error("the strategy table is refused; what held before holds", reason=refused)
+            self.log.error("strategy table rejected; keeping the previous one", reason=refused)
         self._refused = refused
 
     def _change_table(self, records: dict[StrategyName, StrategyRecord]) -> str:
-        """Take the changed table; or say why it cannot hold while these strategies run."""
+        """Take the changed table; or return why it cannot apply while these strategies run."""
         try:
             check_change(self._records, records, self._wanted, self._allow_leverage, next(iter(self._accounts), ""))
         except ValueError as error:
             return str(error)
-        self.log.info("the strategy table has changed", strategies=differing(self._records, records))
+        self.log.info("strategy table changed", strategies=differing(self._records, records))
         started = turned_on(self._records, records, self._wanted, self._faults)
         stopped = turned_off(self._records, records, self._wanted)
         self._records = records
@@ -134,7 +162,7 @@ class StrategyManager(Actor):
         try:
             self._check_weights({record.name for record in active})
         except ValueError as error:
-            self.log.error("no strategy is started", reason=str(error))
+            self.log.error("no strategy started", reason=str(error))
             self._faults = {record.name: str(error) for record in active}
             return
         for record in active:
@@ -147,28 +175,28 @@ class StrategyManager(Actor):
         taking_part = shares(record for name, record in self._records.items() if name in strategies)
         check_weights(taking_part, self._allow_leverage, next(iter(self._accounts), ""))
 
-    def _child(self, strategy: StrategyName) -> Ref:
-        return self.runtime.ref(f"{self._supervisor.name}/{strategy}")
+    def _child(self, strategy: StrategyName) -> Ref[StrategyMessage]:
+        return self.runtime.ref(strategy_at(strategy))
 
     def _known(self, strategy: StrategyName) -> bool:
-        """One that this process has started before runs, is being restarted, or was taken down for a reason."""
+        """Whether this process has started it before: it runs, is being restarted, or was stopped on purpose."""
         return self._child(strategy).incarnation > 0
 
     def _share_weights(self) -> None:
-        """Of all that may run or hold something: those of the table, and those that an operator has started."""
+        """Of all that may run or hold positions: the active ones, and those that an operator has started."""
         shared = tuple(r for r in self._records.values() if r.active or r.name in self._wanted)
         weights = SetWeights(shared)
-        self._services.portfolio.tell(weights)
-        self._services.risk.tell(weights)
+        self._args.portfolio.tell(weights)
+        self._args.risk.tell(weights)
 
     def _start(self, strategy: StrategyName) -> None:
-        """File and parameters are checked here, so that its faults are told in one sentence and not as a crash."""
+        """File and parameters are checked here, so that a fault is reported as one sentence and not as a crash."""
         record = self._records.get(strategy)
         if record is None:
-            self.log.error("no such strategy in general/strategies", strategy=strategy)
+            self.log.error("start request discarded: no such strategy in general/strategies", strategy=strategy)
             return
         try:
-            check_record(record, self._folder)
+            check_record(record, self._args.folder)
             self._check_weights(self._wanted | {strategy})
         except (StrategyError, ValueError) as error:
             self._faults[strategy] = str(error)
@@ -182,33 +210,36 @@ class StrategyManager(Actor):
             return
         self._pool.tell(LeaseConnection(strategy))
         self._supervisor.tell(Unpark(strategy))
-        args = {
-            "record": record,
-            "folder": self._folder,
-            "services": self._services,
-            "manager": self.ref,
-            "intent_prefix": self._intent_prefix,
-        }
-        self._supervisor.tell(
-            StartChild(
-                ChildSpec(
-                    name=strategy,
-                    actor=cast(Any, StrategyActor),
-                    args=args,
-                    restart="transient",
-                    limit=LIMIT,
-                    backoff=BACKOFF,
-                    over_limit="park",
-                    start_deadline=5.0,
-                    stop_deadline=2.0,
-                )
-            )
+        self._supervisor.tell(StartChild(self._spec(record)))
+
+    def _spec(self, record: StrategyRecord) -> ChildSpec[StrategyActor.Args]:
+        given = self._args
+        args = StrategyActor.Args(
+            record=record,
+            folder=given.folder,
+            intent_prefix=given.intent_prefix,
+            market_data=given.market_data,
+            risk=given.risk,
+            orders=given.orders,
+            portfolio=given.portfolio,
+            manager=self.ref,
+        )
+        return ChildSpec(
+            name=record.name,
+            actor=StrategyActor,
+            args=args,
+            restart="transient",
+            limit=LIMIT,
+            backoff=BACKOFF,
+            over_limit="park",
+            start_deadline=5.0,
+            stop_deadline=2.0,
         )
 
     def _stop(self, strategy: StrategyName) -> None:
-        """The strategy parts in order and ends by itself; the supervisor forgets it then."""
+        """The strategy stops in order and ends by itself; then the supervisor forgets it."""
         if not self._known(strategy):
-            self.log.warning("no such strategy was started", strategy=strategy)
+            self.log.warning("stop request discarded: strategy was never started", strategy=strategy)
             return
         self._running.discard(strategy)
         self._wanted.discard(strategy)
@@ -217,10 +248,10 @@ class StrategyManager(Actor):
         self._child(strategy).offer(StopTrading())
 
     def _lose(self, strategy: StrategyName) -> None:
-        """It has ended: as it was told to, or it failed and its supervisor decides."""
+        """It has ended: on request, or it failed and its supervisor decides."""
         self._running.discard(strategy)
         if strategy in self._stopping:
             self._stopping.discard(strategy)
             self._supervisor.tell(StopChild(strategy))
-            if strategy in self._wanted:  # somebody has asked for it again meanwhile
+            if strategy in self._wanted:  # started again meanwhile
                 self._start(strategy)

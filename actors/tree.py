@@ -8,34 +8,42 @@
     ├── strategies      one_for_one    one child per strategy                  3 in 300 s each, then parked
     └── strategy-manager                                                       3 in 60 s, then root
 
-Children start from top to bottom and stop from bottom to top: whoever has last news to tell stops before the one who
-hears it, the connections before the order manager, and that before risk. The fill log makes `one_for_one` safe for the
-core: a stage that comes back says where it stands and is sent the rest.
+Children start from top to bottom and stop from bottom to top: a sender stops before its receivers, the connections
+before the order manager, and that before risk. The fill log makes `one_for_one` safe for the core: a restarted stage
+reports its cursor and is sent the rest.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from actors.base import BrokerConnection, ConnectionRefs, PortfolioRefs, Refs
+from actors.base import Refs
 from actors.fill_log import FillLog
 from actors.gateway_process import GatewayCommand, GatewayProcess
-from actors.ib_connection import IbConnection
-from actors.ib_pool import DATA_CLIENT, MASTER_CLIENT, RECONNECT, Connector, IbPool, connection_spec
+from actors.ib_connection import IbConnection, Timing
+from actors.ib_pool import IbPool
 from actors.market_data import MarketData
+from actors.messages.broker import Ready
+from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, connection_name
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
-from actors.strategy import StrategyRefs
 from actors.strategy_manager import StrategyManager
 from mats.ledger.books import Matching
 from mats.model import AccountId, StrategyRecord
 from mats.risk import Limits
-from mats.runtime import Actor, Backoff, ChildSpec, Limit, SupervisorSpec
+from mats.runtime import Backoff, ChildSpec, Limit, Ref, Spec, SupervisorSpec
 
 CORE_LIMIT, CORE_BACKOFF = Limit(restarts=3, seconds=60.0), Backoff(min=0.05, max=1.0)
 STORE_LIMIT, STORE_BACKOFF = Limit(restarts=5, seconds=300.0), Backoff(min=0.1, max=5.0)
+RECONNECT = Backoff(min=1.0, max=60.0, jitter=0.2, reset_after=30.0)
+
+
+MakeConnection = Callable[[Refs, tuple[Ref[Ready], ...], int], Spec]
+"""Makes the spec of a broker connection from the refs, the listeners of `Ready` and the client id."""
 
 
 class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +52,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path
     rejects: Path
     store_uri: str
-    timing: msgspec.Struct
+    connection: MakeConnection
     gateway: GatewayCommand | None
     limits: Limits
     base_currency: str
@@ -55,145 +63,146 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[StrategyRecord, ...]
     strategy_folder: Path
     intent_prefix: str
-    connection: type[BrokerConnection] = IbConnection
-    """What speaks to the broker; `timing` is its own."""
     keep_days: float = 30.0
     matching: Matching = "fifo"
 
 
-def build(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
+def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     """The tree as data."""
     return SupervisorSpec(
         name="root",
         strategy="rest_for_one",
         limit=Limit(restarts=3, seconds=600.0),
         children=(
-            _store(plan, names),
-            _core(plan, names),
-            _brokers(plan, names),
+            _store(plan, refs),
+            _core(plan, refs),
+            _brokers(plan, refs),
             SupervisorSpec(name="strategies", over_limit="park"),
-            _strategy_manager(plan, names),
+            _strategy_manager(plan, refs),
         ),
     )
 
 
-def _store(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
-    args = {
-        "uri": plan.store_uri,
-        "journal_path": plan.journal,
-        "rejects": plan.rejects,
-        "base_currency": plan.base_currency,
-        "fill_log": names.fill_log,
-        "sources": (names.orders, names.portfolio),
-        "stages": tuple(names.stages),
-        "keep_days": plan.keep_days,
-        "matching": plan.matching,
-    }
-    writer = _child("writer", PersistenceWriter, args, STORE_LIMIT, STORE_BACKOFF)
-    return SupervisorSpec(name="store", children=(writer,))
-
-
-def _core(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
-    common: dict[str, object] = {"journal_path": plan.journal}
-    fill_log = common | {
-        "stages": names.stages,
-        "gatekeeper": names.risk,
-        "base_currency": plan.base_currency,
-        "rate_stale_after": plan.limits.rate_stale_after,
-    }
-    stage = common | {"fill_log": names.fill_log}
-    orders = stage | {"risk": names.risk, "store": names.store, "pool": names.pool}
-    risk = stage | {
-        "orders": names.orders,
-        "broker": names.master,
-        "informants": (names.portfolio, names.market_data, names.strategy_manager),
-        "limits": plan.limits,
-        "base_currency": plan.base_currency,
-        "live_accounts": plan.live_accounts,
-    }
-    neighbours = PortfolioRefs(
-        fill_log=names.fill_log,
-        risk=names.risk,
-        store=names.store,
-        broker=names.master,
-        market_data=names.market_data,
-        strategy_manager=names.strategy_manager,
+def _store(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
+    writer = PersistenceWriter.Args(
+        uri=plan.store_uri,
+        journal_path=plan.journal,
+        rejects=plan.rejects,
+        base_currency=plan.base_currency,
+        keep_days=plan.keep_days,
+        matching=plan.matching,
+        stages=tuple(refs.stages),
+        fill_log=refs.fill_log,
+        publishers=(refs.orders, refs.portfolio),
     )
-    portfolio = common | {
-        "neighbours": neighbours,
-        "base_currency": plan.base_currency,
-        "rate_stale_after": plan.limits.rate_stale_after,
-        "every": plan.reconcile_every,
-        "grace": plan.grace,
-        "store_uri": plan.store_uri,
-    }
-    children = (
-        _child("fill-log", FillLog, fill_log, CORE_LIMIT, CORE_BACKOFF),
-        _child("risk", RiskManager, risk, CORE_LIMIT, CORE_BACKOFF),
-        _child("orders", OrderManager, orders, CORE_LIMIT, CORE_BACKOFF),
-        _child("portfolio", PortfolioManager, portfolio, CORE_LIMIT, CORE_BACKOFF),
-    )
-    return SupervisorSpec(name="core", children=children)
+    child = ChildSpec(name="writer", actor=PersistenceWriter, args=writer, limit=STORE_LIMIT, backoff=STORE_BACKOFF)
+    return SupervisorSpec(name="store", children=(child,))
 
 
-def _brokers(plan: DaemonPlan, names: Refs) -> SupervisorSpec:
-    desks = ConnectionRefs(
-        fill_log=names.fill_log,
-        orders=names.orders,
-        portfolio=names.portfolio,
-        market_data=names.market_data,
-        risk=names.risk,
+def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
+    fill_log = FillLog.Args(
+        journal_path=plan.journal,
+        base_currency=plan.base_currency,
+        rate_stale_after=plan.limits.rate_stale_after,
+        stages=refs.stages,
+        risk=refs.risk,
     )
-    connector = Connector(plan.connection, {"timing": plan.timing, "desks": desks})
+    risk = RiskManager.Args(
+        journal_path=plan.journal,
+        limits=plan.limits,
+        base_currency=plan.base_currency,
+        live_accounts=plan.live_accounts,
+        fill_log=refs.fill_log,
+        orders=refs.orders,
+        broker=refs.master,
+        publishers=(refs.portfolio, refs.market_data, refs.strategy_manager),
+    )
+    orders = OrderManager.Args(
+        journal_path=plan.journal, fill_log=refs.fill_log, risk=refs.risk, store=refs.store, pool=refs.pool
+    )
+    portfolio = PortfolioManager.Args(
+        journal_path=plan.journal,
+        store_uri=plan.store_uri,
+        base_currency=plan.base_currency,
+        rate_stale_after=plan.limits.rate_stale_after,
+        reconcile_every=plan.reconcile_every,
+        grace=plan.grace,
+        fill_log=refs.fill_log,
+        risk=refs.risk,
+        store=refs.store,
+        broker=refs.master,
+        market_data=refs.market_data,
+        strategy_manager=refs.strategy_manager,
+    )
+    return SupervisorSpec(
+        name="core",
+        children=(
+            ChildSpec(name="fill-log", actor=FillLog, args=fill_log, limit=CORE_LIMIT, backoff=CORE_BACKOFF),
+            ChildSpec(name="risk", actor=RiskManager, args=risk, limit=CORE_LIMIT, backoff=CORE_BACKOFF),
+            ChildSpec(name="orders", actor=OrderManager, args=orders, limit=CORE_LIMIT, backoff=CORE_BACKOFF),
+            ChildSpec(name="portfolio", actor=PortfolioManager, args=portfolio, limit=CORE_LIMIT, backoff=CORE_BACKOFF),
+        ),
+    )
+
+
+def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
-        connection=names.data,
-        risk=names.risk,
-        portfolio=names.portfolio,
-        stale_after=plan.limits.stale_after,
+        stale_after=plan.limits.stale_after, connection=refs.data, risk=refs.risk, portfolio=refs.portfolio
     )
-    pool = {
-        "journal_path": plan.journal,
-        "supervisor": names.brokers,
-        "connector": connector,
-        "listeners": (names.orders,),
-    }
-    gateway = [] if plan.gateway is None else [_child("gateway", GatewayProcess, {"command": plan.gateway})]
+    pool = IbPool.Args(
+        journal_path=plan.journal,
+        supervisor=refs.connections,
+        connection=partial(plan.connection, refs, (refs.orders,)),
+    )
     return SupervisorSpec(
         name="brokers",
         backoff=RECONNECT,
         over_limit="keep",
         children=(
-            *gateway,
+            *_gateway(plan.gateway),
             ChildSpec(name="market-data", actor=MarketData, args=market_data),
-            _child("pool", IbPool, pool),
-            connection_spec(MASTER_CLIENT, connector, (names.portfolio, names.risk)),
-            connection_spec(DATA_CLIENT, connector, (names.market_data,)),
+            ChildSpec(name="pool", actor=IbPool, args=pool),
+            plan.connection(refs, (refs.portfolio, refs.risk), MASTER_CLIENT),
+            plan.connection(refs, (refs.market_data,), DATA_CLIENT),
         ),
     )
 
 
-def _strategy_manager(plan: DaemonPlan, names: Refs) -> ChildSpec:
-    services = StrategyRefs(
-        market_data=names.market_data, risk=names.risk, orders=names.orders, portfolio=names.portfolio
+def _gateway(command: GatewayCommand | None) -> tuple[Spec, ...]:
+    if command is None:
+        return ()
+    return (ChildSpec(name="gateway", actor=GatewayProcess, args=GatewayProcess.Args(command)),)
+
+
+def ib_connection(timing: Timing, refs: Refs, listeners: tuple[Ref[Ready], ...], client_id: int) -> Spec:
+    """A connection to IB that is always restarted, ever more slowly; with `timing` bound it is a `MakeConnection`."""
+    args = IbConnection.Args(
+        timing=timing,
+        client_id=client_id,
+        listeners=listeners,
+        fill_log=refs.fill_log,
+        orders=refs.orders,
+        portfolio=refs.portfolio,
+        market_data=refs.market_data,
+        risk=refs.risk,
     )
-    args = {
-        "seeds": plan.seeds,
-        "folder": plan.strategy_folder,
-        "intent_prefix": plan.intent_prefix,
-        "allow_leverage": plan.allow_leverage,
-        "supervisor": names.strategies,
-        "services": services,
-        "store": names.store,
-        "pool": names.pool,
-    }
-    return _child("strategy-manager", StrategyManager, args, CORE_LIMIT, CORE_BACKOFF)
+    return ChildSpec(
+        name=connection_name(client_id), actor=IbConnection, args=args, backoff=RECONNECT, over_limit="keep"
+    )
 
 
-def _child(
-    name: str,
-    actor: type[Actor],
-    args: dict[str, object],
-    limit: Limit | None = None,
-    backoff: Backoff | None = None,
-) -> ChildSpec:
-    return ChildSpec(name=name, actor=actor, args=args, limit=limit, backoff=backoff)
+def _strategy_manager(plan: DaemonPlan, refs: Refs) -> Spec:
+    args = StrategyManager.Args(
+        seeds=plan.seeds,
+        folder=plan.strategy_folder,
+        intent_prefix=plan.intent_prefix,
+        allow_leverage=plan.allow_leverage,
+        supervisor=refs.strategies,
+        store=refs.store,
+        pool=refs.pool,
+        market_data=refs.market_data,
+        risk=refs.risk,
+        orders=refs.orders,
+        portfolio=refs.portfolio,
+    )
+    return ChildSpec(name="strategy-manager", actor=StrategyManager, args=args, limit=CORE_LIMIT, backoff=CORE_BACKOFF)

@@ -1,19 +1,20 @@
-"""What several actors share: stages of the fill log, broker connections, subscribers, references."""
+"""Shared by several actors: fill log stages, broker connections, subscribers, references."""
 
-from actors.base.broker_connection import BrokerConnection, ConnectionRefs
+from actors.base.broker_connection import BaseMessage, BrokerConnection
 from actors.base.fill_log_client import Replayed
-from actors.base.refs import PortfolioRefs, Refs
+from actors.base.owner import Owner
+from actors.base.refs import Refs
 from actors.base.stage import Stage
-from actors.base.subscribers import FollowerDown, Subscribers, call_followers
+from actors.base.subscribers import FollowerDown, Subscribers, ask_to_resubscribe
 
 __all__ = [
+    "BaseMessage",
     "BrokerConnection",
-    "ConnectionRefs",
     "FollowerDown",
-    "PortfolioRefs",
+    "Owner",
     "Refs",
     "Replayed",
     "Stage",
     "Subscribers",
-    "call_followers",
+    "ask_to_resubscribe",
 ]

@@ -1,13 +1,22 @@
-"""What every connection to a broker does alike, whichever broker is behind it.
+"""The session of every broker connection, whichever broker is behind it.
 
-A new epoch from the fill log, then the broker's complete answer, merged by the fill log; then the connection is ready
-and says so. When the fill log was lost on the way, reports may have been lost with it: all of this begins anew, over
-the same line.
+A new epoch from the fill log, then the broker's snapshot, merged by the fill log; then the connection announces that it
+is ready. When the fill log fails, reports may be lost with it: the session starts over on the same socket.
 """
+
+from typing import Generic, TypeVar, assert_never
 
 import msgspec
 
 from actors.base.fill_log_client import FillLogClient, Replayed
+from actors.messages.addresses import (
+    FillLogMessage,
+    MarketDataMessage,
+    OrderManagerMessage,
+    PortfolioManagerMessage,
+    RiskManagerMessage,
+    SessionMessage,
+)
 from actors.messages.broker import (
     AccountChanged,
     CancelOrder,
@@ -22,70 +31,80 @@ from actors.messages.broker import (
 )
 from actors.messages.fill_log import EpochOpened, ReplayMerged
 from mats.model import AccountId, IntentId, OrderIntent, Packet
-from mats.runtime import Actor, Down, MailboxSpec, Ref, chaos
+from mats.runtime import Actor, Down, MailboxSpec, Ref
+from mats.runtime.testing import chaos
 
-LOOK_SECONDS = 1.0
+M = TypeVar("M")
 
-
-class ConnectionRefs(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants which part of what the broker says."""
-
-    fill_log: Ref
-    orders: Ref
-    portfolio: Ref
-    market_data: Ref
-    risk: Ref
+CHECK_SECONDS = 1.0
 
 
-class LookAtLog(msgspec.Struct, frozen=True):
+class CheckFillLog(msgspec.Struct, frozen=True):
     pass
 
 
-class BrokerConnection(Actor):
-    """Base of the connections: a subclass owns the line to its broker.
+BaseMessage = SessionMessage | CheckFillLog | Down
+"""Handled by every connection."""
+
+
+class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
+    """Base of the connections: a subclass owns the line to its broker, and handles M.
 
     It calls `up` when the line is open, `merge` with each complete answer, and `pass_on` when `packet` is full.
     """
 
     mailbox = MailboxSpec(capacity=20_000, never_full=(SubmitOrder, ModifyOrder, CancelOrder))
 
-    def __init__(self, client_id: int, listeners: tuple[Ref, ...], desks: ConnectionRefs) -> None:
-        self.client_id, self.desks, self._listeners = client_id, desks, listeners
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`listeners` are sent each `Ready`."""
+
+        client_id: int
+        listeners: tuple[Ref[Ready], ...]
+        fill_log: Ref[FillLogMessage]
+        orders: Ref[OrderManagerMessage]
+        portfolio: Ref[PortfolioManagerMessage]
+        market_data: Ref[MarketDataMessage]
+        risk: Ref[RiskManagerMessage]
+
+    def __init__(self, args: Args) -> None:
+        self.client_id, self._listeners = args.client_id, args.listeners
+        self._fill_log, self._orders, self._portfolio = args.fill_log, args.orders, args.portfolio
+        self._market_data, self.risk = args.market_data, args.risk
 
     # What a subclass provides
 
     def ask(self, epoch: int) -> None:
-        """Open the line if that was not done yet, then ask the broker for everything; `merge` gets the answer."""
-        raise TypeError(f"{type(self).__name__} does not say how it asks its broker")
+        """Open the line if that was not done yet, then request the broker's snapshot; `merge` gets it."""
+        raise NotImplementedError
 
     def place(self, order_id: int, intent: OrderIntent) -> None:
         """Send a new order."""
-        raise TypeError(f"{type(self).__name__} does not say how it places orders")
+        raise NotImplementedError
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
         """Send a working order again."""
-        raise TypeError(f"{type(self).__name__} does not say how it changes orders")
+        raise NotImplementedError
 
     def cancel(self, order_id: int) -> None:
         """Ask for a cancel."""
-        raise TypeError(f"{type(self).__name__} does not say how it cancels orders")
+        raise NotImplementedError
 
     @property
     def connected(self) -> bool:
-        """Whether the line stands, as far as this end knows."""
-        raise TypeError(f"{type(self).__name__} does not say whether it is connected")
+        """Whether the line is open, as far as this end knows."""
+        raise NotImplementedError
 
-    # The fill log and the broker's complete answer
+    # The fill log and the broker's snapshot
 
     def on_start(self) -> None:
         self.packet = Packet()
         self._announced = False
         self._accounts: tuple[AccountId, ...] = ()
         self._next_order_id = 0
-        self._log_link = FillLogClient(self, self.desks.fill_log)
-        self.every(LOOK_SECONDS, LookAtLog())
+        self._client = FillLogClient(self, self._fill_log)
+        self.every(CHECK_SECONDS, CheckFillLog())
 
-    def on_receive(self, message: object) -> object:
+    def on_base_message(self, message: BaseMessage) -> None:
         match message:
             case SubmitOrder(session=session, order_id=order_id, intent=intent):
                 if self._current(session):
@@ -101,28 +120,27 @@ class BrokerConnection(Actor):
             case EpochOpened(epoch=epoch):
                 self._enter(epoch)
             case ReplayMerged(epoch=epoch, through=through):
-                if epoch == self._log_link.epoch:
+                if epoch == self._client.epoch:
                     self._announce(through)
             case RequestSnapshot():
                 if self._announced:
-                    self.ask(self._log_link.epoch)
-            case Down(name=self.desks.fill_log.name):
-                self._begin_anew()
-            case LookAtLog():
-                if self._log_link.silent:
-                    self._begin_anew()
+                    self.ask(self._client.epoch)
+            case Down():  # the fill log
+                self._start_over()
+            case CheckFillLog():
+                if self._client.silent:
+                    self._start_over()
             case _:
-                return super().on_receive(message)
-        return None
+                assert_never(message)
 
-    def _begin_anew(self) -> None:
-        """The log may lack what was reported so far: orders wait for a complete answer."""
+    def _start_over(self) -> None:
+        """Reports may be missing in the log: no orders until it has merged a new snapshot."""
         self._announced = False
-        self._log_link.open()
+        self._client.open()
 
     def _enter(self, epoch: int) -> None:
-        if self._log_link.enter(epoch):
-            self.watch(self.desks.fill_log)
+        if self._client.enter(epoch):
+            self.watch(self._fill_log)
             self.ask(epoch)
 
     def up(self, accounts: tuple[AccountId, ...], next_order_id: int) -> None:
@@ -130,22 +148,22 @@ class BrokerConnection(Actor):
         self._accounts, self._next_order_id = accounts, next_order_id
 
     def merge(self, replayed: Replayed) -> None:
-        """Hand an answer to the log; one of an older epoch may lack what was reported, in vain, since it was asked."""
-        epoch = self._log_link.epoch
+        """Report a snapshot to the log; one that was requested in an older epoch may lack executions, so ask again."""
+        epoch = self._client.epoch
         if replayed.epoch == epoch:
-            self._log_link.report_answer(replayed)
+            self._client.report_answer(replayed)
         elif epoch:
             self.ask(epoch)
 
     def _announce(self, through: int) -> None:
-        """Everything the broker knew is in the log: orders may come."""
-        replayed = self._log_link.take_merged()
+        """The snapshot is in the log: orders may be sent."""
+        replayed = self._client.pop_acknowledged()
         self._announced = True
         ready = Ready(
             connection=self.name,
             ref=self.ref,
             client_id=self.client_id,
-            session=str(self._log_link.epoch),
+            session=str(self._client.epoch),
             accounts=self._accounts,
             next_order_id=self._next_order_id,
             replay=replayed.replay,
@@ -156,29 +174,28 @@ class BrokerConnection(Actor):
             listener.tell(ready)
 
     def _current(self, session: str) -> bool:
-        return self._announced and session == str(self._log_link.epoch) and self.connected
+        return self._announced and session == str(self._client.epoch) and self.connected
 
     def not_sent(self, intent_id: IntentId, reason: str) -> None:
         """An order that did not leave this process, and never will."""
-        self.desks.orders.tell(NotSent(intent_id, reason))
+        self._orders.tell(NotSent(intent_id, reason))
 
-    # What the broker says
+    # Events of the broker
 
     def pass_on(self) -> None:
-        """Executions before order news: facts before hints."""
-        packet, desks = self.packet, self.desks
-        self.packet = Packet()
+        """Executions before order events: those carry no quantities that count."""
+        packet, self.packet = self.packet, Packet()
         if packet.executions or packet.commissions:
             chaos.point("connection: before executions are reported")
-            self._log_link.report(tuple(packet.executions), tuple(packet.commissions))
+            self._client.report(tuple(packet.executions), tuple(packet.commissions))
         if packet.orders:
-            chaos.point("connection: before order news")
-            desks.orders.tell(OrderEvents(self.client_id, str(self._log_link.epoch), tuple(packet.orders)))
+            chaos.point("connection: before order events")
+            self._orders.tell(OrderEvents(self.client_id, str(self._client.epoch), tuple(packet.orders)))
         if packet.positions:
-            desks.portfolio.tell(PositionsChanged(tuple(packet.positions)))
+            self._portfolio.tell(PositionsChanged(tuple(packet.positions)))
         if packet.values:
-            desks.portfolio.tell(AccountChanged(tuple(packet.values)))
+            self._portfolio.tell(AccountChanged(tuple(packet.values)))
         if packet.bars:
             self.clock.advance(packet.bars[-1].end)
         if packet.bars or packet.quotes:
-            desks.market_data.tell(MarketEvents(tuple(packet.bars), tuple(packet.quotes)))
+            self._market_data.tell(MarketEvents(tuple(packet.bars), tuple(packet.quotes)))

@@ -1,13 +1,15 @@
-"""A connection's line to the fill log: an epoch, the broker's complete answer, and then what happens, in that order."""
+"""A connection's session with the fill log: an epoch, the broker's snapshot, then live reports, in that order."""
 
 import msgspec
 
-from actors.messages.fill_log import OpenEpoch, ReportExecutions, ReportReplay
+from actors.base.owner import Owner
+from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model import BrokerSnapshot, Commission, Execution
-from mats.runtime import Actor, Ref, chaos
+from mats.runtime import Ref
+from mats.runtime.testing import chaos
 
-PATIENCE = 5.0
-"""Seconds after which an unanswered fill log is asked again, under a new epoch."""
+REOPEN_SECONDS = 5.0
+"""Seconds after which a fill log that has not answered is asked for a new epoch."""
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -21,12 +23,16 @@ class Replayed(msgspec.Struct, frozen=True):
 class FillLogClient:
     """Belongs to one connection, and works in its turns. The epoch is 0 until the log has opened one."""
 
-    def __init__(self, connection: Actor, fill_log: Ref) -> None:
+    def __init__(
+        self,
+        connection: Owner[EpochOpened | ReplayMerged],
+        fill_log: Ref[OpenEpoch | ReportExecutions | ReportReplay],
+    ) -> None:
         self._connection, self._fill_log = connection, fill_log
         self.open()
 
     def open(self) -> None:
-        """Begin anew: nothing that was reported so far is sure to be in the log."""
+        """Ask for a new epoch: earlier reports may not be in the log."""
         self.epoch = 0
         self._merging: list[Replayed] = []
         self._waiting: list[ReportExecutions] | None = []
@@ -34,7 +40,7 @@ class FillLogClient:
         self._fill_log.tell(OpenEpoch(self._connection.name, self._connection.ref))
 
     def enter(self, epoch: int) -> bool:
-        """The log has opened an epoch; False where it was entered already, or is an old one."""
+        """The log has opened an epoch; False where it is the current one, or an older one."""
         self._asked = None
         newer = epoch > self.epoch
         self.epoch = max(epoch, self.epoch)
@@ -42,11 +48,11 @@ class FillLogClient:
 
     @property
     def silent(self) -> bool:
-        """Whether the log has owed an answer for too long."""
-        return self._asked is not None and self._now() - self._asked >= PATIENCE
+        """Whether an answer of the log is overdue."""
+        return self._asked is not None and self._now() - self._asked >= REOPEN_SECONDS
 
     def report_answer(self, replayed: Replayed) -> None:
-        """Hand the broker's complete answer to the log, and what has waited for the first one after it."""
+        """Report the broker's snapshot, then the live reports that waited for the first one."""
         self._merging.append(replayed)
         self._asked = self._asked or self._now()
         report = self._report(replayed.replay.executions, replayed.replay.commissions)
@@ -56,14 +62,14 @@ class FillLogClient:
         for live in waiting:
             self._fill_log.tell(live)
 
-    def take_merged(self) -> Replayed:
-        """The oldest answer that was handed over: the log has merged it."""
+    def pop_acknowledged(self) -> Replayed:
+        """The oldest snapshot that was reported: the log has merged it."""
         merged = self._merging.pop(0)
         self._asked = self._now() if self._merging else None
         return merged
 
     def report(self, executions: tuple[Execution, ...], commissions: tuple[Commission, ...]) -> None:
-        """What happens before the first answer of an epoch is there comes after it in the log, too."""
+        """Report live executions; until the first snapshot of an epoch is reported they wait, to come after it."""
         live = self._report(executions, commissions)
         if self._waiting is None:
             self._fill_log.tell(live)

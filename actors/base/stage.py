@@ -1,23 +1,26 @@
 """A stage of the fill log: it applies every entry once, in order, and acknowledges."""
 
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from actors.messages.fill_log import Acknowledge, ApplyEntries, StageCursor
 from mats.model import Entry
-from mats.runtime import Actor, Ref, chaos
+from mats.runtime import Actor, Ref
+from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 
+M = TypeVar("M")
 
-class Stage(Actor):
+
+class Stage(Actor[M], Generic[M]):
     """Base of the actors that fills pass through. A subclass sets `fill_log` and its journal, and calls `resume_at`."""
 
     stage: ClassVar[str]
-    fill_log: Ref
+    fill_log: Ref[StageCursor | Acknowledge]
     cursor: int
     _journal: Journal
 
     def on_failure(self, error: BaseException) -> None:
-        """What was not saved is folded again by the next incarnation."""
+        """What was not saved is applied again by the next incarnation."""
         self._journal.close()
 
     def resume_at(self, cursor: int) -> None:
@@ -30,16 +33,16 @@ class Stage(Actor):
         return self.cursor != self._saved and self.clock.monotonic() - self._saved_at >= every
 
     def save(self, state: bytes) -> None:
-        """Keep a state that has every entry up to the cursor; what a crash loses is folded again."""
+        """Save a state that has every entry up to the cursor; what a crash loses is applied again."""
         self._journal.save_snapshot(self.stage, self.cursor, state)
         self._saved, self._saved_at = self.cursor, self.clock.monotonic()
 
-    def say_hello(self) -> None:
-        """Tell the log how far this stage has got; the log sends the rest."""
+    def report_cursor(self) -> None:
+        """Tell the log how far this stage is; the log sends the rest."""
         self.fill_log.tell(StageCursor(self.stage, self.cursor))
 
     def receive_entries(self, message: ApplyEntries) -> None:
-        """Apply what is next, skip what is known, and ask again when something is missing in between."""
+        """Apply the next entries, skip known ones, and report the cursor again when there is a gap."""
         fresh = self.take_fresh(message)
         if fresh:
             chaos.point(f"{self.stage}: before the fold")
@@ -51,10 +54,10 @@ class Stage(Actor):
             self.acknowledge()
 
     def take_fresh(self, message: ApplyEntries) -> tuple[Entry, ...] | None:
-        """The entries beyond the cursor; None, and a hello, when there is a gap before them."""
+        """The entries beyond the cursor; None, and the cursor reported, when there is a gap before them."""
         fresh = tuple(entry for entry in message.entries if entry.seq > self.cursor)
         if fresh and fresh[0].seq != self.cursor + 1:
-            self.say_hello()
+            self.report_cursor()
             return None
         return fresh
 
@@ -62,5 +65,5 @@ class Stage(Actor):
         self.fill_log.tell(Acknowledge(self.stage, self.cursor))
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
-        """Fold the entries into this stage's state; they continue at `cursor`."""
-        raise TypeError(f"{type(self).__name__} does not say how it applies entries")
+        """Apply the entries to this stage's state; they continue at `cursor`."""
+        raise NotImplementedError(f"{type(self).__name__}.apply")

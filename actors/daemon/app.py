@@ -15,7 +15,7 @@ from rich.live import Live
 from actors.base import Refs
 from actors.daemon.plan import make_plan
 from actors.daemon.shutdown_summary import ShutdownSummary
-from actors.daemon.startup import Startup, StopAsked, escalation, tell_faults
+from actors.daemon.startup import Startup, StopRequested, escalation, print_faults
 from actors.operator import Commands, ControlSocket, Operator
 from actors.screen import draw, report
 from actors.tree import build
@@ -29,7 +29,7 @@ from mats.store import data_directory
 from mats.store.tables import connect
 
 STOP_SECONDS = 6.0
-PART_SECONDS = 3.0
+STRATEGY_STOP_SECONDS = 3.0
 SCREEN_SECONDS = 0.5
 PIPE_WIDTH = 120
 GAVE_UP = 1
@@ -45,24 +45,24 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         clock: Clock = FollowedClock() if settings.paper_gateway.replay and not settings.gateway.host else SystemClock()
         runtime = ThreadRuntime(seed=settings.paper_gateway.seed, clock=clock, name="mats")
         runtime.on_event.append(_log_event)
-        names = Refs(runtime)
+        refs = Refs.of(runtime)
         plan = make_plan(settings, seeds)
-        connect(plan.store_uri)  # so that an address of no use is told now, and not by an actor that fails
-        operator = Operator(runtime, names)
-        runtime.start(build(plan, names))
-        commands = Commands(runtime, names, operator, plan.journal)
+        connect(plan.store_uri)  # so that an invalid address is reported now, and not by an actor that fails
+        operator = Operator(runtime, refs)
+        runtime.start(build(plan, refs))
+        commands = Commands(runtime, refs, operator, plan.journal)
         try:
             with (
                 ControlSocket(settings.data_dir, commands.answer),
                 _screen(operator, runtime, on_screen=on_screen) as refresh,
-                contextlib.suppress(StopAsked),
+                contextlib.suppress(StopRequested),
             ):
-                tell_faults(Startup(runtime, operator, settings, stop).wait(refresh))
+                print_faults(Startup(runtime, operator, settings, stop).wait(refresh))
                 _watch(runtime, stop, seconds, refresh)
         except BaseException:
             runtime.stop(STOP_SECONDS)
             raise
-        summary = _wind_down(operator, runtime, ShutdownSummary(runtime, names, operator, plan.journal))
+        summary = _wind_down(operator, runtime, ShutdownSummary(runtime, refs, operator, plan.journal))
     if as_json:
         print(msgspec.json.encode(summary).decode(), flush=True)
     else:
@@ -75,7 +75,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
 
 @contextlib.contextmanager
 def _screen(operator: Operator, runtime: ThreadRuntime, *, on_screen: bool) -> Iterator[Callable[[], None]]:
-    """Hands out what draws the live table; without a terminal that does nothing."""
+    """Yields the function that draws the live table; without a terminal it does nothing."""
     if not on_screen:
         yield lambda: None
         return
@@ -85,7 +85,7 @@ def _screen(operator: Operator, runtime: ThreadRuntime, *, on_screen: bool) -> I
 
 
 def _watch(runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, refresh: Callable[[], None]) -> None:
-    """Until somebody stops it, its time is over, or the root supervisor gives up."""
+    """Until it is stopped, its time is over, or the root supervisor gives up."""
     end = None if seconds is None else runtime.monotonic() + seconds
     while not stop.is_set() and not runtime.escalated.is_set():
         left = SCREEN_SECONDS if end is None else end - runtime.monotonic()
@@ -95,12 +95,12 @@ def _watch(runtime: ThreadRuntime, stop: threading.Event, seconds: float | None,
         stop.wait(min(SCREEN_SECONDS, left))
 
 
-def _wind_down(operator: Operator, runtime: ThreadRuntime, last_look: ShutdownSummary) -> RunSummary:
-    """Strategies first, then what they caused, then a last look at the broker, then everybody else."""
-    operator.stop_strategies(PART_SECONDS)
-    summary = last_look.summary()
+def _wind_down(operator: Operator, runtime: ThreadRuntime, summary: ShutdownSummary) -> RunSummary:
+    """Strategies first, then their orders and fills, then the summary, then all other actors."""
+    operator.stop_strategies(STRATEGY_STOP_SECONDS)
+    taken = summary.take()
     stopped = runtime.stop(STOP_SECONDS)
-    return msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in stopped.abandoned))
+    return msgspec.structs.replace(taken, abandoned=tuple(actor.name for actor in stopped.abandoned))
 
 
 def _stop_on_signals() -> threading.Event:
@@ -115,13 +115,13 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _log_event(event: happened.Event) -> None:
-    """Supervision on the record: what failed as an error, what came back as information."""
+    """Log supervision events: failures as errors, everything else as information."""
     log = structlog.get_logger(name="supervision")
     if isinstance(event, happened.ChildFailed):
-        return  # the runtime has written it down where it happened
+        return  # the runtime has logged it where it happened
     serious = happened.ChildParked | happened.Abandoned | happened.Escalated | happened.HandlerSlow
-    say = log.error if isinstance(event, serious) else log.info
-    say(
+    write = log.error if isinstance(event, serious) else log.info
+    write(
         type(event).__name__,
         **{k: v for k, v in msgspec.structs.asdict(event).items() if k != "name"},
         actor=event.name,

@@ -2,10 +2,11 @@
 
 import os
 import socket
+from functools import partial
 
 from actors.gateway_process import GatewayCommand
 from actors.ib_connection import Timing
-from actors.tree import DaemonPlan
+from actors.tree import DaemonPlan, ib_connection
 from mats.model import StrategyRecord
 from mats.settings import Settings
 from mats.store.journal import Journal
@@ -13,7 +14,7 @@ from mats.store.tables import store_uri
 
 
 def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPlan:
-    """What the tree is built from. Counts one more start in the journal."""
+    """The plan of this start, which is counted in the journal."""
     data_dir = settings.data_dir
     journal = Journal(data_dir / "journal.db")
     boot = journal.open_boot()
@@ -23,7 +24,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         journal=data_dir / "journal.db",
         rejects=data_dir / "rejects.jsonl",
         store_uri=store_uri(settings.store.uri, settings.data_dir),
-        timing=timing(settings, port),
+        connection=partial(ib_connection, timing(settings, port)),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
         limits=settings.risk.limits(),
         base_currency=settings.portfolio.base_currency,
@@ -64,7 +65,7 @@ def gateway_command(settings: Settings, port: int) -> GatewayCommand:
 
 
 def free_port() -> int:
-    """A port on this machine that nobody uses now."""
+    """A port on this machine that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

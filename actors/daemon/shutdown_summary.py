@@ -1,4 +1,4 @@
-"""The last look: what a run came to, from the broker, the log, the books and the store at one moment."""
+"""Builds the end-of-run summary, from the broker, the log, the books and the store at one moment."""
 
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +7,7 @@ import msgspec
 
 from actors.base import Refs
 from actors.messages.portfolio_manager import PortfolioSnapshot
-from actors.operator import Operator
+from actors.operator import Operator, answered
 from mats.model import BrokerSnapshot
 from mats.operator import RunSummary, position_results, strategy_results
 from mats.runtime import Runtime
@@ -15,12 +15,12 @@ from mats.store.journal import Journal
 
 SETTLE_SECONDS = 2.0
 COMPARE_SECONDS = 3.0
-LOOK_AGAIN_SECONDS = 2.0
-"""How long a summary waits for counts of one moment before it says what it has."""
+RETRY_SECONDS = 2.0
+"""How long a summary waits for consistent counts before it reports what it has."""
 
 
 class SystemState(msgspec.Struct, frozen=True, kw_only=True):
-    """One round of questions about fills; what was not answered is None."""
+    """The answers of one round of queries about fills; None where there was none."""
 
     broker: BrokerSnapshot | None
     portfolio: PortfolioSnapshot | None
@@ -34,31 +34,31 @@ class SystemState(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.broker is None else len({(e.account, e.family) for e in self.broker.executions})
 
     @property
-    def of_one_moment(self) -> bool:
+    def consistent(self) -> bool:
         return self.executions == self.fills == self.stored
 
 
 class ShutdownSummary:
     """Taken while every actor still runs."""
 
-    def __init__(self, runtime: Runtime, names: Refs, operator: Operator, journal: Path) -> None:
-        self._runtime, self._names, self._operator, self._journal = runtime, names, operator, journal
+    def __init__(self, runtime: Runtime, refs: Refs, operator: Operator, journal: Path) -> None:
+        self._runtime, self._refs, self._operator, self._journal = runtime, refs, operator, journal
 
-    def summary(self) -> RunSummary:
-        """What the run came to. Resting orders may fill while it looks: it looks again, till the counts agree."""
-        enough = self._runtime.monotonic() + LOOK_AGAIN_SECONDS
-        look = self._look()
-        while not look.of_one_moment and look.broker is not None and self._runtime.monotonic() < enough:
-            look = self._look()
-        ask, status = self._operator.questions, self._runtime.status()
-        portfolio, broker, table = look.portfolio, look.broker, ask.table()
+    def take(self) -> RunSummary:
+        """The summary. Resting orders may fill meanwhile: the state is read again until its counts agree."""
+        deadline = self._runtime.monotonic() + RETRY_SECONDS
+        state = self._read_state()
+        while not state.consistent and state.broker is not None and self._runtime.monotonic() < deadline:
+            state = self._read_state()
+        queries, status = self._operator.queries, self._runtime.status()
+        portfolio, broker, table = state.portfolio, state.broker, answered(queries.table)
         return RunSummary(
-            orders=look.orders,
-            fills=look.fills,
-            fills_stored=look.stored,
-            gateway_executions=look.executions,
+            orders=state.orders,
+            fills=state.fills,
+            fills_stored=state.stored,
+            gateway_executions=state.executions,
             positions=position_results(portfolio.books if portfolio else (), broker.positions if broker else None),
-            strategies=strategy_results(ask.accounts() or ()),
+            strategies=strategy_results(answered(queries.accounts) or ()),
             breaks=len(portfolio.breaks) if portfolio else 0,
             dead_letters=len(self._runtime.dead_letters),
             restarts=sum(actor.restarts for actor in status),
@@ -67,31 +67,31 @@ class ShutdownSummary:
             abandoned=(),
         )
 
-    def _look(self) -> SystemState:
-        """The broker first, then what follows it on the way of a fill: the log, the books, the store."""
-        ask = self._operator.questions
+    def _read_state(self) -> SystemState:
+        """The broker first, then in the order of a fill: the log, the books, the store."""
+        queries = self._operator.queries
         broker = self._broker()
         if broker is not None:
             self._operator.settle(SETTLE_SECONDS)
             self._compare()
-        stored, portfolio = ask.stored(), ask.portfolio()
+        stored, portfolio = answered(queries.stored), answered(queries.portfolio)
         with closing(Journal(self._journal)) as journal:
             orders, fills = journal.totals()
         return SystemState(broker=broker, portfolio=portfolio, stored=stored, orders=orders, fills=fills)
 
     def _broker(self) -> BrokerSnapshot | None:
-        """The broker's own answer. A connection that is down is not asked: the question would be lost with it."""
-        master = self._names.master
+        """The broker's own answer. A connection that is down is not asked: it could not answer in time."""
+        master = self._refs.master
         if not any(actor.name == master.name and actor.state == "running" for actor in self._runtime.status()):
             return None
-        return self._operator.questions.broker()
+        return answered(self._operator.queries.broker)
 
     def _compare(self) -> None:
-        """Look at the broker's positions until books and broker agree, or the time for news on its way is over."""
+        """Compare with the broker until the books agree, or the time for reports that are still under way is over."""
         begun = self._runtime.clock.monotonic()
 
         def agreed() -> bool:
-            portfolio = self._operator.questions.portfolio()
+            portfolio = answered(self._operator.queries.portfolio)
             if portfolio is None or portfolio.reconciled_seconds_ago is None:
                 return False
             fresh = portfolio.reconciled_seconds_ago <= self._runtime.clock.monotonic() - begun

@@ -1,4 +1,4 @@
-"""The start, watched from outside: in the end the broker has answered and a strategy can run, or it is said why not."""
+"""Waits for the start: until the broker has answered and a strategy can run, or it is known why not."""
 
 import sys
 import threading
@@ -13,15 +13,15 @@ from mats.settings import Settings
 
 
 class CannotStart(UserError):
-    """Why the daemon cannot go on: each argument is one sentence with the mend."""
+    """Why the daemon cannot start: each argument is one sentence with what to do."""
 
 
-class StopAsked(Exception):
-    """Somebody wants the daemon to stop that has not started yet."""
+class StopRequested(Exception):
+    """The daemon was stopped before it had started."""
 
 
 class Startup:
-    """One start, from the launch of the tree to the first strategy that can run. `stop` is set by who gives up."""
+    """One start, from the launch of the tree to the first strategy that can run. `stop` is set to give up."""
 
     def __init__(self, runtime: Runtime, operator: Operator, settings: Settings, stop: threading.Event) -> None:
         self._runtime, self._operator, self._settings, self._stop = runtime, operator, settings, stop
@@ -29,54 +29,54 @@ class Startup:
     def wait(self, refresh: Callable[[], None]) -> StrategyTable:
         """Until the broker has answered once and a strategy can run; `refresh` is called meanwhile.
 
-        Raises CannotStart where that will not happen, StopAsked where nobody wants it any more.
+        Raises CannotStart where that will not happen, StopRequested where `stop` was set.
         """
 
         def meanwhile() -> None:
             refresh()
-            self._require_use()
+            self._check_alive()
 
-        patience = self._settings.gateway.startup_timeout_seconds
-        answered = self._operator.wait_for_broker(patience, meanwhile)
-        table = self._operator.wait_for_strategies(patience, meanwhile) if answered else None
+        timeout = self._settings.gateway.startup_timeout_seconds
+        answered = self._operator.wait_for_broker(timeout, meanwhile)
+        table = self._operator.wait_for_strategies(timeout, meanwhile) if answered else None
         if self._runtime.escalated.is_set():
             raise CannotStart(escalation(self._runtime, self._settings))
         if not answered:
-            raise CannotStart(f"no connection to the gateway within {patience:g} s: {self._why_silent()}")
+            raise CannotStart(f"no connection to the gateway within {timeout:g} s: {self._why_no_broker()}")
         if table is None:
-            raise CannotStart(f"the store did not hand out the strategy table within {patience:g} s; the log says why")
+            raise CannotStart(f"the strategy table was not read from the store within {timeout:g} s; see the log")
         _require_strategy(table)
         return table
 
-    def _require_use(self) -> None:
-        """What makes waiting useless ends it."""
+    def _check_alive(self) -> None:
+        """Raise where waiting is useless."""
         if self._stop.is_set():
-            raise StopAsked
+            raise StopRequested
         name, _, reason = self._last_failure("brokers/gateway").partition(": ")
         if name == GatewayUnusable.__name__:
             raise CannotStart(reason)
 
-    def _why_silent(self) -> str:
+    def _why_no_broker(self) -> str:
         failures = (self._last_failure(name) for name in ("brokers/gateway", "brokers/ib-0"))
-        silent = "it has not answered completely; start the gateway, or correct gateway.host and gateway.port"
-        return next((text.partition(": ")[2] for text in failures if text), silent)
+        no_failure = "it has not sent its complete state; start the gateway, or correct gateway.host and gateway.port"
+        return next((text.partition(": ")[2] for text in failures if text), no_failure)
 
     def _last_failure(self, name: str) -> str:
         return next((actor.last_failure for actor in self._runtime.status() if actor.name == name), "")
 
 
 def _require_strategy(table: StrategyTable) -> None:
-    """Where every active strategy is at fault, nothing can run."""
+    """Raise where every active strategy has a fault."""
     active = [record.name for record in table.records if record.active]
     if active and all(name in table.faults for name in active):
         raise CannotStart(
             *dict.fromkeys(table.faults.values()),
-            "no strategy can run; mend a file, or the table with `mats strategies --load FILE`",
+            "no strategy can run; correct a file, or the table with `mats strategies --load FILE`",
         )
 
 
-def tell_faults(table: StrategyTable) -> None:
-    """Each fault once; and that there is nothing to run, where the table is empty."""
+def print_faults(table: StrategyTable) -> None:
+    """Each fault once; and that no strategy is active, where that is so."""
     for fault in dict.fromkeys(table.faults.values()):
         print(f"mats: {fault}", file=sys.stderr)
     if not any(record.active for record in table.records):
@@ -86,4 +86,4 @@ def tell_faults(table: StrategyTable) -> None:
 def escalation(runtime: Runtime, settings: Settings) -> str:
     """Why the root supervisor gave up."""
     log = settings.data_dir / "logs" / "mats.log"
-    return f"a part that everything else needs failed again and again: {runtime.escalation}; {log} says more"
+    return f"an actor that the daemon cannot run without failed too often: {runtime.escalation}; see {log}"

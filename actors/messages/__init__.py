@@ -1,1 +1,1 @@
-"""What the actors say to one another: each file belongs to the actor of its name."""
+"""The messages between actors: each file holds those of the actor of its name, `addresses` says who handles which."""

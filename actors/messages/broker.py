@@ -1,4 +1,4 @@
-"""What every broker connection understands and says, whichever broker is behind it."""
+"""Messages handled and sent by every broker connection."""
 
 import msgspec
 
@@ -17,11 +17,11 @@ from mats.model import (
     OrderIntent,
     Quote,
 )
-from mats.runtime import Ref
+from mats.runtime import Question, Ref
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Send a journalled intent under `order_id`. In any session but `session` it is void, and answered by `NotSent`."""
+    """Send a journaled intent under `order_id`. In another session than `session` it is answered by `NotSent`."""
 
     session: str
     order_id: int
@@ -43,18 +43,27 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True):
     order_id: int
 
 
+OrderAction = SubmitOrder | ModifyOrder | CancelOrder
+
+
 class RequestSnapshot(msgspec.Struct, frozen=True):
     """Ask the broker for everything once more and announce the result as `Ready`."""
+
+
+class PositionsTaken(msgspec.Struct, frozen=True):
+    """All positions of the broker at one moment."""
+
+    positions: tuple[BrokerPosition, ...]
 
 
 class TakePositions(msgspec.Struct, frozen=True):
     """Ask the broker for all its positions; answered by `PositionsTaken`, or not at all when it does not answer."""
 
-    reply_to: Ref
+    reply_to: Ref[PositionsTaken]
 
 
-class ReadBroker(msgspec.Struct, frozen=True):
-    """Asks for the broker's complete answer, as a `BrokerSnapshot`."""
+class ReadBroker(Question[BrokerSnapshot], frozen=True):
+    """Asks the broker for its complete state, past the fill log."""
 
 
 class SubscribeAccount(msgspec.Struct, frozen=True):
@@ -69,7 +78,7 @@ class InstrumentResolved(msgspec.Struct, frozen=True):
 
 
 class Unresolved(msgspec.Struct, frozen=True):
-    """The broker does not know the instrument; `reason` names it and the mend."""
+    """The broker does not know the instrument; `reason` says which and how to fix it."""
 
     asked: InstrumentId
     reason: str
@@ -114,7 +123,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     connection: str
-    ref: Ref
+    ref: Ref[OrderAction | RequestSnapshot]
     client_id: int
     session: str
     accounts: tuple[AccountId, ...]
@@ -132,7 +141,7 @@ class NotSent(msgspec.Struct, frozen=True):
 
 
 class OrderEvents(msgspec.Struct, frozen=True):
-    """What one packet said about orders, in its order."""
+    """The order events of one packet, in its order."""
 
     client_id: int
     session: str
@@ -140,12 +149,6 @@ class OrderEvents(msgspec.Struct, frozen=True):
 
 
 class PositionsChanged(msgspec.Struct, frozen=True):
-    positions: tuple[BrokerPosition, ...]
-
-
-class PositionsTaken(msgspec.Struct, frozen=True):
-    """All positions of the broker at one moment."""
-
     positions: tuple[BrokerPosition, ...]
 
 
@@ -161,7 +164,7 @@ class MarketEvents(msgspec.Struct, frozen=True):
 
 
 class LinkChanged(msgspec.Struct, frozen=True):
-    """The link between the gateway and IB's servers; while it is down no new risk is taken."""
+    """The link between the gateway and IB's servers went up or down; while it is down no new risk is taken."""
 
     connection: str
     up: bool
@@ -169,4 +172,4 @@ class LinkChanged(msgspec.Struct, frozen=True):
 
 
 MarketRequest = RequestSnapshot | ResolveInstrument | SubscribeMarket | RequestHistory
-"""What the data connection is asked for."""
+"""Requests to the data connection."""

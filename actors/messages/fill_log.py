@@ -1,17 +1,10 @@
-"""What the fill log understands and says."""
+"""Messages handled and sent by the fill log and its stages."""
 
 import msgspec
 
 from mats.ledger.reconciliation import Adjustment, Transfer
 from mats.model import Commission, Entry, Execution
-from mats.runtime import Ref
-
-
-class OpenEpoch(msgspec.Struct, frozen=True):
-    """A connection is about to be made: executions it reported earlier are void from here on."""
-
-    connection: str
-    reply_to: Ref
+from mats.runtime import Question, Ref
 
 
 class EpochOpened(msgspec.Struct, frozen=True):
@@ -19,20 +12,20 @@ class EpochOpened(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class OpenEpoch(msgspec.Struct, frozen=True):
+    """A connection is about to be made: reports of its earlier epochs are ignored from here on."""
+
+    connection: str
+    reply_to: Ref[EpochOpened]
+
+
 class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
-    """What one packet, or one replay, of a connection brought; in the broker's order."""
+    """The executions and commissions of one packet, or one snapshot, of a connection; in the broker's order."""
 
     connection: str
     epoch: int
     executions: tuple[Execution, ...] = ()
     commissions: tuple[Commission, ...] = ()
-
-
-class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
-
-    report: ReportExecutions
-    reply_to: Ref
 
 
 class ReplayMerged(msgspec.Struct, frozen=True):
@@ -42,17 +35,18 @@ class ReplayMerged(msgspec.Struct, frozen=True):
     through: int
 
 
+class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
+
+    report: ReportExecutions
+    reply_to: Ref[ReplayMerged]
+
+
 class BookAdjustments(msgspec.Struct, frozen=True):
-    """Book all of these in one transaction; void when an entry beyond `as_of` has touched one of their instruments."""
+    """Book all of these in one transaction; none when an entry beyond `as_of` has touched one of their instruments."""
 
     adjustments: tuple[Adjustment, ...]
     as_of: int
-
-
-class BookTransfer(msgspec.Struct, frozen=True):
-    """Asks to book both legs at once; answered by `TransferBooked`, or by `TransferStale` and nothing is booked."""
-
-    assignment: Transfer
 
 
 class TransferBooked(msgspec.Struct, frozen=True):
@@ -62,11 +56,17 @@ class TransferBooked(msgspec.Struct, frozen=True):
 
 
 class TransferStale(msgspec.Struct, frozen=True):
-    """A book has got an entry since the legs were made for it, or another command took the assignment back."""
+    """Nothing was booked: a book changed since the legs were computed, or the transfer was reversed already."""
+
+
+class BookTransfer(Question[TransferBooked | TransferStale], frozen=True):
+    """Asks to book both legs in one transaction."""
+
+    assignment: Transfer
 
 
 class StageCursor(msgspec.Struct, frozen=True):
-    """A stage (re)started, or found a gap: it holds entries up to `cursor`."""
+    """A stage (re)started, or found a gap: it has applied entries up to `cursor`."""
 
     stage: str
     cursor: int
@@ -91,26 +91,28 @@ class StagesBehind(msgspec.Struct, frozen=True):
     stages: tuple[str, ...]
 
 
-class GetLogPosition(msgspec.Struct, frozen=True):
-    """Asks how far the log is, to compare with something else of this moment; answered by `LogPosition`."""
-
-    reply_to: Ref
-
-
 class LogPosition(msgspec.Struct, frozen=True):
-    """The last entry of the log when it was asked."""
+    """The last entry of the log when `GetLogPosition` arrived."""
 
     seq: int
 
 
-class ReadProgress(msgspec.Struct, frozen=True):
-    """Asks for `Progress`."""
+class GetLogPosition(msgspec.Struct, frozen=True):
+    """Asks for the last entry of the log, to compare it with a snapshot of the same moment."""
+
+    reply_to: Ref[LogPosition]
 
 
 class Progress(msgspec.Struct, frozen=True):
+    """The last entry of the log, and the cursor of each stage; None where a stage is down."""
+
     last_seq: int
     cursors: dict[str, int | None]
 
 
+class ReadProgress(Question[Progress], frozen=True):
+    """Asks how far the log and its stages are."""
+
+
 class ReportCursor(msgspec.Struct, frozen=True):
-    """Asks a stage for its `StageCursor`."""
+    """The fill log (re)started: asks a stage for its `StageCursor`."""

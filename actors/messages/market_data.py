@@ -2,8 +2,8 @@
 
 import msgspec
 
-from actors.messages.broker import HistoryLoaded, InstrumentResolved, MarketEvents, Ready, Unresolved
-from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
+from actors.messages.broker import HistoryLoaded
+from actors.messages.subscription import Unsubscribed
 from mats.model import Bar, Instrument, InstrumentId, Quote
 from mats.runtime import Ref
 
@@ -21,7 +21,7 @@ class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
 
 
 MarketChange = BarArrived | QuoteArrived | Unsubscribed
-"""What a follower of instruments is sent."""
+"""Sent to followers of instruments."""
 
 
 class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchPrices(msgspec.Struct, frozen=True):
-    """Ask the broker for these instruments too, so that `PriceMarked` comes, though nobody follows their bars."""
+    """Subscribe to these instruments at the broker, so that `PriceMarked` is sent although no strategy follows them."""
 
     instruments: frozenset[InstrumentId]
 
@@ -61,20 +61,6 @@ class InstrumentCompleted(msgspec.Struct, frozen=True):
 
 
 class DataStale(msgspec.Struct, frozen=True):
-    """Instruments from which nothing has come for too long; replaces the list sent before."""
+    """Instruments without data for too long; replaces the list sent before."""
 
     instruments: frozenset[InstrumentId]
-
-
-MarketDataMessage = (
-    SubscribeInstruments
-    | WatchPrices
-    | LoadHistory
-    | Unsubscribe
-    | Resubscribe
-    | Ready
-    | MarketEvents
-    | InstrumentResolved
-    | Unresolved
-    | HistoryLoaded
-)

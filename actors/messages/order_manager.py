@@ -1,9 +1,10 @@
-"""What the order manager understands and says."""
+"""Messages handled and sent by the order manager."""
 
 import msgspec
 
+from actors.messages.subscription import Unsubscribed
 from mats.model import OrderIntent, OrderModification, OrderView, StrategyName
-from mats.runtime import Ref
+from mats.runtime import Question, Ref
 
 
 class SubmitIntent(msgspec.Struct, frozen=True):
@@ -18,19 +19,6 @@ class ModifyIntent(msgspec.Struct, frozen=True):
     modification: OrderModification
 
 
-class SubscribeOrders(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `WorkingOrders` now, and `OrderChanged` from then on."""
-
-    strategy: StrategyName
-    follower: Ref
-
-
-class SubscribeAllOrders(msgspec.Struct, frozen=True):
-    """The risk manager (re)started: it gets `AllOrders` and every open route now, and all changes from then on."""
-
-    follower: Ref
-
-
 class AllOrders(msgspec.Struct, frozen=True):
     """Every order that is not final; replaces what was known before."""
 
@@ -38,15 +26,13 @@ class AllOrders(msgspec.Struct, frozen=True):
 
 
 class WorkingOrders(msgspec.Struct, frozen=True):
+    """A strategy's orders that are not final; replaces what was known before."""
+
     orders: tuple[OrderView, ...]
 
 
-class ReadOrders(msgspec.Struct, frozen=True):
-    """Asks for every order that is not final, as a tuple of views."""
-
-
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order is not what it was."""
+    """The new state of an order."""
 
     order: OrderView
 
@@ -56,3 +42,20 @@ class RouteChanged(msgspec.Struct, frozen=True):
 
     client_id: int
     open: bool
+
+
+class SubscribeOrders(msgspec.Struct, frozen=True):
+    """A strategy (re)started: it gets `WorkingOrders` now, and `OrderChanged` from then on."""
+
+    strategy: StrategyName
+    follower: Ref[WorkingOrders | OrderChanged | Unsubscribed]
+
+
+class SubscribeAllOrders(msgspec.Struct, frozen=True):
+    """The risk manager (re)started: it gets `AllOrders` and every open route now, and all changes from then on."""
+
+    follower: Ref[AllOrders | RouteChanged]
+
+
+class ReadOrders(Question[tuple[OrderView, ...]], frozen=True):
+    """Asks for every order that is not final."""

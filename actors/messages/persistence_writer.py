@@ -1,4 +1,4 @@
-"""What the persistence writer understands and says."""
+"""Messages handled and sent by the persistence writer."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,20 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.model import AccountId, StrategyName, StrategyRecord
-from mats.runtime import Ref
-
-
-class SeedStrategies(msgspec.Struct, frozen=True):
-    """Add the records that `general/strategies` lacks; answered by `StrategiesRead` with the whole table."""
-
-    records: tuple[StrategyRecord, ...]
-    reply_to: Ref
-
-
-class ReadTable(msgspec.Struct, frozen=True):
-    """Asks for the strategy table as it is now; answered by `StrategiesRead`."""
-
-    reply_to: Ref
+from mats.runtime import Question, Ref
 
 
 class StrategiesRead(msgspec.Struct, frozen=True):
@@ -29,11 +16,17 @@ class StrategiesRead(msgspec.Struct, frozen=True):
     fault: str = ""
 
 
-class ReadEquities(msgspec.Struct, frozen=True):
-    """Asks for the explicit equities of strategies in accounts; answered by `EquitiesRead`."""
+class SeedStrategies(msgspec.Struct, frozen=True):
+    """Add the records that `general/strategies` lacks; answered by `StrategiesRead` with the whole table."""
 
-    places: tuple[tuple[AccountId, StrategyName], ...]
-    reply_to: Ref
+    records: tuple[StrategyRecord, ...]
+    reply_to: Ref[StrategiesRead]
+
+
+class ReadTable(msgspec.Struct, frozen=True):
+    """Asks for the strategy table as it is now; answered by `StrategiesRead`."""
+
+    reply_to: Ref[StrategiesRead]
 
 
 class EquitiesRead(msgspec.Struct, frozen=True):
@@ -46,8 +39,15 @@ class EquitiesRead(msgspec.Struct, frozen=True):
     faults: Mapping[StrategyName, str] = {}
 
 
-class SetEquity(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks to give a strategy an explicit equity in the base currency, or None: its target weight rules again.
+class ReadEquities(msgspec.Struct, frozen=True):
+    """Asks for the explicit equities of strategies in accounts; answered by `EquitiesRead`."""
+
+    places: tuple[tuple[AccountId, StrategyName], ...]
+    reply_to: Ref[EquitiesRead]
+
+
+class SetEquity(Question[str], frozen=True, kw_only=True):
+    """Asks to give a strategy an explicit equity in the base currency; with None its target weight applies again.
 
     Answered by the rows that could not be stored, as text; empty when it is stored.
     """
@@ -57,9 +57,5 @@ class SetEquity(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal | None
 
 
-class Republish(msgspec.Struct, frozen=True):
-    """The store (re)started and may lack what was on its way to it: tell it again."""
-
-
-class ReadStored(msgspec.Struct, frozen=True):
+class ReadStored(Question[int], frozen=True):
     """Asks how many executions are in the library `fills`, over all accounts."""

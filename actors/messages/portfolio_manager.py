@@ -1,13 +1,21 @@
-"""What the portfolio manager understands and says."""
+"""Messages handled and sent by the portfolio manager."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 
+from actors.messages.subscription import Unsubscribed
 from mats.ledger.books import Book
-from mats.ledger.reconciliation import Break, BreakCause, NettedAction, TransferRequest
-from mats.ledger.valuation import FxRates
+from mats.ledger.reconciliation import (
+    Break,
+    BreakCause,
+    NettedAction,
+    NettedChange,
+    Transfer,
+    TransferRequest,
+)
+from mats.ledger.valuation import AccountView, FxRates
 from mats.model import (
     AccountId,
     AccountValue,
@@ -19,15 +27,8 @@ from mats.model import (
     StrategyName,
     StrategyRecord,
 )
-from mats.runtime import Ref
+from mats.runtime import Question, Ref
 from mats.strategy import Position
-
-
-class SubscribeBook(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `BookState` now, `PositionUpdated` and `EquityChanged` from then on."""
-
-    strategy: StrategyName
-    follower: Ref
 
 
 class BookState(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,17 @@ class EquityChanged(msgspec.Struct, frozen=True):
     equity: Decimal | None
 
 
+BookChange = PositionUpdated | EquityChanged
+"""Sent to a strategy whose book or equity changes."""
+
+
+class SubscribeBook(msgspec.Struct, frozen=True):
+    """A strategy (re)started: it gets `BookState` now, and each `BookChange` from then on."""
+
+    strategy: StrategyName
+    follower: Ref[BookState | BookChange | Unsubscribed]
+
+
 class RatesChanged(msgspec.Struct, frozen=True):
     """The newest exchange rates; replaces those sent before."""
 
@@ -66,14 +78,14 @@ class BreaksChanged(msgspec.Struct, frozen=True):
 
 
 class MarksUpdated(msgspec.Struct, frozen=True):
-    """Prices that moved since they were last told, for the store."""
+    """Prices that changed since the last message, for the store."""
 
     prices: Mapping[InstrumentId, float]
     time: Nanos
 
 
 class BooksReconciled(msgspec.Struct, frozen=True):
-    """After entry `seq` the books of `accounts` were found equal to the broker's positions, for the store."""
+    """After entry `seq` the books of `accounts` equal the broker's positions, for the store."""
 
     seq: int
     accounts: tuple[AccountId, ...]
@@ -106,27 +118,17 @@ class Reconcile(msgspec.Struct, frozen=True):
     """Compare with the broker now."""
 
 
-class ReadBreaks(msgspec.Struct, frozen=True):
-    """Asks for `Breaks`: the open ones, and at most `past` of those that ended, the newest first."""
-
-    past: int = 0
-
-
 class Breaks(msgspec.Struct, frozen=True):
-    """`open` includes candidates, which one look alone has shown."""
+    """`open` includes candidates, which only one comparison has shown so far."""
 
     open: tuple[Break, ...]
     past: tuple[Break, ...]
 
 
-class AnswerBreak(msgspec.Struct, frozen=True):
-    """An operator says what a break is: a `Split`, a `SymbolChange`, or none of it, a `Residual` for `Discretionary`.
+class ReadBreaks(Question[Breaks], frozen=True):
+    """Asks for the open breaks, and at most `past` of those that ended, the newest first."""
 
-    Asked; the answer is `BreakAnswered` or `AnswerDenied`.
-    """
-
-    break_id: str
-    action: BreakCause
+    past: int = 0
 
 
 class BreakAnswered(msgspec.Struct, frozen=True):
@@ -136,43 +138,45 @@ class BreakAnswered(msgspec.Struct, frozen=True):
 
 
 class AnswerDenied(msgspec.Struct, frozen=True):
-    """One sentence: why it cannot be, and the mend."""
+    """One sentence: why the answer does not fit the break, and what to do."""
 
     reason: str
 
 
-class ProposeAssignment(msgspec.Struct, frozen=True):
-    """Asks what moving quantity between two books would make of them: an `Assignment`, or `AssignmentRefused`."""
+class AnswerBreak(Question[BreakAnswered | AnswerDenied], frozen=True):
+    """An operator says what a break is: a `Split`, a `SymbolChange`, or neither, a `Residual` for `Discretionary`."""
 
-    move: TransferRequest
+    break_id: str
+    action: BreakCause
 
 
-class ProposeReversal(msgspec.Struct, frozen=True):
-    """Asks what taking an assignment back would do: an `Assignment`, or `AssignmentRefused`."""
+class AssignmentRefused(msgspec.Struct, frozen=True):
+    """One sentence: why it cannot be booked, and what to do."""
+
+    reason: str
+
+
+class ReversalRequest(msgspec.Struct, frozen=True):
+    """A transfer that is to be reversed."""
 
     id: str
     reason: str
 
 
-class ProposeNetted(msgspec.Struct, frozen=True):
-    """Asks what a split or an expiry that the broker does not show would make of the books: a `NettedChange`, or
-    `AssignmentRefused`."""
+class ProposeTransfer(Question[Transfer | AssignmentRefused], frozen=True):
+    """Asks for the entries that would move quantity from one book to another, or reverse such a transfer."""
 
-    wish: NettedAction
-
-
-class AssignmentRefused(msgspec.Struct, frozen=True):
-    """One sentence: why it cannot be, and the mend."""
-
-    reason: str
+    request: TransferRequest | ReversalRequest
 
 
-class ReadAccount(msgspec.Struct, frozen=True):
-    """Asks for the `AccountView` of each account: a tuple, empty while the broker has not named any."""
+class ProposeNetted(Question[NettedChange | AssignmentRefused], frozen=True):
+    """Asks for the entries of a split or an expiry in books that net to zero, which the broker does not show."""
+
+    action: NettedAction
 
 
-class ReadPortfolio(msgspec.Struct, frozen=True):
-    """Asks for `PortfolioSnapshot`."""
+class ReadAccount(Question[tuple[AccountView, ...]], frozen=True):
+    """Asks for all accounts; none while the broker has not named any."""
 
 
 class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,3 +188,7 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     totals: Mapping[AccountId, Decimal | None]
     overcommitted: Mapping[AccountId, str]
     reconciled_seconds_ago: float | None
+
+
+class ReadPortfolio(Question[PortfolioSnapshot], frozen=True):
+    """Asks for books, positions of the broker, breaks, prices and equities of one moment."""

@@ -1,13 +1,15 @@
-"""What the risk manager understands and says."""
+"""Messages handled and sent by the risk manager."""
 
 import msgspec
 
-from mats.model import OrderView, StrategyName
+from mats.model import OrderIntent, OrderRequest, OrderView, StrategyName
+from mats.orders import Rejected
 from mats.risk import Rejection
+from mats.runtime import Question
 
 
 class OrderDenied(msgspec.Struct, frozen=True):
-    """What the strategy asked for does not happen; the order's note says why, beginning with the code."""
+    """A request of the strategy was rejected; the order's note says why, beginning with the code."""
 
     order: OrderView
     denial: Rejection
@@ -26,5 +28,11 @@ class Resume(msgspec.Struct, frozen=True):
     scope: StrategyName
 
 
-class ReadHalts(msgspec.Struct, frozen=True):
-    """Asks for the halts in force: a dict of scope to reason."""
+class ReadHalts(Question[dict[StrategyName, str]], frozen=True):
+    """Asks for the halts in force: the reason by scope."""
+
+
+class PlaceOrder(Question[OrderIntent | Rejected | None], frozen=True):
+    """An operator's order request; answered by the intent that was passed on, or by the rejection."""
+
+    request: OrderRequest

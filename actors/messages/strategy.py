@@ -1,4 +1,4 @@
-"""What a strategy's actor understands and says."""
+"""Messages handled and sent by a strategy's actor."""
 
 import msgspec
 
@@ -10,4 +10,4 @@ class StrategyStarted(msgspec.Struct, frozen=True):
 
 
 class StopTrading(msgspec.Struct, frozen=True):
-    """End in order: the strategy's own last word, then farewell to every service, then the end."""
+    """Stop in order: run `on_stop`, unsubscribe from every service, then end."""

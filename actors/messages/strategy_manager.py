@@ -1,8 +1,9 @@
-"""What the strategy manager understands and says."""
+"""Messages handled and sent by the strategy manager."""
 
 import msgspec
 
 from mats.model import StrategyName, StrategyRecord
+from mats.runtime import Question
 
 
 class StartStrategy(msgspec.Struct, frozen=True):
@@ -18,20 +19,16 @@ class StopStrategy(msgspec.Struct, frozen=True):
 
 
 class ParkStrategy(msgspec.Struct, frozen=True):
-    """Take a strategy down until somebody starts it again."""
+    """Stop a strategy and keep it down until an operator starts it again."""
 
     strategy: StrategyName
     reason: str
 
 
-class ReadStrategies(msgspec.Struct, frozen=True):
-    """Asks for `StrategyTable`."""
-
-
 class StrategyTable(msgspec.Struct, frozen=True):
-    """The records, which of them run, and why those that cannot do not; `loaded` once the store has handed them out.
+    """The records, which of them run, and why the others cannot; `loaded` once the store has sent them.
 
-    `refused` says why the table as it is stored now is not the one that holds.
+    `refused` says why the table as it is stored now is not in force.
     """
 
     records: tuple[StrategyRecord, ...]
@@ -39,3 +36,7 @@ class StrategyTable(msgspec.Struct, frozen=True):
     faults: dict[StrategyName, str]
     loaded: bool
     refused: str = ""
+
+
+class ReadStrategies(Question[StrategyTable], frozen=True):
+    """Asks for the strategy table in force."""

@@ -1,4 +1,4 @@
-"""How those who keep others informed and their followers find each other again, and how a follower parts from them."""
+"""How publishers and subscribers find each other again after a restart, and how a subscriber leaves."""
 
 import msgspec
 
@@ -6,22 +6,22 @@ from mats.runtime import Ref
 
 
 class Unsubscribed(msgspec.Struct, frozen=True):
-    """The service of this name has told its last."""
+    """The last message of the service of this name to a subscriber."""
 
     service: str
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):
-    """Tell `follower` nothing more; the last thing it gets is `Unsubscribed`."""
+    """Send `follower` nothing more; the last message it gets is `Unsubscribed`."""
 
     follower: Ref[Unsubscribed]
 
 
 class AskToResubscribe(msgspec.Struct, frozen=True):
-    """The service of this name (re)started and knows nobody: a strategy that follows it says so again."""
+    """The service of this name (re)started without subscribers: a strategy subscribes to it again."""
 
     service: str
 
 
-class Resubscribe(msgspec.Struct, frozen=True):
-    """Somebody whom you keep informed (re)started and knows nothing: tell again what holds now."""
+class Republish(msgspec.Struct, frozen=True):
+    """A subscriber (re)started without state: publish the current state again."""

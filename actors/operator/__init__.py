@@ -1,11 +1,13 @@
-"""What an operator sees and does: one command core, and the control socket in front of it."""
+"""Queries and commands of operators, and the control socket in front of them."""
 
 from actors.operator.commands import Commands
 from actors.operator.control_socket import ControlSocket
 from actors.operator.core import Operator
+from actors.operator.queries import answered
 
 __all__ = [
     "Commands",
     "ControlSocket",
     "Operator",
+    "answered",
 ]

@@ -1,5 +1,6 @@
-"""The words of the control socket, carried out by the operator core. What changes something is put on record first."""
+"""Answers the requests of the control socket. A command is written to the audit trail before it is carried out."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -8,21 +9,17 @@ from actors.messages.persistence_writer import SetEquity
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AnswerDenied,
-    BreakAnswered,
-    Breaks,
     EquityOverridden,
-    ProposeAssignment,
-    ProposeReversal,
-    ReadBreaks,
+    ReversalRequest,
 )
-from actors.operator.actor_queries import answer_of
 from actors.operator.core import Operator
 from actors.operator.flatten import FlattenOperation, discretionary_remains
-from actors.operator.queries import SILENT, CommandRefused, Queries, known, status_of
+from actors.operator.queries import CommandRefused, NoAnswer, ask
+from actors.operator.status import status_of
 from actors.operator.strategy_control import StrategyControl
 from actors.operator.transfers import Netting, TransferOperation
 from mats.ledger.reconciliation import BreakCause
-from mats.model import StrategyName
+from mats.model import IntentId, OrderView, StrategyName
 from mats.operator import book_lines, equity_lines, protocol
 from mats.runtime import Runtime
 from mats.store.journal import Journal
@@ -34,25 +31,25 @@ EQUITY_SECONDS = 5.0
 class Commands:
     """Called from the threads of the control socket, several at a time; it keeps no state of its own."""
 
-    def __init__(self, runtime: Runtime, names: Refs, operator: Operator, journal: Path) -> None:
-        self._runtime, self._names, self._operator, self._path = runtime, names, operator, journal
-        self._asking = Queries(operator.questions, journal)
+    def __init__(self, runtime: Runtime, refs: Refs, operator: Operator, journal: Path) -> None:
+        self._runtime, self._refs, self._operator, self._path = runtime, refs, operator, journal
+        self._queries = operator.queries
 
     def answer(self, request: protocol.Request, who: str) -> protocol.BaseResponse:
         """Answer a question, or carry out a command of the user `who`."""
         try:
             if isinstance(request, protocol.Command):
-                return self._recorded(request, who)
-            return self._see(request)
+                return self._audited(request, who)
+            return self._answer(request)
         except CommandRefused as error:
             return protocol.RequestRefused(reason=str(error))
 
-    def _recorded(self, command: protocol.Command, who: str) -> protocol.BaseResponse:
-        """The line of the audit comes before the deed; what comes of it follows, also where it fails."""
+    def _audited(self, command: protocol.Command, who: str) -> protocol.BaseResponse:
+        """The audit line is written before the command is carried out; its outcome follows, also on failure."""
         with closing(Journal(self._path)) as journal:
             now = self._runtime.clock.now()
             line = journal.begin_audit(now, who, protocol.described(command), command.reason)
-            outcome = "failed; the log says more"
+            outcome = "failed; see the log"
             try:
                 answer = self._do(command)
                 outcome = protocol.outcome(answer)
@@ -63,29 +60,29 @@ class Commands:
             finally:
                 journal.end_audit(line, outcome)
 
-    def _see(self, request: protocol.Request) -> protocol.BaseResponse:
+    def _answer(self, request: protocol.Request) -> protocol.BaseResponse:
         match request:
             case protocol.StatusRequest():
                 return status_of(self._operator.view(), self._runtime.clock.now())
             case protocol.BooksRequest():
-                portfolio = self._asking.portfolio()
+                portfolio = self._queries.portfolio()
                 return protocol.BookLines(books=book_lines(portfolio.books, portfolio.prices))
             case protocol.ReadBreaksRequest(past=past):
                 return self._breaks(past)
             case protocol.EquityRequest():
-                portfolio, table = self._asking.portfolio(), self._asking.table()
+                portfolio, table = self._queries.portfolio(), self._queries.table()
                 return protocol.EquityLines(
                     lines=equity_lines(table.records, tuple(portfolio.totals), portfolio.equity)
                 )
             case protocol.AccountsRequest():
-                return protocol.AccountViews(accounts=self._asking.accounts())
+                return protocol.AccountViews(accounts=self._queries.accounts())
             case protocol.PreviewTransferRequest(move=move):
-                return self._moving().preview(ProposeAssignment(move), (move.giver, move.taker))
+                return self._transfers().preview(move, (move.giver, move.taker))
             case protocol.PreviewNettedRequest(netted=wish):
                 return protocol.NettedPreview(change=self._netting().proposed(wish))
             case protocol.PreviewReversalRequest(id=name):
-                return self._moving().preview(ProposeReversal(name, ""), ())
-        raise TypeError(f"{type(request).__name__} is no question")
+                return self._transfers().preview(ReversalRequest(name, ""), ())
+        raise TypeError(f"{type(request).__name__} is not a query")
 
     def _do(self, command: protocol.Command) -> protocol.BaseResponse:
         match command:
@@ -98,103 +95,130 @@ class Commands:
             case protocol.ResumeRequest(strategy=strategy):
                 return self._resume(strategy)
             case protocol.CancelOrderRequest(intent=intent):
-                return self._closing().cancel([self._asking.order(intent)])
+                return self._flatten_operation().cancel([self._working_order(intent)])
             case protocol.CancelOrdersRequest(strategy=strategy):
-                return self._closing().cancel(self._asking.orders(self._asking.named(strategy)))
+                return self._flatten_operation().cancel(self._working_orders(self._queries.strategies(strategy)))
             case protocol.FlattenRequest(strategy=strategy, reason=reason):
                 return self._flatten(strategy, reason)
             case protocol.StartStrategyRequest(strategy=strategy):
-                return self._running().start(strategy)
+                return self._strategy_control().start(strategy)
             case protocol.StopStrategyRequest(strategy=strategy):
-                return self._running().stop(strategy)
+                return self._strategy_control().stop(strategy)
             case protocol.SetEquityRequest():
                 return self._set_equity(command)
             case protocol.TransferQuantityRequest(move=move):
-                return self._moving().move(ProposeAssignment(move), (move.giver, move.taker))
+                return self._transfers().book(move, (move.giver, move.taker))
             case protocol.BookNettedRequest(netted=wish):
                 return self._netting().book(wish)
             case protocol.ReverseTransferRequest(id=name, reason=reason):
-                return self._moving().move(ProposeReversal(name, reason), ())
-        raise TypeError(f"{type(command).__name__} is no command")
+                return self._transfers().book(ReversalRequest(name, reason), ())
+        raise TypeError(f"{type(command).__name__} is not a command")
 
-    # Do
+    # Commands
 
     def _reconcile(self) -> protocol.BaseResponse:
-        portfolio = self._operator.compared(COMPARE_SECONDS)
-        late = f"the broker has not answered within {COMPARE_SECONDS:g} s; `mats status` shows its connections"
-        known(portfolio, late)
+        if self._operator.compared(COMPARE_SECONDS) is None:
+            raise CommandRefused(
+                f"the broker has not answered within {COMPARE_SECONDS:g} s; `mats status` shows its connections"
+            )
         return self._breaks(0)
 
     def _halt(self, strategy: StrategyName, reason: str) -> protocol.BaseResponse:
-        self._asking.named(strategy)
+        self._queries.strategies(strategy)
         self._operator.halt(strategy, reason or "halted by an operator")
-        if strategy not in self._asking.halts():
-            raise CommandRefused(f"the halt of {strategy or 'all'} did not hold; ask again")
-        whom = strategy or "anybody"
+        if strategy not in self._halts():
+            raise CommandRefused(f"the halt of {strategy or 'all'} is not in force; repeat the command")
+        whom = strategy or "any strategy"
         return protocol.Done(
             text=f"no new risk is taken by {whom} until `mats resume{f' {strategy}' if strategy else ''}`"
         )
 
+    def _halts(self) -> dict[StrategyName, str]:
+        """Read after a command, which is carried out even where this answer does not come."""
+        try:
+            return self._queries.halts()
+        except NoAnswer:
+            raise CommandRefused(
+                "the risk manager does not answer and may still carry it out; `mats status` shows halts"
+            ) from None
+
     def _resume(self, strategy: StrategyName) -> protocol.BaseResponse:
-        halts = self._asking.halts()
+        halts = self._queries.halts()
         if strategy not in halts:
-            others = ", ".join(scope or "all" for scope in halts) or "nobody"
+            others = ", ".join(scope or "all" for scope in halts) or "none"
             raise CommandRefused(f"no halt of {strategy or 'all'} is in force; halted: {others}")
         self._operator.resume(strategy)
-        left = self._asking.halts()
+        left = self._halts()
         still = f"; a halt of all is still in force: {left['']}" if "" in left else ""
         return protocol.Done(text=f"the halt of {strategy or 'all'} is lifted{still}")
 
     def _flatten(self, strategy: StrategyName, reason: str) -> protocol.BaseResponse:
-        strategies = self._asking.named(strategy)
-        certificate = self._closing().flatten(strategies, self._asking.orders(strategies), reason)
+        strategies = self._queries.strategies(strategy)
+        orders = self._working_orders(strategies)
+        certificate = self._flatten_operation().flatten(strategies, orders, reason)
         if strategy:
             return certificate
-        return protocol.with_remains(certificate, discretionary_remains(self._asking.portfolio().books))
+        return protocol.with_remains(certificate, discretionary_remains(self._queries.portfolio().books))
 
     def _netting(self) -> Netting:
-        return Netting(self._names, self._operator, self._asking)
+        return Netting(self._refs, self._operator)
 
-    def _moving(self) -> TransferOperation:
-        return TransferOperation(self._names, self._operator, self._asking)
+    def _transfers(self) -> TransferOperation:
+        return TransferOperation(self._refs, self._operator)
 
-    def _closing(self) -> FlattenOperation:
-        return FlattenOperation(self._runtime, self._names, self._operator, self._path)
+    def _flatten_operation(self) -> FlattenOperation:
+        return FlattenOperation(self._runtime, self._refs, self._operator, self._path)
 
-    def _running(self) -> StrategyControl:
-        return StrategyControl(self._runtime, self._operator, self._asking)
+    def _strategy_control(self) -> StrategyControl:
+        return StrategyControl(self._runtime, self._operator)
+
+    def _working_orders(self, strategies: Sequence[StrategyName]) -> list[OrderView]:
+        return [order for order in self._queries.orders() if order.strategy in strategies]
+
+    def _working_order(self, intent: IntentId) -> OrderView:
+        with closing(Journal(self._path)) as journal:
+            found = journal.order(intent)
+        if found is None:
+            raise CommandRefused(f"there is no order {intent}; `mats status` lists the working ones")
+        if found.view.state.final:
+            raise CommandRefused(f"order {intent} is {found.view.state} already; there is nothing to cancel")
+        return found.view
 
     def _set_equity(self, command: protocol.SetEquityRequest) -> protocol.BaseResponse:
         strategy, amount = command.strategy, command.amount
         if amount is not None and (not amount.is_finite() or amount < 0):
             raise CommandRefused(f"an equity of {amount} cannot be used; give an amount from 0 up, or --clear")
-        portfolio, table = self._asking.portfolio(), self._asking.table()
+        portfolio, table = self._queries.portfolio(), self._queries.table()
         lines = equity_lines(table.records, tuple(portfolio.totals), portfolio.equity)
         place = next((line for line in lines if line.strategy == strategy), None)
         if place is None or not place.account:
             raise CommandRefused(f"no account of {strategy} is known; `mats equity` lists strategies and accounts")
-        given = SetEquity(account=place.account, strategy=strategy, equity=amount)
-        rejects = answer_of(self._names.store, given, str, EQUITY_SECONDS)
-        if rejects != "":
-            raise CommandRefused(rejects or "the store has not confirmed it; `mats equity` shows what holds")
-        self._names.portfolio.tell(EquityOverridden())
+        self._store_equity(SetEquity(account=place.account, strategy=strategy, equity=amount))
+        self._refs.portfolio.tell(EquityOverridden())
         if amount is None:
             return protocol.Done(text=f"{strategy} works with its weight's share of {place.account} again")
-        in_force = self._operator.until(lambda: self._asking.portfolio().equity.get(strategy) == amount, EQUITY_SECONDS)
+        in_force = self._operator.until(
+            lambda: self._queries.portfolio().equity.get(strategy) == amount, EQUITY_SECONDS
+        )
         when = "from now on" if in_force else "once its account is known"
         return protocol.Done(text=f"{strategy} works with {amount:f} in {place.account} {when}")
 
+    def _store_equity(self, equity: SetEquity) -> None:
+        try:
+            rejects = ask(self._refs.store, equity, "the store", EQUITY_SECONDS)
+        except NoAnswer:
+            raise CommandRefused("the store has not confirmed it; `mats equity` shows what is in force") from None
+        if rejects:
+            raise CommandRefused(rejects)
+
     def _breaks(self, past: int) -> protocol.BreakLines:
-        found = answer_of(self._names.portfolio, ReadBreaks(past), Breaks)
-        breaks, ago = known(found, SILENT), self._asking.portfolio().reconciled_seconds_ago
+        breaks, ago = self._queries.breaks(past), self._queries.portfolio().reconciled_seconds_ago
         now = self._runtime.clock.now()
         return protocol.BreakLines(time=now, open=breaks.open, past=breaks.past, compared_seconds_ago=ago)
 
     def _answer_break(self, name: str, action: BreakCause) -> protocol.BaseResponse:
-        told = answer_of(self._names.portfolio, AnswerBreak(name, action), object)
-        if isinstance(told, AnswerDenied):
-            raise CommandRefused(told.reason)
-        if not isinstance(told, BreakAnswered):
-            raise CommandRefused(SILENT)
+        result = ask(self._refs.portfolio, AnswerBreak(name, action), "the portfolio manager")
+        if isinstance(result, AnswerDenied):
+            raise CommandRefused(result.reason)
         self._operator.reconcile()
         return protocol.Done(text=f"{name} is {action.text}; the next comparison that shows it unchanged settles it")

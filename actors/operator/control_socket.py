@@ -1,7 +1,7 @@
-"""The daemon's control socket: an edge beside the actors, where lines of JSON become questions to the operator core.
+"""The daemon's control socket: an edge beside the actors, where lines of JSON become requests to the operator core.
 
-Each connection has a thread of its own and sends one line after the other; each line is answered by one line. A line
-that is too long, or one caller too many, ends that connection and harms nobody else.
+Each client has a thread of its own and sends one line after the other; each line is answered by one line. A line that
+is too long, or one client too many, ends that connection and no other.
 """
 
 import contextlib
@@ -18,29 +18,29 @@ import structlog
 
 from mats.operator import NAME, listen, peer_uid, protocol
 
-LONGEST_LINE = 1 << 16
-MOST_CALLERS = 8
+MAX_LINE_BYTES = 1 << 16
+MAX_CLIENTS = 8
 IDLE_SECONDS = 60.0
 END_SECONDS = 2.0
 
 _requests = msgspec.json.Decoder(protocol.Request)
 
-Answering = Callable[[protocol.Request, str], protocol.BaseResponse]
-"""What the operator core makes of a request of a user, by name."""
+Answer = Callable[[protocol.Request, str], protocol.BaseResponse]
+"""The response to a request of a user, by name."""
 
 
 class ControlSocket:
     """Listens while it is entered; a context manager. Raises OSError where it cannot listen."""
 
-    def __init__(self, directory: Path, answering: Answering) -> None:
-        self._directory, self._answering = directory, answering
-        self._callers: set[socket.socket] = set()
+    def __init__(self, directory: Path, answer: Answer) -> None:
+        self._directory, self._respond = directory, answer
+        self._clients: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._log = structlog.get_logger(name="operator-port")
+        self._log = structlog.get_logger(name="control-socket")
 
     def __enter__(self) -> "ControlSocket":
         self._listener = listen(self._directory)
-        self._thread = threading.Thread(target=self._accept, name="operator-port", daemon=True)
+        self._thread = threading.Thread(target=self._accept, name="control-socket", daemon=True)
         self._thread.start()
         return self
 
@@ -51,66 +51,69 @@ class ControlSocket:
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
         self._listener.close()
         with self._lock:
-            for caller in self._callers:
-                with contextlib.suppress(OSError):  # it has gone by itself
-                    caller.shutdown(socket.SHUT_RD)
+            for client in self._clients:
+                with contextlib.suppress(OSError):  # it has disconnected by itself
+                    client.shutdown(socket.SHUT_RD)
         self._thread.join(END_SECONDS)
 
     def _accept(self) -> None:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # the port has been closed
+            except OSError:  # the socket has been closed
                 return
             connection.settimeout(IDLE_SECONDS)
             if self._admitted(connection):
-                threading.Thread(target=self._welcome, args=(connection,), name="operator-caller", daemon=True).start()
+                threading.Thread(
+                    target=self._run_client, args=(connection,), name="control-client", daemon=True
+                ).start()
 
     def _admitted(self, connection: socket.socket) -> bool:
-        """Whether there is room for one more caller; one for whom there is none is told so and let go."""
+        """Whether there is room for one more client; one too many is told so and disconnected."""
         with self._lock:
-            if len(self._callers) < MOST_CALLERS:
-                self._callers.add(connection)
+            if len(self._clients) < MAX_CLIENTS:
+                self._clients.add(connection)
                 return True
-        with connection, contextlib.suppress(OSError):  # it has gone before it could be told
-            _send(connection, protocol.RequestRefused(reason=f"{MOST_CALLERS} callers are served already; try again"))
+        with connection, contextlib.suppress(OSError):  # it has disconnected already
+            _send(connection, protocol.RequestRefused(reason=f"{MAX_CLIENTS} clients are connected; try again later"))
         return False
 
-    def _welcome(self, connection: socket.socket) -> None:
-        """Serve a caller of this user or of root."""
+    def _run_client(self, connection: socket.socket) -> None:
+        """Serve a client of this user or of root."""
         try:
             uid = peer_uid(connection)
             if uid in (os.getuid(), 0):
                 self._serve(connection, _user(uid))
             else:
                 _send(
-                    connection, protocol.RequestRefused(reason="this daemon belongs to another user; ask as that user")
+                    connection,
+                    protocol.RequestRefused(reason="this daemon belongs to another user; run the command as that user"),
                 )
-        except OSError as error:  # the caller has gone, or said nothing for too long
-            self._log.info("a caller has gone", reason=str(error))
+        except OSError as error:  # it has disconnected, or been idle for too long
+            self._log.info("client disconnected", reason=str(error))
         finally:
             with self._lock:
-                self._callers.discard(connection)
+                self._clients.discard(connection)
             connection.close()
 
     def _serve(self, connection: socket.socket, who: str) -> None:
         with connection.makefile("rb") as lines:
-            while line := lines.readline(LONGEST_LINE):
-                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-                    _send(connection, protocol.RequestRefused(reason=f"a line is longer than {LONGEST_LINE} bytes"))
+            while line := lines.readline(MAX_LINE_BYTES):
+                if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+                    _send(connection, protocol.RequestRefused(reason=f"a line is longer than {MAX_LINE_BYTES} bytes"))
                     return
                 _send(connection, self._answer(line, who))
 
     def _answer(self, line: bytes, who: str) -> protocol.BaseResponse:
-        """An error of the core is told to the caller and logged: one bad question must not close the port."""
+        """An error of the core is reported to the client and logged: a bad request must not close the socket."""
         try:
-            return self._answering(_requests.decode(line), who)
+            return self._respond(_requests.decode(line), who)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return protocol.RequestRefused(reason=f"the request cannot be read: {error}")
+            return protocol.RequestRefused(reason=f"the request cannot be decoded: {error}")
         except Exception as error:
-            self._log.exception("a request failed", request=line.decode(errors="replace"))
+            self._log.exception("request failed", request=line.decode(errors="replace"))
             return protocol.RequestRefused(
-                reason=f"the daemon failed at it ({type(error).__name__}: {error}); its log says more"
+                reason=f"the request failed in the daemon ({type(error).__name__}: {error}); see its log"
             )
 
 

@@ -1,4 +1,4 @@
-"""The one command core: everything an operator can see or do, for the command line and every other skin."""
+"""Everything an operator can see or do, for the command line and every other front end."""
 
 import threading
 from collections.abc import Callable
@@ -7,35 +7,35 @@ from actors.base import Refs
 from actors.messages.portfolio_manager import PortfolioSnapshot, Reconcile
 from actors.messages.risk_manager import Halt, Resume
 from actors.messages.strategy_manager import StartStrategy, StopStrategy, StrategyTable
-from actors.operator.actor_queries import ActorQueries
+from actors.operator.queries import Queries, answered
 from actors.screen import SystemSnapshot
 from mats.model import OrderState, StrategyName
 from mats.runtime import Runtime
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 UNANSWERED = (OrderState.PENDING, OrderState.SENT, OrderState.CANCELLING)
 
 
 class Operator:
-    """Tells actors, and waits for what comes of it. Lives at the edge, outside of every actor."""
+    """Sends commands to actors and waits for their effect. Lives at the edge, outside of every actor."""
 
-    def __init__(self, runtime: Runtime, names: Refs) -> None:
-        self._runtime, self._names = runtime, names
-        self.questions = ActorQueries(names)
+    def __init__(self, runtime: Runtime, refs: Refs) -> None:
+        self._runtime, self._refs = runtime, refs
+        self.queries = Queries(refs)
 
     # See
 
     def view(self) -> SystemSnapshot:
-        """Everything there is to see, in one go."""
-        ask = self.questions
+        """The whole system, asked actor by actor."""
+        queries = self.queries
         return SystemSnapshot(
             actors=self._runtime.status(),
-            portfolio=ask.portfolio(),
-            accounts=ask.accounts(),
-            orders=ask.orders(),
-            strategies=ask.table(),
-            halts=ask.halts(),
-            progress=ask.progress(),
+            portfolio=answered(queries.portfolio),
+            accounts=answered(queries.accounts),
+            orders=answered(queries.orders),
+            strategies=answered(queries.table),
+            halts=answered(queries.halts),
+            progress=answered(queries.progress),
             dead_letters=len(self._runtime.dead_letters),
         )
 
@@ -43,27 +43,27 @@ class Operator:
 
     def halt(self, scope: StrategyName, reason: str) -> None:
         """Take no new risk, of one strategy or (empty) of all."""
-        self._names.risk.tell(Halt(scope, reason))
+        self._refs.risk.tell(Halt(scope, reason))
 
     def resume(self, scope: StrategyName) -> None:
-        self._names.risk.tell(Resume(scope))
+        self._refs.risk.tell(Resume(scope))
 
     def start_strategy(self, strategy: StrategyName) -> None:
-        self._names.strategy_manager.tell(StartStrategy(strategy))
+        self._refs.strategy_manager.tell(StartStrategy(strategy))
 
     def stop_strategy(self, strategy: StrategyName) -> None:
-        self._names.strategy_manager.tell(StopStrategy(strategy))
+        self._refs.strategy_manager.tell(StopStrategy(strategy))
 
     def reconcile(self) -> None:
         """Compare books and broker now."""
-        self._names.portfolio.tell(Reconcile())
+        self._refs.portfolio.tell(Reconcile())
 
     def compared(self, seconds: float) -> PortfolioSnapshot | None:
         """The portfolio after a comparison that began after now; None when none was made within `seconds`."""
         begun, seen = self._runtime.clock.monotonic(), list[PortfolioSnapshot]()
 
         def fresh() -> bool:
-            portfolio = self.questions.portfolio()
+            portfolio = answered(self.queries.portfolio)
             ago = portfolio.reconciled_seconds_ago if portfolio else None
             if portfolio is not None and ago is not None and ago < self._runtime.clock.monotonic() - begun:
                 seen.append(portfolio)
@@ -76,23 +76,23 @@ class Operator:
     # Begin and end
 
     def wait_for_broker(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> bool:
-        """Whether the broker's positions have been held against the books for the first time within `seconds`.
+        """Whether the broker's positions have been compared with the books for the first time within `seconds`.
 
-        `meanwhile` is called between two looks; what it raises ends the waiting.
+        `meanwhile` is called between two polls; what it raises ends the wait.
         """
 
         def compared() -> bool:
-            portfolio = self.questions.portfolio()
+            portfolio = answered(self.queries.portfolio)
             return portfolio is not None and portfolio.reconciled_seconds_ago is not None
 
         return self.until(compared, seconds, meanwhile)
 
     def wait_for_strategies(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> StrategyTable | None:
-        """The strategy table as soon as the store has handed it out; `meanwhile` as above."""
+        """The strategy table as soon as it is loaded; `meanwhile` as above."""
         found: list[StrategyTable] = []
 
         def loaded() -> bool:
-            table = self.questions.table()
+            table = answered(self.queries.table)
             if table is not None and table.loaded:
                 found.append(table)
             return bool(found)
@@ -111,18 +111,18 @@ class Operator:
         """Wait until no order is unanswered and every stage has everything."""
 
         def quiet() -> bool:
-            orders = self.questions.orders()
+            orders = answered(self.queries.orders)
             return orders is not None and not any(o.state in UNANSWERED for o in orders) and self.caught_up()
 
         self.until(quiet, seconds)
 
     def caught_up(self) -> bool:
         """Whether every stage has every entry of the log."""
-        progress = self.questions.progress()
+        progress = answered(self.queries.progress)
         return progress is not None and all(cursor == progress.last_seq for cursor in progress.cursors.values())
 
     def until(self, condition: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] | None = None) -> bool:
-        """Whether the condition came true within `seconds`; `meanwhile` is called between two looks."""
+        """Whether the condition came true within `seconds`; `meanwhile` is called between two polls."""
         clock, pause = self._runtime.clock, threading.Event()
         deadline = clock.monotonic() + seconds
         while not condition():
@@ -130,5 +130,5 @@ class Operator:
                 return False
             if meanwhile is not None:
                 meanwhile()
-            pause.wait(LOOK_SECONDS)
+            pause.wait(POLL_SECONDS)
         return True

@@ -1,4 +1,4 @@
-"""Getting out: cancel orders, close positions, and certify what came of it."""
+"""Flattening: cancel orders, close positions, and certify the outcome."""
 
 from collections.abc import Collection, Sequence
 from contextlib import closing
@@ -6,15 +6,14 @@ from pathlib import Path
 
 from actors.base import Refs
 from actors.messages.ib_pool import LeaseConnection
-from actors.operator.actor_queries import answer_of
+from actors.messages.risk_manager import PlaceOrder
 from actors.operator.core import Operator
-from actors.operator.queries import SILENT
+from actors.operator.queries import NoAnswer, answered, ask
 from mats.ledger.books import Book
 from mats.model import (
     DISCRETIONARY,
     CancelRequest,
     IntentId,
-    OrderIntent,
     OrderRequest,
     OrderState,
     OrderView,
@@ -31,22 +30,22 @@ ORDER_SECONDS = 6.0
 """How long a round of closing orders may take before the books are looked at again."""
 ROUNDS = 4
 AGAIN_SECONDS = 1.0
-"""What was refused is asked for again after this: a connection may just be coming up."""
+"""Delay before a rejected order is requested again: a connection may just be starting."""
 
 
 class FlattenOperation:
-    """One command's way out of the market; made anew for each."""
+    """One command; made anew for each."""
 
-    def __init__(self, runtime: Runtime, names: Refs, operator: Operator, journal: Path) -> None:
-        self._runtime, self._names, self._operator, self._path = runtime, names, operator, journal
+    def __init__(self, runtime: Runtime, refs: Refs, operator: Operator, journal: Path) -> None:
+        self._runtime, self._refs, self._operator, self._path = runtime, refs, operator, journal
         self._placed: list[IntentId] = []
-        self._denied: dict[tuple[str, str, str], str] = {}
+        self._rejected: dict[tuple[str, str, str], str] = {}
 
     def cancel(self, orders: Sequence[OrderView]) -> Certificate:
         """Cancel these orders and wait until each is final, or the time is over."""
         now = self._runtime.clock.now()
         for order in orders:
-            self._names.orders.tell(CancelRequest(intent_id=order.intent_id, strategy=order.strategy, time=now))
+            self._refs.orders.tell(CancelRequest(intent_id=order.intent_id, strategy=order.strategy, time=now))
         ended = self._ended([order.intent_id for order in orders], CANCEL_SECONDS)
         return Certificate(
             cancelled=tuple(view for view in ended if view.state is OrderState.CANCELLED),
@@ -57,7 +56,7 @@ class FlattenOperation:
         """Halt, cancel, then close with market orders until every book is flat or the rounds are over."""
         for strategy in strategies:
             self._operator.halt(strategy, f"flattened: {reason}" if reason else "flattened by an operator")
-            self._names.pool.tell(LeaseConnection(strategy))
+            self._refs.pool.tell(LeaseConnection(strategy))
         cancelled = self.cancel(orders)
         held = self._books(strategies)
         touched = [] if held is None else [book for book in held if book.quantity]
@@ -77,11 +76,11 @@ class FlattenOperation:
     # Closing
 
     def _close(self, strategies: Collection[StrategyName], reason: str) -> bool:
-        """One round: an order for each open book, and the wait for their ends. True once all books are flat."""
+        """One round: an order for each open book, and the wait until they are final. True once all books are flat."""
         books = self._books(strategies)
         if books is None:
             return False
-        self._denied.clear()
+        self._rejected.clear()
         placed = [intent for book in books if book.quantity and (intent := self._order(book, reason))]
         self._placed += placed
         self._ended(placed, ORDER_SECONDS)
@@ -93,9 +92,9 @@ class FlattenOperation:
         return books is not None and not any(book.quantity for book in books)
 
     def _order(self, book: Book, reason: str) -> IntentId | None:
-        """Ask the risk manager for the order that closes a book; None, and the reason kept, where it does not go."""
+        """Request the order that closes a book; None, and the reason kept, where it is rejected."""
         if any(order.instrument == book.instrument for order in self._working(book.strategy)):
-            self._denied[book.key] = "an order for it is still working"
+            self._rejected[book.key] = "an order for it is still working"
             return None
         request = OrderRequest(
             intent_id=self._mint(),
@@ -107,26 +106,29 @@ class FlattenOperation:
             reason=f"flatten: {reason}",
             account=book.account,
         )
-        decision = answer_of(self._names.risk, request, object)
-        if isinstance(decision, OrderIntent):
-            return decision.intent_id
-        silent = "the risk manager did not answer; `mats status` shows why"
-        self._denied[book.key] = decision.order.note if isinstance(decision, Rejected) else silent
-        return None
+        try:
+            decision = ask(self._refs.risk, PlaceOrder(request), "the risk manager")
+        except NoAnswer as error:
+            self._rejected[book.key] = str(error)
+            return None
+        if isinstance(decision, Rejected):
+            self._rejected[book.key] = decision.order.note
+            return None
+        return None if decision is None else decision.intent_id
 
     def _mint(self) -> IntentId:
         with closing(Journal(self._path)) as journal:
             boot = journal.boot()
         return f"{boot.tag}{boot.number}-{self._runtime.next_id()}"
 
-    # Looking
+    # State
 
     def _books(self, strategies: Collection[StrategyName]) -> list[Book] | None:
-        portfolio = self._operator.questions.portfolio()
+        portfolio = answered(self._operator.queries.portfolio)
         return None if portfolio is None else [book for book in portfolio.books if book.strategy in strategies]
 
     def _working(self, strategy: StrategyName) -> list[OrderView]:
-        return [order for order in self._operator.questions.orders() or () if order.strategy == strategy]
+        return [order for order in answered(self._operator.queries.orders) or () if order.strategy == strategy]
 
     def _ended(self, intents: Sequence[IntentId], seconds: float) -> list[OrderView]:
         """The orders as they are once all are final in the journal, or the time is over."""
@@ -134,7 +136,7 @@ class FlattenOperation:
         return self._views(intents)
 
     def _all_final(self, intents: Sequence[IntentId]) -> bool:
-        """An order that risk has just let through may not be in the journal yet: that is not an end."""
+        """An order that risk has just approved may not be in the journal yet: it is not final."""
         views = self._views(intents)
         return len(views) == len(intents) and all(view.state.final for view in views)
 
@@ -145,11 +147,11 @@ class FlattenOperation:
 
     def _remains(self, left: Sequence[Book] | None) -> list[Remainder]:
         if left is None:
-            return [Remainder(what="the books", why=SILENT)]
+            return [Remainder(what="the books", why="the portfolio manager does not answer; `mats status` shows why")]
         return [
             Remainder(
                 what=f"{book.strategy} holds {book.quantity:f} {book.instrument} in {book.account}",
-                why=self._denied.get(book.key, "its closing order has not filled in time; `mats status` shows it"),
+                why=self._rejected.get(book.key, "its closing order has not filled in time; `mats status` shows it"),
             )
             for book in left
             if book.quantity
@@ -174,7 +176,7 @@ def _not_cancelled(view: OrderView) -> Remainder:
         case OrderState.FILLED:
             why = "it filled before the cancel arrived"
         case OrderState.REJECTED:
-            why = f"it had been refused: {view.note}"
+            why = f"it had been rejected: {view.note}"
         case _:
             why = f"it is {view.state} and the broker has not confirmed the cancel yet; it can still fill"
     return Remainder(what=order, why=why)

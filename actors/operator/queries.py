@@ -1,93 +1,97 @@
-"""What commands need to know before they act: asked of the actors, and refused in one sentence where none answers."""
+"""Questions to the fixed actors, asked from outside. Each method returns the answer, or raises CommandRefused."""
 
-from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
-from actors.messages.portfolio_manager import PortfolioSnapshot
-from actors.messages.strategy_manager import StrategyTable
-from actors.operator.actor_queries import ActorQueries
-from actors.screen import SystemSnapshot
+from actors.base import Refs
+from actors.messages.broker import ReadBroker
+from actors.messages.fill_log import Progress, ReadProgress
+from actors.messages.order_manager import ReadOrders
+from actors.messages.persistence_writer import ReadStored
+from actors.messages.portfolio_manager import Breaks, PortfolioSnapshot, ReadAccount, ReadBreaks, ReadPortfolio
+from actors.messages.risk_manager import ReadHalts
+from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from mats.ledger.valuation import AccountView
-from mats.model import DISCRETIONARY, IntentId, Nanos, OrderView, StrategyName
-from mats.operator import protocol, strategy_lines
-from mats.store.journal import Journal
+from mats.model import DISCRETIONARY, BrokerSnapshot, OrderView, StrategyName
+from mats.runtime import ActorDeadError, ActorFailed, Askable, AskTimeout, Ref
 
-SILENT = "the portfolio manager does not answer; `mats status` shows why"
+ASK_SECONDS = 2.0
+BROKER_SECONDS = 3.0
+"""A broker that does not answer must not hold up the caller."""
+STORE_SECONDS = 10.0
+"""The store commits what it holds before it counts."""
 
-T = TypeVar("T")
+M = TypeVar("M")
+R = TypeVar("R")
 
 
 class CommandRefused(Exception):
-    """Why a command is not carried out: one sentence with the mend."""
+    """Why a command is not carried out: one sentence with what to do."""
+
+
+class NoAnswer(CommandRefused):
+    """An actor has not answered in time: the answer is unknown, not empty."""
+
+
+def ask(actor: Ref[M], question: Askable[M, R], who: str, seconds: float = ASK_SECONDS) -> R:
+    """The actor's answer. Raises NoAnswer, which names the actor as `who`, when there is none within `seconds`."""
+    try:
+        return actor.ask(question, timeout=seconds)
+    except (AskTimeout, ActorFailed, ActorDeadError):
+        raise NoAnswer(f"{who} does not answer; `mats status` shows why") from None
+
+
+def answered(query: Callable[[], R]) -> R | None:
+    """The answer of a query, None when there is none in time."""
+    try:
+        return query()
+    except NoAnswer:
+        return None
 
 
 class Queries:
-    """Each method has its answer, or raises CommandRefused."""
+    """One method for each question that is asked more than once. Lives at the edge, outside of every actor."""
 
-    def __init__(self, questions: ActorQueries, journal: Path) -> None:
-        self._questions, self._path = questions, journal
+    def __init__(self, refs: Refs) -> None:
+        self._refs = refs
 
     def portfolio(self) -> PortfolioSnapshot:
-        return known(self._questions.portfolio(), SILENT)
+        return ask(self._refs.portfolio, ReadPortfolio(), "the portfolio manager")
 
     def accounts(self) -> tuple[AccountView, ...]:
-        return known(self._questions.accounts(), SILENT)
+        """Cash, equity, exposure and results of each account."""
+        return ask(self._refs.portfolio, ReadAccount(), "the portfolio manager")
+
+    def breaks(self, past: int) -> Breaks:
+        """The open breaks, and at most `past` that ended."""
+        return ask(self._refs.portfolio, ReadBreaks(past), "the portfolio manager")
+
+    def orders(self) -> tuple[OrderView, ...]:
+        """Every working order."""
+        return ask(self._refs.orders, ReadOrders(), "the order manager")
 
     def table(self) -> StrategyTable:
-        return known(self._questions.table(), "the strategy manager does not answer; `mats status` shows why")
+        return ask(self._refs.strategy_manager, ReadStrategies(), "the strategy manager")
 
-    def halts(self) -> dict[str, str]:
-        silent = "the risk manager does not answer, and may still do it; `mats status` shows halts"
-        return known(self._questions.halts(), silent)
+    def halts(self) -> dict[StrategyName, str]:
+        """The reason of each halt by its scope."""
+        return ask(self._refs.risk, ReadHalts(), "the risk manager")
 
-    def orders(self, strategies: Sequence[StrategyName]) -> list[OrderView]:
-        """The working orders of these strategies."""
-        working = known(self._questions.orders(), "the order manager does not answer; `mats status` shows why")
-        return [order for order in working if order.strategy in strategies]
+    def progress(self) -> Progress:
+        return ask(self._refs.fill_log, ReadProgress(), "the fill log")
 
-    def order(self, intent: IntentId) -> OrderView:
-        with closing(Journal(self._path)) as journal:
-            found = journal.order(intent)
-        if found is None:
-            raise CommandRefused(f"there is no order {intent}; `mats status` names the working ones")
-        if found.view.state.final:
-            raise CommandRefused(f"order {intent} is {found.view.state} already; nothing is left to cancel")
-        return found.view
+    def stored(self) -> int:
+        """How many fills the store has."""
+        return ask(self._refs.store, ReadStored(), "the store", STORE_SECONDS)
 
-    def named(self, strategy: StrategyName) -> tuple[StrategyName, ...]:
-        """The strategy, if there is one of this name; all of them where none is named."""
-        names = tuple(record.name for record in self.table().records)
+    def broker(self) -> BrokerSnapshot:
+        """The broker's own complete answer."""
+        return ask(self._refs.master, ReadBroker(), "the broker", BROKER_SECONDS)
+
+    def strategies(self, strategy: StrategyName) -> tuple[StrategyName, ...]:
+        """This strategy, if the table or a book has it; all of them where none is named."""
         held = {book.strategy for book in self.portfolio().books} - {DISCRETIONARY}
-        known = tuple(dict.fromkeys((*names, *sorted(held))))
-        if strategy and strategy not in known:
-            raise CommandRefused(f"there is no strategy {strategy}; there are {', '.join(known) or 'none'}")
-        return (strategy,) if strategy else known
-
-
-def status_of(view: SystemSnapshot, now: Nanos) -> protocol.DaemonStatus:
-    """What an operator sees first."""
-    portfolio, table, progress = view.portfolio, view.strategies, view.progress
-    equities = None if portfolio is None else portfolio.equity
-    return protocol.DaemonStatus(
-        time=now,
-        actors=view.actors,
-        strategies=None
-        if table is None
-        else strategy_lines(table.records, table.running, table.faults, view.halts, equities),
-        halts=view.halts,
-        equity=None if portfolio is None else portfolio.totals,
-        overcommitted=None if portfolio is None else portfolio.overcommitted,
-        orders=view.orders,
-        breaks=None if portfolio is None else len(portfolio.breaks),
-        compared_seconds_ago=None if portfolio is None else portfolio.reconciled_seconds_ago,
-        entries=None if progress is None else progress.last_seq,
-        dead_letters=view.dead_letters,
-    )
-
-
-def known(answer: T | None, otherwise: str) -> T:
-    if answer is None:
-        raise CommandRefused(otherwise)
-    return answer
+        names = tuple(dict.fromkeys((*(record.name for record in self.table().records), *sorted(held))))
+        if strategy and strategy not in names:
+            raise CommandRefused(f"there is no strategy {strategy}; there are {', '.join(names) or 'none'}")
+        return (strategy,) if strategy else names

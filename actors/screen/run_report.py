@@ -1,4 +1,4 @@
-"""What a run came to, for people: the last thing the daemon says."""
+"""The summary at the end of a run, as tables."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,12 +9,12 @@ from mats.operator import Number, PositionResult, RunSummary, StrategyResult
 
 
 def report(summary: RunSummary) -> RenderableType:
-    """Totals, every position with its holders, and what did not end well."""
-    trouble = [Text(f"parked  {name}: {why}", "bold red") for name, why in summary.parked.items()]
-    trouble += [Text(f"fault   {name}: {why}", "red") for name, why in summary.faults.items()]
-    trouble += [Text(f"{name} did not end in time and was abandoned", "bold red") for name in summary.abandoned]
+    """Totals, strategies, every position with its holders, and what needs attention."""
+    alerts = [Text(f"parked  {name}: {why}", "bold red") for name, why in summary.parked.items()]
+    alerts += [Text(f"fault   {name}: {why}", "red") for name, why in summary.faults.items()]
+    alerts += [Text(f"{name} did not stop in time and was abandoned", "bold red") for name in summary.abandoned]
     tables = (_totals(summary), Text(), _strategies(summary.strategies), Text(), _positions(summary.positions))
-    return Group(*tables, *trouble)
+    return Group(*tables, *alerts)
 
 
 def _totals(summary: RunSummary) -> Table:
@@ -44,8 +44,8 @@ def _strategies(lines: tuple[StrategyResult, ...]) -> Table:
     table = new_table("Strategies", *figures, "account")
     for found in lines:
         exposure = (_figure(found.equity), _figure(found.net), _figure(found.gross))
-        came_to = (_figure(found.realized, 2), _figure(found.unrealized, 2), _figure(found.commissions, 2))
-        table.add_row(found.strategy, *exposure, *came_to, found.account)
+        result = (_figure(found.realized, 2), _figure(found.unrealized, 2), _figure(found.commissions, 2))
+        table.add_row(found.strategy, *exposure, *result, found.account)
     if not lines:
         table.add_row(Text("none", style="dim"))
     return table

@@ -1,6 +1,6 @@
-"""The operator's live table on a terminal: one look at the system, drawn to fit.
+"""The operator's live table on a terminal, drawn to fit.
 
-What is not known says `?` or `unknown`, never 0. A section that is longer than its room says how much it leaves out.
+What is not known is `?` or `unknown`, never 0. A section that is cut says how many rows it leaves out.
 """
 
 from collections.abc import Iterable
@@ -16,19 +16,19 @@ from mats.ledger.valuation import AccountView, TradingResult, results_of
 from mats.model import DISCRETIONARY, Nanos, OrderState, to_datetime
 from mats.runtime import ActorStatus
 
-COLOURS = {"running": "green", "parked": "bold red", "backoff": "yellow", "starting": "cyan", "stopped": "dim"}
-LEAST_ROWS, MOST_TROUBLES = 3, 4
+COLORS = {"running": "green", "parked": "bold red", "backoff": "yellow", "starting": "cyan", "stopped": "dim"}
+MIN_ROWS, MAX_ALERTS = 3, 4
 BUSY_DEPTH = 1_000
 
 
 def draw(view: SystemSnapshot, now: Nanos, height: int) -> RenderableType:
-    """The whole screen: health first, then trouble, money, holdings, links; orders take the lines that are left."""
-    top = [_head(view, now), *_health(view), *_trouble(view, now)]
+    """The whole screen: health, alerts, strategies, positions, connections; orders take the lines that are left."""
+    top = [_head(view, now), *_health(view), *_alerts(view, now)]
     left = height - len(top) - 6
-    strategies = _strategies(view, max(LEAST_ROWS, left // 2))
-    positions = _positions(view, max(LEAST_ROWS, left - strategies.row_count - LEAST_ROWS - 1))
+    strategies = _strategies(view, max(MIN_ROWS, left // 2))
+    positions = _positions(view, max(MIN_ROWS, left - strategies.row_count - MIN_ROWS - 1))
     orders = _orders(view, max(1, left - strategies.row_count - positions.row_count - 1))
-    return Group(*top, Text(), strategies, Text(), positions, Text(), orders, Text(), _links(view.actors))
+    return Group(*top, Text(), strategies, Text(), positions, Text(), orders, Text(), _footer(view.actors))
 
 
 # The top
@@ -49,14 +49,14 @@ def _health(view: SystemSnapshot) -> list[Text]:
         halted.append(line(("halts unknown: the risk manager does not answer", "bold yellow")))
     if portfolio is None:
         return [line(("books unknown: the portfolio manager does not answer", "bold yellow"), letters), *halted]
-    looked = portfolio.reconciled_seconds_ago
-    agreed = "not compared yet" if looked is None else f"compared {looked:.0f} s ago"
+    ago = portfolio.reconciled_seconds_ago
+    compared = "not compared yet" if ago is None else f"compared {ago:.0f} s ago"
     books = (
         ("books = broker", "bold green") if not portfolio.breaks else (f"{len(portfolio.breaks)} breaks", "bold red")
     )
     entries = f"log {'?' if progress is None else progress.last_seq}   "
-    shown = ("books unknown", "bold yellow") if looked is None else books
-    return [*_accounts(view.accounts or ()), line(entries, shown, f" ({agreed})", letters), *halted]
+    shown = ("books unknown", "bold yellow") if ago is None else books
+    return [*_accounts(view.accounts or ()), line(entries, shown, f" ({compared})", letters), *halted]
 
 
 def _accounts(views: Iterable[AccountView]) -> list[Text]:
@@ -70,20 +70,20 @@ def _accounts(views: Iterable[AccountView]) -> list[Text]:
     return lines
 
 
-def _trouble(view: SystemSnapshot, now: Nanos) -> list[Text]:
-    """What somebody should know, the worst first: parked, failing, broken, faulty."""
+def _alerts(view: SystemSnapshot, now: Nanos) -> list[Text]:
+    """What needs attention, the worst first: parked actors, breaks, faults, failing actors."""
     lines = [line((f"parked  {a.name}: {a.parked}", "bold red")) for a in view.actors if a.state == "parked"]
     for found in view.portfolio.breaks if view.portfolio else ():
         what = f"{found.account} {found.instrument}: broker {found.broker:f}, books {found.expected:f}"
         lines.append(line((f"break   {what}, for {found.age(now):.0f} s", "bold red")))
     if view.strategies is not None and view.strategies.refused:
-        lines.append(line((f"table   refused: {view.strategies.refused}", "bold red")))
+        lines.append(line((f"table   rejected: {view.strategies.refused}", "bold red")))
     for name, fault in (view.strategies.faults if view.strategies else {}).items():
         lines.append(line((f"fault   {name}: {fault}", "red")))
     failing = [actor for actor in view.actors if actor.state not in ("running", "parked") and actor.last_failure]
     lines += [line((f"{actor.state:7} {actor.name}: {actor.last_failure}", "yellow")) for actor in failing]
-    more = len(lines) - MOST_TROUBLES
-    return [*lines[:MOST_TROUBLES], *([line((f"… {more} more", "yellow"))] if more > 0 else [])]
+    more = len(lines) - MAX_ALERTS
+    return [*lines[:MAX_ALERTS], *([line((f"… {more} more", "yellow"))] if more > 0 else [])]
 
 
 # The tables
@@ -98,9 +98,9 @@ def _strategies(view: SystemSnapshot, room: int) -> Table:
     for record in fitting(table, records, room):
         state = "fault" if view.strategies and record.name in view.strategies.faults else state_of(actors, record.name)
         restarts = actors[f"strategies/{record.name}"].restarts if f"strategies/{record.name}" in actors else 0
-        shown = Text(f"{state} ↻{restarts}" if restarts else state, style=COLOURS.get(state, "red"))
-        came_to = results.get(record.name, TradingResult()) if view.accounts else None
-        money = exposure(came_to), *gains(came_to)
+        shown = Text(f"{state} ↻{restarts}" if restarts else state, style=COLORS.get(state, "red"))
+        result = results.get(record.name, TradingResult()) if view.accounts else None
+        money = exposure(result), *gains(result)
         equity, held = unknown(), unknown()
         if (portfolio := view.portfolio) is not None:
             books = [book for book in portfolio.books if book.strategy == record.name]
@@ -154,23 +154,22 @@ def _orders(view: SystemSnapshot, room: int) -> Table:
     return table
 
 
-def _links(actors: Iterable[ActorStatus]) -> Text:
-    """Connections one by one, and the other parts: each that is not simply running is named."""
+def _footer(actors: Iterable[ActorStatus]) -> Text:
+    """Connections one by one, and how many other actors run: those that need attention are named."""
     text = Text("Connections  ", style="bold cyan", no_wrap=False)
     others = [actor for actor in actors if not actor.name.startswith(("brokers/ib-", "strategies/"))]
     for actor in sorted((a for a in actors if a.name.startswith("brokers/ib-")), key=lambda a: int(a.name[11:])):
-        text.append(_part(actor, actor.name[8:]))
-    text.append("\nParts        ", style="bold cyan")
-    text.append(
-        f"{sum(actor.state == 'running' for actor in others)} of {len(others)} run   ", style="not bold default"
-    )
+        text.append(_actor(actor, actor.name[8:]))
+    text.append("\nActors       ", style="bold cyan")
+    running = sum(actor.state == "running" for actor in others)
+    text.append(f"{running}/{len(others)} running   ", style="not bold default")
     for actor in others:
         if actor.state != "running" or actor.restarts or actor.depth > BUSY_DEPTH:
-            text.append(_part(actor, f"{actor.name}{f' ({actor.depth} waiting)' if actor.depth > BUSY_DEPTH else ''}"))
+            text.append(_actor(actor, f"{actor.name}{f' ({actor.depth} waiting)' if actor.depth > BUSY_DEPTH else ''}"))
     return text
 
 
-def _part(actor: ActorStatus, name: str) -> Text:
+def _actor(actor: ActorStatus, name: str) -> Text:
     mark = "" if actor.state == "running" else f" {actor.state}"
     restarts = f" ↻{actor.restarts}" if actor.restarts else ""
-    return Text(f"{name}{mark}{restarts}   ", style=f"not bold {COLOURS.get(actor.state, 'red').removeprefix('bold ')}")
+    return Text(f"{name}{mark}{restarts}   ", style=f"not bold {COLORS.get(actor.state, 'red').removeprefix('bold ')}")

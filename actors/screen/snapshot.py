@@ -1,4 +1,4 @@
-"""Everything that an operator can see of the system, at one moment."""
+"""All that an operator can see of the system, at one moment."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ NEEDED = {"store/writer": "the store", "brokers/gateway": "the paper gateway"}
 
 
 class SystemSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The system at one moment. A part that did not answer in time is None: unknown, not empty."""
+    """A part of it is None where the actor did not answer in time: unknown, not empty."""
 
     actors: tuple[ActorStatus, ...]
     portfolio: PortfolioSnapshot | None

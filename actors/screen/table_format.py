@@ -1,4 +1,4 @@
-"""How tables and lines look on a terminal: one style for the live screen and for the last report."""
+"""Formatting of tables and lines on a terminal, for the live screen and the report at the end of a run."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -60,7 +60,7 @@ def gains(result: TradingResult | None) -> tuple[Text, Text]:
 
 
 def exposure(result: TradingResult | None) -> Text:
-    """The signed value of what is held; where long and short positions stand beside each other, its size too."""
+    """The signed value of what is held; with long and short positions together, the gross value too."""
     if result is None or isinstance(result.net, Unknown) or isinstance(result.gross, Unknown):
         return unknown()
     beside = f" of {result.gross:,.0f}" if result.gross != abs(result.net) else ""

@@ -48,7 +48,6 @@ from mats.runtime.supervisor.commands import (
     SupervisorMessage,
     Unpark,
 )
-from mats.runtime.testing import ChaosPlan, Probe, chaos
 from mats.runtime.timers import Timer
 
 __all__ = [
@@ -63,7 +62,6 @@ __all__ = [
     "AskTimeout",
     "Askable",
     "Backoff",
-    "ChaosPlan",
     "ChildFailed",
     "ChildParked",
     "ChildRestarted",
@@ -91,7 +89,6 @@ __all__ = [
     "NotUnderstood",
     "Outcome",
     "Park",
-    "Probe",
     "Question",
     "Ref",
     "Refused",
@@ -114,6 +111,5 @@ __all__ = [
     "Unpark",
     "VirtualClock",
     "VirtualRuntime",
-    "chaos",
     "events",
 ]

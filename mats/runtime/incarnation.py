@@ -5,10 +5,10 @@ import inspect
 import random
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from mats.runtime.actor import Actor
+from mats.runtime.actor import Actor, NoArgs
 from mats.runtime.errors import ActorFailed, NotUnderstood, TestCrash
 from mats.runtime.interfaces import ActorHome, ParentSink
 from mats.runtime.messaging import (
@@ -42,7 +42,6 @@ class Incarnation(Turn):
         "_args",
         "_built",
         "_known",
-        "_kwargs",
         "_parent",
         "_replies",
         "actor",
@@ -66,8 +65,7 @@ class Incarnation(Turn):
         self,
         slot: ActorHome,
         actor_class: type[Actor[Any]],
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
+        args: object,
         parent: ParentSink | None = None,
     ) -> None:
         super().__init__(self, None)
@@ -85,7 +83,7 @@ class Incarnation(Turn):
         self.handler: asyncio.Task[None] | None = None
         self.owed = 0
         self.thread_id: int | None = None
-        self._args, self._kwargs, self._parent = args, kwargs, parent
+        self._args, self._parent = args, parent
         self._replies: list[Reply] = []
         self._built = False
         self._known = actor_class.vocabulary.known
@@ -98,7 +96,8 @@ class Incarnation(Turn):
         """Build the actor and run `on_start`."""
         try:
             self.actor.inhabit(self)
-            self.actor.__init__(*self._args, **self._kwargs)  # type: ignore[misc]
+            given = () if isinstance(self._args, NoArgs) else (self._args,)
+            self.actor.__init__(*given)  # type: ignore[misc]
             self._built = True
             result = self.actor.on_start()
             if result is not None:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, Protocol, TypeVar, overload
+from typing import Any, Literal, Never, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -48,7 +48,7 @@ class ActorSystem(Protocol):
     @overload
     def ref(self, at: Address[M]) -> Ref[M]: ...
     @overload
-    def ref(self, at: str) -> Ref[Any]: ...
+    def ref(self, at: str) -> Ref[Never]: ...
 
     def status(self) -> tuple[ActorStatus, ...]: ...
 

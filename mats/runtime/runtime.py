@@ -3,11 +3,11 @@
 import itertools
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from threading import Event as Flag
 from threading import Lock
-from typing import Any, TypeVar, overload
+from typing import Any, Never, TypeVar, overload
 
 import msgspec
 import structlog
@@ -33,7 +33,7 @@ from mats.runtime.messaging import (
     Started,
     Stop,
 )
-from mats.runtime.spec import SupervisorSpec, arguments
+from mats.runtime.spec import SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
@@ -124,9 +124,9 @@ class Runtime(ABC):
     @overload
     def ref(self, at: Address[M]) -> Ref[M]: ...
     @overload
-    def ref(self, at: str) -> Ref[Any]: ...
+    def ref(self, at: str) -> Ref[Never]: ...
     def ref(self, at: Address[Any] | str) -> Ref[Any]:
-        """The ref of an address. Messages may be sent before an actor runs there: they wait."""
+        """The ref of an address; of a mere path, to watch only. Messages sent before an actor runs there wait."""
         return self.slot(at if isinstance(at, str) else at.path).ref
 
     def probe(self, name: str | None = None) -> Probe:
@@ -157,13 +157,12 @@ class Runtime(ABC):
         self,
         actor: ActorClass[A, M],
         args: A = NoArgs(),  # type: ignore[assignment]  # noqa: B008
-        *more: object,
+        *,
         name: str | None = None,
-        **named: object,
     ) -> Ref[M]:
         """Start an actor without a supervisor, for tests and edges; its end is final and closes its mailbox."""
         path = name or checked_class(actor).__name__.lower()
-        self._launch(path, actor, *_given(args, more, named))
+        self.launch(path, actor, args)
         return self.slot(path).ref
 
     def launch(
@@ -171,31 +170,17 @@ class Runtime(ABC):
         path: str,
         actor: ActorClass[A, Any],
         args: A = NoArgs(),  # type: ignore[assignment]  # noqa: B008
-        kwargs: Mapping[str, object] | None = None,
         *,
         parent: ParentSink | None = None,
         supervised: bool = False,
     ) -> int:
         """Start the next incarnation of a name and return its number; `parent` is sent Started and Down."""
-        given = ((*args,), kwargs or {}) if isinstance(args, tuple) else _given(args, (), kwargs or {})
-        return self._launch(path, actor, *given, parent=parent, supervised=supervised)
-
-    def _launch(
-        self,
-        path: str,
-        actor: ActorClass[Any, Any],
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-        *,
-        parent: ParentSink | None = None,
-        supervised: bool = False,
-    ) -> int:
         turn = CURRENT.get()
         if turn is not None and turn.sender.fenced:
             raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
         slot = self.slot(path)
         slot.order = next(self._launches)
-        incarnation = Incarnation(slot, checked_class(actor), args, kwargs, parent)
+        incarnation = Incarnation(slot, checked_class(actor), args, parent)
         slot.launch(incarnation, parent, supervised)
         number = incarnation.number
         self.run(slot, incarnation)
@@ -297,16 +282,6 @@ class Runtime(ABC):
 
 def _set_flag(flag: Flag, _down: object) -> None:
     flag.set()
-
-
-def _given(
-    args: object, more: tuple[object, ...], named: Mapping[str, object]
-) -> tuple[tuple[object, ...], Mapping[str, object]]:
-    """How the arguments are handed to the constructor."""
-    if isinstance(args, NoArgs):
-        return more, named
-    positional, by_name = arguments(args)
-    return (*positional, *more), {**by_name, **named}
 
 
 def _trace(error: BaseException | None) -> str:

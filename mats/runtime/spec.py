@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from collections.abc import Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -110,19 +109,13 @@ class ChildSpec(Spec, Generic[A], frozen=True, kw_only=True):
         for field, value in (("start_deadline", self.start_deadline), ("stop_deadline", self.stop_deadline)):
             if value <= 0:
                 raise ValueError(f"child {self.name}: {field} is {value} s; give more than 0")
-        positional, named = arguments(self.args)
         try:
-            inspect.signature(actor).bind(*positional, **named)
+            inspect.signature(actor).bind(self.args)
         except TypeError as error:
             raise TypeError(f"child {self.name}: args do not fit {actor.__name__}: {error}") from None
         expected = getattr(actor, "Args", None)
         if expected is not None and not isinstance(self.args, expected):
             raise TypeError(f"child {self.name}: args are {self.args!r}; give {expected.__qualname__}")
-
-
-def arguments(args: object) -> tuple[tuple[object, ...], Mapping[str, object]]:
-    """How the arguments of an actor are handed to its constructor."""
-    return ((), args) if isinstance(args, Mapping) else ((args,), {})
 
 
 class SupervisorSpec(Spec, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from mats.model.executions import Commission, Execution
 from mats.model.market import Bar
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
-from mats.runtime import Probe, Ref, VirtualRuntime
+from mats.runtime import Ref, VirtualRuntime
+from mats.runtime.testing import Probe
 from mats.store.journal.journal import Journal
 
 START = 1_700_000_100 * SECOND  # a multiple of 60 s
@@ -70,7 +72,7 @@ def a_commission() -> Callable[..., Commission]:
 def a_ready() -> Callable[..., Ready]:
     """What a connection announces."""
 
-    def make(ref: Ref, session: str = "1", through: int = 0) -> Ready:
+    def make(ref: Ref[Any], session: str = "1", through: int = 0) -> Ready:
         return Ready(
             connection=ref.name,
             ref=ref,

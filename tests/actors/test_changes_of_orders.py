@@ -35,6 +35,13 @@ def change(**what):
     return OrderModification(intent_id="i1", strategy="trend", time=0, **what)
 
 
+def risk_args(journal_path, log, orders, broker):
+    return RiskManager.Args(
+        journal_path=journal_path, limits=Limits(), base_currency="USD", live_accounts=(), fill_log=log, orders=orders,
+        broker=broker, publishers=(),
+    )  # fmt: skip
+
+
 class Manager:
     """The order manager with one route; its log, risk, store and pool are probes."""
 
@@ -42,8 +49,14 @@ class Manager:
         self.runtime = runtime
         names = ("fill-log", "risk", "store", "pool", "line", "strategies/trend")
         self.log, self.risk, self.store, self.pool, self.line, self.strategy = map(runtime.probe, names)
-        args = (journal_path, self.log.ref, self.risk.ref, self.store.ref, self.pool.ref)
-        self.ref = runtime.spawn(OrderManager, *args, name="orders")
+        args = OrderManager.Args(
+            journal_path=journal_path,
+            fill_log=self.log.ref,
+            risk=self.risk.ref,
+            store=self.store.ref,
+            pool=self.pool.ref,
+        )
+        self.ref = runtime.spawn(OrderManager, args, name="orders")
         self.ref.tell(replace(a_ready(self.line.ref), client_id=1))
         self.ref.tell(SubscribeOrders("trend", self.strategy.ref))
         self.ref.tell(SubmitIntent(INTENT))
@@ -99,8 +112,7 @@ def test_a_follower_gets_the_working_orders_and_then_each_change(manager):
 @pytest.mark.parametrize("state", [OrderState.SENT, OrderState.WORKING, OrderState.UNKNOWN])
 def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(runtime, journal_path, state):
     log, orders, broker, strategy = map(runtime.probe, ("fill-log", "orders", "broker", "strategies/trend"))
-    args = (journal_path, log.ref, orders.ref, broker.ref, (), Limits(), "USD", ())
-    risk = runtime.spawn(RiskManager, *args, name="risk")
+    risk = runtime.spawn(RiskManager, risk_args(journal_path, log.ref, orders.ref, broker.ref), name="risk")
     order = replace(opening_view(INTENT), state=state, client_id=1, order_id=5)
     risk.tell(AllOrders((order,)))
     risk.tell(Halt("", "by hand"))
@@ -113,8 +125,7 @@ def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(runtim
 
 def test_a_change_to_nothing_is_denied(runtime, journal_path):
     log, orders, broker, strategy = map(runtime.probe, ("fill-log", "orders", "broker", "strategies/trend"))
-    args = (journal_path, log.ref, orders.ref, broker.ref, (), Limits(), "USD", ())
-    risk = runtime.spawn(RiskManager, *args, name="risk")
+    risk = runtime.spawn(RiskManager, risk_args(journal_path, log.ref, orders.ref, broker.ref), name="risk")
     risk.tell(InstrumentCompleted(SPY))
     risk.tell(AllOrders((replace(opening_view(INTENT), state=OrderState.WORKING),)))
     risk.tell(change(quantity=D(0)))

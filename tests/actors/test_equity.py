@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from actors.base.refs import PortfolioRefs
 from actors.messages.broker import AccountChanged, SubscribeAccount
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
@@ -17,7 +16,13 @@ from mats.model.strategy_record import StrategyRecord
 def world(runtime, journal_path, a_ready):
     names = ("fill-log", "risk", "store", "ib-0", "manager", "market-data")
     log, risk, store, line, manager, market_data = map(runtime.probe, names)
-    neighbours = PortfolioRefs(
+    args = PortfolioManager.Args(
+        journal_path=journal_path,
+        store_uri="",
+        base_currency="USD",
+        rate_stale_after=86_400.0,
+        reconcile_every=60.0,
+        grace=1.0,
         fill_log=log.ref,
         risk=risk.ref,
         store=store.ref,
@@ -25,8 +30,7 @@ def world(runtime, journal_path, a_ready):
         strategy_manager=manager.ref,
         market_data=market_data.ref,
     )
-    args = (journal_path, neighbours, "USD", 86_400.0, 60.0, 1.0, "")
-    portfolio = runtime.spawn(PortfolioManager, *args, name="portfolio")
+    portfolio = runtime.spawn(PortfolioManager, args, name="portfolio")
     portfolio.tell(a_ready(line.ref))
     record = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0.25)
     portfolio.tell(SetWeights((record,)))

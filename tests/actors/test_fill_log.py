@@ -31,10 +31,15 @@ from mats.ledger.reconciliation.adjustments import Adjustment
 from mats.ledger.reconciliation.transfers import empty_taker, transfer
 from mats.ledger.valuation.fx import FxRates
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
-from mats.runtime import Actor, ActorFailed, ChaosPlan, Crash, chaos
+from mats.runtime import Actor, ActorFailed, Crash
+from mats.runtime.testing import ChaosPlan, chaos
 from mats.store.journal.journal import Journal
 
 CONNECTION = "brokers/ib-0"
+
+
+def log_args(path, stages, risk):
+    return FillLog.Args(journal_path=path, base_currency="USD", rate_stale_after=60.0, stages=stages, risk=risk)
 
 
 class World:
@@ -49,9 +54,7 @@ class World:
         self.start()
 
     def start(self):
-        self.runtime.launch(
-            "fill-log", FillLog, (self.path, self.stages, self.gatekeeper.ref, "USD", 60.0), supervised=True
-        )
+        self.runtime.launch("fill-log", FillLog, log_args(self.path, self.stages, self.gatekeeper.ref), supervised=True)
         self.log = self.runtime.ref("fill-log")
         self.runtime.run_until_idle()
 
@@ -317,8 +320,8 @@ def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next
 ):
     heard, risk, connection = (runtime.probe(name) for name in ("heard", "risk", CONNECTION))
     stage = runtime.ref("mortal")
-    runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
-    log = runtime.spawn(FillLog, journal_path, {"mortal": stage}, risk.ref, "USD", 60.0, name="fill-log")
+    runtime.launch("mortal", Mortal, heard.ref, supervised=True)
+    log = runtime.spawn(FillLog, log_args(journal_path, {"mortal": stage}, risk.ref), name="fill-log")
     log.tell(StageCursor("mortal", 0))
     assert risk.receive(2) == [StagesBehind(("mortal",)), StagesBehind(())]
     heard.expect_message(ReportCursor())
@@ -327,7 +330,7 @@ def test_a_stage_that_dies_is_behind_at_once_and_is_sent_nothing_before_its_next
     log.tell(OpenEpoch(CONNECTION, connection.ref))
     epoch = connection.expect(EpochOpened).epoch
     log.tell(ReportExecutions(connection=CONNECTION, epoch=epoch, executions=(an_execution(),)))
-    runtime.launch("mortal", Mortal, (heard.ref,), supervised=True)
+    runtime.launch("mortal", Mortal, heard.ref, supervised=True)
     heard.expect_nothing()
     log.tell(StageCursor("mortal", 0))
     assert seqs(heard) == [1]

@@ -90,7 +90,10 @@ def test_no_order_leaves_that_the_journal_could_not_take_and_with_space_the_next
     log, risk, store, pool, line = map(runtime.probe, ("fill-log", "risk", "store", "pool", "line"))
 
     def start(session):
-        runtime.launch("orders", OrderManager, (journal_path, log.ref, risk.ref, store.ref, pool.ref), supervised=True)
+        args = OrderManager.Args(
+            journal_path=journal_path, fill_log=log.ref, risk=risk.ref, store=store.ref, pool=pool.ref
+        )
+        runtime.launch("orders", OrderManager, args, supervised=True)
         runtime.ref("orders").tell(replace(a_ready(line.ref, session), client_id=1))
         runtime.run_until_idle()
 
@@ -118,7 +121,14 @@ def test_no_execution_is_passed_on_or_merged_that_the_journal_could_not_take_and
     first, risk, line = map(runtime.probe, ("first", "risk", "line"))
 
     def start():
-        runtime.launch("log", FillLog, (journal_path, {"first": first.ref}, risk.ref, "USD", 60.0), supervised=True)
+        args = FillLog.Args(
+            journal_path=journal_path,
+            base_currency="USD",
+            rate_stale_after=60.0,
+            stages={"first": first.ref},
+            risk=risk.ref,
+        )
+        runtime.launch("log", FillLog, args, supervised=True)
         runtime.ref("log").tell(StageCursor("first", 0))
         runtime.ref("log").tell(OpenEpoch("line", line.ref))
         return line.expect(EpochOpened).epoch

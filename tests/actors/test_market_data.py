@@ -23,7 +23,7 @@ from actors.messages.market_data import (
     QuoteArrived,
     SubscribeInstruments,
 )
-from actors.messages.subscription import AskToResubscribe, Resubscribe, Unsubscribe, Unsubscribed
+from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from mats.model.instrument import parse_instrument
 from mats.model.market import Quote
 from mats.runtime import Actor
@@ -50,7 +50,7 @@ class World:
         self.broker, self.risk, self.portfolio = (runtime.probe(name) for name in ("heard", "risk", "portfolio"))
         self.line = runtime.ref("ib-99")
         self.data = runtime.spawn(MarketData, self.args(), name="market-data")
-        self.portfolio.expect_message(Resubscribe())
+        self.portfolio.expect_message(Republish())
 
     def args(self):
         return MarketData.Args(connection=self.line, risk=self.risk.ref, portfolio=self.portfolio.ref, stale_after=10.0)
@@ -58,7 +58,7 @@ class World:
     def connect(self, session="1"):
         """The connection comes up (anew) and says that it is ready."""
         if not self.line.is_alive():
-            self.runtime.launch("ib-99", Line, (self.broker.ref,), supervised=True)
+            self.runtime.launch("ib-99", Line, self.broker.ref, supervised=True)
         self.data.tell(self._a_ready(self.line, session))
         self.runtime.run_until_idle()
 
@@ -97,7 +97,7 @@ def history(*bars):
 
 
 def test_it_asks_the_connection_to_announce_itself_when_it_starts(world):
-    world.runtime.launch("ib-99", Line, (world.broker.ref,), supervised=True)
+    world.runtime.launch("ib-99", Line, world.broker.ref, supervised=True)
     assert world.asked() == [RequestSnapshot()]
 
 
@@ -114,7 +114,7 @@ def test_an_instrument_is_resolved_and_subscribed_once_for_all_its_followers(wor
 def test_nothing_is_asked_of_a_connection_that_is_not_ready(world, probe):
     world.follow(probe("one"))
     world.load(probe("one"))
-    world.runtime.launch("ib-99", Line, (world.broker.ref,), supervised=True)
+    world.runtime.launch("ib-99", Line, world.broker.ref, supervised=True)
     assert world.asked() == [RequestSnapshot()]
     world.connect()
     assert world.asked() == [ResolveInstrument(ASKED, world.data)]
@@ -125,7 +125,7 @@ def test_risk_learns_what_the_broker_completed_and_again_when_it_asks(world, pro
     world.follow(probe("one"))
     world.resolve()
     world.risk.expect_message(InstrumentCompleted(SPY))
-    world.data.tell(Resubscribe())
+    world.data.tell(Republish())
     assert world.risk.fish(lambda message: isinstance(message, InstrumentCompleted)) == InstrumentCompleted(SPY)
 
 
@@ -313,7 +313,7 @@ def test_a_connection_that_announces_itself_again_is_asked_for_nothing_twice(wor
 
 
 def test_a_restarted_actor_calls_its_followers(world, runtime, probe):
-    runtime.launch("strategies/trend", Line, (world.broker.ref,), supervised=True)
+    runtime.launch("strategies/trend", Line, world.broker.ref, supervised=True)
     runtime.run_until_idle()
     world.asked()
     world.data.stop()

@@ -5,10 +5,8 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from actors.base.refs import PortfolioRefs
 from actors.fill_log import FillLog
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
-from actors.operator.actor_queries import ActorQueries
 from actors.operator.queries import CommandRefused, Queries
 from actors.operator.transfers import Netting
 from actors.portfolio_manager import PortfolioManager
@@ -37,12 +35,17 @@ def desk(runtime, journal_path, an_execution):
     """Two strategies hold ten and minus ten; what a command needs of the daemon, and the list of working orders."""
     risk, store, line, manager, market = map(runtime.probe, ("risk", "store", "ib-0", "manager", "market"))
     portfolio, working = runtime.ref("portfolio"), []
-    log = runtime.spawn(FillLog, journal_path, {"portfolio": portfolio}, risk.ref, "USD", 60.0, name="log")
-    neighbours = PortfolioRefs(
-        fill_log=log, risk=risk.ref, store=store.ref, broker=line.ref, strategy_manager=manager.ref,
+    log_args = FillLog.Args(
+        journal_path=journal_path, base_currency="USD", rate_stale_after=60.0, stages={"portfolio": portfolio},
+        risk=risk.ref,
+    )  # fmt: skip
+    log = runtime.spawn(FillLog, log_args, name="log")
+    args = PortfolioManager.Args(
+        journal_path=journal_path, store_uri="", base_currency="USD", rate_stale_after=86_400.0, reconcile_every=60.0,
+        grace=1.0, fill_log=log, risk=risk.ref, store=store.ref, broker=line.ref, strategy_manager=manager.ref,
         market_data=market.ref,
     )  # fmt: skip
-    runtime.spawn(PortfolioManager, journal_path, neighbours, "USD", 86_400.0, 60.0, 1.0, "", name="portfolio")
+    runtime.spawn(PortfolioManager, args, name="portfolio")
     orders = runtime.spawn(Orders, working, name="orders")
     journal = Journal(journal_path)
     for number, strategy in enumerate(("trend", "revert"), 1):
@@ -54,9 +57,11 @@ def desk(runtime, journal_path, an_execution):
     executions = (an_execution(), replace(an_execution("b.01", order_ref="revert:i2"), side=Side.SELL))
     log.tell(ReportExecutions(connection="ib-0", epoch=epoch, executions=executions, commissions=()))
     runtime.run_until_idle()
-    names = SimpleNamespace(portfolio=portfolio, fill_log=log, orders=orders)
-    operator = SimpleNamespace(caught_up=lambda: True, until=lambda condition, seconds: runtime.advance(seconds))
-    return Netting(names, operator, Queries(ActorQueries(names), journal_path)), portfolio, working
+    refs = SimpleNamespace(portfolio=portfolio, fill_log=log, orders=orders)
+    operator = SimpleNamespace(
+        queries=Queries(refs), caught_up=lambda: True, until=lambda condition, seconds: runtime.advance(seconds)
+    )
+    return Netting(refs, operator), portfolio, working
 
 
 def an_intent(name, strategy):
@@ -67,7 +72,7 @@ def an_intent(name, strategy):
 
 
 def quantities(netting):
-    return {book.strategy: int(book.quantity) for book in netting._asking.portfolio().books}
+    return {book.strategy: int(book.quantity) for book in netting._queries.portfolio().books}
 
 
 def test_a_split_is_shown_first_and_then_booked_to_every_holder(desk):
@@ -81,6 +86,8 @@ def test_a_split_is_shown_first_and_then_booked_to_every_holder(desk):
 def test_it_is_refused_while_an_order_of_a_holder_is_at_work_there(desk):
     netting, _, working = desk
     working.append(opening_view(an_intent("i9", "trend")))
-    with pytest.raises(CommandRefused, match="order i9 of trend in SPY is PENDING; wait for its end or cancel it"):
+    with pytest.raises(
+        CommandRefused, match="order i9 of trend in SPY is PENDING; wait until it is final or cancel it"
+    ):
         netting.book(WISH)
     assert quantities(netting) == {"trend": 10, "revert": -10}

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from actors.base.refs import PortfolioRefs
 from actors.messages.broker import PositionsTaken, TakePositions
 from actors.messages.fill_log import ApplyEntries, BookAdjustments, GetLogPosition, LogPosition
 from actors.messages.market_data import WatchPrices
@@ -39,7 +38,13 @@ class World:
         names = ("fill-log", "risk", "store", "heard", "manager", "market-data")
         self.log, self.risk, self.store, self.heard, manager, self.market_data = map(runtime.probe, names)
         line = runtime.spawn(Line, self.heard.ref, name="ib-0")
-        neighbours = PortfolioRefs(
+        args = PortfolioManager.Args(
+            journal_path=journal_path,
+            store_uri="",
+            base_currency="USD",
+            rate_stale_after=86_400.0,
+            reconcile_every=60.0,
+            grace=0.0,
             fill_log=self.log.ref,
             risk=self.risk.ref,
             store=self.store.ref,
@@ -47,8 +52,7 @@ class World:
             strategy_manager=manager.ref,
             market_data=self.market_data.ref,
         )
-        args = (journal_path, neighbours, "USD", 86_400.0, 60.0, 0.0, "")
-        self.ref = runtime.spawn(PortfolioManager, *args, name="portfolio")
+        self.ref = runtime.spawn(PortfolioManager, args, name="portfolio")
         self.ref.tell(a_ready(line))
         runtime.run_until_idle()
         self.log_said()

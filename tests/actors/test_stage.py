@@ -13,13 +13,12 @@ class Recorder(Stage):
 
     stage = "recorder"
 
-    def __init__(self, fill_log, applied):
-        self.fill_log = fill_log
-        self.applied = applied
+    def __init__(self, args):
+        self.fill_log, self.applied = args
 
     def on_start(self):
         self.cursor = len(self.applied)
-        self.say_hello()
+        self.report_cursor()
 
     def on_receive(self, message):
         self.receive_entries(message)
@@ -46,7 +45,7 @@ def applied():
 
 @pytest.fixture
 def stage(runtime, log, applied):
-    ref = runtime.spawn(Recorder, log.ref, applied, name="recorder")
+    ref = runtime.spawn(Recorder, (log.ref, applied), name="recorder")
     log.expect_message(StageCursor("recorder", 0))
     return ref
 
@@ -85,7 +84,7 @@ def test_a_stage_that_does_not_say_how_it_applies_fails_and_acknowledges_nothing
     class Idle(Recorder):
         apply = Stage.apply
 
-    idle = runtime.spawn(Idle, log.ref, [], name="idle")
+    idle = runtime.spawn(Idle, (log.ref, []), name="idle")
     log.expect(StageCursor)
     idle.tell(ApplyEntries((entry(1),)))
-    assert "Idle does not say how it applies entries" in str(log.expect_down(idle).error)
+    assert "Idle.apply" in str(log.expect_down(idle).error)

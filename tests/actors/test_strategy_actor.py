@@ -13,7 +13,7 @@ from actors.messages.portfolio_manager import BookState, EquityChanged, Position
 from actors.messages.risk_manager import OrderDenied
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
-from actors.strategy import StrategyActor, StrategyRefs
+from actors.strategy import StrategyActor
 from mats.model.executions import FillRecorded
 from mats.model.market import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
@@ -89,11 +89,11 @@ class Trader:
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
 
     def launch(self):
-        services = StrategyRefs(
-            market_data=self.market.ref, risk=self.runtime.ref("risk"), orders=self.orders.ref,
-            portfolio=self.portfolio.ref,
+        args = StrategyActor.Args(
+            record=self.record, folder=self.folder, intent_prefix="tag-1", market_data=self.market.ref,
+            risk=self.runtime.ref("risk"), orders=self.orders.ref, portfolio=self.portfolio.ref,
+            manager=self.manager.ref,
         )  # fmt: skip
-        args = (self.record, self.folder, services, self.manager.ref, "tag-1")
         self.runtime.launch("strategies/diary", StrategyActor, args, supervised=True)
         self.ref = self.runtime.ref("strategies/diary")
         self.runtime.run_until_idle()
@@ -301,7 +301,7 @@ def busy(runtime, trader):
     runtime.kill(risk)
 
 
-BUSY = "BUSY: the risk manager has too much to do to look at it; nothing was sent"
+BUSY = "BUSY: the mailbox of the risk manager is full; nothing was sent"
 
 
 def test_a_wish_that_finds_risk_too_busy_comes_back_rejected_after_the_hook_that_wished(busy, a_bar):

@@ -9,8 +9,8 @@ from actors.messages.persistence_writer import ReadTable, SeedStrategies, Strate
 from actors.messages.portfolio_manager import SetWeights
 from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy
-from actors.messages.subscription import Resubscribe
-from actors.strategy import StrategyActor, StrategyRefs
+from actors.messages.subscription import Republish
+from actors.strategy import StrategyActor
 from actors.strategy_manager import StrategyManager
 from mats.model.strategy_record import StrategyRecord
 from mats.runtime import Actor, Crash, Park, StartChild, StopChild, Unpark
@@ -42,16 +42,13 @@ class World:
         self.launch()
 
     def launch(self, allow_leverage=False):
-        services = StrategyRefs(
+        args = StrategyManager.Args(
+            seeds=(record("seed"),), folder=self.folder, intent_prefix="tag-1", allow_leverage=allow_leverage,
+            supervisor=self.supervisor.ref, store=self.store.ref, pool=self.pool.ref,
             market_data=self.runtime.ref("market"), risk=self.risk.ref, orders=self.runtime.ref("orders"),
             portfolio=self.portfolio.ref,
         )  # fmt: skip
-        args = {
-            "seeds": (record("seed"),), "folder": self.folder, "intent_prefix": "tag-1",
-            "allow_leverage": allow_leverage, "supervisor": self.supervisor.ref, "services": services,
-            "store": self.store.ref, "pool": self.pool.ref,
-        }  # fmt: skip
-        self.runtime.launch("manager", StrategyManager, kwargs=args, supervised=True)
+        self.runtime.launch("manager", StrategyManager, args, supervised=True)
         self.ref = self.runtime.ref("manager")
         self.runtime.run_until_idle()
 
@@ -108,7 +105,7 @@ def test_every_active_strategy_gets_a_connection_and_is_started(world):
         ("a", StrategyActor, "transient", "park"),
         ("c", StrategyActor, "transient", "park"),
     ]
-    assert (starts[0].args["record"], starts[0].args["manager"]) == (record("a"), world.ref)
+    assert (starts[0].args.record, starts[0].args.manager) == (record("a"), world.ref)
     assert world.pool.receive(2) == [LeaseConnection("a"), LeaseConnection("c")]
     assert world.read().faults == {}
 
@@ -120,7 +117,7 @@ def test_weights_are_shared_before_anything_is_started(world):
     for informed in (world.portfolio, world.risk):
         informed.expect_message(weights)
         assert informed.last.id < world.pool.last.id
-    world.tell(Resubscribe())
+    world.tell(Republish())
     world.risk.expect_message(weights)
 
 

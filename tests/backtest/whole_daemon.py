@@ -6,8 +6,10 @@ shows its opens and nothing between them, so it is for orders that trade at once
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -23,12 +25,12 @@ from mats.model.executions import CommissionRecorded, FillRecorded
 from mats.model.market import Bar, Quote
 from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
-from mats.runtime import Actor, ChildSpec, Ref, SupervisorSpec, VirtualRuntime
+from mats.runtime import Actor, ChildSpec, SupervisorSpec, VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.venue.markets.universe import Listing, Universe
 from tests.simulation.brokerage import Brokerage
 from tests.simulation.light_store import Disk, LightStore
-from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
+from tests.simulation.simulated_connection import VenueLine, simulated_connection
 
 ACCOUNT = "DU0000001"
 OPENING: Nanos = SECOND // 1000
@@ -59,24 +61,24 @@ class Heard(Disk):
         return [entry for entry in self.entries if isinstance(entry, CommissionRecorded)]
 
 
-class Market(Actor):
+class Market(Actor[Step]):
     """Plays the steps; nothing else tells the venue the time."""
 
-    def __init__(self, broker: Brokerage, steps: Iterator[Step], over: Callable[[], None]) -> None:
-        self._broker, self._steps, self._over = broker, steps, over
+    class Args(msgspec.Struct, frozen=True):
+        broker: Brokerage
+        steps: Iterator[Step]
+        over: Callable[[], None]
+
+    def __init__(self, args: Args) -> None:
+        self._broker, self._steps, self._over = args.broker, args.steps, args.over
 
     def on_start(self) -> None:
         self._await_next()
 
-    def on_receive(self, message: object) -> object:
-        match message:
-            case Step():
-                self._broker.book(self._broker.exchange.advance(message.time))
-                self._broker.on_market(message.quotes, message.bars)
-                self._await_next()
-            case _:
-                return super().on_receive(message)
-        return None
+    def on_receive(self, message: Step) -> None:
+        self._broker.book(self._broker.exchange.advance(message.time))
+        self._broker.on_market(message.quotes, message.bars)
+        self._await_next()
 
     def _await_next(self) -> None:
         step = next(self._steps, None)
@@ -89,11 +91,15 @@ class Market(Actor):
 class HeardRisk(RiskManager):
     """The risk manager, with a note of every signal that it hears."""
 
-    def __init__(self, heard: Heard, **args: object) -> None:
-        super().__init__(**args)  # type: ignore[arg-type]
-        self._heard = heard
+    class Args(msgspec.Struct, frozen=True):
+        heard: Heard
+        risk: RiskManager.Args
 
-    def on_receive(self, message: object) -> object:
+    def __init__(self, args: Args) -> None:
+        super().__init__(args.risk)
+        self._heard = args.heard
+
+    def on_receive(self, message: Any) -> object:
         if isinstance(message, Signal):
             self._heard.signals.append(message)
         return super().on_receive(message)
@@ -102,11 +108,12 @@ class HeardRisk(RiskManager):
 class HeardWriter(LightStore):
     """The last stage where nothing is stored: it also knows what the strategies may use."""
 
-    def __init__(
-        self, heard: Heard, equities: Mapping[StrategyName, Decimal], fill_log: Ref, sources: tuple[Ref, ...]
-    ) -> None:
-        super().__init__(heard, fill_log, sources)
-        self._equities = equities
+    class Args(LightStore.Args, frozen=True, kw_only=True):
+        equities: Mapping[StrategyName, Decimal]
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(args)
+        self._equities = args.equities
 
     def on_receive(self, message: object) -> object:
         if isinstance(message, ReadEquities):
@@ -125,12 +132,12 @@ def _run(spec: BacktestSpec, data: BarData, folder: Path) -> Heard:
     first = min(int(columns.start[0]) for columns in data.bars.values())
     runtime = VirtualRuntime(start=first - round(START_SECONDS * SECOND))
     broker = Brokerage(_universe(data), {ACCOUNT: spec.capital}, runtime.clock.now)
-    names = Refs(runtime)
+    names = Refs.of(runtime)
     Journal(folder / "journal.db").close()
     runtime.start(_recorded(build(_plan(spec, broker, folder), names), heard, spec, names))
     runtime.advance(START_SECONDS / 2)
     over: list[bool] = []
-    runtime.spawn(Market, broker, steps(data), lambda: over.append(True), name="market")
+    runtime.spawn(Market, Market.Args(broker, steps(data), lambda: over.append(True)), name="market")
     runtime.run_until(lambda: bool(over))
     runtime.advance(START_SECONDS)
     return heard
@@ -179,8 +186,7 @@ def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> DaemonPlan:
         journal=folder / "journal.db",
         rejects=folder / "rejects.jsonl",
         store_uri="",
-        connection=SimulatedConnection,
-        timing=VenueLine(broker, spec.models.latency),
+        connection=partial(simulated_connection, VenueLine(broker, spec.models.latency)),
         gateway=None,
         limits=replace(spec.limits, stale_after=NEVER),
         base_currency=spec.currency,
@@ -197,19 +203,16 @@ def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> DaemonPlan:
 def _recorded(tree: SupervisorSpec, heard: Heard, spec: BacktestSpec, names: Refs) -> SupervisorSpec:
     """The live tree with a writer that stores nothing and a risk manager that takes notes."""
 
-    def child(given: ChildSpec | SupervisorSpec) -> ChildSpec | SupervisorSpec:
+    def child(given: ChildSpec[Any] | SupervisorSpec) -> ChildSpec[Any] | SupervisorSpec:
         if isinstance(given, SupervisorSpec):
             return replace(given, children=tuple(child(inner) for inner in given.children))
         if given.actor is PersistenceWriter:
-            args = {
-                "heard": heard,
-                "equities": spec.equities,
-                "fill_log": names.fill_log,
-                "sources": given.args["sources"],
-            }
+            args = HeardWriter.Args(
+                disk=heard, equities=spec.equities, fill_log=names.fill_log, publishers=given.args.publishers
+            )
             return replace(given, actor=HeardWriter, args=args)
         if given.actor is RiskManager:
-            return replace(given, actor=HeardRisk, args={"heard": heard, **given.args})
+            return replace(given, actor=HeardRisk, args=HeardRisk.Args(heard, given.args))
         return given
 
     return replace(tree, children=tuple(child(inner) for inner in tree.children))

@@ -20,6 +20,7 @@ import msgspec
 
 from actors.base.refs import Refs
 from actors.ib_connection import Timing
+from actors.messages.addresses import strategy_at
 from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from actors.operator.core import Operator
@@ -194,10 +195,10 @@ class Daemon:
         boot = journal.open_boot()
         journal.close()
         self.runtime = ThreadRuntime(seed=1)
-        self.names = Refs(self.runtime)
+        self.names = Refs.of(self.runtime)
         self.operator = Operator(self.runtime, self.names)
         self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}"), self.names))
-        self._strategy = self.runtime.ref(f"strategies/{STRATEGY}")
+        self._strategy = self.runtime.ref(strategy_at(STRATEGY))
 
     def wait_ready(self) -> None:
         """Until the strategy runs and every check of risk would let it trade."""

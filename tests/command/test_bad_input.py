@@ -120,7 +120,7 @@ def test_one_broken_strategy_is_named_and_the_others_run(data: Path, tmp_path: P
     ran = run("--config", path, "--data-dir", data, "--for", "1", "--json")
     assert ran.code == 0
     assert len(ran.sentences) == 1 and "torn.py does not import: ZeroDivisionError at line 1" in ran.sentences[0]
-    assert [line["strategy"] for line in ran.log if line["event"] == "strategy runs"] == ["good"]
+    assert [line["strategy"] for line in ran.log if line["event"] == "strategy started"] == ["good"]
     assert "Traceback" not in ran.out + ran.err
 
 
@@ -165,7 +165,7 @@ def test_a_data_directory_in_use_is_refused_and_its_holder_goes_on(data: Path, t
     path = configure(tmp_path, strategies=row("good"), buyer=BUYER)
     with started("--config", path, "--data-dir", data, "--json") as first:
         assert first.stderr is not None
-        next(line for line in first.stderr if "strategy runs" in line)
+        next(line for line in first.stderr if "strategy started" in line)
         ran = run("--config", path, "--data-dir", data)
         assert_refused(ran, f"{data} is in use by process {first.pid}", "stop that process")
         assert first.poll() is None

@@ -82,7 +82,7 @@ def test_a_run_in_a_pipe_logs_json_lines_and_ends_with_a_report_for_people(tmp_p
     ran = run("--config", path, "--data-dir", tmp_path / "data", "--for", "1")
     assert ran.code == 0 and time.monotonic() - begun > 1.0
     assert {"event", "level", "timestamp"} <= set.intersection(*(set(line) for line in ran.log))
-    assert [line["strategy"] for line in ran.log if line["event"] == "strategy runs"] == ["calm"]
+    assert [line["strategy"] for line in ran.log if line["event"] == "strategy started"] == ["calm"]
     assert re.search(r"^orders +\d+ *$", ran.out, re.MULTILINE) and "Positions" in ran.out
     assert "\x1b" not in ran.out + ran.err
 

@@ -73,7 +73,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     with started(*options, "--json") as process:
         running = Daemon(options, process)
         assert process.stderr is not None
-        next(line for line in process.stderr if '"strategy runs"' in line)
+        next(line for line in process.stderr if '"strategy started"' in line)
         drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
         until(lambda: len(_executions(folder)) >= 2 and _working(running), PATIENCE, "two fills and an order at work")
         yield running
@@ -167,9 +167,9 @@ def test_an_equity_of_its_own_counts_at_once_and_ends_with_clear(daemon: Daemon)
 
 
 def test_a_strategy_is_started_and_stopped(daemon: Daemon) -> None:
-    assert "calm runs" in daemon.mats("strategy", "start", "calm").out
+    assert "calm is running" in daemon.mats("strategy", "start", "calm").out
     assert "calm has stopped" in daemon.mats("strategy", "stop", "calm").out
-    assert daemon.mats("strategy", "stop", "calm").sentences == ["mats: calm does not run: stopped"]
+    assert daemon.mats("strategy", "stop", "calm").sentences == ["mats: calm is not running: stopped"]
 
 
 def test_quantity_moves_between_books_after_a_preview_and_comes_back_exactly(daemon: Daemon) -> None:
@@ -205,7 +205,7 @@ def test_a_resting_order_is_cancelled_by_its_name_and_its_instrument_is_left_alo
     again = daemon.mats("cancel", order["intent_id"])
     assert (again.code, again.sentences) == (
         2,
-        [f"mats: order {order['intent_id']} is CANCELLED already; nothing is left to cancel"],
+        [f"mats: order {order['intent_id']} is CANCELLED already; there is nothing to cancel"],
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.operator.control_socket import LONGEST_LINE, MOST_CALLERS, ControlSocket
+from actors.operator.control_socket import MAX_CLIENTS, MAX_LINE_BYTES, ControlSocket
 from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
 from mats.operator.socket import NAME, connect
@@ -111,14 +111,14 @@ def test_a_refusal_is_an_error_and_a_wrong_answer_too(port: Path) -> None:
 def test_what_cannot_be_read_is_refused_and_the_talk_goes_on(port: Path, line: bytes) -> None:
     with connect(port, SECONDS) as connection:
         first = say(connection, line)
-        assert isinstance(first, protocol.RequestRefused) and "the request cannot be read" in first.reason
+        assert isinstance(first, protocol.RequestRefused) and "the request cannot be decoded" in first.reason
         assert isinstance(say(connection, b'{"ask":"halt"}\n'), protocol.Done)
 
 
 def test_a_line_without_an_end_is_cut_off(port: Path) -> None:
     with connect(port, SECONDS) as connection:
-        answer = say(connection, b" " * LONGEST_LINE)
-        assert answer == protocol.RequestRefused(reason=f"a line is longer than {LONGEST_LINE} bytes")
+        answer = say(connection, b" " * MAX_LINE_BYTES)
+        assert answer == protocol.RequestRefused(reason=f"a line is longer than {MAX_LINE_BYTES} bytes")
         assert connection.recv(1) == b""
     assert ask(port, protocol.HaltRequest(), protocol.Done).text == "halted"
 
@@ -126,12 +126,12 @@ def test_a_line_without_an_end_is_cut_off(port: Path) -> None:
 def test_one_caller_too_many_is_told_so_and_the_others_are_served(port: Path, core: Core) -> None:
     core.go.clear()
     with contextlib.ExitStack() as stack:
-        callers = [stack.enter_context(connect(port, SECONDS)) for _ in range(MOST_CALLERS)]
+        callers = [stack.enter_context(connect(port, SECONDS)) for _ in range(MAX_CLIENTS)]
         for caller in callers:
             caller.sendall(b'{"ask":"halt"}\n')
         with connect(port, SECONDS) as last, last.makefile("rb") as answers:
             told = msgspec.json.decode(answers.readline(), type=protocol.Reply)
-        assert told == protocol.RequestRefused(reason=f"{MOST_CALLERS} callers are served already; try again")
+        assert told == protocol.RequestRefused(reason=f"{MAX_CLIENTS} clients are connected; try again later")
         core.go.set()
         for caller in callers:
             with caller.makefile("rb") as answers:
@@ -140,7 +140,7 @@ def test_one_caller_too_many_is_told_so_and_the_others_are_served(port: Path, co
 
 def test_a_caller_who_goes_away_and_a_fault_of_the_core_harm_nobody(port: Path) -> None:
     connect(port, SECONDS).close()
-    with pytest.raises(OperatorError, match=r"the daemon failed at it \(LookupError: a fault of ours\)"):
+    with pytest.raises(OperatorError, match=r"the request failed in the daemon \(LookupError: a fault of ours\)"):
         ask(port, protocol.ResumeRequest(), protocol.Done)
     assert ask(port, protocol.HaltRequest(), protocol.Done).text == "halted"
 

@@ -8,7 +8,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from actors.messages.order_manager import ReadOrders
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
@@ -32,7 +32,7 @@ from mats.venue.matching.orders import FILLED, VenueOrder
 from tests.simulation.world import Dials, World
 from tests.simulation.world import world as make_world
 
-A = TypeVar("A", bound=Actor)
+A = TypeVar("A", bound=Actor[Any])
 Complaints = Iterator[str]
 OUR_FAULTS = ("SimulatedCrash", "LineLost")
 """What may be the reason of a dead letter: a crash that the simulation made."""
@@ -91,7 +91,7 @@ def every_stage_has_everything_in_order(world: World) -> Complaints:
 
 def books_equal_the_broker(world: World) -> Complaints:
     """G3: net by instrument, and each strategy's own book by the broker's executions."""
-    portfolio = world.runtime.ref("core/portfolio").ask(ReadPortfolio(), timeout=5.0)
+    portfolio = world.names.portfolio.ask(ReadPortfolio(), timeout=5.0)
     assert isinstance(portfolio, PortfolioSnapshot)
     books = {(book.strategy, book.instrument): book.quantity for book in portfolio.books}
     truth: dict[tuple[StrategyName, str], Decimal] = defaultdict(Decimal)
@@ -160,7 +160,7 @@ def _filled(world: World) -> dict[str, Decimal]:
 
 
 def _orders_in_memory(world: World, views: dict[str, OrderView]) -> Complaints:
-    live = world.runtime.ref("core/orders").ask(ReadOrders(), timeout=5.0)
+    live = world.names.orders.ask(ReadOrders(), timeout=5.0)
     assert isinstance(live, tuple)
     journaled = {intent_id for intent_id, view in views.items() if not view.state.final}
     if {view.intent_id for view in live} != journaled:

@@ -1,14 +1,19 @@
 """The last stage without a database: it takes what the persistence writer takes, into a memory that outlives it."""
 
+from typing import Any
+
 import msgspec
 
 from actors.base.stage import Stage
+from actors.messages.addresses import FillLogMessage
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.order_manager import OrderChanged
-from actors.messages.persistence_writer import Republish, SeedStrategies, StrategiesRead
+from actors.messages.persistence_writer import SeedStrategies, StrategiesRead
+from actors.messages.subscription import Republish
 from mats.model.executions import Entry
 from mats.model.orders import IntentId, OrderView
-from mats.runtime import MailboxSpec, Ref, chaos
+from mats.runtime import MailboxSpec, Ref
+from mats.runtime.testing import chaos
 
 
 class Disk(msgspec.Struct):
@@ -18,20 +23,25 @@ class Disk(msgspec.Struct):
     orders: dict[IntentId, OrderView] = {}
 
 
-class LightStore(Stage):
+class LightStore(Stage[Any]):
     """Fourth stage. The cursor is what is on the disk, so that a crash between commit and acknowledgement shows."""
 
     stage = "store"
     mailbox = MailboxSpec(capacity=50_000, never_full=(ApplyEntries, OrderChanged))
 
-    def __init__(self, disk: Disk, fill_log: Ref, sources: tuple[Ref, ...]) -> None:
-        self._disk, self.fill_log, self._sources = disk, fill_log, sources
+    class Args(msgspec.Struct, frozen=True, kw_only=True):
+        disk: Disk
+        fill_log: Ref[FillLogMessage]
+        publishers: tuple[Ref[Republish], ...]
+
+    def __init__(self, args: Args) -> None:
+        self._disk, self.fill_log, self._publishers = args.disk, args.fill_log, args.publishers
 
     def on_start(self) -> None:
         self.cursor = self._disk.entries[-1].seq if self._disk.entries else 0
-        self.say_hello()
-        for source in self._sources:
-            source.tell(Republish())
+        self.report_cursor()
+        for publisher in self._publishers:
+            publisher.tell(Republish())
 
     def on_receive(self, message: object) -> object:
         match message:
@@ -42,7 +52,7 @@ class LightStore(Stage):
             case SeedStrategies(records=records, reply_to=reply_to):
                 reply_to.tell(StrategiesRead(records))
             case ReportCursor():
-                self.say_hello()
+                self.report_cursor()
         return None
 
     def apply(self, entries: tuple[Entry, ...]) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.base.broker_connection import BrokerConnection, ConnectionRefs
-from actors.base.fill_log_client import Replayed
+from actors.base import BaseMessage, BrokerConnection, Refs, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
     PositionsTaken,
+    Ready,
     RequestHistory,
     ResolveInstrument,
     SubscribeAccount,
@@ -22,12 +22,10 @@ from actors.messages.broker import (
     TakePositions,
     Unresolved,
 )
-from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
-from mats.model.orders import AccountId, OrderIntent
-from mats.model.packet import BrokerEvent
-from mats.model.timestamp import SECOND
-from mats.runtime import Ref
+from actors.messages.ib_pool import connection_name
+from actors.tree import RECONNECT
+from mats.model import SECOND, AccountId, Bar, BrokerEvent, Instrument, InstrumentId, OrderIntent, Quote
+from mats.runtime import ChildSpec, Ref, Spec
 from tests.simulation.brokerage import Brokerage
 
 ACCOUNT_SECONDS = 60.0
@@ -60,12 +58,28 @@ class ValueAccounts(msgspec.Struct, frozen=True):
     pass
 
 
-class SimulatedConnection(BrokerConnection):
+VenueMessage = (
+    Arrive
+    | Hear
+    | ValueAccounts
+    | Replayed
+    | SubscribeAccount
+    | SubscribeMarket
+    | TakePositions
+    | ResolveInstrument
+    | RequestHistory
+)
+
+
+class SimulatedConnection(BrokerConnection[VenueMessage]):
     """One client id at the simulated broker."""
 
-    def __init__(self, client_id: int, listeners: tuple[Ref, ...], timing: VenueLine, desks: ConnectionRefs) -> None:
-        super().__init__(client_id, listeners, desks)
-        self._broker, self._latency = timing.broker, timing.latency
+    class Args(BrokerConnection.Args, frozen=True, kw_only=True):
+        timing: VenueLine
+
+    def __init__(self, args: Args) -> None:
+        super().__init__(args)
+        self._broker, self._latency = args.timing.broker, args.timing.latency
 
     def on_start(self) -> None:
         self._open = False
@@ -75,7 +89,7 @@ class SimulatedConnection(BrokerConnection):
         super().on_start()
         self.every(ACCOUNT_SECONDS, ValueAccounts())
 
-    def on_receive(self, message: object) -> object:
+    def on_receive(self, message: VenueMessage | BaseMessage) -> None:
         match message:
             case Arrive(act=act):
                 act()
@@ -99,8 +113,7 @@ class SimulatedConnection(BrokerConnection):
             case RequestHistory():
                 self._send(lambda: message.reply_to.tell(self._history(message)))
             case _:
-                return super().on_receive(message)
-        return None
+                self.on_base_message(message)
 
     # The near end of the line
 
@@ -178,3 +191,20 @@ class SimulatedConnection(BrokerConnection):
 
     def on_failure(self, error: BaseException) -> None:
         self._broker.disconnect(self.client_id, self._listen)
+
+
+def simulated_connection(line: VenueLine, refs: Refs, listeners: tuple[Ref[Ready], ...], client_id: int) -> Spec:
+    """The spec of a connection to a simulated broker; with `line` bound it is a `MakeConnection`."""
+    args = SimulatedConnection.Args(
+        timing=line,
+        client_id=client_id,
+        listeners=listeners,
+        fill_log=refs.fill_log,
+        orders=refs.orders,
+        portfolio=refs.portfolio,
+        market_data=refs.market_data,
+        risk=refs.risk,
+    )
+    return ChildSpec(
+        name=connection_name(client_id), actor=SimulatedConnection, args=args, backoff=RECONNECT, over_limit="keep"
+    )

@@ -1,18 +1,19 @@
 """A connection and the fill log: what is lost between them is found again by a new epoch."""
 
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
-from actors.base.broker_connection import ConnectionRefs
-from actors.base.fill_log_client import PATIENCE
+from actors.base.fill_log_client import REOPEN_SECONDS
+from actors.messages.addresses import FillLogMessage
 from actors.messages.broker import NotSent, Ready, SubmitOrder
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.instrument import parse_instrument
 from mats.model.market import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
-from mats.runtime import Actor, Probe, Ref, VirtualRuntime
+from mats.runtime import Actor, Address, Ref, VirtualRuntime
+from mats.runtime.testing import Probe
 from mats.venue.markets.universe import default_universe
 from tests.simulation.brokerage import Brokerage
 from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
@@ -38,10 +39,10 @@ def fish(probe: Probe, kind: type[M], timeout: float) -> M:
     return found
 
 
-class FakeLog(Actor):
+class FakeLog(Actor[Any]):
     """A fill log in name, so that it can go down; what it gets is passed on to a probe."""
 
-    def __init__(self, to: Ref) -> None:
+    def __init__(self, to: Ref[Any]) -> None:
         self._to = to
 
     def on_receive(self, message: object) -> object:
@@ -59,13 +60,17 @@ class Bench:
         self.log, self.listener, self.others = (self.runtime.probe(name) for name in ("log", "listener", "others"))
         self.runtime.spawn(FakeLog, self.log.ref, name="fill-log")
         other = self.others.ref
-        desks = ConnectionRefs(
-            fill_log=self.runtime.ref("fill-log"), orders=other, portfolio=other, market_data=other, risk=other
+        args = SimulatedConnection.Args(
+            timing=VenueLine(self.broker),
+            client_id=1,
+            listeners=(self.listener.ref,),
+            fill_log=self.runtime.ref(Address[FillLogMessage]("fill-log")),
+            orders=other,
+            portfolio=other,
+            market_data=other,
+            risk=other,
         )
-        line = VenueLine(self.broker)
-        self.ref = self.runtime.spawn(
-            SimulatedConnection, 1, (self.listener.ref,), timing=line, desks=desks, name="connection"
-        )
+        self.ref = self.runtime.spawn(SimulatedConnection, args, name="connection")
 
     def ready(self, epoch: int) -> Ready:
         """Let it open an epoch, replay, and be merged."""
@@ -109,7 +114,7 @@ def test_a_fill_log_that_does_not_answer_is_asked_again(bench: Bench) -> None:
     fish(bench.log, OpenEpoch, 1.0)
     before = bench.runtime.clock.seconds
     fish(bench.log, OpenEpoch, 10.0)
-    assert bench.runtime.clock.seconds - before == pytest.approx(PATIENCE, abs=1.0)
+    assert bench.runtime.clock.seconds - before == pytest.approx(REOPEN_SECONDS, abs=1.0)
 
 
 def test_a_merge_that_is_not_confirmed_is_tried_again_under_a_new_epoch(bench: Bench) -> None:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from actors.base import stage
+import actors
 from tests.simulation.checks import verdict
 from tests.simulation.world import STAGES, Dials
 
-ACTORS = Path(stage.__file__).parent
+ACTORS = Path(actors.__file__).parent
 REAL_STORE_ONLY = "store: after the commit, before the acknowledgement"
 
 
 def _points() -> list[str]:
     """Every point named in the actors; those of the stages stand there once for all four."""
     named = {
-        name for file in ACTORS.glob("*.py") for name in re.findall(r'chaos\.point\(f?"(.+?)"\)', file.read_text())
+        name for file in ACTORS.rglob("*.py") for name in re.findall(r'chaos\.point\(f?"(.+?)"\)', file.read_text())
     }
     plain = {name for name in named if "{" not in name} - {REAL_STORE_ONLY}
     of_stages = {name.replace("{self.stage}", stage) for name in named if "{" in name for stage in STAGES}

@@ -5,14 +5,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 
+from actors.messages.addresses import ORDERS
 from actors.messages.order_manager import OrderChanged, SubmitIntent
-from actors.messages.persistence_writer import Republish
+from actors.messages.subscription import Republish
 from actors.order_manager import OrderManager
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.orders import apply
 from mats.orders import order_events as ev
-from mats.runtime import Actor, MailboxSpec, Probe, VirtualRuntime
+from mats.runtime import Actor, MailboxSpec, VirtualRuntime
+from mats.runtime.testing import Probe
 from mats.store.journal.journal import Journal
 
 INTENT = OrderIntent(
@@ -27,7 +29,7 @@ INTENT = OrderIntent(
 )
 
 
-class Newest(Actor):
+class Newest(Actor[int]):
     """Keeps what it gets; of the numbers that wait only the newest stays."""
 
     seen: ClassVar[list[object]] = []
@@ -46,7 +48,8 @@ class Newest(Actor):
 def _order_manager(runtime: VirtualRuntime, folder: Path) -> dict[str, Probe]:
     probes = {name: runtime.probe(name) for name in ("fill_log", "risk", "store", "pool")}
     refs = {name: probe.ref for name, probe in probes.items()}
-    runtime.spawn(OrderManager, folder / "journal.db", **refs, name="core/orders")
+    args = OrderManager.Args(journal_path=folder / "journal.db", **refs)
+    runtime.spawn(OrderManager, args, name=ORDERS.path)
     runtime.run_until_idle()
     return probes
 
@@ -71,7 +74,7 @@ def test_messages_conflated_before_an_actor_was_taken_away_are_handled_by_its_su
 def test_an_intent_without_a_route_is_in_the_journal_and_its_manager_lives(tmp_path: Path) -> None:
     runtime = VirtualRuntime()
     _order_manager(runtime, tmp_path)
-    runtime.ref("core/orders").tell(SubmitIntent(INTENT))
+    runtime.ref(ORDERS).tell(SubmitIntent(INTENT))
     runtime.advance(3.0)
     assert runtime.slot("core/orders").status().state == "running"
     found = Journal(tmp_path / "journal.db").order("i1")
@@ -83,8 +86,8 @@ def test_an_intent_without_a_route_is_in_the_journal_and_its_manager_lives(tmp_p
 def test_a_store_that_comes_back_is_told_orders_as_they_are_and_not_as_they_were_last_written(tmp_path: Path) -> None:
     runtime = VirtualRuntime()
     probes = _order_manager(runtime, tmp_path)
-    runtime.ref("core/orders").tell(SubmitIntent(INTENT))
-    runtime.ref("core/orders").tell(Republish())
+    runtime.ref(ORDERS).tell(SubmitIntent(INTENT))
+    runtime.ref(ORDERS).tell(Republish())
     runtime.run_until_idle()
     told = [m for m in _all(probes["store"]) if isinstance(m, OrderChanged)]
     assert [m.order.state for m in told] == [OrderState.REJECTED, OrderState.REJECTED]

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,7 +24,6 @@ from mats.model.timestamp import SECOND, Nanos
 from mats.risk import Limits
 from mats.runtime import (
     Actor,
-    ChaosPlan,
     ChildFailed,
     ChildParked,
     ChildSpec,
@@ -32,10 +33,11 @@ from mats.runtime import (
     SupervisorSpec,
     VirtualRuntime,
 )
+from mats.runtime.testing import ChaosPlan
 from mats.store.journal.journal import Journal
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
 from tests.simulation.light_store import Disk, LightStore
-from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
+from tests.simulation.simulated_connection import VenueLine, simulated_connection
 
 START: Nanos = 1_700_000_000 * SECOND
 STRATEGIES = Path(__file__).parent / "strategies"
@@ -88,7 +90,7 @@ def drawn(seed: int) -> Dials:
     )
 
 
-class MarketActor(Actor):
+class MarketActor(Actor[str]):
     """Lets the market move every second."""
 
     def __init__(self, broker: FaultyBroker) -> None:
@@ -139,7 +141,7 @@ class World:
         self.runtime.trace.switch_on()
         self.runtime.dead_letters.subscribe(self.letters.append)
         self.runtime.on_event.append(self._watch_failures)
-        self.names = Refs(self.runtime)
+        self.names = Refs.of(self.runtime)
         self.runtime.spawn(MarketActor, self.broker, name="market")
         self.runtime.start(self._patient(self._tree()))
 
@@ -173,8 +175,7 @@ class World:
             journal=self.folder / "journal.db",
             rejects=self.folder / "rejects.jsonl",
             store_uri=self.store_uri,
-            connection=SimulatedConnection,
-            timing=VenueLine(self.broker, self.dials.latency),
+            connection=partial(simulated_connection, VenueLine(self.broker, self.dials.latency)),
             gateway=None,
             limits=Limits(),
             base_currency="USD",
@@ -195,9 +196,9 @@ class World:
         )
         return replace(spec, children=children, limit=PATIENT)
 
-    def _child(self, spec: ChildSpec) -> ChildSpec:
+    def _child(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
         if spec.name == "writer" and not self.store_uri:
-            args = {"disk": self.disk, "fill_log": self.names.fill_log, "sources": spec.args["sources"]}
+            args = LightStore.Args(disk=self.disk, fill_log=self.names.fill_log, publishers=spec.args.publishers)
             spec = replace(spec, actor=LightStore, args=args)
         if issubclass(spec.actor, Stage) and spec.actor is not PersistenceWriter:
             spec = replace(spec, actor=self._watched(spec.actor))
@@ -205,11 +206,11 @@ class World:
 
     # What is proved while the run goes on
 
-    def _watched(self, stage: type[Stage]) -> type[Stage]:
+    def _watched(self, stage: type[Stage[Any]]) -> type[Stage[Any]]:
         """The same stage, but each application of entries is held against the stage above it (G2)."""
         world, name = self, stage.stage
 
-        def receive_entries(self: Stage, message: ApplyEntries) -> None:
+        def receive_entries(self: Stage[Any], message: ApplyEntries) -> None:
             before = self.cursor
             stage.receive_entries(self, message)
             world.passed(name, before, self.cursor)

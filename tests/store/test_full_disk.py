@@ -29,8 +29,11 @@ class World:
         journal.append(self.log)
         journal.close()
         self.writer = self.runtime.spawn(
-            PersistenceWriter, uri=self.uri, journal_path=folder / "journal.db", rejects=folder / "rejects.jsonl",
-            base_currency="USD", fill_log=self.fill_log.ref, sources=(), stages=("store",), keep_days=1e6,
+            PersistenceWriter,
+            PersistenceWriter.Args(
+                uri=self.uri, journal_path=folder / "journal.db", rejects=folder / "rejects.jsonl", base_currency="USD",
+                keep_days=1e6, matching="fifo", stages=("store",), fill_log=self.fill_log.ref, publishers=(),
+            ),
         )  # fmt: skip
 
     def feed(self, first, last):
@@ -67,12 +70,12 @@ def test_a_full_disk_is_said_once_and_everything_is_stored_when_there_is_room_ag
         world.writer.tell(OrderChanged(opening_view(make.intent(1))))
         assert world.feed(101, 200) is None, "nothing is acknowledged"
         assert world.feed(201, 300) is None
-        assert [line["event"] for line in lines] == ["the store cannot be written; everything is kept until it can"]
+        assert [line["event"] for line in lines] == ["store cannot be written; keeping everything and retrying"]
         assert "bytes left; free" in lines[0]["error"]
         assert world.stored()[0] == list(range(1, 101)), "the store was not touched"
         monkeypatch.undo()
         assert world.acknowledged() == 300
-        assert lines[-1]["event"] == "the store can be written again; what was kept is stored"
+        assert lines[-1]["event"] == "store can be written again; everything kept is stored"
     assert world.stored() == (list(range(1, 301)), list(range(1, 301)))
     assert Reader(world.uri).orders("DU1")["intent_id"].tolist() == ["i1"]
     assert world.failures() == []

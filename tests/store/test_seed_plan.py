@@ -52,14 +52,14 @@ class World:
 
     def start(self):
         self.runtime = VirtualRuntime(start=self.instant)
-        self.names = names = Refs(self.runtime)
+        self.names = names = Refs.of(self.runtime)
         tree = build(plan(self.folder, self.uri), names)
         specs = {spec.name: spec for part in tree.children[:2] for spec in part.children}
         for name, ref in (("writer", names.store), ("fill-log", names.fill_log), ("portfolio", names.portfolio)):
-            args = dict(specs[name].args)
+            args = specs[name].args
             if name == "fill-log":
-                args["stages"] = {"portfolio": names.portfolio, "store": names.store}
-            self.runtime.spawn(specs[name].actor, name=ref.name, **args)
+                args = replace(args, stages={"portfolio": names.portfolio, "store": names.store})
+            self.runtime.spawn(specs[name].actor, args, name=ref.name)
         line = self.runtime.spawn(Line, name=CONNECTION)
         self.connection = self.runtime.probe("connection")
         names.fill_log.tell(OpenEpoch(CONNECTION, self.connection.ref))

@@ -85,7 +85,7 @@ class System:
         boot = journal.open_boot()
         journal.close()
         self.runtime = ThreadRuntime(seed=boot.number, clock=SystemClock())
-        self.names = Refs(self.runtime)
+        self.names = Refs.of(self.runtime)
         self.letters: list[DeadLetter] = []
         self._ending = False
         self.runtime.dead_letters.subscribe(self.letters.append)
@@ -150,7 +150,7 @@ class System:
     def finish(self) -> tuple[RunSummary, Look]:
         """Stop as the daemon does; the summary, and the gateway as an independent client sees it."""
         self.operator.stop_strategies(5)
-        summary = ShutdownSummary(self.runtime, self.names, self.operator, self.data / "journal.db").summary()
+        summary = ShutdownSummary(self.runtime, self.names, self.operator, self.data / "journal.db").take()
         self._ending = True
         report = self.runtime.stop(8)
         summary = msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in report.abandoned))

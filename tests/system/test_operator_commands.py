@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.messages.risk_manager import PlaceOrder
 from actors.operator.commands import Commands
 from actors.operator.control_socket import ControlSocket
 from mats.gateway.faults import plan
@@ -130,10 +131,12 @@ def test_the_books_are_left_alone_while_an_order_is_at_work_on_them(system: Syst
         quantity=Decimal(10),
         ticket=OrderTicket(order_type=OrderType.LIMIT, limit_price=Decimal(9000)),
     )
-    system.names.risk.ask(resting, timeout=PATIENCE)
-    until(lambda: [order.state for order in working(system)] == ["WORKING"], PATIENCE, "the order at work")
+    system.names.risk.ask(PlaceOrder(resting), timeout=5.0)
+    until(lambda: [order.state for order in working(system)] == ["WORKING"], 20, "the order at work")
     move = protocol.TransferQuantityRequest(move=a_move(30), reason="it was ours")
-    with pytest.raises(OperatorError, match="order by-hand-1 of one in SPY is WORKING; wait for its end or cancel it"):
+    with pytest.raises(
+        OperatorError, match="order by-hand-1 of one in SPY is WORKING; wait until it is final or cancel it"
+    ):
         ask(system.data, move, protocol.Done)
     certificate = ask(system.data, protocol.CancelOrderRequest(intent="by-hand-1"), protocol.Certificate)
     assert [order.intent_id for order in certificate.cancelled] == ["by-hand-1"] and not certificate.remains

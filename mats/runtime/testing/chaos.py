@@ -1,4 +1,7 @@
-"""Named points at which a simulation may crash an actor. Inert everywhere else."""
+"""Named points at which a simulation may crash an actor. Inert everywhere else.
+
+The code under test names them, because a crash between two of its lines cannot be caused from outside.
+"""
 
 from collections import Counter
 from collections.abc import Mapping

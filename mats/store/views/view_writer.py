@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mats.ledger.books import History, Matching
 from mats.model import AccountId, AccountValue, Currency, Entry, InstrumentId, IntentId, Nanos, OrderView
-from mats.runtime import chaos
+from mats.runtime.testing import chaos
 from mats.store.tables import Mark, Rejects, SnapshotInfo, Store, hourly_due, reconciled_due
 from mats.store.views.views import Views
 

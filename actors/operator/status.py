@@ -1,0 +1,26 @@
+"""The answer to `mats status`."""
+
+from actors.screen import SystemSnapshot
+from mats.model import Nanos
+from mats.operator import protocol, strategy_lines
+
+
+def status_of(view: SystemSnapshot, now: Nanos) -> protocol.DaemonStatus:
+    """The snapshot as it goes over the control socket."""
+    portfolio, table, progress = view.portfolio, view.strategies, view.progress
+    equities = None if portfolio is None else portfolio.equity
+    return protocol.DaemonStatus(
+        time=now,
+        actors=view.actors,
+        strategies=None
+        if table is None
+        else strategy_lines(table.records, table.running, table.faults, view.halts, equities),
+        halts=view.halts,
+        equity=None if portfolio is None else portfolio.totals,
+        overcommitted=None if portfolio is None else portfolio.overcommitted,
+        orders=view.orders,
+        breaks=None if portfolio is None else len(portfolio.breaks),
+        compared_seconds_ago=None if portfolio is None else portfolio.reconciled_seconds_ago,
+        entries=None if progress is None else progress.last_seq,
+        dead_letters=view.dead_letters,
+    )
