@@ -19,9 +19,15 @@ START = 1_700_000_100 * SECOND  # a multiple of 60 s
 
 
 @pytest.fixture
-def runtime() -> Iterator[VirtualRuntime]:
+def seed() -> int | None:
+    """Draws whose turn is next; None lets messages be handled in the order in which they were sent."""
+    return 1
+
+
+@pytest.fixture
+def runtime(seed: int | None) -> Iterator[VirtualRuntime]:
     """A world that must end without a lost message, but for those of crashes that a test made."""
-    made = VirtualRuntime(start=START)
+    made = VirtualRuntime(seed=seed, start=START)
     yield made
     made.stop(5.0)
     made.dead_letters.assert_none("failed", "unprocessed")
@@ -31,6 +37,18 @@ def runtime() -> Iterator[VirtualRuntime]:
 def probe(runtime: VirtualRuntime) -> Callable[[str], Probe]:
     """A probe under the name of the actor that it stands for."""
     return runtime.probe
+
+
+@pytest.fixture
+def told(runtime: VirtualRuntime) -> Callable[..., list[object]]:
+    """What a probe was told since the last look, once everybody has handled everything; of some kinds, or all."""
+
+    def since_last_look(probe: Probe, *kinds: type) -> list[object]:
+        runtime.run_until_idle()
+        messages = probe.receive(probe.ref.mailbox.pending)
+        return [message for message in messages if isinstance(message, kinds or (object,))]
+
+    return since_last_look
 
 
 @pytest.fixture
