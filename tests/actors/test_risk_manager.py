@@ -1,4 +1,4 @@
-"""The risk manager: what becomes of a wish, what stops new risk and what never stops a way out, and what a crash keeps."""
+"""The risk manager: what becomes of a wish, what stops new risk but never a way out, and what a crash keeps."""
 
 from decimal import Decimal
 
