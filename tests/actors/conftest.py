@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mats.model.orders import Side
 from mats.model.timestamp import SECOND
 from mats.runtime import Probe, Ref, VirtualRuntime
 from mats.store.journal.journal import Journal
+from tests.actors.samples import since_last_look
 
 START = 1_700_000_100 * SECOND  # a multiple of 60 s
 
@@ -41,14 +43,8 @@ def probe(runtime: VirtualRuntime) -> Callable[[str], Probe]:
 
 @pytest.fixture
 def told(runtime: VirtualRuntime) -> Callable[..., list[object]]:
-    """What a probe was told since the last look, once everybody has handled everything; of some kinds, or all."""
-
-    def since_last_look(probe: Probe, *kinds: type) -> list[object]:
-        runtime.run_until_idle()
-        messages = probe.receive(probe.ref.mailbox.pending)
-        return [message for message in messages if isinstance(message, kinds or (object,))]
-
-    return since_last_look
+    """See `since_last_look`."""
+    return partial(since_last_look, runtime)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of the actors have in common: one instrument, orders in it, and the log's entries about it."""
+"""What the tests of the actors have in common: neighbors that can be lost, one instrument, its orders and entries."""
 
 from decimal import Decimal
 
@@ -8,6 +8,31 @@ from mats.model.broker import BrokerOrder, BrokerSnapshot
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderRequest, OrderState, OrderTicket, OrderView, Side, Signal, order_ref
+from mats.runtime import Actor, Probe, Ref, Runtime, VirtualRuntime
+
+
+class Relay(Actor):
+    """A neighbor that can be lost, which a probe cannot: it passes on what it is told to a probe."""
+
+    def __init__(self, heard: Ref) -> None:
+        self._heard = heard
+
+    def on_receive(self, message: object) -> None:
+        self._heard.tell(message)
+
+
+def launch_relay(runtime: Runtime, name: str, heard: Probe) -> Ref:
+    """Let a neighbor of this name live (again); `heard` gets what it is told."""
+    runtime.launch(name, Relay, kwargs={"heard": heard.ref}, supervised=True)
+    return runtime.ref(name)
+
+
+def since_last_look(runtime: VirtualRuntime, probe: Probe, *kinds: type) -> list[object]:
+    """What a probe was told since the last look, once everybody has handled everything; of some kinds, or all."""
+    runtime.run_until_idle()
+    messages = probe.receive(probe.ref.mailbox.pending)
+    return [message for message in messages if isinstance(message, kinds or (object,))]
+
 
 ASKED = parse_instrument("SPY")
 SPY = replace(ASKED, con_id=756733)

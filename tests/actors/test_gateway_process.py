@@ -17,6 +17,12 @@ LISTENS = """
     sys.exit(0)
 """
 """A gateway that writes down its id, listens, and ends when the test lets it go."""
+ENDS_IN_ORDER = """
+    import os, signal
+    signal.signal(signal.SIGTERM, lambda *_: (open("farewell", "w").close(), os._exit(0)))
+    print("listening on 4002", flush=True)
+    open("go").read()
+"""
 
 
 def start(runtime, folder, code):
@@ -70,6 +76,15 @@ def test_it_is_up_when_the_gateway_listens_and_a_stop_ends_the_process(runtime, 
     ref.stop()
     assert watcher.expect_down(ref).reason == "normal"
     assert not lives(pid(folder))
+
+
+def test_a_stop_lets_the_gateway_end_in_order(runtime, folder, watcher):
+    ref = start(runtime, folder, ENDS_IN_ORDER)
+    watcher.watch(ref)
+    runtime.run_until_idle()
+    ref.stop()
+    watcher.expect_down(ref)
+    assert (folder / "farewell").exists()
 
 
 def test_while_the_gateway_lives_all_is_well(runtime, folder):

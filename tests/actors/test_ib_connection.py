@@ -34,7 +34,8 @@ from mats.ib.errors import ConnectionLostError
 from mats.model.broker import BrokerError, BrokerOrder, BrokerSnapshot, BrokerStatus
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
-from mats.runtime import Actor, AskTimeout, Crash, SystemClock, ThreadRuntime
+from mats.runtime import AskTimeout, Crash, SystemClock, ThreadRuntime
+from tests.actors.samples import launch_relay
 from tests.system.inside import GatewayThread
 
 D = Decimal
@@ -60,16 +61,6 @@ def start(runtime, port, client_id=1, heartbeat=60.0):
     return runtime.ref("ib")
 
 
-class Log(Actor):
-    """A fill log that can be lost: it passes on what it is told."""
-
-    def __init__(self, heard):
-        self._heard = heard
-
-    def on_receive(self, message):
-        self._heard.tell(message)
-
-
 class World:
     """A connection in real time between a paper gateway and probes; `log` is what the fill log was told."""
 
@@ -80,7 +71,7 @@ class World:
         self.log, self.orders, self.portfolio, self.market_data, self.risk, self.listener, self.asker = map(
             self.runtime.probe, names
         )
-        self.runtime.launch("fill-log", Log, kwargs={"heard": self.log.ref}, supervised=True)
+        launch_relay(self.runtime, "fill-log", self.log)
         self.ref = start(self.runtime, port, client_id, heartbeat)
         self.ends = self.runtime.probe("ends")
         self.ends.watch(self.ref)
@@ -324,7 +315,7 @@ def test_a_lost_log_makes_it_begin_anew_over_the_same_line_and_orders_wait_until
     ready.ends.watch(ready.runtime.ref("fill-log"))
     ready.runtime.ref("fill-log").signal(Crash())
     ready.ends.expect_down(ready.runtime.ref("fill-log"), PATIENCE)
-    ready.runtime.launch("fill-log", Log, kwargs={"heard": ready.log.ref}, supervised=True)
+    launch_relay(ready.runtime, "fill-log", ready.log)
     ready.next(ready.log, OpenEpoch)
     ready.submit("old")
     assert ready.orders.expect(NotSent, PATIENCE).intent_id == "old"

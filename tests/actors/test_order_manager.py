@@ -1,6 +1,7 @@
 """The order manager: journaled before sent, sent once, told to all, and asked about wherever an answer is missing."""
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -31,9 +32,9 @@ from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscr
 from actors.order_manager import OrderManager
 from mats.model.broker import BrokerError
 from mats.model.orders import CancelRequest, OrderModification, OrderState
-from mats.runtime import Actor, ChaosPlan, Crash, VirtualRuntime
+from mats.runtime import ChaosPlan, Crash, VirtualRuntime
 from mats.store.journal.journal import Journal
-from tests.actors.samples import a_fill, a_snapshot, an_intent, at_broker
+from tests.actors.samples import a_fill, a_snapshot, an_intent, at_broker, launch_relay, since_last_look
 
 D = Decimal
 
@@ -49,16 +50,6 @@ def start(runtime, journal_path, actor=OrderManager):
     }
     runtime.launch("orders", actor, kwargs=args, supervised=True)
     return runtime.ref("orders")
-
-
-class Line(Actor):
-    """A connection that can be lost: it passes on what it is told."""
-
-    def __init__(self, heard):
-        self._heard = heard
-
-    def on_receive(self, message):
-        self._heard.tell(message)
 
 
 class World:
@@ -79,7 +70,7 @@ class World:
     def connect(self, session="1", *open_orders, through=0, next_order_id=1):
         """The connection comes up (anew) and has the broker's complete answer, which was just asked for."""
         if not self.connection.is_alive():
-            self.runtime.launch("ib-1", Line, kwargs={"heard": self.line.ref}, supervised=True)
+            launch_relay(self.runtime, "ib-1", self.line)
         ready = self._a_ready(self.connection, session, through)
         now = self.runtime.clock.monotonic()
         self.tell(
@@ -382,12 +373,12 @@ def test_a_strategy_that_parts_is_told_nothing_after_its_farewell(connected):
 
 
 def test_a_strategy_that_has_died_is_told_nothing(connected, runtime):
-    runtime.launch("strategies/trend", Line, kwargs={"heard": connected.strategy.ref}, supervised=True)
-    connected.tell(SubscribeOrders("trend", runtime.ref("strategies/trend")))
-    runtime.ref("strategies/trend").stop()
+    child = launch_relay(runtime, "strategies/trend", connected.strategy)
+    connected.tell(SubscribeOrders("trend", child))
+    child.stop()
     runtime.run_until_idle()
     connected.tell(SubmitIntent(an_intent()))
-    assert runtime.ref("strategies/trend").mailbox.pending == 0
+    assert child.mailbox.pending == 0
 
 
 def test_risk_gets_all_orders_and_every_open_route_when_it_comes_back(connected):
@@ -424,12 +415,7 @@ def crashing(journal_path, a_ready, request):
     """A world whose order manager dies at one place while it submits."""
     plan = ChaosPlan(seed=1, points={request.param: 1.0})
     runtime = VirtualRuntime(seed=1, plan=plan)
-
-    def told(probe, *kinds):
-        runtime.run_until_idle()
-        return [m for m in probe.receive(probe.ref.mailbox.pending) if isinstance(m, kinds or (object,))]
-
-    world = World(runtime, journal_path, a_ready, told)
+    world = World(runtime, journal_path, a_ready, partial(since_last_look, runtime))
     world.connect()
     world.tell(SubmitIntent(an_intent()))
     plan.heal()
@@ -493,7 +479,7 @@ def test_no_order_id_is_used_twice_whatever_the_gateway_says_after_a_crash(conne
 
 def test_strategies_that_are_up_are_asked_to_follow_again_after_a_crash(world, probe):
     heard = probe("heard-by-strategy")
-    world.runtime.launch("strategies/trend", Line, kwargs={"heard": heard.ref}, supervised=True)
+    launch_relay(world.runtime, "strategies/trend", heard)
     world.crash()
     world.told(heard)
     start(world.runtime, world.journal_path)

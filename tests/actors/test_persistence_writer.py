@@ -1,6 +1,7 @@
 """The persistence writer: stored first, acknowledged then; nothing twice, nothing forgotten, whatever the disk does."""
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -28,7 +29,7 @@ from mats.store.journal.journal import Journal
 from mats.store.tables import connection
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
-from tests.actors.samples import a_fill, a_view
+from tests.actors.samples import a_fill, a_view, since_last_look
 
 D = Decimal
 OPENING = 1_700_000_100 * SECOND
@@ -280,12 +281,7 @@ def test_after_a_crash_it_goes_on_where_it_saved_and_stores_nothing_twice(world)
 def test_a_crash_between_commit_and_acknowledgement_makes_the_entries_come_again_and_be_stored_once(tmp_path):
     plan = ChaosPlan(seed=1, points={"store: after the commit, before the acknowledgement": 1.0})
     runtime = VirtualRuntime(seed=1, start=OPENING, plan=plan)
-
-    def told(probe, *kinds):
-        runtime.run_until_idle()
-        return [m for m in probe.receive(probe.ref.mailbox.pending) if isinstance(m, kinds)]
-
-    world = World(runtime, tmp_path, told)
+    world = World(runtime, tmp_path, partial(since_last_look, runtime))
     world.apply(1, 2)
     assert (world.acknowledged(), world.stored()) == ([], [1, 2])
     plan.heal()

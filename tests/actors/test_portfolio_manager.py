@@ -35,9 +35,9 @@ from mats.model.broker import AccountValue, BrokerPosition
 from mats.model.executions import Commission, CommissionRecorded
 from mats.model.orders import Side
 from mats.model.strategy_record import StrategyRecord
-from mats.runtime import Actor, Crash
+from mats.runtime import Crash
 from mats.strategy.host import Position
-from tests.actors.samples import SPY, a_fill
+from tests.actors.samples import SPY, a_fill, launch_relay
 
 D = Decimal
 
@@ -57,16 +57,6 @@ def start(runtime, journal_path):
     return runtime.ref("portfolio")
 
 
-class Line(Actor):
-    """Somebody who can be lost: it passes on what it is told."""
-
-    def __init__(self, heard):
-        self._heard = heard
-
-    def on_receive(self, message):
-        self._heard.tell(message)
-
-
 class World:
     """The portfolio manager among probes; `line` is what the master connection was told."""
 
@@ -76,8 +66,7 @@ class World:
         self.log, self.risk, self.store, self.manager, self.market_data, self.strategy, self.line = map(
             runtime.probe, names
         )
-        self.connection = runtime.ref("ib-0")
-        runtime.launch("ib-0", Line, kwargs={"heard": self.line.ref}, supervised=True)
+        self.connection = launch_relay(runtime, "ib-0", self.line)
         self.ref = start(runtime, journal_path)
 
     def tell(self, *messages):
@@ -149,7 +138,7 @@ def test_it_says_how_far_it_is_and_asks_everybody_for_what_it_cannot_know(world)
 
 
 def test_strategies_that_are_up_are_asked_to_follow_again_after_a_crash(world):
-    world.runtime.launch("strategies/trend", Line, kwargs={"heard": world.strategy.ref}, supervised=True)
+    launch_relay(world.runtime, "strategies/trend", world.strategy)
     world.crash()
     start(world.runtime, world.journal_path)
     assert world.told(world.strategy) == [AskToResubscribe("portfolio")]
@@ -216,8 +205,7 @@ def test_a_strategy_that_parts_is_told_nothing_after_its_farewell(followed):
 
 
 def test_a_strategy_that_has_died_is_told_nothing(world):
-    world.runtime.launch("strategies/trend", Line, kwargs={"heard": world.strategy.ref}, supervised=True)
-    child = world.runtime.ref("strategies/trend")
+    child = launch_relay(world.runtime, "strategies/trend", world.strategy)
     world.tell(SubscribeBook("trend", child))
     child.stop()
     world.runtime.run_until_idle()
@@ -410,7 +398,7 @@ def test_without_a_master_connection_no_positions_are_asked_for_until_it_is_back
     world.tell(Reconcile())
     world.runtime.advance(120.0)
     assert world.connection.mailbox.pending == 0
-    world.runtime.launch("ib-0", Line, kwargs={"heard": world.line.ref}, supervised=True)
+    launch_relay(world.runtime, "ib-0", world.line)
     world.connect()
     assert world.told(world.line) == [SubscribeAccount("DU1")]
     world.runtime.advance(61.0)
