@@ -42,7 +42,7 @@ def probe(runtime: VirtualRuntime) -> Callable[[str], Probe]:
 
 
 @pytest.fixture
-def told(runtime: VirtualRuntime) -> Callable[..., list[object]]:
+def received(runtime: VirtualRuntime) -> Callable[..., list[object]]:
     """See `since_last_look`."""
     return partial(since_last_look, runtime)
 

@@ -12,23 +12,23 @@ from mats.runtime import Actor, Probe, Ref, Runtime, VirtualRuntime
 
 
 class Relay(Actor):
-    """A neighbor that can be lost, which a probe cannot: it passes on what it is told to a probe."""
+    """A neighbor that can be lost, which a probe cannot: it passes on what it is sent to a probe."""
 
-    def __init__(self, heard: Ref) -> None:
-        self._heard = heard
+    def __init__(self, inbox: Ref) -> None:
+        self._inbox = inbox
 
     def on_receive(self, message: object) -> None:
-        self._heard.tell(message)
+        self._inbox.tell(message)
 
 
-def launch_relay(runtime: Runtime, name: str, heard: Probe) -> Ref:
-    """Let a neighbor of this name live (again); `heard` gets what it is told."""
-    runtime.launch(name, Relay, kwargs={"heard": heard.ref}, supervised=True)
+def launch_relay(runtime: Runtime, name: str, inbox: Probe) -> Ref:
+    """Let a neighbor of this name live (again); `inbox` gets what it is sent."""
+    runtime.launch(name, Relay, kwargs={"inbox": inbox.ref}, supervised=True)
     return runtime.ref(name)
 
 
 def since_last_look(runtime: VirtualRuntime, probe: Probe, *kinds: type) -> list[object]:
-    """What a probe was told since the last look, once everybody has handled everything; of some kinds, or all."""
+    """What a probe was sent since the last look, once everybody has handled everything; of some kinds, or all."""
     runtime.run_until_idle()
     messages = probe.receive(probe.ref.mailbox.pending)
     return [message for message in messages if isinstance(message, kinds or (object,))]

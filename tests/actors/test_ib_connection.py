@@ -30,7 +30,7 @@ from actors.messages.broker import (
     Unresolved,
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
-from mats.ib.errors import ConnectionLostError
+from mats.ib.errors import ConnectionLostError, RequestTimedOut
 from mats.model.broker import BrokerError, BrokerOrder, BrokerSnapshot, BrokerStatus
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
@@ -62,7 +62,7 @@ def start(runtime, port, client_id=1, heartbeat=60.0):
 
 
 class World:
-    """A connection in real time between a paper gateway and probes; `log` is what the fill log was told."""
+    """A connection in real time between a paper gateway and probes; `log` is what the fill log was sent."""
 
     def __init__(self, port, gateway=None, client_id=1, heartbeat=60.0):
         self.runtime, self.gateway = ThreadRuntime(seed=1, clock=SystemClock()), gateway
@@ -118,11 +118,11 @@ class World:
     def working(self, name="i1"):
         """The broker has acknowledged an order; its id."""
         self.submit(name)
-        self.heard(BrokerOrder, lambda order: order.order_ref == f"trend:{name}")
+        self.order_event(BrokerOrder, lambda order: order.order_ref == f"trend:{name}")
         return self.ready.next_order_id
 
-    def heard(self, kind, accept=lambda _: True):
-        """What the order manager is told next that is of a kind and that `accept` takes."""
+    def order_event(self, kind, accept=lambda _: True):
+        """What the order manager is sent next that is of a kind and that `accept` takes."""
 
         def found(message):
             return [event for event in message.events if isinstance(event, kind) and accept(event)]
@@ -216,7 +216,7 @@ def test_no_question_is_answered_before_the_line_is_open(world):
 # Orders
 
 
-def test_an_order_before_the_connection_is_ready_is_not_sent_and_its_owner_told_so(world):
+def test_an_order_before_the_connection_is_ready_is_not_sent_and_its_owner_knows(world):
     world.next(world.log, OpenEpoch)
     world.spy = parse_instrument("SPY")
     world.ref.tell(SubmitOrder(session="7", order_id=1, intent=world.order("i1")))
@@ -227,7 +227,7 @@ def test_an_order_of_another_session_is_not_sent_and_one_of_this_session_is(read
     ready.submit("old", session="6")
     ready.submit("new")
     assert ready.orders.expect(NotSent, PATIENCE).intent_id == "old"
-    order = ready.heard(BrokerOrder)
+    order = ready.order_event(BrokerOrder)
     assert (order.order_ref, order.quantity, order.limit_price) == ("trend:new", D(100), D(1))
     assert (order.client_id, order.order_id, order.account) == (1, ready.ready.next_order_id, ACCOUNT)
 
@@ -235,9 +235,9 @@ def test_an_order_of_another_session_is_not_sent_and_one_of_this_session_is(read
 def test_a_change_and_a_cancel_reach_the_broker_and_their_answers_the_order_manager(ready):
     order_id = ready.working()
     ready.ref.tell(ModifyOrder(session="7", order_id=order_id, intent=ready.order("i1", 50, "2.00")))
-    assert ready.heard(BrokerOrder, lambda order: order.quantity == 50).limit_price == D(2)
+    assert ready.order_event(BrokerOrder, lambda order: order.quantity == 50).limit_price == D(2)
     ready.ref.tell(CancelOrder(session="7", order_id=order_id))
-    assert ready.heard(BrokerStatus, lambda status: status.status == "Cancelled").order_id == order_id
+    assert ready.order_event(BrokerStatus, lambda status: status.status == "Cancelled").order_id == order_id
 
 
 def test_a_change_or_a_cancel_of_another_session_does_nothing(ready):
@@ -245,7 +245,7 @@ def test_a_change_or_a_cancel_of_another_session_does_nothing(ready):
     ready.ref.tell(CancelOrder(session="6", order_id=order_id))
     ready.ref.tell(ModifyOrder(session="6", order_id=order_id, intent=ready.order("i1", 50)))
     ready.ref.tell(ModifyOrder(session="7", order_id=order_id, intent=ready.order("i1", 70)))
-    assert ready.heard(BrokerOrder, lambda order: order.quantity != 100).quantity == D(70)
+    assert ready.order_event(BrokerOrder, lambda order: order.quantity != 100).quantity == D(70)
 
 
 def test_an_error_about_an_order_goes_to_the_order_manager_and_any_other_only_into_the_log(ready):
@@ -269,7 +269,7 @@ def test_an_execution_is_reported_in_its_epoch_and_before_the_word_about_its_ord
     reported = ready.log.last.cause
     assert (report.connection, report.epoch) == ("ib", 7)
     assert (execution.order_ref, execution.quantity, execution.price) == ("trend:i1", D(100), D(1))
-    ready.heard(BrokerStatus, lambda status: status.status == "Filled")
+    ready.order_event(BrokerStatus, lambda status: status.status == "Filled")
     assert reported < ready.orders.last.id
     charged = report if report.commissions else ready.next(ready.log, ReportExecutions, lambda m: m.commissions)
     assert [commission.exec_id for commission in charged.commissions] == [execution.exec_id]
@@ -293,10 +293,13 @@ def test_a_lost_gateway_is_a_failure_and_what_happened_meanwhile_is_in_the_next_
 
 
 def test_a_gateway_that_does_not_answer_is_a_failure_whatever_its_socket_says(gateway):
-    world = World(gateway.call(lambda gateway: gateway.port), gateway, heartbeat=0.3)
-    world.merge()
+    world = World(gateway.call(lambda gateway: gateway.port), gateway, heartbeat=0.1)
+    world.next(world.log, OpenEpoch)
+    world.ref.tell(EpochOpened("ib", 7))
+    world.next(world.log, ReportReplay)
     gateway.fault(lambda faults: faults.swallow({HEARTBEAT}))
-    assert world.down().reason == "failed"
+    down = world.down()
+    assert (down.reason, type(down.error)) == ("failed", RequestTimedOut)
     world.stop()
 
 
@@ -324,7 +327,7 @@ def test_a_lost_log_makes_it_begin_anew_over_the_same_line_and_orders_wait_until
     ready.ref.tell(ReplayMerged(8, 3))
     assert ready.next(ready.listener, Ready).session == "8"
     ready.submit("new", session="8")
-    assert ready.heard(BrokerOrder).order_ref == "trend:new"
+    assert ready.order_event(BrokerOrder).order_ref == "trend:new"
 
 
 def test_what_cannot_be_understood_makes_it_ask_for_everything(ready):

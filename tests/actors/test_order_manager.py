@@ -1,4 +1,4 @@
-"""The order manager: journaled before sent, sent once, told to all, and asked about wherever an answer is missing."""
+"""The order manager: journaled before sent, sent once, reported to all, and asked about where an answer is missing."""
 
 from decimal import Decimal
 from functools import partial
@@ -55,9 +55,9 @@ def start(runtime, journal_path, actor=OrderManager):
 class World:
     """The order manager among probes, with one connection, `ib-1`, that belongs to the strategy `trend`."""
 
-    def __init__(self, runtime, journal_path, a_ready, told):
-        self.runtime, self.journal_path, self.told, self._a_ready = runtime, journal_path, told, a_ready
-        names = ("fill-log", "risk", "store", "pool", "heard", "trend")
+    def __init__(self, runtime, journal_path, a_ready, received):
+        self.runtime, self.journal_path, self.received, self._a_ready = runtime, journal_path, received, a_ready
+        names = ("fill-log", "risk", "store", "pool", "inbox", "trend")
         self.log, self.risk, self.store, self.pool, self.line, self.strategy = map(runtime.probe, names)
         self.connection = runtime.ref("ib-1")
         self.ref = start(runtime, journal_path)
@@ -86,24 +86,24 @@ class World:
     def submit(self, name="i1", quantity=10):
         """A new order that has reached the connection; the id under which it is sent."""
         self.tell(SubmitIntent(an_intent(name, quantity)))
-        (sent,) = self.told(self.line, SubmitOrder)
+        (sent,) = self.received(self.line, SubmitOrder)
         return sent.order_id
 
     def work(self, name="i1", quantity=10):
-        """A new order that the broker has acknowledged, and that everybody has been told about."""
+        """A new order that the broker has acknowledged, and that everybody has been informed of."""
         order_id = self.submit(name, quantity)
         self.tell(OrderEvents(1, "1", (at_broker(order_id, name=name, quantity=quantity),)))
         self.forget()
         return order_id
 
     def forget(self):
-        """What was told so far is of no interest to the test."""
+        """What was sent so far is of no interest to the test."""
         for probe in (self.log, self.risk, self.store, self.pool, self.line, self.strategy):
-            self.told(probe)
+            self.received(probe)
 
     def states(self, probe):
-        """The state of each changed order that a probe was told since the last look."""
-        return [message.order.state for message in self.told(probe, OrderChanged)]
+        """The state of each changed order that a probe was sent since the last look."""
+        return [message.order.state for message in self.received(probe, OrderChanged)]
 
     def crash(self):
         self.ref.signal(Crash())
@@ -119,8 +119,8 @@ class World:
 
 
 @pytest.fixture
-def world(runtime, journal_path, a_ready, told):
-    return World(runtime, journal_path, a_ready, told)
+def world(runtime, journal_path, a_ready, received):
+    return World(runtime, journal_path, a_ready, received)
 
 
 @pytest.fixture
@@ -136,28 +136,28 @@ def connected(world):
 
 
 def test_it_tells_risk_that_there_are_no_orders_says_how_far_it_is_and_calls_the_connections(world):
-    assert world.told(world.risk) == [AllOrders(())]
-    assert world.told(world.log) == [StageCursor("orders", 0)]
-    assert world.told(world.pool) == [ResyncConnections()]
+    assert world.received(world.risk) == [AllOrders(())]
+    assert world.received(world.log) == [StageCursor("orders", 0)]
+    assert world.received(world.pool) == [ResyncConnections()]
 
 
 def test_a_connection_that_is_ready_opens_a_route_once_for_each_session(world):
-    world.told(world.risk)
+    world.received(world.risk)
     world.connect("1")
     world.connect("1")
-    assert world.told(world.risk) == [RouteChanged(1, True)]
+    assert world.received(world.risk) == [RouteChanged(1, True)]
     world.connect("2")
-    assert world.told(world.risk) == [RouteChanged(1, True)]
+    assert world.received(world.risk) == [RouteChanged(1, True)]
 
 
 def test_a_connection_is_not_ready_before_the_fills_of_its_answer_have_been_applied(world):
-    world.told(world.risk)
+    world.received(world.risk)
     world.connect("1", through=1)
     world.tell(SubmitIntent(an_intent("i0")))
-    assert RouteChanged(1, True) not in world.told(world.risk)
-    assert world.told(world.line) == []
+    assert RouteChanged(1, True) not in world.received(world.risk)
+    assert world.received(world.line) == []
     world.tell(ApplyEntries((a_fill(1, name=""),)))
-    assert world.told(world.risk) == [RouteChanged(1, True)]
+    assert world.received(world.risk) == [RouteChanged(1, True)]
 
 
 def test_a_lost_connection_closes_the_route_and_the_outcome_of_what_was_sent_is_unknown(connected):
@@ -166,7 +166,7 @@ def test_a_lost_connection_closes_the_route_and_the_outcome_of_what_was_sent_is_
     connected.submit("i2")
     connected.forget()
     connected.lose_connection()
-    changes = connected.told(connected.risk)
+    changes = connected.received(connected.risk)
     assert changes[0] == RouteChanged(1, False)
     assert [(message.order.intent_id, message.order.state) for message in changes[1:]] == [
         ("i1", OrderState.WORKING),
@@ -179,14 +179,14 @@ def test_a_lost_connection_closes_the_route_and_the_outcome_of_what_was_sent_is_
 # From intent to order
 
 
-def test_an_order_is_sent_under_the_next_id_of_its_session_and_told_to_risk_store_and_strategy(connected):
+def test_an_order_is_sent_under_the_next_id_of_its_session_and_reported_to_risk_store_and_strategy(connected):
     connected.tell(SubmitIntent(an_intent("i1")), SubmitIntent(an_intent("i2")))
-    assert connected.told(connected.line) == [
+    assert connected.received(connected.line) == [
         SubmitOrder(session="1", order_id=1, intent=an_intent("i1")),
         SubmitOrder(session="1", order_id=2, intent=an_intent("i2")),
     ]
     for informed in (connected.risk, connected.store, connected.strategy):
-        changes = [message.order for message in connected.told(informed)]
+        changes = [message.order for message in connected.received(informed)]
         assert [(order.intent_id, order.state, order.order_id) for order in changes] == [
             ("i1", OrderState.SENT, 1),
             ("i2", OrderState.SENT, 2),
@@ -195,16 +195,16 @@ def test_an_order_is_sent_under_the_next_id_of_its_session_and_told_to_risk_stor
 
 def test_without_a_connection_an_order_is_journaled_and_rejected_at_once(world):
     world.tell(SubscribeOrders("trend", world.strategy.ref), SubmitIntent(an_intent()))
-    (change,) = world.told(world.strategy, OrderChanged)
+    (change,) = world.received(world.strategy, OrderChanged)
     assert (change.order.state, change.order.note) == (OrderState.REJECTED, "not sent: its connection is not ready")
     assert world.journaled().intent == an_intent()
     world.connect()
-    assert world.told(world.line) == []
+    assert world.received(world.line) == []
 
 
 def test_an_intent_that_comes_twice_is_sent_once(connected):
     connected.tell(SubmitIntent(an_intent()), SubmitIntent(an_intent()))
-    assert len(connected.told(connected.line)) == 1
+    assert len(connected.received(connected.line)) == 1
     assert connected.states(connected.risk) == [OrderState.SENT]
 
 
@@ -222,7 +222,7 @@ def test_an_order_that_the_connection_could_not_send_is_rejected(connected):
 def test_a_cancel_goes_to_the_connection_under_the_ids_of_its_session(connected):
     order_id = connected.work()
     connected.tell(CancelRequest(intent_id="i1", strategy="trend", time=0))
-    assert connected.told(connected.line) == [CancelOrder(session="1", order_id=order_id)]
+    assert connected.received(connected.line) == [CancelOrder(session="1", order_id=order_id)]
     assert connected.states(connected.risk) == [OrderState.CANCELLING]
 
 
@@ -232,17 +232,17 @@ def test_what_has_ended_or_was_never_there_is_not_cancelled(connected, name):
     connected.tell(OrderEvents(1, "1", (at_broker(order_id, "Cancelled"),)))
     connected.forget()
     connected.tell(CancelRequest(intent_id=name, strategy="trend", time=0))
-    assert connected.told(connected.line) == []
-    assert connected.told(connected.risk) == []
+    assert connected.received(connected.line) == []
+    assert connected.received(connected.risk) == []
 
 
 def test_a_cancel_without_a_connection_is_sent_when_there_is_one_under_the_ids_of_that_session(connected):
     connected.work()
     connected.lose_connection()
     connected.tell(CancelRequest(intent_id="i1", strategy="trend", time=0))
-    assert connected.told(connected.line) == []
+    assert connected.received(connected.line) == []
     connected.connect("2", at_broker(71))
-    assert connected.told(connected.line) == [CancelOrder(session="2", order_id=71)]
+    assert connected.received(connected.line) == [CancelOrder(session="2", order_id=71)]
 
 
 def test_an_order_that_the_session_does_not_know_is_not_cancelled_under_an_id_of_another_one(connected):
@@ -250,22 +250,22 @@ def test_an_order_that_the_session_does_not_know_is_not_cancelled_under_an_id_of
     connected.lose_connection()
     connected.connect("2")
     connected.tell(CancelRequest(intent_id="i1", strategy="trend", time=0))
-    assert connected.told(connected.line) == []
+    assert connected.received(connected.line) == []
 
 
 def a_change(quantity, name="i1"):
     return ModifyIntent(OrderModification(intent_id=name, strategy="trend", time=0, quantity=D(quantity)))
 
 
-def test_until_the_echo_comes_risk_is_not_told_the_old_quantity_again(connected):
+def test_until_the_echo_comes_risk_is_not_sent_the_old_quantity_again(connected):
     order_id = connected.work()
     connected.tell(a_change(25))
-    assert connected.told(connected.line) == [
+    assert connected.received(connected.line) == [
         ModifyOrder(session="1", order_id=order_id, intent=an_intent(quantity=25)),
     ]
-    assert connected.told(connected.risk) == []
+    assert connected.received(connected.risk) == []
     connected.tell(OrderEvents(1, "1", (at_broker(order_id, quantity=25),)))
-    assert connected.told(connected.risk)[-1].order.quantity == D(25)
+    assert connected.received(connected.risk)[-1].order.quantity == D(25)
 
 
 def test_an_order_that_cannot_be_changed_now_counts_as_it_stands(connected):
@@ -273,16 +273,16 @@ def test_an_order_that_cannot_be_changed_now_counts_as_it_stands(connected):
     connected.forget()
     connected.tell(a_change(25), a_change(25, "nobody"))
     for informed in (connected.risk, connected.strategy):
-        (change,) = connected.told(informed)
+        (change,) = connected.received(informed)
         assert (change.order.state, change.order.quantity) == (OrderState.SENT, D(10))
         assert change.order.note == "not changed: a SENT order cannot be changed"
-    assert connected.told(connected.line) == []
+    assert connected.received(connected.line) == []
 
 
 # What the broker and the log say
 
 
-def test_each_change_of_state_is_told_to_all_and_a_repeated_word_to_nobody(connected):
+def test_each_change_of_state_is_reported_to_all_and_a_repeated_word_to_nobody(connected):
     order_id = connected.submit()
     connected.forget()
     for _ in range(2):
@@ -295,52 +295,52 @@ def test_a_refusal_of_the_broker_rejects_the_order_that_its_id_names(connected):
     order_id = connected.submit()
     connected.forget()
     connected.tell(OrderEvents(1, "1", (BrokerError(request_id=order_id, code=201, text="no margin"),)))
-    (change,) = connected.told(connected.strategy)
+    (change,) = connected.received(connected.strategy)
     assert (change.order.state, change.order.note) == (OrderState.REJECTED, "201: no margin")
 
 
 def test_an_order_of_somebody_else_concerns_nobody(connected):
     connected.work()
     connected.tell(OrderEvents(1, "1", (replace(at_broker(5), order_ref="manual", perm_id=99),)))
-    assert connected.told(connected.risk) == []
-    assert connected.told(connected.store) == []
+    assert connected.received(connected.risk) == []
+    assert connected.received(connected.store) == []
 
 
-def test_a_fill_is_told_before_it_is_acknowledged_and_so_led_on_to_risk(connected):
+def test_a_fill_is_reported_before_it_is_acknowledged_and_so_led_on_to_risk(connected):
     connected.work()
     connected.tell(ApplyEntries((a_fill(1),)))
-    (change,) = connected.told(connected.risk)
+    (change,) = connected.received(connected.risk)
     assert (change.order.state, change.order.filled, change.order.applied) == (OrderState.FILLED, D(10), 1)
-    assert connected.told(connected.log) == [Acknowledge("orders", 1)]
+    assert connected.received(connected.log) == [Acknowledge("orders", 1)]
     assert connected.risk.last.id < connected.log.last.id
     assert connected.states(connected.store) == connected.states(connected.strategy) == [OrderState.FILLED]
 
 
-def test_a_fill_that_comes_twice_is_told_once_and_acknowledged_twice(connected):
+def test_a_fill_that_comes_twice_is_reported_once_and_acknowledged_twice(connected):
     connected.work(quantity=100)
     for _ in range(2):
         connected.tell(ApplyEntries((a_fill(1),)))
-    assert [message.order.filled for message in connected.told(connected.risk)] == [D(10)]
-    assert connected.told(connected.log) == [Acknowledge("orders", 1)] * 2
+    assert [message.order.filled for message in connected.received(connected.risk)] == [D(10)]
+    assert connected.received(connected.log) == [Acknowledge("orders", 1)] * 2
 
 
 def test_a_missing_entry_is_asked_for_and_nothing_is_applied_meanwhile(connected):
     connected.work()
     connected.tell(ApplyEntries((a_fill(2),)))
-    assert connected.told(connected.log) == [StageCursor("orders", 0)]
-    assert connected.told(connected.risk) == []
+    assert connected.received(connected.log) == [StageCursor("orders", 0)]
+    assert connected.received(connected.risk) == []
 
 
 def test_an_answer_that_does_not_come_is_asked_for_after_ten_seconds_and_not_too_often(connected):
     connected.submit()
     connected.runtime.advance(10.0)
-    assert connected.told(connected.line) == []
+    assert connected.received(connected.line) == []
     connected.runtime.advance(1.0)
-    assert connected.told(connected.line) == [RequestSnapshot()]
+    assert connected.received(connected.line) == [RequestSnapshot()]
     connected.runtime.advance(4.0)
-    assert connected.told(connected.line) == []
+    assert connected.received(connected.line) == []
     connected.runtime.advance(1.0)
-    assert connected.told(connected.line) == [RequestSnapshot()]
+    assert connected.received(connected.line) == [RequestSnapshot()]
 
 
 def test_an_order_that_two_complete_answers_do_not_have_never_reached_the_broker(connected):
@@ -360,19 +360,19 @@ def test_a_strategy_gets_its_working_orders_and_then_each_change_of_its_own(conn
     other = probe("revert")
     for strategy, follower in (("trend", connected.strategy), ("revert", other)):
         connected.tell(SubscribeOrders(strategy, follower.ref))
-    (known,) = connected.told(connected.strategy)
+    (known,) = connected.received(connected.strategy)
     assert [order.intent_id for order in known.orders] == ["i1"]
     connected.submit("i2")
-    assert [message.order.intent_id for message in connected.told(connected.strategy)] == ["i2"]
-    assert connected.told(other) == [WorkingOrders(())]
+    assert [message.order.intent_id for message in connected.received(connected.strategy)] == ["i2"]
+    assert connected.received(other) == [WorkingOrders(())]
 
 
-def test_a_strategy_that_parts_is_told_nothing_after_its_farewell(connected):
+def test_a_strategy_that_parts_is_sent_nothing_after_its_farewell(connected):
     connected.tell(Unsubscribe(connected.strategy.ref), SubmitIntent(an_intent()))
-    assert connected.told(connected.strategy) == [Unsubscribed("orders")]
+    assert connected.received(connected.strategy) == [Unsubscribed("orders")]
 
 
-def test_a_strategy_that_has_died_is_told_nothing(connected, runtime):
+def test_a_strategy_that_has_died_is_sent_nothing(connected, runtime):
     child = launch_relay(runtime, "strategies/trend", connected.strategy)
     connected.tell(SubscribeOrders("trend", child))
     child.stop()
@@ -384,7 +384,7 @@ def test_a_strategy_that_has_died_is_told_nothing(connected, runtime):
 def test_risk_gets_all_orders_and_every_open_route_when_it_comes_back(connected):
     connected.work()
     connected.tell(SubscribeAllOrders(connected.risk.ref))
-    orders, route = connected.told(connected.risk)
+    orders, route = connected.received(connected.risk)
     assert [order.intent_id for order in orders.orders] == ["i1"]
     assert route == RouteChanged(1, True)
 
@@ -397,14 +397,14 @@ def test_the_orders_that_are_not_final_can_be_read(connected):
     assert [(order.intent_id, order.state) for order in answer] == [("i2", OrderState.WORKING)]
 
 
-def test_a_store_that_comes_back_is_told_the_recent_orders_as_they_are_now(connected):
+def test_a_store_that_comes_back_is_sent_the_recent_orders_as_they_are_now(connected):
     first = connected.work("i1")
     connected.work("i2")
     connected.tell(OrderEvents(1, "1", (at_broker(first, "Cancelled"),)))
     connected.forget()
     connected.tell(Republish())
-    told = {message.order.intent_id: message.order.state for message in connected.told(connected.store)}
-    assert told == {"i1": OrderState.CANCELLED, "i2": OrderState.WORKING}
+    received = {message.order.intent_id: message.order.state for message in connected.received(connected.store)}
+    assert received == {"i1": OrderState.CANCELLED, "i2": OrderState.WORKING}
 
 
 # Crashes, and the end
@@ -430,14 +430,14 @@ SENT = "orders: after it is sent, before its state says so"
 @pytest.mark.parametrize(("crashing", "times"), [(JOURNALED, 0), (SENT, 1)], indirect=["crashing"])
 def test_after_a_crash_on_the_way_the_outcome_is_unknown_and_the_order_is_not_sent_again(crashing, times):
     assert crashing.journaled().intent == an_intent()
-    assert len(crashing.told(crashing.line, SubmitOrder)) == times
+    assert len(crashing.received(crashing.line, SubmitOrder)) == times
     crashing.forget()
     crashing.ref = start(crashing.runtime, crashing.journal_path)
     crashing.connect("2")
-    (orders,) = crashing.told(crashing.risk, AllOrders)
+    (orders,) = crashing.received(crashing.risk, AllOrders)
     assert [(order.intent_id, order.state) for order in orders.orders] == [("i1", OrderState.UNKNOWN)]
     crashing.tell(SubmitIntent(an_intent()))
-    assert crashing.told(crashing.line, SubmitOrder) == []
+    assert crashing.received(crashing.line, SubmitOrder) == []
 
 
 def test_after_a_crash_open_orders_are_found_again_and_their_connections_leased(connected):
@@ -445,22 +445,22 @@ def test_after_a_crash_open_orders_are_found_again_and_their_connections_leased(
     connected.runtime.advance(1.0)
     connected.crash()
     start(connected.runtime, connected.journal_path)
-    (orders,) = connected.told(connected.risk, AllOrders)
+    (orders,) = connected.received(connected.risk, AllOrders)
     assert [(order.intent_id, order.state) for order in orders.orders] == [("i1", OrderState.WORKING)]
-    assert connected.told(connected.pool) == [LeaseConnection("trend"), ResyncConnections()]
+    assert connected.received(connected.pool) == [LeaseConnection("trend"), ResyncConnections()]
     connected.connect("2", at_broker(71))
     connected.tell(CancelRequest(intent_id="i1", strategy="trend", time=0))
-    assert connected.told(connected.line) == [CancelOrder(session="2", order_id=71)]
+    assert connected.received(connected.line) == [CancelOrder(session="2", order_id=71)]
 
 
-def test_after_a_crash_the_log_is_told_what_was_saved_and_a_fill_counts_once(connected):
+def test_after_a_crash_the_log_is_sent_what_was_saved_and_a_fill_counts_once(connected):
     connected.work(quantity=100)
     connected.tell(ApplyEntries((a_fill(1),)))
     connected.runtime.advance(1.0)
     connected.tell(ApplyEntries((a_fill(2),)))
     connected.crash()
     start(connected.runtime, connected.journal_path)
-    assert connected.told(connected.log) == [StageCursor("orders", 1)]
+    assert connected.received(connected.log) == [StageCursor("orders", 1)]
     connected.tell(ApplyEntries((a_fill(1), a_fill(2))))
     (order,) = connected.ref.ask(ReadOrders(), timeout=1.0)
     assert order.filled == D(20)
@@ -472,18 +472,18 @@ def test_no_order_id_is_used_twice_whatever_the_gateway_says_after_a_crash(conne
     start(connected.runtime, connected.journal_path)
     connected.connect("2", next_order_id=1)
     connected.tell(SubmitIntent(an_intent("i2")))
-    (sent,) = connected.told(connected.line, SubmitOrder)
+    (sent,) = connected.received(connected.line, SubmitOrder)
     assert sent.session == "2"
     assert sent.order_id > 1
 
 
 def test_strategies_that_are_up_are_asked_to_follow_again_after_a_crash(world, probe):
-    heard = probe("heard-by-strategy")
-    launch_relay(world.runtime, "strategies/trend", heard)
+    inbox = probe("inbox")
+    launch_relay(world.runtime, "strategies/trend", inbox)
     world.crash()
-    world.told(heard)
+    world.received(inbox)
     start(world.runtime, world.journal_path)
-    assert world.told(heard) == [AskToResubscribe("orders")]
+    assert world.received(inbox) == [AskToResubscribe("orders")]
 
 
 def test_a_stop_saves_orders_and_cursor(connected):
@@ -494,13 +494,13 @@ def test_a_stop_saves_orders_and_cursor(connected):
     assert connected.journaled().view.filled == D(10)
     connected.forget()
     start(connected.runtime, connected.journal_path)
-    assert connected.told(connected.log) == [StageCursor("orders", 1)]
+    assert connected.received(connected.log) == [StageCursor("orders", 1)]
 
 
 def test_its_cursor_is_reported_when_the_log_asks(connected):
     connected.work()
     connected.tell(ApplyEntries((a_fill(1),)), ReportCursor())
-    assert connected.told(connected.log) == [Acknowledge("orders", 1), StageCursor("orders", 1)]
+    assert connected.received(connected.log) == [Acknowledge("orders", 1), StageCursor("orders", 1)]
 
 
 def test_when_its_mailbox_is_full_what_the_broker_says_and_cancels_still_come_in(world, runtime):

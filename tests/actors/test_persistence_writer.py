@@ -54,8 +54,8 @@ def start(runtime, folder, actor=PersistenceWriter, **changes):
 class World:
     """The persistence writer among probes, over a real store and a real journal with four fills."""
 
-    def __init__(self, runtime, folder, told):
-        self.runtime, self.folder, self.told = runtime, folder, told
+    def __init__(self, runtime, folder, received):
+        self.runtime, self.folder, self.received = runtime, folder, received
         self.log, self.orders, self.portfolio, self.asker = map(
             runtime.probe, ("fill-log", "orders", "portfolio", "asker")
         )
@@ -77,7 +77,7 @@ class World:
 
     def acknowledged(self):
         """What was acknowledged since the last look."""
-        return [message.seq for message in self.told(self.log, Acknowledge)]
+        return [message.seq for message in self.received(self.log, Acknowledge)]
 
     def read(self):
         return Reader(lmdb_uri(self.folder / "arctic"))
@@ -90,26 +90,26 @@ class World:
     def crash(self):
         self.ref.signal(Crash())
         self.runtime.run_until_idle()
-        self.told(self.log)
+        self.received(self.log)
 
     def restart(self, **changes):
         """The next incarnation; the cursor with which it comes back."""
         start(self.runtime, self.folder, **changes)
-        (hello,) = self.told(self.log)
-        return hello
+        (cursor,) = self.received(self.log)
+        return cursor
 
 
 @pytest.fixture
-def world(runtime, tmp_path, told):
-    return World(runtime, tmp_path, told)
+def world(runtime, tmp_path, received):
+    return World(runtime, tmp_path, received)
 
 
 # Fills
 
 
 def test_it_says_how_far_it_is_and_asks_its_sources_for_what_was_on_its_way(world):
-    assert world.told(world.log) == [StageCursor("store", 0)]
-    assert world.told(world.orders) == world.told(world.portfolio) == [Republish()]
+    assert world.received(world.log) == [StageCursor("store", 0)]
+    assert world.received(world.orders) == world.received(world.portfolio) == [Republish()]
 
 
 def test_fills_are_stored_before_they_are_acknowledged(world):
@@ -136,9 +136,9 @@ def test_a_fill_that_comes_twice_is_stored_once(world):
 
 
 def test_a_missing_entry_is_asked_for_and_nothing_beyond_it_is_stored(world):
-    world.told(world.log)
+    world.received(world.log)
     world.apply(2, 2)
-    assert world.told(world.log) == [StageCursor("store", 0)]
+    assert world.received(world.log) == [StageCursor("store", 0)]
     assert world.stored() == []
 
 
@@ -146,7 +146,7 @@ def test_its_cursor_is_reported_when_the_log_asks(world):
     world.apply(1, 2)
     world.acknowledged()
     world.tell(ReportCursor())
-    assert world.told(world.log) == [StageCursor("store", 2)]
+    assert world.received(world.log) == [StageCursor("store", 2)]
 
 
 # What follows from fills
@@ -195,12 +195,12 @@ SEED = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0
 
 def test_a_strategy_is_added_where_the_table_lacks_it_and_what_is_there_stays(world):
     world.tell(SeedStrategies((SEED,), world.asker.ref))
-    assert world.told(world.asker) == [StrategiesRead((SEED,))]
+    assert world.received(world.asker) == [StrategiesRead((SEED,))]
     other = replace(SEED, name="revert")
     world.tell(SeedStrategies((replace(SEED, target_weight=0.9), other), world.asker.ref))
-    assert world.told(world.asker) == [StrategiesRead((SEED, other))]
+    assert world.received(world.asker) == [StrategiesRead((SEED, other))]
     world.tell(ReadTable(world.asker.ref))
-    assert world.told(world.asker) == [StrategiesRead((SEED, other))]
+    assert world.received(world.asker) == [StrategiesRead((SEED, other))]
 
 
 def test_an_equity_that_was_set_is_read_until_it_is_cleared(world):
@@ -208,11 +208,11 @@ def test_an_equity_that_was_set_is_read_until_it_is_cleared(world):
     question = ReadEquities((("DU1", "trend"), ("DU1", "revert")), world.asker.ref)
     assert world.ref.ask(given, timeout=1.0) == ""
     world.tell(question)
-    assert world.told(world.asker) == [EquitiesRead({"trend": D("777.10")})]
+    assert world.received(world.asker) == [EquitiesRead({"trend": D("777.10")})]
     world.runtime.advance(1.0)
     assert world.ref.ask(replace(given, equity=None), timeout=1.0) == ""
     world.tell(question)
-    assert world.told(world.asker) == [EquitiesRead({})]
+    assert world.received(world.asker) == [EquitiesRead({})]
 
 
 def test_an_equity_that_no_table_can_hold_is_answered_with_the_reason(world):
@@ -220,7 +220,7 @@ def test_an_equity_that_no_table_can_hold_is_answered_with_the_reason(world):
     assert "cannot convert signaling NaN" in world.ref.ask(wrong, timeout=1.0)
 
 
-def test_who_asks_how_many_fills_are_stored_is_told_with_those_that_waited(world):
+def test_who_asks_how_many_fills_are_stored_gets_the_number_with_those_that_waited(world):
     world.apply(1, 3)
     assert world.ref.ask(ReadStored(), timeout=1.0) == 3
 
@@ -286,7 +286,7 @@ def test_a_crash_between_commit_and_acknowledgement_makes_the_entries_come_again
     assert (world.acknowledged(), world.stored()) == ([], [1, 2])
     plan.heal()
     start(runtime, tmp_path)
-    assert world.told(world.log, StageCursor) == [StageCursor("store", 0)]
+    assert world.received(world.log, StageCursor) == [StageCursor("store", 0)]
     world.apply(1, 3)
     assert (world.acknowledged(), world.stored()) == ([3], [1, 2, 3])
     runtime.stop(5.0)

@@ -1,4 +1,4 @@
-"""The risk manager: what becomes of a wish, what stops new risk but never a way out, and what a crash keeps."""
+"""The risk manager: what becomes of a request, what stops new risk but never a way out, and what a crash keeps."""
 
 from decimal import Decimal
 
@@ -51,10 +51,10 @@ def start(runtime, journal_path, actor=RiskManager, **changes):
 class World:
     """The risk manager among probes."""
 
-    def __init__(self, runtime, journal_path, a_ready, told):
+    def __init__(self, runtime, journal_path, a_ready, received):
         names = ("fill-log", "orders", "ib-0", "portfolio", "market-data", "strategies/trend")
         self.log, self.orders, self.broker, self.portfolio, self.market_data, self.strategy = map(runtime.probe, names)
-        self.runtime, self.journal_path, self.told = runtime, journal_path, told
+        self.runtime, self.journal_path, self.received = runtime, journal_path, received
         self.ready = a_ready(self.broker.ref)
         self.ref = start(runtime, journal_path)
 
@@ -76,12 +76,12 @@ class World:
 
     def submitted(self):
         """Side and quantity of each order that was passed on since the last look."""
-        intents = [message.intent for message in self.told(self.orders, SubmitIntent)]
+        intents = [message.intent for message in self.received(self.orders, SubmitIntent)]
         return [(intent.side, intent.quantity) for intent in intents]
 
     def denied(self):
-        """The code of each denial that the strategy was told since the last look."""
-        return [message.denial.code for message in self.told(self.strategy, OrderDenied)]
+        """The code of each denial that the strategy was sent since the last look."""
+        return [message.denial.code for message in self.received(self.strategy, OrderDenied)]
 
     def crash(self):
         self.ref.signal(Crash())
@@ -89,26 +89,26 @@ class World:
 
     def restart(self, **changes):
         """The next incarnation; the cursor with which it comes back."""
-        self.told(self.log)
+        self.received(self.log)
         start(self.runtime, self.journal_path, **changes)
-        (hello,) = self.told(self.log)
-        return hello
+        (cursor,) = self.received(self.log)
+        return cursor
 
 
 @pytest.fixture
-def world(runtime, journal_path, a_ready, told):
-    return World(runtime, journal_path, a_ready, told)
+def world(runtime, journal_path, a_ready, received):
+    return World(runtime, journal_path, a_ready, received)
 
 
 # The beginning
 
 
 def test_it_says_how_far_it_is_and_asks_for_what_it_cannot_know(world):
-    assert world.told(world.log) == [StageCursor("risk", 0)]
-    assert world.told(world.orders) == [SubscribeAllOrders(world.ref)]
-    assert world.told(world.broker) == [RequestSnapshot()]
-    assert world.told(world.portfolio) == [Resubscribe()]
-    assert world.told(world.market_data) == [Resubscribe()]
+    assert world.received(world.log) == [StageCursor("risk", 0)]
+    assert world.received(world.orders) == [SubscribeAllOrders(world.ref)]
+    assert world.received(world.broker) == [RequestSnapshot()]
+    assert world.received(world.portfolio) == [Resubscribe()]
+    assert world.received(world.market_data) == [Resubscribe()]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_it_says_how_far_it_is_and_asks_for_what_it_cannot_know(world):
         (StagesBehind, DenialCode.NOT_READY),
     ],
 )
-def test_what_it_has_not_been_told_yet_is_not_taken_to_be_well(world, left_out, code):
+def test_what_it_has_not_been_sent_yet_is_not_taken_to_be_well(world, left_out, code):
     everything = (
         world.ready,
         RouteChanged(1, True),
@@ -139,13 +139,13 @@ def test_a_signal_before_the_equity_is_known_is_denied(world):
     assert (world.submitted(), world.denied()) == ([], [DenialCode.NO_EQUITY])
 
 
-# From wish to order
+# From request to order
 
 
 def test_a_signal_becomes_an_intent_of_the_size_that_the_equity_allows(world):
     world.all_is_well()
     world.tell(a_signal(0.5))
-    assert world.told(world.orders, SubmitIntent) == [SubmitIntent(an_intent(quantity=500))]
+    assert world.received(world.orders, SubmitIntent) == [SubmitIntent(an_intent(quantity=500))]
     assert world.denied() == []
 
 
@@ -179,10 +179,10 @@ def test_who_asks_gets_the_decision_as_an_answer_too(world):
     assert world.denied() == [DenialCode.MAX_QUANTITY]
 
 
-def test_a_denial_is_told_with_the_rejected_order_its_code_and_the_figures(world):
+def test_a_denial_comes_with_the_rejected_order_its_code_and_the_figures(world):
     world.all_is_well()
     world.tell(a_request(6_000))
-    (message,) = world.told(world.strategy, OrderDenied)
+    (message,) = world.received(world.strategy, OrderDenied)
     assert (message.order.intent_id, message.order.state) == ("i1", OrderState.REJECTED)
     assert message.order.note.startswith("MAX_NOTIONAL: the order is worth 600000.00")
     assert message.denial.figures == {"notional": "600000.0", "max_order_notional": "500000"}
@@ -192,7 +192,7 @@ def test_the_record_of_a_strategy_says_in_which_account_it_trades(world):
     world.all_is_well()
     record = StrategyRecord(name="trend", file="x.py", class_name="X", target_weight=0.5, account="DU2")
     world.tell(replace(world.ready, accounts=("DU1", "DU2")), SetWeights((record,)), a_request(10))
-    (message,) = world.told(world.orders, SubmitIntent)
+    (message,) = world.received(world.orders, SubmitIntent)
     assert message.intent.account == "DU2"
 
 
@@ -299,18 +299,18 @@ def change(quantity, name="i1"):
 def test_a_change_that_is_approved_goes_to_the_order_manager_and_counts_at_once(world):
     world.all_is_well()
     world.tell(AllOrders((a_view(OrderState.WORKING, quantity=10),)), change(500), a_signal(0.5, "i2"))
-    assert world.told(world.orders, ModifyIntent, SubmitIntent) == [ModifyIntent(change(500))]
+    assert world.received(world.orders, ModifyIntent, SubmitIntent) == [ModifyIntent(change(500))]
     assert world.denied() == []
 
 
 @pytest.mark.parametrize("state", [OrderState.SENT, OrderState.WORKING, OrderState.UNKNOWN])
 def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(world, state):
     world.tell(AllOrders((a_view(state),)), Halt("", "by hand"), change(25))
-    (message,) = world.told(world.strategy, OrderDenied)
+    (message,) = world.received(world.strategy, OrderDenied)
     assert (message.order.state, message.order.quantity) == (state, D(10))
     assert message.denial.code is DenialCode.UNKNOWN_INSTRUMENT
     assert message.order.note.startswith("UNKNOWN_INSTRUMENT: ")
-    assert world.told(world.orders, ModifyIntent) == []
+    assert world.received(world.orders, ModifyIntent) == []
 
 
 def test_a_change_to_nothing_is_denied(world):
@@ -322,17 +322,17 @@ def test_a_change_to_nothing_is_denied(world):
 def test_a_change_of_an_order_that_is_not_there_changes_nothing(world):
     world.all_is_well()
     world.tell(change(25, "i9"))
-    assert world.told(world.orders, ModifyIntent) == []
-    assert world.told(world.strategy) == []
+    assert world.received(world.orders, ModifyIntent) == []
+    assert world.received(world.strategy) == []
 
 
 # Entries, crashes, the end
 
 
 def test_each_entry_is_applied_once_and_acknowledged(world):
-    world.told(world.log)
+    world.received(world.log)
     world.tell(ApplyEntries((a_fill(1, "i0"),)), ApplyEntries((a_fill(1, "i0"), a_fill(2, "i0"))))
-    assert world.told(world.log) == [Acknowledge("risk", 1), Acknowledge("risk", 2)]
+    assert world.received(world.log) == [Acknowledge("risk", 1), Acknowledge("risk", 2)]
     world.all_is_well()
     world.tell(a_signal(0.0))
     assert world.submitted() == [(Side.SELL, D(20))]
@@ -369,7 +369,7 @@ def test_a_halt_holds_over_a_crash_until_it_is_lifted_and_so_does_its_end(world)
     assert world.ref.ask(ReadHalts(), timeout=1.0) == {"trend": "too fast"}
 
 
-def test_after_a_crash_nothing_is_well_before_it_was_told_again(world):
+def test_after_a_crash_nothing_is_well_before_it_was_sent_again(world):
     world.all_is_well()
     world.crash()
     world.restart()
@@ -379,20 +379,20 @@ def test_after_a_crash_nothing_is_well_before_it_was_told_again(world):
 
 def test_its_cursor_is_reported_when_the_log_asks(world):
     world.tell(ApplyEntries((a_fill(1, "i0"),)))
-    world.told(world.log)
+    world.received(world.log)
     world.tell(ReportCursor())
-    assert world.told(world.log) == [StageCursor("risk", 1)]
+    assert world.received(world.log) == [StageCursor("risk", 1)]
 
 
 def test_a_strategy_that_parts_gets_its_farewell(world):
     world.tell(Unsubscribe(world.strategy.ref))
-    assert world.told(world.strategy) == [Unsubscribed("risk")]
+    assert world.received(world.strategy) == [Unsubscribed("risk")]
 
 
 # A crowd
 
 
-def test_when_its_mailbox_is_full_wishes_are_refused_and_halts_and_fills_are_not(world):
+def test_when_its_mailbox_is_full_requests_are_refused_and_halts_and_fills_are_not(world):
     class Small(RiskManager):
         mailbox = replace(RiskManager.mailbox, capacity=4)
 
@@ -405,7 +405,7 @@ def test_when_its_mailbox_is_full_wishes_are_refused_and_halts_and_fills_are_not
     assert world.ref.offer(ApplyEntries((a_fill(1, "i0"),)))
     assert len(world.submitted()) == 4
     assert world.ref.ask(ReadHalts(), timeout=1.0) == {"": "by hand"}
-    assert world.told(world.log) == [Acknowledge("risk", 1)]
+    assert world.received(world.log) == [Acknowledge("risk", 1)]
 
 
 def test_of_the_prices_that_wait_the_newest_is_enough(world):

@@ -43,13 +43,13 @@ class Patience(Operator):
 
 
 class Neighbor(Actor):
-    """Passes on what it is told, and answers as the test says."""
+    """Passes on what it is sent, and answers as the test says."""
 
-    def __init__(self, heard, answer):
-        self._heard, self._answer = heard, answer
+    def __init__(self, inbox, answer):
+        self._inbox, self._answer = inbox, answer
 
     def on_receive(self, message):
-        self._heard.tell(message)
+        self._inbox.tell(message)
         return self._answer(message) or self.reply_later()
 
 
@@ -73,9 +73,9 @@ class World:
             "core/portfolio": self._portfolio,
             "core/fill-log": lambda message: Progress(1, {"orders": 1}) if isinstance(message, ReadProgress) else None,
         }
-        self.heard = runtime.probe("heard")
+        self.inbox = runtime.probe("inbox")
         for name, answer in answers.items():
-            kwargs = {"heard": self.heard.ref, "answer": self._unless_silent(name, answer)}
+            kwargs = {"inbox": self.inbox.ref, "answer": self._unless_silent(name, answer)}
             runtime.launch(name, Neighbor, kwargs=kwargs, supervised=True)
         self.pool = runtime.probe("brokers/pool")
         journal = Journal(journal_path)
@@ -202,20 +202,20 @@ def test_a_position_is_closed_by_a_market_order_of_the_other_side_in_its_own_acc
     assert (certificate.halted, certificate.remains) == (("trend",), ())
 
 
-def test_each_strategy_is_halted_and_its_orders_cancelled_before_a_position_is_closed(world, told):
+def test_each_strategy_is_halted_and_its_orders_cancelled_before_a_position_is_closed(world, received):
     world.hold(10)
     world.hold(10, "revert")
     world.work("i1")
     world.flatten("trend", "revert")
-    steps = told(world.heard, Halt, CancelRequest, OrderRequest)
+    steps = received(world.inbox, Halt, CancelRequest, OrderRequest)
     assert [type(step) for step in steps] == [Halt, Halt, CancelRequest, OrderRequest, OrderRequest]
     assert steps[:2] == [Halt("trend", "flattened: lunch"), Halt("revert", "flattened: lunch")]
-    assert told(world.pool) == [LeaseConnection("trend"), LeaseConnection("revert")]
+    assert received(world.pool) == [LeaseConnection("trend"), LeaseConnection("revert")]
 
 
-def test_without_a_reason_the_halt_says_who_did_it(world, told):
+def test_without_a_reason_the_halt_says_who_did_it(world, received):
     world.flatten(reason="")
-    assert told(world.heard, Halt) == [Halt("trend", "flattened by an operator")]
+    assert received(world.inbox, Halt) == [Halt("trend", "flattened by an operator")]
 
 
 def test_what_fills_in_part_is_closed_by_further_orders_until_it_is_flat(world):
