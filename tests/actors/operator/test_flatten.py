@@ -1,5 +1,6 @@
 """Flattening: halt, cancel, close at the market, and a certificate that says what is flat and what is left, and why."""
 
+from collections import Counter
 from decimal import Decimal
 from itertools import repeat
 
@@ -57,13 +58,13 @@ class World:
     """The daemon as a command sees it: books, orders and a market that fills what risk lets through.
 
     `denials` are what risk says to one order after the other, `fills` is how much of a closing order the market takes
-    at most. Cancels are confirmed where `confirms`, as fills where `filled_instead`. Whoever is in `silent` answers
-    nothing.
+    at most. Cancels are confirmed where `confirms`, as fills where `filled_instead`. `silent` has how many messages a
+    neighbor leaves unanswered.
     """
 
     def __init__(self, runtime, journal_path):
         self.runtime, self.journal_path = runtime, journal_path
-        self.books, self.working, self.silent = {}, {}, set()
+        self.books, self.working, self.silent = {}, {}, Counter()
         self.denials, self.fills, self.confirms, self.filled_instead = iter(()), None, True, False
         self.requests = []
         self.names = Refs(runtime)
@@ -101,7 +102,11 @@ class World:
         return self.working[name]
 
     def _unless_silent(self, name, answer):
-        return lambda message: None if name in self.silent else answer(message)
+        def said(message):
+            self.silent[name] -= 1
+            return None if self.silent[name] >= 0 else answer(message)
+
+        return said
 
     def _journal(self, intent, view):
         journal = Journal(self.journal_path)
@@ -297,17 +302,32 @@ def test_no_order_is_placed_beside_one_that_may_still_fill(world):
 
 def test_a_silent_risk_manager_is_named_as_the_reason(world):
     world.hold(10)
-    world.silent.add("core/risk")
+    world.silent["core/risk"] = 1_000
     (left,) = world.flatten().remains
     assert left.why == "the risk manager did not answer; `mats status` shows why"
 
 
 def test_books_that_cannot_be_read_are_not_called_flat(world):
     world.hold(10)
-    world.silent.add("core/portfolio")
+    world.silent["core/portfolio"] = 1_000
     certificate = world.flatten()
     assert [(left.what, left.why) for left in certificate.remains] == [("the books", SILENT)]
     assert certificate.flat == ()
+
+
+def test_books_that_can_be_read_a_little_later_are_closed_all_the_same(world):
+    world.hold(10)
+    world.silent["core/portfolio"] = 2
+    certificate = world.flatten()
+    assert asked(world) == [(Side.SELL, D(10))]
+    assert certificate.remains == ()
+
+
+def test_a_denial_is_no_reason_any_more_once_an_order_has_been_let_through(world):
+    world.hold(10)
+    world.denials, world.fills = iter([NOT_READY]), 1
+    (left,) = world.flatten().remains
+    assert left.why == "its closing order has not filled in time; `mats status` shows it"
 
 
 def test_what_no_strategy_owns_is_left_and_named(world):
