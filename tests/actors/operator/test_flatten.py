@@ -51,7 +51,8 @@ class Neighbor(Actor):
 
     def on_receive(self, message):
         self._inbox.tell(message)
-        return self._answer(message) or self.reply_later()
+        answer = self._answer(message)
+        return self.reply_later() if answer is None else answer
 
 
 class World:
