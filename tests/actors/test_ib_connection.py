@@ -324,6 +324,8 @@ def test_a_lost_log_makes_it_begin_anew_over_the_same_line_and_orders_wait_until
     assert ready.orders.expect(NotSent, PATIENCE).intent_id == "old"
     ready.ref.tell(EpochOpened("ib", 8))
     ready.next(ready.log, ReportReplay)
+    ready.submit("early", session="8")
+    assert ready.orders.expect(NotSent, PATIENCE).intent_id == "early"
     ready.ref.tell(ReplayMerged(8, 3))
     assert ready.next(ready.listener, Ready).session == "8"
     ready.submit("new", session="8")
