@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,21 @@ from mats.model.timestamp import SECOND
 from mats.runtime import Ref, VirtualRuntime
 from mats.runtime.testing import Probe
 from mats.store.journal.journal import Journal
+from tests.actors.samples import since_last_look
 
 START = 1_700_000_100 * SECOND  # a multiple of 60 s
 
 
 @pytest.fixture
-def runtime() -> Iterator[VirtualRuntime]:
+def seed() -> int | None:
+    """Draws whose turn is next; None lets messages be handled in the order in which they were sent."""
+    return 1
+
+
+@pytest.fixture
+def runtime(seed: int | None) -> Iterator[VirtualRuntime]:
     """A world that must end without a lost message, but for those of crashes that a test made."""
-    made = VirtualRuntime(start=START)
+    made = VirtualRuntime(seed=seed, start=START)
     yield made
     made.stop(5.0)
     made.dead_letters.assert_none("failed", "unprocessed")
@@ -33,6 +41,12 @@ def runtime() -> Iterator[VirtualRuntime]:
 def probe(runtime: VirtualRuntime) -> Callable[[str], Probe]:
     """A probe under the name of the actor that it stands for."""
     return runtime.probe
+
+
+@pytest.fixture
+def received(runtime: VirtualRuntime) -> Callable[..., list[object]]:
+    """See `since_last_look`."""
+    return partial(since_last_look, runtime)
 
 
 @pytest.fixture

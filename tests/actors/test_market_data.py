@@ -151,6 +151,7 @@ def test_bars_go_to_all_followers_and_quotes_to_those_who_want_them(world, probe
     two.expect_message(QuoteArrived(quote))
 
 
+@pytest.mark.parametrize("seed", [None])
 def test_followers_are_told_in_the_order_in_which_they_came(world, probe, a_bar):
     """Not in the order of a set, which differs from process to process."""
     order = []

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from actors.messages.broker import PositionsTaken, TakePositions
+from actors.messages.broker import PositionsChanged, PositionsTaken, TakePositions
 from actors.messages.fill_log import ApplyEntries, BookAdjustments, GetLogPosition, LogPosition
 from actors.messages.market_data import WatchPrices
 from actors.messages.portfolio_manager import AnswerBreak, AnswerDenied, BreaksChanged, ReadBreaks
@@ -134,6 +134,15 @@ def test_positions_are_asked_for_regularly_and_again_when_they_do_not_come(world
     world.runtime.advance(28.0)
     world.heard.expect_nothing(0.0)
     world.runtime.advance(3.0)
+    world.heard.expect_message(TakePositions(world.ref))
+
+
+def test_a_position_that_changes_beyond_the_books_is_looked_into_half_a_second_later(world):
+    world.heard.receive(2)
+    world.ref.tell(PositionsChanged(held(10)))
+    world.runtime.advance(0.25)
+    world.heard.expect_nothing(0.0)
+    world.runtime.advance(0.5)
     world.heard.expect_message(TakePositions(world.ref))
 
 
