@@ -103,7 +103,7 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     fill_log = FillLog.Args(
         journal_path=plan.journal,
         base_currency=plan.base_currency,
-        rate_stale_after=plan.limits.rate_stale_after,
+        rate_stale_after=plan.limits.max_rate_age_seconds,
         stages=refs.stages,
         risk=refs.risk,
     )
@@ -124,7 +124,7 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
         journal_path=plan.journal,
         store_uri=plan.store_uri,
         base_currency=plan.base_currency,
-        rate_stale_after=plan.limits.rate_stale_after,
+        rate_stale_after=plan.limits.max_rate_age_seconds,
         reconcile_every=plan.reconcile_every,
         grace=plan.grace,
         fill_log=refs.fill_log,
@@ -147,7 +147,7 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
 
 def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
-        stale_after=plan.limits.stale_after, connection=refs.data, risk=refs.risk, portfolio=refs.portfolio
+        stale_after=plan.limits.max_price_age_seconds, connection=refs.data, risk=refs.risk, portfolio=refs.portfolio
     )
     pool = IbPool.Args(
         journal_path=plan.journal,

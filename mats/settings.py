@@ -5,13 +5,14 @@ Precedence, strongest first: command line, environment (`MATS_RISK__MAX_ORDER_NO
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,9 +22,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as Unparsable
 
 from mats.errors import UserError
-
-if TYPE_CHECKING:
-    from mats.risk import Limits
+from mats.risk import Limits
 
 ENV_PREFIX, ENV_DELIMITER = "MATS_", "__"
 
@@ -80,30 +79,26 @@ class PaperGatewaySettings(_Section):
     accounts: tuple[str, ...] = Field(("DU1000001",), min_length=1, description="its accounts")
 
 
-class RiskSettings(_Section):
+class _RiskSection(_Section):
     """Limits of every order; amounts in the account's base currency."""
 
-    max_order_quantity: Decimal = Field(Decimal(100_000), gt=0, description="units in one order")
-    max_order_notional: Decimal = Field(Decimal(500_000), gt=0, description="value of one order")
-    max_position_notional: Decimal = Field(Decimal(1_000_000), gt=0, description="value of one strategy's position")
-    max_account_notional: Decimal = Field(Decimal(5_000_000), gt=0, description="value of an account's net position")
-    max_orders_per_minute: int = Field(120, gt=0, description="orders of one strategy in a minute")
-    max_price_age_seconds: float = Field(30.0, gt=0, description="with an older price no new risk is taken")
-    max_rate_age_seconds: float = Field(86_400.0, gt=0, description="an older exchange rate counts as unknown")
-
-    def limits(self) -> "Limits":
+    def limits(self) -> Limits:
         """The limits of pre-trade checks."""
-        from mats.risk import Limits  # most commands read settings and check no order
+        return Limits(**dict(self))
 
-        return Limits(
-            max_order_quantity=self.max_order_quantity,
-            max_order_notional=self.max_order_notional,
-            max_position_notional=self.max_position_notional,
-            max_account_notional=self.max_account_notional,
-            max_orders_per_minute=self.max_orders_per_minute,
-            stale_after=self.max_price_age_seconds,
-            rate_stale_after=self.max_rate_age_seconds,
-        )
+
+def _limit_fields() -> Mapping[str, Any]:
+    """Each limit as a setting of the same name, type, default and description."""
+    return {
+        limit.name: (limit.type, Field(limit.default, gt=0, description=limit.type.__metadata__[0].description))
+        for limit in msgspec.structs.fields(Limits)
+    }
+
+
+if TYPE_CHECKING:
+    RiskSettings = _RiskSection
+else:
+    RiskSettings = create_model("RiskSettings", __base__=_RiskSection, **_limit_fields())
 
 
 class PortfolioSettings(_Section):

@@ -151,13 +151,13 @@ def data_is_fresh(intent: OrderIntent, context: PreTradeContext, limits: Limits)
     if context.price is None or context.price_age is None:
         return reject(RejectionCode.NO_PRICE, f"no price of {intent.instrument.id} is known")
     age = context.price_age
-    if age <= limits.stale_after:
+    if age <= limits.max_price_age_seconds:
         return None
     return reject(
         RejectionCode.STALE_DATA,
-        f"the last price of {intent.instrument.id} is {age:.1f} s old, more than {limits.stale_after:g} s",
+        f"the last price of {intent.instrument.id} is {age:.1f} s old, more than {limits.max_price_age_seconds:g} s",
         price_age=age,
-        stale_after=limits.stale_after,
+        max_price_age_seconds=limits.max_price_age_seconds,
     )
 
 

@@ -1,33 +1,36 @@
-"""The limits that pre-trade checks hold orders against."""
+"""The limits that pre-trade checks hold orders against: the one place where each has its name, default and meaning.
+
+Section [risk] of the settings has the same fields, see `mats.settings`.
+"""
 
 from decimal import Decimal
+from typing import Annotated
 
-import msgspec
+from msgspec import Meta, Struct, field
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Amounts are in the base currency. Orders that only reduce a position are free of every limit but the tick."""
+class Limits(Struct, frozen=True, kw_only=True):
+    """Amounts are in the base currency. Orders that only reduce a position are free of every limit but the tick.
 
-    max_order_quantity: Decimal = Decimal(100_000)
-    """Units in one order."""
+    Each is above zero. `name` of a field is what stored backtests call it.
+    """
 
-    max_order_notional: Decimal = Decimal(500_000)
-    """Value of one order."""
-
-    max_position_notional: Decimal = Decimal(1_000_000)
-    """Value of one strategy's position in one instrument if all its orders on that side fill."""
-
-    max_account_notional: Decimal = Decimal(5_000_000)
-    """Value of the account's net position in one instrument if all orders on that side fill."""
-
-    max_orders_per_minute: int = 120
-    """New orders of one strategy within 60 seconds."""
-
-    stale_after: float = 30.0
-    """Seconds without data after which an instrument takes no new risk."""
-
-    rate_stale_after: float = 86_400.0
-    """Seconds after which an exchange rate is no longer known."""
+    max_order_quantity: Annotated[Decimal, Meta(description="units in one order")] = Decimal(100_000)
+    max_order_notional: Annotated[Decimal, Meta(description="value of one order")] = Decimal(500_000)
+    max_position_notional: Annotated[
+        Decimal, Meta(description="value of one strategy's position in one instrument if its orders on that side fill")
+    ] = Decimal(1_000_000)
+    max_account_notional: Annotated[
+        Decimal,
+        Meta(description="value of an account's net position in one instrument if all orders on that side fill"),
+    ] = Decimal(5_000_000)
+    max_orders_per_minute: Annotated[int, Meta(description="new orders of one strategy within 60 seconds")] = 120
+    max_price_age_seconds: Annotated[float, Meta(description="with an older price no new risk is taken")] = field(
+        default=30.0, name="stale_after"
+    )
+    max_rate_age_seconds: Annotated[float, Meta(description="an older exchange rate counts as unknown")] = field(
+        default=86_400.0, name="rate_stale_after"
+    )
 
 
 UNLIMITED = Limits(

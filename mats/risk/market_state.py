@@ -73,13 +73,13 @@ class MarketState:
         """The newest price of an instrument, None before the first one, and the rate of its currency."""
         price, _ = self._prices.get(instrument.id, (None, 0.0))
         return None if price is None else exact(price), self.rates.rate(
-            instrument.currency, now, self.limits.rate_stale_after
+            instrument.currency, now, self.limits.max_rate_age_seconds
         )
 
     def price_age(self, name: InstrumentId, monotonic: float) -> float:
         """How old the newest price is; where market data calls the instrument silent, too old at least."""
         age = monotonic - self._prices[name][1]
-        return max(age, self.limits.stale_after + 1) if name in self.silent else age
+        return max(age, self.limits.max_price_age_seconds + 1) if name in self.silent else age
 
     # What sizing and checks ask for
 

@@ -55,7 +55,7 @@ def test_the_engine_decides_and_trades_as_the_daemon_does(seed: int) -> None:
         end=max(int(columns.end[-1]) for columns in bars.values()),
         equities={record.name: Decimal(100_000) for record in records},
         models=ModelSettings(participation=0),
-        limits=Limits(max_orders_per_minute=1_000_000, stale_after=1e9),
+        limits=Limits(max_orders_per_minute=1_000_000, max_price_age_seconds=1e9),
     )
     quick, whole = run_backtest(spec, data), run_daemon(spec, data)
     assert len(quick.fills) > 100

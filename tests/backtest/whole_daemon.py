@@ -188,7 +188,7 @@ def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> DaemonPlan:
         store_uri="",
         connection=partial(simulated_connection, VenueLine(broker, spec.models.latency)),
         gateway=None,
-        limits=replace(spec.limits, stale_after=NEVER),
+        limits=replace(spec.limits, max_price_age_seconds=NEVER),
         base_currency=spec.currency,
         live_accounts=(),
         reconcile_every=NEVER,

@@ -22,7 +22,7 @@ STYLES = {"bars": "PeerCross", "signals": "PeerCrossSignals"}
 HUGE = Decimal(10) ** 15
 UNLIMITED = Limits(
     max_order_quantity=HUGE, max_order_notional=HUGE, max_position_notional=HUGE, max_account_notional=HUGE,
-    max_orders_per_minute=10**9, stale_after=1e9,
+    max_orders_per_minute=10**9, max_price_age_seconds=1e9,
 )  # fmt: skip
 
 

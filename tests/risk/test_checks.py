@@ -22,7 +22,7 @@ LIMITS = Limits(
     max_position_notional=D(80_000),
     max_account_notional=D(90_000),
     max_orders_per_minute=5,
-    stale_after=30.0,
+    max_price_age_seconds=30.0,
 )
 WELL = PreTradeContext(
     resolved=True, strategy=FLAT, account=FLAT, price=D(100), price_age=1.0, rate=D(1), recent_orders=0

@@ -21,7 +21,7 @@ ROUTE = 1
 @pytest.fixture
 def world():
     """A world in which nothing speaks against an order of `trend` in SPY."""
-    world = MarketState(Limits(stale_after=30.0, rate_stale_after=60.0), "USD", live_accounts=("U7",))
+    world = MarketState(Limits(max_price_age_seconds=30.0, max_rate_age_seconds=60.0), "USD", live_accounts=("U7",))
     world.accounts = ("DU1", "DU2", "U7", "U8")
     world.behind = ()
     world.routes = {ROUTE}

@@ -115,7 +115,7 @@ def test_an_old_name_in_a_section_of_the_environment_is_refused(settings_file, m
 def test_limits_of_orders_are_those_of_the_settings(settings_file):
     path = settings_file("[risk]\nmax_order_notional = 7\nmax_price_age_seconds = 2\nmax_rate_age_seconds = 3\n")
     limits = load_settings(path, {}).risk.limits()
-    assert (limits.max_order_notional, limits.stale_after, limits.rate_stale_after) == (7, 2.0, 3.0)
+    assert (limits.max_order_notional, limits.max_price_age_seconds, limits.max_rate_age_seconds) == (7, 2.0, 3.0)
     assert Settings().risk.limits() == Limits()
 
 

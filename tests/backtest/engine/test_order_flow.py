@@ -34,7 +34,7 @@ def outcome(class_name: str, seed: int):
         fees=("per-unit", "ib-fixed", "none")[seed % 3], spread_ticks=seed % 2, slippage_ticks=seed % 3,
         participation=(0.0, 0.3)[seed // 4], latency=(0.0, 45.0)[seed % 2],
     )  # fmt: skip
-    limits = Limits() if seed < 6 else Limits(max_order_notional=Decimal(300_000), stale_after=45.0)
+    limits = Limits() if seed < 6 else Limits(max_order_notional=Decimal(300_000), max_price_age_seconds=45.0)
     run = run_backtest(spec_of(data, *strategies, models=models, limits=limits), data)
     assert len(run.fills) > 80
     return run.signals, run.orders, run.fills, run.trades, run.total.equity.tolist()

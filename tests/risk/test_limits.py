@@ -1,0 +1,24 @@
+"""Limits and the section of the settings that sets them: the same names, defaults and meanings."""
+
+import msgspec
+
+from mats.risk.limits import UNLIMITED, Limits
+from mats.settings import Settings
+
+
+def test_every_limit_is_a_setting_with_its_default_and_meaning():
+    section = type(Settings().risk).model_fields
+    assert {name: field.default for name, field in section.items()} == msgspec.structs.asdict(Limits())
+    assert all(field.description for field in section.values())
+
+
+def test_limits_of_a_stored_backtest_are_read_by_the_names_they_were_stored_under():
+    stored = b'{"max_order_quantity": "7", "stale_after": 5.0, "rate_stale_after": 6.0}'
+    limits = msgspec.json.decode(stored, type=Limits)
+    assert (limits.max_order_quantity, limits.max_price_age_seconds, limits.max_rate_age_seconds) == (7, 5.0, 6.0)
+    assert msgspec.json.decode(msgspec.json.encode(limits), type=Limits) == limits
+
+
+def test_without_limits_only_the_age_of_data_counts():
+    kept = {name for name in Limits.__struct_fields__ if getattr(UNLIMITED, name) == getattr(Limits(), name)}
+    assert kept == {"max_price_age_seconds", "max_rate_age_seconds"}
