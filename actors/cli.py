@@ -1,54 +1,37 @@
 """The command line. Without a command it runs the daemon. A command imports only what it needs."""
 
 import importlib
+import pkgutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from mats import cli
 from mats.errors import UserError
 
 USAGE_ERROR = 2
 
-COMMANDS = {
-    "account": "mats.cli.account:account",
-    "audit": "mats.cli.queries:audit",
-    "backtest": "mats.cli.backtest:backtest",
-    "books": "mats.cli.books:books",
-    "breaks": "mats.cli.breaks:breaks",
-    "cancel": "mats.cli.actions:cancel",
-    "data": "mats.cli.data:data",
-    "equity": "mats.cli.actions:equity",
-    "flatten": "mats.cli.actions:flatten",
-    "gateway": "mats.cli.gateway:gateway",
-    "halt": "mats.cli.actions:halt",
-    "reconcile": "mats.cli.actions:reconcile",
-    "report": "mats.cli.report:report",
-    "resume": "mats.cli.actions:resume",
-    "status": "mats.cli.queries:status",
-    "store": "mats.cli.store:store",
-    "strategies": "mats.cli.strategies:strategies",
-    "strategy": "mats.cli.actions:strategy",
-    "sweep": "mats.cli.sweep:sweep",
-    "why": "mats.cli.queries:why",
-}
-"""Each command, and the function or group of commands that it is."""
+SHARED_MODULES = ("actions", "queries")
+"""Modules of `mats.cli` that hold several commands and name them in `__all__`; any other command is a module's name."""
 
 
 class Commands(TyperGroup):
-    """Finds a command in its module, and imports that only then."""
+    """Finds a command in the modules of `mats.cli`, and imports only the module that has it."""
 
     def list_commands(self, ctx: object) -> list[str]:
-        return sorted(COMMANDS)
+        shared = (name for module in SHARED_MODULES for name in _module(module).__all__)
+        return sorted({*shared, *(name for name in _module_names() if hasattr(_module(name), name))})
 
     def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
-        if cmd_name not in COMMANDS:
+        found = _found(cmd_name)
+        if found is None:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        found = getattr(importlib.import_module(module), name)
         if not isinstance(found, typer.Typer):
             function, found = found, new_typer()
             found.command(cmd_name)(function)
@@ -56,6 +39,22 @@ class Commands(TyperGroup):
         assert isinstance(command, TyperCommand | TyperGroup)
         command.name = cmd_name
         return command
+
+
+def _found(command: str) -> typer.Typer | Callable[..., None] | None:
+    """The function or group of functions that a command is."""
+    if command in _module_names():
+        return getattr(_module(command), command, None)
+    homes = (module for module in map(_module, SHARED_MODULES) if command in module.__all__)
+    return next((getattr(module, command) for module in homes), None)
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"mats.cli.{name}")
+
+
+def _module_names() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(cli.__path__)}
 
 
 def new_typer(cls: type[TyperGroup] | None = None) -> typer.Typer:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import assert_never
 
 from actors.base import Refs
 from actors.messages.persistence_writer import SetEquity
@@ -44,7 +45,7 @@ class Commands:
         except CommandRefused as error:
             return protocol.RequestRefused(reason=str(error))
 
-    def _audited(self, command: protocol.Command, who: str) -> protocol.BaseResponse:
+    def _audited(self, command: protocol.AnyCommand, who: str) -> protocol.BaseResponse:
         """The audit line is written before the command is carried out; its outcome follows, also on failure."""
         with closing(Journal(self._path)) as journal:
             now = self._runtime.clock.now()
@@ -60,8 +61,8 @@ class Commands:
             finally:
                 journal.end_audit(line, outcome)
 
-    def _answer(self, request: protocol.Request) -> protocol.BaseResponse:
-        match request:
+    def _answer(self, question: protocol.AnyQuestion) -> protocol.BaseResponse:
+        match question:
             case protocol.StatusRequest():
                 return status_of(self._operator.view(), self._runtime.clock.now())
             case protocol.BooksRequest():
@@ -82,9 +83,10 @@ class Commands:
                 return protocol.NettedPreview(change=self._netting().proposed(wish))
             case protocol.PreviewReversalRequest(id=name):
                 return self._transfers().preview(ReversalRequest(name, ""), ())
-        raise TypeError(f"{type(request).__name__} is not a query")
+            case _:
+                assert_never(question)
 
-    def _do(self, command: protocol.Command) -> protocol.BaseResponse:
+    def _do(self, command: protocol.AnyCommand) -> protocol.BaseResponse:
         match command:
             case protocol.ReconcileRequest():
                 return self._reconcile()
@@ -112,7 +114,8 @@ class Commands:
                 return self._netting().book(wish)
             case protocol.ReverseTransferRequest(id=name, reason=reason):
                 return self._transfers().book(ReversalRequest(name, reason), ())
-        raise TypeError(f"{type(command).__name__} is not a command")
+            case _:
+                assert_never(command)
 
     # Commands
 

@@ -9,8 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mats.cli.operator_options import Json, directory, show
-from mats.cli.options import Config, DataDir
+from mats.cli.options import Config, DataDir, Json, directory, show
 from mats.errors import UserError
 from mats.ledger.valuation import AccountView, TradingResult
 from mats.model import Figure, Unknown

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from mats.cli.operator_options import Json, Reason, directory, show
-from mats.cli.options import Config, DataDir
+from mats.cli.options import Config, DataDir, Json, Reason, directory, show
 from mats.errors import UserError
 from mats.model import exact
 from mats.operator import ask, protocol, render
+
+__all__ = ["cancel", "equity", "flatten", "halt", "reconcile", "resume", "strategy"]
 
 REMAINS = 1
 """Exit code where something remains."""

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from mats.cli.breaks import read_split
-from mats.cli.operator_options import Json, Reason, directory, number, show
-from mats.cli.options import Config, DataDir
+from mats.cli.options import Config, DataDir, Json, Reason, directory, number, show
 from mats.errors import UserError
 from mats.ledger.reconciliation import ExpiryCause, NettedAction, TransferRequest
 from mats.operator import ask, protocol, render

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mats.cli.operator_options import Json, Reason, directory, number, show
-from mats.cli.options import Config, DataDir
+from mats.cli.options import Config, DataDir, Json, Reason, directory, number, show
 from mats.errors import UserError
 from mats.ledger.reconciliation import Break, BreakCause, ExpiryCause, Residual, SplitCause, SymbolChangeCause
 from mats.model import InstrumentId

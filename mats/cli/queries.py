@@ -8,11 +8,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from mats.cli.operator_options import Json, directory, show
-from mats.cli.options import Config, DataDir
+from mats.cli.options import Config, DataDir, Json, directory, show
 from mats.errors import UserError
 from mats.operator import ask, protocol, render, render_story, story_of
 from mats.store.journal import AuditLine, Journal
+
+__all__ = ["audit", "status", "why"]
 
 
 class AuditLines(msgspec.Struct, frozen=True):

@@ -64,6 +64,18 @@ class PreviewNettedRequest(BaseRequest, frozen=True, kw_only=True, tag="preview-
     netted: NettedAction
 
 
+AnyQuestion = (
+    StatusRequest
+    | BooksRequest
+    | ReadBreaksRequest
+    | EquityRequest
+    | AccountsRequest
+    | PreviewTransferRequest
+    | PreviewReversalRequest
+    | PreviewNettedRequest
+)
+
+
 # Commands
 
 
@@ -145,16 +157,8 @@ class ReverseTransferRequest(Command, frozen=True, kw_only=True, tag="reverse"):
     id: str
 
 
-Request = (
-    StatusRequest
-    | BooksRequest
-    | ReadBreaksRequest
-    | EquityRequest
-    | AccountsRequest
-    | PreviewTransferRequest
-    | PreviewReversalRequest
-    | PreviewNettedRequest
-    | ReconcileRequest
+AnyCommand = (
+    ReconcileRequest
     | AnswerBreakRequest
     | HaltRequest
     | ResumeRequest
@@ -168,6 +172,8 @@ Request = (
     | ReverseTransferRequest
     | BookNettedRequest
 )
+
+Request = AnyQuestion | AnyCommand
 
 
 # Answers
