@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from actors.cli import COMMANDS
+from actors.cli import Commands
 from mats.settings import Settings, load_settings
 from tests.command.command import PATIENCE, ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "docs/README.md", ROOT / "docs/operations.md")
+DOCS = tuple((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [(page.name, block) for page in PAGES for block in BLOCK.findall(page.read_text())]
 
@@ -72,20 +73,25 @@ def test_the_settings_file_names_every_setting_and_changes_no_default() -> None:
 
 
 def test_every_command_that_a_page_or_a_sentence_of_the_program_names_exists() -> None:
-    texts = [*PAGES, *(ROOT / "docs").glob("*.md"), *(ROOT / "mats").rglob("*.py"), *(ROOT / "actors").rglob("*.py")]
+    texts = [*PAGES, *DOCS, *(ROOT / "mats").rglob("*.py"), *(ROOT / "actors").rglob("*.py")]
     named = {name for path in texts for name in re.findall(r"`mats ([a-z]+)", path.read_text())}
     assert len(named) > 10
-    assert named - COMMANDS.keys() == set()
+    assert named - _commands() == set()
+
+
+def test_the_pages_show_every_command() -> None:
+    shown = {name for page in (*PAGES, *DOCS) for name in re.findall(r"\bmats ([a-z]+)", page.read_text())}
+    assert _commands() - shown == set()
 
 
 def test_the_index_of_the_pages_names_every_page() -> None:
-    linked = set(re.findall(r"\]\((\w+\.md)\)", (ROOT / "docs/README.md").read_text()))
-    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    linked = set(re.findall(r"\]\(([\w/-]+\.md)\)", (ROOT / "docs/README.md").read_text()))
+    assert linked == {str(page.relative_to(ROOT / "docs")) for page in DOCS} - {"README.md"}
 
 
 def test_a_page_that_begins_with_its_sections_names_all_of_them() -> None:
     listing = 0
-    for page in (ROOT / "docs").glob("*.md"):
+    for page in DOCS:
         if listed := re.findall(r"^- \[(.+)\]\(#.+\)$", page.read_text(), re.MULTILINE):
             listing += 1
             assert listed == re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE), page.name
@@ -93,13 +99,17 @@ def test_a_page_that_begins_with_its_sections_names_all_of_them() -> None:
 
 
 def test_links_of_the_pages_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS):
         for target in re.findall(r"\]\((?!https:)([^)]+)\)", page.read_text()):
             path, _, anchor = target.partition("#")
             linked = page.parent / path if path else page
             assert linked.is_file(), (page.name, target)
             headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
             assert not anchor or anchor in {re.sub(r"[^\w-]", "", h.lower().replace(" ", "-")) for h in headings}
+
+
+def _commands() -> set[str]:
+    return set(Commands().list_commands(None))
 
 
 def _settings(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, str, str]]:
