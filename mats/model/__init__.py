@@ -18,6 +18,7 @@ from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor
 from mats.model.orders import (
     DISCRETIONARY,
     PLAIN,
+    PRICES,
     AccountId,
     CancelRequest,
     IntentId,
@@ -53,6 +54,7 @@ __all__ = [
     "MINUTE",
     "ONE",
     "PLAIN",
+    "PRICES",
     "SECOND",
     "ZERO",
     "AccountId",

@@ -47,6 +47,15 @@ class OrderType(StrEnum):
     STOP_LIMIT = "STP LMT"
 
 
+PRICES: dict[OrderType, tuple[str, ...]] = {
+    OrderType.MARKET: (),
+    OrderType.LIMIT: ("limit_price",),
+    OrderType.STOP: ("stop_price",),
+    OrderType.STOP_LIMIT: ("limit_price", "stop_price"),
+}
+"""The prices of a ticket that each order type needs."""
+
+
 class TimeInForce(StrEnum):
     DAY = "DAY"
     GTC = "GTC"

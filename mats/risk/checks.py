@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import OrderIntent, OrderType, Unknown, floor_to
+from mats.model import PRICES, OrderIntent, Unknown, floor_to
 from mats.risk.exposure import Exposure
 from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode, reject
@@ -62,15 +62,6 @@ def instrument_is_known(intent: OrderIntent, context: PreTradeContext, _: Limits
     if context.resolved:
         return None
     return reject(RejectionCode.UNKNOWN_INSTRUMENT, f"the broker has not resolved {intent.instrument.id} to a contract")
-
-
-PRICES: dict[OrderType, tuple[str, ...]] = {
-    OrderType.MARKET: (),
-    OrderType.LIMIT: ("limit_price",),
-    OrderType.STOP: ("stop_price",),
-    OrderType.STOP_LIMIT: ("limit_price", "stop_price"),
-}
-"""The prices that each order type needs."""
 
 
 def numbers_are_sound(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:

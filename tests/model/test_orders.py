@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mats.model.instrument import parse_instrument
-from mats.model.orders import OrderState, Side, order_ref, parse_order_ref
+from mats.model.orders import PRICES, OrderState, OrderTicket, OrderType, Side, order_ref, parse_order_ref
 
 WORDS = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=20)
 
@@ -39,3 +39,8 @@ def test_only_three_states_are_final():
 def test_an_instrument_cannot_be_changed():
     with pytest.raises(AttributeError):
         parse_instrument("SPY").symbol = "QQQ"
+
+
+def test_every_order_type_says_which_prices_it_needs():
+    assert PRICES.keys() == set(OrderType)
+    assert {price for prices in PRICES.values() for price in prices} <= set(OrderTicket.__struct_fields__)

@@ -6,14 +6,14 @@ from ib_async.contract import Contract
 from ib_async.order import Order, OrderState
 
 from mats.ib.conversion.contracts import amount, name_of, required
-from mats.model import ZERO, AccountId, BrokerOrder, OrderTicket, OrderType, Side
+from mats.model import PRICES, ZERO, AccountId, BrokerOrder, OrderTicket, OrderType, Side
 
 MAX_REFERENCE_LENGTH = 128
 UNKNOWN_CLIENT_ID = -1
 """The client id of an order whose message does not carry one (completedOrder)."""
 
-_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_STOPPED = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_LIMITED = frozenset(kind for kind, prices in PRICES.items() if "limit_price" in prices)
+_STOPPED = frozenset(kind for kind, prices in PRICES.items() if "stop_price" in prices)
 
 
 def to_order(side: Side, quantity: Decimal, ticket: OrderTicket, order_ref: str, account: AccountId) -> Order:
