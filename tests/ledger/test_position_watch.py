@@ -127,6 +127,20 @@ def test_a_second_look_confirms_the_break_and_asks_for_its_adjustment(watch, log
     assert [(a.instrument, a.quantity) for (a,) in outcome.adjustments] == [("SPY", D(5))]
 
 
+def test_what_comes_from_elsewhere_is_adjusted_within_five_seconds_by_two_looks(watch, log):
+    look(watch, log, [], 0.0)
+    watch.hear([held(5)], log.books(), 1.0)
+    looks = {}
+    for now in (1.0 + quarter / 4 for quarter in range(4 * 5)):
+        if watch.take_due(log.books(), now):
+            outcome = looks[now] = look(watch, log, [held(5)], now)
+            for adjustment in outcome.adjustments:
+                log.settle(adjustment)
+    first, second, after = (len(looked.adjustments) for looked in looks.values())
+    assert list(looks) == [1.0 + NEWS_SECONDS, 1.0 + NEWS_SECONDS + GRACE, 1.0 + 2 * NEWS_SECONDS + GRACE]
+    assert (first, second, after) == (0, 1, 0)
+
+
 def test_a_difference_of_another_size_is_a_new_one(watch, log):
     look(watch, log, [held(5)], 0.0)
     assert look(watch, log, [held(6)], GRACE).adjustments == ()

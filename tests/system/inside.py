@@ -64,7 +64,7 @@ class GatewayThread:
         async def acting() -> T:
             return act(self.gateway)
 
-        return asyncio.run_coroutine_threadsafe(acting(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(acting(), self._loop).result(PATIENCE)
 
     def fault(self, act: Callable[[Faults], T]) -> T:
         return self.call(lambda gateway: act(gateway.faults))
@@ -93,8 +93,8 @@ class System:
         plan = _plan(folder, self.data, gateway.gateway.port, f"{boot.tag}{boot.number}")
         plan = msgspec.structs.replace(plan, **settings)
         self.runtime.start(build(plan, self.names))
-        assert self.operator.wait_for_broker(20), [actor for actor in self.runtime.status() if actor.last_failure]
-        assert self.operator.wait_for_strategies(20)
+        assert self.operator.wait_for_broker(PATIENCE), [actor for actor in self.runtime.status() if actor.last_failure]
+        assert self.operator.wait_for_strategies(PATIENCE)
 
     # What the test sees
 
