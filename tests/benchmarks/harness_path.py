@@ -257,11 +257,12 @@ def _plan(folder: Path, port: int, prefix: str) -> DaemonPlan:
         params={"instrument": INSTRUMENT},
         target_weight=0.0001,
     )
+    timing = Timing(host="127.0.0.1", port=port, connect_timeout=10.0, replay_timeout=60.0, heartbeat=5.0)
     return DaemonPlan(
         journal=folder / "journal.db",
         rejects=folder / "rejects.jsonl",
         store_uri=lmdb_uri(folder / "arctic"),
-        connection=partial(ib_connection, Timing(host="127.0.0.1", port=port, connect_timeout=10.0, replay_timeout=60.0, heartbeat=5.0)),
+        connection=partial(ib_connection, timing),
         gateway=None,
         limits=Limits(
             max_order_quantity=VAST, max_order_notional=VAST, max_position_notional=VAST, max_account_notional=VAST,
