@@ -12,6 +12,7 @@ from typing import Protocol
 from mats.model import (
     SECOND,
     AccountId,
+    BrokerOrderStatus,
     InstrumentId,
     IntentId,
     Nanos,
@@ -30,6 +31,7 @@ from mats.orders.pretrade import PreTrade, Rejected
 from mats.orders.record import OrderRecord
 
 BUY = Side.BUY
+WORKING, CANCELLED = BrokerOrderStatus.WORKING, BrokerOrderStatus.CANCELLED
 
 
 class Exchange(Protocol):
@@ -116,7 +118,7 @@ class OrderFlow:
 
     def acknowledge(self, order: OrderRecord, intent_id: IntentId, number: int, now: Nanos) -> None:
         """The order works at the exchange."""
-        happen(order, ev.StatusReported(time=now, status="Submitted", perm_id=number))
+        happen(order, ev.StatusReported(time=now, status=WORKING, perm_id=number))
         self._refresh(order, intent_id)
 
     def amend(
@@ -131,7 +133,7 @@ class OrderFlow:
 
     def finish(self, order: OrderRecord, intent_id: IntentId, now: Nanos, note: str = "") -> None:
         """The order works no more; `note` says why where nobody asked for it."""
-        happen(order, ev.StatusReported(time=now, status="Cancelled", filled=order.filled))
+        happen(order, ev.StatusReported(time=now, status=CANCELLED, filled=order.filled))
         order.note = note
         self._state.forget(intent_id)
 

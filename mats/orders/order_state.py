@@ -1,6 +1,6 @@
 """The life of an order as a table: what each event makes of each state.
 
-Executions of the log are the only facts about fills; status words, errors and replays are evidence about whether the
+Executions of the log are the only facts about fills; statuses, errors and replays are evidence about whether the
 order is alive. What the evidence does not settle becomes `UNKNOWN` and asks for a query. Nothing here raises: an event
 that means nothing in a state leaves the order as it is, and the outcome says so.
 
@@ -14,16 +14,15 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger import ErrorMeaning, order_error
-from mats.model import OrderState, OrderView
+from mats.model import BrokerOrderStatus, OrderErrorMeaning, OrderState, OrderView
 from mats.orders import order_events as ev
 from mats.orders.record import OrderRecord, record_of
 
 PENDING, SENT, WORKING, CANCELLING = OrderState.PENDING, OrderState.SENT, OrderState.WORKING, OrderState.CANCELLING
 UNKNOWN, FILLED, CANCELLED, REJECTED = OrderState.UNKNOWN, OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED
 
-ALIVE = frozenset({"ApiPending", "PendingSubmit", "PreSubmitted", "Submitted"})
-DEAD = frozenset({"Cancelled", "ApiCancelled"})
+ALIVE = (BrokerOrderStatus.WORKING, BrokerOrderStatus.PENDING_SUBMIT)
+DEAD = BrokerOrderStatus.CANCELLED
 LOOKS_THAT_PROVE_ABSENCE = 2
 """How many complete replays must miss an order that nobody acknowledged before it is held to be lost on the way."""
 
@@ -159,30 +158,30 @@ def _booked(order: OrderRecord, event: ev.OrderEvent, quantity: Decimal, notiona
             return _to(order, event, order.state, order.note)
 
 
-# Hints: status words and errors ------------------------------------------------------------------------------------
+# Hints: statuses and errors ----------------------------------------------------------------------------------------
 
 
 def _status(order: OrderRecord, event: ev.StatusReported) -> Outcome:
     if order.state.final:
         order.perm_id = order.perm_id or event.perm_id
         contradicts = order.state is not FILLED and (event.status in ALIVE or event.filled > order.filled)
-        return Outcome(f"{event.status} changes nothing: the order is {order.state}", contradicts)
+        return Outcome(f"{event.wording} changes nothing: the order is {order.state}", contradicts)
     _heard(order, event.perm_id)
     if event.status in ALIVE:
         return _to(order, event, CANCELLING if order.state is CANCELLING else WORKING)
-    if event.status in DEAD:
+    if event.status is DEAD:
         missing = event.filled > order.filled
         note = f"the broker reports {event.filled} filled, {order.filled} are booked" if missing else ""
         return _to(order, event, CANCELLED, note, query=missing)
     match event.status:
-        case "PendingCancel":
+        case BrokerOrderStatus.PENDING_CANCEL:
             return _to(order, event, CANCELLING, "cancel pending at the broker")
-        case "Filled":
+        case BrokerOrderStatus.FILLED:
             return _awaiting_executions(order, event)
-        case "Inactive" if event.why_held:
+        case BrokerOrderStatus.INACTIVE if event.why_held:
             return _to(order, event, CANCELLING if order.state is CANCELLING else WORKING, f"held: {event.why_held}")
         case _:
-            return _unclear(order, event, f"the broker reports {event.status}: refused, or held and able to come back")
+            return _unclear(order, event, f"the broker reports {event.wording}: refused, or held and able to come back")
 
 
 def _awaiting_executions(order: OrderRecord, event: ev.OrderEvent) -> Outcome:
@@ -192,20 +191,20 @@ def _awaiting_executions(order: OrderRecord, event: ev.OrderEvent) -> Outcome:
 
 def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
     text = f"{event.code}: {event.text}"
-    match order_error(event.code):
-        case ErrorMeaning.INFORMATION:
+    match event.meaning:
+        case OrderErrorMeaning.INFORMATION:
             return Outcome(f"{text} (changes nothing)")
         case _ if order.state.final:
             return Outcome(f"{text} (the order is {order.state})")
-        case ErrorMeaning.REJECTED if not order.acknowledged:
+        case OrderErrorMeaning.REJECTED if not order.acknowledged:
             return _to(order, event, REJECTED, text)
-        case ErrorMeaning.INVALID if not order.acknowledged:
+        case OrderErrorMeaning.INVALID if not order.acknowledged:
             return _to(order, event, REJECTED, text)
-        case ErrorMeaning.CANCELLED:
+        case OrderErrorMeaning.CANCELLED:
             return _to(order, event, CANCELLED, text)
-        case ErrorMeaning.WARNING | ErrorMeaning.INVALID | ErrorMeaning.MODIFY_REFUSED:
+        case OrderErrorMeaning.WARNING | OrderErrorMeaning.INVALID | OrderErrorMeaning.MODIFY_REFUSED:
             return _to(order, event, order.state, text)
-        case ErrorMeaning.CANCEL_REFUSED if event.code != 10147:
+        case OrderErrorMeaning.CANCEL_REFUSED:
             return _to(order, event, order.state, text, query=True)
         case _:
             return _unclear(order, event, text)
@@ -242,20 +241,20 @@ def _open(order: OrderRecord, event: ev.FoundOpen) -> Outcome:
     if order.state.final:
         return _to(order, event, UNKNOWN, f"the broker lists it as open, here it was {order.state}", query=True)
     order.state = WORKING
-    return _status(order, ev.StatusReported(time=event.time, status=event.status))
+    return _status(order, ev.StatusReported(time=event.time, status=event.status, status_text=event.status_text))
 
 
 def _completed(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
     if order.state.final:
         return _ignored(order, event, query=order.state is not FILLED and event.filled > order.filled)
     _heard(order, event.perm_id)
-    if event.status == "Filled":
+    if event.status is BrokerOrderStatus.FILLED:
         return _filled_by_replay(order, event)
-    if event.status == "Inactive" and not order.filled and not event.filled:
-        return _to(order, event, REJECTED, event.note or "the broker completed it as Inactive")
-    if event.status in DEAD or event.status == "Inactive":
+    if event.status is BrokerOrderStatus.INACTIVE and not order.filled and not event.filled:
+        return _to(order, event, REJECTED, event.note or f"the broker completed it as {event.wording}")
+    if event.status is DEAD or event.status is BrokerOrderStatus.INACTIVE:
         return _to(order, event, CANCELLED, event.note, query=event.filled > order.filled)
-    return _unclear(order, event, f"the broker completed it as {event.status}")
+    return _unclear(order, event, f"the broker completed it as {event.wording}")
 
 
 def _filled_by_replay(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerOrder, BrokerSnapshot
+from mats.model.broker import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderRequest, OrderState, OrderTicket, OrderView, Side, Signal, order_ref
@@ -93,7 +93,9 @@ def a_fill(
     return FillRecorded(seq=seq, strategy=strategy, intent_id=name, execution=execution, recorded=seq, rate=Decimal(1))
 
 
-def at_broker(order_id: int, status: str = "Submitted", name: str = "i1", quantity: int = 10) -> BrokerOrder:
+def at_broker(
+    order_id: int, status: BrokerOrderStatus = BrokerOrderStatus.WORKING, name: str = "i1", quantity: int = 10
+) -> BrokerOrder:
     """An order of `an_intent` as the broker describes it."""
     return BrokerOrder(
         order_ref=order_ref("trend", name),

@@ -30,7 +30,7 @@ from actors.messages.order_manager import (
 from actors.messages.persistence_writer import Republish
 from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
 from actors.order_manager import OrderManager
-from mats.model.broker import BrokerError
+from mats.model.broker import BrokerError, BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import CancelRequest, OrderModification, OrderState
 from mats.runtime import ChaosPlan, Crash, VirtualRuntime
 from mats.store.journal.journal import Journal
@@ -229,7 +229,7 @@ def test_a_cancel_goes_to_the_connection_under_the_ids_of_its_session(connected)
 @pytest.mark.parametrize("name", ["i1", "nobody"])
 def test_what_has_ended_or_was_never_there_is_not_cancelled(connected, name):
     order_id = connected.work()
-    connected.tell(OrderEvents(1, "1", (at_broker(order_id, "Cancelled"),)))
+    connected.tell(OrderEvents(1, "1", (at_broker(order_id, BrokerOrderStatus.CANCELLED),)))
     connected.forget()
     connected.tell(CancelRequest(intent_id=name, strategy="trend", time=0))
     assert connected.received(connected.line) == []
@@ -294,7 +294,8 @@ def test_each_change_of_state_is_reported_to_all_and_a_repeated_word_to_nobody(c
 def test_a_refusal_of_the_broker_rejects_the_order_that_its_id_names(connected):
     order_id = connected.submit()
     connected.forget()
-    connected.tell(OrderEvents(1, "1", (BrokerError(request_id=order_id, code=201, text="no margin"),)))
+    error = BrokerError(request_id=order_id, code=201, text="no margin", meaning=OrderErrorMeaning.REJECTED)
+    connected.tell(OrderEvents(1, "1", (error,)))
     (change,) = connected.received(connected.strategy)
     assert (change.order.state, change.order.note) == (OrderState.REJECTED, "201: no margin")
 
@@ -392,7 +393,7 @@ def test_risk_gets_all_orders_and_every_open_route_when_it_comes_back(connected)
 def test_the_orders_that_are_not_final_can_be_read(connected):
     first = connected.work("i1")
     connected.work("i2")
-    connected.tell(OrderEvents(1, "1", (at_broker(first, "Cancelled"),)))
+    connected.tell(OrderEvents(1, "1", (at_broker(first, BrokerOrderStatus.CANCELLED),)))
     answer = connected.ref.ask(ReadOrders(), timeout=1.0)
     assert [(order.intent_id, order.state) for order in answer] == [("i2", OrderState.WORKING)]
 
@@ -400,7 +401,7 @@ def test_the_orders_that_are_not_final_can_be_read(connected):
 def test_a_store_that_comes_back_is_sent_the_recent_orders_as_they_are_now(connected):
     first = connected.work("i1")
     connected.work("i2")
-    connected.tell(OrderEvents(1, "1", (at_broker(first, "Cancelled"),)))
+    connected.tell(OrderEvents(1, "1", (at_broker(first, BrokerOrderStatus.CANCELLED),)))
     connected.forget()
     connected.tell(Republish())
     received = {message.order.intent_id: message.order.state for message in connected.received(connected.store)}

@@ -24,7 +24,7 @@ from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
-from mats.model import BrokerOrder, BrokerSnapshot, OrderRequest, OrderState
+from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, OrderRequest, OrderState
 from mats.risk import Limits
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.store import Store
@@ -263,5 +263,6 @@ def ready(line):
 def working(intent, order_id):
     return BrokerOrder(
         order_ref=f"trend:{intent.intent_id}", client_id=1, order_id=order_id, perm_id=7, account="DU1",
-        instrument="SPY", side=intent.side, quantity=intent.quantity, order_type="MKT", status="Submitted",
+        instrument="SPY", side=intent.side, quantity=intent.quantity, order_type="MKT",
+        status=BrokerOrderStatus.WORKING,
     )  # fmt: skip
