@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
 from actors.operator.core import Operator
-from actors.tree import DaemonPlan, build
+from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway import PaperGateway
 from mats.gateway.faults.faults import Faults
 from mats.model.strategy_record import read_records
@@ -173,11 +174,12 @@ class System:
 
 
 def _plan(folder: Path, data: Path, port: int, prefix: str) -> DaemonPlan:
+    timing = Timing(host="127.0.0.1", port=port, connect_timeout=5.0, replay_timeout=10.0, heartbeat=2.0)
     return DaemonPlan(
         journal=data / "journal.db",
         rejects=data / "rejects.jsonl",
         store_uri=lmdb_uri(data / "arctic"),
-        timing=Timing(host="127.0.0.1", port=port, connect_timeout=5.0, replay_timeout=10.0, heartbeat=2.0),
+        connection=partial(ib_connection, timing),
         gateway=None,
         limits=Limits(max_orders_per_minute=1_000_000),
         base_currency="USD",
