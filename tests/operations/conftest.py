@@ -31,6 +31,7 @@ from mats.model import (
 from mats.runtime import VirtualRuntime
 from mats.runtime.testing import Probe
 from mats.store.journal import Journal, fills
+from mats.store.tables.rows import PositionRow
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
 START = 1_700_000_100 * SECOND
@@ -160,6 +161,20 @@ class History:
             quantity=Decimal(10),
             ticket=OrderTicket(),
             time=START,
+        )
+
+    @staticmethod
+    def position(seq: int) -> PositionRow:
+        """A position after entry `seq`; all of them are of one second."""
+        return PositionRow(
+            account="DU1",
+            strategy="trend",
+            instrument="SPY",
+            quantity=Decimal(seq + 1),
+            average_cost=Decimal(100),
+            currency="USD",
+            time=START + seq,
+            fills_seq=seq,
         )
 
     def journal(self, path: Path, entries: int, orders: int = 0) -> None:

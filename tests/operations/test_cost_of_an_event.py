@@ -25,6 +25,7 @@ from actors.risk_manager import RiskManager
 from mats.model import BrokerOrder, BrokerSnapshot, OrderRequest, OrderState, opening_view
 from mats.risk import Limits
 from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.store import Store
 
 CONNECTION = "brokers/ib-1"
 
@@ -209,6 +210,30 @@ def test_a_commit_of_the_store(costs, operations, history, worlds):
             counted(seconds=1.0)
         counted(ApplyEntries(history.entries(number + 2, 100)), seconds=1.0)
         return cost
+
+    costs(scenario)
+
+
+def test_a_row_of_a_second_that_holds_many_others(costs, operations, history):
+    """Of the store that wrote them, and of one that finds them there."""
+
+    def scenario(folder, length):
+        uri, cost = lmdb_uri(folder / "arctic"), []
+        first = Store(uri)
+        first.append_positions("trend", [history.position(seq) for seq in range(length)])
+        count_rows(first, cost, length)
+        first.close()
+        second = Store(uri)
+        second.append_positions("trend", [history.position(0)])
+        count_rows(second, cost, length + 2)
+        second.close()
+        return cost
+
+    def count_rows(store, cost, stored):
+        for seqs in ((stored,), (stored - 1, stored + 1), (0,)):
+            operations.begin()
+            assert not store.append_positions("trend", [history.position(seq) for seq in seqs])
+            cost.append(operations.taken())
 
     costs(scenario)
 
