@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from actors.base.broker_connection import ConnectionRefs
 from actors.ib_connection import IbConnection, Timing
 from actors.messages.broker import (
     AccountChanged,
@@ -55,16 +54,19 @@ HEARTBEAT = 49
 
 def start(runtime, port, client_id=1, heartbeat=60.0):
     """Start a connection, or start it again."""
-    desks = ConnectionRefs(
+    args = IbConnection.Args(
+        client_id=client_id,
+        listeners=(runtime.ref("listener"),),
         fill_log=runtime.ref("fill-log"),
         orders=runtime.ref("orders"),
         portfolio=runtime.ref("portfolio"),
         market_data=runtime.ref("market-data"),
         risk=runtime.ref("risk"),
+        timing=Timing(
+            host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=PATIENCE, heartbeat=heartbeat
+        ),
     )
-    timing = Timing(host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=PATIENCE, heartbeat=heartbeat)
-    args = {"client_id": client_id, "listeners": (runtime.ref("listener"),), "timing": timing, "desks": desks}
-    runtime.launch("ib", IbConnection, kwargs=args, supervised=True)
+    runtime.launch("ib", IbConnection, args, supervised=True)
     return runtime.ref("ib")
 
 

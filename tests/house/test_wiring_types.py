@@ -163,7 +163,7 @@ REAL_FAULTS = {
     "a deleted case in the order manager": (
         "actors/order_manager.py",
         "            case NotSent(intent_id=intent_id, reason=reason):\n"
-        "                self._desk.not_sent(intent_id, reason, self.clock.now())\n", "", "arg-type",
+        "                self._tracker.not_sent(intent_id, reason, self.clock.now())\n", "", "arg-type",
     ),
 }  # fmt: skip
 

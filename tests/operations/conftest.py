@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from arcticdb.version_store.library import Library
-from mats.ledger.orders import opening_view
 from msgspec.structs import replace
 
 from mats.model import (
@@ -26,9 +25,11 @@ from mats.model import (
     OrderState,
     OrderTicket,
     Side,
+    opening_view,
     parse_instrument,
 )
-from mats.runtime import Probe, VirtualRuntime
+from mats.runtime import VirtualRuntime
+from mats.runtime.testing import Probe
 from mats.store.journal import Journal, fills
 from mats.store.tables.rows import PositionRow
 
