@@ -93,7 +93,8 @@ class BarFeed:
 
     def due(self) -> Nanos:
         """When the bar after the newest one should be over."""
-        return self._start[self.row] + 2 * self.span
+        step = self._clock.step
+        return self._start[self._rows[step] if step >= 0 else self.first - 1] + 2 * self.span
 
     def split(self, ratio: Decimal) -> None:
         """From here on a unit is what a part of one was at the newest close."""

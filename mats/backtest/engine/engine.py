@@ -103,7 +103,7 @@ class Engine:
         due, waiting = min(self._next_due, self._targets.next_step), bool(working)
         for step, (end, bars) in enumerate(closing(list(self.parts.feeds.values()), self.parts.closes)):
             if waiting or timed or step >= due or (others and any(others)):
-                self._lead_up(step, end)
+                self._lead_up(step, end, any(self._timers))
                 waiting = bool(working)
             clock.step, clock.now = step, end
             for listener in listeners:
@@ -121,18 +121,19 @@ class Engine:
     def _declared_steps(self, progress: Progress) -> None:
         """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
         step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
-        clock, queue, working = self._clock, self._queue, self._working
+        clock, queue, working, targets = self._clock, self._queue, self._working, self._targets
         while True:
-            waiting, due = working or any(self._timers), self._next_due
-            step = step + 1 if waiting else min(self._targets.next_step, due)
+            timed, due = any(self._timers), self._next_due
+            waiting = timed or working
+            step = step + 1 if waiting else min(targets.next_step, due)
             if step >= last:
                 break
             end = self._ends[step]
             clock.step = step - 1
             if waiting or step == due:
-                self._lead_up(step, end)
+                self._lead_up(step, end, timed)
             clock.step, clock.now = step, end
-            if step == self._targets.next_step:
+            if step == targets.next_step:
                 self._follow_targets(step, end)
             if queue:
                 self._drain()
@@ -143,9 +144,9 @@ class Engine:
 
     # One step
 
-    def _lead_up(self, step: int, end: Nanos) -> None:
-        """Everything from the close before to just before this one."""
-        begun, timed, path = -1, any(self._timers), self._path
+    def _lead_up(self, step: int, end: Nanos, timed: bool) -> None:
+        """Everything from the close before to just before this one; `timed` where timers may be due in between."""
+        begun, path = -1, self._path
         for start, _, market, row in self._openings(step, timed):
             if start != begun:
                 begun = start

@@ -34,7 +34,7 @@ class OrderPath:
 
     def __init__(self, run: RunContext, flow: OrderFlow, latency: Nanos) -> None:
         self._drivers, self._markets, self._clock = run.drivers, run.markets, run.clock
-        self._post: Callable[[tuple[Callable[..., None], object]], None] = run.queue.append
+        self._queue = run.queue
         self.flow, self._latency = flow, latency
         self.on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
         self.not_before: Nanos = 0
@@ -52,11 +52,15 @@ class OrderPath:
             self._modify(command)
 
     def _decide(self, request: Signal | OrderRequest) -> None:
+        """An approved order is sent in its turn: at once where nothing else waits."""
         decision = self.flow.decide(request, self._clock.now)
         if isinstance(decision, OrderIntent):
-            self._post((self._submit, decision))
+            if self._queue:
+                self._queue.append((self._submit, decision))
+            else:
+                self._submit(decision)
         elif decision is not None:
-            self._post((self._drivers[request.strategy].rejected, decision.order))
+            self._queue.append((self._drivers[request.strategy].rejected, decision.order))
 
     def _submit(self, intent: OrderIntent) -> None:
         """Where sending takes no time, the order is acknowledged at once, and nobody hears of it in between."""
@@ -78,7 +82,7 @@ class OrderPath:
         if order is not None:
             rejected = self.flow.modify(order, change, self._clock.now)
             if rejected is not None:
-                self._post((self._drivers[order.origin.strategy].rejected, rejected.order))
+                self._queue.append((self._drivers[order.origin.strategy].rejected, rejected.order))
 
     # The exchange of the flow
 
@@ -153,4 +157,4 @@ class OrderPath:
         """Let a strategy that listens hear in a turn of its own how its order stands now."""
         driver = self._drivers[strategy]
         if driver.hears or driver.timers:
-            self._post((driver.on_order, order.view()))
+            self._queue.append((driver.on_order, order.view()))
