@@ -102,9 +102,9 @@ class BarFeed:
         if mark is not None:
             self._mark = mark / ratio
 
-    def opening(self, step: int) -> range:
-        """The rows whose bars begin at or after the close before `step` and before its own."""
-        return range(self._opened[step - 1] if step else self.first, self._opened[step])
+    def opening(self, step: int) -> tuple[int, int]:
+        """The first row whose bar begins at or after the close before `step`, and the first not before its own."""
+        return self._opened[step - 1] if step else self.first, self._opened[step]
 
     def open(self, row: int) -> float:
         """The first price of a bar."""

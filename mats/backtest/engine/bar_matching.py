@@ -123,6 +123,7 @@ class BarMarket:
         self.above = friction.spread_ticks // 2 * instrument.tick_size
         self.below = friction.spread_ticks * instrument.tick_size - self.above
         self.slippage = friction.slippage_ticks * instrument.tick_size
+        self._least = instrument.tick_size
         self._quote = {BUY: self.above, SELL: -self.below}
         self._share = exact(friction.participation)
         self.bounded = self._share > 0
@@ -155,8 +156,8 @@ class BarMarket:
     def price(self, side: Side, path: Decimal, away: Decimal) -> Decimal:
         """What a market order gets where the path is at a price, and the quote so far away; slipped."""
         slipped = away + side.sign * self.slippage if self.slippage else away
-        price, least = path + slipped if slipped else path, self.instrument.tick_size
-        return max(least, price)
+        price = path + slipped if slipped else path
+        return max(self._least, price)
 
 
 class Visit:

@@ -75,8 +75,8 @@ def _curve(prices: _Prices, share: float, positions: Mapping[str, Moves], result
 
 def _balance(moves: Moves, count: int) -> Floats:
     """The balance at each close: that of the last move up to it, 0 before the first."""
-    balances = np.array([0.0, *map(float, accumulate(change for _, change in moves))])
-    steps = np.array([0, *(step for step, _ in moves), count])
+    balances = np.array([0.0, *map(float, accumulate([change for _, change in moves]))])
+    steps = np.array([0, *[step for step, _ in moves], count])
     lengths = np.maximum(np.diff(np.minimum(steps, count)), 0)
     return np.repeat(balances, lengths)
 

@@ -170,8 +170,10 @@ class Engine:
         everything = timed or step == self._next_due or self._path.on_the_way
         found = []
         for market in (self.parts.markets if everything else self.parts.active).values():
-            feed = market.feed
-            found += [(feed.start(row), market.number, market, row) for row in feed.opening(step)]
+            row, until = market.feed.opening(step)
+            while row < until:
+                found.append((market.feed.start(row), market.number, market, row))
+                row += 1
         if len(found) > 1:
             found.sort(key=itemgetter(0, 1))
         return found
