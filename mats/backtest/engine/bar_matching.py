@@ -62,8 +62,8 @@ class Friction(msgspec.Struct, frozen=True, kw_only=True):
 class Working(msgspec.Struct):
     """An order at the exchange; it meets bars that start at `since` or later, in the order of `place`.
 
-    `record` is the order as its owner knows it. `value` is Σ quantity × price of its fills, `fee` what they cost, `day`
-    the UTC day of the first bar that it met.
+    `record` is the order as its owner knows it, with its fills. `fee` is what they cost, `day` the UTC day of the first
+    bar that it met.
     """
 
     record: OrderRecord
@@ -73,8 +73,6 @@ class Working(msgspec.Struct):
     ticket: OrderTicket
     since: Nanos
     place: int
-    filled: Decimal = ZERO
-    value: Decimal = ZERO
     fee: Decimal = ZERO
     elected: bool = False
     day: int = -1
@@ -86,7 +84,7 @@ class Working(msgspec.Struct):
 
     @property
     def remaining(self) -> Decimal:
-        return self.quantity - self.filled
+        return self.quantity - self.record.filled
 
     @property
     def trigger(self) -> tuple[int, Decimal] | None:
@@ -104,7 +102,7 @@ class Reports(Protocol):
     """Takes what happens to orders at the market, one thing at a time; orders may go, come and change in between."""
 
     def on_trade(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rule: str) -> None:
-        """A fill of `order`, which has it booked already; `rule` says how the price came about."""
+        """A fill of `order`, which is to be booked with it; `rule` says how the price came about."""
 
     def on_lapse(self, order: Working, time: Nanos, reason: str) -> None:
         """The order ended by itself."""
@@ -248,7 +246,7 @@ class Visit:
 
     def _trade(self, order: Working, where: str) -> None:
         left, ticket = self._left, order.ticket
-        quantity = remaining = order.quantity - order.filled
+        quantity = remaining = order.quantity - order.record.filled
         if left is not None:
             if left < remaining:
                 quantity = left
@@ -256,8 +254,6 @@ class Visit:
                 return
             self._left = left - quantity
         price = self._quote(order)
-        order.filled += quantity
-        order.value += quantity * price
         if quantity == remaining:
             self._market.remove(order)
         word = WORDS.get(ticket.order_type)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 
 from mats.backtest.engine.bar_matching import Working
@@ -140,7 +141,7 @@ class OrderPath:
         if working is None or view.state is not OrderState.WORKING:
             return
         changed = changed_view(view, change)
-        if changed.quantity <= working.filled:
+        if changed.quantity <= order.filled:
             return
         if changed.ticket != working.ticket or changed.quantity > working.quantity:
             working.place = self.flow.next_number()
@@ -148,9 +149,9 @@ class OrderPath:
         if self.flow.amend(order, change.intent_id, changed.quantity, changed.ticket, self._clock.now):
             self._tell(view.strategy, order)
 
-    def resize(self, working: Working) -> None:
-        """An order has new units at the market."""
-        self.flow.resize(working.record, working.intent.intent_id, working.quantity, working.filled, working.ticket)
+    def resize(self, working: Working, filled: Decimal) -> None:
+        """An order has new units at the market; so many of them are filled."""
+        self.flow.resize(working.record, working.intent.intent_id, working.quantity, filled, working.ticket)
         self._tell(working.intent.strategy, working.record)
 
     def _tell(self, strategy: StrategyName, order: OrderRecord) -> None:

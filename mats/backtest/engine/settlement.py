@@ -114,7 +114,8 @@ class Settlement:
         fee = self._charge(order, quantity, price, time, rate)
         signed = quantity if order.side is BUY else -quantity
         portfolio.trade(strategy, instrument, signed, price, fee, seq)
-        note = FillNote(intent, seq, quantity, price, time, rate, order.filled, order.value, order.place, fee, rule)
+        record, place = order.record, order.place
+        note = FillNote(intent, seq, quantity, price, time, rate, record.filled, record.notional, place, fee, rule)
         self._fills.append(note)
         driver = self._drivers[strategy]
         if driver.hears or driver.timers:
@@ -125,11 +126,11 @@ class Settlement:
     def _charge(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rate: Decimal | None) -> Decimal:
         """What the fill adds to the cost of its order."""
         instrument = order.intent.instrument
-        value = order.value * instrument.multiplier
+        value = order.record.notional * instrument.multiplier
         if rate is not None:
             value *= rate
         month = ZERO if self._month is None else _month_before(self._month, order, quantity, price, time, value)
-        total = self._fees.order_fee(instrument, order.filled, value, month)
+        total = self._fees.order_fee(instrument, order.record.filled, value, month)
         fee, order.fee = total - order.fee, total
         return fee
 
@@ -161,9 +162,9 @@ class Settlement:
     def _resize(self, order: Working, ratio: Decimal) -> None:
         """The order in new units: more of them, at lower prices."""
         step, tick = order.instrument.size_increment, order.instrument.tick_size
-        order.quantity, order.filled = floor_to(order.quantity * ratio, step), floor_to(order.filled * ratio, step)
+        order.quantity, filled = floor_to(order.quantity * ratio, step), floor_to(order.record.filled * ratio, step)
         order.ticket = _split_ticket(order.ticket, ratio, tick)
-        self._path.resize(order)
+        self._path.resize(order, filled)
         if order.remaining <= 0:
             self._markets[order.instrument.id].remove(order)
             self._path.end(order, self._clock.now, "nothing of it is left after the split")
@@ -201,9 +202,9 @@ def _month_before(
 ) -> Decimal:
     """What was traded of its kind in the month before the order, whose fills are worth `value`."""
     pair = order.instrument.sec_type is SecType.CASH
-    amount = value * quantity * price / order.value if pair else quantity
+    amount = value * quantity * price / order.record.notional if pair else quantity
     month = account.add_volume(order.instrument.sec_type, amount, time)
-    return max(month - (value if pair else order.filled), ZERO)
+    return max(month - (value if pair else order.record.filled), ZERO)
 
 
 def _adjustment(book: Book, change: Decimal, seq: int, reason: str, now: Nanos) -> AdjustmentRecorded:
