@@ -227,7 +227,9 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 def test_what_a_gateway_cannot_run_with_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"no database at all " * 300)
-    assert_refused(run("gateway", "--port", "0", "--state", tmp_path / "state"), f"{tmp_path}/state", "fix it or choose another")
+    assert_refused(
+        run("gateway", "--port", "0", "--state", tmp_path / "state"), f"{tmp_path}/state", "fix it or choose"
+    )
     assert_refused(run("gateway", "--port", "0", "--accounts", "DU1,"), "'DU1,'", "empty name")
     assert_refused(run("gateway", "--port", "0", "--instruments", "no.toml"), "no.toml", "name another")
 
@@ -257,8 +259,8 @@ def _unlisted(folder: Path) -> None:
         (Path.rmdir, ("not found", "check the path")),
         (Path.exists, ("has no bars", "add NAME.csv")),
         (_without_columns, ("SPY.csv has no column 'high'", "add it")),
-        (_with_words, ("SPY.csv: line 2", "'much'", "mend it")),
-        (_torn, ("SPY.csv.gz", "mend it")),
+        (_with_words, ("SPY.csv: line 2", "'much'", "fix it")),
+        (_torn, ("SPY.csv.gz", "fix it")),
         (_unlisted, ("NOBODY.csv", "not listed", "list it or remove the file")),
     ],
     ids=["missing", "empty", "columns", "words", "torn", "unlisted"],
