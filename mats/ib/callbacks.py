@@ -18,10 +18,12 @@ from mats.ib.conversion import (
     name_of,
     required,
     side_of,
+    status_of,
     to_broker_order,
     to_completed_order,
     to_instrument,
 )
+from mats.ib.error_codes import order_error_meaning
 from mats.ib.events import (
     AccountValueReported,
     BarReported,
@@ -113,7 +115,8 @@ class Callbacks:
         self._pending.finish(PendingSnapshot.SERVER_TIME)
 
     def error(self, request_id: int, code: int, text: str, _advanced: str = "") -> None:
-        self.notices.on_error(BrokerError(request_id=request_id, code=code, text=text))
+        meaning = order_error_meaning(code)
+        self.notices.on_error(BrokerError(request_id=request_id, code=code, text=text, meaning=meaning))
 
     # --- orders and executions
 
@@ -153,7 +156,8 @@ class Callbacks:
             client_id=client_id,
             order_id=order_id,
             perm_id=perm_id,
-            status=status,
+            status=status_of(status),
+            status_text=status,
             filled=required(filled),
             remaining=required(remaining),
             average_price=required(average_price),

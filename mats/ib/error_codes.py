@@ -1,10 +1,12 @@
-"""IB's message codes: what each means for the connection and for requests.
+"""IB's message codes: what each means for the connection, for requests and for orders.
 
-What a code means for an *order* depends on the state of the order and is decided where orders are tracked.
-Source: IB's TWS API documentation, "Message Codes".
+Source: IB's message-code reference (TWS API, "System, Error and Warning messages") and what live gateways were seen to
+send.
 """
 
 from enum import StrEnum
+
+from mats.model import OrderErrorMeaning
 
 
 class Meaning(StrEnum):
@@ -108,3 +110,33 @@ def _historical(text: str) -> Meaning:
     if "cancel" in text:
         return Meaning.CANCELLED
     return Meaning.NOT_PERMITTED if "permission" in text else Meaning.OTHER
+
+
+_OF_ORDERS: dict[OrderErrorMeaning, tuple[int, ...]] = {
+    OrderErrorMeaning.REJECTED: (201, 203),
+    OrderErrorMeaning.INVALID: (
+        *(109, 110, 111, 113, 116, 117, 118, 121, 122, 124, 125, 129, 131, 144, 146, 147, 148, 151, 152, 157, 163),
+        *(200, 320, 321, 328, 336, 387, 388, 391, 393, 394, 396, 397, 398, 401, 402, 403),
+        *(411, 412, 414, 415, 416, 417, 418, 421, 422, 423, 427, 429, 434, 435, 436, 437, 439, 440, 441, 448, 449, 460),
+        *(461, 462, 463, 512, 10006, 10043, 10052, 10243, 10244, 10245, 10246, 10247, 10248, 10249, 10250, 10251),
+        *(10252, 10268, 10318),
+    ),
+    OrderErrorMeaning.CANCELLED: (202,),
+    OrderErrorMeaning.CANCEL_REFUSED: (136, 161, 10148),
+    OrderErrorMeaning.MODIFY_REFUSED: (104, 105, 134, 140, 2102, 10242, 10326),
+    OrderErrorMeaning.WARNING: (399, 404, 2109, 2148),
+    OrderErrorMeaning.INFORMATION: (10349, 10167, 165, 492),
+    OrderErrorMeaning.UNCLEAR: (10147,),  # the order to cancel is not found: it may be gone, or not have arrived
+}
+
+_ORDER_MEANINGS = {code: meaning for meaning, codes in _OF_ORDERS.items() for code in codes}
+
+
+def order_error_meaning(code: int) -> OrderErrorMeaning:
+    """What a code says about an order. One that is not in the table means "ask the broker", never "the order is gone".
+
+    The 2100s are warnings by IB's numbering unless listed otherwise.
+    """
+    if code in _ORDER_MEANINGS:
+        return _ORDER_MEANINGS[code]
+    return OrderErrorMeaning.WARNING if 2100 <= code < 2200 else OrderErrorMeaning.UNCLEAR

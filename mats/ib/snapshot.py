@@ -18,7 +18,7 @@ from mats.ib.errors import IncompleteSnapshot, RequestTimedOut
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.ib.requests import BrokerRequests, within
 from mats.ib.sender import SendLane
-from mats.model import BrokerOrder, BrokerSnapshot
+from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 
 T = TypeVar("T")
 
@@ -114,7 +114,9 @@ def _idle(answers: dict[str, PendingAnswer[Any]]) -> bool:
     orders: list[BrokerOrder] = (
         answers[PendingSnapshot.OPEN_ORDERS].items + answers[PendingSnapshot.COMPLETED_ORDERS].items
     )
-    return not answers[EXECUTIONS].items and not any(order.filled or order.status == "Filled" for order in orders)
+    return not answers[EXECUTIONS].items and not any(
+        order.filled or order.status is BrokerOrderStatus.FILLED for order in orders
+    )
 
 
 def _collect(answers: dict[str, PendingAnswer[Any]]) -> BrokerSnapshot:

@@ -1,7 +1,16 @@
 """The values of the system: frozen structs without input or output."""
 
 from mats.model.bar_sizes import size_name, size_seconds
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
+from mats.model.broker import (
+    AccountValue,
+    BrokerError,
+    BrokerOrder,
+    BrokerOrderStatus,
+    BrokerPosition,
+    BrokerSnapshot,
+    BrokerStatus,
+    OrderErrorMeaning,
+)
 from mats.model.clock import Clock
 from mats.model.executions import (
     AdjustmentRecorded,
@@ -64,6 +73,7 @@ __all__ = [
     "BrokerError",
     "BrokerEvent",
     "BrokerOrder",
+    "BrokerOrderStatus",
     "BrokerPosition",
     "BrokerSnapshot",
     "BrokerStatus",
@@ -81,6 +91,7 @@ __all__ = [
     "InstrumentId",
     "IntentId",
     "Nanos",
+    "OrderErrorMeaning",
     "OrderIntent",
     "OrderModification",
     "OrderRequest",

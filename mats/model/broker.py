@@ -1,6 +1,7 @@
 """Reports of a broker connection: live, paper gateway or simulated."""
 
 from decimal import Decimal
+from enum import Enum, StrEnum
 
 import msgspec
 
@@ -10,8 +11,38 @@ from mats.model.money import Currency
 from mats.model.orders import AccountId, Side
 
 
+class BrokerOrderStatus(StrEnum):
+    """What the broker says of an order's life, whatever words it has for it."""
+
+    PENDING_SUBMIT = "PENDING_SUBMIT"
+    """On its way; no exchange has it yet."""
+    WORKING = "WORKING"
+    """At an exchange, or held by the broker until a condition is met."""
+    PENDING_CANCEL = "PENDING_CANCEL"
+    """A cancel is on its way; the order may still fill."""
+    CANCELLED = "CANCELLED"
+    FILLED = "FILLED"
+    INACTIVE = "INACTIVE"
+    """Refused, or held and able to come back."""
+    UNKNOWN = "UNKNOWN"
+    """A word that is not known here: it decides nothing."""
+
+
+class OrderErrorMeaning(Enum):
+    """What an error says about the order that it names. It is read together with the order's state."""
+
+    REJECTED = "the broker refused the order"
+    INVALID = "the request failed validation: a new order is dead, a working one lives on unchanged"
+    CANCELLED = "the order is cancelled"
+    CANCEL_REFUSED = "the cancel did not take: the order may be working, filled or gone"
+    MODIFY_REFUSED = "the change did not take: the order lives on as it was"
+    WARNING = "the order lives; its owner should read the text"
+    INFORMATION = "nothing changed"
+    UNCLEAR = "the error decides nothing: ask the broker"
+
+
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker describes it (openOrder, completedOrder). `status` is as IB writes it."""
+    """An order as the broker lists it. `status_text` is its own word for the status, empty where it has none."""
 
     order_ref: str
     client_id: int
@@ -22,7 +53,8 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     side: Side
     quantity: Decimal
     order_type: str
-    status: str
+    status: BrokerOrderStatus
+    status_text: str = ""
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     filled: Decimal = Decimal(0)
@@ -31,24 +63,32 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """orderStatus: a hint, never a fact about fills. It may be missing, repeated or out of order."""
+    """A hint, never a fact about fills. It may be missing, repeated or out of order.
+
+    `status_text` is the broker's own word for the status, empty where it has none.
+    """
 
     client_id: int
     order_id: int
     perm_id: int
-    status: str
+    status: BrokerOrderStatus
     filled: Decimal
     remaining: Decimal
     average_price: Decimal
+    status_text: str = ""
     why_held: str = ""
 
 
 class BrokerError(msgspec.Struct, frozen=True, kw_only=True):
-    """An error or notice; `request_id` is an order id, a request id, or -1 for the connection itself."""
+    """An error or notice; `request_id` is an order id, a request id, or -1 for the connection itself.
+
+    `meaning` is what it says about an order, where it names one; `code` and `text` are the broker's own, to be shown.
+    """
 
     request_id: int
     code: int
     text: str
+    meaning: OrderErrorMeaning
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):

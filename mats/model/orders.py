@@ -160,12 +160,13 @@ class OrderState(StrEnum):
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
 
-    @property
-    def final(self) -> bool:
-        return self in FINAL_STATES
+    final: bool
+
+    def __init__(self, word: str) -> None:
+        self.final = word in ("FILLED", "CANCELLED", "REJECTED")
 
 
-FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED})
+FINAL_STATES = frozenset(state for state in OrderState if state.final)
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Protocol
 from mats.model import (
     SECOND,
     AccountId,
+    BrokerOrderStatus,
     InstrumentId,
     IntentId,
     Nanos,
@@ -25,11 +26,12 @@ from mats.model import (
     StrategyName,
 )
 from mats.orders import order_events as ev
-from mats.orders.order_state import happen
+from mats.orders.order_state import booked, happen, sent, status
 from mats.orders.pretrade import PreTrade, Rejected
 from mats.orders.record import OrderRecord
 
 BUY = Side.BUY
+WORKING, CANCELLED = BrokerOrderStatus.WORKING, BrokerOrderStatus.CANCELLED
 
 
 class Exchange(Protocol):
@@ -102,7 +104,7 @@ class OrderFlow:
         order = OrderRecord(intent, intent.quantity, intent.ticket, updated=intent.time)
         self.orders[intent.intent_id] = order
         self._state.follow(intent.intent_id, order)
-        happen(order, ev.OrderSent(time=now, client_id=self._route, order_id=number))
+        sent(order, now, self._route, number)
         self.exchange.submit(order, intent, number)
         return order
 
@@ -116,8 +118,9 @@ class OrderFlow:
 
     def acknowledge(self, order: OrderRecord, intent_id: IntentId, number: int, now: Nanos) -> None:
         """The order works at the exchange."""
-        happen(order, ev.StatusReported(time=now, status="Submitted", perm_id=number))
-        self._refresh(order, intent_id)
+        status(order, now, WORKING, number)
+        if self._modified:
+            self._refresh(order, intent_id)
 
     def amend(
         self, order: OrderRecord, intent_id: IntentId, quantity: Decimal, ticket: OrderTicket, now: Nanos
@@ -131,14 +134,14 @@ class OrderFlow:
 
     def finish(self, order: OrderRecord, intent_id: IntentId, now: Nanos, note: str = "") -> None:
         """The order works no more; `note` says why where nobody asked for it."""
-        happen(order, ev.StatusReported(time=now, status="Cancelled", filled=order.filled))
+        status(order, now, CANCELLED, filled=order.filled)
         order.note = note
         self._state.forget(intent_id)
 
     def fill(self, order: OrderRecord, intent: OrderIntent, quantity: Decimal, price: Decimal, now: Nanos) -> int:
         """Book an execution with its order and with risk; returns its number among all entries."""
         state, intent_id = self._state, intent.intent_id
-        happen(order, ev.FillBooked(time=now, quantity=quantity, price=price))
+        booked(order, now, quantity, quantity * price)
         order.applied = seq = state.seq + 1
         position = state.working[intent_id]
         state.book(seq, position, intent.strategy, quantity if intent.side is BUY else -quantity)

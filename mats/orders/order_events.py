@@ -4,13 +4,26 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import Nanos, OrderTicket
+from mats.model import BrokerOrderStatus, Nanos, OrderErrorMeaning, OrderTicket
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
     """`time` is when it was seen."""
 
     time: Nanos
+
+
+class _StatusEvent(_Event, frozen=True, kw_only=True):
+    """The broker says how the order stands; `status_text` is its own word for it, empty where it has none."""
+
+    status: BrokerOrderStatus
+    status_text: str = ""
+    perm_id: int = 0
+
+    @property
+    def wording(self) -> str:
+        """The status as the broker words it, or as we do."""
+        return self.status_text or self.status
 
 
 class OrderSent(_Event, frozen=True):
@@ -26,11 +39,9 @@ class OrderRefused(_Event, frozen=True):
     reason: str
 
 
-class StatusReported(_Event, frozen=True):
-    """openOrder or orderStatus: IB's status word, and how much the broker says is filled. A hint."""
+class StatusReported(_StatusEvent, frozen=True):
+    """A live report of the status, and how much the broker says is filled. A hint."""
 
-    status: str
-    perm_id: int = 0
     filled: Decimal = Decimal(0)
     why_held: str = ""
 
@@ -40,6 +51,7 @@ class ErrorReported(_Event, frozen=True):
 
     code: int
     text: str
+    meaning: OrderErrorMeaning
 
 
 class FillBooked(_Event, frozen=True):
@@ -77,21 +89,16 @@ class Restarted(_Event, frozen=True):
     """The order was read back from the journal: whether a pending one was sent is not known."""
 
 
-class FoundOpen(_Event, frozen=True):
-    """A complete replay lists the order as open, with this status word."""
-
-    status: str
-    perm_id: int = 0
+class FoundOpen(_StatusEvent, frozen=True):
+    """A complete replay lists the order as open, with this status."""
 
 
-class FoundCompleted(_Event, frozen=True):
-    """A complete replay lists the order as completed, with this status word and the broker's own explanation.
+class FoundCompleted(_StatusEvent, frozen=True):
+    """A complete replay lists the order as completed, with this status and the broker's own explanation.
 
     `looks` complete replays in a row, with all their executions booked, have said so.
     """
 
-    status: str
-    perm_id: int = 0
     filled: Decimal = Decimal(0)
     note: str = ""
     looks: int = 1

@@ -1,10 +1,11 @@
 """The life of an order as a table: what each event makes of each state.
 
-Executions of the log are the only facts about fills; status words, errors and replays are evidence about whether the
+Executions of the log are the only facts about fills; statuses, errors and replays are evidence about whether the
 order is alive. What the evidence does not settle becomes `UNKNOWN` and asks for a query. Nothing here raises: an event
 that means nothing in a state leaves the order as it is, and the outcome says so.
 
-The rules change a record in place. `transition` does the same for those who keep views.
+The rules change a record in place. `happen` picks the rule of an event; who has no event at hand asks the rule itself.
+`transition` does the same for those who keep views.
 """
 
 from collections.abc import Callable
@@ -14,16 +15,15 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger import ErrorMeaning, order_error
-from mats.model import OrderState, OrderView
+from mats.model import ZERO, BrokerOrderStatus, Nanos, OrderErrorMeaning, OrderState, OrderView
 from mats.orders import order_events as ev
 from mats.orders.record import OrderRecord, record_of
 
 PENDING, SENT, WORKING, CANCELLING = OrderState.PENDING, OrderState.SENT, OrderState.WORKING, OrderState.CANCELLING
 UNKNOWN, FILLED, CANCELLED, REJECTED = OrderState.UNKNOWN, OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED
 
-ALIVE = frozenset({"ApiPending", "PendingSubmit", "PreSubmitted", "Submitted"})
-DEAD = frozenset({"Cancelled", "ApiCancelled"})
+ALIVE = (BrokerOrderStatus.WORKING, BrokerOrderStatus.PENDING_SUBMIT)
+DEAD = BrokerOrderStatus.CANCELLED
 LOOKS_THAT_PROVE_ABSENCE = 2
 """How many complete replays must miss an order that nobody acknowledged before it is held to be lost on the way."""
 
@@ -67,15 +67,15 @@ def transition(order: OrderView, event: ev.OrderEvent) -> Transition:
     return Transition(after, outcome.ignored, outcome.query)
 
 
-def _to(order: OrderRecord, event: ev.OrderEvent, state: OrderState, note: str = "", query: bool = False) -> Outcome:
+def _to(order: OrderRecord, time: Nanos, state: OrderState, note: str = "", query: bool = False) -> Outcome:
     order.state, order.note = state, note
-    if event.time > order.updated:
-        order.updated = event.time
+    if time > order.updated:
+        order.updated = time
     return ASK if query else TAKEN
 
 
-def _ignored(order: OrderRecord, event: ev.OrderEvent, query: bool = False) -> Outcome:
-    return Outcome(f"{type(event).__name__} means nothing to a {order.state} order", query)
+def _ignored(order: OrderRecord, event: type[ev.OrderEvent], query: bool = False) -> Outcome:
+    return Outcome(f"{event.__name__} means nothing to a {order.state} order", query)
 
 
 def _heard(order: OrderRecord, perm_id: int) -> None:
@@ -84,131 +84,142 @@ def _heard(order: OrderRecord, perm_id: int) -> None:
     order.perm_id = order.perm_id or perm_id
 
 
-def _unclear(order: OrderRecord, event: ev.OrderEvent, note: str) -> Outcome:
+def _unclear(order: OrderRecord, event: type[ev.OrderEvent], time: Nanos, note: str) -> Outcome:
     """The evidence contradicts or runs out: UNKNOWN, unless the order is final, which only facts undo."""
     if order.state.final:
         return _ignored(order, event, query=True)
-    return _to(order, event, UNKNOWN, note, query=True)
+    return _to(order, time, UNKNOWN, note, query=True)
 
 
 # Our own acts ------------------------------------------------------------------------------------------------------
 
 
-def _sent(order: OrderRecord, event: ev.OrderSent) -> Outcome:
+def sent(order: OrderRecord, time: Nanos, client_id: int, order_id: int) -> Outcome:
+    """It is on the socket."""
     if order.state is not PENDING:
-        return _ignored(order, event)
-    order.client_id, order.order_id = event.client_id, event.order_id
-    return _to(order, event, SENT)
+        return _ignored(order, ev.OrderSent)
+    order.client_id, order.order_id = client_id, order_id
+    return _to(order, time, SENT)
 
 
 def _refused(order: OrderRecord, event: ev.OrderRefused) -> Outcome:
     if order.acknowledged or order.state.final:
-        return _ignored(order, event, query=order.acknowledged)
-    return _to(order, event, REJECTED, f"not sent: {event.reason}")
+        return _ignored(order, type(event), query=order.acknowledged)
+    return _to(order, event.time, REJECTED, f"not sent: {event.reason}")
 
 
 def _cancel(order: OrderRecord, event: ev.CancelRequested) -> Outcome:
     match order.state:
         case OrderState.PENDING:
-            return _to(order, event, CANCELLED, "cancelled before it was sent")
+            return _to(order, event.time, CANCELLED, "cancelled before it was sent")
         case OrderState.SENT | OrderState.WORKING:
-            return _to(order, event, CANCELLING, "cancel requested")
+            return _to(order, event.time, CANCELLING, "cancel requested")
         case _:
-            return _ignored(order, event)
+            return _ignored(order, type(event))
 
 
 def _modified(order: OrderRecord, event: ev.OrderModified) -> Outcome:
     if order.state.final:
-        return _ignored(order, event, query=True)
-    _heard(order, 0)
+        return _ignored(order, type(event), query=True)
+    order.acknowledged = True
     order.quantity, order.ticket = event.quantity, event.ticket
     if order.filled and order.filled >= order.quantity:
-        return _to(order, event, FILLED)
-    return _to(order, event, WORKING if order.state is SENT else order.state, order.note)
+        return _to(order, event.time, FILLED)
+    return _to(order, event.time, WORKING if order.state is SENT else order.state, order.note)
 
 
 # Facts: the fill log -----------------------------------------------------------------------------------------------
 
 
 def _filled(order: OrderRecord, event: ev.FillBooked) -> Outcome:
-    return _booked(order, event, event.quantity, event.quantity * event.price)
+    return booked(order, event.time, event.quantity, event.quantity * event.price)
 
 
 def _replaced(order: OrderRecord, event: ev.FillReplaced) -> Outcome:
     notional = event.quantity * event.price - event.old_quantity * event.old_price
-    return _booked(order, event, event.quantity - event.old_quantity, notional)
+    return booked(order, event.time, event.quantity - event.old_quantity, notional)
 
 
-def _booked(order: OrderRecord, event: ev.OrderEvent, quantity: Decimal, notional: Decimal) -> Outcome:
+def booked(order: OrderRecord, time: Nanos, quantity: Decimal, notional: Decimal) -> Outcome:
     """Fills count in every state: late ones after a cancel too. A shrunken fill does not revive a finished order."""
-    _heard(order, 0)
+    order.acknowledged = True
     order.filled = filled = order.filled + quantity
     order.notional += notional
     if filled > order.quantity:
-        return _to(order, event, FILLED, f"filled {filled} of {order.quantity}: more than was ordered", query=True)
+        return _to(order, time, FILLED, f"filled {filled} of {order.quantity}: more than was ordered", query=True)
     if filled == order.quantity:
-        return _to(order, event, FILLED)
+        return _to(order, time, FILLED)
     match order.state:
         case OrderState.FILLED:
-            return _to(order, event, FILLED, f"a correction left {filled} of {order.quantity} filled")
+            return _to(order, time, FILLED, f"a correction left {filled} of {order.quantity} filled")
         case OrderState.CANCELLED | OrderState.REJECTED:
-            return _to(order, event, CANCELLED, f"{filled} of {order.quantity} filled before it ended")
+            return _to(order, time, CANCELLED, f"{filled} of {order.quantity} filled before it ended")
         case OrderState.PENDING | OrderState.SENT:
-            return _to(order, event, WORKING)
+            return _to(order, time, WORKING)
         case _:
-            return _to(order, event, order.state, order.note)
+            return _to(order, time, order.state, order.note)
 
 
-# Hints: status words and errors ------------------------------------------------------------------------------------
+# Hints: statuses and errors ----------------------------------------------------------------------------------------
 
 
-def _status(order: OrderRecord, event: ev.StatusReported) -> Outcome:
+def status(
+    order: OrderRecord,
+    time: Nanos,
+    reported: BrokerOrderStatus,
+    perm_id: int = 0,
+    filled: Decimal = ZERO,
+    why_held: str = "",
+    wording: str = "",
+) -> Outcome:
+    """The broker says how the order stands; `wording` is its own word for it."""
     if order.state.final:
-        order.perm_id = order.perm_id or event.perm_id
-        contradicts = order.state is not FILLED and (event.status in ALIVE or event.filled > order.filled)
-        return Outcome(f"{event.status} changes nothing: the order is {order.state}", contradicts)
-    _heard(order, event.perm_id)
-    if event.status in ALIVE:
-        return _to(order, event, CANCELLING if order.state is CANCELLING else WORKING)
-    if event.status in DEAD:
-        missing = event.filled > order.filled
-        note = f"the broker reports {event.filled} filled, {order.filled} are booked" if missing else ""
-        return _to(order, event, CANCELLED, note, query=missing)
-    match event.status:
-        case "PendingCancel":
-            return _to(order, event, CANCELLING, "cancel pending at the broker")
-        case "Filled":
-            return _awaiting_executions(order, event)
-        case "Inactive" if event.why_held:
-            return _to(order, event, CANCELLING if order.state is CANCELLING else WORKING, f"held: {event.why_held}")
+        order.perm_id = order.perm_id or perm_id
+        contradicts = order.state is not FILLED and (reported in ALIVE or filled > order.filled)
+        return Outcome(f"{wording or reported} changes nothing: the order is {order.state}", contradicts)
+    _heard(order, perm_id)
+    if reported in ALIVE:
+        return _to(order, time, CANCELLING if order.state is CANCELLING else WORKING)
+    if reported is DEAD:
+        missing = filled > order.filled
+        note = f"the broker reports {filled} filled, {order.filled} are booked" if missing else ""
+        return _to(order, time, CANCELLED, note, query=missing)
+    match reported:
+        case BrokerOrderStatus.PENDING_CANCEL:
+            return _to(order, time, CANCELLING, "cancel pending at the broker")
+        case BrokerOrderStatus.FILLED:
+            return _awaiting_executions(order, time)
+        case BrokerOrderStatus.INACTIVE if why_held:
+            return _to(order, time, CANCELLING if order.state is CANCELLING else WORKING, f"held: {why_held}")
         case _:
-            return _unclear(order, event, f"the broker reports {event.status}: refused, or held and able to come back")
+            note = f"the broker reports {wording or reported}: refused, or held and able to come back"
+            return _unclear(order, ev.StatusReported, time, note)
 
 
-def _awaiting_executions(order: OrderRecord, event: ev.OrderEvent) -> Outcome:
+def _awaiting_executions(order: OrderRecord, time: Nanos) -> Outcome:
     state = CANCELLING if order.state is CANCELLING else WORKING
-    return _to(order, event, state, "reported filled: awaiting executions", query=True)
+    return _to(order, time, state, "reported filled: awaiting executions", query=True)
 
 
 def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
     text = f"{event.code}: {event.text}"
-    match order_error(event.code):
-        case ErrorMeaning.INFORMATION:
+    match event.meaning:
+        case OrderErrorMeaning.INFORMATION:
             return Outcome(f"{text} (changes nothing)")
         case _ if order.state.final:
             return Outcome(f"{text} (the order is {order.state})")
-        case ErrorMeaning.REJECTED if not order.acknowledged:
-            return _to(order, event, REJECTED, text)
-        case ErrorMeaning.INVALID if not order.acknowledged:
-            return _to(order, event, REJECTED, text)
-        case ErrorMeaning.CANCELLED:
-            return _to(order, event, CANCELLED, text)
-        case ErrorMeaning.WARNING | ErrorMeaning.INVALID | ErrorMeaning.MODIFY_REFUSED:
-            return _to(order, event, order.state, text)
-        case ErrorMeaning.CANCEL_REFUSED if event.code != 10147:
-            return _to(order, event, order.state, text, query=True)
+        case OrderErrorMeaning.REJECTED if not order.acknowledged:
+            return _to(order, event.time, REJECTED, text)
+        case OrderErrorMeaning.INVALID if not order.acknowledged:
+            return _to(order, event.time, REJECTED, text)
+        case OrderErrorMeaning.CANCELLED:
+            return _to(order, event.time, CANCELLED, text)
+        case OrderErrorMeaning.WARNING | OrderErrorMeaning.INVALID | OrderErrorMeaning.MODIFY_REFUSED:
+            return _to(order, event.time, order.state, text)
+        case OrderErrorMeaning.CANCEL_REFUSED:
+            return _to(order, event.time, order.state, text, query=True)
         case _:
-            return _unclear(order, event, text)
+            return _unclear(order, type(event), event.time, text)
 
 
 # The connection and its replays ------------------------------------------------------------------------------------
@@ -217,75 +228,77 @@ def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
 def _lost(order: OrderRecord, event: ev.ConnectionLost) -> Outcome:
     match order.state:
         case OrderState.SENT:
-            return _to(order, event, UNKNOWN, "the connection was lost before the broker answered", query=True)
+            return _to(order, event.time, UNKNOWN, "the connection was lost before the broker answered", query=True)
         case OrderState.WORKING | OrderState.CANCELLING:
-            return _to(order, event, order.state, "not verified since the connection was lost")
+            return _to(order, event.time, order.state, "not verified since the connection was lost")
         case _:
-            return _ignored(order, event)
+            return _ignored(order, type(event))
 
 
 def _restarted(order: OrderRecord, event: ev.Restarted) -> Outcome:
     match order.state:
         case OrderState.PENDING | OrderState.SENT:
-            return _to(order, event, UNKNOWN, "the daemon restarted before the broker answered", query=True)
+            return _to(order, event.time, UNKNOWN, "the daemon restarted before the broker answered", query=True)
         case OrderState.WORKING | OrderState.CANCELLING:
-            return _to(order, event, order.state, "not verified since the daemon restarted")
+            return _to(order, event.time, order.state, "not verified since the daemon restarted")
         case _:
-            return _ignored(order, event)
+            return _ignored(order, type(event))
 
 
 def _open(order: OrderRecord, event: ev.FoundOpen) -> Outcome:
     """A listing proves life; one that contradicts a final state may be older than it: count the order, ask again."""
     if order.state is FILLED or (order.state.final and event.status not in ALIVE):
-        return _ignored(order, event)
+        return _ignored(order, type(event))
     _heard(order, event.perm_id)
     if order.state.final:
-        return _to(order, event, UNKNOWN, f"the broker lists it as open, here it was {order.state}", query=True)
+        return _to(order, event.time, UNKNOWN, f"the broker lists it as open, here it was {order.state}", query=True)
     order.state = WORKING
-    return _status(order, ev.StatusReported(time=event.time, status=event.status))
+    return status(order, event.time, event.status, wording=event.wording)
 
 
 def _completed(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
     if order.state.final:
-        return _ignored(order, event, query=order.state is not FILLED and event.filled > order.filled)
+        return _ignored(order, type(event), query=order.state is not FILLED and event.filled > order.filled)
     _heard(order, event.perm_id)
-    if event.status == "Filled":
+    if event.status is BrokerOrderStatus.FILLED:
         return _filled_by_replay(order, event)
-    if event.status == "Inactive" and not order.filled and not event.filled:
-        return _to(order, event, REJECTED, event.note or "the broker completed it as Inactive")
-    if event.status in DEAD or event.status == "Inactive":
-        return _to(order, event, CANCELLED, event.note, query=event.filled > order.filled)
-    return _unclear(order, event, f"the broker completed it as {event.status}")
+    if event.status is BrokerOrderStatus.INACTIVE and not order.filled and not event.filled:
+        return _to(order, event.time, REJECTED, event.note or f"the broker completed it as {event.wording}")
+    if event.status is DEAD or event.status is BrokerOrderStatus.INACTIVE:
+        return _to(order, event.time, CANCELLED, event.note, query=event.filled > order.filled)
+    return _unclear(order, type(event), event.time, f"the broker completed it as {event.wording}")
 
 
 def _filled_by_replay(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
     """What a second look does not bring will not come: a correction took it back, or it is older than any replay."""
     if event.looks < LOOKS_THAT_PROVE_ABSENCE:
-        return _awaiting_executions(order, event)
-    return _to(order, event, FILLED, f"the broker reports {event.filled} filled, {order.filled} are booked")
+        return _awaiting_executions(order, event.time)
+    return _to(order, event.time, FILLED, f"the broker reports {event.filled} filled, {order.filled} are booked")
 
 
 def _absent(order: OrderRecord, event: ev.NotFound) -> Outcome:
     """Absence is proof only for an order that nobody ever acknowledged, and only after a second look."""
     if order.state.final or order.state is PENDING:
-        return _ignored(order, event)
+        return _ignored(order, type(event))
     if order.acknowledged or order.filled:
-        return _unclear(order, event, "the broker knew it and lists it nowhere now")
+        return _unclear(order, type(event), event.time, "the broker knew it and lists it nowhere now")
     if event.looks < LOOKS_THAT_PROVE_ABSENCE:
-        return _unclear(order, event, "not at the broker at the first look")
-    return _to(order, event, REJECTED, "never reached the broker")
+        return _unclear(order, type(event), event.time, "not at the broker at the first look")
+    return _to(order, event.time, REJECTED, "never reached the broker")
 
 
 _RULES = cast(
     dict[type[ev.OrderEvent], Callable[[OrderRecord, ev.OrderEvent], Outcome]],
     {
-        ev.OrderSent: _sent,
+        ev.OrderSent: lambda order, event: sent(order, event.time, event.client_id, event.order_id),
         ev.OrderRefused: _refused,
         ev.CancelRequested: _cancel,
         ev.OrderModified: _modified,
         ev.FillBooked: _filled,
         ev.FillReplaced: _replaced,
-        ev.StatusReported: _status,
+        ev.StatusReported: lambda order, event: status(
+            order, event.time, event.status, event.perm_id, event.filled, event.why_held, event.wording
+        ),
         ev.ErrorReported: _error,
         ev.ConnectionLost: _lost,
         ev.Restarted: _restarted,

@@ -172,13 +172,21 @@ def news_events(news: BrokerOrder | BrokerStatus | BrokerError, view: OrderView,
         case BrokerStatus():
             return [
                 ev.StatusReported(
-                    time=now, status=news.status, perm_id=news.perm_id, filled=news.filled, why_held=news.why_held
+                    time=now,
+                    status=news.status,
+                    status_text=news.status_text,
+                    perm_id=news.perm_id,
+                    filled=news.filled,
+                    why_held=news.why_held,
                 )
             ]
         case BrokerError():
-            return [ev.ErrorReported(time=now, code=news.code, text=news.text)]
+            return [ev.ErrorReported(time=now, code=news.code, text=news.text, meaning=news.meaning)]
         case BrokerOrder():
-            return [*echo(news, view, now), ev.StatusReported(time=now, status=news.status, perm_id=news.perm_id)]
+            reported = ev.StatusReported(
+                time=now, status=news.status, status_text=news.status_text, perm_id=news.perm_id
+            )
+            return [*echo(news, view, now), reported]
 
 
 def echo(news: BrokerOrder, view: OrderView, now: Nanos) -> list[ev.OrderEvent]:
@@ -197,13 +205,14 @@ def replay_events(replay: BrokerSnapshot, order: Order, now: Nanos) -> list[ev.O
     """What a complete replay says about one order that was sent before the replay was asked for."""
     reference = order_ref(order.view.strategy, order.view.intent_id)
     for found in _matching(replay.open_orders, reference, order.view.perm_id):
-        opened = ev.FoundOpen(time=now, status=found.status, perm_id=found.perm_id)
+        opened = ev.FoundOpen(time=now, status=found.status, status_text=found.status_text, perm_id=found.perm_id)
         return [*echo(found, order.view, now), opened]
     for found in _matching(replay.completed_orders, reference, order.view.perm_id):
         return [
             ev.FoundCompleted(
                 time=now,
                 status=found.status,
+                status_text=found.status_text,
                 perm_id=found.perm_id,
                 filled=found.filled,
                 note=found.note,

@@ -1,6 +1,6 @@
 """Exposure: positions by the log, the rest of every working order, and how many orders came within a minute."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import chain
@@ -107,7 +107,7 @@ class RiskState:
         """Orders that were not final at entry `seq`, by where they count."""
         self._ahead: dict[IntentId, OrderView] = {}
         self._unknown: set[IntentId] = set()
-        self._submitted: dict[StrategyName, deque[Nanos]] = {}
+        self._submitted: defaultdict[StrategyName, deque[Nanos]] = defaultdict(deque)
 
     # Exposure
 
@@ -162,10 +162,8 @@ class RiskState:
 
     def orders_in_last_minute(self, strategy: StrategyName, now: Nanos) -> int:
         """New orders of the strategy in the 60 seconds up to `now`."""
-        times = self._submitted.get(strategy)
-        if times is None:
-            return 0
-        while times and times[0] <= now - MINUTE:
+        times, past = self._submitted[strategy], now - MINUTE
+        while times and times[0] <= past:
             times.popleft()
         return len(times)
 
@@ -183,10 +181,7 @@ class RiskState:
 
     def submitted(self, strategy: StrategyName, now: Nanos) -> None:
         """Count a new order of the strategy."""
-        times = self._submitted.get(strategy)
-        if times is None:
-            times = self._submitted[strategy] = deque()
-        times.append(now)
+        self._submitted[strategy].append(now)
 
     def observe(self, view: OrderView) -> None:
         """Take in how an order stands; a new order counts from the moment its pending view is observed."""

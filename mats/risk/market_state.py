@@ -120,6 +120,8 @@ class MarketState:
         )
 
     def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
+        if account in self._live and route in self.routes and account in self.accounts:
+            return ""
         if not account:
             return "the broker has not named its accounts yet"
         if self.accounts and account not in self.accounts:

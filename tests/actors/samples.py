@@ -1,29 +1,35 @@
 """What the tests of the actors have in common: neighbors that can be lost, one instrument, its orders and entries."""
 
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerOrder, BrokerSnapshot
+from mats.model.broker import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderRequest, OrderState, OrderTicket, OrderView, Side, Signal, order_ref
-from mats.runtime import Actor, Probe, Ref, Runtime, VirtualRuntime
+from mats.runtime import Actor, Ref, Runtime, VirtualRuntime
+from mats.runtime.testing import Probe
 
 
-class Relay(Actor):
+class Relay(Actor[object]):
     """A neighbor that can be lost, which a probe cannot: it passes on what it is sent to a probe."""
 
-    def __init__(self, inbox: Ref) -> None:
-        self._inbox = inbox
+    class Args(msgspec.Struct, frozen=True):
+        inbox: Ref[Any]
+
+    def __init__(self, args: Args) -> None:
+        self._inbox = args.inbox
 
     def on_receive(self, message: object) -> None:
         self._inbox.tell(message)
 
 
-def launch_relay(runtime: Runtime, name: str, inbox: Probe) -> Ref:
+def launch_relay(runtime: Runtime, name: str, inbox: Probe) -> Ref[Any]:
     """Let a neighbor of this name live (again); `inbox` gets what it is sent."""
-    runtime.launch(name, Relay, kwargs={"inbox": inbox.ref}, supervised=True)
+    runtime.launch(name, Relay, Relay.Args(inbox.ref), supervised=True)
     return runtime.ref(name)
 
 
@@ -93,7 +99,9 @@ def a_fill(
     return FillRecorded(seq=seq, strategy=strategy, intent_id=name, execution=execution, recorded=seq, rate=Decimal(1))
 
 
-def at_broker(order_id: int, status: str = "Submitted", name: str = "i1", quantity: int = 10) -> BrokerOrder:
+def at_broker(
+    order_id: int, status: BrokerOrderStatus = BrokerOrderStatus.WORKING, name: str = "i1", quantity: int = 10
+) -> BrokerOrder:
     """An order of `an_intent` as the broker describes it."""
     return BrokerOrder(
         order_ref=order_ref("trend", name),

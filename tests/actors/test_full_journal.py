@@ -154,7 +154,7 @@ def test_no_execution_is_passed_on_or_merged_that_the_journal_could_not_take_and
 def test_a_transaction_that_the_disk_cut_short_leaves_nothing_and_the_journal_goes_on(journal_path, disk):
     journal = Journal(journal_path)
     disk.change(full=True)
-    with pytest.raises(JournalFullError, match="nothing that it does not hold was sent or acknowledged"):
+    with pytest.raises(JournalFullError, match="whatever it could not record was not sent or acknowledged"):
         journal.save_snapshot("orders", 1, WIDE.encode())
     assert journal.load_snapshot("orders") is None
     disk.change(full=False)

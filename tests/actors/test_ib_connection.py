@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from actors.base.broker_connection import ConnectionRefs
 from actors.ib_connection import IbConnection, Timing
 from actors.messages.broker import (
     AccountChanged,
@@ -31,7 +30,14 @@ from actors.messages.broker import (
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.ib.errors import ConnectionLostError, RequestTimedOut
-from mats.model.broker import BrokerError, BrokerOrder, BrokerSnapshot, BrokerStatus
+from mats.model.broker import (
+    BrokerError,
+    BrokerOrder,
+    BrokerOrderStatus,
+    BrokerSnapshot,
+    BrokerStatus,
+    OrderErrorMeaning,
+)
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 from mats.runtime import AskTimeout, Crash, SystemClock, ThreadRuntime
@@ -48,16 +54,19 @@ HEARTBEAT = 49
 
 def start(runtime, port, client_id=1, heartbeat=60.0):
     """Start a connection, or start it again."""
-    desks = ConnectionRefs(
+    args = IbConnection.Args(
+        client_id=client_id,
+        listeners=(runtime.ref("listener"),),
         fill_log=runtime.ref("fill-log"),
         orders=runtime.ref("orders"),
         portfolio=runtime.ref("portfolio"),
         market_data=runtime.ref("market-data"),
         risk=runtime.ref("risk"),
+        timing=Timing(
+            host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=PATIENCE, heartbeat=heartbeat
+        ),
     )
-    timing = Timing(host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=PATIENCE, heartbeat=heartbeat)
-    args = {"client_id": client_id, "listeners": (runtime.ref("listener"),), "timing": timing, "desks": desks}
-    runtime.launch("ib", IbConnection, kwargs=args, supervised=True)
+    runtime.launch("ib", IbConnection, args, supervised=True)
     return runtime.ref("ib")
 
 
@@ -237,7 +246,10 @@ def test_a_change_and_a_cancel_reach_the_broker_and_their_answers_the_order_mana
     ready.ref.tell(ModifyOrder(session="7", order_id=order_id, intent=ready.order("i1", 50, "2.00")))
     assert ready.order_event(BrokerOrder, lambda order: order.quantity == 50).limit_price == D(2)
     ready.ref.tell(CancelOrder(session="7", order_id=order_id))
-    assert ready.order_event(BrokerStatus, lambda status: status.status == "Cancelled").order_id == order_id
+    assert (
+        ready.order_event(BrokerStatus, lambda status: status.status is BrokerOrderStatus.CANCELLED).order_id
+        == order_id
+    )
 
 
 def test_a_change_or_a_cancel_of_another_session_does_nothing(ready):
@@ -257,7 +269,8 @@ def test_an_error_about_an_order_goes_to_the_order_manager_and_any_other_only_in
 
     ready.gateway.fault(say)
     events = ready.orders.expect(OrderEvents, PATIENCE).events
-    assert events == (BrokerError(request_id=order_id, code=201, text="no margin"),)
+    rejected = BrokerError(request_id=order_id, code=201, text="no margin", meaning=OrderErrorMeaning.REJECTED)
+    assert events == (rejected,)
 
 
 def test_an_execution_is_reported_in_its_epoch_and_before_the_word_about_its_order(ready):
@@ -269,7 +282,7 @@ def test_an_execution_is_reported_in_its_epoch_and_before_the_word_about_its_ord
     reported = ready.log.last.cause
     assert (report.connection, report.epoch) == ("ib", 7)
     assert (execution.order_ref, execution.quantity, execution.price) == ("trend:i1", D(100), D(1))
-    ready.order_event(BrokerStatus, lambda status: status.status == "Filled")
+    ready.order_event(BrokerStatus, lambda status: status.status is BrokerOrderStatus.FILLED)
     assert reported < ready.orders.last.id
     charged = report if report.commissions else ready.next(ready.log, ReportExecutions, lambda m: m.commissions)
     assert [commission.exec_id for commission in charged.commissions] == [execution.exec_id]

@@ -15,7 +15,7 @@ from actors.messages.broker import (
     SubmitOrder,
 )
 from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor
-from actors.messages.ib_pool import LeaseConnection, ResyncConnections
+from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import (
     AllOrders,
     ModifyIntent,
@@ -27,12 +27,12 @@ from actors.messages.order_manager import (
     SubscribeOrders,
     WorkingOrders,
 )
-from actors.messages.persistence_writer import Republish
-from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
+from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from actors.order_manager import OrderManager
-from mats.model.broker import BrokerError
+from mats.model.broker import BrokerError, BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import CancelRequest, OrderModification, OrderState
-from mats.runtime import ChaosPlan, Crash, VirtualRuntime
+from mats.runtime import Crash, VirtualRuntime
+from mats.runtime.testing import ChaosPlan
 from mats.store.journal.journal import Journal
 from tests.actors.samples import a_fill, a_snapshot, an_intent, at_broker, launch_relay, since_last_look
 
@@ -41,14 +41,14 @@ D = Decimal
 
 def start(runtime, journal_path, actor=OrderManager):
     """Start the order manager, or start it again."""
-    args = {
-        "journal_path": journal_path,
-        "fill_log": runtime.ref("fill-log"),
-        "risk": runtime.ref("risk"),
-        "store": runtime.ref("store"),
-        "pool": runtime.ref("pool"),
-    }
-    runtime.launch("orders", actor, kwargs=args, supervised=True)
+    args = OrderManager.Args(
+        journal_path=journal_path,
+        fill_log=runtime.ref("fill-log"),
+        risk=runtime.ref("risk"),
+        store=runtime.ref("store"),
+        pool=runtime.ref("pool"),
+    )
+    runtime.launch("orders", actor, args, supervised=True)
     return runtime.ref("orders")
 
 
@@ -138,7 +138,7 @@ def connected(world):
 def test_it_tells_risk_that_there_are_no_orders_says_how_far_it_is_and_calls_the_connections(world):
     assert world.received(world.risk) == [AllOrders(())]
     assert world.received(world.log) == [StageCursor("orders", 0)]
-    assert world.received(world.pool) == [ResyncConnections()]
+    assert world.received(world.pool) == [Republish()]
 
 
 def test_a_connection_that_is_ready_opens_a_route_once_for_each_session(world):
@@ -229,7 +229,7 @@ def test_a_cancel_goes_to_the_connection_under_the_ids_of_its_session(connected)
 @pytest.mark.parametrize("name", ["i1", "nobody"])
 def test_what_has_ended_or_was_never_there_is_not_cancelled(connected, name):
     order_id = connected.work()
-    connected.tell(OrderEvents(1, "1", (at_broker(order_id, "Cancelled"),)))
+    connected.tell(OrderEvents(1, "1", (at_broker(order_id, BrokerOrderStatus.CANCELLED),)))
     connected.forget()
     connected.tell(CancelRequest(intent_id=name, strategy="trend", time=0))
     assert connected.received(connected.line) == []
@@ -294,7 +294,8 @@ def test_each_change_of_state_is_reported_to_all_and_a_repeated_word_to_nobody(c
 def test_a_refusal_of_the_broker_rejects_the_order_that_its_id_names(connected):
     order_id = connected.submit()
     connected.forget()
-    connected.tell(OrderEvents(1, "1", (BrokerError(request_id=order_id, code=201, text="no margin"),)))
+    error = BrokerError(request_id=order_id, code=201, text="no margin", meaning=OrderErrorMeaning.REJECTED)
+    connected.tell(OrderEvents(1, "1", (error,)))
     (change,) = connected.received(connected.strategy)
     assert (change.order.state, change.order.note) == (OrderState.REJECTED, "201: no margin")
 
@@ -392,7 +393,7 @@ def test_risk_gets_all_orders_and_every_open_route_when_it_comes_back(connected)
 def test_the_orders_that_are_not_final_can_be_read(connected):
     first = connected.work("i1")
     connected.work("i2")
-    connected.tell(OrderEvents(1, "1", (at_broker(first, "Cancelled"),)))
+    connected.tell(OrderEvents(1, "1", (at_broker(first, BrokerOrderStatus.CANCELLED),)))
     answer = connected.ref.ask(ReadOrders(), timeout=1.0)
     assert [(order.intent_id, order.state) for order in answer] == [("i2", OrderState.WORKING)]
 
@@ -400,7 +401,7 @@ def test_the_orders_that_are_not_final_can_be_read(connected):
 def test_a_store_that_comes_back_is_sent_the_recent_orders_as_they_are_now(connected):
     first = connected.work("i1")
     connected.work("i2")
-    connected.tell(OrderEvents(1, "1", (at_broker(first, "Cancelled"),)))
+    connected.tell(OrderEvents(1, "1", (at_broker(first, BrokerOrderStatus.CANCELLED),)))
     connected.forget()
     connected.tell(Republish())
     received = {message.order.intent_id: message.order.state for message in connected.received(connected.store)}
@@ -447,7 +448,7 @@ def test_after_a_crash_open_orders_are_found_again_and_their_connections_leased(
     start(connected.runtime, connected.journal_path)
     (orders,) = connected.received(connected.risk, AllOrders)
     assert [(order.intent_id, order.state) for order in orders.orders] == [("i1", OrderState.WORKING)]
-    assert connected.received(connected.pool) == [LeaseConnection("trend"), ResyncConnections()]
+    assert connected.received(connected.pool) == [LeaseConnection("trend"), Republish()]
     connected.connect("2", at_broker(71))
     connected.tell(CancelRequest(intent_id="i1", strategy="trend", time=0))
     assert connected.received(connected.line) == [CancelOrder(session="2", order_id=71)]

@@ -13,18 +13,19 @@ from actors.messages.persistence_writer import (
     ReadEquities,
     ReadStored,
     ReadTable,
-    Republish,
     SeedStrategies,
     SetEquity,
     StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
+from actors.messages.subscription import Republish
 from actors.persistence_writer import PersistenceWriter
 from mats.model.broker import AccountValue
 from mats.model.orders import OrderState
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import SECOND
-from mats.runtime import ChaosPlan, Crash, VirtualRuntime
+from mats.runtime import Crash, VirtualRuntime
+from mats.runtime.testing import ChaosPlan
 from mats.store.journal.journal import Journal
 from mats.store.tables import connection
 from mats.store.tables.connection import lmdb_uri
@@ -37,17 +38,18 @@ OPENING = 1_700_000_100 * SECOND
 
 def start(runtime, folder, actor=PersistenceWriter, **changes):
     """Start the persistence writer, or start it again; `changes` are the arguments that are to differ."""
-    args = {
-        "uri": lmdb_uri(folder / "arctic"),
-        "journal_path": folder / "journal.sqlite",
-        "rejects": folder / "rejects.jsonl",
-        "base_currency": "USD",
-        "fill_log": runtime.ref("fill-log"),
-        "sources": (runtime.ref("orders"), runtime.ref("portfolio")),
-        "stages": ("store",),
-        "keep_days": 30.0,
-    }
-    runtime.launch("store", actor, kwargs=args | changes, supervised=True)
+    args = PersistenceWriter.Args(
+        uri=lmdb_uri(folder / "arctic"),
+        journal_path=folder / "journal.sqlite",
+        rejects=folder / "rejects.jsonl",
+        base_currency="USD",
+        keep_days=30.0,
+        matching="fifo",
+        stages=("store",),
+        fill_log=runtime.ref("fill-log"),
+        publishers=(runtime.ref("orders"), runtime.ref("portfolio")),
+    )
+    runtime.launch("store", actor, replace(args, **changes), supervised=True)
     return runtime.ref("store")
 
 

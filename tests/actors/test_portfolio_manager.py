@@ -5,11 +5,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from actors.base.refs import PortfolioRefs
 from actors.messages.broker import AccountChanged, PositionsTaken, RequestSnapshot, SubscribeAccount, TakePositions
 from actors.messages.fill_log import Acknowledge, ApplyEntries, GetLogPosition, LogPosition, ReportCursor, StageCursor
 from actors.messages.market_data import InstrumentCompleted, PriceMarked, WatchPrices
-from actors.messages.persistence_writer import EquitiesRead, ReadEquities, Republish
+from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import (
     AccountsDiscovered,
     AccountUpdated,
@@ -21,14 +20,14 @@ from actors.messages.portfolio_manager import (
     EquityOverridden,
     MarksUpdated,
     PositionUpdated,
-    ProposeAssignment,
+    ProposeTransfer,
     RatesChanged,
     ReadPortfolio,
     Reconcile,
     SetWeights,
     SubscribeBook,
 )
-from actors.messages.subscription import AskToResubscribe, Resubscribe, Unsubscribe, Unsubscribed
+from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from actors.portfolio_manager import PortfolioManager
 from mats.ledger.reconciliation.transfers import TransferRequest
 from mats.model.broker import AccountValue, BrokerPosition
@@ -44,7 +43,13 @@ D = Decimal
 
 def start(runtime, journal_path):
     """Start the portfolio manager, or start it again; positions are asked for every minute."""
-    neighbors = PortfolioRefs(
+    args = PortfolioManager.Args(
+        journal_path=journal_path,
+        store_uri="",
+        base_currency="USD",
+        rate_stale_after=86_400.0,
+        reconcile_every=60.0,
+        grace=1.0,
         fill_log=runtime.ref("fill-log"),
         risk=runtime.ref("risk"),
         store=runtime.ref("store"),
@@ -52,7 +57,6 @@ def start(runtime, journal_path):
         strategy_manager=runtime.ref("strategy-manager"),
         market_data=runtime.ref("market-data"),
     )
-    args = (journal_path, neighbors, "USD", 86_400.0, 60.0, 1.0, "")
     runtime.launch("portfolio", PortfolioManager, args, supervised=True)
     return runtime.ref("portfolio")
 
@@ -133,8 +137,8 @@ HALF = SetWeights((StrategyRecord(name="trend", file="x.py", class_name="X", tar
 def test_it_says_how_far_it_is_and_asks_everybody_for_what_it_cannot_know(world):
     assert world.received(world.log) == [StageCursor("portfolio", 0)]
     assert world.received(world.line) == [RequestSnapshot()]
-    assert world.received(world.manager) == [Resubscribe()]
-    assert world.received(world.market_data) == [Resubscribe()]
+    assert world.received(world.manager) == [Republish()]
+    assert world.received(world.market_data) == [Republish()]
 
 
 def test_strategies_that_are_up_are_asked_to_follow_again_after_a_crash(world):
@@ -328,22 +332,16 @@ def test_prices_that_moved_are_sent_to_the_store_once_a_second(world):
 # Those who come back
 
 
-def test_risk_that_comes_back_is_sent_rates_equities_and_breaks(world):
+def test_who_comes_back_finds_rates_equities_and_breaks_at_risk_and_accounts_and_prices_in_the_store(world):
+    """Risk and the store ask with the same message, and each is sent its own."""
     world.connect()
-    world.tell(HALF, net_liquidation("1000"))
-    world.forget()
-    world.tell(Resubscribe())
-    rates, *rest = world.received(world.risk)
-    assert isinstance(rates, RatesChanged)
-    assert rest == [EquityChanged("trend", D(500)), BreaksChanged(frozenset())]
-
-
-def test_a_store_that_comes_back_is_sent_accounts_and_prices_again(world):
-    world.tell(net_liquidation("1000"), PriceMarked("SPY", 100.0))
+    world.tell(HALF, net_liquidation("1000"), PriceMarked("SPY", 100.0))
     world.runtime.advance(2.0)
     world.forget()
     world.tell(Republish())
-    world.runtime.advance(1.0)
+    rates, *rest = world.received(world.risk)
+    assert isinstance(rates, RatesChanged)
+    assert rest == [EquityChanged("trend", D(500)), BreaksChanged(frozenset())]
     assert [message.account for message in world.received(world.store, AccountUpdated)] == ["DU1"]
     world.tell(Republish())
     world.runtime.advance(1.0)
@@ -412,7 +410,7 @@ def test_without_a_master_connection_no_positions_are_asked_for_until_it_is_back
 
 
 def move(quantity):
-    return ProposeAssignment(
+    return ProposeTransfer(
         TransferRequest(giver="trend", taker="revert", instrument="SPY", quantity=D(quantity), reason="by hand")
     )
 

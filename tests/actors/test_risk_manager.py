@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pytest
-from mats.risk.denial import DenialCode
 from msgspec.structs import replace
 
 from actors.messages.broker import LinkChanged, RequestSnapshot
@@ -18,14 +17,15 @@ from actors.messages.order_manager import (
     SubscribeAllOrders,
 )
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
-from actors.messages.risk_manager import Halt, OrderDenied, ReadHalts, Resume
-from actors.messages.subscription import Resubscribe, Unsubscribe, Unsubscribed
+from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, Resume
+from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from actors.risk_manager import RiskManager
 from mats.ledger.valuation.fx import FxRates
 from mats.model.orders import OrderModification, OrderState, Side
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND
-from mats.risk.limits import Limits
+from mats.orders import Rejected
+from mats.risk import Limits, RejectionCode
 from mats.runtime import Crash
 from tests.actors.samples import SPY, a_fill, a_request, a_signal, a_view, an_intent
 
@@ -34,17 +34,17 @@ D = Decimal
 
 def start(runtime, journal_path, actor=RiskManager, **changes):
     """Start the risk manager, or start it again; `changes` are the arguments that are to differ."""
-    args = {
-        "journal_path": journal_path,
-        "fill_log": runtime.ref("fill-log"),
-        "orders": runtime.ref("orders"),
-        "broker": runtime.ref("ib-0"),
-        "informants": (runtime.ref("portfolio"), runtime.ref("market-data")),
-        "limits": Limits(),
-        "base_currency": "USD",
-        "live_accounts": (),
-    }
-    runtime.launch("risk", actor, kwargs=args | changes, supervised=True)
+    args = RiskManager.Args(
+        journal_path=journal_path,
+        limits=Limits(),
+        base_currency="USD",
+        live_accounts=(),
+        fill_log=runtime.ref("fill-log"),
+        orders=runtime.ref("orders"),
+        broker=runtime.ref("ib-0"),
+        publishers=(runtime.ref("portfolio"), runtime.ref("market-data")),
+    )
+    runtime.launch("risk", actor, replace(args, **changes), supervised=True)
     return runtime.ref("risk")
 
 
@@ -107,17 +107,17 @@ def test_it_says_how_far_it_is_and_asks_for_what_it_cannot_know(world):
     assert world.received(world.log) == [StageCursor("risk", 0)]
     assert world.received(world.orders) == [SubscribeAllOrders(world.ref)]
     assert world.received(world.broker) == [RequestSnapshot()]
-    assert world.received(world.portfolio) == [Resubscribe()]
-    assert world.received(world.market_data) == [Resubscribe()]
+    assert world.received(world.portfolio) == [Republish()]
+    assert world.received(world.market_data) == [Republish()]
 
 
 @pytest.mark.parametrize(
     ("left_out", "code"),
     [
-        (InstrumentCompleted, DenialCode.UNKNOWN_INSTRUMENT),
-        (PriceMarked, DenialCode.NO_PRICE),
-        (RouteChanged, DenialCode.NOT_READY),
-        (StagesBehind, DenialCode.NOT_READY),
+        (InstrumentCompleted, RejectionCode.UNKNOWN_INSTRUMENT),
+        (PriceMarked, RejectionCode.NO_PRICE),
+        (RouteChanged, RejectionCode.NOT_READY),
+        (StagesBehind, RejectionCode.NOT_READY),
     ],
 )
 def test_what_it_has_not_been_sent_yet_is_not_taken_to_be_well(world, left_out, code):
@@ -136,7 +136,7 @@ def test_what_it_has_not_been_sent_yet_is_not_taken_to_be_well(world, left_out, 
 def test_a_signal_before_the_equity_is_known_is_denied(world):
     world.all_is_well()
     world.tell(EquityChanged("trend", None), a_signal(0.5))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.NO_EQUITY])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.NO_EQUITY])
 
 
 # From request to order
@@ -172,11 +172,12 @@ def test_an_order_that_ended_no_longer_counts(world):
 
 def test_who_asks_gets_the_decision_as_an_answer_too(world):
     world.all_is_well()
-    assert world.ref.ask(a_request(10), timeout=1.0) == an_intent()
+    assert world.ref.ask(PlaceOrder(a_request(10)), timeout=1.0) == an_intent()
     assert world.submitted() == [(Side.BUY, D(10))]
-    denied = world.ref.ask(a_request(1_000_000, "i2"), timeout=1.0)
-    assert denied.denial.code is DenialCode.MAX_QUANTITY
-    assert world.denied() == [DenialCode.MAX_QUANTITY]
+    rejected = world.ref.ask(PlaceOrder(a_request(1_000_000, "i2")), timeout=1.0)
+    assert isinstance(rejected, Rejected)
+    assert rejected.rejection.code is RejectionCode.MAX_QUANTITY
+    assert world.denied() == [RejectionCode.MAX_QUANTITY]
 
 
 def test_a_denial_comes_with_the_rejected_order_its_code_and_the_figures(world):
@@ -199,7 +200,7 @@ def test_the_record_of_a_strategy_says_in_which_account_it_trades(world):
 def test_an_instrument_in_another_currency_needs_a_rate(world):
     world.all_is_well()
     world.tell(InstrumentCompleted(replace(SPY, currency="EUR")), a_signal(0.5, "i1"))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.NO_RATE])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.NO_RATE])
     rates = FxRates("USD").with_rate("EUR", "USD", D("1.25"), world.runtime.clock.now(), "a quote")
     world.tell(RatesChanged(rates), a_signal(0.5, "i2"))
     assert world.submitted() == [(Side.BUY, D(400))]
@@ -211,13 +212,13 @@ UNKNOWN = a_view(OrderState.UNKNOWN, "i0")
 GONE = replace(UNKNOWN, state=OrderState.REJECTED)
 BROKEN = frozenset({("DU1", "SPY")})
 TROUBLES = [
-    (Halt("", "by hand"), Resume(""), DenialCode.HALTED),
-    (Halt("trend", "by hand"), Resume("trend"), DenialCode.HALTED),
-    (LinkChanged("ib-0", False, "1100"), LinkChanged("ib-0", True, "restored"), DenialCode.HALTED),
-    (StagesBehind(("portfolio",)), StagesBehind(()), DenialCode.NOT_READY),
-    (DataStale(frozenset({"SPY"})), DataStale(frozenset()), DenialCode.STALE_DATA),
-    (BreaksChanged(BROKEN), BreaksChanged(frozenset()), DenialCode.BOOKS_DISAGREE),
-    (OrderChanged(UNKNOWN), OrderChanged(GONE), DenialCode.UNKNOWN_ORDER),
+    (Halt("", "by hand"), Resume(""), RejectionCode.HALTED),
+    (Halt("trend", "by hand"), Resume("trend"), RejectionCode.HALTED),
+    (LinkChanged("ib-0", False, "1100"), LinkChanged("ib-0", True, "restored"), RejectionCode.HALTED),
+    (StagesBehind(("portfolio",)), StagesBehind(()), RejectionCode.NOT_READY),
+    (DataStale(frozenset({"SPY"})), DataStale(frozenset()), RejectionCode.STALE_DATA),
+    (BreaksChanged(BROKEN), BreaksChanged(frozenset()), RejectionCode.BOOKS_DISAGREE),
+    (OrderChanged(UNKNOWN), OrderChanged(GONE), RejectionCode.UNKNOWN_ORDER),
 ]
 
 
@@ -240,7 +241,7 @@ def test_an_order_that_only_reduces_a_position_passes_whatever_is_wrong(world, t
 def test_an_order_that_would_lead_through_flat_is_new_risk(world):
     world.all_is_well()
     world.tell(ApplyEntries((a_fill(1, "i0"),)), Halt("", "by hand"), a_request(11, side=Side.SELL))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.HALTED])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.HALTED])
 
 
 def test_a_halt_of_one_strategy_is_none_for_another(world):
@@ -252,13 +253,13 @@ def test_a_halt_of_one_strategy_is_none_for_another(world):
 def test_without_a_connection_that_could_carry_it_not_even_a_way_out_is_sent(world):
     world.all_is_well()
     world.tell(ApplyEntries((a_fill(1, "i0"),)), RouteChanged(1, False), a_request(10, side=Side.SELL))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.NOT_READY])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.NOT_READY])
 
 
 def test_a_live_account_trades_only_where_the_settings_name_it(world, runtime, journal_path):
     world.all_is_well()
     world.tell(replace(world.ready, accounts=("U1",)), a_request(10))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.NOT_READY])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.NOT_READY])
     world.crash()
     world.restart(live_accounts=("U1",))
     world.all_is_well()
@@ -273,7 +274,7 @@ def test_a_price_grows_stale_with_time(world):
     assert world.submitted() == [(Side.BUY, D(10))]
     world.runtime.advance(1.0)
     world.tell(a_request(10, "i2"))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.STALE_DATA])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.STALE_DATA])
     world.tell(PriceMarked("SPY", 100.0), a_request(10, "i3"))
     assert world.submitted() == [(Side.BUY, D(10))]
 
@@ -283,7 +284,7 @@ def test_orders_come_no_faster_than_the_limit_of_a_minute(world):
     world.restart(limits=Limits(max_orders_per_minute=2))
     world.all_is_well()
     world.tell(*[a_request(1, name) for name in ("i1", "i2", "i3")])
-    assert (len(world.submitted()), world.denied()) == (2, [DenialCode.ORDER_RATE])
+    assert (len(world.submitted()), world.denied()) == (2, [RejectionCode.ORDER_RATE])
     world.runtime.advance(MINUTE / SECOND)
     world.tell(PriceMarked("SPY", 100.0), a_request(1, "i4"))
     assert len(world.submitted()) == 1
@@ -308,7 +309,7 @@ def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(world,
     world.tell(AllOrders((a_view(state),)), Halt("", "by hand"), change(25))
     (message,) = world.received(world.strategy, OrderDenied)
     assert (message.order.state, message.order.quantity) == (state, D(10))
-    assert message.denial.code is DenialCode.UNKNOWN_INSTRUMENT
+    assert message.denial.code is RejectionCode.UNKNOWN_INSTRUMENT
     assert message.order.note.startswith("UNKNOWN_INSTRUMENT: ")
     assert world.received(world.orders, ModifyIntent) == []
 
@@ -316,7 +317,7 @@ def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(world,
 def test_a_change_to_nothing_is_denied(world):
     world.all_is_well()
     world.tell(AllOrders((a_view(OrderState.WORKING),)), change(0))
-    assert world.denied() == [DenialCode.NOT_POSITIVE]
+    assert world.denied() == [RejectionCode.NOT_POSITIVE]
 
 
 def test_a_change_of_an_order_that_is_not_there_changes_nothing(world):
@@ -374,7 +375,7 @@ def test_after_a_crash_nothing_is_well_before_it_was_sent_again(world):
     world.crash()
     world.restart()
     world.tell(a_request(10))
-    assert (world.submitted(), world.denied()) == ([], [DenialCode.UNKNOWN_INSTRUMENT])
+    assert (world.submitted(), world.denied()) == ([], [RejectionCode.UNKNOWN_INSTRUMENT])
 
 
 def test_its_cursor_is_reported_when_the_log_asks(world):

@@ -13,6 +13,7 @@ from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[att
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from actors.messages.addresses import strategy_at
 from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from actors.operator.core import Operator
-from actors.tree import DaemonPlan, build
+from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway.protocol.client_session import ClientSession
 from mats.gateway.server import PaperGateway
 from mats.ledger.fill_log.stage_gate import StageGate
@@ -256,11 +257,12 @@ def _plan(folder: Path, port: int, prefix: str) -> DaemonPlan:
         params={"instrument": INSTRUMENT},
         target_weight=0.0001,
     )
+    timing = Timing(host="127.0.0.1", port=port, connect_timeout=10.0, replay_timeout=60.0, heartbeat=5.0)
     return DaemonPlan(
         journal=folder / "journal.db",
         rejects=folder / "rejects.jsonl",
         store_uri=lmdb_uri(folder / "arctic"),
-        timing=Timing(host="127.0.0.1", port=port, connect_timeout=10.0, replay_timeout=60.0, heartbeat=5.0),
+        connection=partial(ib_connection, timing),
         gateway=None,
         limits=Limits(
             max_order_quantity=VAST, max_order_notional=VAST, max_position_notional=VAST, max_account_notional=VAST,

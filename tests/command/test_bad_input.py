@@ -1,4 +1,4 @@
-"""Whatever is wrong, the command says it in one sentence with the mend, ends with an error, and harms nothing."""
+"""Whatever is wrong, the command says it in one sentence with the fix, ends with an error, and harms nothing."""
 
 import gzip
 import socket
@@ -105,7 +105,7 @@ def test_when_no_strategy_can_run_each_fault_is_told_and_the_start_is_refused(da
     table += row("odd", params='{ strength = "much" }') + row("extra", params="{ speed = 3 }")
     path = configure(tmp_path, strategies=table, torn="import no_such_module\n", buyer=BUYER)
     ran = run("--config", path, "--data-dir", data)
-    assert_refused(ran, "no strategy can run", "mend")
+    assert_refused(ran, "no strategy can run", "correct a file, or the table")
     told = "\n".join(ran.sentences)
     assert f"{tmp_path}/strategies/torn.py does not import: ModuleNotFoundError at line 1" in told
     assert "lost.py not found at" in told and "check the path" in told
@@ -222,12 +222,14 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ran = run("gateway", "--port", str(port), "--state", tmp_path / "gateway.db")
-    assert_refused(ran, f"127.0.0.1:{port}", "free it or choose another")
+    assert_refused(ran, f"127.0.0.1:{port}", "choose another port")
 
 
 def test_what_a_gateway_cannot_run_with_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"no database at all " * 300)
-    assert_refused(run("gateway", "--port", "0", "--state", tmp_path / "state"), f"{tmp_path}/state", "mend it")
+    assert_refused(
+        run("gateway", "--port", "0", "--state", tmp_path / "state"), f"{tmp_path}/state", "fix it or choose"
+    )
     assert_refused(run("gateway", "--port", "0", "--accounts", "DU1,"), "'DU1,'", "empty name")
     assert_refused(run("gateway", "--port", "0", "--instruments", "no.toml"), "no.toml", "name another")
 
@@ -254,11 +256,11 @@ def _unlisted(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "parts"),
     [
-        (Path.rmdir, ("is missing", "make it")),
-        (Path.exists, ("has no bars", "put NAME.csv")),
-        (_without_columns, ("SPY.csv has no column 'high'", "write it anew")),
-        (_with_words, ("SPY.csv: line 2", "'much'", "mend it")),
-        (_torn, ("SPY.csv.gz", "mend it")),
+        (Path.rmdir, ("not found", "check the path")),
+        (Path.exists, ("has no bars", "add NAME.csv")),
+        (_without_columns, ("SPY.csv has no column 'high'", "add it")),
+        (_with_words, ("SPY.csv: line 2", "'much'", "fix it")),
+        (_torn, ("SPY.csv.gz", "fix it")),
         (_unlisted, ("NOBODY.csv", "not listed", "list it or remove the file")),
     ],
     ids=["missing", "empty", "columns", "words", "torn", "unlisted"],

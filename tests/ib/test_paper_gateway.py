@@ -22,6 +22,7 @@ from mats.ib.events import (
     QuoteReported,
     SessionLost,
 )
+from mats.model.broker import BrokerOrderStatus
 from mats.model.instrument import Instrument, parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND
@@ -76,7 +77,9 @@ async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture
         assert ids == {event.commission.exec_id for event in recorded.of(CommissionReported)}
         assert sum(event.commission.amount for event in recorded.of(CommissionReported)) >= Decimal(1)
         assert recorded.of(OrderReported)[0].order.order_ref == "ibs:i1"
-        await recorded.until(lambda _: any(e.status.status == "Filled" for e in recorded.of(OrderStatusReported)))
+        await recorded.until(
+            lambda _: any(e.status.status is BrokerOrderStatus.FILLED for e in recorded.of(OrderStatusReported))
+        )
         assert recorded.of(DecodeFailed) == []
 
 
@@ -109,7 +112,9 @@ async def test_an_order_is_changed_and_cancelled(open_session: Fixture) -> None:
         )
         assert changed[0].limit_price == Decimal(2)
         session.cancel(opened.next_order_id)
-        await recorded.until(lambda _: any(e.status.status == "Cancelled" for e in recorded.of(OrderStatusReported)))
+        await recorded.until(
+            lambda _: any(e.status.status is BrokerOrderStatus.CANCELLED for e in recorded.of(OrderStatusReported))
+        )
         received = await recorded.until(lambda _: [e.error for e in recorded.of(ErrorReceived) if e.error.code == 202])
         assert received[0].request_id == opened.next_order_id
 
@@ -123,7 +128,7 @@ async def test_what_happened_while_away_is_in_the_next_snapshot(open_session: Fi
             await recorded.until(lambda _: len({e.order.order_id for e in recorded.of(OrderReported)}) == 3)
             session.cancel(opened.next_order_id + 2)
             await recorded.until(
-                lambda _: any(e.status.status == "Cancelled" for e in recorded.of(OrderStatusReported))
+                lambda _: any(e.status.status is BrokerOrderStatus.CANCELLED for e in recorded.of(OrderStatusReported))
             )
             gateway.faults.drop(1, hard=True)
             await recorded.first(SessionLost)
@@ -135,7 +140,10 @@ async def test_what_happened_while_away_is_in_the_next_snapshot(open_session: Fi
             assert [c.exec_id for c in snapshot.commissions] == [snapshot.executions[0].exec_id]
             assert [o.order_ref for o in snapshot.open_orders] == ["ibs:open"]
             completed = {o.order_ref: (o.status, o.filled) for o in snapshot.completed_orders}
-            assert completed == {"ibs:filled": ("Filled", Decimal(100)), "ibs:cancelled": ("Cancelled", Decimal(0))}
+            assert completed == {
+                "ibs:filled": (BrokerOrderStatus.FILLED, Decimal(100)),
+                "ibs:cancelled": (BrokerOrderStatus.CANCELLED, Decimal(0)),
+            }
             (position,) = snapshot.positions
             assert (position.account, position.instrument, position.quantity) == (ACCOUNT, "SPY", Decimal(100))
             assert [i.id for i in snapshot.instruments] == ["SPY"]

@@ -33,6 +33,7 @@ from mats.ib.events import (
 )
 from mats.ib.pending_requests import FIRST_REQUEST_ID
 from mats.ib.sender import Pacer
+from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.instrument import parse_instrument
 from mats.model.market import Bar
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
@@ -126,7 +127,8 @@ async def test_a_fill_is_reported_in_the_order_of_the_wire_even_if_its_cost_come
         assert kinds == [CommissionReported, OrderStatusReported, ExecutionReported, ExecutionReported, PacketEnd]
         fills = recorded.of(ExecutionReported)
         assert [(fill.execution.quantity, fill.live) for fill in fills] == [(Decimal(60), True), (Decimal(40), True)]
-        assert recorded.of(OrderStatusReported)[0].status.perm_id == 900
+        status = recorded.of(OrderStatusReported)[0].status
+        assert (status.perm_id, status.status, status.status_text) == (900, BrokerOrderStatus.FILLED, "Filled")
 
 
 async def test_an_error_of_an_order_is_passed_on_by_its_id(scripted: Fixture, open_session: Fixture) -> None:
@@ -134,6 +136,7 @@ async def test_an_error_of_an_order_is_passed_on_by_its_id(scripted: Fixture, op
         script.push((4, 2, 100, 201, "Order rejected - reason:margin", ""))
         received = await recorded.first(ErrorReceived)
         assert (received.error.request_id, received.error.code, received.meaning) == (100, 201, Meaning.OTHER)
+        assert received.error.meaning is OrderErrorMeaning.REJECTED
         assert session.late_answers == 0
 
 

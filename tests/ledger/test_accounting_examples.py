@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from mats.ib.conversion import status_of
+from mats.ib.error_codes import order_error_meaning
 from mats.ledger.reconciliation.reconcile import Reconciliation
 from mats.ledger.valuation.allocation import strategy_equity
 from mats.model.broker import BrokerPosition
@@ -19,11 +21,11 @@ S = OrderState
 
 
 def error(code):
-    return ev.ErrorReported(time=1, code=code, text="words")
+    return ev.ErrorReported(time=1, code=code, text="words", meaning=order_error_meaning(code))
 
 
 def status(word, **more):
-    return ev.StatusReported(time=1, status=word, **more)
+    return ev.StatusReported(time=1, status=status_of(word), status_text=word, **more)
 
 
 def an_order(state, acknowledged):
@@ -90,7 +92,7 @@ EVIDENCE = [
     (status("Inactive", why_held="locate"), (S.WORKING, False), (S.WORKING, False)),
     (status("Inactive"), (S.UNKNOWN, True), (S.UNKNOWN, True)),
     (ev.ConnectionLost(time=1), (S.UNKNOWN, True), (S.WORKING, False)),
-    (ev.FoundOpen(time=1, status="Submitted"), (S.WORKING, False), (S.WORKING, False)),
+    (ev.FoundOpen(time=1, status=status_of("Submitted")), (S.WORKING, False), (S.WORKING, False)),
     (ev.NotFound(time=1, looks=1), (S.UNKNOWN, True), (S.UNKNOWN, True)),
     (ev.NotFound(time=1, looks=2), (S.REJECTED, False), (S.UNKNOWN, True)),
 ]

@@ -127,6 +127,20 @@ def test_a_second_snapshot_confirms_the_break_and_requests_its_adjustment(schedu
     assert [(a.instrument, a.quantity) for (a,) in outcome.adjustments] == [("SPY", D(5))]
 
 
+def test_what_comes_from_elsewhere_is_adjusted_within_five_seconds_by_two_comparisons(scheduler, log):
+    compare(scheduler, log, [], 0.0)
+    scheduler.on_position_update([held(5)], log.books(), 1.0)
+    comparisons = {}
+    for now in (1.0 + quarter / 4 for quarter in range(4 * 5)):
+        if scheduler.pop_due_request(log.books(), now):
+            outcome = comparisons[now] = compare(scheduler, log, [held(5)], now)
+            for adjustment in outcome.adjustments:
+                log.settle(adjustment)
+    hint = 1.0 + FILL_GRACE_SECONDS
+    assert list(comparisons) == [hint, hint + GRACE, hint + FILL_GRACE_SECONDS + GRACE]
+    assert [len(outcome.adjustments) for outcome in comparisons.values()] == [0, 1, 0]
+
+
 def test_a_difference_of_another_size_is_a_new_one(scheduler, log):
     compare(scheduler, log, [held(5)], 0.0)
     assert compare(scheduler, log, [held(6)], GRACE).adjustments == ()

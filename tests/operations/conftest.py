@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from arcticdb.version_store.library import Library
-from mats.ledger.orders import opening_view
 from msgspec.structs import replace
 
 from mats.model import (
@@ -26,10 +25,13 @@ from mats.model import (
     OrderState,
     OrderTicket,
     Side,
+    opening_view,
     parse_instrument,
 )
-from mats.runtime import Probe, VirtualRuntime
+from mats.runtime import VirtualRuntime
+from mats.runtime.testing import Probe
 from mats.store.journal import Journal, fills
+from mats.store.tables.rows import PositionRow
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
 START = 1_700_000_100 * SECOND
@@ -159,6 +161,20 @@ class History:
             quantity=Decimal(10),
             ticket=OrderTicket(),
             time=START,
+        )
+
+    @staticmethod
+    def position(seq: int) -> PositionRow:
+        """A position after entry `seq`; all of them are of one second."""
+        return PositionRow(
+            account="DU1",
+            strategy="trend",
+            instrument="SPY",
+            quantity=Decimal(seq + 1),
+            average_cost=Decimal(100),
+            currency="USD",
+            time=START + seq,
+            fills_seq=seq,
         )
 
     def journal(self, path: Path, entries: int, orders: int = 0) -> None:

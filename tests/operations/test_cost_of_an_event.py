@@ -2,10 +2,8 @@
 
 from decimal import Decimal
 
-from mats.ledger.orders import opening_view
 from msgspec.structs import replace
 
-from actors.base.refs import PortfolioRefs
 from actors.fill_log import FillLog
 from actors.messages.broker import OrderEvents, Ready, SubmitOrder
 from actors.messages.fill_log import (
@@ -24,9 +22,10 @@ from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
-from mats.model import BrokerOrder, BrokerSnapshot, OrderRequest, OrderState
+from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, OrderRequest, OrderState, opening_view
 from mats.risk import Limits
 from mats.store.tables.connection import lmdb_uri
+from mats.store.tables.store import Store
 
 CONNECTION = "brokers/ib-1"
 
@@ -37,7 +36,11 @@ def test_a_report_of_an_execution_and_its_cost(costs, operations, history, world
         runtime, number, cost = worlds(), length // 2, []
         first, second, gatekeeper, connection = map(runtime.probe, ("first", "second", "risk", CONNECTION))
         stages = {"first": first.ref, "second": second.ref}
-        log = runtime.spawn(FillLog, folder / "journal.db", stages, gatekeeper.ref, "USD", 60.0, name="fill-log")
+        args = FillLog.Args(
+            journal_path=folder / "journal.db", base_currency="USD", rate_stale_after=60.0, stages=stages,
+            risk=gatekeeper.ref,
+        )  # fmt: skip
+        log = runtime.spawn(FillLog, args, name="fill-log")
         log.tell(OpenEpoch(CONNECTION, connection.ref))
         epoch = connection.expect(EpochOpened).epoch
         for stage in stages:
@@ -72,8 +75,11 @@ def test_an_entry_an_order_and_a_decision_of_risk(costs, operations, history, wo
         history.journal(folder / "journal.db", length)
         runtime, number, cost = worlds(), length // 2, []
         log, orders, broker, strategy = map(runtime.probe, ("fill-log", "orders", "broker", "strategies/trend"))
-        args = (folder / "journal.db", log.ref, orders.ref, broker.ref, (), Limits(), "USD", ())
-        risk = runtime.spawn(RiskManager, *args, name="risk")
+        args = RiskManager.Args(
+            journal_path=folder / "journal.db", limits=Limits(), base_currency="USD", live_accounts=(),
+            fill_log=log.ref, orders=orders.ref, broker=broker.ref, publishers=(),
+        )  # fmt: skip
+        risk = runtime.spawn(RiskManager, args, name="risk")
         risk.tell(ApplyEntries(history.entries(0, length)))
         for past in range(number):
             risk.tell(OrderChanged(filled(history.intent(past))))
@@ -107,8 +113,10 @@ def test_an_intent_a_status_and_an_entry_of_an_order(costs, operations, history,
         runtime, number, cost = worlds(), length // 2, []
         names = ("fill-log", "risk", "store", "pool", CONNECTION)
         log, risk, store, pool, line = probes = tuple(map(runtime.probe, names))
-        args = (folder / "journal.db", log.ref, risk.ref, store.ref, pool.ref)
-        manager = runtime.spawn(OrderManager, *args, name="orders")
+        args = OrderManager.Args(
+            journal_path=folder / "journal.db", fill_log=log.ref, risk=risk.ref, store=store.ref, pool=pool.ref
+        )
+        manager = runtime.spawn(OrderManager, args, name="orders")
         manager.tell(ApplyEntries(history.entries(0, length)))
         manager.tell(ready(line.ref))
         runtime.advance(10.0)
@@ -141,12 +149,12 @@ def test_an_entry_of_the_books(costs, operations, history, worlds):
         runtime, number, cost = worlds(), length // 2, []
         names = ("fill-log", "risk", "store", "ib-0", "market-data", "manager")
         log, risk, store, broker, market_data, manager = probes = tuple(map(runtime.probe, names))
-        refs = PortfolioRefs(
-            fill_log=log.ref, risk=risk.ref, store=store.ref, broker=broker.ref, market_data=market_data.ref,
-            strategy_manager=manager.ref,
+        args = PortfolioManager.Args(
+            journal_path=folder / "journal.db", store_uri="", base_currency="USD", rate_stale_after=86_400.0,
+            reconcile_every=60.0, grace=0.0, fill_log=log.ref, risk=risk.ref, store=store.ref, broker=broker.ref,
+            market_data=market_data.ref, strategy_manager=manager.ref,
         )  # fmt: skip
-        args = (folder / "journal.db", refs, "USD", 86_400.0, 60.0, 0.0, "")
-        portfolio = runtime.spawn(PortfolioManager, *args, name="portfolio")
+        portfolio = runtime.spawn(PortfolioManager, args, name="portfolio")
         portfolio.tell(ApplyEntries(history.entries(0, length)))
         runtime.run_until_idle()
         runtime.advance(10.0)
@@ -176,11 +184,11 @@ def test_a_commit_of_the_store(costs, operations, history, worlds):
         history.journal(folder / "journal.db", length)
         runtime, number, cost = worlds(), length // 2, []
         log = runtime.probe("fill-log")
-        writer = runtime.spawn(
-            PersistenceWriter, uri=lmdb_uri(folder / "arctic"), journal_path=folder / "journal.db",
-            rejects=folder / "rejects.jsonl", base_currency="USD", fill_log=log.ref, sources=(), stages=("store",),
-            keep_days=1e6,
+        args = PersistenceWriter.Args(
+            uri=lmdb_uri(folder / "arctic"), journal_path=folder / "journal.db", rejects=folder / "rejects.jsonl",
+            base_currency="USD", keep_days=1e6, matching="fifo", stages=("store",), fill_log=log.ref, publishers=(),
         )  # fmt: skip
+        writer = runtime.spawn(PersistenceWriter, args, name="store")
         writer.tell(ApplyEntries(history.entries(0, length)))
         runtime.run_until_idle()
         runtime.advance(10.0)
@@ -202,6 +210,30 @@ def test_a_commit_of_the_store(costs, operations, history, worlds):
             counted(seconds=1.0)
         counted(ApplyEntries(history.entries(number + 2, 100)), seconds=1.0)
         return cost
+
+    costs(scenario)
+
+
+def test_a_row_of_a_second_that_holds_many_others(costs, operations, history):
+    """Of the store that wrote them, and of one that finds them there."""
+
+    def scenario(folder, length):
+        uri, cost = lmdb_uri(folder / "arctic"), []
+        first = Store(uri)
+        first.append_positions("trend", [history.position(seq) for seq in range(length)])
+        count_rows(first, cost, length)
+        first.close()
+        second = Store(uri)
+        second.append_positions("trend", [history.position(0)])
+        count_rows(second, cost, length + 2)
+        second.close()
+        return cost
+
+    def count_rows(store, cost, stored):
+        for seqs in ((stored,), (stored - 1, stored + 1), (0,)):
+            operations.begin()
+            assert not store.append_positions("trend", [history.position(seq) for seq in seqs])
+            cost.append(operations.taken())
 
     costs(scenario)
 
@@ -238,5 +270,6 @@ def ready(line):
 def working(intent, order_id):
     return BrokerOrder(
         order_ref=f"trend:{intent.intent_id}", client_id=1, order_id=order_id, perm_id=7, account="DU1",
-        instrument="SPY", side=intent.side, quantity=intent.quantity, order_type="MKT", status="Submitted",
+        instrument="SPY", side=intent.side, quantity=intent.quantity, order_type="MKT",
+        status=BrokerOrderStatus.WORKING,
     )  # fmt: skip

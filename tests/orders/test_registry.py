@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerError, BrokerOrder, BrokerSnapshot, BrokerStatus
+from mats.model.broker import (
+    BrokerError,
+    BrokerOrder,
+    BrokerOrderStatus,
+    BrokerSnapshot,
+    BrokerStatus,
+    OrderErrorMeaning,
+)
 from mats.model.executions import FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import (
@@ -38,6 +45,7 @@ from mats.orders.registry import (
 )
 
 D = Decimal
+B = BrokerOrderStatus
 CLIENT = 1
 
 
@@ -60,7 +68,7 @@ def an_order(intent_id="i1", order_id=0, session="", perm_id=0, **more):
     return Order(intent, view, session)
 
 
-def broker_order(ref="trend:i1", order_id=5, perm_id=0, status="Submitted", **changes):
+def broker_order(ref="trend:i1", order_id=5, perm_id=0, status=B.WORKING, **changes):
     described = BrokerOrder(
         order_ref=ref, client_id=CLIENT, order_id=order_id, perm_id=perm_id, account="DU1", instrument="SPY",
         side=Side.BUY, quantity=D(10), order_type="MKT", status=status,
@@ -68,15 +76,15 @@ def broker_order(ref="trend:i1", order_id=5, perm_id=0, status="Submitted", **ch
     return replace(described, **changes)
 
 
-def status(order_id=5, perm_id=0, word="Submitted", client_id=CLIENT):
+def status(order_id=5, perm_id=0, status=B.WORKING, client_id=CLIENT):
     return BrokerStatus(
-        client_id=client_id, order_id=order_id, perm_id=perm_id, status=word, filled=D(0), remaining=D(10),
+        client_id=client_id, order_id=order_id, perm_id=perm_id, status=status, filled=D(0), remaining=D(10),
         average_price=D(0),
     )  # fmt: skip
 
 
 def error(order_id=5, code=201):
-    return BrokerError(request_id=order_id, code=code, text="no")
+    return BrokerError(request_id=order_id, code=code, text="no", meaning=OrderErrorMeaning.REJECTED)
 
 
 @pytest.fixture
@@ -237,7 +245,7 @@ def test_a_final_order_is_not_live_but_found_for_late_news(orders):
 def test_an_order_that_turns_out_to_be_open_is_live_again(orders):
     order = put(orders, an_order())
     orders.change(order, ev.OrderRefused(time=1, reason="x"))
-    orders.change(order, ev.FoundOpen(time=2, status="Submitted"))
+    orders.change(order, ev.FoundOpen(time=2, status=B.WORKING))
     assert list(orders.live()) == [order]
 
 
@@ -322,10 +330,12 @@ def working(**ticket):
 def test_a_status_an_error_and_an_open_order_become_events():
     view = working()
     assert news_events(status(perm_id=7), view, 9) == [
-        ev.StatusReported(time=9, status="Submitted", perm_id=7, filled=D(0), why_held="")
+        ev.StatusReported(time=9, status=B.WORKING, perm_id=7, filled=D(0), why_held="")
     ]
-    assert news_events(error(), view, 9) == [ev.ErrorReported(time=9, code=201, text="no")]
-    assert news_events(broker_order(perm_id=7), view, 9) == [ev.StatusReported(time=9, status="Submitted", perm_id=7)]
+    assert news_events(error(), view, 9) == [
+        ev.ErrorReported(time=9, code=201, text="no", meaning=OrderErrorMeaning.REJECTED)
+    ]
+    assert news_events(broker_order(perm_id=7), view, 9) == [ev.StatusReported(time=9, status=B.WORKING, perm_id=7)]
 
 
 def test_an_echo_confirms_what_differs_and_only_prices_that_the_order_has():
@@ -346,12 +356,24 @@ def replay(open_orders=(), completed=()):
 def test_a_replay_lists_an_order_as_open_completed_or_not_at_all():
     order = an_order(perm_id=70)
     (found,) = replay_events(replay([broker_order(perm_id=70)]), order, 9)
-    assert found == ev.FoundOpen(time=9, status="Submitted", perm_id=70)
-    done = broker_order("", perm_id=70, status="Cancelled", filled=D(3), note="by hand", completed=True)
+    assert found == ev.FoundOpen(time=9, status=B.WORKING, perm_id=70)
+    done = broker_order("", perm_id=70, status=B.CANCELLED, filled=D(3), note="by hand", completed=True)
     (found,) = replay_events(replay(completed=[done]), order, 9)
-    assert found == ev.FoundCompleted(time=9, status="Cancelled", perm_id=70, filled=D(3), note="by hand")
+    assert found == ev.FoundCompleted(time=9, status=B.CANCELLED, perm_id=70, filled=D(3), note="by hand")
     order.looks = 1
     assert replay_events(replay([broker_order("trend:i2")]), order, 9) == [ev.NotFound(time=9, looks=2)]
+
+
+def test_every_event_keeps_the_word_of_the_broker():
+    held = broker_order(status=B.INACTIVE, status_text="Inactive")
+    order, reported = an_order(), replace(status(status=B.UNKNOWN), status_text="Novel")
+    events = [
+        *news_events(held, working(), 9),
+        *news_events(reported, working(), 9),
+        *replay_events(replay([held]), order, 9),
+        *replay_events(replay(completed=[held]), order, 9),
+    ]
+    assert [event.wording for event in events] == ["Inactive", "Novel", "Inactive", "Inactive"]
 
 
 def test_an_order_without_a_perm_id_is_not_the_one_that_has_none_either():
@@ -359,18 +381,18 @@ def test_an_order_without_a_perm_id_is_not_the_one_that_has_none_either():
 
 
 def test_an_open_listing_counts_before_a_completed_one():
-    both = replay([broker_order()], [broker_order(status="Cancelled")])
+    both = replay([broker_order()], [broker_order(status=B.CANCELLED)])
     assert isinstance(replay_events(both, an_order(), 9)[-1], ev.FoundOpen)
 
 
 EVENTS = (
     ev.OrderSent(time=1, client_id=CLIENT, order_id=5),
     ev.OrderRefused(time=1, reason="x"),
-    ev.StatusReported(time=1, status="Submitted", perm_id=70),
-    ev.StatusReported(time=1, status="Cancelled"),
+    ev.StatusReported(time=1, status=B.WORKING, perm_id=70),
+    ev.StatusReported(time=1, status=B.CANCELLED),
     ev.FillBooked(time=1, quantity=D(10), price=D(1)),
     ev.ConnectionLost(time=1),
-    ev.FoundOpen(time=1, status="Submitted"),
+    ev.FoundOpen(time=1, status=B.WORKING),
     ev.NotFound(time=1, looks=2),
 )
 
@@ -397,7 +419,7 @@ def test_every_order_is_in_one_place_and_names_lead_to_orders_that_bear_them(sto
                 order.session = session
                 event = ev.OrderSent(time=1, client_id=CLIENT, order_id=number)
             if isinstance(event, ev.StatusReported) and event.perm_id:
-                event = ev.StatusReported(time=1, status="Submitted", perm_id=70 + number)
+                event = ev.StatusReported(time=1, status=B.WORKING, perm_id=70 + number)
             orders.change(order, event)
     live = [order.view.intent_id for order in orders.live()]
     for number in range(1, 5):

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerOrder, BrokerSnapshot, BrokerStatus
+from mats.model.broker import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side, opening_view, order_ref
@@ -71,7 +71,7 @@ def an_open_order(intent_id: str, order_id: int) -> BrokerOrder:
         side=Side.BUY,
         quantity=D(10),
         order_type="MKT",
-        status="Submitted",
+        status=BrokerOrderStatus.WORKING,
     )
 
 
@@ -106,8 +106,9 @@ def test_news_of_other_peoples_orders_is_given_back() -> None:
     desk = OrderTracker(Archive(kept("i1")))
     desk.recover(now=5)
     foreign = BrokerStatus(
-        client_id=1, order_id=999, perm_id=1, status="Filled", filled=D(1), remaining=D(0), average_price=D(5)
-    )
+        client_id=1, order_id=999, perm_id=1, status=BrokerOrderStatus.FILLED,
+        filled=D(1), remaining=D(0), average_price=D(5),
+    )  # fmt: skip
     assert desk.hear([foreign, an_open_order("i1", 7)], client_id=1, now=6) == [foreign]
 
 

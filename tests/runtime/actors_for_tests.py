@@ -1,8 +1,34 @@
 """A few actors that the tests share."""
 
-import msgspec
+from typing import Any
 
-from mats.runtime import Actor, Down, Ref
+import msgspec
+from msgspec.structs import replace
+
+from mats.runtime import Actor, ChildSpec, Down, Ref, Runtime, SupervisorSpec, VirtualRuntime
+from mats.runtime.testing import Probe
+from tests.patience import PATIENCE
+
+
+def expect_no_more(runtime: Runtime, probe: Probe) -> None:
+    """Nothing has come to the probe that was not looked at, nor does it for a while where time is virtual."""
+    if isinstance(runtime, VirtualRuntime):
+        runtime.advance(60)
+    probe.ref.tell("marker")
+    probe.expect_message("marker")
+
+
+def patient(spec: SupervisorSpec) -> SupervisorSpec:
+    """The tree with all the time of a slow machine, where a child has no deadline of its own."""
+
+    def waits(child: ChildSpec[Any] | SupervisorSpec) -> ChildSpec[Any] | SupervisorSpec:
+        if isinstance(child, SupervisorSpec):
+            return patient(child)
+        usual = {field: getattr(defaults, field) for field in ("start_deadline", "stop_deadline")}
+        return replace(child, **{field: PATIENCE for field, value in usual.items() if getattr(child, field) == value})
+
+    defaults = ChildSpec(name="defaults", actor=Teller, args=Teller.Args())
+    return replace(spec, children=tuple(waits(child) for child in spec.children))
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mats.runtime import Runtime, ThreadRuntime, VirtualRuntime
+from tests.patience import PATIENCE
 
 KINDS: dict[str, Callable[[], Runtime]] = {
     "thread": ThreadRuntime,
@@ -17,14 +18,14 @@ KINDS: dict[str, Callable[[], Runtime]] = {
 def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
     made = KINDS[request.param]()
     yield made
-    made.stop(5)
+    made.stop(PATIENCE)
 
 
 @pytest.fixture
 def threads() -> Iterator[ThreadRuntime]:
     made = ThreadRuntime()
     yield made
-    made.stop(5)
+    made.stop(PATIENCE)
 
 
 @pytest.fixture

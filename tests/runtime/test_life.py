@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from mats.runtime import Actor, ActorFailed, Down, NameTaken, Ref, Runtime, ThreadRuntime, VirtualRuntime
-from tests.runtime.actors_for_tests import Boom, Hooks, Note, Teller
+from tests.patience import PATIENCE
+from tests.runtime.actors_for_tests import Boom, Hooks, Note, Teller, expect_no_more
 
 
 class Raiser(Actor[object]):
@@ -49,12 +50,12 @@ def test_a_failing_ask_is_a_failure_too(runtime: Runtime) -> None:
     """S4.1 and S4.3, and trap P1: a stock actor lives on with half of a change"""
     probe = runtime.probe()
     ref = runtime.spawn(Counting, name="c")
-    assert ref.ask(Note(1), timeout=3) == 1
+    assert ref.ask(Note(1), timeout=PATIENCE) == 1
     with pytest.raises(ActorFailed):
-        ref.ask(Boom(), timeout=3)
+        ref.ask(Boom(), timeout=PATIENCE)
     probe.expect_down(ref)
     runtime.spawn(Counting, name="c")
-    assert ref.ask(Note(1), timeout=3) == 1
+    assert ref.ask(Note(1), timeout=PATIENCE) == 1
 
 
 def test_the_message_in_hand_is_a_dead_letter_with_its_traceback_and_never_handled_again(runtime: Runtime) -> None:
@@ -67,7 +68,7 @@ def test_the_message_in_hand_is_a_dead_letter_with_its_traceback_and_never_handl
     assert (letter.reason, letter.message, letter.error) == ("failed", Boom("why"), "ValueError: why")
     assert "raise ValueError(message.text)" in letter.traceback
     runtime.spawn(Counting, name="c")
-    assert ref.ask(Note(1), timeout=3) == 1
+    assert ref.ask(Note(1), timeout=PATIENCE) == 1
 
 
 @pytest.mark.parametrize("bad", ["init", "on_start"])
@@ -105,7 +106,7 @@ def test_one_last_hook_runs(runtime: Runtime, bad: str, end: str, hooks: list[st
         ref.tell(Boom())
     watcher.expect_down(ref)
     assert probe.receive(len(hooks)) == [("h", 1, hook) for hook in hooks]
-    probe.expect_nothing(0.05)
+    expect_no_more(runtime, probe)
 
 
 def test_a_failing_on_stop_is_a_failure(runtime: Runtime) -> None:
@@ -134,7 +135,7 @@ def test_stop_from_inside_ends_after_the_message_in_hand(runtime: Runtime) -> No
     runtime.spawn(Stopper, Stopper.Args(probe.ref), name="s")
     assert watcher.expect_down(ref).reason == "normal"
     assert probe.receive(2) == [(1, "a"), (1, "stop")]
-    probe.expect_nothing(0.05)
+    expect_no_more(runtime, probe)
     assert [letter.message for letter in runtime.dead_letters.recent] == ["b", "c"]
     assert runtime.dead_letters.counts == {"unprocessed": 2}
 
@@ -163,8 +164,8 @@ def test_random_numbers_depend_on_seed_name_and_incarnation_only() -> None:
 
     def roll(make: Callable[[], Runtime], name: str) -> object:
         runtime = make()
-        result = runtime.spawn(Dicer, name=name).ask("roll", timeout=3)
-        runtime.stop(3)
+        result = runtime.spawn(Dicer, name=name).ask("roll", timeout=PATIENCE)
+        runtime.stop(PATIENCE)
         return result
 
     first = roll(lambda: ThreadRuntime(seed=5), "d")
@@ -212,7 +213,7 @@ def test_a_coroutine_on_a_thread_fails_with_the_mend(runtime: Runtime) -> None:
     """S9.5"""
     ref = runtime.spawn(Unfit, name="u")
     with pytest.raises(ActorFailed, match='Unfit returned a coroutine; give the class host = "loop"'):
-        ref.ask("go", timeout=3)
+        ref.ask("go", timeout=PATIENCE)
 
 
 def test_an_idle_actor_does_not_hold_its_last_message(threads: ThreadRuntime) -> None:
@@ -229,9 +230,9 @@ def test_an_idle_actor_does_not_hold_its_last_message(threads: ThreadRuntime) ->
     weakref.finalize(heavy, gone.set)
     ref.tell(heavy)
     del heavy
-    ref.ask("handled", timeout=3)
+    ref.ask("handled", timeout=PATIENCE)
     gc.collect()
-    assert gone.wait(3)
+    assert gone.wait(PATIENCE)
 
 
 def test_a_failed_ask_leaves_no_garbage_that_cannot_be_collected(threads: ThreadRuntime) -> None:
@@ -248,7 +249,7 @@ def test_a_failed_ask_leaves_no_garbage_that_cannot_be_collected(threads: Thread
     def once(ref: Ref[object]) -> "weakref.ref[Heavy]":
         heavy = Heavy()
         with pytest.raises(ActorFailed):
-            ref.ask((heavy,), timeout=3)
+            ref.ask((heavy,), timeout=PATIENCE)
         threads.dead_letters.recent.clear()
         return weakref.ref(heavy)
 
@@ -266,6 +267,6 @@ def test_a_failed_ask_leaves_no_garbage_that_cannot_be_collected(threads: Thread
     weakref.finalize(left(), over.set) if left() is not None else over.set()
     thread = next((thread for thread in threading.enumerate() if thread.name == "f"), None)
     if thread is not None:
-        thread.join(3)
+        thread.join(PATIENCE)
     gc.collect()
     assert over.wait(0)

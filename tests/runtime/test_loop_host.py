@@ -6,6 +6,7 @@ import threading
 import msgspec
 
 from mats.runtime import Actor, Backoff, ChildSpec, Outcome, Ref, Runtime, SupervisorSpec, ThreadRuntime, VirtualRuntime
+from tests.patience import PATIENCE
 
 
 class Looping(Actor[object]):
@@ -16,6 +17,7 @@ class Looping(Actor[object]):
 
     def __init__(self, args: Args) -> None:
         self.out = args.out
+        self.go = asyncio.Event()
 
     async def on_start(self) -> None:
         await asyncio.sleep(0.001)
@@ -29,10 +31,15 @@ class Looping(Actor[object]):
         match message:
             case ("sleep", float(seconds)):
                 await asyncio.sleep(seconds)
+            case "hang":
+                self.out.tell("hangs")
+                await asyncio.Event().wait()
             case ("task", what):
                 self.spawn_task(self._work(what))
             case ("task then", what):
                 self.spawn_task(self._work(what), self._done)
+            case "go":
+                self.go.set()
             case "forever":
                 self.spawn_task(self._forever())
             case "cancel at once":
@@ -41,7 +48,7 @@ class Looping(Actor[object]):
         return message
 
     async def _work(self, what: object) -> object:
-        await asyncio.sleep(0.02)
+        await self.go.wait()
         if what == "bad":
             raise ConnectionError("lost")
         if what == "exit":
@@ -77,7 +84,8 @@ def test_a_task_runs_beside_the_handlers_and_its_result_has_its_cause(runtime: R
     ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     ref.tell(("task", 1))
     ref.tell("meanwhile")
-    assert probe.receive(4) == ["on_start", ("task", 1), "meanwhile", ("result", 1)]
+    ref.tell("go")
+    assert probe.receive(5) == ["on_start", ("task", 1), "meanwhile", "go", ("result", 1)]
     first = runtime.trace.steps[0]
     assert probe.last.root == first.id
     ref.tell(("task then", 2))
@@ -88,8 +96,9 @@ def test_an_exception_in_a_task_is_a_failure_unless_somebody_takes_it(runtime: R
     """S9.3"""
     probe, watcher = runtime.probe(), runtime.probe()
     ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
+    ref.tell("go")
     ref.tell(("task then", "bad"))
-    assert probe.receive(3)[2] == ("done", "ConnectionError('lost')", None)
+    assert probe.receive(4)[3] == ("done", "ConnectionError('lost')", None)
     ref.tell("cancel at once")
     probe.expect_message("cancel at once")
     watcher.watch(ref)
@@ -103,6 +112,7 @@ def test_an_exit_out_of_a_task_ends_its_actor_only(runtime: Runtime) -> None:
     probe, watcher = runtime.probe(), runtime.probe()
     ref = runtime.spawn(Looping, Looping.Args(probe.ref), name="loop")
     watcher.watch(ref)
+    ref.tell("go")
     ref.tell(("task", "exit"))
     down = watcher.expect_down(ref)
     assert down.reason == "failed"
@@ -156,7 +166,7 @@ def test_the_loop_is_the_threads_own_and_is_closed_at_the_end(threads: ThreadRun
 
     probe = threads.probe()
     ref = threads.spawn(Own, name="own")
-    assert ref.ask("where", timeout=3) == seen
+    assert ref.ask("where", timeout=PATIENCE) == seen
     ref.stop()
     probe.expect_down(ref)
     assert isinstance(seen[1], asyncio.AbstractEventLoop)
@@ -167,16 +177,17 @@ def test_an_abandoned_await_is_freed(threads: ThreadRuntime) -> None:
     """S8.1"""
     out = threads.probe()
     args = Looping.Args(out.ref)
-    child = ChildSpec(name="loop", actor=Looping, args=args, stop_deadline=0.05, shutdown="stop")
+    child = ChildSpec(
+        name="loop", actor=Looping, args=args, start_deadline=PATIENCE, stop_deadline=0.05, shutdown="stop"
+    )
     threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0.001, max=0.001)))
-    threads.wait_started(3)
+    threads.wait_started(PATIENCE)
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "loop"]
-    threads.ref("loop").tell(("sleep", 60.0))
-    out.expect_message("on_start")
-    out.expect_nothing(0.02)
-    report = threads.stop(5)
+    threads.ref("loop").tell("hang")
+    assert out.receive(2) == ["on_start", "hangs"]
+    report = threads.stop(PATIENCE)
     assert [abandoned.name for abandoned in report.abandoned] == ["loop"]
-    thread.join(5)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

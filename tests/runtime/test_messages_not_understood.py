@@ -5,7 +5,8 @@ from typing import Generic, Never, TypeVar
 import msgspec
 import pytest
 
-from mats.runtime import Actor, ActorDeadError, Down, NotUnderstood, Question, Ref, Runtime
+from mats.runtime import Actor, ActorDeadError, Down, NotUnderstood, Question, Ref, Runtime, VirtualRuntime
+from tests.patience import PATIENCE
 from tests.runtime.actors_for_tests import Teller
 
 M = TypeVar("M")
@@ -111,7 +112,7 @@ def test_it_is_a_dead_letter_and_the_actor_goes_on(runtime: Runtime, kind: type[
     ref.tell(Sell("apple"))
     ref.tell(Foreign())
     ref.tell(SellGift("pear"))
-    assert ref.ask(Count(), timeout=3) == 2
+    assert ref.ask(Count(), timeout=PATIENCE) == 2
     assert lost(runtime) == [("not understood", "shop", Foreign())]
     assert ref.incarnation == 1
 
@@ -122,24 +123,25 @@ def test_its_asker_is_told_at_once(runtime: Runtime, kind: type[Actor]) -> None:
     ref = runtime.spawn(kind, name="shop")
     before = runtime.monotonic()
     with pytest.raises(NotUnderstood, match="shop did not handle Foreign: not understood"):
-        ref.ask(Foreign(), timeout=30)
-    assert runtime.monotonic() - before < 10
+        ref.ask(Foreign(), timeout=PATIENCE)
+    if isinstance(runtime, VirtualRuntime):
+        assert runtime.monotonic() == before
     assert issubclass(NotUnderstood, ActorDeadError)
-    assert ref.ask(Count(), timeout=3) == 0
+    assert ref.ask(Count(), timeout=PATIENCE) == 0
     assert lost(runtime) == [("not understood", "shop", Foreign())]
 
 
 def test_a_subclass_adds_to_the_messages_of_its_base(runtime: Runtime) -> None:
     ref = runtime.spawn(Special, name="special")
-    assert ref.ask(Count(), timeout=3) == 0
+    assert ref.ask(Count(), timeout=PATIENCE) == 0
     ref.tell(Sell("apple"))
     with pytest.raises(NotUnderstood):
-        ref.ask(Foreign(), timeout=3)
+        ref.ask(Foreign(), timeout=PATIENCE)
     plain = runtime.spawn(Plain, name="plain")
-    assert plain.ask(Count(), timeout=3) == 0
+    assert plain.ask(Count(), timeout=PATIENCE) == 0
     plain.tell(Sell("pear"))  # type: ignore[arg-type]
     with pytest.raises(NotUnderstood):
-        plain.ask(Foreign(), timeout=3)
+        plain.ask(Foreign(), timeout=PATIENCE)
     assert lost(runtime) == [
         ("not understood", "special", Foreign()),
         ("not understood", "plain", Sell("pear")),

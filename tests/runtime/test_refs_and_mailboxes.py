@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from mats.runtime import Actor, Crash, DeadLetter, HighWater, MailboxSpec, Ref, Runtime, ThreadRuntime, VirtualRuntime
-from tests.runtime.actors_for_tests import Boom, Forward, Note, Teller
+from tests.patience import PATIENCE
+from tests.runtime.actors_for_tests import Boom, Forward, Note, Teller, expect_no_more
 
 
 class Quote(Note, frozen=True):
@@ -99,7 +100,7 @@ def test_messages_wait_for_an_actor_that_does_not_run_yet(runtime: Runtime) -> N
     probe = runtime.probe()
     ref = runtime.ref("later")
     ref.tell("early")
-    probe.expect_nothing(0.05)
+    expect_no_more(runtime, probe)
     assert not ref.is_alive()
     runtime.spawn(Teller, Teller.Args(probe.ref), name="later")
     probe.expect_message((1, "early"))
@@ -146,7 +147,7 @@ def test_all_of_an_actor_runs_in_one_thread_of_its_own(threads: ThreadRuntime) -
         def on_receive(self, message: object) -> object:
             return [*self.seen, threading.get_ident()]
 
-    seen = threads.spawn(Where, name="w").ask("where", timeout=3)
+    seen = threads.spawn(Where, name="w").ask("where", timeout=PATIENCE)
     assert isinstance(seen, list)
     assert len(seen) == 3
     assert len(set(seen)) == 1
@@ -211,8 +212,8 @@ class Strict(Teller):
 def test_a_key_that_raises_costs_the_sender_nothing_and_timers_are_not_conflated(runtime: Runtime) -> None:
     """S1.2 and S2.4"""
     probe = runtime.probe()
-    ref = runtime.spawn(Strict, Strict.Args(probe.ref), name="strict")
-    ref.tell("no n")
+    waiting_for(runtime, Strict, "strict").tell("no n")
+    runtime.spawn(Strict, Strict.Args(probe.ref), name="strict")
     assert probe.receive(3) == [(1, "no n"), (1, Quote("timer")), (1, Quote("timer"))]
 
 
@@ -222,12 +223,12 @@ def test_asks_are_not_conflated(threads: ThreadRuntime) -> None:
     ref = waiting_for(threads, Conflating)
     ref.tell(Quote("a1"))
     answers: list[object] = []
-    asker = threading.Thread(target=lambda: answers.append(ref.ask(Quote("a2"), timeout=5)))
+    asker = threading.Thread(target=lambda: answers.append(ref.ask(Quote("a2"), timeout=PATIENCE)))
     asker.start()
     while len(ref.mailbox) < 2:
         assert asker.is_alive()
     threads.spawn(Conflating, Conflating.Args(probe.ref), name="small")
-    asker.join(5)
+    asker.join(PATIENCE)
     assert answers == [Quote("a2")]
     assert probe.receive(2) == [Quote("a1"), Quote("a2")]
 
@@ -243,7 +244,7 @@ def test_high_water_is_reported_once_until_the_mailbox_was_empty(runtime: Runtim
     assert events == [HighWater("small", 3)]
     runtime.spawn(Small, Small.Args(probe.ref), name="small")
     probe.receive(3)
-    probe.expect_nothing(0.05)
+    expect_no_more(runtime, probe)
     if isinstance(runtime, VirtualRuntime):
         runtime.pause(ref)
         for n in range(6):

@@ -1,5 +1,6 @@
 """What only real threads can show: closing against putting, stopping against asking, abandoned actors."""
 
+import itertools
 import sys
 import threading
 from itertools import pairwise
@@ -20,10 +21,15 @@ from mats.runtime import (
     MailboxSpec,
     NoArgs,
     Ref,
+    Refused,
     SupervisorSpec,
     ThreadRuntime,
+    Unpark,
+    VirtualClock,
+    VirtualRuntime,
 )
-from tests.runtime.actors_for_tests import Hooks, Note, Teller
+from tests.patience import PATIENCE
+from tests.runtime.actors_for_tests import Hooks, Note, Teller, expect_no_more, patient
 
 SOON = Backoff(min=0.001, max=0.001, jitter=0)
 
@@ -51,21 +57,21 @@ def test_every_ask_around_a_stop_is_answered(threads: ThreadRuntime, trial: int)
     answers: list[str] = []
 
     def ask() -> None:
-        for n in range(100_000):
+        for n in itertools.count():
             try:
-                ref.ask(n, timeout=5)
+                ref.ask(n, timeout=PATIENCE)
             except ActorDeadError:
                 answers.append("closed")
                 return
 
-    askers = [threading.Thread(target=ask) for _ in range(3)]
+    askers = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
     for asker in askers:
         asker.start()
     for n in range(20 * trial):
         ref.tell(n)
     ref.stop()
     for asker in askers:
-        asker.join(10)
+        asker.join(PATIENCE)
     assert answers == ["closed"] * 3
 
 
@@ -77,7 +83,7 @@ def test_each_tell_around_a_close_is_handled_or_a_dead_letter(threads: ThreadRun
     go = threading.Event()
 
     def tell() -> None:
-        go.wait(5)
+        go.wait(PATIENCE)
         for n in range(5_000):
             ref.tell(n)
 
@@ -85,11 +91,11 @@ def test_each_tell_around_a_close_is_handled_or_a_dead_letter(threads: ThreadRun
     for teller in tellers:
         teller.start()
     go.set()
-    ref.ask("running", timeout=5)
+    ref.ask("running", timeout=PATIENCE)
     ref.stop()
-    probe.expect_down(ref, timeout=10)
+    probe.expect_down(ref, timeout=PATIENCE)
     for teller in tellers:
-        teller.join(10)
+        teller.join(PATIENCE)
     assert len(handled) - 1 + len(threads.dead_letters) == 15_000
     assert set(threads.dead_letters.counts) <= {"closed", "unprocessed"}
 
@@ -98,8 +104,8 @@ def test_nothing_is_lost_doubled_or_reordered_over_many_restarts(threads: Thread
     """S1.3 and S2.5"""
     handled: list[object] = []
     child = ChildSpec(name="c", actor=Counter, args=Counter.Args(handled=handled), backoff=SOON)
-    threads.start(SupervisorSpec(name="root", children=(child,)))
-    threads.wait_started(5)
+    threads.start(patient(SupervisorSpec(name="root", children=(child,))))
+    threads.wait_started(PATIENCE)
     ref = threads.ref("c")
 
     def tell(sender: int) -> None:
@@ -112,8 +118,8 @@ def test_nothing_is_lost_doubled_or_reordered_over_many_restarts(threads: Thread
     for teller in tellers:
         teller.start()
     for teller in tellers:
-        teller.join(20)
-    assert ref.ask("end", timeout=10) == "end"
+        teller.join(PATIENCE)
+    assert ref.ask("end", timeout=PATIENCE) == "end"
     assert ref.incarnation == 21
     for sender in range(2):
         seen = [m[1] for m in handled if isinstance(m, tuple) and m[0] == sender]
@@ -136,7 +142,7 @@ class Stuck(Actor[object]):
     def on_receive(self, message: object) -> object:
         if message == "block":
             self.entered.set()
-            self.release.wait(10)
+            self.release.wait(PATIENCE)
             self.offered = self.out.offer("offered by the dead")
         self.out.tell((self.incarnation, message))
         return message
@@ -153,8 +159,8 @@ def stuck_tree(
         stop_deadline=stop_deadline,
     )
     first = ChildSpec(name="first", actor=Hooks, args=Hooks.Args(out=out))
-    threads.start(SupervisorSpec(name="root", strategy="one_for_all", children=(first, stuck), backoff=SOON))
-    threads.wait_started(5)
+    threads.start(patient(SupervisorSpec(name="root", strategy="one_for_all", children=(first, stuck), backoff=SOON)))
+    threads.wait_started(PATIENCE)
     return entered, release
 
 
@@ -164,14 +170,25 @@ def test_a_child_that_does_not_stop_is_reported_with_its_stack() -> None:
     probe = runtime.probe()
     entered, release = stuck_tree(runtime, probe.ref)
     runtime.ref("stuck").tell("block")
-    assert entered.wait(5)
-    report = runtime.stop(5)
+    assert entered.wait(PATIENCE)
+    report = runtime.stop(PATIENCE)
     (abandoned,) = report.abandoned
     assert not report.clean
     assert (abandoned.name, abandoned.incarnation) == ("stuck", 1)
-    assert "self.release.wait(10)" in abandoned.stack
-    assert report.seconds < 4
+    assert "self.release.wait(PATIENCE)" in abandoned.stack
+    assert report.seconds >= 0.05
     release.set()
+
+
+def test_a_stop_waits_for_a_child_until_its_deadline_and_not_longer(virtual: VirtualRuntime) -> None:
+    """S8.1"""
+    child = ChildSpec(name="stuck", actor=Teller, args=Teller.Args(), stop_deadline=3)
+    virtual.start(SupervisorSpec(name="root", children=(child,)))
+    virtual.wait_started(1)
+    virtual.pause(virtual.ref("stuck"))
+    report = virtual.stop(60)
+    assert report.seconds == 3
+    assert [abandoned.name for abandoned in report.abandoned] == ["stuck"]
 
 
 def test_an_abandoned_actor_is_fenced_and_its_successor_gets_its_messages(threads: ThreadRuntime) -> None:
@@ -184,38 +201,41 @@ def test_an_abandoned_actor_is_fenced_and_its_successor_gets_its_messages(thread
 
     def ask() -> None:
         try:
-            stuck.ask("block", timeout=10)
+            stuck.ask("block", timeout=PATIENCE)
         except ActorFailed as error:
             errors.append(str(error))
 
     asker = threading.Thread(target=ask)
     asker.start()
-    assert entered.wait(5)
+    assert entered.wait(PATIENCE)
     stuck.tell("after")
     probe.watch(stuck)
     threads.ref("first").tell(Crash())
     assert probe.expect_down(stuck).reason == "abandoned"
     assert out.fish(lambda m: m == (2, "after")) == (2, "after")
-    asker.join(5)
+    asker.join(PATIENCE)
     assert errors == ["stuck failed: RuntimeError: ended before it answered"]
     stale = threading.Event()
     threads.dead_letters.subscribe(lambda letter: stale.set() if letter.reason == "stale" else None)
     release.set()
-    assert stale.wait(5)
+    assert stale.wait(PATIENCE)
     (letter,) = [letter for letter in threads.dead_letters.recent if letter.reason == "stale"]
     assert letter.message == (1, "block")
-    out.expect_nothing(0.05)
+    expect_no_more(threads, out)
     assert any(isinstance(event, Abandoned) for event in events)
 
 
-def test_a_start_that_hangs_is_abandoned_at_its_deadline(threads: ThreadRuntime) -> None:
+def test_a_start_that_hangs_is_abandoned_at_its_deadline() -> None:
     """S7.2"""
-    release = threading.Event()
+    clock = VirtualClock()
+    threads = ThreadRuntime(clock=clock)
+    release, hangs = threading.Event(), threading.Event()
 
     class Hanging(Actor[object]):
         def on_start(self) -> None:
             if self.incarnation == 1:
-                release.wait(10)
+                hangs.set()
+                release.wait(PATIENCE)
 
         def on_receive(self, message: object) -> object:
             return self.incarnation
@@ -223,10 +243,14 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline(threads: ThreadRuntime)
     events: list[object] = []
     threads.on_event.append(events.append)
     child = ChildSpec(name="h", actor=Hanging, args=NoArgs(), start_deadline=0.05)
-    threads.start(SupervisorSpec(name="root", children=(child,), backoff=SOON))
-    assert threads.ref("h").ask("who", timeout=5) == 2
+    root = threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0, max=0)))
+    assert hangs.wait(PATIENCE)
+    assert root.ask(Unpark("h"), timeout=PATIENCE) == Refused("h", "h is not parked, it is starting")
+    clock.set(0.05)
+    assert threads.ref("h").ask("who", timeout=PATIENCE) == 2
     assert ChildFailed("h", 1, "abandoned", "abandoned") in events
     release.set()
+    threads.stop(PATIENCE)
 
 
 def test_a_stopped_runtime_leaves_nothing_behind() -> None:
@@ -235,19 +259,19 @@ def test_a_stopped_runtime_leaves_nothing_behind() -> None:
     runtime = ThreadRuntime()
     probe = runtime.probe()
     children = tuple(ChildSpec(name=f"c{n}", actor=Teller, args=Teller.Args(out=probe.ref)) for n in range(5))
-    runtime.start(SupervisorSpec(name="root", children=children))
-    runtime.wait_started(5)
+    runtime.start(patient(SupervisorSpec(name="root", children=children)))
+    runtime.wait_started(PATIENCE)
     other = ThreadRuntime()
     bystander = other.spawn(Teller, name="bystander")
     mine = [thread for thread in threading.enumerate() if thread not in before]
     assert mine
     assert all(thread.daemon for thread in mine)
     assert pykka.ActorRegistry.get_all() == []
-    assert runtime.stop(5).clean
-    assert bystander.ask(Note(1), timeout=3) == Note(1)
-    other.stop(5)
+    assert runtime.stop(PATIENCE).clean
+    assert bystander.ask(Note(1), timeout=PATIENCE) == Note(1)
+    other.stop(PATIENCE)
     for thread in mine:
-        thread.join(5)
+        thread.join(PATIENCE)
     assert not [thread for thread in mine if thread.is_alive()]
     assert sys.getswitchinterval() == pytest.approx(0.001)
 

@@ -22,6 +22,7 @@ from mats.runtime import (
     VirtualRuntime,
 )
 from mats.runtime.testing import ChaosPlan, chaos
+from tests.patience import PATIENCE
 from tests.runtime.actors_for_tests import Forward, Hooks, Note, Teller
 
 WORLD = Path(__file__).parent / "world_for_tests.py"
@@ -81,7 +82,7 @@ def test_one_seed_takes_the_same_steps_in_every_process() -> None:
     def digest(seed: str, hash_seed: str) -> str:
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
         command = [sys.executable, str(WORLD), seed]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True)
         return done.stdout.strip().splitlines()[-1]
 
     first = digest("4", "0")
@@ -173,7 +174,7 @@ def test_the_same_actors_say_the_same_on_threads_and_in_virtual_time() -> None:
         for n in range(20):
             a.tell(Forward(b, Note(n)))
         seen = probe.receive(20)
-        runtime.stop(5)
+        runtime.stop(PATIENCE)
         return seen
 
     assert run(ThreadRuntime()) == run(VirtualRuntime()) == run(VirtualRuntime(seed=9))

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from msgspec import structs
 
+from mats.ib.conversion import status_of
+from mats.ib.error_codes import order_error_meaning
 from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId
@@ -80,7 +82,7 @@ class Brokerage:
     def place(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
         """Take a new order in; an id that was used already is refused, as IB does."""
         if order_id < self.next_order_id(client_id):
-            self._tell(client_id, BrokerError(request_id=order_id, code=103, text="Duplicate order id"))
+            self._report(client_id, order_id, 103, "Duplicate order id")
             return
         self._last_ids[client_id] = order_id
         order = VenueOrder(
@@ -102,7 +104,7 @@ class Brokerage:
         order = self.orders.get((client_id, order_id))
         if order is None or not order.working or intent.quantity <= order.filled:
             text = "Order being modified does not match original order."
-            self._tell(client_id, BrokerError(request_id=order_id, code=105, text=text))
+            self._report(client_id, order_id, 105, text)
             return
         self.book(self.exchange.amend(order, _terms(intent)))
 
@@ -112,10 +114,15 @@ class Brokerage:
         if order is None or not order.working:
             code, words = (10147, "is not found") if order is None else (10148, f"cannot be cancelled: {order.status}")
             text = f"OrderId {order_id} that needs to be cancelled {words}"
-            self._tell(client_id, BrokerError(request_id=order_id, code=code, text=text))
+            self._report(client_id, order_id, code, text)
             return
         self.book(self.exchange.cancel(order))
-        self._tell(client_id, BrokerError(request_id=order_id, code=202, text="Order Canceled"))
+        self._report(client_id, order_id, 202, "Order Canceled")
+
+    def _report(self, client_id: int, order_id: int, code: int, text: str) -> None:
+        """Send an error about an order by IB's code."""
+        error = BrokerError(request_id=order_id, code=code, text=text, meaning=order_error_meaning(code))
+        self._tell(client_id, error)
 
     def submit(self, order: VenueOrder) -> None:
         """Let an order meet the market."""
@@ -285,7 +292,8 @@ def _described(order: VenueOrder) -> BrokerOrder:
         side=order.side,
         quantity=order.quantity,
         order_type=order.order_type.value,
-        status=order.status,
+        status=status_of(order.status),
+        status_text=order.status,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         filled=order.filled,
@@ -299,7 +307,8 @@ def _status(order: VenueOrder) -> BrokerStatus:
         client_id=order.client_id,
         order_id=order.order_id,
         perm_id=order.perm_id,
-        status=order.status,
+        status=status_of(order.status),
+        status_text=order.status,
         filled=order.filled,
         remaining=order.remaining,
         average_price=order.average_price or ZERO,

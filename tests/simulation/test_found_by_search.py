@@ -9,6 +9,7 @@ from actors.messages.addresses import ORDERS
 from actors.messages.order_manager import OrderChanged, SubmitIntent
 from actors.messages.subscription import Republish
 from actors.order_manager import OrderManager
+from mats.model.broker import BrokerOrderStatus
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.orders import apply
@@ -101,9 +102,9 @@ def test_an_order_whose_fills_a_correction_took_back_is_over_when_the_broker_com
     )
     order = apply(order, busted)
     order = apply(order, ev.FillBooked(time=5, quantity=Decimal(40), price=Decimal(10)))
-    first = apply(order, ev.FoundCompleted(time=6, status="Filled", filled=Decimal(100), looks=1))
+    first = apply(order, ev.FoundCompleted(time=6, status=BrokerOrderStatus.FILLED, filled=Decimal(100), looks=1))
     assert first.state is OrderState.WORKING
-    second = apply(first, ev.FoundCompleted(time=7, status="Filled", filled=Decimal(100), looks=2))
+    second = apply(first, ev.FoundCompleted(time=7, status=BrokerOrderStatus.FILLED, filled=Decimal(100), looks=2))
     assert second.state is OrderState.FILLED
     assert second.filled == 40
     assert second.note == "the broker reports 100 filled, 40 are booked"

@@ -5,6 +5,7 @@ corrections as updates, and a start from nothing. Every test ends with a rebuild
 """
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from actors.messages.broker import PositionsTaken, Ready
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
-from actors.tree import DaemonPlan, build
+from actors.tree import DaemonPlan, build, ib_connection
 from mats.model.broker import BrokerPosition, BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import parse_instrument
@@ -52,17 +53,17 @@ class World:
 
     def start(self):
         self.runtime = VirtualRuntime(start=self.instant)
-        self.names = names = Refs.of(self.runtime)
-        tree = build(plan(self.folder, self.uri), names)
+        self.refs = refs = Refs.of(self.runtime)
+        tree = build(plan(self.folder, self.uri), refs)
         specs = {spec.name: spec for part in tree.children[:2] for spec in part.children}
-        for name, ref in (("writer", names.store), ("fill-log", names.fill_log), ("portfolio", names.portfolio)):
+        for name, ref in (("writer", refs.store), ("fill-log", refs.fill_log), ("portfolio", refs.portfolio)):
             args = specs[name].args
             if name == "fill-log":
-                args = replace(args, stages={"portfolio": names.portfolio, "store": names.store})
+                args = replace(args, stages={"portfolio": refs.portfolio, "store": refs.store})
             self.runtime.spawn(specs[name].actor, args, name=ref.name)
         line = self.runtime.spawn(Line, name=CONNECTION)
         self.connection = self.runtime.probe("connection")
-        names.fill_log.tell(OpenEpoch(CONNECTION, self.connection.ref))
+        refs.fill_log.tell(OpenEpoch(CONNECTION, self.connection.ref))
         self.epoch = self.connection.expect(EpochOpened).epoch
         for stage in ("orders", "risk"):
             journal = Journal(self.folder / "journal.db")
@@ -73,12 +74,12 @@ class World:
             connection=CONNECTION, ref=line, client_id=0, session="1", accounts=(ACCOUNT,), next_order_id=1,
             replay=nothing, through=10**9, asked_at=0.0,
         )  # fmt: skip
-        names.portfolio.tell(ready)  # its snapshot waits for entries that never come: positions are told by hand
+        refs.portfolio.tell(ready)  # its snapshot waits for entries that never come: positions are told by hand
         self.settle()
 
     def stop(self):
         """In order, the writer last, as the daemon stops."""
-        for ref in (self.names.portfolio, self.names.fill_log, self.names.store):
+        for ref in (self.refs.portfolio, self.refs.fill_log, self.refs.store):
             ref.stop()
             self.runtime.run_until_idle()
         self.instant = self.runtime.clock.now()
@@ -120,7 +121,7 @@ class World:
         return execution
 
     def report(self, executions=(), commissions=()):
-        self.names.fill_log.tell(
+        self.refs.fill_log.tell(
             ReportExecutions(connection=CONNECTION, epoch=self.epoch, executions=executions, commissions=commissions)
         )
         self.settle()
@@ -134,7 +135,7 @@ class World:
             for name, quantity in quantities.items()
         )
         for _ in range(2):
-            self.names.portfolio.tell(PositionsTaken(positions))
+            self.refs.portfolio.tell(PositionsTaken(positions))
             self.settle(60.0)
 
     # What is stored
@@ -161,11 +162,11 @@ class World:
 
 
 def plan(folder, uri):
+    timing = Timing(host="127.0.0.1", port=1, connect_timeout=1.0, replay_timeout=1.0, heartbeat=1.0)
     return DaemonPlan(
         journal=folder / "journal.db", rejects=folder / "rejects.jsonl", store_uri=uri, gateway=None, limits=Limits(),
-        timing=Timing(host="127.0.0.1", port=1, connect_timeout=1.0, replay_timeout=1.0, heartbeat=1.0),
-        base_currency="USD", live_accounts=(), reconcile_every=86_400.0, grace=0.0, allow_leverage=False, seeds=(),
-        strategy_folder=folder, intent_prefix="t", keep_days=0.01,
+        connection=partial(ib_connection, timing), base_currency="USD", live_accounts=(), reconcile_every=86_400.0,
+        grace=0.0, allow_leverage=False, seeds=(), strategy_folder=folder, intent_prefix="t", keep_days=0.01,
     )  # fmt: skip
 
 
@@ -219,7 +220,7 @@ def test_a_mark_revalues_what_is_held_in_its_place(world):
     world.fill("TREND", 1, "10", "50.00")
     world.fill("MEAN", 2, "5", "50.00", instrument="QQQ")
     before = world.read.portfolio(ACCOUNT)
-    world.names.portfolio.tell(PriceMarked("SPY", 51.5))
+    world.refs.portfolio.tell(PriceMarked("SPY", 51.5))
     world.settle()
     after = world.read.portfolio(ACCOUNT).set_index("strategy")
     assert (after.loc["TREND"].market_value, after.loc["TREND"].unrealized_pnl) == (515.0, 15.0)
@@ -267,8 +268,8 @@ def test_status_corrections_of_an_order_are_updates_of_its_one_row(world):
     order, other = world.wish("TREND", 1), world.wish("TREND", 2)
     library = connect(world.uri).get_library
     for n, state in enumerate((OrderState.SENT, OrderState.WORKING, OrderState.CANCELLED, OrderState.FILLED)):
-        world.names.store.tell(OrderChanged(replace(order, state=state, updated=START + n, perm_id=7)))
-        world.names.store.tell(OrderChanged(replace(other, state=OrderState.WORKING, perm_id=8)))
+        world.refs.store.tell(OrderChanged(replace(order, state=state, updated=START + n, perm_id=7)))
+        world.refs.store.tell(OrderChanged(replace(other, state=OrderState.WORKING, perm_id=8)))
         world.settle()
         orders = world.read.orders(ACCOUNT)
         assert orders["intent_id"].tolist() == ["TREND1", "TREND2"], "never a second row"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from mats.risk.state import RiskState
 from typer.testing import CliRunner
 
 from mats.cli.store import store as command
@@ -20,6 +19,7 @@ from mats.ledger.books import Books
 from mats.ledger.reconciliation import Break, ReconciliationScheduler, SplitCause
 from mats.ledger.reconciliation.breaks import BreakState
 from mats.model import Commission, Entry, OrderIntent, OrderState, OrderView
+from mats.risk import RiskState
 from mats.store.journal import Journal
 from mats.store.tables.connection import lmdb_uri
 from mats.store.verify import Contents

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
 from actors.operator.core import Operator
-from actors.tree import DaemonPlan, build
+from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway import PaperGateway
 from mats.gateway.faults.faults import Faults
 from mats.model.strategy_record import read_records
@@ -64,7 +65,7 @@ class GatewayThread:
         async def acting() -> T:
             return act(self.gateway)
 
-        return asyncio.run_coroutine_threadsafe(acting(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(acting(), self._loop).result(PATIENCE)
 
     def fault(self, act: Callable[[Faults], T]) -> T:
         return self.call(lambda gateway: act(gateway.faults))
@@ -93,8 +94,8 @@ class System:
         plan = _plan(folder, self.data, gateway.gateway.port, f"{boot.tag}{boot.number}")
         plan = msgspec.structs.replace(plan, **settings)
         self.runtime.start(build(plan, self.names))
-        assert self.operator.wait_for_broker(20), [actor for actor in self.runtime.status() if actor.last_failure]
-        assert self.operator.wait_for_strategies(20)
+        assert self.operator.wait_for_broker(PATIENCE), [actor for actor in self.runtime.status() if actor.last_failure]
+        assert self.operator.wait_for_strategies(PATIENCE)
 
     # What the test sees
 
@@ -177,7 +178,9 @@ def _plan(folder: Path, data: Path, port: int, prefix: str) -> DaemonPlan:
         journal=data / "journal.db",
         rejects=data / "rejects.jsonl",
         store_uri=lmdb_uri(data / "arctic"),
-        timing=Timing(host="127.0.0.1", port=port, connect_timeout=5.0, replay_timeout=10.0, heartbeat=2.0),
+        connection=partial(
+            ib_connection, Timing(host="127.0.0.1", port=port, connect_timeout=5.0, replay_timeout=10.0, heartbeat=2.0)
+        ),
         gateway=None,
         limits=Limits(max_orders_per_minute=1_000_000),
         base_currency="USD",

@@ -43,8 +43,13 @@ class Holder(Strategy):
             side = Side.BUY if self.params.quantity > 0 else Side.SELL
             self.broker.place_order(bar.instrument, OrderTicket(), side, quantity=abs(self.params.quantity))
 '''
-SECONDS = 5.0
-"""So long after the gateway's message everything from elsewhere is in `Discretionary`, with the default settings."""
+LOOKS = 2
+"""So many comparisons with the broker put everything from elsewhere into `Discretionary`: one that finds it, one that
+proves it. How many seconds that takes with the default settings is counted in `tests/ledger/test_scheduler.py`."""
+SPARE = 1
+"""One more may be on its way already: it sees that what was booked before is right."""
+HOUR = 3_600.0
+"""Between two regular comparisons: none of those that are counted is one."""
 DEFAULTS = {"reconcile_every": 60.0, "grace": 3.0}
 
 
@@ -76,21 +81,21 @@ def wait_until_held(system: System, seconds: float = PATIENCE, **quantities: int
     until(lambda: held(system) == quantities, seconds, f"the books {quantities}")
 
 
-class Stopwatch:
-    """Seconds from the gateway's message to the book of `Discretionary`; then waits until books and broker agree."""
+class LookCounter:
+    """Comparisons from the gateway's message to the book of `Discretionary`, after which both agree again."""
 
-    def __init__(self, system: System) -> None:
-        self._system = system
+    def __init__(self, system: System, traffic: Path) -> None:
+        self._system, self._traffic = system, traffic
 
-    def time(self, *faults: plan.AnyFault, discretionary: int) -> float:
-        begun = self._system.runtime.monotonic()
+    def count(self, *faults: plan.AnyFault, discretionary: int) -> int:
+        begun = positions_told(self._traffic)
         self._system.gateway.fault(lambda hooks: hooks.arm(*faults))
         until(
             lambda: held(self._system).get(DISCRETIONARY, 0) == discretionary, PATIENCE, f"{discretionary} unattributed"
         )
-        took = self._system.runtime.monotonic() - begun
+        looks = positions_told(self._traffic) - begun
         until(lambda: not breaks(self._system).open, PATIENCE, "agreement again")
-        return took
+        return looks
 
 
 @pytest.fixture
@@ -132,24 +137,26 @@ def attributed(books: Iterable[Book]) -> dict[BookKey, tuple[Decimal, Decimal, D
     return {book.key: (book.quantity, book.cost, book.realized) for book in books}
 
 
-def test_what_comes_from_elsewhere_is_discretionary_within_five_seconds_with_its_proof(
+def test_what_comes_from_elsewhere_is_discretionary_after_two_looks_with_its_proof(
     tmp_path: Path, gateway: GatewayThread
 ) -> None:
     write_strategies(tmp_path, holders(one=100), holder=HOLDER)
-    with running_system(tmp_path, gateway, **DEFAULTS) as system:
+    traffic = tmp_path / "traffic.jsonl"
+    gateway.fault(lambda hooks: hooks.record(traffic))
+    with running_system(tmp_path, gateway, **DEFAULTS | {"reconcile_every": HOUR}) as system:
         wait_until_held(system, one=100)
         system.wait_until_booked()
-        watch = Stopwatch(system)
-        took = {
-            "manual trade": watch.time(
+        counter = LookCounter(system, traffic)
+        looks = {
+            "manual trade": counter.count(
                 plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30), discretionary=30
             ),
-            "transfer in": watch.time(plan.Transfer(instrument="SPY", quantity=50, price=590), discretionary=80),
-            "transfer out": watch.time(plan.Transfer(instrument="SPY", quantity=-20), discretionary=60),
-            "liquidation": watch.time(plan.Liquidate(instrument="SPY"), discretionary=-100),
+            "transfer in": counter.count(plan.Transfer(instrument="SPY", quantity=50, price=590), discretionary=80),
+            "transfer out": counter.count(plan.Transfer(instrument="SPY", quantity=-20), discretionary=60),
+            "liquidation": counter.count(plan.Liquidate(instrument="SPY"), discretionary=-100),
         }
-        print(took)
-        assert max(took.values()) <= SECONDS, took
+        for transfer in ("transfer in", "transfer out"):  # the others are executions, and need no proof
+            assert LOOKS <= looks[transfer] <= LOOKS + SPARE, looks
         assert held(system)["one"] == 100
         proved(breaks(system).past)
     journal = Journal(system.data / "journal.db")

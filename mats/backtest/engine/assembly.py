@@ -126,7 +126,10 @@ class Assembly:
             participation=spec.models.participation,
         )
         self.active: dict[InstrumentId, BarMarket] = {}
-        self.markets = {name: BarMarket(feed.instrument, friction, self.active) for name, feed in self.feeds.items()}
+        self.markets = {
+            name: BarMarket(feed, number, friction, self.active)
+            for number, (name, feed) in enumerate(self.feeds.items())
+        }
         every_feed = {**self.feeds, **self._pairs()}
         self.portfolio = Portfolio(ACCOUNT, spec.currency, spec.capital, every_feed, self.clock)
         context = RunContext(ACCOUNT, self.drivers, self.feeds, self.markets, self.portfolio, self.clock, self.queue)
@@ -154,13 +157,6 @@ class Assembly:
         if isinstance(command, Signal):
             self.signals.append(command)
         self.queue.append((self._on_command, command))
-
-    def drain(self) -> None:
-        """Let every message be taken, and what that brings."""
-        queue = self.queue
-        while queue:
-            act, message = queue.popleft()
-            act(message)
 
     # Strategies
 

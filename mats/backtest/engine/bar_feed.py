@@ -93,7 +93,8 @@ class BarFeed:
 
     def due(self) -> Nanos:
         """When the bar after the newest one should be over."""
-        return self._start[self.row] + 2 * self.span
+        step = self._clock.step
+        return self._start[self._rows[step] if step >= 0 else self.first - 1] + 2 * self.span
 
     def split(self, ratio: Decimal) -> None:
         """From here on a unit is what a part of one was at the newest close."""
@@ -101,9 +102,9 @@ class BarFeed:
         if mark is not None:
             self._mark = mark / ratio
 
-    def opening(self, step: int) -> range:
-        """The rows whose bars begin at or after the close before `step` and before its own."""
-        return range(self._opened[step - 1] if step else self.first, self._opened[step])
+    def opening(self, step: int) -> tuple[int, int]:
+        """The first row whose bar begins at or after the close before `step`, and the first not before its own."""
+        return self._opened[step - 1] if step else self.first, self._opened[step]
 
     def open(self, row: int) -> float:
         """The first price of a bar."""

@@ -18,8 +18,8 @@ one tick under it, as at the opening quotes of a replay.
 - An order that is made while a bar is under way meets the next one.
 """
 
-from collections.abc import Iterator
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
@@ -43,6 +43,9 @@ from mats.orders import OrderRecord
 
 LEGS = 3
 NOT_KEPT = "the part that did not trade at once is not kept"
+BUY, SELL = Side.BUY, Side.SELL
+MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
+DAY_ORDER, FILL_OR_KILL = TimeInForce.DAY, TimeInForce.FOK
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
 WORDS = {OrderType.LIMIT: "limit", OrderType.STOP: "stop", OrderType.STOP_LIMIT: "stop-limit"}
@@ -59,8 +62,8 @@ class Friction(msgspec.Struct, frozen=True, kw_only=True):
 class Working(msgspec.Struct):
     """An order at the exchange; it meets bars that start at `since` or later, in the order of `place`.
 
-    `record` is the order as its owner knows it. `value` is Σ quantity × price of its fills, `fee` what they cost, `day`
-    the UTC day of the first bar that it met.
+    `record` is the order as its owner knows it, with its fills. `fee` is what they cost, `day` the UTC day of the first
+    bar that it met.
     """
 
     record: OrderRecord
@@ -70,8 +73,6 @@ class Working(msgspec.Struct):
     ticket: OrderTicket
     since: Nanos
     place: int
-    filled: Decimal = ZERO
-    value: Decimal = ZERO
     fee: Decimal = ZERO
     elected: bool = False
     day: int = -1
@@ -83,7 +84,7 @@ class Working(msgspec.Struct):
 
     @property
     def remaining(self) -> Decimal:
-        return self.quantity - self.filled
+        return self.quantity - self.record.filled
 
     @property
     def trigger(self) -> tuple[int, Decimal] | None:
@@ -92,42 +93,36 @@ class Working(msgspec.Struct):
         if ticket.order_type in STOPS and not self.elected:
             assert ticket.stop_price is not None
             return self.side.sign, ticket.stop_price
-        if ticket.limit_price is not None and ticket.order_type is not OrderType.MARKET:
+        if ticket.limit_price is not None and ticket.order_type is not MARKET:
             return -self.side.sign, ticket.limit_price
         return None
 
 
-class Traded(msgspec.Struct, frozen=True):
-    """A fill of `order`, which has it booked already, at `time`; `rule` says how the price came about."""
+class Reports(Protocol):
+    """Takes what happens to orders at the market, one thing at a time; orders may go, come and change in between."""
 
-    order: Working
-    quantity: Decimal
-    price: Decimal
-    time: Nanos
-    rule: str
+    def on_trade(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rule: str) -> None:
+        """A fill of `order`, which is to be booked with it; `rule` says how the price came about."""
 
-
-class Lapsed(msgspec.Struct, frozen=True):
-    """The order ended by itself."""
-
-    order: Working
-    reason: str
-    time: Nanos
-
-
-Met = Traded | Lapsed
+    def on_lapse(self, order: Working, time: Nanos, reason: str) -> None:
+        """The order ended by itself."""
 
 
 class BarMarket:
-    """The working orders of one instrument, in the order of their arrival; while there are any it is in `active`."""
+    """The working orders of one instrument, in the order of their arrival; while there are any it is in `active`.
 
-    def __init__(self, instrument: Instrument, friction: Friction, active: dict[InstrumentId, "BarMarket"]) -> None:
-        self.instrument, self._active = instrument, active
+    `number` is its place among the markets of the run.
+    """
+
+    def __init__(self, feed: BarFeed, number: int, friction: Friction, active: dict[InstrumentId, "BarMarket"]) -> None:
+        self.feed, self.number, self._active = feed, number, active
+        self.instrument = instrument = feed.instrument
         self.orders: dict[IntentId, Working] = {}
         self.above = friction.spread_ticks // 2 * instrument.tick_size
         self.below = friction.spread_ticks * instrument.tick_size - self.above
         self.slippage = friction.slippage_ticks * instrument.tick_size
-        self._quote = {Side.BUY: self.above, Side.SELL: -self.below}
+        self._least = instrument.tick_size
+        self._quote = {BUY: self.above, SELL: -self.below}
         self._share = exact(friction.participation)
         self.bounded = self._share > 0
 
@@ -148,53 +143,56 @@ class BarMarket:
             return None
         return floor_to(exact(volume) * self._share, self.instrument.size_increment)
 
-    def quote(self, spread: float | None) -> dict[Side, Decimal]:
-        """How far from the path each side trades, signed; `spread` is the data's where it has one."""
+    def quote(self, row: int) -> dict[Side, Decimal]:
+        """How far from the path of a bar each side trades, signed; the data's own spread where it has one."""
+        spread = self.feed.spread(row)
         if spread is None:
             return self._quote
         half = exact(spread) / 2
-        return {Side.BUY: half, Side.SELL: -half}
+        return {BUY: half, SELL: -half}
 
     def price(self, side: Side, path: Decimal, away: Decimal) -> Decimal:
         """What a market order gets where the path is at a price, and the quote so far away; slipped."""
         slipped = away + side.sign * self.slippage if self.slippage else away
-        price, least = path + slipped if slipped else path, self.instrument.tick_size
-        return max(least, price)
+        price = path + slipped if slipped else path
+        return max(self._least, price)
 
 
 class Visit:
     """One bar's way through a market: ask `at_open` once, then `next_time` and `step` until nothing is reached.
 
-    Orders may go, come and change between any two answers; those that came after the bar began are left alone.
+    Orders may go, come and change with every report; those that came after the bar began are left alone.
     """
 
     __slots__ = (
-        "_away", "_corners", "_feed", "_found", "_left", "_leg", "_market", "_price", "_price_found", "_row", "_start",
-        "_time",
+        "_away", "_corners", "_feed", "_found", "_left", "_leg", "_market", "_price", "_price_found", "_reports",
+        "_row", "_start", "_time",
     )  # fmt: skip
 
-    def __init__(self, market: BarMarket, feed: BarFeed, row: int, start: Nanos) -> None:
-        self._market, self._feed, self._row = market, feed, row
-        self._away = market.quote(feed.spread(row))
-        self._left = market.capacity(feed.volume(row)) if market.bounded else None
-        self._price = feed.exact_open(row)
+    def __init__(self, market: BarMarket, row: int, start: Nanos, reports: Reports) -> None:
+        self._market, self._feed, self._row, self._reports = market, market.feed, row, reports
+        self._away = market.quote(row)
+        self._left = market.capacity(self._feed.volume(row)) if market.bounded else None
+        self._price = self._feed.exact_open(row)
         self._corners: tuple[Decimal, ...] = ()
         self._leg = 0
         self._start = self._time = start
 
-    def at_open(self) -> Iterator[Met]:
+    def at_open(self) -> None:
         """What happens at the open, one thing after the other."""
+        start = self._start
         for order in list(self._market.orders.values()):
-            if order.over or order.since > self._start:
+            if order.over or order.since > start:
                 continue
-            if order.ticket.tif is TimeInForce.DAY and self._is_over(order):
-                yield Lapsed(order, "the day is over", self._start)
+            tif = order.ticket.tif
+            if tif is DAY_ORDER and self._is_over(order):
+                self._reports.on_lapse(order, start, "the day is over")
                 continue
-            if self._reached(order) and (traded := self._trade(order, "open")) is not None:
-                yield traded
-            if order.ticket.tif in IMMEDIATE and not order.over:
+            if self._reached(order):
+                self._trade(order, "open")
+            if not order.over and order.ticket.tif in IMMEDIATE:
                 self._market.remove(order)
-                yield Lapsed(order, NOT_KEPT, self._start)
+                self._reports.on_lapse(order, start, NOT_KEPT)
 
     def next_time(self) -> Nanos | None:
         """When the path reaches an order next, None when it reaches none any more."""
@@ -211,10 +209,11 @@ class Visit:
             self._price = self._corners[self._leg]
         return None
 
-    def step(self) -> Traded | None:
-        """Lets the path reach the order of `next_time`; None where it was only elected, or found no volume left."""
+    def step(self) -> None:
+        """Lets the path reach the order of `next_time`, which may only be elected, or find no volume left."""
         self._price = self._price_found
-        return self._trade(self._found, "touch") if self._reached(self._found) else None
+        if self._reached(self._found):
+            self._trade(self._found, "touch")
 
     # one order
 
@@ -230,7 +229,7 @@ class Visit:
 
     def _reached(self, order: Working) -> bool:
         """Whether the order can trade at the present price; one whose stop is reached is elected."""
-        if order.ticket.order_type is OrderType.MARKET:
+        if order.ticket.order_type is MARKET:
             return True
         level = self._level(order)
         if level is not None and (self._price - level[1]) * level[0] < 0:
@@ -245,27 +244,25 @@ class Visit:
         trigger = order.trigger
         return None if trigger is None else (trigger[0], trigger[1] - self._away[order.side])
 
-    def _trade(self, order: Working, where: str) -> Traded | None:
-        remaining, left, ticket = order.remaining, self._left, order.ticket
-        quantity = remaining
+    def _trade(self, order: Working, where: str) -> None:
+        left, ticket = self._left, order.ticket
+        quantity = remaining = order.quantity - order.record.filled
         if left is not None:
             if left < remaining:
                 quantity = left
-            if quantity <= 0 or (ticket.tif is TimeInForce.FOK and quantity < remaining):
-                return None
+            if quantity <= 0 or (ticket.tif is FILL_OR_KILL and quantity < remaining):
+                return
             self._left = left - quantity
         price = self._quote(order)
-        order.filled += quantity
-        order.value += quantity * price
         if quantity == remaining:
             self._market.remove(order)
         word = WORDS.get(ticket.order_type)
-        return Traded(order, quantity, price, self._time, f"{word}-{where}" if word else where)
+        self._reports.on_trade(order, quantity, price, self._time, f"{word}-{where}" if word else where)
 
     def _quote(self, order: Working) -> Decimal:
         """The quote at the path; slipped, but never beyond a limit."""
         kind, limit, side = order.ticket.order_type, order.ticket.limit_price, order.side
-        if kind is OrderType.LIMIT:
+        if kind is LIMIT:
             return self._price + self._away[side]
         price = self._market.price(side, self._price, self._away[side])
         beyond = kind is OrderType.STOP_LIMIT and limit is not None and (price - limit) * side.sign > 0
@@ -278,7 +275,7 @@ class Visit:
         if self._left is not None and self._left <= 0:
             return False
         low, high = self._feed.extremes(self._row)
-        slack = float(abs(self._away[Side.SELL]) + self._market.instrument.tick_size)
+        slack = float(abs(self._away[SELL]) + self._market.instrument.tick_size)
         for order in self._market.orders.values():
             trigger = order.trigger
             if order.since > self._start:

@@ -14,6 +14,13 @@ Queue = deque[tuple[Callable[..., None], object]]
 """Messages that wait, each with the one who takes it, first in, first out."""
 
 
+def drain(queue: Queue) -> None:
+    """Let every message be taken, and what that brings."""
+    while queue:
+        act, message = queue.popleft()
+        act(message)
+
+
 class RunContext(NamedTuple):
     """The account, its strategies, their bars, the markets, what is held; the time, and the messages that wait."""
 

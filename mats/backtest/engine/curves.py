@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import accumulate
 
 import numpy as np
 
@@ -74,8 +75,8 @@ def _curve(prices: _Prices, share: float, positions: Mapping[str, Moves], result
 
 def _balance(moves: Moves, count: int) -> Floats:
     """The balance at each close: that of the last move up to it, 0 before the first."""
-    balances = np.array([0.0, *map(float, moves.balances)])
-    steps = np.array([0, *moves.steps, count])
+    balances = np.array([0.0, *map(float, accumulate([change for _, change in moves]))])
+    steps = np.array([0, *[step for step, _ in moves], count])
     lengths = np.maximum(np.diff(np.minimum(steps, count)), 0)
     return np.repeat(balances, lengths)
 

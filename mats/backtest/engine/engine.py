@@ -9,12 +9,14 @@ the order of instruments. After each of these everything that was said is heard,
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from operator import itemgetter
 from time import perf_counter
 
 from mats.backtest.engine.assembly import Assembly
-from mats.backtest.engine.bar_feed import BarFeed, closing
+from mats.backtest.engine.bar_feed import closing
 from mats.backtest.engine.bar_matching import BarMarket, Visit
+from mats.backtest.engine.context import drain
 from mats.backtest.engine.curves import curves
 from mats.backtest.engine.run import BacktestRun, Records, RunState
 from mats.backtest.engine.strategy_driver import StrategyFailed
@@ -50,13 +52,12 @@ class Engine:
         self._clock, self._queue, self._path, self._settlement = parts.clock, parts.queue, parts.path, parts.settlement
         self._ends = parts.closes.data
         self._visits: list[tuple[Nanos, Visit]] = []
-        self._drain, self._working = parts.drain, parts.flow.working_ids
+        self._drain, self._working = partial(drain, parts.queue), parts.flow.working_ids
         self._due = list(reversed(parts.due))
         self._next_due = self._due[-1][0] if self._due else len(self._ends)
         self._targets = TargetSchedule(parts.closes)
         self._clocked = [(driver, driver.runner.timers) for driver in parts.drivers.values()]
         self._timers = [timers for _, timers in self._clocked]
-        self._numbers = {name: number for number, name in enumerate(parts.feeds)}
         self._seconds = {"prepare": perf_counter() - begun}
 
     def run(self, progress: Progress | None) -> BacktestRun:
@@ -102,7 +103,7 @@ class Engine:
         due, waiting = min(self._next_due, self._targets.next_step), bool(working)
         for step, (end, bars) in enumerate(closing(list(self.parts.feeds.values()), self.parts.closes)):
             if waiting or timed or step >= due or (others and any(others)):
-                self._lead_up(step, end)
+                self._lead_up(step, end, any(self._timers))
                 waiting = bool(working)
             clock.step, clock.now = step, end
             for listener in listeners:
@@ -120,18 +121,19 @@ class Engine:
     def _declared_steps(self, progress: Progress) -> None:
         """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
         step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
-        clock, queue, working = self._clock, self._queue, self._working
+        clock, queue, working, targets = self._clock, self._queue, self._working, self._targets
         while True:
-            waiting, due = working or any(self._timers), self._next_due
-            step = step + 1 if waiting else min(self._targets.next_step, due)
+            timed, due = any(self._timers), self._next_due
+            waiting = timed or working
+            step = step + 1 if waiting else min(targets.next_step, due)
             if step >= last:
                 break
             end = self._ends[step]
             clock.step = step - 1
             if waiting or step == due:
-                self._lead_up(step, end)
+                self._lead_up(step, end, timed)
             clock.step, clock.now = step, end
-            if step == self._targets.next_step:
+            if step == targets.next_step:
                 self._follow_targets(step, end)
             if queue:
                 self._drain()
@@ -142,15 +144,15 @@ class Engine:
 
     # One step
 
-    def _lead_up(self, step: int, end: Nanos) -> None:
-        """Everything from the close before to just before this one."""
-        begun, timed, path = -1, any(self._timers), self._path
-        for start, _, market, feed, row in self._openings(step, timed):
+    def _lead_up(self, step: int, end: Nanos, timed: bool) -> None:
+        """Everything from the close before to just before this one; `timed` where timers may be due in between."""
+        begun, path = -1, self._path
+        for start, _, market, row in self._openings(step, timed):
             if start != begun:
                 begun = start
                 self._begin(start, step, timed)
             if market.orders:
-                self._open(market, feed, row, start)
+                self._open(market, row, start)
         if self._visits:
             self._walk(end)
         if path.on_the_way:
@@ -160,17 +162,18 @@ class Engine:
         if timed or any(self._timers):
             self._pass_time(end)
 
-    def _openings(self, step: int, timed: bool) -> list[tuple[Nanos, int, BarMarket, BarFeed, int]]:
+    def _openings(self, step: int, timed: bool) -> list[tuple[Nanos, int, BarMarket, int]]:
         """The bars that begin since the close before and that matter, by the time of their start.
 
         That is all of them where the calendar, timers or something on its way to the market may matter with them.
         """
         everything = timed or step == self._next_due or self._path.on_the_way
-        feeds, numbers = self.parts.feeds, self._numbers
         found = []
-        for name, market in (self.parts.markets if everything else self.parts.active).items():
-            feed = feeds[name]
-            found += [(feed.start(row), numbers[name], market, feed, row) for row in feed.opening(step)]
+        for market in (self.parts.markets if everything else self.parts.active).values():
+            row, until = market.feed.opening(step)
+            while row < until:
+                found.append((market.feed.start(row), market.number, market, row))
+                row += 1
         if len(found) > 1:
             found.sort(key=itemgetter(0, 1))
         return found
@@ -197,15 +200,12 @@ class Engine:
             if timers:
                 driver.pass_time(now)
 
-    def _open(self, market: BarMarket, feed: BarFeed, row: int, start: Nanos) -> None:
+    def _open(self, market: BarMarket, row: int, start: Nanos) -> None:
         """Working orders meet a bar that begins."""
-        visit = Visit(market, feed, row, start)
-        for met in visit.at_open():
-            self._settlement.on_met(met)
-            if self._queue:
-                self._drain()
+        visit = Visit(market, row, start, self._settlement)
+        visit.at_open()
         if market.orders:
-            self._visits.append((feed.end(row), visit))
+            self._visits.append((market.feed.end(row), visit))
 
     def _walk(self, end: Nanos) -> None:
         """The paths of the bars that end now, side by side, from one order that is reached to the next."""
@@ -221,9 +221,7 @@ class Engine:
             if arrival is not None and arrival <= now:
                 self._path.arrivals(now)
             else:
-                traded = next(visit for visit in walking if visit.next_time() == now).step()
-                if traded is not None:
-                    self._settlement.on_met(traded)
+                next(visit for visit in walking if visit.next_time() == now).step()
             self._drain()
 
     def _follow_targets(self, step: int, end: Nanos) -> None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 
 from mats.backtest.engine.bar_matching import Working
@@ -34,7 +35,7 @@ class OrderPath:
 
     def __init__(self, run: RunContext, flow: OrderFlow, latency: Nanos) -> None:
         self._drivers, self._markets, self._clock = run.drivers, run.markets, run.clock
-        self._post: Callable[[tuple[Callable[..., None], object]], None] = run.queue.append
+        self._queue = run.queue
         self.flow, self._latency = flow, latency
         self.on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
         self.not_before: Nanos = 0
@@ -52,11 +53,15 @@ class OrderPath:
             self._modify(command)
 
     def _decide(self, request: Signal | OrderRequest) -> None:
+        """An approved order is sent in its turn: at once where nothing else waits."""
         decision = self.flow.decide(request, self._clock.now)
         if isinstance(decision, OrderIntent):
-            self._post((self._submit, decision))
+            if self._queue:
+                self._queue.append((self._submit, decision))
+            else:
+                self._submit(decision)
         elif decision is not None:
-            self._post((self._drivers[request.strategy].rejected, decision.order))
+            self._queue.append((self._drivers[request.strategy].rejected, decision.order))
 
     def _submit(self, intent: OrderIntent) -> None:
         """Where sending takes no time, the order is acknowledged at once, and nobody hears of it in between."""
@@ -78,7 +83,7 @@ class OrderPath:
         if order is not None:
             rejected = self.flow.modify(order, change, self._clock.now)
             if rejected is not None:
-                self._post((self._drivers[order.origin.strategy].rejected, rejected.order))
+                self._queue.append((self._drivers[order.origin.strategy].rejected, rejected.order))
 
     # The exchange of the flow
 
@@ -136,7 +141,7 @@ class OrderPath:
         if working is None or view.state is not OrderState.WORKING:
             return
         changed = changed_view(view, change)
-        if changed.quantity <= working.filled:
+        if changed.quantity <= order.filled:
             return
         if changed.ticket != working.ticket or changed.quantity > working.quantity:
             working.place = self.flow.next_number()
@@ -144,13 +149,13 @@ class OrderPath:
         if self.flow.amend(order, change.intent_id, changed.quantity, changed.ticket, self._clock.now):
             self._tell(view.strategy, order)
 
-    def resize(self, working: Working) -> None:
-        """An order has new units at the market."""
-        self.flow.resize(working.record, working.intent.intent_id, working.quantity, working.filled, working.ticket)
+    def resize(self, working: Working, filled: Decimal) -> None:
+        """An order has new units at the market; so many of them are filled."""
+        self.flow.resize(working.record, working.intent.intent_id, working.quantity, filled, working.ticket)
         self._tell(working.intent.strategy, working.record)
 
     def _tell(self, strategy: StrategyName, order: OrderRecord) -> None:
         """Let a strategy that listens hear in a turn of its own how its order stands now."""
         driver = self._drivers[strategy]
         if driver.hears or driver.timers:
-            self._post((driver.on_order, order.view()))
+            self._queue.append((driver.on_order, order.view()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from itertools import accumulate
 
 import msgspec
 from msgspec.structs import replace
@@ -14,16 +13,8 @@ from mats.model import ONE, ZERO, AccountId, Currency, Instrument, InstrumentId,
 Key = tuple[StrategyName, InstrumentId]
 
 
-class Moves(msgspec.Struct):
-    """How a balance changed: from the close `steps[i]` on it is more by `changes[i]`; 0 before the first."""
-
-    steps: list[int] = []
-    changes: list[Decimal] = []
-
-    @property
-    def balances(self) -> list[Decimal]:
-        """What the changes come to, one after the other."""
-        return list(accumulate(self.changes))
+Moves = list[tuple[int, Decimal]]
+"""How a balance changed: from which close on it is more, and by how much; it is 0 before the first."""
 
 
 class InstrumentNet(msgspec.Struct):
@@ -42,7 +33,7 @@ class Holding(msgspec.Struct):
     net: InstrumentNet
     quantity: Decimal = ZERO
     unbooked: list[tuple[Decimal, Decimal]] = []
-    moves: Moves = msgspec.field(default_factory=Moves)
+    moves: Moves = msgspec.field(default_factory=list)
     seq: int = 0
 
     def settled(self) -> Book:
@@ -74,7 +65,7 @@ class Portfolio:
         self._hold(holding, quantity, seq)
         cost = quantity * price * instrument.multiplier
         if instrument.currency == self.base:
-            self.pay(strategy, self.base, -(cost + fee))
+            self.pay(strategy, self.base, -(cost + fee) if fee else -cost)
         else:
             self.pay(strategy, instrument.currency, -cost)
             if fee:
@@ -113,9 +104,8 @@ class Portfolio:
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
         moves = self.results.get((strategy, currency))
         if moves is None:
-            moves = self.results[strategy, currency] = Moves()
-        moves.steps.append(self._clock.step + 1)
-        moves.changes.append(amount)
+            moves = self.results[strategy, currency] = []
+        moves.append((self._clock.step + 1, amount))
 
     def _holding(self, strategy: StrategyName, instrument: Instrument) -> Holding:
         return self._holdings.get((strategy, instrument.id)) or self._opened(strategy, instrument)
@@ -139,8 +129,7 @@ class Portfolio:
         holding.quantity += change
         holding.net.quantity += change
         holding.seq = seq
-        holding.moves.steps.append(self._clock.step + 1)
-        holding.moves.changes.append(change)
+        holding.moves.append((self._clock.step + 1, change))
 
     # What it is worth
 

@@ -1,12 +1,13 @@
 """What the market does to orders and holdings in a backtest: fills and what they cost, splits, dividends, borrowing."""
 
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
-from mats.backtest.engine.bar_matching import Met, Traded, Working
-from mats.backtest.engine.context import RunContext
+from mats.backtest.engine.bar_matching import Working
+from mats.backtest.engine.context import RunContext, drain
 from mats.backtest.engine.order_path import OrderPath
 from mats.backtest.engine.run import CashEvent, RuledFill
 from mats.ledger.books import Book
@@ -31,6 +32,7 @@ from mats.model.bar_columns import CorporateAction, Dividend, Split
 from mats.venue.matching import Account
 from mats.venue.models import FeeModel, TieredFees
 
+BUY = Side.BUY
 CENT = Decimal("0.01")
 YEAR = Decimal(365)
 """Days in a year of borrowing, as IB counts short stock fees: the rate divided by 365 for each calendar day."""
@@ -80,11 +82,12 @@ class FillNote(msgspec.Struct):
 
 
 class Settlement:
-    """Takes one thing at a time: the order and risk first, then the books, then the strategy."""
+    """Takes one thing at a time: the order and risk, then the books, then the strategy and what it says to that."""
 
     def __init__(self, run: RunContext, path: OrderPath, fees: FeeModel) -> None:
-        self._account, self._drivers, self._feeds, self._markets, self._portfolio, self._clock, _ = run
+        self._account, self._drivers, self._feeds, self._markets, self._portfolio, self._clock, self._queue = run
         self._path, self._flow, self._fees = path, path.flow, fees
+        self._drain = partial(drain, run.queue)
         self._month = Account(run.account, {}) if isinstance(fees, TieredFees) else None
         self._fills: list[FillNote] = []
         self.cash_events: list[CashEvent] = []
@@ -97,49 +100,39 @@ class Settlement:
 
     # Orders
 
-    def on_met(self, met: Met) -> None:
-        """What happened to an order at the market."""
-        if isinstance(met, Traded):
-            self._book(met)
-        else:
-            self._path.end(met.order, met.time, met.reason)
+    def on_lapse(self, order: Working, time: Nanos, reason: str) -> None:
+        """An order ended by itself."""
+        self._path.end(order, time, reason)
+        self._drain()
 
-    def _book(self, traded: Traded) -> None:
-        order, portfolio, time = traded.order, self._portfolio, traded.time
-        intent, quantity, price = order.intent, traded.quantity, traded.price
+    def on_trade(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rule: str) -> None:
+        """An order traded."""
+        intent, portfolio = order.intent, self._portfolio
         strategy, instrument = intent.strategy, intent.instrument
         seq = self._flow.fill(order.record, intent, quantity, price, time)
         rate = portfolio.rate(instrument.currency)
-        fee = self._charge(traded, rate)
-        signed = quantity if order.side is Side.BUY else -quantity
+        fee = self._charge(order, quantity, price, time, rate)
+        signed = quantity if order.side is BUY else -quantity
         portfolio.trade(strategy, instrument, signed, price, fee, seq)
-        note = FillNote(
-            intent, seq, quantity, price, time, rate, order.filled, order.value, order.place, fee, traded.rule
-        )
+        record, place = order.record, order.place
+        note = FillNote(intent, seq, quantity, price, time, rate, record.filled, record.notional, place, fee, rule)
         self._fills.append(note)
         driver = self._drivers[strategy]
         if driver.hears or driver.timers:
             driver.on_fill(note.recorded(), order.record.view())
+        if self._queue:
+            self._drain()
 
-    def _charge(self, traded: Traded, rate: Decimal | None) -> Decimal:
+    def _charge(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rate: Decimal | None) -> Decimal:
         """What the fill adds to the cost of its order."""
-        order, instrument = traded.order, traded.order.intent.instrument
-        value = order.value * instrument.multiplier
+        instrument = order.intent.instrument
+        value = order.record.notional * instrument.multiplier
         if rate is not None:
             value *= rate
-        month = ZERO if self._month is None else self._month_before(self._month, traded, value)
-        total = self._fees.order_fee(instrument, order.filled, value, month)
+        month = ZERO if self._month is None else _month_before(self._month, order, quantity, price, time, value)
+        total = self._fees.order_fee(instrument, order.record.filled, value, month)
         fee, order.fee = total - order.fee, total
         return fee
-
-    @staticmethod
-    def _month_before(account: Account, traded: Traded, value: Decimal) -> Decimal:
-        """What was traded of its kind in the month before the order."""
-        order = traded.order
-        pair = order.instrument.sec_type is SecType.CASH
-        amount = value * traded.quantity * traded.price / order.value if pair else traded.quantity
-        month = account.add_volume(order.instrument.sec_type, amount, traded.time)
-        return max(month - (value if pair else order.filled), ZERO)
 
     # Holdings
 
@@ -169,9 +162,9 @@ class Settlement:
     def _resize(self, order: Working, ratio: Decimal) -> None:
         """The order in new units: more of them, at lower prices."""
         step, tick = order.instrument.size_increment, order.instrument.tick_size
-        order.quantity, order.filled = floor_to(order.quantity * ratio, step), floor_to(order.filled * ratio, step)
+        order.quantity, filled = floor_to(order.quantity * ratio, step), floor_to(order.record.filled * ratio, step)
         order.ticket = _split_ticket(order.ticket, ratio, tick)
-        self._path.resize(order)
+        self._path.resize(order, filled)
         if order.remaining <= 0:
             self._markets[order.instrument.id].remove(order)
             self._path.end(order, self._clock.now, "nothing of it is left after the split")
@@ -202,6 +195,16 @@ class Settlement:
         return [
             strategy for strategy, name, quantity in self._portfolio.quantities() if name == instrument and quantity
         ]
+
+
+def _month_before(
+    account: Account, order: Working, quantity: Decimal, price: Decimal, time: Nanos, value: Decimal
+) -> Decimal:
+    """What was traded of its kind in the month before the order, whose fills are worth `value`."""
+    pair = order.instrument.sec_type is SecType.CASH
+    amount = value * quantity * price / order.record.notional if pair else quantity
+    month = account.add_volume(order.instrument.sec_type, amount, time)
+    return max(month - (value if pair else order.record.filled), ZERO)
 
 
 def _adjustment(book: Book, change: Decimal, seq: int, reason: str, now: Nanos) -> AdjustmentRecorded:

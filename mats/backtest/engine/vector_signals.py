@@ -30,6 +30,8 @@ class TargetSchedule:
         self._changes: list[TargetChange] = []
         self._retries: list[TargetChange] = []
         self._targets: dict[tuple[str, InstrumentId], tuple[BarFeed, int, Floats]] = {}
+        self.next_step = len(closes)
+        """The close of the next new target; beyond the last close where there is none."""
 
     def add(self, driver: StrategyDriver, feeds: Mapping[InstrumentId, BarFeed]) -> None:
         """Ask a strategy for its targets over all rows from the first warm-up bar on."""
@@ -48,23 +50,23 @@ class TargetSchedule:
             values = targets[rows - window.begin].tolist()
             self._changes += map(TargetChange, steps.tolist(), [driver.name] * len(rows), [name] * len(rows), values)
         self._changes.sort(reverse=True)
+        self._look_ahead()
 
-    @property
-    def next_step(self) -> int:
-        """The close of the next new target; beyond the last close where there is none."""
+    def _look_ahead(self) -> None:
         pending = self._changes[-1].step if self._changes else len(self._closes)
-        return min(pending, self._retries[0].step) if self._retries else pending
+        self.next_step = min(pending, self._retries[0].step) if self._retries else pending
 
     def take(self, step: int) -> list[TargetChange]:
         """The targets that are new at a close; the same one is not given twice."""
         found, pending, retries = [], self._changes, self._retries
         while pending and pending[-1].step == step:
             found.append(pending.pop())
-        if not retries or retries[0].step != step:
-            return found
-        while retries and retries[0].step == step:
-            found.append(heappop(retries))
-        return sorted(set(found))
+        if retries and retries[0].step == step:
+            while retries and retries[0].step == step:
+                found.append(heappop(retries))
+            found = sorted(set(found))
+        self._look_ahead()
+        return found
 
     def retry_after_rejection(self, view: OrderView, step: int) -> None:
         """An order after the close `step` was rejected: its target is asked for again at the next bar that has one."""
@@ -78,6 +80,7 @@ class TargetSchedule:
             row += int(rest[0])
             step = int(np.searchsorted(self._closes, int(feed.columns.end[row])))
             heappush(self._retries, TargetChange(step, view.strategy, view.instrument, float(targets[row - begin])))
+            self._look_ahead()
 
 
 def changes(targets: Floats) -> Instants:

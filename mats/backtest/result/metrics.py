@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import empyrical
 import numpy as np
 
 from mats.backtest.engine import BacktestRun, CashEvent, Curve, RuledFill
@@ -134,6 +133,8 @@ def _returns(samples: Samples, equity: Floats, deepest: float, why: dict[str, st
         reason = "equity fell to zero" if samples.a_year else "the run has closes on fewer than two days"
         why.update(dict.fromkeys(names, reason))
         return {}
+    import empyrical  # imports scipy, which is slow
+
     scale = samples.a_year
     cagr = _finite("cagr", empyrical.cagr(samples.returns, annualization=scale), "it is too large", why)
     volatility = empyrical.annual_volatility(samples.returns, annualization=scale)
@@ -219,6 +220,8 @@ def _against(samples: Samples, benchmark: Benchmark | None, why: dict[str, str])
     if not samples.a_year or not np.isfinite(samples.returns).all() or np.std(benchmark_returns) < MIN_DEVIATION:
         why.update(dict.fromkeys(("alpha", "beta"), "returns do not vary, or are too few"))
         return found
+    import empyrical  # imports scipy, which is slow
+
     alpha, beta = empyrical.alpha_beta_aligned(samples.returns, benchmark_returns, annualization=samples.a_year)
     return found | {
         "alpha": _finite("alpha", alpha, "it is too large", why),

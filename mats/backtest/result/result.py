@@ -13,6 +13,7 @@ from mats.backtest.provenance import Code, code_of
 from mats.backtest.result import dataframes
 from mats.backtest.result.benchmark import Benchmark
 from mats.backtest.result.metric_names import Metrics
+from mats.backtest.result.metrics import measure
 from mats.backtest.result.text_view import result_html, result_text
 from mats.backtest.spec import BacktestSpec
 from mats.errors import UserError
@@ -119,8 +120,6 @@ def make_result(
     run: BacktestRun, data: BarData, source: DataSource, benchmark: Benchmark | None, now: Nanos
 ) -> BacktestResult:
     """Measure a run and record its inputs. `now` gives the date in its name."""
-    from mats.backtest.result.metrics import measure  # only here: scipy, which it needs, is slow to import
-
     total, by_strategy = measure(run, benchmark)
     record = Record(
         name=result_name(run.spec, now),

@@ -10,7 +10,14 @@ from mats.ib.conversion.contracts import (
     to_instrument,
 )
 from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
-from mats.ib.conversion.orders import UNKNOWN_CLIENT_ID, side_of, to_broker_order, to_completed_order, to_order
+from mats.ib.conversion.orders import (
+    UNKNOWN_CLIENT_ID,
+    side_of,
+    status_of,
+    to_broker_order,
+    to_completed_order,
+    to_order,
+)
 from mats.ib.conversion.timestamps import NO_ZONES, UnknownTime, Zones, instant, utc_text
 
 __all__ = [
@@ -29,6 +36,7 @@ __all__ = [
     "required",
     "side_of",
     "source_of",
+    "status_of",
     "to_bar",
     "to_broker_order",
     "to_completed_order",

@@ -6,11 +6,23 @@ from ib_async.contract import Contract
 from ib_async.order import Order, OrderState
 
 from mats.ib.conversion.contracts import amount, name_of, required
-from mats.model import PRICES, ZERO, AccountId, BrokerOrder, OrderTicket, OrderType, Side
+from mats.model import PRICES, ZERO, AccountId, BrokerOrder, BrokerOrderStatus, OrderTicket, OrderType, Side
 
 MAX_REFERENCE_LENGTH = 128
 UNKNOWN_CLIENT_ID = -1
 """The client id of an order whose message does not carry one (completedOrder)."""
+
+_STATUSES = {
+    "ApiPending": BrokerOrderStatus.PENDING_SUBMIT,
+    "PendingSubmit": BrokerOrderStatus.PENDING_SUBMIT,
+    "PreSubmitted": BrokerOrderStatus.WORKING,
+    "Submitted": BrokerOrderStatus.WORKING,
+    "PendingCancel": BrokerOrderStatus.PENDING_CANCEL,
+    "Cancelled": BrokerOrderStatus.CANCELLED,
+    "ApiCancelled": BrokerOrderStatus.CANCELLED,
+    "Filled": BrokerOrderStatus.FILLED,
+    "Inactive": BrokerOrderStatus.INACTIVE,
+}
 
 _LIMITED = frozenset(kind for kind, prices in PRICES.items() if "limit_price" in prices)
 _STOPPED = frozenset(kind for kind, prices in PRICES.items() if "stop_price" in prices)
@@ -59,6 +71,11 @@ def side_of(text: str) -> Side:
     raise ValueError(f"side {text!r} is none of BUY, SELL, SSHORT, BOT, SLD")
 
 
+def status_of(word: str) -> BrokerOrderStatus:
+    """What IB's word for the status of an order means."""
+    return _STATUSES.get(word, BrokerOrderStatus.UNKNOWN)
+
+
 def _broker_order(
     contract: Contract, order: Order, state: OrderState, *, client_id: int, completed: bool
 ) -> BrokerOrder:
@@ -72,7 +89,8 @@ def _broker_order(
         side=side_of(order.action),
         quantity=required(order.totalQuantity),
         order_type=order.orderType,
-        status=state.status,
+        status=status_of(state.status),
+        status_text=state.status,
         limit_price=amount(order.lmtPrice) if order.orderType in _LIMITED else None,
         stop_price=amount(order.auxPrice) if order.orderType in _STOPPED else None,
         filled=required(order.filledQuantity),

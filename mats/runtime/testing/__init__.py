@@ -2,10 +2,11 @@
 
 from mats.runtime.testing import chaos
 from mats.runtime.testing.chaos import ChaosPlan
-from mats.runtime.testing.probe import Probe
+from mats.runtime.testing.probe import PATIENCE, Probe
 from mats.runtime.testing.trace import Step, Trace
 
 __all__ = [
+    "PATIENCE",
     "ChaosPlan",
     "Probe",
     "Step",

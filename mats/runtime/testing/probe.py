@@ -7,6 +7,9 @@ from mats.runtime.messaging import Down, Envelope, Mailbox, Ref
 
 M = TypeVar("M")
 
+PATIENCE = 90.0
+"""Seconds a probe waits for what has to come. It ends a test that hangs and measures nothing."""
+
 
 class ProbeRuntime(Protocol):
     """What a probe needs of the runtime."""
@@ -31,14 +34,14 @@ class Probe:
         self._watched: set[str] = set()
         self.ref = ref
 
-    def expect(self, kind: type[M], timeout: float = 3.0) -> M:
+    def expect(self, kind: type[M], timeout: float = PATIENCE) -> M:
         """The next message, which must be a `kind`."""
         message = self._next(timeout, f"a {kind.__name__}")
         if not isinstance(message, kind):
             raise AssertionError(f"{self.ref.name} expected a {kind.__name__}, got {message!r}; {self._history()}")
         return message
 
-    def expect_message(self, message: object, timeout: float = 3.0) -> None:
+    def expect_message(self, message: object, timeout: float = PATIENCE) -> None:
         """The next message must equal this one."""
         got = self._next(timeout, repr(message))
         if got != message:
@@ -49,11 +52,11 @@ class Probe:
         if (message := self._take(within)) is not None:
             raise AssertionError(f"{self.ref.name} expected nothing, got {message.message!r}; {self._history()}")
 
-    def receive(self, n: int, timeout: float = 3.0) -> list[object]:
+    def receive(self, n: int, timeout: float = PATIENCE) -> list[object]:
         """The next `n` messages."""
         return [self._next(timeout, f"message {i + 1} of {n}") for i in range(n)]
 
-    def fish(self, predicate: Callable[[object], bool], timeout: float = 3.0) -> object:
+    def fish(self, predicate: Callable[[object], bool], timeout: float = PATIENCE) -> object:
         """The first message for which `predicate` holds; those before it are thrown away."""
         deadline = self._runtime.monotonic() + timeout
         while True:
@@ -61,7 +64,7 @@ class Probe:
             if predicate(message):
                 return message
 
-    def expect_down(self, ref: Ref[Never], timeout: float = 3.0) -> Down:
+    def expect_down(self, ref: Ref[Never], timeout: float = PATIENCE) -> Down:
         """The Down of `ref`, watched from now on if it was not; other messages before it are thrown away."""
         self.watch(ref)
         down = self.fish(lambda message: isinstance(message, Down) and message.name == ref.name, timeout)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 from arcticdb import QueryBuilder, VersionedItem
 from arcticdb.version_store.library import Library
+from msgspec.structs import replace
 
 from mats.model import SECOND, Nanos
 from mats.store.tables import compaction
@@ -46,12 +47,14 @@ class _Window(NamedTuple):
 class TableWriter:
     """Changes are made by `put` and `remove` inside a `batch`, which usually writes them in one call.
 
-    The newest rows are kept in memory: all stored rows from `_floor` on, and the pending ones among them.
+    The newest rows are kept in memory: all stored rows from `_floor` on, and the pending ones among them. Of the rows
+    before them in the same second only the keys are (`_behind`), so that a new row need not read them to find its own.
     """
 
     _rows: dict[Nanos, Row]
     _index: list[Nanos]
     _keys: dict[Key, Nanos]
+    _behind: dict[Nanos, Key]
     _pending: dict[Nanos, Row | None]
     _window: _Window | None
     _floor: Nanos
@@ -91,13 +94,17 @@ class TableWriter:
         """The row at an index, pending changes included."""
         if time in self._pending:
             return self._pending[time]
-        return self._rows.get(time) if time >= self._floor else self._old(time).rows.get(time)
+        if time >= self._floor:
+            return self._rows.get(time)
+        window = self._window
+        known = window.rows if window and window.first <= time <= window.last else self._read(time, time)
+        return known.get(time)
 
     def find(self, key: Key, time: Nanos) -> Nanos | None:
-        """The index of the row of `key` in the second of `time`; older rows cost one narrow read."""
+        """Where the row of `key` is, that was placed in the second of `time`; older seconds cost one narrow read."""
         if key in self._keys:
             return self._keys[key]
-        if second_of(time) >= self._floor:
+        if time >= second_of(self._floor):
             return None
         at = self._old(time).keys.get(key)
         return None if at is not None and self.row(at) is None else at
@@ -142,10 +149,11 @@ class TableWriter:
     # Changes
 
     def put(self, time: Nanos, row: Row) -> None:
-        """Insert or replace the row at an index; no change where the row is stored already."""
-        if self.row(time) == row:
+        """Insert or replace the row at an index; nothing is pending when the row is there already."""
+        known = self.row(time)
+        if known == row:
             return
-        self._count += self.row(time) is None
+        self._count += known is None
         self._pending[time] = row
         if time >= self._floor:
             if time not in self._rows:
@@ -233,11 +241,24 @@ class TableWriter:
             self._seq, self._uncompacted = metadata.get("seq", 0), metadata.get("loose", compaction.COMPACT_AT)
         self._index = list(self._rows)
         self._floor = MIN_TIME if len(self._index) == self._count else self._index[0]
-        self._keys = {self._key(row): time for time, row in self._rows.items()} if self._schema.key else {}
+        self._behind = self._keys_behind()
+        keys = {time: self._key(row) for time, row in self._rows.items()} if self._schema.key else {}
+        self._keys = {key: time for time, key in (self._behind | keys).items()}
         self._last = self._stored_last = self._index[-1] if self._index else None
 
     def _key(self, row: Row) -> Key:
         return tuple(row[column] for column in self._schema.key)
+
+    def _keys_behind(self) -> dict[Nanos, Key]:
+        """The keys of the stored rows in the second of the oldest cached one that are not cached themselves."""
+        start = second_of(self._floor)
+        if not self._schema.key or start == self._floor:
+            return {}
+        columns = {name: self._schema.columns[name] for name in self._schema.key}
+        span = (pd.Timestamp(start, tz="UTC"), pd.Timestamp(self._floor - 1, tz="UTC"))
+        stored = self._library.read(self.name, date_range=span, columns=list(columns)).data
+        rows = from_frame(stored, replace(self._schema, columns=columns))
+        return {time: self._key(row) for time, row in rows.items()}
 
     def _second(self, time: Nanos) -> dict[Nanos, Row]:
         """The rows of the second of `time`, pending changes included."""
@@ -357,13 +378,23 @@ class TableWriter:
     def _forget_old(self) -> None:
         for time, row in self._pending.items():
             if time < self._floor and row is not None:
-                self._keys.pop(self._key(row), None)
+                self._forget_row(time, self._key(row))
         self._pending.clear()
         self._window = None
         if len(self._index) <= 2 * self._schema.cached:
             return
         dropped = self._index[: -self._schema.cached]
         del self._index[: -self._schema.cached]
-        for time in dropped:
-            self._keys.pop(self._key(self._rows.pop(time)), None)
         self._floor = self._index[0]
+        behind, self._behind = self._behind, {}
+        for time in dropped:
+            behind[time] = self._key(self._rows.pop(time))
+        for time, key in behind.items():
+            self._forget_row(time, key)
+
+    def _forget_row(self, time: Nanos, key: Key) -> None:
+        """Of a row that is not cached any more only the key is kept, where it is in the second of the oldest cached."""
+        if time >= second_of(self._floor):
+            self._behind[time] = key
+        elif self._keys.get(key) == time:
+            del self._keys[key]

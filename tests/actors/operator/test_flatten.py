@@ -1,13 +1,12 @@
 """Flattening: halt, cancel, close at the market, and a certificate that says what is flat and what is left, and why."""
 
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import repeat
 
+import msgspec
 import pytest
-from mats.ledger.orders import opening_view
-from mats.risk.denial import DenialCode, deny
-from mats.risk.desk import Denied
 from msgspec.structs import replace
 
 from actors.base.refs import Refs
@@ -15,25 +14,34 @@ from actors.messages.fill_log import Progress, ReadProgress
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import ReadOrders
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
-from actors.messages.risk_manager import Halt
+from actors.messages.risk_manager import Halt, PlaceOrder
 from actors.operator.core import Operator
 from actors.operator.flatten import AGAIN_SECONDS, CANCEL_SECONDS, ROUNDS, FlattenOperation, discretionary_remains
-from actors.operator.queries import SILENT
 from mats.ledger.books.book import Book
-from mats.model.orders import DISCRETIONARY, CancelRequest, OrderIntent, OrderRequest, OrderState, OrderTicket, Side
-from mats.runtime import Actor
+from mats.model.orders import (
+    DISCRETIONARY,
+    CancelRequest,
+    OrderIntent,
+    OrderState,
+    OrderTicket,
+    Side,
+    opening_view,
+)
+from mats.orders import Rejected
+from mats.risk import RejectionCode, reject
+from mats.runtime import Actor, Ref
 from mats.store.journal.journal import Journal
 from tests.actors.samples import SPY, an_intent
 
 D = Decimal
-NOT_READY = deny(DenialCode.NOT_READY, "the connection of trend is not ready")
+NOT_READY = reject(RejectionCode.NOT_READY, "the connection of trend is not ready")
 
 
 class Patience(Operator):
     """An operator who waits in virtual time."""
 
-    def __init__(self, runtime, names):
-        super().__init__(runtime, names)
+    def __init__(self, runtime, refs):
+        super().__init__(runtime, refs)
         self._world = runtime
 
     def until(self, condition, seconds, meanwhile=None):
@@ -43,11 +51,15 @@ class Patience(Operator):
         return met
 
 
-class Neighbor(Actor):
+class Neighbor(Actor[object]):
     """Passes on what it is sent, and answers as the test says."""
 
-    def __init__(self, inbox, answer):
-        self._inbox, self._answer = inbox, answer
+    class Args(msgspec.Struct, frozen=True):
+        inbox: Ref[object]
+        answer: Callable[[object], object]
+
+    def __init__(self, args):
+        self._inbox, self._answer = args.inbox, args.answer
 
     def on_receive(self, message):
         self._inbox.tell(message)
@@ -58,17 +70,17 @@ class Neighbor(Actor):
 class World:
     """The daemon as a command sees it: books, orders and a market that fills what risk lets through.
 
-    `denials` are what risk says to one order after the other, `fills` is how much of a closing order the market takes
-    at most. Cancels are confirmed where `confirms`, as fills where `filled_instead`. `silent` has how many messages a
-    neighbor leaves unanswered.
+    `rejections` are what risk says to one order after the other, `fills` is how much of a closing order the market
+    takes at most. Cancels are confirmed where `confirms`, as fills where `filled_instead`. `silent` has how many
+    messages a neighbor leaves unanswered.
     """
 
     def __init__(self, runtime, journal_path):
         self.runtime, self.journal_path = runtime, journal_path
         self.books, self.working, self.silent = {}, {}, Counter()
-        self.denials, self.fills, self.confirms, self.filled_instead = iter(()), None, True, False
+        self.rejections, self.fills, self.confirms, self.filled_instead = iter(()), None, True, False
         self.requests = []
-        self.names = Refs(runtime)
+        self.refs = Refs.of(runtime)
         answers = {
             "core/risk": self._risk,
             "core/orders": self._orders,
@@ -77,16 +89,16 @@ class World:
         }
         self.inbox = runtime.probe("inbox")
         for name, answer in answers.items():
-            kwargs = {"inbox": self.inbox.ref, "answer": self._unless_silent(name, answer)}
-            runtime.launch(name, Neighbor, kwargs=kwargs, supervised=True)
+            args = Neighbor.Args(self.inbox.ref, self._unless_silent(name, answer))
+            runtime.launch(name, Neighbor, args, supervised=True)
         self.pool = runtime.probe("brokers/pool")
         journal = Journal(journal_path)
         self.boot = journal.open_boot()
         journal.close()
 
     def operation(self):
-        operator = Patience(self.runtime, self.names)
-        return FlattenOperation(self.runtime, self.names, operator, self.journal_path)
+        operator = Patience(self.runtime, self.refs)
+        return FlattenOperation(self.runtime, self.refs, operator, self.journal_path)
 
     def flatten(self, *strategies, reason="lunch"):
         return self.operation().flatten(strategies or ("trend",), tuple(self.working.values()), reason)
@@ -116,16 +128,17 @@ class World:
         journal.close()
 
     def _risk(self, message):
-        if not isinstance(message, OrderRequest):
+        if not isinstance(message, PlaceOrder):
             return None
-        self.requests.append(message)
+        request = message.request
+        self.requests.append(request)
         intent = OrderIntent(
-            intent_id=message.intent_id, strategy=message.strategy, account=message.account, instrument=SPY,
-            side=message.side, quantity=message.quantity, ticket=OrderTicket(), time=0,
+            intent_id=request.intent_id, strategy=request.strategy, account=request.account, instrument=SPY,
+            side=request.side, quantity=request.quantity, ticket=OrderTicket(), time=0,
         )  # fmt: skip
-        if denial := next(self.denials, None):
-            return Denied(replace(opening_view(intent), note=f"{denial.code}: {denial.text}"), denial)
-        self._fill(message, intent)
+        if rejection := next(self.rejections, None):
+            return Rejected(replace(opening_view(intent), note=f"{rejection.code}: {rejection.text}"), rejection)
+        self._fill(request, intent)
         return intent
 
     def _fill(self, request, intent):
@@ -213,8 +226,8 @@ def test_each_strategy_is_halted_and_its_orders_cancelled_before_a_position_is_c
     world.hold(10, "revert")
     world.work("i1")
     world.flatten("trend", "revert")
-    steps = received(world.inbox, Halt, CancelRequest, OrderRequest)
-    assert [type(step) for step in steps] == [Halt, Halt, CancelRequest, OrderRequest, OrderRequest]
+    steps = received(world.inbox, Halt, CancelRequest, PlaceOrder)
+    assert [type(step) for step in steps] == [Halt, Halt, CancelRequest, PlaceOrder, PlaceOrder]
     assert steps[:2] == [Halt("trend", "flattened: lunch"), Halt("revert", "flattened: lunch")]
     assert received(world.pool) == [LeaseConnection("trend"), LeaseConnection("revert")]
 
@@ -270,9 +283,9 @@ def test_closing_orders_have_ids_of_this_start_of_the_daemon_and_none_twice(worl
 # What stands in the way
 
 
-def test_a_denied_order_is_asked_for_again_and_its_denial_is_why_the_position_remains(world):
+def test_a_rejected_order_is_asked_for_again_and_its_rejection_is_why_the_position_remains(world):
     world.hold(10)
-    world.denials = repeat(NOT_READY)
+    world.rejections = repeat(NOT_READY)
     before = world.runtime.clock.monotonic()
     certificate = world.flatten()
     assert asked(world) == [(Side.SELL, D(10))] * ROUNDS
@@ -282,9 +295,9 @@ def test_a_denied_order_is_asked_for_again_and_its_denial_is_why_the_position_re
     assert certificate.closing == ()
 
 
-def test_a_denial_that_ends_in_time_is_forgotten(world):
+def test_a_rejection_that_ends_in_time_is_forgotten(world):
     world.hold(10)
-    world.denials = iter([NOT_READY])
+    world.rejections = iter([NOT_READY])
     certificate = world.flatten()
     assert asked(world) == [(Side.SELL, D(10))] * 2
     assert (len(certificate.flat), certificate.remains) == (1, ())
@@ -305,14 +318,16 @@ def test_a_silent_risk_manager_is_named_as_the_reason(world):
     world.hold(10)
     world.silent["core/risk"] = 1_000
     (left,) = world.flatten().remains
-    assert left.why == "the risk manager did not answer; `mats status` shows why"
+    assert left.why == "the risk manager does not answer; `mats status` shows why"
 
 
 def test_books_that_cannot_be_read_are_not_called_flat(world):
     world.hold(10)
     world.silent["core/portfolio"] = 1_000
     certificate = world.flatten()
-    assert [(left.what, left.why) for left in certificate.remains] == [("the books", SILENT)]
+    assert [(left.what, left.why) for left in certificate.remains] == [
+        ("the books", "the portfolio manager does not answer; `mats status` shows why"),
+    ]
     assert certificate.flat == ()
 
 
@@ -324,9 +339,9 @@ def test_books_that_can_be_read_a_little_later_are_closed_all_the_same(world):
     assert certificate.remains == ()
 
 
-def test_a_denial_is_no_reason_any_more_once_an_order_has_been_let_through(world):
+def test_a_rejection_is_no_reason_any_more_once_an_order_has_been_let_through(world):
     world.hold(10)
-    world.denials, world.fills = iter([NOT_READY]), 1
+    world.rejections, world.fills = iter([NOT_READY]), 1
     (left,) = world.flatten().remains
     assert left.why == "its closing order has not filled in time; `mats status` shows it"
 

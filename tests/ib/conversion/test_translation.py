@@ -10,9 +10,17 @@ from ib_async.util import UNSET_DOUBLE
 
 from mats.ib.conversion.contracts import amount, from_details, name_of, to_contract, to_instrument
 from mats.ib.conversion.history import bar_size, duration, source_of, to_bar
-from mats.ib.conversion.orders import UNKNOWN_CLIENT_ID, side_of, to_broker_order, to_completed_order, to_order
-from mats.ib.error_codes import Meaning, meaning_of
+from mats.ib.conversion.orders import (
+    UNKNOWN_CLIENT_ID,
+    side_of,
+    status_of,
+    to_broker_order,
+    to_completed_order,
+    to_order,
+)
+from mats.ib.error_codes import Meaning, meaning_of, order_error_meaning
 from mats.ib.streams import QuoteAggregator
+from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.instrument import Instrument, SecType, parse_instrument
 from mats.model.market import Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
@@ -111,7 +119,8 @@ def test_an_echoed_order_keeps_prices_only_where_its_type_has_them() -> None:
     order.auxPrice, order.account, order.orderRef = 0.0, "DU1", "ibs:i7"
     echo = to_broker_order(to_contract(parse_instrument("SPY")), order, OrderState(status="Submitted"))
     assert (echo.limit_price, echo.stop_price, echo.filled) == (Decimal("512.3"), None, Decimal(0))
-    assert (echo.order_ref, echo.status, echo.completed) == ("ibs:i7", "Submitted", False)
+    assert (echo.order_ref, echo.completed) == ("ibs:i7", False)
+    assert (echo.status, echo.status_text) == (BrokerOrderStatus.WORKING, "Submitted")
 
 
 def test_a_completed_order_has_no_client() -> None:
@@ -120,6 +129,27 @@ def test_a_completed_order_has_no_client() -> None:
     echo = to_completed_order(to_contract(ES), order, state)
     assert (echo.client_id, echo.order_id, echo.completed) == (UNKNOWN_CLIENT_ID, 0, True)
     assert (echo.side, echo.filled, echo.note) == (Side.SELL, Decimal(60), "Cancelled by Trader")
+    assert (echo.status, echo.status_text) == (BrokerOrderStatus.CANCELLED, "Cancelled")
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("ApiPending", BrokerOrderStatus.PENDING_SUBMIT),
+        ("PendingSubmit", BrokerOrderStatus.PENDING_SUBMIT),
+        ("PreSubmitted", BrokerOrderStatus.WORKING),
+        ("Submitted", BrokerOrderStatus.WORKING),
+        ("PendingCancel", BrokerOrderStatus.PENDING_CANCEL),
+        ("Cancelled", BrokerOrderStatus.CANCELLED),
+        ("ApiCancelled", BrokerOrderStatus.CANCELLED),
+        ("Filled", BrokerOrderStatus.FILLED),
+        ("Inactive", BrokerOrderStatus.INACTIVE),
+        ("Novel", BrokerOrderStatus.UNKNOWN),
+        ("", BrokerOrderStatus.UNKNOWN),
+    ],
+)
+def test_a_status_means_what_ib_says_of_it(word: str, status: BrokerOrderStatus) -> None:
+    assert status_of(word) is status
 
 
 def test_a_side_that_is_unknown_is_refused() -> None:
@@ -203,3 +233,20 @@ def test_an_unchanged_tick_is_no_quote() -> None:
 )
 def test_codes_mean_what_their_text_says(code: int, text: str, meaning: Meaning) -> None:
     assert meaning_of(code, text) is meaning
+
+
+@pytest.mark.parametrize(
+    ("meaning", "codes"),
+    [
+        (OrderErrorMeaning.REJECTED, [201, 203]),
+        (OrderErrorMeaning.INVALID, [110, 321, 434, 10006, 10243, 10318]),
+        (OrderErrorMeaning.CANCELLED, [202]),
+        (OrderErrorMeaning.CANCEL_REFUSED, [136, 161, 10148]),
+        (OrderErrorMeaning.MODIFY_REFUSED, [104, 105, 2102, 10242, 10326]),
+        (OrderErrorMeaning.WARNING, [399, 404, 2109, 2100, 2137, 2199]),
+        (OrderErrorMeaning.INFORMATION, [165, 492, 10167, 10349]),
+        (OrderErrorMeaning.UNCLEAR, [10147, 100, 103, 2099, 2200, 31_337]),
+    ],
+)
+def test_codes_mean_for_an_order_what_ib_says_of_them(meaning: OrderErrorMeaning, codes: list[int]) -> None:
+    assert {code: order_error_meaning(code) for code in codes} == dict.fromkeys(codes, meaning)
