@@ -152,7 +152,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self.receive_entries(message)
                 self._merge_ready()
             case OrderEvents(client_id=client_id, events=events):
-                for foreign in self._tracker.hear(events, client_id, self.clock.now()):
+                for foreign in self._tracker.on_reports(events, client_id, self.clock.now()):
                     self.log.info("event of an order that is not ours", broker_event=str(foreign))
             case SubmitIntent(intent=intent):
                 self._submit(intent)

@@ -79,8 +79,8 @@ class Commands:
                 return protocol.AccountViews(accounts=self._queries.accounts())
             case protocol.PreviewTransferRequest(move=move):
                 return self._transfers().preview(move, (move.giver, move.taker))
-            case protocol.PreviewNettedRequest(netted=wish):
-                return protocol.NettedPreview(change=self._netting().proposed(wish))
+            case protocol.PreviewNettedRequest(netted=netted):
+                return protocol.NettedPreview(change=self._netting().proposed(netted))
             case protocol.PreviewReversalRequest(id=name):
                 return self._transfers().preview(ReversalRequest(name, ""), ())
             case _:
@@ -110,8 +110,8 @@ class Commands:
                 return self._set_equity(command)
             case protocol.TransferQuantityRequest(move=move):
                 return self._transfers().book(move, (move.giver, move.taker))
-            case protocol.BookNettedRequest(netted=wish):
-                return self._netting().book(wish)
+            case protocol.BookNettedRequest(netted=netted):
+                return self._netting().book(netted)
             case protocol.ReverseTransferRequest(id=name, reason=reason):
                 return self._transfers().book(ReversalRequest(name, reason), ())
             case _:

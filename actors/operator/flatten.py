@@ -34,7 +34,7 @@ AGAIN_SECONDS = 1.0
 
 
 class FlattenOperation:
-    """One command; made anew for each."""
+    """One command; made for each."""
 
     def __init__(self, runtime: Runtime, refs: Refs, operator: Operator, journal: Path) -> None:
         self._runtime, self._refs, self._operator, self._path = runtime, refs, operator, journal

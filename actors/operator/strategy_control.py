@@ -10,7 +10,7 @@ STRATEGY_SECONDS = 10.0
 
 
 class StrategyControl:
-    """One command; made anew for each."""
+    """One command; made for each."""
 
     def __init__(self, runtime: Runtime, operator: Operator) -> None:
         self._runtime, self._operator, self._queries = runtime, operator, operator.queries

@@ -27,7 +27,7 @@ from mats.orders import order_events as ev
 from mats.orders.order_state import Transition, transition
 
 CLOSED_ORDERS_KEPT = 2_000
-"""Final orders stay in memory for late news about them; older ones are in the journal."""
+"""Final orders stay in memory for late reports about them; older ones are in the journal."""
 
 
 class Order(msgspec.Struct):
@@ -107,19 +107,19 @@ class Orders:
         order.view = replace(order.view, applied=entry.seq)
         return msgspec.structs.replace(result, order=order.view)
 
-    def named_by(self, news: BrokerOrder | BrokerStatus | BrokerError, client_id: int) -> Order | None:
+    def named_by(self, report: BrokerOrder | BrokerStatus | BrokerError, client_id: int) -> Order | None:
         """The order that the broker means: by orderRef, then permId, then the ids of this session."""
         intent_id: IntentId | None = None
-        match news:
+        match report:
             case BrokerOrder():
-                if parsed := parse_order_ref(news.order_ref):
+                if parsed := parse_order_ref(report.order_ref):
                     order = self.get(parsed[1])
                     return order if order and order.view.strategy == parsed[0] else None
-                intent_id = self._by_perm.get(news.perm_id)
+                intent_id = self._by_perm.get(report.perm_id)
             case BrokerStatus():
-                intent_id = self._by_perm.get(news.perm_id) or self._by_id.get((news.client_id, news.order_id))
+                intent_id = self._by_perm.get(report.perm_id) or self._by_id.get((report.client_id, report.order_id))
             case BrokerError():
-                intent_id = self._by_id.get((client_id, news.request_id))
+                intent_id = self._by_id.get((client_id, report.request_id))
         return self.get(intent_id) if intent_id else None
 
     def begin_session(self, client_id: int, session: str) -> None:
@@ -166,39 +166,39 @@ def fill_event(entry: FillRecorded | FillCorrected) -> ev.FillBooked | ev.FillRe
     )
 
 
-def news_events(news: BrokerOrder | BrokerStatus | BrokerError, view: OrderView, now: Nanos) -> list[ev.OrderEvent]:
-    """What live news says about an order of ours."""
-    match news:
+def report_events(report: BrokerOrder | BrokerStatus | BrokerError, view: OrderView, now: Nanos) -> list[ev.OrderEvent]:
+    """What a live report says about an order of ours."""
+    match report:
         case BrokerStatus():
             return [
                 ev.StatusReported(
                     time=now,
-                    status=news.status,
-                    status_text=news.status_text,
-                    perm_id=news.perm_id,
-                    filled=news.filled,
-                    why_held=news.why_held,
+                    status=report.status,
+                    status_text=report.status_text,
+                    perm_id=report.perm_id,
+                    filled=report.filled,
+                    why_held=report.why_held,
                 )
             ]
         case BrokerError():
-            return [ev.ErrorReported(time=now, code=news.code, text=news.text, meaning=news.meaning)]
+            return [ev.ErrorReported(time=now, code=report.code, text=report.text, meaning=report.meaning)]
         case BrokerOrder():
             reported = ev.StatusReported(
-                time=now, status=news.status, status_text=news.status_text, perm_id=news.perm_id
+                time=now, status=report.status, status_text=report.status_text, perm_id=report.perm_id
             )
-            return [*echo(news, view, now), reported]
+            return [*echo(report, view, now), reported]
 
 
-def echo(news: BrokerOrder, view: OrderView, now: Nanos) -> list[ev.OrderEvent]:
+def echo(report: BrokerOrder, view: OrderView, now: Nanos) -> list[ev.OrderEvent]:
     """The change that the broker's description of a live order confirms, if it differs from ours."""
     ticket = replace(
         view.ticket,
-        limit_price=news.limit_price if view.ticket.limit_price is not None else None,
-        stop_price=news.stop_price if view.ticket.stop_price is not None else None,
+        limit_price=report.limit_price if view.ticket.limit_price is not None else None,
+        stop_price=report.stop_price if view.ticket.stop_price is not None else None,
     )
-    if view.state.final or (news.quantity == view.quantity and ticket == view.ticket):
+    if view.state.final or (report.quantity == view.quantity and ticket == view.ticket):
         return []
-    return [ev.OrderModified(time=now, quantity=news.quantity, ticket=ticket)]
+    return [ev.OrderModified(time=now, quantity=report.quantity, ticket=ticket)]
 
 
 def replay_events(replay: BrokerSnapshot, order: Order, now: Nanos) -> list[ev.OrderEvent]:

@@ -23,7 +23,7 @@ from mats.model import (
 from mats.orders import order_events as ev
 from mats.orders.order_queries import OrderQueries
 from mats.orders.order_state import Transition
-from mats.orders.registry import Order, Orders, entries_of_orders, news_events, replay_events, restored
+from mats.orders.registry import Order, Orders, entries_of_orders, replay_events, report_events, restored
 
 SETTLE_SECONDS = 2.0
 """An order younger than this may have passed the question on its way; its absence in the answer says nothing."""
@@ -74,7 +74,7 @@ class OrderTracker:
         return tuple(dict.fromkeys(kept.view.strategy for kept in found))
 
     def order(self, intent_id: IntentId) -> Order:
-        """The order of an intent that the log names; one that had left memory is brought back by such late news."""
+        """The order of an intent that the log names; one that had left memory is brought back by such a late report."""
         known = self.orders.get(intent_id)
         if known is not None:
             return known
@@ -151,14 +151,14 @@ class OrderTracker:
         self._inquiries.review(self.orders.live(), monotonic)
         return self._inquiries.take_due(reachable, monotonic)
 
-    def hear(self, reports: Iterable[OrderReport], client_id: int, now: Nanos) -> list[OrderReport]:
-        """Live news over the connection of `client_id`; what is about none of our orders is given back."""
+    def on_reports(self, reports: Iterable[OrderReport], client_id: int, now: Nanos) -> list[OrderReport]:
+        """Live reports over the connection of `client_id`; those about none of our orders are returned."""
         foreign = []
         for report in reports:
             if (order := self.orders.named_by(report, client_id)) is None:
                 foreign.append(report)
                 continue
-            for event in news_events(report, order.view, now):
+            for event in report_events(report, order.view, now):
                 self.happen(order, event)
         return foreign
 

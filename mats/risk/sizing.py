@@ -1,4 +1,4 @@
-"""From a wish to a number of units: equity, strength and price in; a quantity in whole increments out."""
+"""From a request to a number of units: equity, strength and price in; a quantity in whole increments out."""
 
 from decimal import Decimal
 from functools import lru_cache

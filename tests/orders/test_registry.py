@@ -39,8 +39,8 @@ from mats.orders.registry import (
     echo,
     entries_of_orders,
     fill_event,
-    news_events,
     replay_events,
+    report_events,
     restored,
 )
 
@@ -329,13 +329,13 @@ def working(**ticket):
 
 def test_a_status_an_error_and_an_open_order_become_events():
     view = working()
-    assert news_events(status(perm_id=7), view, 9) == [
+    assert report_events(status(perm_id=7), view, 9) == [
         ev.StatusReported(time=9, status=B.WORKING, perm_id=7, filled=D(0), why_held="")
     ]
-    assert news_events(error(), view, 9) == [
+    assert report_events(error(), view, 9) == [
         ev.ErrorReported(time=9, code=201, text="no", meaning=OrderErrorMeaning.REJECTED)
     ]
-    assert news_events(broker_order(perm_id=7), view, 9) == [ev.StatusReported(time=9, status=B.WORKING, perm_id=7)]
+    assert report_events(broker_order(perm_id=7), view, 9) == [ev.StatusReported(time=9, status=B.WORKING, perm_id=7)]
 
 
 def test_an_echo_confirms_what_differs_and_only_prices_that_the_order_has():
@@ -368,8 +368,8 @@ def test_every_event_keeps_the_word_of_the_broker():
     held = broker_order(status=B.INACTIVE, status_text="Inactive")
     order, reported = an_order(), replace(status(status=B.UNKNOWN), status_text="Novel")
     events = [
-        *news_events(held, working(), 9),
-        *news_events(reported, working(), 9),
+        *report_events(held, working(), 9),
+        *report_events(reported, working(), 9),
         *replay_events(replay([held]), order, 9),
         *replay_events(replay(completed=[held]), order, 9),
     ]

@@ -109,7 +109,7 @@ def test_news_of_other_peoples_orders_is_given_back() -> None:
         client_id=1, order_id=999, perm_id=1, status=BrokerOrderStatus.FILLED,
         filled=D(1), remaining=D(0), average_price=D(5),
     )  # fmt: skip
-    assert desk.hear([foreign, an_open_order("i1", 7)], client_id=1, now=6) == [foreign]
+    assert desk.on_reports([foreign, an_open_order("i1", 7)], client_id=1, now=6) == [foreign]
 
 
 def test_a_replay_says_nothing_about_an_order_that_was_sent_while_it_was_asked_for() -> None:

@@ -138,7 +138,8 @@ def test_a_report_ranks_maps_and_tells_what_failed(uri: str, data: BarData, tmp_
     assert failures["strategy ema raised ValueError"] == "3"
     page = html(swept, NOW)
     assert all(
-        word in page for word in ("Best combinations", "Not ranked", manifest.data_fingerprint, "prefer plateaus to peaks")
+        word in page
+        for word in ("Best combinations", "Not ranked", manifest.data_fingerprint, "prefer plateaus to peaks")
     )
     files = write_png(swept, tmp_path / "png")
     assert [path.read_bytes()[:4] for path in files] == [b"\x89PNG"]

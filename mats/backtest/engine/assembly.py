@@ -52,7 +52,7 @@ Due = tuple[int, Callable[[], None]]
 
 
 class BacktestError(UserError):
-    """A backtest that cannot begin; the text names thing, value and mend."""
+    """A backtest that cannot begin; the text names the input, its value and the fix."""
 
 
 class RunMarket(MarketState):

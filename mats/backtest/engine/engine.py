@@ -2,8 +2,8 @@
 
 A step is one close of the timeline. In the order of time: what the calendar brings (splits, dividends, the cost of
 borrowed shares) and timers that are due; the opens, where working orders meet the bars that begin; the path through
-those bars; the close, where the newest bars become known and strategies hear of them, by name, and each of its bars in
-the order of instruments. After each of these everything that was said is heard, in the order in which it was said.
+those bars; the close, where the newest bars become known and strategies get them, by name, and each of its bars in
+the order of instruments. After each of these the message queue is emptied, first in, first out.
 """
 
 import gc
@@ -119,7 +119,7 @@ class Engine:
                 progress(step, len(self._ends))
 
     def _declared_steps(self, progress: Progress) -> None:
-        """Nobody hears of bars: only those closes matter at which a target is new, an order works or time brings it."""
+        """No strategy takes bars: only closes with a new target, a working order or a calendar event matter."""
         step, last, report, every = -1, len(self._ends), 0, max(1, len(self._ends) // REPORTS)
         clock, queue, working, targets = self._clock, self._queue, self._working, self._targets
         while True:
@@ -273,4 +273,4 @@ def _quiet_collector() -> Iterator[None]:
 
 
 def _nobody(done: int, of: int) -> None:
-    """Progress that nobody asked for."""
+    """No progress is shown."""

@@ -32,7 +32,7 @@ class Account(Protocol):
 
 
 class BacktestHost(LocalHost):
-    """A desk that looks things up when somebody asks, in place of being told.
+    """A host that looks values up when they are asked for, instead of being updated.
 
     A strategy that hears of its orders sees its orders as it was told of them last: that may be a turn behind.
     """
