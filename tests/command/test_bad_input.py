@@ -231,7 +231,7 @@ def test_what_a_gateway_cannot_run_with_is_named(tmp_path: Path) -> None:
         run("gateway", "--port", "0", "--state", tmp_path / "state"), f"{tmp_path}/state", "fix it or choose"
     )
     assert_refused(run("gateway", "--port", "0", "--accounts", "DU1,"), "'DU1,'", "empty name")
-    assert_refused(run("gateway", "--port", "0", "--instruments", "no.toml"), "no.toml", "name another")
+    assert_refused(run("gateway", "--port", "0", "--instruments", "no.toml"), "no.toml", "choose another")
 
 
 # Replay
