@@ -67,7 +67,7 @@ class PreTrade:
         account = named or self.market.account_of(strategy)
         position = self.state.position(account, instrument.id)
         exposures = self.state.exposures(position, strategy)
-        quote = self.market.quote(instrument, now)
+        quote = self.market.quote(instrument, now, monotonic)
         quantity = self._signed_quantity(request, instrument, exposures[0], quote)
         if not isinstance(quantity, Decimal):
             return _rejected(refused_view(request, account, "", now), quantity, now)
@@ -88,7 +88,7 @@ class PreTrade:
             time=request.time,
             reason=request.reason,
         )
-        rejection = self._first_rejection(intent, exposures, quote, now, monotonic)
+        rejection = self._first_rejection(intent, exposures, quote, now)
         if rejection is not None:
             return _rejected(replace(opening_view(intent), state=OrderState.REJECTED), rejection, now)
         self.state.approve(intent, position, now)
@@ -117,8 +117,8 @@ class PreTrade:
         )
         position = self.state.position(order.account, order.instrument)
         exposures = self.state.exposures(position, order.strategy, without=order.intent_id)
-        quote = self.market.quote(rest.instrument, now)
-        rejection = self._first_rejection(rest, exposures, quote, now, monotonic)
+        quote = self.market.quote(rest.instrument, now, monotonic)
+        rejection = self._first_rejection(rest, exposures, quote, now)
         if rejection is not None:
             return _rejected(order, rejection, now)
         self.state.observe(replace(order, quantity=max(order.quantity, changed.quantity)))
@@ -140,15 +140,10 @@ class PreTrade:
         return units if isinstance(units, Rejection) else units * request.side.sign
 
     def _first_rejection(
-        self,
-        intent: OrderIntent,
-        exposures: tuple[Exposure, Exposure],
-        quote: MarketQuote,
-        now: Nanos,
-        monotonic: float,
+        self, intent: OrderIntent, exposures: tuple[Exposure, Exposure], quote: MarketQuote, now: Nanos
     ) -> Rejection | None:
         route = self._route_of(intent.strategy)
-        context = self.market.pretrade_context(intent, exposures, quote, self.state, route, now, monotonic)
+        context = self.market.pretrade_context(intent, exposures, quote, self.state, route, now)
         return first_rejection(intent, context, self.limits)
 
 

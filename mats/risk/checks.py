@@ -180,34 +180,33 @@ def quantity_is_within_limit(intent: OrderIntent, _: PreTradeContext, limits: Li
     )
 
 
-def notional_is_within_limit(intent: OrderIntent, context: PreTradeContext, limits: Limits) -> Rejection | None:
-    notional = intent.quantity * _unit_value(intent, context)
-    if notional <= limits.max_order_notional:
-        return None
+def values_are_within_limits(intent: OrderIntent, context: PreTradeContext, limits: Limits) -> Rejection | None:
+    """Of the order; and of the position of its strategy and of its account if all orders on its side fill.
+
+    A position above its limit may stay as large as it is.
+    """
+    side, quantity, unit_value = intent.side, intent.quantity, _unit_value(intent, context)
+    if quantity * unit_value > limits.max_order_notional:
+        return _order_too_large(quantity * unit_value, limits.max_order_notional)
+    own, whole = context.strategy, context.account
+    worst = own.worst(side, quantity)
+    if (notional := abs(worst) * unit_value) > limits.max_position_notional and abs(worst) > abs(own.position):
+        whose = f"the position of {intent.strategy}"
+        return _too_large(whose, intent, worst, notional, limits.max_position_notional)
+    worst = whole.worst(side, quantity)
+    if (notional := abs(worst) * unit_value) > limits.max_account_notional and abs(worst) > abs(whole.position):
+        whose = f"the net position of {intent.account}"
+        return _too_large(whose, intent, worst, notional, limits.max_account_notional)
+    return None
+
+
+def _order_too_large(notional: Decimal, limit: Decimal) -> Rejection:
     return reject(
         RejectionCode.MAX_NOTIONAL,
-        f"the order is worth {notional:.2f}, more than {limits.max_order_notional}",
+        f"the order is worth {notional:.2f}, more than {limit}",
         notional=notional,
-        max_order_notional=limits.max_order_notional,
+        max_order_notional=limit,
     )
-
-
-def position_is_within_limit(intent: OrderIntent, context: PreTradeContext, limits: Limits) -> Rejection | None:
-    worst = context.strategy.worst(intent.side, intent.quantity)
-    notional = abs(worst) * _unit_value(intent, context)
-    if notional <= limits.max_position_notional or abs(worst) <= abs(context.strategy.position):
-        return None
-    whose = f"the position of {intent.strategy}"
-    return _too_large(whose, intent, worst, notional, limits.max_position_notional)
-
-
-def account_is_within_limit(intent: OrderIntent, context: PreTradeContext, limits: Limits) -> Rejection | None:
-    worst = context.account.worst(intent.side, intent.quantity)
-    notional = abs(worst) * _unit_value(intent, context)
-    if notional <= limits.max_account_notional or abs(worst) <= abs(context.account.position):
-        return None
-    whose = f"the net position of {intent.account}"
-    return _too_large(whose, intent, worst, notional, limits.max_account_notional)
 
 
 def _too_large(whose: str, intent: OrderIntent, worst: Decimal, notional: Decimal, limit: Decimal) -> Rejection:
@@ -245,7 +244,5 @@ RISK_TAKING: tuple[Check, ...] = (
     rate_is_known,
     orders_are_not_too_many,
     quantity_is_within_limit,
-    notional_is_within_limit,
-    position_is_within_limit,
-    account_is_within_limit,
+    values_are_within_limits,
 )

@@ -22,8 +22,8 @@ from mats.risk.exposure import Exposure, RiskState
 from mats.risk.limits import Limits
 from mats.risk.sizing import Basis
 
-MarketQuote = tuple[Decimal | None, Decimal | Unknown]
-"""The newest price of an instrument, and base currency for one unit of its currency."""
+MarketQuote = tuple[Decimal | None, float | None, Decimal | Unknown]
+"""The newest price of an instrument, how many seconds old it is, and base currency for one unit of its currency."""
 
 EVERYTHING = ""
 """The scope of a halt that holds for every strategy."""
@@ -69,17 +69,16 @@ class MarketState:
         """What the strategy may work with, in the base currency; None while it is not known."""
         return self.equities.get(strategy)
 
-    def quote(self, instrument: Instrument, now: Nanos) -> MarketQuote:
-        """The newest price of an instrument, None before the first one, and the rate of its currency."""
-        price, _ = self._prices.get(instrument.id, (None, 0.0))
-        return None if price is None else exact(price), self.rates.rate(
-            instrument.currency, now, self.limits.max_rate_age_seconds
-        )
+    def quote(self, instrument: Instrument, now: Nanos, monotonic: float) -> MarketQuote:
+        """The newest price, its age and the rate of the currency; no price and no age before the first one.
 
-    def price_age(self, name: InstrumentId, monotonic: float) -> float:
-        """How old the newest price is; where market data calls the instrument silent, too old at least."""
-        age = monotonic - self._prices[name][1]
-        return max(age, self.limits.max_price_age_seconds + 1) if name in self.silent else age
+        Where market data calls the instrument silent, the price is too old at least.
+        """
+        rate = self.rates.rate(instrument.currency, now, self.limits.max_rate_age_seconds)
+        if (newest := self._prices.get(instrument.id)) is None:
+            return None, None, rate
+        price, age = exact(newest[0]), monotonic - newest[1]
+        return price, max(age, self.limits.max_price_age_seconds + 1) if instrument.id in self.silent else age, rate
 
     # What sizing and checks ask for
 
@@ -87,7 +86,7 @@ class MarketState:
         """What sizing needs to know."""
         equity = self.equity(strategy)
         return Basis(
-            Unknown(f"the equity of {strategy} is not known yet") if equity is None else equity, quote[0], quote[1]
+            Unknown(f"the equity of {strategy} is not known yet") if equity is None else equity, quote[0], quote[2]
         )
 
     def pretrade_context(
@@ -98,30 +97,30 @@ class MarketState:
         state: RiskState,
         route: int,
         now: Nanos,
-        monotonic: float,
     ) -> PreTradeContext:
         """The market as this order meets it; `exposures` are without it, `route` is the client that would carry it."""
-        name, strategy, account = intent.instrument.id, intent.strategy, intent.account
+        instrument, strategy, account = intent.instrument, intent.strategy, intent.account
+        name = instrument.id
+        own, whole = exposures
+        price, age, rate = quote
+        carried = account in self._live and account in self.accounts and route in self.routes
         unknown = state.unknown_order(strategy, name)
-        price, rate = quote
         return PreTradeContext(
-            intent.instrument.con_id != 0,
-            exposures[0],
-            exposures[1],
+            instrument.con_id != 0,
+            own,
+            whole,
             price,
-            None if price is None else self.price_age(name, monotonic),
+            age,
             rate,
             state.orders_in_last_minute(strategy, now),
-            self._connection_fault(account, strategy, route),
+            "" if carried else self._connection_fault(account, strategy, route),
             f"behind or down: {', '.join(self.behind)}" if self.behind else "",
             self._halt(strategy) if self.halts or self.links_down else "",
-            f"books and broker differ on {name}" if (account, name) in self.broken else "",
+            f"books and broker differ on {name}" if self.broken and (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
         )
 
     def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
-        if account in self._live and route in self.routes and account in self.accounts:
-            return ""
         if not account:
             return "the broker has not named its accounts yet"
         if self.accounts and account not in self.accounts:

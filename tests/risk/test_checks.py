@@ -63,6 +63,7 @@ def test_a_sound_order_in_a_sound_world_may_go():
         (an_intent("-5"), RejectionCode.NOT_POSITIVE),
         (an_intent(**limit(None)), RejectionCode.NOT_POSITIVE),
         (an_intent(**limit(D("Infinity"))), RejectionCode.NOT_FINITE),
+        (an_intent(**limit(D(0))), RejectionCode.NOT_POSITIVE),
         (an_intent(**limit(D(-1))), RejectionCode.NOT_POSITIVE),
         (an_intent(order_type=OrderType.STOP), RejectionCode.NOT_POSITIVE),
         (an_intent(**limit(D("100.005"))), RejectionCode.TICK_SIZE),
@@ -180,6 +181,7 @@ def test_a_position_above_its_limit_may_stay_as_large_as_it_is():
     above = Exposure(D(-1_000), D(0), D(0))
     assert code(an_intent("100", Side.BUY), replace(WELL, strategy=Exposure(D(-1_000), D(950), D(0)))) is None
     assert code(an_intent("10", Side.SELL), replace(WELL, strategy=above)) is RejectionCode.MAX_POSITION
+    assert code(an_intent("100", Side.BUY), replace(WELL, strategy=Exposure(D(-1_000), D(1_900), D(0)))) is None
     assert code(an_intent("200", Side.BUY), replace(WELL, account=Exposure(D(-1_000), D(1_800), D(0)))) is None
 
 

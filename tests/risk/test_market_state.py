@@ -41,8 +41,8 @@ def meet(world, intent=None, state=None, route=ROUTE, now=0, monotonic=10.0):
     intent, state = intent or an_intent(), state or RiskState()
     position = state.position(intent.account, intent.instrument.id)
     exposures = state.exposures(position, intent.strategy, without=intent.intent_id)
-    quote = world.quote(intent.instrument, now)
-    return world.pretrade_context(intent, exposures, quote, state, route, now, monotonic)
+    quote = world.quote(intent.instrument, now, monotonic)
+    return world.pretrade_context(intent, exposures, quote, state, route, now)
 
 
 def objections(met):
@@ -148,10 +148,10 @@ def test_a_strategy_trades_in_the_account_of_its_record_else_in_the_first(world)
 
 
 def test_sizing_gets_figures_or_the_reason_why_there_are_none(world):
-    assert world.basis("trend", world.quote(SPY, 0)).equity == Unknown("the equity of trend is not known yet")
+    assert world.basis("trend", world.quote(SPY, 0, 10.0)).equity == Unknown("the equity of trend is not known yet")
     world.equities["trend"] = None
-    assert isinstance(world.basis("trend", world.quote(SPY, 0)).equity, Unknown)
+    assert isinstance(world.basis("trend", world.quote(SPY, 0, 10.0)).equity, Unknown)
     world.equities["trend"] = D(0)
-    basis = world.basis("trend", world.quote(SPY, 0))
+    basis = world.basis("trend", world.quote(SPY, 0, 10.0))
     assert (basis.equity, basis.price, basis.rate) == (D(0), D("500.5"), D(1))
-    assert world.basis("trend", world.quote(parse_instrument("QQQ"), 0)).price is None
+    assert world.basis("trend", world.quote(parse_instrument("QQQ"), 0, 10.0)).price is None

@@ -61,7 +61,7 @@ class RunMarket(MarketState):
     def __init__(self, context: RunContext, limits: Limits, equity: Callable[[StrategyName], Decimal | None]) -> None:
         super().__init__(limits, context.portfolio.base, (context.account,))
         self.accounts, self.behind, self.routes = (context.account,), (), {ROUTE}
-        self._feeds, self._portfolio, self._clock = context.feeds, context.portfolio, context.clock
+        self._feeds, self._portfolio = context.feeds, context.portfolio
         self._base, self._equity = context.portfolio.base, equity
         for feed in context.feeds.values():
             self.know(feed.instrument)
@@ -69,17 +69,17 @@ class RunMarket(MarketState):
     def equity(self, strategy: StrategyName) -> Decimal | None:
         return self._equity(strategy)
 
-    def quote(self, instrument: Instrument, now: Nanos) -> MarketQuote:
-        price, currency = self._feeds[instrument.id].mark(), instrument.currency
-        if currency == self._base:
-            return price, ONE
-        rate = self._portfolio.rate(currency)
-        return price, Unknown(f"no rate from {currency} to {self._base} is known") if rate is None else rate
-
-    def price_age(self, name: InstrumentId, monotonic: float) -> float:
+    def quote(self, instrument: Instrument, now: Nanos, monotonic: float) -> MarketQuote:
         """Between two closes a price cannot be younger than the last close: it grows old when the next one is late."""
-        due = self._feeds[name].due()
-        return 0.0 if due >= self._clock.now else monotonic - due / SECOND
+        feed, currency = self._feeds[instrument.id], instrument.currency
+        price = feed.mark()
+        if price is None:
+            age = None
+        else:
+            due = feed.due()
+            age = 0.0 if due >= now else monotonic - due / SECOND
+        rate = ONE if currency == self._base else self._portfolio.rate(currency)
+        return price, age, Unknown(f"no rate from {currency} to {self._base} is known") if rate is None else rate
 
 
 class StrategyAccount:
