@@ -23,7 +23,6 @@ from mats.model import (
     refused_view,
 )
 from mats.risk import (
-    NO_FIGURES,
     Exposure,
     Limits,
     MarketQuote,
@@ -62,19 +61,20 @@ class PreTrade:
 
         An order counts as exposure from the moment it is approved.
         """
-        strategy, instrument = request.strategy, self.market.instrument(request.instrument)
+        state, market = self.state, self.market
+        strategy, instrument = request.strategy, market.instrument(request.instrument)
         named = "" if isinstance(request, Signal) else request.account
-        account = named or self.market.account_of(strategy)
-        position = self.state.position(account, instrument.id)
-        exposures = self.state.exposures(position, strategy)
-        quote = self.market.quote(instrument, now, monotonic)
+        account = named or market.account_of(strategy)
+        position = state.position(account, instrument.id)
+        exposures = state.exposures(position, strategy)
+        quote = market.quote(instrument, now, monotonic)
         quantity = self._signed_quantity(request, instrument, exposures[0], quote)
         if not isinstance(quantity, Decimal):
             return _rejected(refused_view(request, account, "", now), quantity, now)
         if not isinstance(request, Signal):
             side = request.side
         elif quantity:
-            side = BUY if quantity > 0 else SELL
+            side = BUY if quantity > ZERO else SELL
         else:
             return None
         intent = OrderIntent(
@@ -88,10 +88,11 @@ class PreTrade:
             time=request.time,
             reason=request.reason,
         )
-        rejection = self._first_rejection(intent, exposures, quote, now)
+        context = market.pretrade_context(intent, exposures, quote, state, self._route_of(strategy), now)
+        rejection = first_rejection(intent, context, self.limits)
         if rejection is not None:
             return _rejected(replace(opening_view(intent), state=OrderState.REJECTED), rejection, now)
-        self.state.approve(intent, position, now)
+        state.approve(intent, position, now)
         return intent
 
     def decide_change(
@@ -101,7 +102,8 @@ class PreTrade:
 
         None where there is no such order.
         """
-        order = self.state.order(change.intent_id)
+        state, market = self.state, self.market
+        order = state.order(change.intent_id)
         if order is None:
             return None
         changed = changed_view(order, change)
@@ -109,19 +111,20 @@ class PreTrade:
             intent_id=order.intent_id,
             strategy=order.strategy,
             account=order.account,
-            instrument=self.market.instrument(order.instrument),
+            instrument=market.instrument(order.instrument),
             side=order.side,
             quantity=changed.remaining,
             ticket=changed.ticket,
             time=change.time,
         )
-        position = self.state.position(order.account, order.instrument)
-        exposures = self.state.exposures(position, order.strategy, without=order.intent_id)
-        quote = self.market.quote(rest.instrument, now, monotonic)
-        rejection = self._first_rejection(rest, exposures, quote, now)
+        position = state.position(order.account, order.instrument)
+        exposures = state.exposures(position, order.strategy, without=order.intent_id)
+        quote = market.quote(rest.instrument, now, monotonic)
+        context = market.pretrade_context(rest, exposures, quote, state, self._route_of(rest.strategy), now)
+        rejection = first_rejection(rest, context, self.limits)
         if rejection is not None:
             return _rejected(order, rejection, now)
-        self.state.observe(replace(order, quantity=max(order.quantity, changed.quantity)))
+        state.observe(replace(order, quantity=max(order.quantity, changed.quantity)))
         return change
 
     def _signed_quantity(
@@ -129,22 +132,16 @@ class PreTrade:
     ) -> Decimal | Rejection:
         """Of a signal the difference between the position asked for and what is held and on its way."""
         if isinstance(request, Signal):
-            figures = self.market.basis(request.strategy, quote) if request.strength else NO_FIGURES
-            target = target_quantity(instrument, request.strength, figures)
-            if not isinstance(target, Decimal):
+            target: Decimal | Rejection = ZERO
+            if request.strength:
+                target = target_quantity(instrument, request.strength, self.market.basis(request.strategy, quote))
+            if isinstance(target, Rejection):
                 return target
             return order_quantity(target, held.position, held.pending, instrument.size_increment)
         if request.size is None:
             return (request.quantity or ZERO) * request.side.sign
         units = fraction_quantity(instrument, request.size, self.market.basis(request.strategy, quote))
         return units if isinstance(units, Rejection) else units * request.side.sign
-
-    def _first_rejection(
-        self, intent: OrderIntent, exposures: tuple[Exposure, Exposure], quote: MarketQuote, now: Nanos
-    ) -> Rejection | None:
-        route = self._route_of(intent.strategy)
-        context = self.market.pretrade_context(intent, exposures, quote, self.state, route, now)
-        return first_rejection(intent, context, self.limits)
 
 
 def _rejected(order: OrderView, rejection: Rejection, now: Nanos) -> Rejected:

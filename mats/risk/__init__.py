@@ -8,11 +8,10 @@ from mats.risk.exposure import Exposure, OrderInProgress, Position, RiskState
 from mats.risk.limits import UNLIMITED, Limits
 from mats.risk.market_state import EVERYTHING, MarketQuote, MarketState
 from mats.risk.rejection import Rejection, RejectionCode, reject
-from mats.risk.sizing import NO_FIGURES, Basis, fraction_quantity, order_quantity, target_quantity
+from mats.risk.sizing import Basis, fraction_quantity, order_quantity, target_quantity
 
 __all__ = [
     "EVERYTHING",
-    "NO_FIGURES",
     "UNLIMITED",
     "Basis",
     "Check",

@@ -13,13 +13,13 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import PRICES, OrderIntent, Unknown, floor_to
+from mats.model import PRICES, ZERO, OrderIntent, Unknown, floor_to
 from mats.risk.exposure import Exposure
 from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode, reject
 
 
-class PreTradeContext(msgspec.Struct, frozen=True):
+class PreTradeContext(msgspec.Struct, frozen=True, gc=False):
     """The market and the account as one order meets them. Texts are empty where all is well, and say what is wrong.
 
     `connection`: why its connection cannot carry it. `behind`: which stages are down or behind. `halt`: the halt in
@@ -67,13 +67,13 @@ def instrument_is_known(intent: OrderIntent, context: PreTradeContext, _: Limits
 def numbers_are_sound(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
     """Finite and above zero: the quantity, and the prices that the order type needs."""
     quantity, ticket = intent.quantity, intent.ticket
-    if not (quantity.is_finite() and quantity > 0):
+    if not (quantity.is_finite() and quantity > ZERO):
         return _unsound("quantity", quantity)
     for name in PRICES[ticket.order_type]:
         price: Decimal | None = getattr(ticket, name)
         if price is None:
             return reject(RejectionCode.NOT_POSITIVE, f"a {ticket.order_type} order needs a {name}")
-        if not (price.is_finite() and price > 0):
+        if not (price.is_finite() and price > ZERO):
             return _unsound(name, price)
     return None
 

@@ -34,7 +34,7 @@ from mats.model import (
 BUY = Side.BUY
 
 
-class Exposure(msgspec.Struct, frozen=True):
+class Exposure(msgspec.Struct, frozen=True, gc=False):
     """A position and what working orders may still add to it: `buying` and `selling` are unsigned."""
 
     position: Decimal = ZERO
@@ -59,8 +59,8 @@ class Exposure(msgspec.Struct, frozen=True):
     def reduced_by(self, side: Side, quantity: Decimal) -> bool:
         """Whether such an order leads towards flat and, together with those on its way, not through it."""
         if side is BUY:
-            return self.position < 0 and self.buying + quantity <= -self.position
-        return self.position > 0 and self.selling + quantity <= self.position
+            return self.position < ZERO and self.buying + quantity <= -self.position
+        return self.position > ZERO and self.selling + quantity <= self.position
 
 
 class OrderInProgress(Protocol):
@@ -106,7 +106,8 @@ class RiskState:
         self.working: dict[IntentId, Position] = {}
         """Orders that were not final at entry `seq`, by where they count."""
         self._ahead: dict[IntentId, OrderView] = {}
-        self._unknown: set[IntentId] = set()
+        self.unknown: set[IntentId] = set()
+        """Orders whose outcome is not known."""
         self._submitted: defaultdict[StrategyName, deque[Nanos]] = defaultdict(deque)
 
     # Exposure
@@ -134,7 +135,7 @@ class RiskState:
         buying = selling = all_buying = all_selling = ZERO
         for intent_id, order in position.orders.items():
             left = order.quantity if isinstance(order, OrderIntent) else order.remaining
-            if intent_id == without or left <= 0:
+            if intent_id == without or left <= ZERO:
                 continue
             own = left if order.strategy == strategy else ZERO
             if order.side is BUY:
@@ -145,7 +146,7 @@ class RiskState:
 
     def unknown_order(self, strategy: StrategyName, instrument: InstrumentId) -> OrderView | None:
         """An order of the strategy on the instrument whose outcome is not known, if there is one."""
-        if not self._unknown:
+        if not self.unknown:
             return None
         known = (self.working[intent_id].orders[intent_id] for intent_id in self.working)
         for view in chain(self._ahead.values(), (order for order in known if isinstance(order, OrderView))):
@@ -199,8 +200,8 @@ class RiskState:
             del position.orders[intent_id]
         if self._ahead:
             self._ahead.pop(intent_id, None)
-        if self._unknown:
-            self._unknown.discard(intent_id)
+        if self.unknown:
+            self.unknown.discard(intent_id)
 
     def replace_orders(self, views: Iterable[OrderView]) -> None:
         """Take in all orders that are not final: any other is gone."""
@@ -282,9 +283,9 @@ class RiskState:
         known = None if position is None else position.orders[intent_id]
         views = (self._ahead.get(intent_id), known)
         if any(isinstance(view, OrderView) and view.state is OrderState.UNKNOWN for view in views):
-            self._unknown.add(intent_id)
+            self.unknown.add(intent_id)
         else:
-            self._unknown.discard(intent_id)
+            self.unknown.discard(intent_id)
 
 
 def _view(order: KnownOrder) -> OrderView:

@@ -25,6 +25,11 @@ from mats.risk.sizing import Basis
 MarketQuote = tuple[Decimal | None, float | None, Decimal | Unknown]
 """The newest price of an instrument, how many seconds old it is, and base currency for one unit of its currency."""
 
+Faults = tuple[str, str, str, str, str]
+"""The texts of a `PreTradeContext`: of the connection, stages behind, halt, disagreement and unknown order."""
+
+NO_FAULTS: Faults = ("", "", "", "", "")
+
 EVERYTHING = ""
 """The scope of a halt that holds for every strategy."""
 
@@ -99,24 +104,21 @@ class MarketState:
         now: Nanos,
     ) -> PreTradeContext:
         """The market as this order meets it; `exposures` are without it, `route` is the client that would carry it."""
-        instrument, strategy, account = intent.instrument, intent.strategy, intent.account
-        name = instrument.id
-        own, whole = exposures
-        price, age, rate = quote
+        account, (price, age, rate) = intent.account, quote
         carried = account in self._live and account in self.accounts and route in self.routes
+        troubled = self.behind or self.halts or self.links_down or self.broken or state.unknown
+        faults = NO_FAULTS if carried and not troubled else self._faults(intent, state, route)
+        recent = state.orders_in_last_minute(intent.strategy, now)
+        return PreTradeContext(intent.instrument.con_id != 0, *exposures, price, age, rate, recent, *faults)
+
+    def _faults(self, intent: OrderIntent, state: RiskState, route: int) -> Faults:
+        name, strategy, account = intent.instrument.id, intent.strategy, intent.account
         unknown = state.unknown_order(strategy, name)
-        return PreTradeContext(
-            instrument.con_id != 0,
-            own,
-            whole,
-            price,
-            age,
-            rate,
-            state.orders_in_last_minute(strategy, now),
-            "" if carried else self._connection_fault(account, strategy, route),
+        return (
+            self._connection_fault(account, strategy, route),
             f"behind or down: {', '.join(self.behind)}" if self.behind else "",
-            self._halt(strategy) if self.halts or self.links_down else "",
-            f"books and broker differ on {name}" if self.broken and (account, name) in self.broken else "",
+            self._halt(strategy),
+            f"books and broker differ on {name}" if (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
         )
 

@@ -12,7 +12,7 @@ _share = lru_cache(maxsize=1 << 12)(exact)
 """Strategies ask for the same few fractions again and again."""
 
 
-class Basis(msgspec.Struct, frozen=True):
+class Basis(msgspec.Struct, frozen=True, gc=False):
     """What sizing needs to know. `equity` is the strategy's own, in the base currency; `price` in the instrument's.
 
     `rate` is the base currency for one unit of the instrument's currency.
@@ -21,10 +21,6 @@ class Basis(msgspec.Struct, frozen=True):
     equity: Decimal | Unknown
     price: Decimal | None
     rate: Decimal | Unknown
-
-
-NO_FIGURES = Basis(equity=Unknown("not asked for"), price=None, rate=Unknown("not asked for"))
-"""All that going flat needs."""
 
 
 def target_quantity(instrument: Instrument, strength: float, basis: Basis) -> Decimal | Rejection:
@@ -61,9 +57,9 @@ def _units(instrument: Instrument, share: Decimal, basis: Basis) -> Decimal | Re
     equity, price, rate = basis.equity, basis.price, basis.rate
     if not isinstance(equity, Decimal):
         return reject(RejectionCode.NO_EQUITY, equity.reason)
-    if equity <= 0:
+    if equity <= ZERO:
         return reject(RejectionCode.NO_EQUITY, f"the strategy's equity is {equity}", equity=equity)
-    if price is None or price <= 0:
+    if price is None or price <= ZERO:
         return reject(RejectionCode.NO_PRICE, f"no price of {instrument.id} to size with is known", price=price)
     if not isinstance(rate, Decimal):
         return reject(RejectionCode.NO_RATE, rate.reason)

@@ -1,6 +1,5 @@
 """The class that strategy authors subclass. It has no thread, socket or file: it handles events."""
 
-import math
 from typing import Any, ClassVar
 
 import msgspec
@@ -139,22 +138,23 @@ class Strategy:
         The risk manager trades the difference to the position and working orders by `ticket`
         (a market order unless given). Returns the id of the order that may follow.
         """
-        self._context.require(instrument)
-        if not math.isfinite(strength) or abs(strength) > 1:
+        context = self._context
+        context.require(instrument)
+        if not -1 <= strength <= 1:
             raise StrategyError(
                 f"strategy {self.name}: a signal of strength {strength} for {instrument} is out of range; "
                 "give a number from -1 to 1"
             )
         signal = Signal(
-            intent_id=self._context.host.mint(),
+            intent_id=context.host.mint(),
             strategy=self.name,
             instrument=instrument,
             strength=float(strength),
-            time=self._context.now,
+            time=context.now,
             ticket=ticket or PLAIN,
             reason=reason,
         )
-        self._context.host.submit(signal)
+        context.host.submit(signal)
         return signal.intent_id
 
     @property

@@ -32,16 +32,16 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 class StrategyHost(Protocol):
     """The services of a strategy's host. No method waits; requests are answered by later callbacks."""
 
-    def submit(self, signal: Signal) -> None:
+    def submit(self, signal: Signal, /) -> None:
         """Send a signal to the risk manager."""
 
-    def place(self, request: OrderRequest) -> None:
+    def place(self, request: OrderRequest, /) -> None:
         """Send an order request to the risk manager."""
 
-    def cancel(self, request: CancelRequest) -> None:
+    def cancel(self, request: CancelRequest, /) -> None:
         """Ask the order manager to cancel one order."""
 
-    def modify(self, modification: OrderModification) -> None:
+    def modify(self, modification: OrderModification, /) -> None:
         """Request a change of one working order."""
 
     def equity(self) -> Decimal | None:
@@ -62,5 +62,5 @@ class StrategyHost(Protocol):
     def mint(self) -> IntentId:
         """A new intent id, never used before."""
 
-    def log(self, level: LogLevel, text: str) -> None:
+    def log(self, level: LogLevel, text: str, /) -> None:
         """Write one line to the log, under the strategy's name."""

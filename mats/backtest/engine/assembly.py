@@ -1,9 +1,10 @@
 """Puts the parts of a run together, and says in one sentence what does not fit."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from mats.model import (
     DAY,
     ONE,
     SECOND,
+    Currency,
     Instrument,
     InstrumentId,
     IntentId,
@@ -58,28 +60,40 @@ class BacktestError(UserError):
 class RunMarket(MarketState):
     """The market state of a run: its figures are looked up as of the clock."""
 
-    def __init__(self, context: RunContext, limits: Limits, equity: Callable[[StrategyName], Decimal | None]) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        limits: Limits,
+        weights: Mapping[StrategyName, Decimal],
+        given: Mapping[StrategyName, Decimal],
+    ) -> None:
         super().__init__(limits, context.portfolio.base, (context.account,))
         self.accounts, self.behind, self.routes = (context.account,), (), {ROUTE}
         self._feeds, self._portfolio = context.feeds, context.portfolio
-        self._base, self._equity = context.portfolio.base, equity
+        self._base, self._weights, self._given = context.portfolio.base, weights, given
         for feed in context.feeds.values():
             self.know(feed.instrument)
 
     def equity(self, strategy: StrategyName) -> Decimal | None:
-        return self._equity(strategy)
+        """The equity that was given for it, else its weight of the total."""
+        total = self._portfolio.equity()
+        if total is None:
+            return None
+        given = self._given.get(strategy)
+        return self._weights[strategy] * total if given is None else given
 
     def quote(self, instrument: Instrument, now: Nanos, monotonic: float) -> MarketQuote:
         """Between two closes a price cannot be younger than the last close: it grows old when the next one is late."""
-        feed, currency = self._feeds[instrument.id], instrument.currency
-        price = feed.mark()
-        if price is None:
-            age = None
-        else:
-            due = feed.due()
-            age = 0.0 if due >= now else monotonic - due / SECOND
-        rate = ONE if currency == self._base else self._portfolio.rate(currency)
-        return price, age, Unknown(f"no rate from {currency} to {self._base} is known") if rate is None else rate
+        feed = self._feeds[instrument.id]
+        rate = ONE if instrument.currency == self._base else self._rate(instrument.currency)
+        if (price := feed.mark()) is None:
+            return None, None, rate
+        due = feed.due()
+        return price, 0.0 if due >= now else monotonic - due / SECOND, rate
+
+    def _rate(self, currency: Currency) -> Decimal | Unknown:
+        rate = self._portfolio.rate(currency)
+        return Unknown(f"no rate from {currency} to {self._base} is known") if rate is None else rate
 
 
 class StrategyAccount:
@@ -89,7 +103,7 @@ class StrategyAccount:
         self._name, self._run = name, assembly
 
     def equity(self) -> Decimal | None:
-        return self._run.equity(self._name)
+        return self._run.market.equity(self._name)
 
     def positions(self) -> dict[InstrumentId, Position]:
         held = self._run.portfolio.held(self._name)
@@ -114,7 +128,8 @@ class Assembly:
         self.queue: Queue = deque()
         self.signals: list[Signal] = []
         self.log: deque[str] = deque(maxlen=LINES_KEPT)
-        self._spec, self._data, self._minted = spec, data, 0
+        self._spec, self._data = spec, data
+        self._mint = map("bt-{}".format, count(1)).__next__
         self._weights = {record.name: exact(record.target_weight) for record in spec.strategies}
         check_weights(shares(spec.strategies), allow_leverage=False)
         self.drivers = {record.name: self._driver(record) for record in sorted(spec.strategies, key=_name)}
@@ -133,11 +148,11 @@ class Assembly:
         every_feed = {**self.feeds, **self._pairs()}
         self.portfolio = Portfolio(ACCOUNT, spec.currency, spec.capital, every_feed, self.clock)
         context = RunContext(ACCOUNT, self.drivers, self.feeds, self.markets, self.portfolio, self.clock, self.queue)
-        market = RunMarket(context, spec.limits, self.equity)
-        self.flow = OrderFlow(PreTrade(RiskState(), market, spec.limits, _route), ROUTE)
+        self.market = RunMarket(context, spec.limits, self._weights, spec.equities)
+        self.flow = OrderFlow(PreTrade(RiskState(), self.market, spec.limits, _route), ROUTE)
         self.path = OrderPath(context, self.flow, round(spec.models.latency * SECOND))
         self.settlement = Settlement(context, self.path, fee_model(spec.models))
-        self._on_command = self.path.on_command
+        self._decide, self._on_command = self.path.decide, self.path.on_command
         self.due = sorted((*self._actions(), *self._borrowing()), key=lambda item: item[0])
 
     @property
@@ -145,23 +160,19 @@ class Assembly:
         """What part of the capital each strategy begins with."""
         return {name: self._spec.equities.get(name, w * self._spec.capital) for name, w in self._weights.items()}
 
-    def equity(self, name: StrategyName) -> Decimal | None:
-        """What a strategy may work with now: its explicit equity, else its weight of the total."""
-        total = self.portfolio.equity()
-        if total is None:
-            return None
-        given = self._spec.equities.get(name)
-        return self._weights[name] * total if given is None else given
+    def _submit(self, signal: Signal) -> None:
+        self.signals.append(signal)
+        self.queue.append((self._decide, signal))
 
-    def _enqueue(self, command: OrderCommand) -> None:
-        if isinstance(command, Signal):
-            self.signals.append(command)
+    def _send(self, command: OrderCommand) -> None:
         self.queue.append((self._on_command, command))
 
     # Strategies
 
     def _driver(self, record: StrategyRecord) -> StrategyDriver:
-        host = BacktestHost(self._enqueue, self._mint, lambda: self.clock.now, partial(self._note, record.name))
+        host = BacktestHost(
+            self._submit, self._send, self._mint, lambda: self.clock.now, partial(self._note, record.name)
+        )
         host.account = StrategyAccount(record.name, self)
         driver = StrategyDriver(record, Path(self._spec.folder), host, self._spec.bar_seconds, self.clock)
         if missing := [name for name in driver.instruments if name not in self._data.bars]:
@@ -170,10 +181,6 @@ class Assembly:
                 f"{', '.join(sorted(self._data.bars)) or 'nothing'}"
             )
         return driver
-
-    def _mint(self) -> str:
-        self._minted += 1
-        return f"bt-{self._minted}"
 
     def _note(self, strategy: StrategyName, level: LogLevel, text: str) -> None:
         self.log.append(f"{iso(self.clock.now)} {level} {strategy}: {text}")

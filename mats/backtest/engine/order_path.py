@@ -46,13 +46,13 @@ class OrderPath:
     def on_command(self, command: OrderCommand) -> None:
         """What a strategy asks for goes to whom it concerns."""
         if isinstance(command, REQUESTS):
-            self._decide(command)
+            self.decide(command)
         elif isinstance(command, CancelRequest):
             self._cancel(command.intent_id)
         else:
             self._modify(command)
 
-    def _decide(self, request: Signal | OrderRequest) -> None:
+    def decide(self, request: Signal | OrderRequest) -> None:
         """An approved order is sent in its turn: at once where nothing else waits."""
         decision = self.flow.decide(request, self._clock.now)
         if isinstance(decision, OrderIntent):

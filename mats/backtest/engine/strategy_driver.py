@@ -9,9 +9,9 @@ from typing import Protocol
 from mats.backtest.engine.bar_feed import BarFeed, Clock, FeedIndicators, FeedWindow
 from mats.data import aggregate
 from mats.errors import StrategyError
-from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, StrategyRecord, iso
-from mats.strategy import Position, Strategy
-from mats.strategy.hosting import LocalHost, make_runner
+from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, Signal, StrategyRecord, iso
+from mats.strategy import LogLevel, Position, Strategy
+from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
 
 BarListener = Callable[[Sequence[Bar], Nanos], None]
 """Takes the bars that have just ended, and when that is."""
@@ -39,6 +39,18 @@ class BacktestHost(LocalHost):
 
     account: Account
     hears = False
+
+    def __init__(
+        self,
+        submit: Callable[[Signal], None],
+        send: Callable[[OrderCommand], None],
+        mint: Callable[[], IntentId],
+        now: Callable[[], Nanos],
+        log: Callable[[LogLevel, str], None],
+    ) -> None:
+        """Signals go their own way, since most orders begin with one."""
+        super().__init__(send, mint, now, log)
+        self.submit = submit
 
     def equity(self) -> Decimal | None:
         return self.account.equity()
@@ -71,6 +83,7 @@ class StrategyDriver:
             made.on_fill is not Strategy.on_fill or made.on_order_status is not Strategy.on_order_status
         )
         self.timers = self.runner.timers
+        self.follow = self.runner.follower(self._failed)
         self._bar_seconds = bar_seconds
         self.on_rejection: Callable[[OrderView], None] | None = None
         self._parts_per_bar = self.runner.bar_seconds // bar_seconds
@@ -133,13 +146,6 @@ class StrategyDriver:
         with self.guard():
             for bar in bars:
                 self.runner.bar(bar)
-
-    def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
-        """Follow a declared target."""
-        try:
-            self.runner.follow(instrument, target, now)
-        except Exception as error:
-            raise self._failed(error) from error
 
     def pass_time(self, now: Nanos) -> None:
         """Let timers fire that are due by now."""

@@ -19,7 +19,11 @@ class LocalHost:
         now: Callable[[], Nanos],
         log: Callable[[LogLevel, str], None],
     ) -> None:
-        self._send, self._mint, self._now, self._log = send, mint, now, log
+        self.submit: Callable[[Signal], None] = send
+        self.place: Callable[[OrderRequest], None] = send
+        self.cancel: Callable[[CancelRequest], None] = send
+        self.modify: Callable[[OrderModification], None] = send
+        self.mint, self.now, self.log = mint, now, log
         self._positions: dict[InstrumentId, Position] = {}
         self._working: dict[IntentId, OrderView] = {}
         self._equity: Decimal | None = None
@@ -63,19 +67,7 @@ class LocalHost:
         else:
             self._working[order.intent_id] = order
 
-    # The strategy's calls
-
-    def submit(self, signal: Signal) -> None:
-        self._send(signal)
-
-    def place(self, request: OrderRequest) -> None:
-        self._send(request)
-
-    def cancel(self, request: CancelRequest) -> None:
-        self._send(request)
-
-    def modify(self, modification: OrderModification) -> None:
-        self._send(modification)
+    # What the strategy reads
 
     def equity(self) -> Decimal | None:
         return self._equity
@@ -88,12 +80,3 @@ class LocalHost:
 
     def working_orders(self) -> Mapping[IntentId, OrderView]:
         return self._working
-
-    def now(self) -> Nanos:
-        return self._now()
-
-    def mint(self) -> IntentId:
-        return self._mint()
-
-    def log(self, level: LogLevel, text: str) -> None:
-        self._log(level, text)

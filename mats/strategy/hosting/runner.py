@@ -95,10 +95,18 @@ class StrategyRunner:
 
         return take
 
-    def follow(self, instrument: InstrumentId, target: float, now: Nanos) -> None:
-        """Let the strategy follow a target that it declared in `signals`, as its `on_bar` would at `now`."""
-        self._context.time = now
-        self.strategy.follow(instrument, target)
+    def follower(self, failed: Callable[[Exception], Exception]) -> Callable[[InstrumentId, float, Nanos], None]:
+        """A handler of the targets that the strategy declared in `signals`: it follows them as its `on_bar` would."""
+        context, follow = self._context, self.strategy.follow
+
+        def take(instrument: InstrumentId, target: float, now: Nanos) -> None:
+            context.time = now
+            try:
+                follow(instrument, target)
+            except Exception as error:
+                raise failed(error) from error
+
+        return take
 
     @property
     def timers(self) -> Mapping[str, Schedule]:
