@@ -65,7 +65,7 @@ class PreTrade:
         strategy, instrument = request.strategy, market.instrument(request.instrument)
         named = "" if isinstance(request, Signal) else request.account
         account = named or market.account_of(strategy)
-        position = state.position(account, instrument.id)
+        position = state.positions[account, instrument.id]
         exposures = state.exposures(position, strategy)
         quote = market.quote(instrument, now, monotonic)
         quantity = self._signed_quantity(request, instrument, exposures[0], quote)
@@ -117,7 +117,7 @@ class PreTrade:
             ticket=changed.ticket,
             time=change.time,
         )
-        position = state.position(order.account, order.instrument)
+        position = state.positions[order.account, order.instrument]
         exposures = state.exposures(position, order.strategy, without=order.intent_id)
         quote = market.quote(rest.instrument, now, monotonic)
         context = market.pretrade_context(rest, exposures, quote, state, self._route_of(rest.strategy), now)
@@ -135,7 +135,7 @@ class PreTrade:
             target: Decimal | Rejection = ZERO
             if request.strength:
                 target = target_quantity(instrument, request.strength, self.market.basis(request.strategy, quote))
-            if isinstance(target, Rejection):
+            if not isinstance(target, Decimal):
                 return target
             return order_quantity(target, held.position, held.pending, instrument.size_increment)
         if request.size is None:

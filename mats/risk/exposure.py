@@ -102,7 +102,8 @@ class RiskState:
 
     def __init__(self, seq: int = 0) -> None:
         self.seq = seq
-        self._positions: dict[PositionKey, Position] = {}
+        self.positions: defaultdict[PositionKey, Position] = defaultdict(Position)
+        """What is held and working at each place; a position goes on showing that as it changes."""
         self.working: dict[IntentId, Position] = {}
         """Orders that were not final at entry `seq`, by where they count."""
         self._ahead: dict[IntentId, OrderView] = {}
@@ -114,10 +115,7 @@ class RiskState:
 
     def position(self, account: AccountId, instrument: InstrumentId) -> Position:
         """What is held and working there; it goes on showing that as it changes."""
-        found = self._positions.get((account, instrument))
-        if found is None:
-            found = self._positions[account, instrument] = Position()
-        return found
+        return self.positions[account, instrument]
 
     def exposure(
         self, account: AccountId, instrument: InstrumentId, strategy: StrategyName = "", without: IntentId = ""
@@ -240,7 +238,7 @@ class RiskState:
         """Positions and orders as bytes for a snapshot; views ahead of the log will be reported again."""
         positions = tuple(
             (account, strategy, instrument, quantity)
-            for (account, instrument), position in self._positions.items()
+            for (account, instrument), position in self.positions.items()
             for strategy, quantity in position.held.items()
         )
         orders = tuple(_view(position.orders[intent_id]) for intent_id, position in self.working.items())

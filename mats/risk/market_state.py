@@ -28,8 +28,6 @@ MarketQuote = tuple[Decimal | None, float | None, Decimal | Unknown]
 Faults = tuple[str, str, str, str, str]
 """The texts of a `PreTradeContext`: of the connection, stages behind, halt, disagreement and unknown order."""
 
-NO_FAULTS: Faults = ("", "", "", "", "")
-
 EVERYTHING = ""
 """The scope of a halt that holds for every strategy."""
 
@@ -104,12 +102,14 @@ class MarketState:
         now: Nanos,
     ) -> PreTradeContext:
         """The market as this order meets it; `exposures` are without it, `route` is the client that would carry it."""
-        account, (price, age, rate) = intent.account, quote
+        account, (own, whole), (price, age, rate) = intent.account, exposures, quote
         carried = account in self._live and account in self.accounts and route in self.routes
         troubled = self.behind or self.halts or self.links_down or self.broken or state.unknown
-        faults = NO_FAULTS if carried and not troubled else self._faults(intent, state, route)
-        recent = state.orders_in_last_minute(intent.strategy, now)
-        return PreTradeContext(intent.instrument.con_id != 0, *exposures, price, age, rate, recent, *faults)
+        resolved, recent = intent.instrument.con_id != 0, state.orders_in_last_minute(intent.strategy, now)
+        if carried and not troubled:
+            return PreTradeContext(resolved, own, whole, price, age, rate, recent)
+        faults = self._faults(intent, state, route)
+        return PreTradeContext(resolved, own, whole, price, age, rate, recent, *faults)
 
     def _faults(self, intent: OrderIntent, state: RiskState, route: int) -> Faults:
         name, strategy, account = intent.instrument.id, intent.strategy, intent.account
