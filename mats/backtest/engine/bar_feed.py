@@ -43,7 +43,7 @@ class BarFeed:
         self._columns = tuple(_numbers(column) for column in (c.open, c.high, c.low, c.close, c.volume))
         self._close = self._columns[3]
         self._spread = None if c.spread is None else _numbers(c.spread)
-        self._start = np.ascontiguousarray(columns.start, dtype=np.int64).data
+        self.starts = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self.span = columns.seconds * SECOND
         self._marked, self._mark = -1, Decimal(0)
         self._rows: Sequence[int] = ()
@@ -73,13 +73,9 @@ class BarFeed:
         rows = np.asarray(self._rows[:count])
         return np.where(rows >= 0, close[np.maximum(rows, 0)], 0.0)
 
-    def start(self, row: int) -> Nanos:
-        """When a bar begins."""
-        return self._start[row]
-
     def end(self, row: int) -> Nanos:
         """When a bar is over."""
-        return self._start[row] + self.span
+        return self.starts[row] + self.span
 
     def mark(self) -> Decimal | None:
         """The newest close, exactly; None before the first bar. After a split it is in new units at once."""
@@ -94,7 +90,7 @@ class BarFeed:
     def due(self) -> Nanos:
         """When the bar after the newest one should be over."""
         step = self._clock.step
-        return self._start[self._rows[step] if step >= 0 else self.first - 1] + 2 * self.span
+        return self.starts[self._rows[step] if step >= 0 else self.first - 1] + 2 * self.span
 
     def split(self, ratio: Decimal) -> None:
         """From here on a unit is what a part of one was at the newest close."""
@@ -102,9 +98,9 @@ class BarFeed:
         if mark is not None:
             self._mark = mark / ratio
 
-    def opening(self, step: int) -> tuple[int, int]:
-        """The first row whose bar begins at or after the close before `step`, and the first not before its own."""
-        return self._opened[step - 1] if step else self.first, self._opened[step]
+    def opening(self, step: int) -> range:
+        """The rows whose bars begin at or after the close before `step` and before its own."""
+        return range(self._opened[step - 1] if step else self.first, self._opened[step])
 
     def open(self, row: int) -> float:
         """The first price of a bar."""
