@@ -34,7 +34,8 @@ class Clock:
 class BarFeed:
     """The bars of one instrument: rows before `first` are history, rows from `first` to before `last` are the run's.
 
-    Everything it tells is as of the clock, but for `bars` and `opening`, which are for the engine alone.
+    Everything it tells is as of the clock, but for `bars`, `opening` and what it tells of a row, which are for the
+    engine alone. By row, `starts` is when a bar begins and `spreads` its quoted spread, None where the data has none.
     """
 
     def __init__(self, instrument: Instrument, columns: BarColumns, first: int, last: int, clock: Clock) -> None:
@@ -42,7 +43,7 @@ class BarFeed:
         c = columns
         self._columns = tuple(_numbers(column) for column in (c.open, c.high, c.low, c.close, c.volume))
         self._close = self._columns[3]
-        self._spread = None if c.spread is None else _numbers(c.spread)
+        self.spreads = None if c.spread is None else _numbers(c.spread)
         self.starts = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self.span = columns.seconds * SECOND
         self._marked, self._mark = -1, Decimal(0)
@@ -113,10 +114,6 @@ class BarFeed:
     def volume(self, row: int) -> float:
         """What was traded in a bar."""
         return self._columns[4][row]
-
-    def spread(self, row: int) -> float | None:
-        """The quoted spread of a bar, where the data has any."""
-        return None if self._spread is None else self._spread[row]
 
     def close(self, row: int) -> float:
         """The last price of a bar."""

@@ -118,10 +118,10 @@ class BarMarket:
 
     def quote(self, row: int) -> dict[Side, Decimal]:
         """How far from the path of a bar each side trades, signed; the data's own spread where it has one."""
-        spread = self.feed.spread(row)
-        if spread is None:
+        spreads = self.feed.spreads
+        if spreads is None:
             return self._quote
-        half = exact(spread) / 2
+        half = exact(spreads[row]) / 2
         return {BUY: half, SELL: -half}
 
     def price(self, ticket: OrderTicket, side: Side, path: Decimal, away: Decimal) -> Decimal:

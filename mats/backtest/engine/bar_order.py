@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from mats.backtest.engine.portfolio import Holding
 from mats.backtest.engine.strategy_driver import StrategyDriver
-from mats.model import ZERO, Instrument, Nanos, OrderIntent, OrderType
+from mats.model import ZERO, Instrument, IntentId, Nanos, OrderIntent, OrderType
 from mats.orders import OrderRecord
 
 NEVER: Nanos = -1
@@ -32,7 +32,7 @@ class BarOrder(OrderRecord):
     over: bool = field(default=False, kw_only=True)
 
     @property
-    def intent_id(self) -> str:
+    def intent_id(self) -> IntentId:
         return self.origin.intent_id
 
     @property
