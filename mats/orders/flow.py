@@ -7,7 +7,7 @@ and exposures are told of fills at once. Each step is the one that runs live.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from mats.model import (
     SECOND,
@@ -34,34 +34,41 @@ BUY = Side.BUY
 WORKING, CANCELLED = BrokerOrderStatus.WORKING, BrokerOrderStatus.CANCELLED
 
 
-class Exchange(Protocol):
+Order = TypeVar("Order", bound=OrderRecord)
+"""The records of orders that an exchange works with."""
+
+
+class Exchange(Protocol[Order]):
     """Where orders are sent. It answers with `acknowledge`, `fill`, `finish` and `amend` of the flow."""
 
-    def submit(self, order: OrderRecord, intent: OrderIntent, number: int) -> None:
-        """Take an order over; `number` counts the orders of the run."""
+    def new_order(self, intent: OrderIntent, number: int) -> Order:
+        """The record of an order that is about to be sent; `number` counts the orders of the run."""
 
-    def modify(self, order: OrderRecord, change: OrderModification) -> None:
+    def submit(self, order: Order) -> None:
+        """Take an order over."""
+
+    def modify(self, order: Order, change: OrderModification) -> None:
         """Change an order."""
 
 
-class OrderFlow:
+class OrderFlow(Generic[Order]):
     """Every order of a run, from what a strategy asked for to the last fill. `route` is the client id of all.
 
     `orders` is the journal: every order in the order of sending, and what was rejected as its strategy was told.
     """
 
     def __init__(self, pretrade: PreTrade, route: int) -> None:
-        self.exchange: Exchange
-        self.orders: dict[IntentId, OrderRecord | OrderView] = {}
+        self.exchange: Exchange[Order]
+        self.orders: dict[IntentId, Order | OrderView] = {}
         self._pretrade, self._route = pretrade, route
         self._state = pretrade.state
         self._numbers = 0
         self._modified: set[IntentId] = set()
 
-    def working(self, intent_id: IntentId) -> OrderRecord | None:
+    def working(self, intent_id: IntentId) -> Order | None:
         """The order, where it was sent and is not final."""
         order = self.orders.get(intent_id)
-        return order if isinstance(order, OrderRecord) and not order.state.final else None
+        return None if order is None or isinstance(order, OrderView) or order.state.final else order
 
     @property
     def working_ids(self) -> Iterable[IntentId]:
@@ -70,7 +77,7 @@ class OrderFlow:
 
     def views(self) -> list[OrderView]:
         """Every order as it stands."""
-        return [order.view() if isinstance(order, OrderRecord) else order for order in self.orders.values()]
+        return [order if isinstance(order, OrderView) else order.view() for order in self.orders.values()]
 
     def next_number(self) -> int:
         """The next place in line."""
@@ -86,7 +93,7 @@ class OrderFlow:
             self.orders[decision.order.intent_id] = decision.order
         return decision
 
-    def modify(self, order: OrderRecord, change: OrderModification, now: Nanos) -> Rejected | None:
+    def modify(self, order: Order, change: OrderModification, now: Nanos) -> Rejected | None:
         """Check a change of a working order and send it; None too where there is nothing to change."""
         self._modified.add(change.intent_id)
         decision = self._pretrade.decide_change(change, now, now / SECOND)
@@ -98,14 +105,13 @@ class OrderFlow:
 
     # Journal, send, apply
 
-    def submit(self, intent: OrderIntent, now: Nanos) -> OrderRecord:
+    def submit(self, intent: OrderIntent, now: Nanos) -> Order:
         """An approved intent becomes an order and goes to the exchange."""
         self._numbers = number = self._numbers + 1
-        order = OrderRecord(intent, intent.quantity, intent.ticket, updated=intent.time)
-        self.orders[intent.intent_id] = order
+        self.orders[intent.intent_id] = order = self.exchange.new_order(intent, number)
         self._state.follow(intent.intent_id, order)
         sent(order, now, self._route, number)
-        self.exchange.submit(order, intent, number)
+        self.exchange.submit(order)
         return order
 
     def cancel(self, order: OrderRecord, intent_id: IntentId, now: Nanos) -> bool:

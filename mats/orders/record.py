@@ -1,25 +1,27 @@
 """An order while it changes: one object that the state table works on; views of it are made when somebody looks."""
 
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 
-import msgspec
 from msgspec.structs import replace
 
 from mats.model import ZERO, Nanos, OrderIntent, OrderState, OrderTicket, OrderView, Side, StrategyName
 
 
-class OrderRecord(msgspec.Struct):
+@dataclass(slots=True, eq=False)
+class OrderRecord:
     """What can change of an order, besides the intent or view that it began with; the fields are those of a view."""
 
     origin: OrderIntent | OrderView
     quantity: Decimal
     ticket: OrderTicket
+    updated: Nanos
+    _: KW_ONLY
     state: OrderState = OrderState.PENDING
     filled: Decimal = ZERO
     notional: Decimal = ZERO
     acknowledged: bool = False
     applied: int = 0
-    updated: Nanos = 0
     client_id: int = -1
     order_id: int = 0
     perm_id: int = 0

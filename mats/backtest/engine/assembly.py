@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from mats.backtest.engine.bar_feed import BarFeed, Clock, timeline
 from mats.backtest.engine.bar_matching import BarMarket, Friction
+from mats.backtest.engine.bar_order import BarOrder
 from mats.backtest.engine.context import Queue, RunContext
 from mats.backtest.engine.order_path import ROUTE, OrderPath
 from mats.backtest.engine.portfolio import Portfolio
@@ -149,7 +150,7 @@ class Assembly:
         self.portfolio = Portfolio(ACCOUNT, spec.currency, spec.capital, every_feed, self.clock)
         context = RunContext(ACCOUNT, self.drivers, self.feeds, self.markets, self.portfolio, self.clock, self.queue)
         self.market = RunMarket(context, spec.limits, self._weights, spec.equities)
-        self.flow = OrderFlow(PreTrade(RiskState(), self.market, spec.limits, _route), ROUTE)
+        self.flow: OrderFlow[BarOrder] = OrderFlow(PreTrade(RiskState(), self.market, spec.limits, _route), ROUTE)
         self.path = OrderPath(context, self.flow, round(spec.models.latency * SECOND))
         self.settlement = Settlement(context, self.path, fee_model(spec.models))
         self._decide, self._on_command = self.path.decide, self.path.on_command

@@ -34,7 +34,8 @@ class Clock:
 class BarFeed:
     """The bars of one instrument: rows before `first` are history, rows from `first` to before `last` are the run's.
 
-    Everything it tells is as of the clock, but for `bars` and `opening`, which are for the engine alone.
+    Everything it tells is as of the clock, but for `bars`, `opening` and what it tells of a row, which are for the
+    engine alone. By row, `starts` is when a bar begins and `spreads` its quoted spread, None where the data has none.
     """
 
     def __init__(self, instrument: Instrument, columns: BarColumns, first: int, last: int, clock: Clock) -> None:
@@ -42,8 +43,8 @@ class BarFeed:
         c = columns
         self._columns = tuple(_numbers(column) for column in (c.open, c.high, c.low, c.close, c.volume))
         self._close = self._columns[3]
-        self._spread = None if c.spread is None else _numbers(c.spread)
-        self._start = np.ascontiguousarray(columns.start, dtype=np.int64).data
+        self.spreads = None if c.spread is None else _numbers(c.spread)
+        self.starts = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self.span = columns.seconds * SECOND
         self._marked, self._mark = -1, Decimal(0)
         self._rows: Sequence[int] = ()
@@ -73,13 +74,9 @@ class BarFeed:
         rows = np.asarray(self._rows[:count])
         return np.where(rows >= 0, close[np.maximum(rows, 0)], 0.0)
 
-    def start(self, row: int) -> Nanos:
-        """When a bar begins."""
-        return self._start[row]
-
     def end(self, row: int) -> Nanos:
         """When a bar is over."""
-        return self._start[row] + self.span
+        return self.starts[row] + self.span
 
     def mark(self) -> Decimal | None:
         """The newest close, exactly; None before the first bar. After a split it is in new units at once."""
@@ -94,7 +91,7 @@ class BarFeed:
     def due(self) -> Nanos:
         """When the bar after the newest one should be over."""
         step = self._clock.step
-        return self._start[self._rows[step] if step >= 0 else self.first - 1] + 2 * self.span
+        return self.starts[self._rows[step] if step >= 0 else self.first - 1] + 2 * self.span
 
     def split(self, ratio: Decimal) -> None:
         """From here on a unit is what a part of one was at the newest close."""
@@ -102,9 +99,9 @@ class BarFeed:
         if mark is not None:
             self._mark = mark / ratio
 
-    def opening(self, step: int) -> tuple[int, int]:
-        """The first row whose bar begins at or after the close before `step`, and the first not before its own."""
-        return self._opened[step - 1] if step else self.first, self._opened[step]
+    def opening(self, step: int) -> range:
+        """The rows whose bars begin at or after the close before `step` and before its own."""
+        return range(self._opened[step - 1] if step else self.first, self._opened[step])
 
     def open(self, row: int) -> float:
         """The first price of a bar."""
@@ -117,10 +114,6 @@ class BarFeed:
     def volume(self, row: int) -> float:
         """What was traded in a bar."""
         return self._columns[4][row]
-
-    def spread(self, row: int) -> float | None:
-        """The quoted spread of a bar, where the data has any."""
-        return None if self._spread is None else self._spread[row]
 
     def close(self, row: int) -> float:
         """The last price of a bar."""

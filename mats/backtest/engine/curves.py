@@ -17,9 +17,10 @@ def curves(
     closes: Instants, portfolio: Portfolio, shares: Mapping[StrategyName, Decimal], capital: Decimal
 ) -> tuple[Curve, dict[StrategyName, Curve]]:
     """The curve of the account and of each strategy; the account's is the sum and what no strategy was given."""
-    prices, positions = _Prices(closes, portfolio.feeds, portfolio.base), portfolio.positions()
+    prices = _Prices(closes, portfolio.feeds, portfolio.base)
+    positions, results = portfolio.positions(), portfolio.results()
     by_strategy = {
-        name: _curve(prices, float(share), _of(positions, name), _of(portfolio.results, name))
+        name: _curve(prices, float(share), _of(positions, name), _of(results, name))
         for name, share in sorted(shares.items())
     }
     spare = float(capital - sum(shares.values()))

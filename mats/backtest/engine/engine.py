@@ -151,8 +151,8 @@ class Engine:
             if start != begun:
                 begun = start
                 self._begin(start, step, timed)
-            if market.orders:
-                self._open(market, row, start)
+            if market.orders and (visit := market.begin(row, start)) is not None:
+                self._visits.append((market.feed.end(row), visit))
         if self._visits:
             self._walk(end)
         if path.on_the_way:
@@ -168,12 +168,12 @@ class Engine:
         That is all of them where the calendar, timers or something on its way to the market may matter with them.
         """
         everything = timed or step == self._next_due or self._path.on_the_way
-        found = []
-        for market in (self.parts.markets if everything else self.parts.active).values():
-            row, until = market.feed.opening(step)
-            while row < until:
-                found.append((market.feed.start(row), market.number, market, row))
-                row += 1
+        markets = self.parts.markets if everything else self.parts.active
+        found = [
+            (market.feed.starts[row], market.number, market, row)
+            for market in markets.values()
+            for row in market.feed.opening(step)
+        ]
         if len(found) > 1:
             found.sort(key=itemgetter(0, 1))
         return found
@@ -199,13 +199,6 @@ class Engine:
         for driver, timers in self._clocked:
             if timers:
                 driver.pass_time(now)
-
-    def _open(self, market: BarMarket, row: int, start: Nanos) -> None:
-        """Working orders meet a bar that begins."""
-        visit = Visit(market, row, start, self._settlement)
-        visit.at_open()
-        if market.orders:
-            self._visits.append((market.feed.end(row), visit))
 
     def _walk(self, end: Nanos) -> None:
         """The paths of the bars that end now, side by side, from one order that is reached to the next."""

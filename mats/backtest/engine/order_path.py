@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
-from mats.backtest.engine.bar_matching import Working
+from mats.backtest.engine.bar_order import BarOrder
 from mats.backtest.engine.context import RunContext
 from mats.model import (
     CancelRequest,
@@ -15,11 +15,11 @@ from mats.model import (
     OrderModification,
     OrderRequest,
     OrderState,
+    OrderTicket,
     Signal,
-    StrategyName,
     changed_view,
 )
-from mats.orders import OrderFlow, OrderRecord
+from mats.orders import OrderFlow
 from mats.strategy.hosting import OrderCommand
 
 ROUTE = 1
@@ -33,9 +33,9 @@ class OrderPath:
     next. What is on its way to the market for `latency` arrives when `arrivals` is told that it is time.
     """
 
-    def __init__(self, run: RunContext, flow: OrderFlow, latency: Nanos) -> None:
-        self._drivers, self._markets, self._clock = run.drivers, run.markets, run.clock
-        self._queue = run.queue
+    def __init__(self, run: RunContext, flow: OrderFlow[BarOrder], latency: Nanos) -> None:
+        self._drivers, self._markets, self._portfolio = run.drivers, run.markets, run.portfolio
+        self._clock, self._queue = run.clock, run.queue
         self.flow, self._latency = flow, latency
         self.on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
         self.not_before: Nanos = 0
@@ -64,40 +64,48 @@ class OrderPath:
             self._queue.append((self._drivers[request.strategy].rejected, decision.order))
 
     def _submit(self, intent: OrderIntent) -> None:
-        """Where sending takes no time, the order is acknowledged at once, and nobody hears of it in between."""
-        order = self.flow.submit(intent, self._clock.now)
-        if self._latency:
-            self._tell(intent.strategy, order)
+        self.flow.submit(intent, self._clock.now)
 
     def _cancel(self, intent_id: IntentId) -> None:
         order = self.flow.working(intent_id)
         if order is None:
             return
-        strategy = order.origin.strategy
         if self.flow.cancel(order, intent_id, self._clock.now):
-            self._tell(strategy, order)
-        self._send(partial(self._cancelled, order, intent_id))
+            self._tell(order)
+        self._send(partial(self._cancelled, order))
 
     def _modify(self, change: OrderModification) -> None:
         order = self.flow.working(change.intent_id)
         if order is not None:
             rejected = self.flow.modify(order, change, self._clock.now)
             if rejected is not None:
-                self._queue.append((self._drivers[order.origin.strategy].rejected, rejected.order))
+                self._queue.append((order.driver.rejected, rejected.order))
 
     # The exchange of the flow
 
-    def submit(self, order: OrderRecord, intent: OrderIntent, number: int) -> None:
-        """Take an order over; it is at the market after the latency."""
-        now = self._clock.now + self._latency
-        since = max(self.not_before, now)
-        working = Working(order, intent, intent.side, intent.quantity, intent.ticket, since, number)
-        if self._latency:
-            self._send(partial(self._arrive, working))
-        else:
-            self._arrive(working)
+    def new_order(self, intent: OrderIntent, number: int) -> BarOrder:
+        """An order, with what it will need on its way."""
+        now, strategy = self._clock.now + self._latency, intent.strategy
+        return BarOrder(
+            intent,
+            intent.quantity,
+            intent.ticket,
+            intent.time,
+            self._drivers[strategy],
+            self._portfolio.holding(strategy, intent.instrument),
+            max(self.not_before, now),
+            number,
+        )
 
-    def modify(self, order: OrderRecord, change: OrderModification) -> None:
+    def submit(self, order: BarOrder) -> None:
+        """Take an order over. Where sending takes no time, nobody hears of it before it is acknowledged."""
+        if self._latency:
+            self._send(partial(self._arrive, order))
+            self._tell(order)
+        else:
+            self._arrive(order)
+
+    def modify(self, order: BarOrder, change: OrderModification) -> None:
         """Change an order after the latency."""
         self._send(partial(self._amend, order, change))
 
@@ -117,45 +125,40 @@ class OrderPath:
         """When the next thing reaches the market; None where nothing is on its way."""
         return self.on_the_way[0][0] if self.on_the_way else None
 
-    def _arrive(self, working: Working) -> None:
-        intent = working.intent
-        self._markets[intent.instrument.id].add(working)
-        self.flow.acknowledge(working.record, intent.intent_id, working.place, self._clock.now)
-        self._tell(intent.strategy, working.record)
+    def _arrive(self, order: BarOrder) -> None:
+        self._markets[order.origin.instrument.id].add(order)
+        self.flow.acknowledge(order, order.origin.intent_id, order.place, self._clock.now)
+        self._tell(order)
 
-    def _cancelled(self, order: OrderRecord, intent_id: IntentId) -> None:
-        market = self._markets[order.view().instrument]
-        if (working := market.orders.get(intent_id)) is not None:
-            market.remove(working)
-            self.end(working, self._clock.now)
+    def _cancelled(self, order: BarOrder) -> None:
+        if not order.over:
+            self._markets[order.instrument.id].remove(order)
+            self.end(order, self._clock.now)
 
-    def end(self, working: Working, now: Nanos, reason: str = "") -> None:
+    def end(self, order: BarOrder, now: Nanos, reason: str = "") -> None:
         """An order has ended at the market; `reason` is why where nobody asked for it."""
-        self.flow.finish(working.record, working.intent.intent_id, now, reason)
-        self._tell(working.intent.strategy, working.record)
+        self.flow.finish(order, order.intent_id, now, reason)
+        self._tell(order)
 
-    def _amend(self, order: OrderRecord, change: OrderModification) -> None:
+    def _amend(self, order: BarOrder, change: OrderModification) -> None:
         """New prices and more units lose the place in line. What is filled beyond the new quantity stays filled."""
-        view = order.view()
-        working = self._markets[view.instrument].orders.get(change.intent_id)
-        if working is None or view.state is not OrderState.WORKING:
+        if order.over or order.state is not OrderState.WORKING:
             return
-        changed = changed_view(view, change)
+        changed = changed_view(order.view(), change)
         if changed.quantity <= order.filled:
             return
-        if changed.ticket != working.ticket or changed.quantity > working.quantity:
-            working.place = self.flow.next_number()
-        working.quantity, working.ticket = changed.quantity, changed.ticket
-        if self.flow.amend(order, change.intent_id, changed.quantity, changed.ticket, self._clock.now):
-            self._tell(view.strategy, order)
+        if changed.ticket != order.ticket or changed.quantity > order.quantity:
+            order.place = self.flow.next_number()
+        if self.flow.amend(order, order.intent_id, changed.quantity, changed.ticket, self._clock.now):
+            self._tell(order)
 
-    def resize(self, working: Working, filled: Decimal) -> None:
+    def resize(self, order: BarOrder, quantity: Decimal, filled: Decimal, ticket: OrderTicket) -> None:
         """An order has new units at the market; so many of them are filled."""
-        self.flow.resize(working.record, working.intent.intent_id, working.quantity, filled, working.ticket)
-        self._tell(working.intent.strategy, working.record)
+        self.flow.resize(order, order.intent_id, quantity, filled, ticket)
+        self._tell(order)
 
-    def _tell(self, strategy: StrategyName, order: OrderRecord) -> None:
+    def _tell(self, order: BarOrder) -> None:
         """Let a strategy that listens hear in a turn of its own how its order stands now."""
-        driver = self._drivers[strategy]
+        driver = order.driver
         if driver.hears or driver.timers:
             self._queue.append((driver.on_order, order.view()))

@@ -1,9 +1,9 @@
 """What the strategies of a run hold and have: books, cash, equity; and every move of them, for the curves."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-import msgspec
 from msgspec.structs import replace
 
 from mats.backtest.engine.bar_feed import BarFeed, Clock
@@ -17,7 +17,28 @@ Moves = list[tuple[int, Decimal]]
 """How a balance changed: from which close on it is more, and by how much; it is 0 before the first."""
 
 
-class InstrumentNet(msgspec.Struct):
+@dataclass(slots=True, eq=False)
+class CurrencyTotal:
+    """What all strategies together have of a currency."""
+
+    amount: Decimal = ZERO
+
+
+@dataclass(slots=True, eq=False)
+class Balance:
+    """What a strategy has gained and spent of a currency."""
+
+    total: CurrencyTotal
+    moves: Moves = field(default_factory=list)
+
+    def pay(self, step: int, amount: Decimal) -> None:
+        """From close `step` on it is more by a signed amount."""
+        self.total.amount += amount
+        self.moves.append((step, amount))
+
+
+@dataclass(slots=True, eq=False)
+class InstrumentNet:
     """What all strategies together hold of an instrument, and what tells its value."""
 
     feed: BarFeed
@@ -26,15 +47,28 @@ class InstrumentNet(msgspec.Struct):
     quantity: Decimal = ZERO
 
 
-class Holding(msgspec.Struct):
-    """What a strategy holds of an instrument. Trades wait in `unbooked` until somebody asks what the position cost."""
+@dataclass(slots=True, eq=False)
+class Holding:
+    """What a strategy holds of an instrument, which is paid for from `cash`, its fees from `costs`.
+
+    Trades wait in `unbooked` until somebody asks what the position cost.
+    """
 
     book: Book
     net: InstrumentNet
+    cash: Balance
+    costs: Balance
     quantity: Decimal = ZERO
-    unbooked: list[tuple[Decimal, Decimal]] = []
-    moves: Moves = msgspec.field(default_factory=list)
+    unbooked: list[tuple[Decimal, Decimal]] = field(default_factory=list)
+    moves: Moves = field(default_factory=list)
     seq: int = 0
+
+    def change(self, seq: int, step: int, quantity: Decimal) -> None:
+        """Entry `seq`: from close `step` on it is more by a signed quantity."""
+        self.quantity += quantity
+        self.net.quantity += quantity
+        self.seq = seq
+        self.moves.append((step, quantity))
 
     def settled(self) -> Book:
         """The book with every trade in it."""
@@ -53,27 +87,24 @@ class Portfolio:
         self.base, self.feeds, self.account, self._clock = base, feeds, account, clock
         self._holdings: dict[Key, Holding] = {}
         self._nets: dict[InstrumentId, InstrumentNet] = {}
-        self.cash: dict[Currency, Decimal] = {base: capital}
-        self.results: dict[Key, Moves] = {}
+        self._totals: dict[Currency, CurrencyTotal] = {base: CurrencyTotal(capital)}
+        self._balances: dict[Key, Balance] = {}
 
-    def trade(
-        self, strategy: StrategyName, instrument: Instrument, quantity: Decimal, price: Decimal, fee: Decimal, seq: int
-    ) -> None:
+    def trade(self, holding: Holding, quantity: Decimal, price: Decimal, fee: Decimal, seq: int) -> None:
         """Entry `seq`: book a signed quantity bought at a price, and pay for it; `fee` is in the base currency."""
-        holding = self._holdings.get((strategy, instrument.id)) or self._opened(strategy, instrument)
+        step, cash = self._clock.step + 1, holding.cash
         holding.unbooked.append((quantity, price))
-        self._hold(holding, quantity, seq)
-        cost = quantity * price * instrument.multiplier
-        if instrument.currency == self.base:
-            self.pay(strategy, self.base, -(cost + fee) if fee else -cost)
-        else:
-            self.pay(strategy, instrument.currency, -cost)
-            if fee:
-                self.pay(strategy, self.base, -fee)
+        holding.change(seq, step, quantity)
+        cost = quantity * price * holding.net.multiplier
+        if fee and holding.costs is cash:
+            cost += fee
+        elif fee:
+            holding.costs.pay(step, -fee)
+        cash.pay(step, -cost)
 
     def book(self, strategy: StrategyName, instrument: Instrument) -> Book:
         """The book of a strategy in an instrument; a flat one where it has none."""
-        return self._holding(strategy, instrument).settled()
+        return self.holding(strategy, instrument).settled()
 
     def held(self, strategy: StrategyName) -> dict[InstrumentId, Book]:
         """The books of a strategy that are not flat; the one that changed last comes last."""
@@ -94,20 +125,25 @@ class Portfolio:
         whole = floor_to(before.quantity * ratio, instrument.size_increment)
         rest = before.quantity * ratio - whole
         after = adjust(replace(before, quantity=before.quantity * ratio), -rest, ZERO, instrument.multiplier)
-        holding = self._holding(strategy, instrument)
+        holding = self.holding(strategy, instrument)
         holding.book = after
-        self._hold(holding, whole - before.quantity, seq)
+        holding.change(seq, self._clock.step + 1, whole - before.quantity)
         return after, rest
 
-    def pay(self, strategy: StrategyName, currency: Currency, amount: Decimal) -> None:
-        """Add a signed amount to a strategy's cash."""
-        self.cash[currency] = self.cash.get(currency, ZERO) + amount
-        moves = self.results.get((strategy, currency))
-        if moves is None:
-            moves = self.results[strategy, currency] = []
-        moves.append((self._clock.step + 1, amount))
+    def balance(self, strategy: StrategyName, currency: Currency) -> Balance:
+        """What a strategy has of a currency besides its capital; it goes on showing that as it changes."""
+        found = self._balances.get((strategy, currency))
+        if found is None:
+            total = self._totals.setdefault(currency, CurrencyTotal())
+            found = self._balances[strategy, currency] = Balance(total)
+        return found
 
-    def _holding(self, strategy: StrategyName, instrument: Instrument) -> Holding:
+    def results(self) -> dict[Key, Moves]:
+        """How each balance changed."""
+        return {key: balance.moves for key, balance in self._balances.items()}
+
+    def holding(self, strategy: StrategyName, instrument: Instrument) -> Holding:
+        """What a strategy holds of an instrument; it goes on showing that as it changes."""
         return self._holdings.get((strategy, instrument.id)) or self._opened(strategy, instrument)
 
     def _opened(self, strategy: StrategyName, instrument: Instrument) -> Holding:
@@ -122,26 +158,21 @@ class Portfolio:
         if net is None:
             feed = self.feeds[instrument.id]
             net = self._nets[instrument.id] = InstrumentNet(feed, instrument.multiplier, instrument.currency)
-        holding = self._holdings[strategy, instrument.id] = Holding(flat, net)
+        cash, costs = self.balance(strategy, instrument.currency), self.balance(strategy, self.base)
+        holding = self._holdings[strategy, instrument.id] = Holding(flat, net, cash, costs)
         return holding
-
-    def _hold(self, holding: Holding, change: Decimal, seq: int) -> None:
-        holding.quantity += change
-        holding.net.quantity += change
-        holding.seq = seq
-        holding.moves.append((self._clock.step + 1, change))
 
     # What it is worth
 
     def equity(self) -> Decimal | None:
         """Everything at the newest closes, in the base currency; None where a price or a rate is missing."""
-        total = self.cash[self.base]
-        for currency, amount in self.cash.items():
-            if currency != self.base and amount:
+        total = self._totals[self.base].amount
+        for currency, cash in self._totals.items():
+            if currency != self.base and cash.amount:
                 rate = self.rate(currency)
                 if rate is None:
                     return None
-                total += amount * rate
+                total += cash.amount * rate
         for net in self._nets.values():
             if net.quantity:
                 mark = net.feed.mark()

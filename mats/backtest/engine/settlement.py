@@ -6,12 +6,13 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from mats.backtest.engine.bar_matching import Working
+from mats.backtest.engine.bar_order import BarOrder
 from mats.backtest.engine.context import RunContext, drain
 from mats.backtest.engine.order_path import OrderPath
 from mats.backtest.engine.run import CashEvent, RuledFill
 from mats.ledger.books import Book
 from mats.model import (
+    ONE,
     ZERO,
     AdjustmentRecorded,
     Execution,
@@ -85,11 +86,13 @@ class Settlement:
     """Takes one thing at a time: the order and risk, then the books, then the strategy and what it says to that."""
 
     def __init__(self, run: RunContext, path: OrderPath, fees: FeeModel) -> None:
-        self._account, self._drivers, self._feeds, self._markets, self._portfolio, self._clock, self._queue = run
+        self._account, _, self._feeds, self._markets, self._portfolio, self._clock, self._queue = run
         self._path, self._flow, self._fees = path, path.flow, fees
         self._drain = partial(drain, run.queue)
         self._month = Account(run.account, {}) if isinstance(fees, TieredFees) else None
         self._fills: list[FillNote] = []
+        for market in run.markets.values():
+            market.reports = self
         self.cash_events: list[CashEvent] = []
         self.splits: list[AdjustmentRecorded] = []
 
@@ -100,37 +103,34 @@ class Settlement:
 
     # Orders
 
-    def on_lapse(self, order: Working, time: Nanos, reason: str) -> None:
+    def on_lapse(self, order: BarOrder, time: Nanos, reason: str) -> None:
         """An order ended by itself."""
         self._path.end(order, time, reason)
         self._drain()
 
-    def on_trade(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rule: str) -> None:
+    def on_trade(self, order: BarOrder, quantity: Decimal, price: Decimal, time: Nanos, rule: str) -> None:
         """An order traded."""
-        intent, portfolio = order.intent, self._portfolio
-        strategy, instrument = intent.strategy, intent.instrument
-        seq = self._flow.fill(order.record, intent, quantity, price, time)
-        rate = portfolio.rate(instrument.currency)
+        intent, holding, portfolio = order.origin, order.holding, self._portfolio
+        seq = self._flow.fill(order, intent, quantity, price, time)
+        rate = ONE if holding.net.currency == portfolio.base else portfolio.rate(holding.net.currency)
         fee = self._charge(order, quantity, price, time, rate)
-        signed = quantity if order.side is BUY else -quantity
-        portfolio.trade(strategy, instrument, signed, price, fee, seq)
-        record, place = order.record, order.place
-        note = FillNote(intent, seq, quantity, price, time, rate, record.filled, record.notional, place, fee, rule)
+        portfolio.trade(holding, quantity if intent.side is BUY else -quantity, price, fee, seq)
+        note = FillNote(intent, seq, quantity, price, time, rate, order.filled, order.notional, order.place, fee, rule)
         self._fills.append(note)
-        driver = self._drivers[strategy]
+        driver = order.driver
         if driver.hears or driver.timers:
-            driver.on_fill(note.recorded(), order.record.view())
+            driver.on_fill(note.recorded(), order.view())
         if self._queue:
             self._drain()
 
-    def _charge(self, order: Working, quantity: Decimal, price: Decimal, time: Nanos, rate: Decimal | None) -> Decimal:
+    def _charge(self, order: BarOrder, quantity: Decimal, price: Decimal, time: Nanos, rate: Decimal | None) -> Decimal:
         """What the fill adds to the cost of its order."""
-        instrument = order.intent.instrument
-        value = order.record.notional * instrument.multiplier
+        instrument = order.origin.instrument
+        value = order.notional * instrument.multiplier
         if rate is not None:
             value *= rate
         month = ZERO if self._month is None else _month_before(self._month, order, quantity, price, time, value)
-        total = self._fees.order_fee(instrument, order.record.filled, value, month)
+        total = self._fees.order_fee(instrument, order.filled, value, month)
         fee, order.fee = total - order.fee, total
         return fee
 
@@ -159,12 +159,11 @@ class Settlement:
         for order in list(self._markets[instrument.id].orders.values()):
             self._resize(order, split.ratio)
 
-    def _resize(self, order: Working, ratio: Decimal) -> None:
+    def _resize(self, order: BarOrder, ratio: Decimal) -> None:
         """The order in new units: more of them, at lower prices."""
         step, tick = order.instrument.size_increment, order.instrument.tick_size
-        order.quantity, filled = floor_to(order.quantity * ratio, step), floor_to(order.record.filled * ratio, step)
-        order.ticket = _split_ticket(order.ticket, ratio, tick)
-        self._path.resize(order, filled)
+        quantity, filled = floor_to(order.quantity * ratio, step), floor_to(order.filled * ratio, step)
+        self._path.resize(order, quantity, filled, _split_ticket(order.ticket, ratio, tick))
         if order.remaining <= 0:
             self._markets[order.instrument.id].remove(order)
             self._path.end(order, self._clock.now, "nothing of it is left after the split")
@@ -187,7 +186,7 @@ class Settlement:
         self, strategy: StrategyName, instrument: Instrument, kind: str, amount: Decimal, currency: str = ""
     ) -> None:
         currency = currency or instrument.currency
-        self._portfolio.pay(strategy, currency, amount)
+        self._portfolio.balance(strategy, currency).pay(self._clock.step + 1, amount)
         event = CashEvent(self._clock.now, strategy, instrument.id, kind, amount, currency)  # type: ignore[arg-type]
         self.cash_events.append(event)
 
@@ -198,13 +197,13 @@ class Settlement:
 
 
 def _month_before(
-    account: Account, order: Working, quantity: Decimal, price: Decimal, time: Nanos, value: Decimal
+    account: Account, order: BarOrder, quantity: Decimal, price: Decimal, time: Nanos, value: Decimal
 ) -> Decimal:
     """What was traded of its kind in the month before the order, whose fills are worth `value`."""
     pair = order.instrument.sec_type is SecType.CASH
-    amount = value * quantity * price / order.record.notional if pair else quantity
+    amount = value * quantity * price / order.notional if pair else quantity
     month = account.add_volume(order.instrument.sec_type, amount, time)
-    return max(month - (value if pair else order.record.filled), ZERO)
+    return max(month - (value if pair else order.filled), ZERO)
 
 
 def _adjustment(book: Book, change: Decimal, seq: int, reason: str, now: Nanos) -> AdjustmentRecorded:
