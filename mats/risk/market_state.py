@@ -116,7 +116,7 @@ class MarketState:
             "" if carried else self._connection_fault(account, strategy, route),
             f"behind or down: {', '.join(self.behind)}" if self.behind else "",
             self._halt(strategy) if self.halts or self.links_down else "",
-            f"books and broker differ on {name}" if self.broken and (account, name) in self.broken else "",
+            f"books and broker differ on {name}" if (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
         )
 

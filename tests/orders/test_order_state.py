@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import OrderState, OrderTicket, OrderType, OrderView, Side
 from mats.orders import order_events as ev
+from mats.orders import order_state
 from mats.orders.order_state import apply, transition
+from mats.orders.record import record_of
 
 D = Decimal
 S = OrderState
@@ -235,9 +237,10 @@ def test_a_refused_cancel_is_never_a_cancel(meaning, state):
     assert apply(moved.order, fill(100)).state is S.FILLED
 
 
-def test_inactive_held_for_a_locate_is_working():
-    order = apply(an_order(S.WORKING), status(B.INACTIVE, why_held="locate"))
-    assert (order.state, order.note) == (S.WORKING, "held: locate")
+@pytest.mark.parametrize(("before", "after"), [(S.SENT, S.WORKING), (S.CANCELLING, S.CANCELLING)])
+def test_inactive_held_for_a_locate_is_alive(before, after):
+    order = apply(an_order(before), status(B.INACTIVE, why_held="locate"))
+    assert (order.state, order.note) == (after, "held: locate")
 
 
 def test_inactive_without_a_reason_is_unknown_and_can_come_back():
@@ -327,6 +330,23 @@ def test_what_is_unclear_is_said_in_the_words_of_the_broker(text, word):
     said = f"the broker reports {word}: refused, or held and able to come back"
     assert live(an_order(S.WORKING), ev.StatusReported(**told)).note == said
     assert live(an_order(S.WORKING), ev.FoundOpen(**told)).note == said
+
+
+@pytest.mark.parametrize(("wording", "word"), [("Submitted", "Submitted"), ("", "WORKING")])
+def test_a_status_of_a_final_order_is_said_in_the_words_of_the_broker_where_there_are_any(wording, word):
+    outcome = order_state.status(record_of(an_order(S.CANCELLED)), 1, B.WORKING, wording=wording)
+    assert outcome.ignored == f"{word} changes nothing: the order is CANCELLED"
+
+
+def test_a_status_without_a_word_of_the_broker_is_said_by_its_name():
+    record = record_of(an_order(S.WORKING))
+    order_state.status(record, 1, B.INACTIVE)
+    assert record.note == "the broker reports INACTIVE: refused, or held and able to come back"
+
+
+def test_a_rejection_found_in_a_replay_says_why_where_the_broker_does():
+    rejected = ev.FoundCompleted(time=2, status=B.INACTIVE, note="no margin")
+    assert live(an_order(S.UNKNOWN), rejected).note == "no margin"
 
 
 def test_a_status_that_is_not_known_decides_nothing():
