@@ -36,6 +36,7 @@ BOUNDARY = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
 EQUIVALENT = {
+    ("mats/risk/checks.py", "flipped limit > price"): "of two equal prices either is the higher one",
     ("mats/risk/exposure.py", "never if not position.orders"): "no order adds nothing; it only spares the walk",
     ("mats/risk/exposure.py", "flipped left <= 0"): "an order of which nothing is left adds nothing",
     ("mats/orders/pretrade.py", "flipped quantity > 0"): "zero was sorted out before",
