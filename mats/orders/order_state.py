@@ -62,7 +62,7 @@ def transition(order: OrderView, event: ev.OrderEvent) -> Transition:
     record = record_of(order)
     outcome = happen(record, event)
     after = record.view()
-    if after.state is order.state and replace(after, updated=order.updated) == order:
+    if replace(after, updated=order.updated) == order:
         after = order
     return Transition(after, outcome.ignored, outcome.query)
 
@@ -84,10 +84,8 @@ def _heard(order: OrderRecord, perm_id: int) -> None:
     order.perm_id = order.perm_id or perm_id
 
 
-def _unclear(order: OrderRecord, event: type[ev.OrderEvent], time: Nanos, note: str) -> Outcome:
-    """The evidence contradicts or runs out: UNKNOWN, unless the order is final, which only facts undo."""
-    if order.state.final:
-        return _ignored(order, event, query=True)
+def _unclear(order: OrderRecord, time: Nanos, note: str) -> Outcome:
+    """The evidence contradicts or runs out on an order that is not final."""
     return _to(order, time, UNKNOWN, note, query=True)
 
 
@@ -193,7 +191,7 @@ def status(
             return _to(order, time, CANCELLING if order.state is CANCELLING else WORKING, f"held: {why_held}")
         case _:
             note = f"the broker reports {wording or reported}: refused, or held and able to come back"
-            return _unclear(order, ev.StatusReported, time, note)
+            return _unclear(order, time, note)
 
 
 def _awaiting_executions(order: OrderRecord, time: Nanos) -> Outcome:
@@ -219,7 +217,7 @@ def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
         case OrderErrorMeaning.CANCEL_REFUSED:
             return _to(order, event.time, order.state, text, query=True)
         case _:
-            return _unclear(order, type(event), event.time, text)
+            return _unclear(order, event.time, text)
 
 
 # The connection and its replays ------------------------------------------------------------------------------------
@@ -266,7 +264,7 @@ def _completed(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
         return _to(order, event.time, REJECTED, event.note or f"the broker completed it as {event.wording}")
     if event.status is DEAD or event.status is BrokerOrderStatus.INACTIVE:
         return _to(order, event.time, CANCELLED, event.note, query=event.filled > order.filled)
-    return _unclear(order, type(event), event.time, f"the broker completed it as {event.wording}")
+    return _unclear(order, event.time, f"the broker completed it as {event.wording}")
 
 
 def _filled_by_replay(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
@@ -280,10 +278,10 @@ def _absent(order: OrderRecord, event: ev.NotFound) -> Outcome:
     """Absence is proof only for an order that nobody ever acknowledged, and only after a second look."""
     if order.state.final or order.state is PENDING:
         return _ignored(order, type(event))
-    if order.acknowledged or order.filled:
-        return _unclear(order, type(event), event.time, "the broker knew it and lists it nowhere now")
+    if order.acknowledged:
+        return _unclear(order, event.time, "the broker knew it and lists it nowhere now")
     if event.looks < LOOKS_THAT_PROVE_ABSENCE:
-        return _unclear(order, type(event), event.time, "not at the broker at the first look")
+        return _unclear(order, event.time, "not at the broker at the first look")
     return _to(order, event.time, REJECTED, "never reached the broker")
 
 

@@ -122,17 +122,20 @@ def connection_is_ready(_: OrderIntent, context: PreTradeContext, __: Limits) ->
     return reject(RejectionCode.NOT_READY, context.connection) if context.connection else None
 
 
-def state_is_certain(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
-    """All stages keep up, nothing is halted, books and broker agree, and the outcome of every order is known."""
-    if context.behind:
-        return reject(RejectionCode.NOT_READY, context.behind)
-    if context.halt:
-        return reject(RejectionCode.HALTED, context.halt)
-    if context.disagreement:
-        return reject(RejectionCode.BOOKS_DISAGREE, context.disagreement)
-    if context.unknown_order:
-        return reject(RejectionCode.UNKNOWN_ORDER, context.unknown_order)
-    return None
+def stages_keep_up(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
+    return reject(RejectionCode.NOT_READY, context.behind) if context.behind else None
+
+
+def nothing_is_halted(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
+    return reject(RejectionCode.HALTED, context.halt) if context.halt else None
+
+
+def books_agree(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
+    return reject(RejectionCode.BOOKS_DISAGREE, context.disagreement) if context.disagreement else None
+
+
+def outcomes_are_known(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
+    return reject(RejectionCode.UNKNOWN_ORDER, context.unknown_order) if context.unknown_order else None
 
 
 def data_is_fresh(intent: OrderIntent, context: PreTradeContext, limits: Limits) -> Rejection | None:
@@ -233,7 +236,10 @@ SOUNDNESS: tuple[Check, ...] = (
     connection_is_ready,
 )
 RISK_TAKING: tuple[Check, ...] = (
-    state_is_certain,
+    stages_keep_up,
+    nothing_is_halted,
+    books_agree,
+    outcomes_are_known,
     data_is_fresh,
     rate_is_known,
     orders_are_not_too_many,

@@ -3,7 +3,6 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from decimal import Decimal
-from itertools import chain
 from typing import Protocol
 
 import msgspec
@@ -46,10 +45,6 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
         """Signed rest of all working orders."""
         return self.buying - self.selling
 
-    def waiting(self, side: Side) -> Decimal:
-        """What orders on `side` may still trade."""
-        return self.buying if side is BUY else self.selling
-
     def worst(self, side: Side, quantity: Decimal) -> Decimal:
         """The signed position if all orders on `side`, and one more of `quantity`, fill and none on the other."""
         if side is BUY:
@@ -57,10 +52,10 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
         return self.position - (self.selling + quantity)
 
     def reduced_by(self, side: Side, quantity: Decimal) -> bool:
-        """Whether such an order leads towards flat and, together with those on its way, not through it."""
+        """Whether an order of `quantity`, above 0, leads towards flat and, with those on their way, not through it."""
         if side is BUY:
-            return self.position < ZERO and self.buying + quantity <= -self.position
-        return self.position > ZERO and self.selling + quantity <= self.position
+            return self.buying + quantity <= -self.position
+        return self.selling + quantity <= self.position
 
 
 class OrderInProgress(Protocol):
@@ -107,8 +102,8 @@ class RiskState:
         self.working: dict[IntentId, Position] = {}
         """Orders that were not final at entry `seq`, by where they count."""
         self._ahead: dict[IntentId, OrderView] = {}
-        self.unknown: set[IntentId] = set()
-        """Orders whose outcome is not known."""
+        self.unknown: dict[IntentId, OrderView] = {}
+        """Orders whose outcome is not known, by the view that says so."""
         self._submitted: defaultdict[StrategyName, deque[Nanos]] = defaultdict(deque)
 
     # Exposure
@@ -144,11 +139,8 @@ class RiskState:
 
     def unknown_order(self, strategy: StrategyName, instrument: InstrumentId) -> OrderView | None:
         """An order of the strategy on the instrument whose outcome is not known, if there is one."""
-        if not self.unknown:
-            return None
-        known = (self.working[intent_id].orders[intent_id] for intent_id in self.working)
-        for view in chain(self._ahead.values(), (order for order in known if isinstance(order, OrderView))):
-            if view.state is OrderState.UNKNOWN and (view.strategy, view.instrument) == (strategy, instrument):
+        for view in self.unknown.values():
+            if (view.strategy, view.instrument) == (strategy, instrument):
                 return view
         return None
 
@@ -196,10 +188,8 @@ class RiskState:
         position = self.working.pop(intent_id, None)
         if position is not None:
             del position.orders[intent_id]
-        if self._ahead:
-            self._ahead.pop(intent_id, None)
-        if self.unknown:
-            self.unknown.discard(intent_id)
+        self._ahead.pop(intent_id, None)
+        self.unknown.pop(intent_id, None)
 
     def replace_orders(self, views: Iterable[OrderView]) -> None:
         """Take in all orders that are not final: any other is gone."""
@@ -221,10 +211,9 @@ class RiskState:
         self.book(entry.seq, self.position(account, instrument), strategy, change)
         if not isinstance(entry, AdjustmentRecorded):
             self._grow(entry.intent_id, change)
-        if self._ahead:
-            for caught_up in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
-                self._install(self._ahead.pop(caught_up))
-                self._mark_unknown(caught_up)
+        for caught_up in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
+            self._install(self._ahead.pop(caught_up))
+            self._mark_unknown(caught_up)
 
     def book(self, seq: int, position: Position, strategy: StrategyName, change: Decimal) -> None:
         """Entry `seq` changes what a strategy holds by a signed quantity."""
@@ -279,11 +268,10 @@ class RiskState:
     def _mark_unknown(self, intent_id: IntentId) -> None:
         position = self.working.get(intent_id)
         known = None if position is None else position.orders[intent_id]
-        views = (self._ahead.get(intent_id), known)
-        if any(isinstance(view, OrderView) and view.state is OrderState.UNKNOWN for view in views):
-            self.unknown.add(intent_id)
-        else:
-            self.unknown.discard(intent_id)
+        self.unknown.pop(intent_id, None)
+        for view in (known, self._ahead.get(intent_id)):
+            if isinstance(view, OrderView) and view.state is OrderState.UNKNOWN:
+                self.unknown[intent_id] = view
 
 
 def _view(order: KnownOrder) -> OrderView:

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import OrderState, OrderTicket, OrderType, OrderView, Side
 from mats.orders import order_events as ev
+from mats.orders import order_state
 from mats.orders.order_state import apply, transition
+from mats.orders.record import record_of
 
 D = Decimal
 S = OrderState
@@ -101,6 +103,25 @@ def test_a_status_filled_without_executions_awaits_them():
     assert apply(moved.order, fill(100)).state is S.FILLED
 
 
+def test_a_reported_fill_of_all_leaves_a_requested_cancel_requested():
+    assert apply(an_order(S.CANCELLING), status(B.FILLED, 100)).state is S.CANCELLING
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.SENT])
+def test_the_first_fill_of_an_order_that_nobody_acknowledged_makes_it_working(state):
+    order = apply(an_order(state), fill(30))
+    assert (order.state, order.acknowledged) == (S.WORKING, True)
+
+
+def test_an_order_that_is_already_working_is_not_sent_again():
+    assert transition(an_order(S.WORKING), SENT).ignored == "OrderSent means nothing to a WORKING order"
+
+
+def test_a_pending_cancel_is_one_that_was_requested_elsewhere():
+    moved = transition(an_order(S.WORKING), status(B.PENDING_CANCEL))
+    assert (moved.order.state, moved.order.note, moved.query) == (S.CANCELLING, "cancel pending at the broker", False)
+
+
 def test_pending_cancel_can_still_fill():
     assert live(an_order(S.WORKING), CANCEL, status(B.PENDING_CANCEL), fill(100)).state is S.FILLED
 
@@ -119,7 +140,7 @@ def test_what_only_repeats_is_no_update():
 
 def test_a_late_fill_after_a_cancel_is_kept():
     part = live(an_order(S.WORKING), CANCEL, status(B.CANCELLED), fill(30))
-    assert (part.state, part.filled) == (S.CANCELLED, D(30))
+    assert (part.state, part.filled, part.note) == (S.CANCELLED, D(30), "30 of 100 filled before it ended")
     assert apply(part, fill(70)).state is S.FILLED
 
 
@@ -128,6 +149,25 @@ def test_a_cancel_that_reports_more_filled_than_booked_asks_for_executions():
     assert moved.order.state is S.CANCELLED
     assert moved.query
     assert "30 filled, 0 are booked" in moved.order.note
+
+
+def test_a_cancel_that_reports_what_is_booked_leaves_nothing_to_ask():
+    moved = transition(an_order(S.CANCELLING, filled=D(30)), status(B.CANCELLED, 30))
+    assert (moved.order.state, moved.order.note, moved.query) == (S.CANCELLED, "", False)
+
+
+def test_a_status_that_contradicts_the_end_of_an_order_asks_and_changes_nothing():
+    ended = an_order(S.CANCELLED, filled=D(30))
+    for contradiction in (status(B.WORKING, 30), status(B.CANCELLED, 31)):
+        moved = transition(ended, contradiction)
+        assert (moved.order, moved.query) == (ended, True)
+    assert not transition(ended, status(B.CANCELLED, 30)).query
+
+
+@pytest.mark.parametrize("late", [status(B.WORKING), status(B.FILLED, 120)])
+def test_a_status_that_comes_after_the_fills_of_an_order_asks_nothing(late):
+    moved = transition(an_order(S.FILLED, filled=D(100)), late)
+    assert (moved.order.state, moved.query) == (S.FILLED, False)
 
 
 def test_a_rejected_order_that_fills_was_not_rejected():
@@ -147,6 +187,7 @@ def test_a_correction_moves_the_fill_and_leaves_a_finished_order_finished():
         order, ev.FillReplaced(time=2, old_quantity=D(100), old_price=D(10), quantity=D(90), price=D("10.5"))
     )
     assert (corrected.state, corrected.filled, corrected.average_price) == (S.FILLED, D(90), D("10.5"))
+    assert corrected.note == "a correction left 90 of 100 filled"
 
 
 def test_a_bust_of_the_only_fill_leaves_no_average():
@@ -159,6 +200,11 @@ def test_a_bust_of_the_only_fill_leaves_no_average():
 def test_a_refusal_ends_an_order_that_nobody_acknowledged(meaning):
     ended = live(an_order(S.SENT), error(meaning))
     assert (ended.state, ended.note) == (S.REJECTED, "7: words")
+
+
+def test_an_error_that_tells_of_a_cancel_ends_the_order_by_itself():
+    moved = transition(an_order(S.WORKING), error(M.CANCELLED))
+    assert (moved.order.state, moved.order.note, moved.query) == (S.CANCELLED, "7: words", False)
 
 
 @pytest.mark.parametrize("meaning", [M.INVALID, M.MODIFY_REFUSED])
@@ -191,9 +237,10 @@ def test_a_refused_cancel_is_never_a_cancel(meaning, state):
     assert apply(moved.order, fill(100)).state is S.FILLED
 
 
-def test_inactive_held_for_a_locate_is_working():
-    order = apply(an_order(S.WORKING), status(B.INACTIVE, why_held="locate"))
-    assert (order.state, order.note) == (S.WORKING, "held: locate")
+@pytest.mark.parametrize(("before", "after"), [(S.SENT, S.WORKING), (S.CANCELLING, S.CANCELLING)])
+def test_inactive_held_for_a_locate_is_alive(before, after):
+    order = apply(an_order(before), status(B.INACTIVE, why_held="locate"))
+    assert (order.state, order.note) == (after, "held: locate")
 
 
 def test_inactive_without_a_reason_is_unknown_and_can_come_back():
@@ -208,13 +255,23 @@ def test_inactive_after_a_rejection_stays_rejected():
 
 def test_a_lost_connection_makes_sent_unknown_and_the_rest_unverified():
     assert live(an_order(S.SENT), LOST).state is S.UNKNOWN
-    assert live(an_order(S.WORKING), LOST).state is S.WORKING
-    assert "not verified" in live(an_order(S.CANCELLING), LOST).note
+    for state in (S.WORKING, S.CANCELLING):
+        order = live(an_order(state), LOST)
+        assert (order.state, order.note) == (state, "not verified since the connection was lost")
     assert live(an_order(S.PENDING), LOST).state is S.PENDING
 
 
-def test_after_a_restart_a_pending_order_may_have_been_sent():
-    assert live(an_order(S.PENDING), ev.Restarted(time=1)).state is S.UNKNOWN
+@pytest.mark.parametrize("state", [S.PENDING, S.SENT])
+def test_after_a_restart_an_order_without_an_answer_may_have_been_sent(state):
+    moved = transition(an_order(state), ev.Restarted(time=1))
+    assert (moved.order.state, moved.query) == (S.UNKNOWN, True)
+
+
+@pytest.mark.parametrize("state", [S.WORKING, S.CANCELLING])
+def test_after_a_restart_what_the_broker_knew_goes_on_unverified(state):
+    moved = transition(an_order(state), ev.Restarted(time=1))
+    assert (moved.order.state, moved.query) == (state, False)
+    assert moved.order.note == "not verified since the daemon restarted"
 
 
 def test_found_open_is_working_again():
@@ -233,6 +290,34 @@ def test_an_order_listed_open_against_a_final_state_counts_again_and_is_asked_fo
     assert apply(moved.order, ev.FoundCompleted(time=3, status=B.CANCELLED)).state is S.CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("order", "listed"),
+    [
+        (an_order(S.FILLED, filled=D(100)), B.WORKING),
+        (an_order(S.CANCELLED), B.PENDING_CANCEL),
+        (an_order(S.REJECTED), B.INACTIVE),
+    ],
+)
+def test_a_listing_that_proves_no_life_leaves_a_final_order_as_it_is(order, listed):
+    moved = transition(order, ev.FoundOpen(time=2, status=listed, perm_id=9))
+    assert (moved.order, moved.query) == (order, False)
+    assert moved.ignored == f"FoundOpen means nothing to a {order.state} order"
+
+
+@pytest.mark.parametrize(("booked", "reported"), [(30, 30), (30, 0), (0, 30)])
+def test_what_filled_in_part_was_not_rejected_however_the_broker_completed_it(booked, reported):
+    order = an_order(S.WORKING, filled=D(booked))
+    moved = transition(order, ev.FoundCompleted(time=2, status=B.INACTIVE, filled=D(reported)))
+    assert (moved.order.state, moved.query) == (S.CANCELLED, reported > booked)
+
+
+def test_a_completion_that_reports_more_filled_than_a_final_order_has_booked_asks():
+    ended, full = an_order(S.CANCELLED, filled=D(30)), an_order(S.FILLED, filled=D(100))
+    for order, filled, query in ((ended, 31, True), (ended, 30, False), (full, 101, False)):
+        moved = transition(order, ev.FoundCompleted(time=2, status=B.CANCELLED, filled=D(filled)))
+        assert (moved.order, moved.query) == (order, query)
+
+
 @pytest.mark.parametrize(("status", "state"), [(B.CANCELLED, S.CANCELLED), (B.INACTIVE, S.REJECTED)])
 def test_a_completed_order_ends_as_the_broker_says(status, state):
     assert live(an_order(S.UNKNOWN), ev.FoundCompleted(time=2, status=status)).state is state
@@ -247,6 +332,23 @@ def test_what_is_unclear_is_said_in_the_words_of_the_broker(text, word):
     assert live(an_order(S.WORKING), ev.FoundOpen(**told)).note == said
 
 
+@pytest.mark.parametrize(("wording", "word"), [("Submitted", "Submitted"), ("", "WORKING")])
+def test_a_status_of_a_final_order_is_said_in_the_words_of_the_broker_where_there_are_any(wording, word):
+    outcome = order_state.status(record_of(an_order(S.CANCELLED)), 1, B.WORKING, wording=wording)
+    assert outcome.ignored == f"{word} changes nothing: the order is CANCELLED"
+
+
+def test_a_status_without_a_word_of_the_broker_is_said_by_its_name():
+    record = record_of(an_order(S.WORKING))
+    order_state.status(record, 1, B.INACTIVE)
+    assert record.note == "the broker reports INACTIVE: refused, or held and able to come back"
+
+
+def test_a_rejection_found_in_a_replay_says_why_where_the_broker_does():
+    rejected = ev.FoundCompleted(time=2, status=B.INACTIVE, note="no margin")
+    assert live(an_order(S.UNKNOWN), rejected).note == "no margin"
+
+
 def test_a_status_that_is_not_known_decides_nothing():
     moved = transition(an_order(S.WORKING), status(B.UNKNOWN, status_text="Novel"))
     assert (moved.order.state, moved.query) == (S.UNKNOWN, True)
@@ -259,6 +361,20 @@ def test_a_completed_fill_still_awaits_its_executions():
     order = live(an_order(S.UNKNOWN), ev.FoundCompleted(time=2, status=B.FILLED, filled=D(100)))
     assert order.state is S.WORKING
     assert apply(order, fill(100)).state is S.FILLED
+
+
+def test_a_fill_that_a_second_look_does_not_bring_will_not_come():
+    order = an_order(S.WORKING, filled=D(90))
+    found = ev.FoundCompleted(time=2, status=B.FILLED, filled=D(100))
+    once, twice = transition(order, found), transition(order, replace(found, looks=2))
+    assert (once.order.state, once.query) == (S.WORKING, True)
+    assert (twice.order.state, twice.query) == (S.FILLED, False)
+    assert twice.order.note == "the broker reports 100 filled, 90 are booked"
+
+
+def test_an_order_that_was_not_sent_is_not_missed():
+    moved = transition(an_order(S.PENDING), ev.NotFound(time=2, looks=1))
+    assert (moved.order.state, moved.query) == (S.PENDING, False)
 
 
 def test_absent_twice_and_never_acknowledged_never_reached_the_broker():
@@ -279,6 +395,31 @@ def test_a_change_counts_when_the_broker_echoes_it():
     order = live(an_order(S.WORKING), ev.OrderModified(time=1, quantity=D(80), ticket=ticket))
     assert (order.state, order.quantity, order.ticket) == (S.WORKING, D(80), ticket)
     assert live(order, fill(80)).state is S.FILLED
+
+
+def changed(order, quantity):
+    return transition(order, ev.OrderModified(time=1, quantity=D(quantity), ticket=OrderTicket()))
+
+
+@pytest.mark.parametrize(("quantity", "state"), [(29, S.FILLED), (30, S.FILLED), (31, S.WORKING)])
+def test_an_order_that_is_changed_to_what_it_has_filled_is_filled(quantity, state):
+    assert changed(an_order(S.WORKING, filled=D(30)), quantity).order.state is state
+
+
+def test_an_echo_without_a_quantity_fills_nothing():
+    assert changed(an_order(S.WORKING), 0).order.state is S.WORKING
+
+
+@pytest.mark.parametrize(("before", "after"), [(S.SENT, S.WORKING), (S.CANCELLING, S.CANCELLING)])
+def test_the_echo_of_a_change_acknowledges_the_order_and_takes_no_cancel_back(before, after):
+    order = changed(an_order(before), 80).order
+    assert (order.state, order.acknowledged) == (after, True)
+
+
+def test_the_echo_of_a_change_to_a_final_order_asks_and_changes_nothing():
+    ended = an_order(S.CANCELLED)
+    moved = changed(ended, 80)
+    assert (moved.order, moved.query) == (ended, True)
 
 
 def test_an_order_cancelled_or_refused_before_it_was_sent_is_final():

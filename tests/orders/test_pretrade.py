@@ -87,6 +87,10 @@ def test_a_request_names_its_quantity_or_a_fraction_and_its_account(flow):
     assert decide(flow, request(quantity=D(0))).rejection.code is RejectionCode.NOT_POSITIVE
 
 
+def test_a_request_that_names_neither_quantity_nor_fraction_is_rejected(flow):
+    assert decide(flow, request()).rejection.code is RejectionCode.NOT_POSITIVE
+
+
 def test_an_order_that_a_check_objects_to_is_rejected_and_does_not_count(flow):
     rejected = decide(flow, request(quantity=D(1_001)))
     assert isinstance(rejected, Rejected)

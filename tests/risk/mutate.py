@@ -1,10 +1,13 @@
-"""Drops one condition at a time and asks the near tests whether they notice: `python tests/risk/mutate.py [FILE ...]`.
+"""Drops one condition at a time and asks the near tests: `python tests/risk/mutate.py [--workers N] [FILE ...]`.
 
-A mutant has one operand of an `and` or `or` less, a comparison flipped at its boundary, an `if` that never holds, a
-choice turned around, or one check less in a list. It is written to a copy of the sources and the tests run against
-that. What survives is a condition without a test, or one that changes nothing and should go.
+A mutant has one operand of an `and` or `or` less, a comparison flipped at its boundary, an `if` or a `case` that never
+holds, a guard or an alternative of a `case` less, a choice turned around, or one check less in a list. It is written to
+a copy of the sources and the tests run against that: first those beside the file, then, where they notice nothing, the
+others. What survives is a condition without a test, or one that changes nothing and should go; what is right either
+way has its reason in `EQUIVALENT`. A survivor without one is an error.
 """
 
+import argparse
 import ast
 import copy
 import os
@@ -13,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,17 +24,25 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = (
     "mats/risk/checks.py",
     "mats/risk/sizing.py",
-    "mats/risk/exposure.py",
     "mats/risk/market_state.py",
+    "mats/risk/exposure.py",
     "mats/orders/pretrade.py",
     "mats/orders/flow.py",
+    "mats/orders/order_state.py",
 )
-TESTS = ("tests/risk", "tests/orders/test_pretrade.py", "tests/orders/test_flow.py")
+TESTS = ("tests/risk", "tests/orders", "tests/backtest/engine/test_order_flow.py")
 BOUNDARY = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
-WORKERS = 2
+EQUIVALENT = {
+    ("mats/risk/checks.py", "flipped limit > price"): "of two equal prices either is the higher one",
+    ("mats/risk/exposure.py", "never if not position.orders"): "no order adds nothing; it only spares the walk",
+    ("mats/risk/exposure.py", "flipped left <= 0"): "an order of which nothing is left adds nothing",
+    ("mats/orders/pretrade.py", "flipped quantity > 0"): "zero was sorted out before",
+    ("mats/orders/order_state.py", "flipped time > order.updated"): "the same time is set again",
+}
+NEVER = ast.Constant(value=False)
 TIMEOUT = 120.0
 
 
@@ -48,9 +59,23 @@ def mutations(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
                 flipped = [*ops[:number], BOUNDARY[type(operator)](), *ops[number + 1 :]]
                 yield f"flipped {ast.unparse(node)}", ast.Compare(node.left, flipped, node.comparators)
         case ast.If():
-            yield f"never if {ast.unparse(node.test)}", ast.If(ast.Constant(value=False), node.body, node.orelse)
+            yield f"never if {ast.unparse(node.test)}", ast.If(NEVER, node.body, node.orelse)
         case ast.IfExp():
             yield f"turned {ast.unparse(node)}", ast.IfExp(node.test, node.orelse, node.body)
+        case ast.comprehension(ifs=filters):
+            for number, dropped in enumerate(filters):
+                rest = [*filters[:number], *filters[number + 1 :]]
+                without = ast.comprehension(node.target, node.iter, rest, node.is_async)
+                yield f"every one, without {ast.unparse(dropped)}", without
+        case ast.match_case(pattern=pattern, guard=guard):
+            yield f"never case {ast.unparse(pattern)}", ast.match_case(pattern, NEVER, node.body)
+            if guard is not None:
+                what = f"case {ast.unparse(pattern)} without if {ast.unparse(guard)}"
+                yield what, ast.match_case(pattern, None, node.body)
+        case ast.MatchOr(patterns=patterns):
+            for number, dropped in enumerate(patterns):
+                rest = [*patterns[:number], *patterns[number + 1 :]]
+                yield f"case without {ast.unparse(dropped)}", rest[0] if len(rest) == 1 else ast.MatchOr(rest)
         case ast.AnnAssign(target=ast.Name(id="SOUNDNESS" | "RISK_TAKING"), value=ast.Tuple(elts=checks)):
             for number, dropped in enumerate(checks):
                 rest = ast.Tuple([*checks[:number], *checks[number + 1 :]], ast.Load())
@@ -60,15 +85,25 @@ def mutations(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
     """Line, what was changed, and the whole source with it."""
     tree = ast.parse(source)
-    nodes = [node for node in ast.walk(tree) if not isinstance(node, ast.Assert)]
-    for number, node in enumerate(ast.walk(tree)):
-        if node not in nodes:
-            continue
+    for number, node in enumerate(_nodes(tree)):
         for what, changed in mutations(node):
             other = copy.deepcopy(tree)
-            target = next(found for at, found in enumerate(ast.walk(other)) if at == number)
-            replaced = _Replace(target, changed).visit(other)
-            yield node.lineno, what, ast.unparse(ast.fix_missing_locations(replaced))
+            replaced = _Replace(_nodes(other)[number], changed).visit(other)
+            yield _line(node), what, ast.unparse(ast.fix_missing_locations(replaced))
+
+
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """All nodes but those of assertions, which only tell the type checker what is so."""
+    asserted = {inner for node in ast.walk(tree) if isinstance(node, ast.Assert) for inner in ast.walk(node)}
+    return [node for node in ast.walk(tree) if node not in asserted]
+
+
+def _line(node: ast.AST) -> int:
+    match node:
+        case ast.match_case(pattern=located) | ast.comprehension(target=located):
+            return located.lineno
+        case _:
+            return node.lineno
 
 
 class _Replace(ast.NodeTransformer):
@@ -79,59 +114,79 @@ class _Replace(ast.NodeTransformer):
         return copy.deepcopy(self._changed) if node is self._target else self.generic_visit(node)
 
 
-def passes(copied: Path) -> bool:
-    """Whether the near tests pass in a copy."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *TESTS]
-    try:
-        done = subprocess.run(
-            command, cwd=copied, capture_output=True, timeout=TIMEOUT, check=False,
-            env={**os.environ, "PYTHONPATH": str(copied), "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+class Copy:
+    """A copy of the sources and their tests, in which one mutant after the other is tried.
 
+    Only the run without a mutant leaves bytecode behind; the runs with one find that of all other files.
+    """
 
-def copied(scratch: Path, name: str) -> Path:
-    """A copy of the sources and their near tests."""
-    place = scratch / name
-    for part in ("mats", "tests/risk", "tests/orders", "tests/ledger"):
-        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", place)
-    return place
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        for part in ("mats", "tests"):
+            shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", place)
+        if not self._passes(TESTS, {}):
+            sys.exit("the near tests fail without any mutant; make them pass first")
+
+    def misses(self, file: str, source: str) -> bool:
+        """Whether all tests pass with this source of a file."""
+        beside = str(Path("tests") / Path(file).parent.relative_to("mats") / f"test_{Path(file).name}")
+        (self._place / file).write_text(source)
+        try:
+            return all(self._passes(tests, {"PYTHONDONTWRITEBYTECODE": "1"}) for tests in ((beside,), TESTS))
+        finally:
+            shutil.copy2(ROOT / file, self._place / file)
+
+    def _passes(self, tests: Sequence[str], environment: dict[str, str]) -> bool:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+        try:
+            done = subprocess.run(
+                command, cwd=self._place, capture_output=True, timeout=TIMEOUT, check=False,
+                env={**os.environ, "PYTHONPATH": str(self._place), **environment},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
 
 
 def main() -> None:
     """Try every mutant, and print which the tests missed."""
-    files = sys.argv[1:] or FILES
-    killed: Counter[str] = Counter()
-    missed: list[tuple[str, int, str]] = []
+    parser = argparse.ArgumentParser(description="Which conditions could go without a test noticing.")
+    parser.add_argument("files", nargs="*", default=FILES, metavar="FILE")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many mutants to try at a time")
+    chosen = parser.parse_args()
+    tried: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
+    spared: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="mats-mutants-") as folder:
-        places = [copied(Path(folder), f"copy-{number}") for number in range(WORKERS)]
-        if not passes(places[0]):
-            sys.exit("the near tests fail without any mutant; make them pass first")
+        copies = [Copy(Path(folder) / f"copy-{number}") for number in range(chosen.workers)]
 
         def survives(work: tuple[str, int, str, str]) -> bool:
             file, _, _, source = work
-            place = places.pop()
+            place = copies.pop()
             try:
-                (place / file).write_text(source)
-                return passes(place)
+                return place.misses(file, source)
             finally:
-                shutil.copy(ROOT / file, place / file)
-                places.append(place)
+                copies.append(place)
 
-        work = [(file, *mutant) for file in files for mutant in mutants((ROOT / file).read_text())]
-        with ThreadPoolExecutor(WORKERS) as pool:
+        work = [(file, *mutant) for file in chosen.files for mutant in mutants((ROOT / file).read_text())]
+        with ThreadPoolExecutor(chosen.workers) as pool:
             for (file, line, what, _), alive in zip(work, pool.map(survives, work), strict=True):
-                if alive:
-                    missed.append((file, line, what))
-                    print(f"survived  {file}:{line}  {what}", flush=True)
+                tried[file] += 1
+                if not alive:
+                    continue
+                if (reason := EQUIVALENT.get((file, what))) is None:
+                    missed[file] += 1
+                    print(f"survived    {file}:{line}  {what}", flush=True)
                 else:
-                    killed[file] += 1
-    print(f"\n{'file':32} killed survived")
-    for file in files:
-        print(f"{file:32} {killed[file]:6} {sum(name == file for name, _, _ in missed):8}")
+                    spared[file] += 1
+                    print(f"equivalent  {file}:{line}  {what}: {reason}", flush=True)
+    print(f"\n{'file':32} mutants killed equivalent survived")
+    for file in chosen.files:
+        killed = tried[file] - missed[file] - spared[file]
+        print(f"{file:32} {tried[file]:7} {killed:6} {spared[file]:10} {missed[file]:8}")
+    if missed:
+        sys.exit("conditions without a test: state each in one, or remove it")
 
 
 if __name__ == "__main__":

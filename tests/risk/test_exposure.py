@@ -7,20 +7,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.model.executions import AdjustmentRecorded, Execution, FillCorrected, FillRecorded
-from mats.model.orders import OrderState, OrderTicket, OrderView, Side
+from mats.model.executions import (
+    AdjustmentRecorded,
+    Commission,
+    CommissionRecorded,
+    Execution,
+    FillCorrected,
+    FillRecorded,
+)
+from mats.model.instrument import parse_instrument
+from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side
 from mats.model.timestamp import SECOND
 from mats.risk.exposure import Exposure, RiskState
 
 D = Decimal
 
 
-def a_view(quantity=100, filled=0, applied=0, state=OrderState.WORKING, side=Side.BUY, intent="a1-1", strategy="trend"):
+def a_view(
+    quantity=100, filled=0, applied=0, state=OrderState.WORKING, side=Side.BUY, intent="a1-1", strategy="trend",
+    instrument="SPY",
+):  # fmt: skip
     return OrderView(
         intent_id=intent,
         strategy=strategy,
         account="DU1",
-        instrument="SPY",
+        instrument=instrument,
         side=side,
         quantity=D(quantity),
         ticket=OrderTicket(),
@@ -75,6 +86,29 @@ def test_an_older_view_does_not_take_a_fill_back():
     assert exposure(state) == Exposure(D(40), D(60), D(0))
 
 
+def test_a_view_with_the_entries_that_are_known_counts_as_it_says():
+    state = RiskState()
+    state.observe(a_view(filled=10))
+    state.observe(a_view(filled=40))
+    assert exposure(state).buying == D(60)
+
+
+def test_an_order_that_ended_ahead_of_the_log_counts_no_more_when_its_fill_is_in():
+    state = RiskState()
+    state.observe(a_view())
+    state.observe(a_view(filled=40, applied=1, state=OrderState.CANCELLED))
+    state.apply(a_fill(1, 40))
+    assert exposure(state) == Exposure(D(40), D(0), D(0))
+
+
+def test_what_fills_beyond_its_quantity_hides_nothing_that_other_orders_may_still_trade():
+    state = RiskState()
+    state.observe(a_view(quantity=100))
+    state.observe(a_view(quantity=30, intent="a1-2"))
+    state.apply(a_fill(1, 120))
+    assert exposure(state) == Exposure(D(120), D(30), D(0))
+
+
 def test_unknown_orders_count_and_are_named():
     state = RiskState()
     state.observe(a_view(state=OrderState.UNKNOWN))
@@ -84,6 +118,29 @@ def test_unknown_orders_count_and_are_named():
     state.observe(a_view(state=OrderState.REJECTED))
     assert state.unknown_order("trend", "SPY") is None
     assert exposure(state).buying == 0
+
+
+def test_an_unknown_order_speaks_for_itself_and_not_for_its_siblings():
+    state = RiskState()
+    intent = OrderIntent(
+        intent_id="a1-1", strategy="trend", account="DU1", instrument=parse_instrument("SPY"), side=Side.BUY,
+        quantity=D(10), ticket=OrderTicket(), time=0,
+    )  # fmt: skip
+    state.approve(intent, state.position("DU1", "SPY"), 0)
+    state.observe(a_view(intent="a1-2"))
+    state.observe(a_view(intent="a1-3", instrument="QQQ", state=OrderState.UNKNOWN))
+    assert state.unknown_order("trend", "SPY") is None
+    assert state.unknown_order("trend", "QQQ").intent_id == "a1-3"
+
+
+def test_an_order_is_unknown_where_the_log_has_yet_to_reach_its_view():
+    state = RiskState()
+    state.observe(a_view(filled=40, applied=1, state=OrderState.UNKNOWN))
+    assert state.unknown_order("trend", "SPY").intent_id == "a1-1"
+    state.apply(a_fill(1, 40))
+    assert state.unknown_order("trend", "SPY").intent_id == "a1-1"
+    state.observe(a_view(filled=40, applied=1))
+    assert state.unknown_order("trend", "SPY") is None
 
 
 def test_the_account_sums_its_strategies():
@@ -124,6 +181,20 @@ def test_corrections_and_adjustments_move_the_position():
         )
     )
     assert exposure(state).position == D(75)
+
+
+def test_a_commission_moves_no_position_and_no_order():
+    state = RiskState()
+    state.observe(a_view())
+    fill = a_fill(1, 40)
+    state.apply(fill)
+    commission = Commission(exec_id="e1.01", amount=D(1), currency="USD")
+    state.apply(
+        CommissionRecorded(
+            seq=2, strategy="trend", intent_id="a1-1", commission=commission, execution=fill.execution, recorded=0
+        )
+    )
+    assert (state.seq, exposure(state)) == (2, Exposure(D(40), D(60), D(0)))
 
 
 def test_the_same_entry_again_changes_nothing_and_a_gap_is_refused():

@@ -141,6 +141,13 @@ def test_only_paper_accounts_and_named_live_ones_of_the_broker_trade(world, acco
     assert meet(world, an_intent(account=account)).connection == text
 
 
+def test_a_named_live_account_trades_where_it_is_the_brokers_and_its_connection_is_ready(world):
+    live = an_intent(account="U7")
+    assert meet(world, live, route=2).connection == "the connection of trend (client 2) is not ready"
+    world.accounts = ("DU1", "U8")
+    assert meet(world, live).connection == "account U7 of trend is not the broker's; name one of DU1, U8"
+
+
 def test_a_strategy_trades_in_the_account_of_its_record_else_in_the_first(world):
     world.homes["trend"] = "DU2"
     assert (world.account_of("trend"), world.account_of("other")) == ("DU2", "DU1")

@@ -61,6 +61,7 @@ def test_a_missing_figure_denies_and_is_never_guessed(given_basis, code):
 
 def test_a_fraction_of_the_equity_is_an_unsigned_quantity():
     assert fraction_quantity(SPY, 0.5, basis()) == D(25)
+    assert fraction_quantity(SPY, 1.0, basis()) == D(50)
     assert isinstance(fraction_quantity(SPY, 0.0, basis()), Rejection)
     assert isinstance(fraction_quantity(SPY, 1.5, basis()), Rejection)
 
