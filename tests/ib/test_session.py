@@ -31,8 +31,8 @@ from mats.ib.events import (
     SessionLost,
     Unsent,
 )
+from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
-from mats.ib.sender import Pacer
 from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.instrument import parse_instrument
 from mats.model.market import Bar
