@@ -1,7 +1,7 @@
 """The values of the system: frozen structs without input or output."""
 
 from mats.model.bar_sizes import size_name, size_seconds
-from mats.model.broker import (
+from mats.model.broker_reports import (
     AccountValue,
     BrokerError,
     BrokerOrder,

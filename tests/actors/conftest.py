@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.messages.broker import Ready
-from mats.model.broker import BrokerSnapshot
+from mats.model.broker_reports import BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.market import Bar
 from mats.model.orders import Side

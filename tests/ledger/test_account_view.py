@@ -9,7 +9,7 @@ from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.account_views import AccountView, account_view, results_of
 from mats.ledger.valuation.exposure import Marks, Payment, TradingResult, cash_flow, payment, result
 from mats.ledger.valuation.fx import FxRates
-from mats.model.broker import AccountValue
+from mats.model.broker_reports import AccountValue
 from mats.model.orders import DISCRETIONARY
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown

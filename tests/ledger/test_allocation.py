@@ -6,7 +6,7 @@ import pytest
 
 from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
-from mats.model.broker import AccountValue
+from mats.model.broker_reports import AccountValue
 
 
 def figures(**totals: str) -> AccountFigures:

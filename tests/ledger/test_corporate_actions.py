@@ -17,7 +17,7 @@ from mats.ledger.reconciliation.corporate_actions import (
     SymbolChangeCause,
 )
 from mats.ledger.reconciliation.reconcile import AnswerRefused, Reconciliation
-from mats.model.broker import BrokerPosition
+from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import DAY, SECOND
 
 D = Decimal

@@ -9,7 +9,7 @@ from mats.ledger.reconciliation.breaks import BreakState
 from mats.ledger.reconciliation.comparison import aggregate, compare
 from mats.ledger.reconciliation.corporate_actions import Residual
 from mats.ledger.reconciliation.reconcile import Reconciliation
-from mats.model.broker import BrokerPosition
+from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import SECOND
 
 D = Decimal

@@ -11,7 +11,14 @@ from msgspec import structs
 
 from mats.ib.conversion import status_of
 from mats.ib.error_codes import order_error_meaning
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
+from mats.model.broker_reports import (
+    AccountValue,
+    BrokerError,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    BrokerStatus,
+)
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId
 from mats.model.market import Bar, Quote

@@ -17,7 +17,7 @@ from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
 from actors.tree import DaemonPlan, build, ib_connection
-from mats.model.broker import BrokerPosition, BrokerSnapshot
+from mats.model.broker_reports import BrokerPosition, BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view

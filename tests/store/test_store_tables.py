@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mats.ledger.books.trades import Trade
-from mats.model.broker import AccountValue
+from mats.model.broker_reports import AccountValue
 from mats.model.market import Bar
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
 from mats.model.strategy_record import StrategyRecord
