@@ -22,7 +22,7 @@ from mats.model.executions import (
     FillRecorded,
 )
 from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType, instrument_id, parse_instrument
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     DISCRETIONARY,

@@ -17,7 +17,7 @@ from mats.backtest.engine import run_backtest
 from mats.backtest.engine.run import BacktestRun
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.money import exact
 from mats.model.orders import Side
 from mats.model.strategy_record import StrategyRecord

@@ -30,7 +30,7 @@ from mats.gateway.protocol.client_session import ClientSession
 from mats.gateway.server import PaperGateway
 from mats.ledger.fill_log.stage_gate import StageGate
 from mats.logging_setup import configure_logging
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import Side
 from mats.model.strategy_record import StrategyRecord
 from mats.risk import Limits

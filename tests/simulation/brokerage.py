@@ -21,7 +21,7 @@ from mats.model.broker_reports import (
 )
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderIntent, order_ref
 from mats.model.packet import BrokerEvent

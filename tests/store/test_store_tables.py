@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mats.ledger.books.trades import Trade
 from mats.model.broker_reports import AccountValue
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
 from mats.model.strategy_record import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND

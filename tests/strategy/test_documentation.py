@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.orders import OrderRequest, OrderState
 from mats.model.strategy_record import read_records
 from mats.model.timestamp import SECOND

@@ -9,7 +9,7 @@ import pytest
 
 from mats.data.bar_files import find_bar_files, read_table
 from mats.data.quality import checked_bars
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.orders import OrderState
 from mats.model.strategy_record import StrategyRecord, read_records
 from mats.model.timestamp import SECOND
