@@ -22,7 +22,7 @@ from actors.messages.subscription import Republish
 from actors.persistence_writer import PersistenceWriter
 from mats.model.broker_reports import AccountValue
 from mats.model.orders import OrderState
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.runtime import Crash, VirtualRuntime
 from mats.runtime.testing import ChaosPlan

@@ -33,7 +33,7 @@ from mats.ledger.reconciliation.transfers import TransferRequest
 from mats.model.broker_reports import AccountValue, BrokerPosition
 from mats.model.executions import Commission, CommissionRecorded
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.runtime import Crash
 from mats.strategy.host import Position
 from tests.actors.samples import SPY, a_fill, launch_relay

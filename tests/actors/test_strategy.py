@@ -17,7 +17,7 @@ from actors.strategy import StrategyActor
 from mats.model.executions import FillRecorded
 from mats.model.market_data import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position

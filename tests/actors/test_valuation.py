@@ -9,7 +9,7 @@ from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
 from actors.portfolio_manager import PortfolioManager
 from mats.model.broker_reports import AccountValue
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 
 
 @pytest.fixture

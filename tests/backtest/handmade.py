@@ -10,7 +10,7 @@ from mats.ledger.books.trades import Trade
 from mats.model.bar_columns import BarColumns
 from mats.model.executions import Execution, FillRecorded
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import DAY, SECOND
 
 START = 1_577_836_800 * SECOND  # 2020-01-01

@@ -20,7 +20,7 @@ from mats.model.bar_columns import BarColumns, BarData
 from mats.model.market_data import Quote
 from mats.model.money import exact
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk import Limits
 from mats.store.journal.journal import Journal

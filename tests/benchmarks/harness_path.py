@@ -32,7 +32,7 @@ from mats.ledger.fill_log.stage_gate import StageGate
 from mats.logging_setup import configure_logging
 from mats.model.market_data import Quote
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.risk import Limits
 from mats.runtime import ThreadRuntime
 from mats.store.journal.journal import Journal

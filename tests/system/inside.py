@@ -19,7 +19,7 @@ from actors.operator.core import Operator
 from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway import PaperGateway
 from mats.gateway.faults.faults import Faults
-from mats.model.strategy_record import read_records
+from mats.model.strategy_table import read_records
 from mats.operator.run_summary import RunSummary
 from mats.risk import Limits
 from mats.runtime import DeadLetter, SystemClock, ThreadRuntime
