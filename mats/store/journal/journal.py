@@ -11,7 +11,7 @@ import msgspec
 from mats.model import Nanos, StrategyName
 from mats.store.journal.audit import AuditTable
 from mats.store.journal.breaks import BreakTable
-from mats.store.journal.fills import FillLogTables
+from mats.store.journal.fill_log import FillLogTables
 from mats.store.journal.orders import OrderTables
 from mats.store.journal.schema import JournalError
 
