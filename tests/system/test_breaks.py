@@ -11,8 +11,8 @@ import pytest
 from actors.messages.portfolio_manager import AnswerBreak, BreakAnswered, Breaks, ReadBreaks
 from mats.gateway.faults import plan
 from mats.ledger.books.book import Book, BookKey
+from mats.ledger.reconciliation.break_causes import SplitCause
 from mats.ledger.reconciliation.breaks import Break, BreakState, describe
-from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.model.orders import DISCRETIONARY, Side
 from mats.store.journal.journal import Journal
 from tests.patience import PATIENCE

@@ -10,8 +10,8 @@ from actors.messages.risk_manager import PlaceOrder
 from actors.operator.commands import Commands
 from actors.operator.control_socket import ControlSocket
 from mats.gateway.faults import plan
+from mats.ledger.reconciliation.break_causes import SplitCause
 from mats.ledger.reconciliation.breaks import BreakState
-from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.ledger.reconciliation.transfers import TransferRequest
 from mats.model.orders import DISCRETIONARY, OrderRequest, OrderTicket, OrderType, OrderView, Side
 from mats.operator import protocol
