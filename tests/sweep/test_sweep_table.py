@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mats.backtest.data import DataSource
+from mats.backtest.bar_sources import DataSource
 from mats.backtest.provenance import code_of
 from mats.errors import SweepError
 from mats.model.bar_columns import BarData
