@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from actors.cli import app
 from mats.backtest.result.storage import records
-from mats.report.sweeps.source import stored
+from mats.report.sweeps.stored_sweep import stored
 from mats.store.tables.connection import lmdb_uri
 from mats.sweep.table import SweepTable
 from mats.sweep.trials import ranked

@@ -15,7 +15,7 @@ from mats.model.timestamp import HOUR
 from mats.report.sweeps.heatmap import surfaces
 from mats.report.sweeps.page import best_table, failure_table, html, window_table
 from mats.report.sweeps.png import write_png
-from mats.report.sweeps.source import stored
+from mats.report.sweeps.stored_sweep import stored
 from mats.store.tables.backtests import BacktestLibrary
 from mats.store.tables.connection import lmdb_uri
 from mats.sweep import runner as runner
