@@ -24,7 +24,7 @@ from actors.ib_connection import Timing
 from actors.messages.addresses import strategy_at
 from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway.protocol.client_session import ClientSession
 from mats.gateway.server import PaperGateway

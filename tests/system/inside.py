@@ -15,7 +15,7 @@ from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway import PaperGateway
 from mats.gateway.faults.faults import Faults
