@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from mats.gateway.faults.plan import AnyFault
+from mats.gateway.faults.fault_types import AnyFault
 
 
 class PlanError(ValueError):

@@ -12,7 +12,7 @@ from mats.gateway.data import MarketDataService
 from mats.gateway.faults.actions import FaultActions
 from mats.gateway.faults.catalog import catalog_row
 from mats.gateway.faults.error_texts import ERROR_TEXTS
-from mats.gateway.faults.plan import AnyFault
+from mats.gateway.faults.fault_types import AnyFault
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.faults.scheduler import FaultScheduler
 from mats.gateway.faults.target import FaultTarget
@@ -26,7 +26,8 @@ from mats.venue.matching import PRE_SUBMITTED, Exchange, OrderKind, VenueOrder
 class Faults:
     """The hooks. Each takes effect at once; its messages are sent at the next flush.
 
-    `arm` takes faults of `mats.gateway.faults.plan`, `provoke` a known behavior by its number; `disarm` ends them all.
+    `arm` takes faults of `mats.gateway.faults.fault_types`, `provoke` a known behavior by its number; `disarm` ends
+    them all.
     """
 
     def __init__(

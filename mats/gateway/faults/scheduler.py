@@ -2,7 +2,7 @@
 
 from random import Random
 
-from mats.gateway.faults.plan import AnyFault
+from mats.gateway.faults.fault_types import AnyFault
 from mats.gateway.faults.traffic import ArmedFault, Performer, Traffic
 from mats.venue import AlarmClock, Timer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from mats.cli.gateway import gateway
-from mats.gateway.faults import catalog, plan
+from mats.gateway.faults import catalog, fault_types
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "gateway.md").read_text()
 
@@ -40,7 +40,7 @@ def test_every_behavior_is_on_the_page_with_its_plan():
 
 
 def test_every_fault_is_on_the_page():
-    names = [kind.__struct_config__.tag for kind in get_args(plan.AnyFault)]
+    names = [kind.__struct_config__.tag for kind in get_args(fault_types.AnyFault)]
     assert len(names) == 31
     assert [name for name in names if f"| `{name}`" not in PAGE] == []
 

@@ -6,7 +6,7 @@ import pytest
 
 from mats.gateway import PaperGateway
 from mats.gateway.faults.catalog import PlanError, load_plan, parse_plan
-from mats.gateway.faults.plan import (
+from mats.gateway.faults.fault_types import (
     Checkpoint,
     Delay,
     Drop,
