@@ -25,6 +25,10 @@ Audience = Literal["request", "system", "ticks", "bars", "orders"]
 """The subject of an error: the matched request or order, none (-1), all open subscriptions, or all working orders."""
 
 
+class PlanError(ValueError):
+    """The plan cannot be read; the message says where and why."""
+
+
 class GatewayFault(
     msgspec.Struct,
     frozen=True,

@@ -10,9 +10,9 @@ import msgspec
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
 from mats.gateway.faults.actions import FaultActions
-from mats.gateway.faults.catalog import catalog_row
 from mats.gateway.faults.error_texts import ERROR_TEXTS
 from mats.gateway.faults.fault_types import AnyFault
+from mats.gateway.faults.known_behaviors import known_behavior
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.faults.scheduler import FaultScheduler
 from mats.gateway.faults.target import FaultTarget
@@ -55,7 +55,7 @@ class Faults:
 
     def provoke(self, number: int) -> None:
         """Arms a known behavior by its number."""
-        self.arm(*catalog_row(number).fault)
+        self.arm(*known_behavior(number).fault)
 
     def disarm(self) -> None:
         """Disarms all faults; delayed traffic is delivered."""
