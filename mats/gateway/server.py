@@ -13,7 +13,7 @@ from mats.gateway import unsupported
 from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, AdvisorService, PnlTracker, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
-from mats.gateway.faults import Faults, FaultTarget, Traffic
+from mats.gateway.faults import FaultInjector, FaultTarget, Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver, ReplayMarketDriver
 from mats.gateway.orders import OrderQueries, OrderService, OrderStore, new_era
@@ -105,7 +105,9 @@ class PaperGateway:
         self._driver = self._new_driver(base, bar_replay, market, bar_seconds, hold_seconds)
         parts = (self.exchange, self.account_service, store, self._orders, self._data)
         target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
-        self.faults = Faults(self._clients, self._orders, store, self.exchange, self._data, self._traffic, target)
+        self.faults = FaultInjector(
+            self._clients, self._orders, store, self.exchange, self._data, self._traffic, target
+        )
         self._handlers: dict[int, RequestHandler] = {
             **self._requests(),
             **self.account_service.requests(),

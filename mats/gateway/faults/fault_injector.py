@@ -23,7 +23,7 @@ from mats.model import ZERO, AccountId, InstrumentId, Side
 from mats.venue.matching import PRE_SUBMITTED, Exchange, OrderKind, VenueOrder
 
 
-class Faults:
+class FaultInjector:
     """The hooks. Each takes effect at once; its messages are sent at the next flush.
 
     `arm` takes faults of `mats.gateway.faults.fault_types`, `provoke` a known behavior by its number; `disarm` ends
