@@ -7,10 +7,12 @@ import structlog
 
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.faults import fault_types
-from mats.gateway.faults.error_texts import ERROR_TEXTS, ORDER_ID_FIELD, request_id
+from mats.gateway.faults.error_texts import ERROR_TEXTS
+from mats.gateway.faults.fault_matching import TrafficEvent
 from mats.gateway.faults.fragmenting import Fragmenter
+from mats.gateway.faults.placeholders import Placeholders
 from mats.gateway.faults.target import FaultTarget
-from mats.gateway.faults.traffic import FIELD, Traffic, TrafficEvent
+from mats.gateway.faults.traffic import Traffic
 from mats.gateway.orders import OrderStore, order_messages
 from mats.gateway.protocol import ClientSession, Message, responses
 from mats.model import AccountId, InstrumentId, Side, exact
@@ -62,6 +64,7 @@ class FaultActions:
     ) -> None:
         self._clients, self._store, self._exchange = clients, store, exchange
         self._traffic, self._hooks, self._target = traffic, hooks, target
+        self.placeholders = Placeholders(store)
         self._reserve_for: dict[int | None, float] = {}
         self.reserved: set[int] = set()
 
@@ -75,21 +78,6 @@ class FaultActions:
             if event is None:
                 raise
             log.warning("fault had no effect", fault=type(fault).__name__, reason=str(error))
-
-    def order_exists(self, event: TrafficEvent) -> bool:
-        return self._named_order(event) is not None
-
-    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
-        match name:
-            case "id" if event.incoming:
-                return request_id(event.fields)
-            case "id":
-                return event.fields[ORDER_ID_FIELD.get(int(event.fields[0]), 1)]
-            case "order":
-                return str(self._order(None, event).order_id)
-            case "perm":
-                return str(self._order(None, event).perm_id)
-        return event.fields[int(name)] if int(name) < len(event.fields) else ""
 
     def commit_and_flush(self) -> None:
         self._clients.commit_and_flush()
@@ -115,16 +103,16 @@ class FaultActions:
             case fault_types.Error():
                 self._error(fault, event)
             case fault_types.SendStatus():
-                order = self._order(fault.client, event)
+                order = self.placeholders.order(fault.client, event)
                 message = order_messages.order_status(order, fault.status)
                 self._clients.send(order.client_id, (*message[:10], fault.why_held, *message[11:]))
             case fault_types.FillOrder():
-                self._fill(self._order(fault.client, event), fault)
+                self._fill(self.placeholders.order(fault.client, event), fault)
             case fault_types.CancelWorkingOrder():
                 named = self._store.order_by_perm_id(fault.perm_id)
-                self._hooks.cancel(named or self._order(fault.client, event))
+                self._hooks.cancel(named or self.placeholders.order(fault.client, event))
             case fault_types.Twin() if event:
-                self._hooks.twin(self._order(fault.client, event), event)
+                self._hooks.twin(self.placeholders.order(fault.client, event), event)
             case fault_types.Correct():
                 self._correct(fault)
             case fault_types.ManualOrder():
@@ -213,16 +201,12 @@ class FaultActions:
     def _messages(self, fault: fault_types.Push, event: TrafficEvent | None) -> list[Message]:
         if event is None:
             return list(fault.messages)
-        found = event
-        return [
-            tuple(FIELD.sub(lambda name: self.expand_placeholder(name[1], found), str(field)) for field in message)
-            for message in fault.messages
-        ]
+        return [tuple(self.placeholders.expand(field, event) for field in message) for message in fault.messages]
 
     def _error(self, fault: fault_types.Error, event: TrafficEvent | None) -> None:
         text = fault.text or ERROR_TEXTS.get(fault.code, f"error {fault.code}")
         if fault.to == "request" and event:
-            message = responses.error(int(self.expand_placeholder("id", event)), fault.code, text)
+            message = responses.error(int(self.placeholders.request_id(event)), fault.code, text)
             self._send(fault, event, message)
         elif fault.to in ("request", "system"):
             self._send(fault, event, responses.error(-1, fault.code, text))
@@ -256,23 +240,3 @@ class FaultActions:
             account=fault.account,
             order_id=fault.order_id,
         )
-
-    def _named_order(self, event: TrafficEvent) -> VenueOrder | None:
-        """The order that a request or a message refers to."""
-        number = int(event.fields[0]) if event.fields[0].isdigit() else 0
-        at = ({3: 1, 4: 2} if event.incoming else ORDER_ID_FIELD).get(number)
-        if at is None or at >= len(event.fields) or not event.fields[at].lstrip("-").isdigit():
-            return None
-        return self._store.order(event.session.client_id, int(event.fields[at]))
-
-    def _order(self, client_id: int | None, event: TrafficEvent | None) -> VenueOrder:
-        """The affected order: the one referred to, else the newest working one, else the newest."""
-        named = self._named_order(event) if event else None
-        if named:
-            return named
-        if event and client_id is None:
-            client_id = event.session.client_id
-        orders = [order for order in self._store.orders() if client_id in (None, order.client_id)]
-        if not orders:
-            raise LookupError("no order to act on")
-        return max(orders, key=lambda order: (order.working, order.perm_id))

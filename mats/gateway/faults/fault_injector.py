@@ -11,12 +11,13 @@ from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
 from mats.gateway.faults.actions import FaultActions
 from mats.gateway.faults.error_texts import ERROR_TEXTS
+from mats.gateway.faults.fault_matching import TrafficEvent
 from mats.gateway.faults.fault_types import AnyFault
 from mats.gateway.faults.known_behaviors import known_behavior
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.faults.scheduler import FaultScheduler
 from mats.gateway.faults.target import FaultTarget
-from mats.gateway.faults.traffic import Traffic, TrafficEvent
+from mats.gateway.faults.traffic import Traffic
 from mats.gateway.orders import MASTER, OrderFill, OrderService, OrderStore
 from mats.gateway.protocol import Field, Fields, place_order, responses
 from mats.model import ZERO, AccountId, InstrumentId, Side

@@ -5,72 +5,28 @@ reorders continues with the next one when it is due.
 """
 
 import asyncio
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from random import Random
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import msgspec
 
 from mats.gateway.faults import fault_types
+from mats.gateway.faults.fault_matching import ArmedFault, HeldEvent, TrafficEvent
+from mats.gateway.faults.placeholders import Placeholders
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.protocol import ClientSession, Message, encode, error, text
 from mats.venue import AlarmClock
-
-FIELD = re.compile(r"\$(\d+|id|order|perm)")
-
-
-class TrafficEvent(msgspec.Struct, frozen=True):
-    """A request (`incoming`) or a message in transit."""
-
-    session: ClientSession
-    fields: list[str]
-    incoming: bool
-
-
-HeldEvent = tuple[TrafficEvent, list["ArmedFault"]]
-"""An event, and the faults that it still has to pass."""
-
-
-class ArmedFault:
-    """A fault with its counters."""
-
-    def __init__(self, fault: fault_types.AnyFault, random: Random) -> None:
-        self.fault, self.random = fault, random
-        self.seen = self.acted = 0
-        self.gathered: dict[ClientSession, list[HeldEvent]] = defaultdict(list)
-
-    def matches(self, event: TrafficEvent, order_exists: Callable[[TrafficEvent], bool]) -> bool:
-        """Whether the fault acts on this event; counts it."""
-        fault = self.fault
-        if fault.client not in (None, event.session.client_id):
-            return False
-        for position, pattern in fault.where.items():
-            if position >= len(event.fields) or not re.fullmatch(pattern, event.fields[position]):
-                return False
-        if fault.known is not None and order_exists(event) != fault.known:
-            return False
-        self.seen += 1
-        if self.seen <= fault.skip or (fault.times is not None and self.acted >= fault.times):
-            return False
-        if fault.chance < 1 and self.random.random() >= fault.chance:
-            return False
-        self.acted += 1
-        return True
 
 
 class Performer(Protocol):
     """Performs faults on the gateway itself."""
 
+    @property
+    def placeholders(self) -> Placeholders:
+        """What a fault's messages take from the matched request or message."""
+
     def perform(self, fault: fault_types.AnyFault, event: TrafficEvent | None) -> None:
         """Performs a fault that does more than alter the traffic; `event` is what the fault has matched."""
-
-    def order_exists(self, event: TrafficEvent) -> bool:
-        """Whether a request refers to an existing order."""
-
-    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
-        """The text of a placeholder."""
 
     def commit_and_flush(self) -> None:
         """Commits the state and writes queued messages."""
@@ -150,7 +106,7 @@ class Traffic:
 
     def _pass(self, chain: list[ArmedFault], event: TrafficEvent) -> Iterator[list[str]]:
         for at, armed in enumerate(chain):
-            if armed.matches(event, self.performer.order_exists):
+            if armed.matches(event, self.performer.placeholders.order_exists):
                 for changed, rest in self._apply(armed, chain[at + 1 :], event):
                     yield from self._pass(rest, changed)
                 return
@@ -214,20 +170,21 @@ class Traffic:
                 self._deliver(event, rest)
 
     def _edit(self, fault: fault_types.Edit, event: TrafficEvent) -> list[str]:
-        instead = {old: self._expand(new, event) for old, new in fault.replace.items()}
+        expand = self.performer.placeholders.expand
+        instead = {old: expand(new, event) for old, new in fault.replace.items()}
         fields = [instead.get(field, field) for field in event.fields]
         for position, value in fault.set.items():
             if position < len(fields):
-                fields[position] = self._expand(value, event)
+                fields[position] = expand(value, event)
         return fields
 
     def _send_answer(self, fault: fault_types.AnswerRequest, event: TrafficEvent) -> Iterable[HeldEvent]:
         """Sends the messages of the fault instead; they bypass other faults."""
-        messages: list[Message] = [tuple(self._expand(field, event) for field in message) for message in fault.messages]
+        placeholders = self.performer.placeholders
+        messages: list[Message] = [tuple(placeholders.expand(f, event) for f in message) for message in fault.messages]
         if fault.code:
-            messages.append(
-                error(int(self.performer.expand_placeholder("id", event)), fault.code, self._expand(fault.text, event))
-            )
+            reason = placeholders.expand(fault.text, event)
+            messages.append(error(int(placeholders.request_id(event)), fault.code, reason))
         event.session.send_unfiltered(*messages)
         asyncio.get_running_loop().call_soon(self.performer.commit_and_flush)
         return ()
@@ -246,9 +203,6 @@ class Traffic:
     def _flush_and_close(self, session: ClientSession, last: bytes, hard: bool) -> None:
         self.performer.commit_and_flush()
         session.write_and_close(last, hard=hard)
-
-    def _expand(self, value: fault_types.Text, event: TrafficEvent) -> str:
-        return FIELD.sub(lambda name: self.performer.expand_placeholder(name[1], event), str(value))
 
 
 def _reordered(armed: ArmedFault, fault: fault_types.Reorder, session: ClientSession) -> list[HeldEvent]:
