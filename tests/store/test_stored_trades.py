@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.books.history import book_key
+from mats.ledger.books.execution_order import book_key
 from mats.model.orders import Side
 from mats.model.timestamp import HOUR, MINUTE
 from mats.store.tables.connection import connect, lmdb_uri
