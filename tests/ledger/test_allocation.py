@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
+from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.model.broker_reports import AccountValue
 
 

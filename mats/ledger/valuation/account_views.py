@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books import Book
-from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.ledger.valuation.exposure import Marks, Payment, TradingResult, cash_flow, combined, payment, result
 from mats.model import AccountId, Currency, Figure, StrategyName, Unknown, difference, total
 
