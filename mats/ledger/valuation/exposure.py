@@ -45,7 +45,7 @@ def payment(instrument: InstrumentId) -> Payment:
 def cash_flow(book: Book) -> dict[Currency, Decimal]:
     """The cash flow of all trades of the book, by currency, commissions included.
 
-    Payments less receipts are `cost − realized`, exactly (see `mats.ledger.books.book`).
+    Payments less receipts are `cost − realized`, exactly (see `mats.ledger.books.cost_basis`).
     """
     flow: dict[Currency, Decimal] = {}
 
