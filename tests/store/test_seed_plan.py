@@ -25,10 +25,10 @@ from mats.model.timestamp import SECOND
 from mats.risk import Limits
 from mats.runtime import Actor, VirtualRuntime
 from mats.store.journal.journal import Journal
+from mats.store.rebuild.contents import Contents
+from mats.store.rebuild.rebuild import differences, journal_differences, missing_entries, recompute
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.reader import Reader
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import differences, journal_differences, missing_entries, recompute
 
 START = 1_700_000_100 * SECOND
 CONNECTION = "brokers/ib-0"

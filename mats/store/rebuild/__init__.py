@@ -1,7 +1,7 @@
 """Verifies the tables against the fill log, and repairs them."""
 
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import (
+from mats.store.rebuild.contents import Contents
+from mats.store.rebuild.rebuild import (
     Difference,
     Name,
     Table,
@@ -10,7 +10,7 @@ from mats.store.verify.rebuild import (
     missing_entries,
     recompute,
 )
-from mats.store.verify.repair import repair_log, repair_views
+from mats.store.rebuild.repair import repair_log, repair_views
 
 __all__ = [
     "Contents",
