@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mats.store.rebuild.comparison import differences, journal_differences, missing_entries
 from mats.store.rebuild.contents import Contents
-from mats.store.rebuild.rebuild import differences, journal_differences, missing_entries, recompute
+from mats.store.rebuild.recompute_views import recompute
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
 from tests.simulation.checks import every_execution_is_in_the_log_once

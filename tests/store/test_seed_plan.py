@@ -25,8 +25,9 @@ from mats.model.timestamp import SECOND
 from mats.risk import Limits
 from mats.runtime import Actor, VirtualRuntime
 from mats.store.journal.journal import Journal
+from mats.store.rebuild.comparison import differences, journal_differences, missing_entries
 from mats.store.rebuild.contents import Contents
-from mats.store.rebuild.rebuild import differences, journal_differences, missing_entries, recompute
+from mats.store.rebuild.recompute_views import recompute
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.reader import Reader
 

@@ -8,8 +8,9 @@ import pytest
 from mats.ledger.books.execution_order import book_key
 from mats.model.orders import Side
 from mats.model.timestamp import HOUR, MINUTE
+from mats.store.rebuild.comparison import differences
 from mats.store.rebuild.contents import Contents
-from mats.store.rebuild.rebuild import differences, recompute
+from mats.store.rebuild.recompute_views import recompute
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.reader import Reader
 from mats.store.tables.store import Store

@@ -7,7 +7,7 @@ from arcticdb import LibraryOptions
 
 from mats.ledger.books import book_key
 from mats.model import AccountId, Entry, Nanos
-from mats.store.rebuild.rebuild import Name, Stored, Table, schema_of
+from mats.store.rebuild.view_tables import Name, Stored, Table, schema_of
 from mats.store.tables import Row, Schema, Store, TableWriter, connect, from_frame, open_library, schemas
 
 SCRATCH = "mem://repair"
