@@ -15,12 +15,13 @@ from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
 from mats.gateway.faults import FaultInjector, FaultTarget, Traffic
 from mats.gateway.listener import Listener
-from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver, ReplayMarketDriver
+from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver
 from mats.gateway.orders import OrderQueries, OrderService, OrderStore, new_era
 from mats.gateway.pacing import LENIENT, GatewayLimits, MessagePacing
 from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, responses
+from mats.gateway.replay_driver import ReplayMarketDriver
 from mats.model import Nanos
 from mats.venue import AlarmClock, DataClock, ShiftedClock, SystemClock
 from mats.venue.markets import BarHistory, BarReplay, Hours, RandomMarket, default_universe, load_universe
