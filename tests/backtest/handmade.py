@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from mats.backtest.engine.run import BacktestRun, CashEvent, Curve, RuledFill
+from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.spec import BacktestSpec
 from mats.ledger.books.trades import Trade
 from mats.model.bar_columns import BarColumns

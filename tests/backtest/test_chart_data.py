@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.backtest.engine.run import Curve
+from mats.backtest.engine.run_records import Curve
 from mats.backtest.result.metrics import net
 from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.model.timestamp import DAY, HOUR

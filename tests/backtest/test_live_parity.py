@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.engine.run import BacktestRun
+from mats.backtest.engine.run_records import BacktestRun
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.market_data import Quote

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.backtest.engine.run import BacktestRun, CashEvent, Curve, RuledFill
+from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.result.benchmark import hold, hold_all
 from mats.backtest.result.metrics import Metrics, drawdowns, measure, measure_curve
 from mats.backtest.spec import BacktestSpec
