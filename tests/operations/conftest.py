@@ -97,7 +97,7 @@ class CountingDecoder:
 @pytest.fixture
 def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
     counted = Operations()
-    monkeypatch.setattr("mats.store.journal.schema.sqlite3.connect", counted.connect)
+    monkeypatch.setattr("mats.store.journal.journal_file.sqlite3.connect", counted.connect)
     monkeypatch.setattr(fill_log, "_entry", CountingDecoder(fill_log._entry, counted))
     for name in READS + WRITES:
         monkeypatch.setattr(Library, name, _counting(counted, name, getattr(Library, name)))
