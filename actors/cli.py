@@ -17,7 +17,7 @@ from mats.errors import UserError
 
 USAGE_ERROR = 2
 
-SHARED_MODULES = ("actions", "queries")
+SHARED_MODULES = ("operator_commands", "operator_queries")
 """Modules of `mats.cli` that hold several commands and name them in `__all__`; any other command is a module's name."""
 
 

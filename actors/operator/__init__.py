@@ -2,7 +2,7 @@
 
 from actors.operator.commands import Commands
 from actors.operator.control_socket import ControlSocket
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.operator.queries import answered
 
 __all__ = [

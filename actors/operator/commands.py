@@ -13,8 +13,8 @@ from actors.messages.portfolio_manager import (
     EquityOverridden,
     ReversalRequest,
 )
-from actors.operator.core import Operator
 from actors.operator.flatten import FlattenOperation, discretionary_remains
+from actors.operator.operator import Operator
 from actors.operator.queries import CommandRefused, NoAnswer, ask
 from actors.operator.status import status_of
 from actors.operator.strategy_control import StrategyControl

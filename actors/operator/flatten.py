@@ -7,7 +7,7 @@ from pathlib import Path
 from actors.base import Refs
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.risk_manager import PlaceOrder
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.operator.queries import NoAnswer, answered, ask
 from mats.ledger.books import Book
 from mats.model import (

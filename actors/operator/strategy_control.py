@@ -1,6 +1,6 @@
 """Starting and stopping a strategy by command, and whether it happened in time."""
 
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.operator.queries import CommandRefused
 from mats.model import StrategyName
 from mats.operator import protocol

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from actors.base import Refs
 from actors.messages.fill_log import BookAdjustments, BookTransfer, TransferBooked, TransferStale
 from actors.messages.portfolio_manager import AssignmentRefused, ProposeNetted, ProposeTransfer, ReversalRequest
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.operator.queries import CommandRefused, NoAnswer, Queries, ask
 from mats.ledger.reconciliation import NettedAction, NettedChange, Transfer, TransferRequest
 from mats.model import DISCRETIONARY, AccountId, InstrumentId, StrategyName

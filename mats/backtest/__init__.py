@@ -2,8 +2,8 @@
 
 from mats.backtest import api
 from mats.backtest.api import load, run, save
+from mats.backtest.bar_sources import DataSource
 from mats.backtest.bias import look_ahead, warm_up
-from mats.backtest.data import DataSource
 from mats.backtest.preparation import Prepared, Request, data_for, instant, prepare
 from mats.backtest.provenance import Code, code_of
 from mats.backtest.spec import BacktestSpec, FeeSchedule, Style

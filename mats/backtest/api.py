@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mats.backtest.data import DataSource
+    from mats.backtest.bar_sources import DataSource
     from mats.backtest.preparation import Prepared
     from mats.backtest.result import BacktestResult, Benchmark
     from mats.backtest.spec import ModelSettings, Style
@@ -110,7 +110,7 @@ def load(name: str, *, config: Path | None = None, data_dir: Path | None = None)
 
 def source_of(data: str | Path, zone: str | None) -> "DataSource":
     """Where bars come from, by an absolute path, so that the run can be repeated from anywhere."""
-    from mats.backtest.data import STORE, DataSource
+    from mats.backtest.bar_sources import STORE, DataSource
 
     return DataSource(place=STORE if str(data) == STORE else str(Path(data).resolve()), zone=zone)
 
@@ -154,7 +154,7 @@ def _settings(config: Path | None, data_dir: Path | None) -> "Settings":
 def _benchmark(
     prepared: "Prepared", source: "DataSource", benchmark: "str | pd.Series", uri: str
 ) -> "Benchmark | None":
-    from mats.backtest.data import Wanted, load_data
+    from mats.backtest.bar_sources import Wanted, load_data
     from mats.backtest.result import given, hold, hold_all, nanoseconds
 
     spec, data = prepared.spec, prepared.data

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from mats.backtest.data import DataSource, Wanted, load_data
+from mats.backtest.bar_sources import DataSource, Wanted, load_data
 from mats.backtest.spec import BacktestSpec, ModelSettings, Style
 from mats.errors import DataError, StrategyError
 from mats.model import ZERO, Currency, InstrumentId, Nanos, StrategyRecord, exact, floor_to, from_datetime, read_records

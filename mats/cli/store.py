@@ -19,8 +19,7 @@ from mats.model import Entry
 from mats.settings import settings_of
 from mats.store import DataLock, LockHeldError, data_directory
 from mats.store.journal import Journal
-from mats.store.tables import store_uri
-from mats.store.verify import (
+from mats.store.rebuild import (
     Contents,
     Difference,
     Name,
@@ -32,6 +31,7 @@ from mats.store.verify import (
     repair_log,
     repair_views,
 )
+from mats.store.tables import store_uri
 
 COMPARISONS, PAUSE_SECONDS = 3, 3.0
 """Beside a running daemon a difference counts when this many comparisons show it: writes take a second."""

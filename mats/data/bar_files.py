@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mats.data.column_detection import detect_columns, parse_times
+from mats.data.column_detection import detect_columns
+from mats.data.time_parsing import parse_times
 from mats.errors import DataError
 from mats.model import SECOND, InstrumentId
 from mats.model.bar_columns import Floats, Instants

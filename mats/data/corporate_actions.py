@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mats.data.bar_files import ACTIONS, BarTable
-from mats.data.column_detection import parse_times
+from mats.data.time_parsing import parse_times
 from mats.errors import DataError
 from mats.model import ZERO, Currency, InstrumentId, exact
 from mats.model.bar_columns import CorporateAction, Dividend, Instants, Split, merge_actions

@@ -1,18 +1,16 @@
-"""What moves the market on: the clock for the random market, the stored data for a replay.
+"""What moves the market on: here the clock, for the random market; `replay_driver` plays stored data.
 
 At each instant the order is: the clock, then the quotes and the fills they cause, then the bars that end there.
 """
 
-import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
 from mats.gateway.data import MarketDataService
 from mats.gateway.orders import OrderService
-from mats.gateway.persistence import GatewayState
-from mats.model import MINUTE, SECOND, Bar, Nanos, Quote
-from mats.venue import AlarmClock, DataClock
-from mats.venue.markets import QUOTE_STEP, BarReplay, RandomMarket, Slice
+from mats.model import SECOND, Bar, Nanos, Quote
+from mats.venue import AlarmClock
+from mats.venue.markets import QUOTE_STEP, RandomMarket
 from mats.venue.matching import Exchange
 
 BAR_SPAN: Nanos = 5 * SECOND
@@ -78,53 +76,3 @@ class RandomMarketDriver:
                 }
             )
             self._bar += 1
-
-
-class ReplayMarketDriver:
-    """Stored minutes at `bar_seconds` each. It begins `hold_seconds` after the last new subscription."""
-
-    def __init__(
-        self,
-        replay: BarReplay,
-        clock: DataClock,
-        publisher: Publisher,
-        data: MarketDataService,
-        state: GatewayState,
-        bar_seconds: float,
-        hold_seconds: float,
-    ) -> None:
-        self._replay, self._clock, self._publisher, self._data = replay, clock, publisher, data
-        self._state = state
-        self._bar_seconds, self._hold_seconds = bar_seconds, hold_seconds
-        self._subscribed = asyncio.Event()
-        self._last_request = 0.0
-
-    def on_subscribe(self) -> None:
-        self._last_request = self._clock.monotonic()
-        self._subscribed.set()
-
-    async def run(self) -> None:
-        """Plays to the end of the data; when it falls behind its schedule it lags and skips nothing."""
-        await self._hold()
-        due = self._clock.monotonic()
-        for start, slices in self._replay.minutes(self._clock.now()):
-            reached = start
-            for piece in slices:
-                due = max(due + (piece.time - reached) / MINUTE * self._bar_seconds, self._clock.monotonic())
-                reached = piece.time
-                await self._clock.sleep(due - self._clock.monotonic())
-                self.play(piece)
-
-    async def _hold(self) -> None:
-        await self._subscribed.wait()
-        left = self._hold_seconds
-        while left > 0:
-            await self._clock.sleep(left)
-            left = self._last_request + self._hold_seconds - self._clock.monotonic()
-
-    def play(self, piece: Slice) -> None:
-        """Plays one instant of the data."""
-        self._clock.advance(piece.time)
-        self._state.put("clock", "now", piece.time)
-        self._publisher.publish(piece.time, piece.quotes)
-        self._publisher.publish_bars({kind: list(piece.bars) for kind in self._data.bar_instruments()})

@@ -12,7 +12,7 @@ from typing import Literal, TypedDict, Unpack
 import structlog
 from rich.live import Live
 
-from mats.gateway.control import ControlPort
+from mats.gateway.control_port import ControlPort
 from mats.gateway.faults import FaultPlan, PlanError, ScriptedGateway, load_plan
 from mats.gateway.pacing import GatewayLimits
 from mats.gateway.screen import render

@@ -13,14 +13,15 @@ from mats.gateway import unsupported
 from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, AdvisorService, PnlTracker, RequestHandler
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
-from mats.gateway.faults import Faults, FaultTarget, Traffic
+from mats.gateway.faults import FaultInjector, FaultTarget, Traffic
 from mats.gateway.listener import Listener
-from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver, ReplayMarketDriver
+from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver
 from mats.gateway.orders import OrderQueries, OrderService, OrderStore, new_era
 from mats.gateway.pacing import LENIENT, GatewayLimits, MessagePacing
 from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, responses
+from mats.gateway.replay_driver import ReplayMarketDriver
 from mats.model import Nanos
 from mats.venue import AlarmClock, DataClock, ShiftedClock, SystemClock
 from mats.venue.markets import BarHistory, BarReplay, Hours, RandomMarket, default_universe, load_universe
@@ -105,7 +106,9 @@ class PaperGateway:
         self._driver = self._new_driver(base, bar_replay, market, bar_seconds, hold_seconds)
         parts = (self.exchange, self.account_service, store, self._orders, self._data)
         target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
-        self.faults = Faults(self._clients, self._orders, store, self.exchange, self._data, self._traffic, target)
+        self.faults = FaultInjector(
+            self._clients, self._orders, store, self.exchange, self._data, self._traffic, target
+        )
         self._handlers: dict[int, RequestHandler] = {
             **self._requests(),
             **self.account_service.requests(),

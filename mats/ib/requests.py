@@ -25,8 +25,8 @@ from mats.ib.conversion import (
     utc_text,
 )
 from mats.ib.errors import AmbiguousInstrument, RequestFailed, RequestTimedOut, UnknownInstrument
+from mats.ib.pacing import PacedSender, SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
-from mats.ib.sender import PacedSender, SendLane
 from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, Nanos
 
 EPOCH_SECONDS = 2

@@ -13,9 +13,9 @@ from mats.ib.decoding import CheckedDecoder
 from mats.ib.errors import ConnectionFailed, ConnectionLostError, GatewayRefused, IncompleteSnapshot
 from mats.ib.events import SessionEvent, SessionLost, Unsent
 from mats.ib.handshake import Handshake, Opened
+from mats.ib.pacing import PacedSender, Pacer, SendLane
 from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests, PendingSnapshot
 from mats.ib.requests import BrokerRequests
-from mats.ib.sender import PacedSender, Pacer, SendLane
 from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
 from mats.ib.streams import QuoteAggregator, Stream, StreamKind, Streams
 from mats.model import (

@@ -15,9 +15,9 @@ from ib_async.objects import ExecutionFilter
 
 from mats.ib.callbacks import Callbacks
 from mats.ib.errors import IncompleteSnapshot, RequestTimedOut
+from mats.ib.pacing import SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.ib.requests import BrokerRequests, within
-from mats.ib.sender import SendLane
 from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """The values of the system: frozen structs without input or output."""
 
 from mats.model.bar_sizes import size_name, size_seconds
-from mats.model.broker import (
+from mats.model.broker_reports import (
     AccountValue,
     BrokerError,
     BrokerOrder,
@@ -22,7 +22,7 @@ from mats.model.executions import (
     FillRecorded,
 )
 from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType, instrument_id, parse_instrument
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     DISCRETIONARY,
@@ -50,7 +50,7 @@ from mats.model.orders import (
 )
 from mats.model.packet import BrokerEvent, Packet
 from mats.model.positions import PositionKey
-from mats.model.strategy_record import StrategyRecord, check_table, read_records
+from mats.model.strategy_table import StrategyRecord, check_table, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
 

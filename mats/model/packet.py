@@ -1,8 +1,8 @@
 """The broker events of one packet, sorted by their receiver."""
 
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
+from mats.model.broker_reports import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerStatus
 from mats.model.executions import Commission, Execution
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 
 BrokerEvent = (
     Execution | Commission | BrokerOrder | BrokerStatus | BrokerError | BrokerPosition | AccountValue | Bar | Quote

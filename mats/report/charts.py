@@ -15,7 +15,7 @@ from mats.backtest.engine import BacktestRun, Curve
 from mats.backtest.result.metrics import net, starting_equity
 from mats.model import Currency, InstrumentId
 from mats.model.bar_columns import BarColumns
-from mats.report import data
+from mats.report import chart_data
 
 Figure = dict[str, Any]
 """Plotly's own form: `data` is a list of traces, `layout` the axes."""
@@ -42,11 +42,11 @@ def array(values: npt.NDArray[Any]) -> dict[str, str]:
     return {"dtype": kind, "bdata": base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()}
 
 
-def equity(run: BacktestRun, benchmark: Mapping[str, data.Series]) -> Chart:
+def equity(run: BacktestRun, benchmark: Mapping[str, chart_data.Series]) -> Chart:
     """Equity and the benchmarks above, the drawdown below."""
     currency, total = run.spec.currency, run.total
-    thinned = data.thin(total.time, total.equity)
-    below = data.thin(total.time, data.drawdown(total.equity))
+    thinned = chart_data.thin(total.time, total.equity)
+    below = chart_data.thin(total.time, chart_data.drawdown(total.equity))
     money = f"%{{y:,.0f}} {currency}"
     traces = [line(thinned, "Equity", "$accent", money, width=1.8)]
     traces += [line(other, name, "$quiet", money, width=1.2, dash="dot") for name, other in benchmark.items()]
@@ -76,13 +76,13 @@ def strategies(run: BacktestRun) -> Chart:
     traces = []
     for color, (name, curve) in zip(_colors(len(run.by_strategy)), run.by_strategy.items(), strict=True):
         result = curve.equity - starting_equity(run, name)
-        traces.append(line(data.thin(curve.time, result), name, color, f"%{{y:+,.0f}} {run.spec.currency}"))
+        traces.append(line(chart_data.thin(curve.time, result), name, color, f"%{{y:+,.0f}} {run.spec.currency}"))
     layout: Figure = {
         "hovermode": "x unified",
         "xaxis": {"type": "date"},
         "yaxis": {"title": {"text": f"Result, {run.spec.currency}"}, "tickformat": ",.4~s", "zeroline": True},
     }
-    summary = ", ".join(f"{name} {value:+,.0f}" for name, value in data.results(run).items())
+    summary = ", ".join(f"{name} {value:+,.0f}" for name, value in chart_data.results(run).items())
     return Chart(
         id="strategies",
         alt=f"Result of each strategy over time, at the end: {summary}.",
@@ -92,9 +92,9 @@ def strategies(run: BacktestRun) -> Chart:
 
 def returns(run: BacktestRun) -> Chart | None:
     """How often which daily return occurred; days without any are left out. None where fewer than two are left."""
-    days = data.daily_returns(run.total, float(run.spec.capital))
+    days = chart_data.daily_returns(run.total, float(run.spec.capital))
     moved = days[days != 0]
-    if len(moved) < 2 or (found := data.bins(moved)) is None:
+    if len(moved) < 2 or (found := chart_data.bins(moved)) is None:
         return None
     unchanged = len(days) - len(moved)
     alt = f"Distribution of {len(moved):,} daily returns, {found.mean:+.3%} on average."
@@ -105,16 +105,16 @@ def returns(run: BacktestRun) -> Chart | None:
 def trade_results(run: BacktestRun) -> Chart | None:
     """How often which result of a trade occurred; None where there was no trade."""
     nets = [net(trade) for trade in run.trades]
-    if (found := data.bins(nets)) is None:
+    if (found := chart_data.bins(nets)) is None:
         return None
     alt = f"Distribution of the results of {len(nets):,} trades, {found.mean:+,.2f} {run.spec.currency} on average."
     title = f"Result of a trade after commissions, {run.spec.currency}"
     return Chart(id="trades", alt=alt, figure=histogram(found, title, ",.4~s", "trades"))
 
 
-def costs(rows: Sequence[data.CostRow], currency: Currency) -> Chart:
+def costs(rows: Sequence[chart_data.CostRow], currency: Currency) -> Chart:
     """From the result before costs to the net result."""
-    steps = data.steps(rows)
+    steps = chart_data.steps(rows)
     total = sum(steps.values())
     bar = {
         "type": "waterfall",
@@ -138,14 +138,14 @@ def costs(rows: Sequence[data.CostRow], currency: Currency) -> Chart:
 
 def exposure(curve: Curve) -> Chart:
     """Gross and net value of what was held, as shares of equity."""
-    gross, net = data.exposure(curve)
+    gross, net = chart_data.exposure(curve)
     traces = [
         {
-            **line(data.thin(curve.time, gross), "Gross", "$quiet", "%{y:.0%}", width=1),
+            **line(chart_data.thin(curve.time, gross), "Gross", "$quiet", "%{y:.0%}", width=1),
             "fill": "tozeroy",
             "fillcolor": "$quietfill",
         },
-        line(data.thin(curve.time, net), "Net", "$accent", "%{y:.0%}"),
+        line(chart_data.thin(curve.time, net), "Net", "$accent", "%{y:.0%}"),
     ]
     layout: Figure = {
         "hovermode": "x unified",
@@ -160,9 +160,11 @@ def exposure(curve: Curve) -> Chart:
     )
 
 
-def prices(bars: BarColumns, marked: data.Markers, instrument: InstrumentId, number: int, max_candles: int) -> Chart:
+def prices(
+    bars: BarColumns, marked: chart_data.Markers, instrument: InstrumentId, number: int, max_candles: int
+) -> Chart:
     """Price as at most `max_candles` candles, with the trades on it; chart `number` of the page."""
-    folded = data.candles(bars, max_candles)
+    folded = chart_data.candles(bars, max_candles)
     several = f", {folded.bars} bars each" if folded.bars > 1 else ""
     candle = {
         "type": "candlestick",
@@ -186,7 +188,7 @@ def comparison(runs: Mapping[str, BacktestRun]) -> Chart:
     traces = []
     for color, (name, run) in zip(_colors(len(runs)), runs.items(), strict=True):
         grown = run.total.equity / float(run.spec.capital) * 100
-        traces.append(line(data.thin(run.total.time, grown), name, color, "%{y:,.2f}"))
+        traces.append(line(chart_data.thin(run.total.time, grown), name, color, "%{y:,.2f}"))
     layout: Figure = {
         "hovermode": "x unified",
         "xaxis": {"type": "date"},
@@ -198,7 +200,9 @@ def comparison(runs: Mapping[str, BacktestRun]) -> Chart:
     )
 
 
-def line(values: data.Series, name: str, color: str, hover: str, width: float = 1.4, dash: str = "solid") -> Figure:
+def line(
+    values: chart_data.Series, name: str, color: str, hover: str, width: float = 1.4, dash: str = "solid"
+) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -210,7 +214,7 @@ def line(values: data.Series, name: str, color: str, hover: str, width: float = 
     }
 
 
-def histogram(found: data.Bins, title: str, tick: str, counted: str) -> Figure:
+def histogram(found: chart_data.Bins, title: str, tick: str, counted: str) -> Figure:
     middle = (found.edge[:-1] + found.edge[1:]) / 2
     bar = {
         "type": "bar",
@@ -250,7 +254,7 @@ def histogram(found: data.Bins, title: str, tick: str, counted: str) -> Figure:
     return {"data": [bar], "layout": layout}
 
 
-def _marks(marked: data.Markers) -> list[Figure]:
+def _marks(marked: chart_data.Markers) -> list[Figure]:
     """A line from entry to exit, colored by its result; triangles at entries."""
     traces = []
     for name, color, chosen in (("Won", "$gain", marked.net > 0), ("Lost", "$loss", marked.net <= 0)):
@@ -280,7 +284,7 @@ def _marks(marked: data.Markers) -> list[Figure]:
     return traces
 
 
-def _trade_lines(marked: data.Markers, chosen: npt.NDArray[np.bool_], name: str, color: str) -> Figure:
+def _trade_lines(marked: chart_data.Markers, chosen: npt.NDArray[np.bool_], name: str, color: str) -> Figure:
     gap = np.full(int(chosen.sum()), np.nan)
     times = np.column_stack((marked.entry_time[chosen], marked.exit_time[chosen], gap)).ravel()
     levels = np.column_stack((marked.entry_price[chosen], marked.exit_price[chosen], gap)).ravel()

@@ -12,7 +12,7 @@ from mats.backtest.result.metrics import net
 from mats.ledger.books import Trade
 from mats.model import InstrumentId, StrategyName
 from mats.model.bar_columns import BarColumns, Floats, Instants
-from mats.report import charts, data
+from mats.report import chart_data, charts
 from mats.report.charts import Chart
 
 Metrics = Mapping[str, float | None]
@@ -130,8 +130,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def page(result: Reported, at: int) -> Page:
     """The page of the report's result number `at`; ids of its charts are unique in the report."""
     run, capital = result.run, float(result.run.spec.capital)
-    rows = data.costs(run)
-    lines = {name: data.thin(*series) for name, series in result.benchmarks.items()}
+    rows = chart_data.costs(run)
+    lines = {name: chart_data.thin(*series) for name, series in result.benchmarks.items()}
     histograms = (("Daily returns", charts.returns(run)), ("Results of trades", charts.trade_results(run)))
     prices = _prices(result)
     made = Page(
@@ -141,7 +141,7 @@ def page(result: Reported, at: int) -> Page:
         failure=run.failure if run.state == "failed" else "",
         cards=_cards(result),
         equity=charts.equity(run, lines),
-        months=tuple(_month(row) for row in data.monthly_returns(run.total, capital)),
+        months=tuple(_month(row) for row in chart_data.monthly_returns(run.total, capital)),
         strategies=_strategies(result),
         strategy_chart=charts.strategies(run) if len(run.by_strategy) > 1 else None,
         prices=prices,
@@ -196,7 +196,7 @@ def _cards(result: Reported) -> tuple[Card, ...]:
     return (final, *(Card(k.label, fmt.value(result.total[k.key], k.write), k.signed) for k in shown))
 
 
-def _month(row: data.MonthlyReturns) -> Month:
+def _month(row: chart_data.MonthlyReturns) -> Month:
     return Month(row.year, tuple(fmt.month(value) for value in row.months), fmt.month(row.total))
 
 
@@ -211,9 +211,9 @@ def _prices(result: Reported) -> tuple[Price, ...]:
     by_instrument = sorted(result.run.trades, key=lambda trade: (trade.instrument, trade.entry_time))
     traded = {name: list(group) for name, group in groupby(by_instrument, key=lambda trade: trade.instrument)}
     busiest = sorted(result.prices, key=lambda name: (-len(traded.get(name, ())), name))[:SHOWN_INSTRUMENTS]
-    most = max(300, min(data.CANDLES, 12_000 // max(len(busiest), 1)))
+    most = max(300, min(chart_data.CANDLES, 12_000 // max(len(busiest), 1)))
     return tuple(
-        Price(name, charts.prices(result.prices[name], data.markers(traded.get(name, ()), most), name, at, most))
+        Price(name, charts.prices(result.prices[name], chart_data.markers(traded.get(name, ()), most), name, at, most))
         for at, name in enumerate(busiest)
     )
 
@@ -224,8 +224,8 @@ def _prices_note(run: BacktestRun, shown: Sequence[Price]) -> str:
     return f"{note} The {len(shown)} busiest of {len(traded)} instruments." if len(traded) > len(shown) else note
 
 
-def _cost_rows(rows: Sequence[data.CostRow]) -> tuple[TableRow, ...]:
-    def cells(row: data.CostRow) -> tuple[float, ...]:
+def _cost_rows(rows: Sequence[chart_data.CostRow]) -> tuple[TableRow, ...]:
+    def cells(row: chart_data.CostRow) -> tuple[float, ...]:
         return row.trading, row.dividends, row.commissions, row.borrow, row.net
 
     lines = [(row.strategy, cells(row), False) for row in rows]

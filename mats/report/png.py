@@ -13,7 +13,7 @@ from mats.backtest.engine import BacktestRun
 from mats.backtest.result.metrics import net
 from mats.ledger.books import Trade
 from mats.model.bar_columns import BarColumns, Floats
-from mats.report import data
+from mats.report import chart_data
 from mats.report.pages import Reported
 from mats.store.tables import library_part
 
@@ -38,11 +38,11 @@ def _figures(result: Reported) -> Iterator[tuple[str, Figure]]:
     run = result.run
     yield "equity", _equity(result)
     yield "months", _months(run)
-    days = data.daily_returns(run.total, float(run.spec.capital))
+    days = chart_data.daily_returns(run.total, float(run.spec.capital))
     if len(days[days != 0]) > 1:
-        yield "returns", _histogram(data.bins(days[days != 0]), "Daily return", PercentFormatter(1))
+        yield "returns", _histogram(chart_data.bins(days[days != 0]), "Daily return", PercentFormatter(1))
     if run.trades:
-        nets = data.bins([net(trade) for trade in run.trades])
+        nets = chart_data.bins([net(trade) for trade in run.trades])
         yield "trades", _histogram(nets, f"Result of a trade, {run.spec.currency}", _thousands())
     yield "costs", _costs(run)
     yield "exposure", _exposure(run)
@@ -55,12 +55,12 @@ def _equity(result: Reported) -> Figure:
     run = result.run
     figure = Figure(figsize=(10, 5.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    line = data.thin(run.total.time, run.total.equity)
+    line = chart_data.thin(run.total.time, run.total.equity)
     upper.plot(_dates(line.time), line.value, color=ACCENT, linewidth=1.4, label="Equity")
     for name, series in result.benchmarks.items():
-        other = data.thin(*series)
+        other = chart_data.thin(*series)
         upper.plot(_dates(other.time), other.value, color=QUIET, linewidth=1, linestyle=":", label=name)
-    below = data.thin(run.total.time, data.drawdown(run.total.equity))
+    below = chart_data.thin(run.total.time, chart_data.drawdown(run.total.equity))
     lower.fill_between(_dates(below.time), below.value, color=LOSS, alpha=0.2, linewidth=0)
     lower.plot(_dates(below.time), below.value, color=LOSS, linewidth=0.8)
     style_axes(upper, result.name, f"Equity, {run.spec.currency}")
@@ -73,7 +73,7 @@ def _equity(result: Reported) -> Figure:
 
 
 def _months(run: BacktestRun) -> Figure:
-    rows = data.monthly_returns(run.total, float(run.spec.capital))
+    rows = chart_data.monthly_returns(run.total, float(run.spec.capital))
     cells = np.array(
         [[np.nan if m is None else m for m in (*row.months, row.total)] for row in rows] or [[np.nan] * 13]
     )
@@ -90,7 +90,7 @@ def _months(run: BacktestRun) -> Figure:
     return figure
 
 
-def _histogram(found: data.Bins | None, label: str, form: FuncFormatter | PercentFormatter) -> Figure:
+def _histogram(found: chart_data.Bins | None, label: str, form: FuncFormatter | PercentFormatter) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     if found is not None:
@@ -105,7 +105,7 @@ def _histogram(found: data.Bins | None, label: str, form: FuncFormatter | Percen
 
 def _costs(run: BacktestRun) -> Figure:
     """From the result before costs to the net result, each step on top of the previous ones."""
-    steps = data.steps(data.costs(run))
+    steps = chart_data.steps(chart_data.costs(run))
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     level = 0.0
@@ -124,7 +124,7 @@ def _costs(run: BacktestRun) -> Figure:
 def _exposure(run: BacktestRun) -> Figure:
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     axes = figure.subplots()
-    gross, net = (data.thin(run.total.time, value) for value in data.exposure(run.total))
+    gross, net = (chart_data.thin(run.total.time, value) for value in chart_data.exposure(run.total))
     axes.fill_between(_dates(gross.time), gross.value, color=QUIET, alpha=0.3, linewidth=0, label="Gross")
     axes.plot(_dates(net.time), net.value, color=ACCENT, linewidth=1, label="Net")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -137,9 +137,9 @@ def _exposure(run: BacktestRun) -> Figure:
 def _price(bars: BarColumns, trades: list[Trade]) -> Figure:
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots()
-    line = data.thin(bars.end, bars.close)
+    line = chart_data.thin(bars.end, bars.close)
     axes.plot(_dates(line.time), line.value, color=QUIET, linewidth=0.9)
-    marked = data.markers(trades)
+    marked = chart_data.markers(trades)
     for chosen, color in ((marked.net > 0, GAIN), (marked.net <= 0, LOSS)):
         times = np.vstack((_dates(marked.entry_time[chosen]), _dates(marked.exit_time[chosen])))
         axes.plot(times, np.vstack((marked.entry_price[chosen], marked.exit_price[chosen])), color=color, linewidth=1.2)

@@ -1,6 +1,6 @@
 """Storage: the journal that recovery reads (SQLite), and the tables that people read (ArcticDB)."""
 
-from mats.store.lock import DataLock, LockHeldError, data_directory
+from mats.store.directory_lock import DataLock, LockHeldError, data_directory
 
 __all__ = [
     "DataLock",

@@ -3,9 +3,9 @@
 from mats.data import to_frame
 from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, OrderState, OrderTicket, OrderView, Quote, Side
-from mats.strategy.base import Strategy
 from mats.strategy.host import LogLevel, Position
 from mats.strategy.params import parse_assignments
+from mats.strategy.strategy import Strategy
 from mats.strategy.tickets import limit, market, stop, stop_limit
 from mats.strategy.vectorized import Declaration, as_columns, not_declared
 

@@ -5,9 +5,9 @@ from mats.sweep.grid import Axis, Scalar, parse_axes
 from mats.sweep.local_pool import LocalPool
 from mats.sweep.plan import SweepPlan
 from mats.sweep.request import SweepRequest, best_results, plan_sweep
+from mats.sweep.results_table import Manifest, SweepTable
+from mats.sweep.resumable_run import run_and_store
 from mats.sweep.run import count
-from mats.sweep.runner import run_and_store
-from mats.sweep.table import Manifest, SweepTable
 from mats.sweep.trials import Trial, ranked, reasons, unranked
 from mats.sweep.walk_forward import parse_spans
 

@@ -14,7 +14,7 @@ from mats.model.bar_columns import BarData
 from mats.settings import Settings
 from mats.sweep.grid import Axis
 from mats.sweep.plan import SweepPlan, check, corners
-from mats.sweep.table import METRICS, Manifest
+from mats.sweep.results_table import METRICS, Manifest
 from mats.sweep.trials import Trial, ranked
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from actors.messages.broker import Ready
-from mats.model.broker import BrokerSnapshot
+from mats.model.broker_reports import BrokerSnapshot
 from mats.model.executions import Commission, Execution
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.orders import Side
 from mats.model.timestamp import SECOND
 from mats.runtime import Ref, VirtualRuntime

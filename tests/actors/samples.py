@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
+from mats.model.broker_reports import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderRequest, OrderState, OrderTicket, OrderView, Side, Signal, order_ref

@@ -23,7 +23,7 @@ from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.runtime import VirtualRuntime
 from mats.store.journal.journal import Journal
-from mats.store.journal.schema import JournalFullError
+from mats.store.journal.journal_file import JournalFullError
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
 WIDE = "x" * 200_000

@@ -30,7 +30,7 @@ from actors.messages.broker import (
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.ib.errors import ConnectionLostError, RequestTimedOut
-from mats.model.broker import (
+from mats.model.broker_reports import (
     BrokerError,
     BrokerOrder,
     BrokerOrderStatus,

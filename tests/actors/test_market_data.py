@@ -25,7 +25,7 @@ from actors.messages.market_data import (
 )
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from mats.model.instrument import parse_instrument
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.runtime import Actor
 
 ASKED = parse_instrument("SPY")

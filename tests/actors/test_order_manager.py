@@ -29,7 +29,7 @@ from actors.messages.order_manager import (
 )
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from actors.order_manager import OrderManager
-from mats.model.broker import BrokerError, BrokerOrderStatus, OrderErrorMeaning
+from mats.model.broker_reports import BrokerError, BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import CancelRequest, OrderModification, OrderState
 from mats.runtime import Crash, VirtualRuntime
 from mats.runtime.testing import ChaosPlan

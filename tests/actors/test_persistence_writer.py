@@ -20,9 +20,9 @@ from actors.messages.persistence_writer import (
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
 from actors.messages.subscription import Republish
 from actors.persistence_writer import PersistenceWriter
-from mats.model.broker import AccountValue
+from mats.model.broker_reports import AccountValue
 from mats.model.orders import OrderState
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.runtime import Crash, VirtualRuntime
 from mats.runtime.testing import ChaosPlan

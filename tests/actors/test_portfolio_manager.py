@@ -30,10 +30,10 @@ from actors.messages.portfolio_manager import (
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from actors.portfolio_manager import PortfolioManager
 from mats.ledger.reconciliation.transfers import TransferRequest
-from mats.model.broker import AccountValue, BrokerPosition
+from mats.model.broker_reports import AccountValue, BrokerPosition
 from mats.model.executions import Commission, CommissionRecorded
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.runtime import Crash
 from mats.strategy.host import Position
 from tests.actors.samples import SPY, a_fill, launch_relay

@@ -10,8 +10,8 @@ from actors.messages.fill_log import ApplyEntries, BookAdjustments, GetLogPositi
 from actors.messages.market_data import WatchPrices
 from actors.messages.portfolio_manager import AnswerBreak, AnswerDenied, BreaksChanged, ReadBreaks
 from actors.portfolio_manager import PortfolioManager
-from mats.ledger.reconciliation.corporate_actions import Residual
-from mats.model.broker import BrokerPosition
+from mats.ledger.reconciliation.break_causes import Residual
+from mats.model.broker_reports import BrokerPosition
 from mats.model.executions import FillRecorded
 from mats.runtime import Actor
 

@@ -22,7 +22,7 @@ from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from actors.risk_manager import RiskManager
 from mats.ledger.valuation.fx import FxRates
 from mats.model.orders import OrderModification, OrderState, Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND
 from mats.orders import Rejected
 from mats.risk import Limits, RejectionCode

@@ -15,9 +15,9 @@ from actors.messages.strategy import StopTrading, StrategyStarted
 from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
 from actors.strategy import StrategyActor
 from mats.model.executions import FillRecorded
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position
@@ -26,7 +26,7 @@ from mats.strategy.tickets import market
 
 D = Decimal
 DIARY = '''
-    from mats.model.market import Bar
+    from mats.model.market_data import Bar
     from mats.strategy import Strategy, Side, market
 
     class Diary(Strategy):

@@ -12,7 +12,7 @@ from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, Start
 from actors.messages.subscription import Republish
 from actors.strategy import StrategyActor
 from actors.strategy_manager import StrategyManager
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.runtime import Actor, Crash, Park, StartChild, StopChild, Unpark
 
 GOOD = """

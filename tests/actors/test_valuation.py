@@ -8,8 +8,8 @@ from actors.messages.broker import AccountChanged, SubscribeAccount
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
 from actors.portfolio_manager import PortfolioManager
-from mats.model.broker import AccountValue
-from mats.model.strategy_record import StrategyRecord
+from mats.model.broker_reports import AccountValue
+from mats.model.strategy_table import StrategyRecord
 
 
 @pytest.fixture

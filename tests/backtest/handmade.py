@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from mats.backtest.engine.run import BacktestRun, CashEvent, Curve, RuledFill
+from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.spec import BacktestSpec
 from mats.ledger.books.trades import Trade
 from mats.model.bar_columns import BarColumns
 from mats.model.executions import Execution, FillRecorded
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import DAY, SECOND
 
 START = 1_577_836_800 * SECOND  # 2020-01-01

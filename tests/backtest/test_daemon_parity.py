@@ -8,7 +8,7 @@ import pytest
 from mats.backtest.engine import run_backtest
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import DAY, HOUR, MINUTE
 from mats.risk import Limits
 from mats.venue.markets.universe import default_universe

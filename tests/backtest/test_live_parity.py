@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.engine.run import BacktestRun
+from mats.backtest.engine.run_records import BacktestRun
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.money import exact
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk import Limits
 from mats.store.journal.journal import Journal

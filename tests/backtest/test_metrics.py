@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.backtest.engine.run import BacktestRun, CashEvent, Curve, RuledFill
+from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.result.benchmark import hold, hold_all
 from mats.backtest.result.metrics import Metrics, drawdowns, measure, measure_curve
 from mats.backtest.spec import BacktestSpec
@@ -19,7 +19,7 @@ from mats.model.bar_columns import BarColumns, BarData, Dividend, Split
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import DAY, SECOND
 
 START = 1_577_836_800 * SECOND  # 2020-01-01

@@ -11,8 +11,8 @@ import pytest
 
 from mats.model.bar_columns import BarColumns
 from mats.report import png as report_png
+from mats.report.chart_data import markers
 from mats.report.charts import prices
-from mats.report.data import markers
 from mats.report.html_page import html
 from mats.report.pages import Reported, extremes, page
 from tests.backtest.handmade import START, result, trade, walk

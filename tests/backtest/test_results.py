@@ -16,7 +16,7 @@ from mats.backtest.result.result import BacktestResult
 from mats.backtest.result.storage import load_result, records, replace_result, store_result, verify
 from mats.backtest.spec import ModelSettings
 from mats.errors import UserError
-from mats.report.sources import facts
+from mats.report.stored_results import facts
 from mats.settings import load_settings
 from mats.store.tables.backtests import BacktestLibrary, ResultError
 from mats.store.tables.connection import lmdb_uri

@@ -22,7 +22,7 @@ from actors.tree import DaemonPlan, build
 from mats.backtest.spec import BacktestSpec
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.executions import CommissionRecorded, FillRecorded
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
 from mats.runtime import Actor, ChildSpec, SupervisorSpec, VirtualRuntime

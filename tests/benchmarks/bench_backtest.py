@@ -17,7 +17,7 @@ from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk import Limits
 

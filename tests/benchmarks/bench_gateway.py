@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mats.gateway import PaperGateway
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TypeVar
 
-from mats.ledger.books.book import Book, trade
+from mats.ledger.books.book import Book
 from mats.ledger.books.books import Books
-from mats.ledger.books.history import Charge
+from mats.ledger.books.cost_basis import trade
+from mats.ledger.books.execution_order import Charge
 from mats.ledger.books.lots import Lot, OpenLots
 from mats.ledger.books.round_trips import RoundTrips
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillRecorded

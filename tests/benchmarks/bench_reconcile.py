@@ -20,7 +20,7 @@ from mats.ledger.books.books import Books
 from mats.ledger.reconciliation.comparison import aggregate, compare
 from mats.ledger.reconciliation.reconcile import Reconciliation
 from mats.ledger.reconciliation.scheduler import ReconciliationScheduler
-from mats.model.broker import BrokerPosition
+from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import SECOND
 from mats.store.journal.journal import Journal
 

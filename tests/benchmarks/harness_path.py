@@ -24,15 +24,15 @@ from actors.ib_connection import Timing
 from actors.messages.addresses import strategy_at
 from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway.protocol.client_session import ClientSession
 from mats.gateway.server import PaperGateway
 from mats.ledger.fill_log.stage_gate import StageGate
 from mats.logging_setup import configure_logging
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.risk import Limits
 from mats.runtime import ThreadRuntime
 from mats.store.journal.journal import Journal

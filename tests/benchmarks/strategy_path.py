@@ -5,7 +5,7 @@ import time
 from harness_path import EDGE
 
 from mats.model.executions import FillRecorded
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import OrderState, OrderTicket, OrderView
 from mats.strategy import Strategy
 

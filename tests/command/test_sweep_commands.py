@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from actors.cli import app
 from mats.backtest.result.storage import records
-from mats.report.sweeps.source import stored
+from mats.report.sweeps.stored_sweep import stored
 from mats.store.tables.connection import lmdb_uri
-from mats.sweep.table import SweepTable
+from mats.sweep.results_table import SweepTable
 from mats.sweep.trials import ranked
 from tests.command.backtests_page import LINES, write_bars
 from tests.command.command import PATIENCE, ROOT

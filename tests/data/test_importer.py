@@ -11,7 +11,7 @@ from mats.data.importer import import_file
 from mats.errors import DataError
 from mats.model.bar_columns import Dividend, Split
 from mats.model.bar_sizes import size_name, size_seconds
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.timestamp import DAY
 from mats.store.tables.bars import BarStore
 from mats.store.tables.connection import lmdb_uri

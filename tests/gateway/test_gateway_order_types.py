@@ -8,7 +8,7 @@ import pytest
 from ib_async import LimitOrder, MarketOrder, Order, StopOrder
 
 from mats.gateway import PaperGateway
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.timestamp import DAY, HOUR, SECOND, from_datetime
 from mats.venue.clock import SteppedClock
 from mats.venue.markets.sessions import TradingSession

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mats.ib.errors import QueueFull
 from mats.ib.events import Unsent
-from mats.ib.sender import Outgoing, Pacer, SendLane
+from mats.ib.pacing import Outgoing, Pacer, SendLane
 
 
 class Clock:

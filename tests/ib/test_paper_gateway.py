@@ -22,7 +22,7 @@ from mats.ib.events import (
     QuoteReported,
     SessionLost,
 )
-from mats.model.broker import BrokerOrderStatus
+from mats.model.broker_reports import BrokerOrderStatus
 from mats.model.instrument import Instrument, parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND

@@ -31,11 +31,11 @@ from mats.ib.events import (
     SessionLost,
     Unsent,
 )
+from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
-from mats.ib.sender import Pacer
-from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
+from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.instrument import parse_instrument
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 
 Fixture = Callable[..., Any]

@@ -8,7 +8,7 @@ import pytest
 
 from mats.ledger.books.book import BookKey
 from mats.ledger.books.books import Books
-from mats.ledger.books.history import book_key
+from mats.ledger.books.execution_order import book_key
 from mats.ledger.reconciliation.adjustments import Adjustment
 from mats.model.executions import (
     AdjustmentRecorded,

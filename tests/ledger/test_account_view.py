@@ -5,11 +5,12 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger.books.book import Book
-from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.account_views import AccountView, account_view, results_of
-from mats.ledger.valuation.exposure import Marks, Payment, TradingResult, cash_flow, payment, result
+from mats.ledger.valuation.broker_figures import AccountFigures
+from mats.ledger.valuation.cash_flows import Payment, cash_flow, payment
 from mats.ledger.valuation.fx import FxRates
-from mats.model.broker import AccountValue
+from mats.ledger.valuation.trading_results import Marks, TradingResult, result
+from mats.model.broker_reports import AccountValue
 from mats.model.orders import DISCRETIONARY
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown

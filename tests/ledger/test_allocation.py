@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
-from mats.model.broker import AccountValue
+from mats.ledger.valuation.broker_figures import AccountFigures
+from mats.model.broker_reports import AccountValue
 
 
 def figures(**totals: str) -> AccountFigures:

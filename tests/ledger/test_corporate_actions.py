@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.reconciliation.breaks import BreakState, describe
-from mats.ledger.reconciliation.comparison import aggregate
-from mats.ledger.reconciliation.corporate_actions import (
+from mats.ledger.reconciliation.break_causes import (
     ExerciseCause,
     ExpiryCause,
     Residual,
     SplitCause,
     SymbolChangeCause,
 )
+from mats.ledger.reconciliation.breaks import BreakState, describe
+from mats.ledger.reconciliation.comparison import aggregate
 from mats.ledger.reconciliation.reconcile import AnswerRefused, Reconciliation
-from mats.model.broker import BrokerPosition
+from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import DAY, SECOND
 
 D = Decimal

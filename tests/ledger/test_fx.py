@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.ledger.valuation.fx import FxRate, FxRates, conversion_pairs, pair_of
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown, difference, total

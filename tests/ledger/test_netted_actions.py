@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger.reconciliation.adjustments import CauseMismatch
-from mats.ledger.reconciliation.corporate_actions import ExpiryCause, SplitCause
+from mats.ledger.reconciliation.break_causes import ExpiryCause, SplitCause
 from mats.ledger.reconciliation.netted_actions import NettedAction, netted_change
 
 D = Decimal

@@ -5,11 +5,11 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mats.ledger.reconciliation.break_causes import Residual
 from mats.ledger.reconciliation.breaks import BreakState
 from mats.ledger.reconciliation.comparison import aggregate, compare
-from mats.ledger.reconciliation.corporate_actions import Residual
 from mats.ledger.reconciliation.reconcile import Reconciliation
-from mats.model.broker import BrokerPosition
+from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import SECOND
 
 D = Decimal

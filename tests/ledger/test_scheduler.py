@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.ledger.reconciliation.scheduler import FILL_GRACE_SECONDS, POSITIONS_TIMEOUT_SECONDS, ReconciliationScheduler
-from mats.model.broker import BrokerPosition
+from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import SECOND
 
 D = Decimal

@@ -30,7 +30,7 @@ from mats.model import (
 )
 from mats.runtime import VirtualRuntime
 from mats.runtime.testing import Probe
-from mats.store.journal import Journal, fills
+from mats.store.journal import Journal, fill_log
 from mats.store.tables.rows import PositionRow
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
@@ -97,8 +97,8 @@ class CountingDecoder:
 @pytest.fixture
 def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
     counted = Operations()
-    monkeypatch.setattr("mats.store.journal.schema.sqlite3.connect", counted.connect)
-    monkeypatch.setattr(fills, "_entry", CountingDecoder(fills._entry, counted))
+    monkeypatch.setattr("mats.store.journal.journal_file.sqlite3.connect", counted.connect)
+    monkeypatch.setattr(fill_log, "_entry", CountingDecoder(fill_log._entry, counted))
     for name in READS + WRITES:
         monkeypatch.setattr(Library, name, _counting(counted, name, getattr(Library, name)))
     return counted

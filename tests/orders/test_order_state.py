@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
+from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import OrderState, OrderTicket, OrderType, OrderView, Side
 from mats.orders import order_events as ev
 from mats.orders import order_state

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.model.broker import (
+from mats.model.broker_reports import (
     BrokerError,
     BrokerOrder,
     BrokerOrderStatus,

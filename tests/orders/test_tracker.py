@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, BrokerStatus
+from mats.model.broker_reports import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side, opening_view, order_ref

@@ -7,8 +7,8 @@ import pytest
 
 from mats.ledger.books.book import Book
 from mats.ledger.valuation.account_views import AccountView, StrategyView
-from mats.ledger.valuation.exposure import TradingResult
-from mats.model.broker import BrokerPosition
+from mats.ledger.valuation.trading_results import TradingResult
+from mats.model.broker_reports import BrokerPosition
 from mats.model.unknown import Unknown
 from mats.operator.run_summary import PositionResult, RunSummary, StrategyResult, position_results, strategy_results
 

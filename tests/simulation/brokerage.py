@@ -11,15 +11,22 @@ from msgspec import structs
 
 from mats.ib.conversion import status_of
 from mats.ib.error_codes import order_error_meaning
-from mats.model.broker import AccountValue, BrokerError, BrokerOrder, BrokerPosition, BrokerSnapshot, BrokerStatus
+from mats.model.broker_reports import (
+    AccountValue,
+    BrokerError,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    BrokerStatus,
+)
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import Instrument, InstrumentId
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderIntent, order_ref
 from mats.model.packet import BrokerEvent
 from mats.model.timestamp import Nanos
-from mats.venue.markets.history import BarHistory
+from mats.venue.markets.bar_history import BarHistory
 from mats.venue.markets.universe import ContractQuery, Universe
 from mats.venue.matching.account import BASE, Account, account_values
 from mats.venue.matching.clearing import Clearing

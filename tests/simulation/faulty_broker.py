@@ -6,9 +6,9 @@ from random import Random
 
 from msgspec.structs import replace
 
-from mats.model.broker import BrokerStatus
+from mats.model.broker_reports import BrokerStatus
 from mats.model.executions import Commission, Execution
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.money import exact
 from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
 from mats.model.packet import BrokerEvent

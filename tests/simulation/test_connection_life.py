@@ -10,7 +10,7 @@ from actors.messages.addresses import FillLogMessage
 from actors.messages.broker import NotSent, Ready, SubmitOrder
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.instrument import parse_instrument
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.runtime import Actor, Address, Ref, VirtualRuntime
 from mats.runtime.testing import Probe

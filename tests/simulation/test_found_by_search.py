@@ -9,7 +9,7 @@ from actors.messages.addresses import ORDERS
 from actors.messages.order_manager import OrderChanged, SubmitIntent
 from actors.messages.subscription import Republish
 from actors.order_manager import OrderManager
-from mats.model.broker import BrokerOrderStatus
+from mats.model.broker_reports import BrokerOrderStatus
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.orders import apply

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from mats.store.rebuild.comparison import differences, journal_differences, missing_entries
+from mats.store.rebuild.contents import Contents
+from mats.store.rebuild.recompute_views import recompute
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import differences, journal_differences, missing_entries, recompute
 from tests.simulation.checks import every_execution_is_in_the_log_once
 from tests.simulation.faulty_broker import ACCOUNT
 from tests.simulation.world import Dials, World

@@ -19,7 +19,7 @@ from actors.messages.strategy_manager import StartStrategy
 from actors.persistence_writer import PersistenceWriter
 from actors.tree import DaemonPlan, build
 from mats.model.orders import OrderIntent
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk import Limits
 from mats.runtime import (

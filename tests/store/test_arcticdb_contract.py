@@ -9,7 +9,7 @@ from arcticdb import Arctic, LibraryOptions
 from arcticdb.exceptions import ArcticException
 
 from mats.store.tables.connection import connect
-from mats.store.tables.index import time_index
+from mats.store.tables.time_index import time_index
 
 
 @pytest.fixture(scope="module")

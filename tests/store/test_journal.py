@@ -10,8 +10,8 @@ from mats.model.executions import AdjustmentRecorded, Commission
 from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
 from mats.store.journal.journal import Boot, Journal, StoredHalt
+from mats.store.journal.journal_file import JournalError
 from mats.store.journal.orders import Alias
-from mats.store.journal.schema import JournalError
 
 
 def test_entries_of_every_kind_come_back_equal_and_in_order(journal, make):

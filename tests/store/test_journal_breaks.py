@@ -4,14 +4,14 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.ledger.reconciliation.breaks import MAX_PROOF_LINES, Agreement, Break, BreakState, Holder, Proof, proof_line
-from mats.ledger.reconciliation.corporate_actions import (
+from mats.ledger.reconciliation.break_causes import (
     ExerciseCause,
     ExpiryCause,
     Residual,
     SplitCause,
     SymbolChangeCause,
 )
+from mats.ledger.reconciliation.breaks import MAX_PROOF_LINES, Agreement, Break, BreakState, Holder, Proof, proof_line
 from mats.model.timestamp import SECOND
 from mats.store.journal.journal import Journal
 

@@ -12,12 +12,12 @@ from mats.cli.store import store as command
 from mats.model.executions import AdjustmentRecorded
 from mats.model.orders import OrderState, opening_view
 from mats.model.timestamp import HOUR, SECOND
+from mats.store.directory_lock import DataLock
 from mats.store.journal.journal import Journal
-from mats.store.lock import DataLock
+from mats.store.rebuild.comparison import Difference
+from mats.store.rebuild.contents import Contents
 from mats.store.tables.connection import connect, lmdb_uri, symbols
 from mats.store.tables.store import Store
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import Difference
 from mats.store.views.view_writer import ViewWriter
 
 

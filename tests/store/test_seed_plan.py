@@ -17,7 +17,7 @@ from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
 from actors.tree import DaemonPlan, build, ib_connection
-from mats.model.broker import BrokerPosition, BrokerSnapshot
+from mats.model.broker_reports import BrokerPosition, BrokerSnapshot
 from mats.model.executions import Commission, Execution
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
@@ -25,10 +25,11 @@ from mats.model.timestamp import SECOND
 from mats.risk import Limits
 from mats.runtime import Actor, VirtualRuntime
 from mats.store.journal.journal import Journal
+from mats.store.rebuild.comparison import differences, journal_differences, missing_entries
+from mats.store.rebuild.contents import Contents
+from mats.store.rebuild.recompute_views import recompute
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.reader import Reader
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import differences, journal_differences, missing_entries, recompute
 
 START = 1_700_000_100 * SECOND
 CONNECTION = "brokers/ib-0"

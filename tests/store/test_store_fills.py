@@ -13,8 +13,8 @@ from mats.model.timestamp import SECOND
 from mats.store.tables import schemas
 from mats.store.tables.connection import connect
 from mats.store.tables.frames import from_frame
-from mats.store.tables.index import second_of
 from mats.store.tables.store import Store
+from mats.store.tables.time_index import second_of
 from mats.store.views.decode import as_stored, decode_entries
 
 FRESH = count()

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mats.ledger.books.trades import Trade
-from mats.model.broker import AccountValue
-from mats.model.market import Bar
+from mats.model.broker_reports import AccountValue
+from mats.model.market_data import Bar
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND
 from mats.store.tables import schemas
 from mats.store.tables.connection import connect

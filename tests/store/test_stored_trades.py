@@ -5,14 +5,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mats.ledger.books.history import book_key
+from mats.ledger.books.execution_order import book_key
 from mats.model.orders import Side
 from mats.model.timestamp import HOUR, MINUTE
+from mats.store.rebuild.comparison import differences
+from mats.store.rebuild.contents import Contents
+from mats.store.rebuild.recompute_views import recompute
 from mats.store.tables.connection import connect, lmdb_uri
 from mats.store.tables.reader import Reader
 from mats.store.tables.store import Store
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import differences, recompute
 from mats.store.views.view_writer import ViewWriter
 
 

@@ -21,8 +21,8 @@ from mats.ledger.reconciliation.breaks import BreakState
 from mats.model import Commission, Entry, OrderIntent, OrderState, OrderView
 from mats.risk import RiskState
 from mats.store.journal import Journal
+from mats.store.rebuild import Contents
 from mats.store.tables.connection import lmdb_uri
-from mats.store.verify import Contents
 from mats.store.views import Views
 
 WRITTEN = Path(__file__).parent / "upgrade"

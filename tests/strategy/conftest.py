@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mats.model.executions import Execution, FillRecorded
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.money import ZERO
 from mats.model.orders import OrderRequest, OrderState, OrderTicket, OrderType, OrderView, Side, Signal
 from mats.model.timestamp import SECOND

@@ -5,9 +5,9 @@ import re
 import msgspec
 import pytest
 
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.model.orders import OrderRequest, OrderState
-from mats.model.strategy_record import read_records
+from mats.model.strategy_table import read_records
 from mats.model.timestamp import SECOND
 from mats.strategy import StrategyError
 from mats.strategy.hosting.loader import load_class, make_runner

@@ -9,9 +9,9 @@ import pytest
 
 from mats.data.bar_files import find_bar_files, read_table
 from mats.data.quality import checked_bars
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.orders import OrderState
-from mats.model.strategy_record import StrategyRecord, read_records
+from mats.model.strategy_table import StrategyRecord, read_records
 from mats.model.timestamp import SECOND
 from mats.strategy.hosting.loader import make_runner
 

@@ -6,7 +6,7 @@ import random
 import pandas as pd
 import pytest
 
-from mats.model.market import Bar
+from mats.model.market_data import Bar
 from mats.strategy.indicators import Atr, Ema, RollingStd, Sma, ZScore
 
 rng = random.Random(7)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from mats.model.strategy_record import StrategyRecord, read_records
+from mats.model.strategy_table import StrategyRecord, read_records
 from mats.strategy import Strategy, StrategyError
 from mats.strategy.hosting.loader import load_class, make_runner
 from mats.strategy.params import convert_params, parse_assignments

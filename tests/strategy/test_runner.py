@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from mats.model.market import Bar, Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.orders import OrderState
 from mats.model.timestamp import DAY, MINUTE, SECOND
 from mats.strategy import Strategy, StrategyError

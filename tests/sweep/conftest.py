@@ -8,7 +8,7 @@ import pytest
 
 from mats.backtest.spec import BacktestSpec
 from mats.model.bar_columns import BarData
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.sweep.grid import parse_axes
 from mats.sweep.plan import SweepPlan
 from tests.backtest.engine.made import NO_LIMITS, PLAIN, market, walk

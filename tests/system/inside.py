@@ -15,11 +15,11 @@ from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
-from actors.operator.core import Operator
+from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway import PaperGateway
-from mats.gateway.faults.faults import Faults
-from mats.model.strategy_record import read_records
+from mats.gateway.faults.fault_injector import FaultInjector
+from mats.model.strategy_table import read_records
 from mats.operator.run_summary import RunSummary
 from mats.risk import Limits
 from mats.runtime import DeadLetter, SystemClock, ThreadRuntime
@@ -67,7 +67,7 @@ class GatewayThread:
 
         return asyncio.run_coroutine_threadsafe(acting(), self._loop).result(PATIENCE)
 
-    def fault(self, act: Callable[[Faults], T]) -> T:
+    def fault(self, act: Callable[[FaultInjector], T]) -> T:
         return self.call(lambda gateway: act(gateway.faults))
 
     def stop(self) -> None:

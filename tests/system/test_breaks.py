@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from actors.messages.portfolio_manager import AnswerBreak, BreakAnswered, Breaks, ReadBreaks
-from mats.gateway.faults import plan
+from mats.gateway.faults import fault_types
 from mats.ledger.books.book import Book, BookKey
+from mats.ledger.reconciliation.break_causes import SplitCause
 from mats.ledger.reconciliation.breaks import Break, BreakState, describe
-from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.model.orders import DISCRETIONARY, Side
 from mats.store.journal.journal import Journal
 from tests.patience import PATIENCE
@@ -87,7 +87,7 @@ class LookCounter:
     def __init__(self, system: System, traffic: Path) -> None:
         self._system, self._traffic = system, traffic
 
-    def count(self, *faults: plan.AnyFault, discretionary: int) -> int:
+    def count(self, *faults: fault_types.AnyFault, discretionary: int) -> int:
         begun = positions_told(self._traffic)
         self._system.gateway.fault(lambda hooks: hooks.arm(*faults))
         until(
@@ -149,11 +149,13 @@ def test_what_comes_from_elsewhere_is_discretionary_after_two_looks_with_its_pro
         counter = LookCounter(system, traffic)
         looks = {
             "manual trade": counter.count(
-                plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30), discretionary=30
+                fault_types.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30), discretionary=30
             ),
-            "transfer in": counter.count(plan.Transfer(instrument="SPY", quantity=50, price=590), discretionary=80),
-            "transfer out": counter.count(plan.Transfer(instrument="SPY", quantity=-20), discretionary=60),
-            "liquidation": counter.count(plan.Liquidate(instrument="SPY"), discretionary=-100),
+            "transfer in": counter.count(
+                fault_types.Transfer(instrument="SPY", quantity=50, price=590), discretionary=80
+            ),
+            "transfer out": counter.count(fault_types.Transfer(instrument="SPY", quantity=-20), discretionary=60),
+            "liquidation": counter.count(fault_types.Liquidate(instrument="SPY"), discretionary=-100),
         }
         for transfer in ("transfer in", "transfer out"):  # the others are executions, and need no proof
             assert LOOKS <= looks[transfer] <= LOOKS + SPARE, looks
@@ -174,12 +176,12 @@ def test_an_option_that_is_assigned_delivers_to_its_holder_at_the_strike(
     call = calls[len(calls) // 2]
     with running_system(tmp_path, gateway, grace=0.3) as system:
         wait_until_held(system, one=100)
-        gateway.fault(lambda hooks: hooks.arm(plan.Transfer(instrument=call.id, quantity=-1, price=5)))
+        gateway.fault(lambda hooks: hooks.arm(fault_types.Transfer(instrument=call.id, quantity=-1, price=5)))
         until(lambda: held(system, call.id) == {DISCRETIONARY: -1}, PATIENCE, "a short call")
         until(lambda: not breaks(system).open, PATIENCE, "agreement")
         assigned = (
-            plan.Transfer(instrument=call.id, quantity=1, price=0),
-            plan.Transfer(instrument="SPY", quantity=-100, price=float(call.strike)),
+            fault_types.Transfer(instrument=call.id, quantity=1, price=0),
+            fault_types.Transfer(instrument="SPY", quantity=-100, price=float(call.strike)),
         )
         gateway.fault(lambda hooks: hooks.arm(*assigned))
         wait_until_held(system, one=100, Discretionary=-100)
@@ -197,7 +199,7 @@ def test_positions_on_a_link_that_is_down_prove_nothing(tmp_path: Path, gateway:
         wait_until_held(system, one=100)
         system.wait_for_agreement()
         gateway.fault(lambda hooks: hooks.connectivity(1100))
-        gateway.fault(lambda hooks: hooks.arm(plan.Transfer(instrument="SPY", quantity=50, price=590)))
+        gateway.fault(lambda hooks: hooks.arm(fault_types.Transfer(instrument="SPY", quantity=50, price=590)))
         for _ in range(3):
             told = positions_told(traffic)
             system.operator.reconcile()
@@ -215,7 +217,7 @@ def positions_told(traffic: Path) -> int:
 def test_what_nobody_follows_has_a_price_all_the_same(tmp_path: Path, gateway: GatewayThread) -> None:
     write_strategies(tmp_path, holders(one=100), holder=HOLDER)
     with running_system(tmp_path, gateway, **DEFAULTS) as system:
-        gateway.fault(lambda hooks: hooks.arm(plan.ManualOrder(instrument="IBM", side=Side.BUY, quantity=3)))
+        gateway.fault(lambda hooks: hooks.arm(fault_types.ManualOrder(instrument="IBM", side=Side.BUY, quantity=3)))
         until(lambda: system.portfolio().prices.get("IBM"), PATIENCE, "a price of IBM")
 
 
@@ -244,7 +246,7 @@ def test_a_split_over_which_a_share_was_held_is_asked_and_costs_nobody_anything(
             system.wait_for_agreement()
             before = system.portfolio().books
             until(lambda: system.portfolio().prices.get("AAPL", 999) < 100, PATIENCE, "the price after the split")
-            gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="AAPL", new=7, old=1)))
+            gateway.fault(lambda hooks: hooks.arm(fault_types.StockSplit(instrument="AAPL", new=7, old=1)))
             asked = question(system)
             assert (asked.expected, asked.broker, asked.suspects) == (50, 350, (SplitCause("AAPL", 7, 1),))
             assert attributed(system.portfolio().books) == attributed(before), "booked before anybody has answered"

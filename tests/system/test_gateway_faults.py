@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.gateway.faults.faults import Faults
+from mats.gateway.faults.fault_injector import FaultInjector
 from mats.gateway.orders import order_messages
 from mats.model.orders import Side
 from mats.store.tables.connection import lmdb_uri
@@ -139,7 +139,9 @@ def test_of_a_cost_that_comes_before_its_execution_and_again_after_it_the_last_w
 ) -> None:
     early = gateway.call(tell_next_cost)
     until(
-        lambda: any(fill.exec_id == early for fill in gateway.fault(Faults.fills)), PATIENCE, "the execution after it"
+        lambda: any(fill.exec_id == early for fill in gateway.fault(FaultInjector.fills)),
+        PATIENCE,
+        "the execution after it",
     )
     system.wait_until_booked()
     system.finish_and_prove()

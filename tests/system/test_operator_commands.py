@@ -9,9 +9,9 @@ import pytest
 from actors.messages.risk_manager import PlaceOrder
 from actors.operator.commands import Commands
 from actors.operator.control_socket import ControlSocket
-from mats.gateway.faults import plan
+from mats.gateway.faults import fault_types
+from mats.ledger.reconciliation.break_causes import SplitCause
 from mats.ledger.reconciliation.breaks import BreakState
-from mats.ledger.reconciliation.corporate_actions import SplitCause
 from mats.ledger.reconciliation.transfers import TransferRequest
 from mats.model.orders import DISCRETIONARY, OrderRequest, OrderTicket, OrderType, OrderView, Side
 from mats.operator import protocol
@@ -72,7 +72,7 @@ def a_move(quantity: int, giver: str = DISCRETIONARY, taker: str = "one") -> Tra
 
 
 def test_a_liquidation_is_given_to_whom_it_hit_and_outlives_a_crash_of_the_books(system: System) -> None:
-    system.gateway.fault(lambda hooks: hooks.arm(plan.Liquidate(instrument="SPY")))
+    system.gateway.fault(lambda hooks: hooks.arm(fault_types.Liquidate(instrument="SPY")))
     until(lambda: held(system) == {"one": 100, DISCRETIONARY: -100}, PATIENCE, "the liquidation in Discretionary")
     (short,) = (book for book in system.portfolio().books if book.strategy == DISCRETIONARY)
     (long,) = (book for book in system.portfolio().books if book.strategy == "one")
@@ -88,7 +88,7 @@ def test_a_liquidation_is_given_to_whom_it_hit_and_outlives_a_crash_of_the_books
 
 
 def test_a_split_is_answered_and_nothing_moves_while_it_is_a_question(system: System) -> None:
-    system.gateway.fault(lambda hooks: hooks.arm(plan.StockSplit(instrument="SPY", new=2, old=1)))
+    system.gateway.fault(lambda hooks: hooks.arm(fault_types.StockSplit(instrument="SPY", new=2, old=1)))
     states = [BreakState.QUESTION]
     until(lambda: [b.state for b in opened(system).open] == states, PATIENCE, "the question")
     (found,) = opened(system).open
@@ -107,7 +107,7 @@ def opened(system: System) -> protocol.BreakLines:
 
 
 def test_flattening_all_leaves_what_no_strategy_owns_and_says_so(system: System) -> None:
-    order = plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)
+    order = fault_types.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)
     system.gateway.fault(lambda hooks: hooks.arm(order))
     until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, PATIENCE, "the trade by hand")
     certificate = ask(system.data, protocol.FlattenRequest(reason="the end"), protocol.Certificate)
@@ -120,7 +120,7 @@ def test_flattening_all_leaves_what_no_strategy_owns_and_says_so(system: System)
 
 
 def test_the_books_are_left_alone_while_an_order_is_at_work_on_them(system: System) -> None:
-    system.gateway.fault(lambda hooks: hooks.arm(plan.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)))
+    system.gateway.fault(lambda hooks: hooks.arm(fault_types.ManualOrder(instrument="SPY", side=Side.BUY, quantity=30)))
     until(lambda: held(system) == {"one": 100, DISCRETIONARY: 30}, PATIENCE, "the trade by hand")
     resting = OrderRequest(
         intent_id="by-hand-1",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from mats.gateway.faults import plan
+from mats.gateway.faults import fault_types
 from mats.model.orders import Side
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
@@ -63,11 +63,11 @@ class Trouble:
         self.done: Counter[str] = Counter()
         gateway.fault(
             lambda faults: faults.arm(
-                plan.DuplicateMessage(message=(EXECUTION,), chance=0.1),
-                plan.DuplicateMessage(message=(COMMISSION,), chance=0.1),
-                plan.Delay(message=(COMMISSION,), chance=0.3, seconds=1.5),
-                plan.Delay(message=(EXECUTION,), chance=0.05, seconds=0.3),
-                plan.Swallow(message=(COMMISSION,), chance=0.05),
+                fault_types.DuplicateMessage(message=(EXECUTION,), chance=0.1),
+                fault_types.DuplicateMessage(message=(COMMISSION,), chance=0.1),
+                fault_types.Delay(message=(COMMISSION,), chance=0.3, seconds=1.5),
+                fault_types.Delay(message=(EXECUTION,), chance=0.05, seconds=0.3),
+                fault_types.Swallow(message=(COMMISSION,), chance=0.05),
                 seed=seed,
             )
         )

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from mats.model.instrument import SecType
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import Side
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
 from mats.venue.markets.sessions import TradingSession

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.model.instrument import Instrument, SecType
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import Side
 from mats.venue.markets.universe import ContractQuery, Listing, Universe, default_universe
 from mats.venue.matching.account import Account

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import Side
 from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
 from mats.venue.matching.account import Account

@@ -2,7 +2,7 @@
 
 from mats.backtest.engine.assembly import BacktestError
 from mats.backtest.engine.engine import Engine, Progress, run_backtest
-from mats.backtest.engine.run import BacktestRun, CashEvent, Curve, Records, RuledFill, RunState
+from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, Records, RuledFill, RunState
 from mats.backtest.engine.trades import completed_trades
 
 __all__ = [

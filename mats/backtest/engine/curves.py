@@ -8,7 +8,7 @@ import numpy as np
 
 from mats.backtest.engine.bar_feed import BarFeed
 from mats.backtest.engine.portfolio import Key, Moves, Portfolio
-from mats.backtest.engine.run import Curve
+from mats.backtest.engine.run_records import Curve
 from mats.model import Currency, InstrumentId, StrategyName
 from mats.model.bar_columns import Floats, Instants
 

@@ -18,7 +18,7 @@ from mats.backtest.engine.bar_feed import closing
 from mats.backtest.engine.bar_matching import BarMarket, Visit
 from mats.backtest.engine.context import drain
 from mats.backtest.engine.curves import curves
-from mats.backtest.engine.run import BacktestRun, Records, RunState
+from mats.backtest.engine.run_records import BacktestRun, Records, RunState
 from mats.backtest.engine.strategy_driver import StrategyFailed
 from mats.backtest.engine.trades import completed_trades
 from mats.backtest.engine.vector_signals import TargetSchedule

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mats.backtest.engine.bar_order import BarOrder
 from mats.backtest.engine.context import RunContext, drain
 from mats.backtest.engine.order_path import OrderPath
-from mats.backtest.engine.run import CashEvent, RuledFill
+from mats.backtest.engine.run_records import CashEvent, RuledFill
 from mats.ledger.books import Book
 from mats.model import (
     ONE,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mats.backtest.engine.run import RuledFill
+from mats.backtest.engine.run_records import RuledFill
 from mats.ledger.books import Charge, Lot, OpenLots, Trade
 from mats.model import EXACT, AdjustmentRecorded
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import msgspec
 import pandas as pd
 
-from mats.backtest.data import DataSource
+from mats.backtest.bar_sources import DataSource
 from mats.backtest.engine import BacktestRun, RunState
 from mats.backtest.provenance import Code, code_of
 from mats.backtest.result import dataframes

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mats.backtest.data import STORE
+from mats.backtest.bar_sources import STORE
 from mats.backtest.engine import BacktestRun, CashEvent, Progress, RuledFill, run_backtest
 from mats.backtest.preparation import data_for
 from mats.backtest.provenance import code_of

@@ -6,11 +6,13 @@ from typing import Literal, Protocol
 import structlog
 
 from mats.gateway.client_registry import ClientRegistry
-from mats.gateway.faults import plan
-from mats.gateway.faults.error_texts import ERROR_TEXTS, ORDER_ID_FIELD, request_id
+from mats.gateway.faults import fault_types
+from mats.gateway.faults.error_texts import ERROR_TEXTS
+from mats.gateway.faults.fault_matching import TrafficEvent
 from mats.gateway.faults.fragmenting import Fragmenter
+from mats.gateway.faults.placeholders import Placeholders
 from mats.gateway.faults.target import FaultTarget
-from mats.gateway.faults.traffic import FIELD, Traffic, TrafficEvent
+from mats.gateway.faults.traffic import Traffic
 from mats.gateway.orders import OrderStore, order_messages
 from mats.gateway.protocol import ClientSession, Message, responses
 from mats.model import AccountId, InstrumentId, Side, exact
@@ -62,12 +64,13 @@ class FaultActions:
     ) -> None:
         self._clients, self._store, self._exchange = clients, store, exchange
         self._traffic, self._hooks, self._target = traffic, hooks, target
+        self.placeholders = Placeholders(store)
         self._reserve_for: dict[int | None, float] = {}
         self.reserved: set[int] = set()
 
     # called by the traffic
 
-    def perform(self, fault: plan.AnyFault, event: TrafficEvent | None) -> None:
+    def perform(self, fault: fault_types.AnyFault, event: TrafficEvent | None) -> None:
         """Performs a fault; if traffic triggered it and it has nothing to act on, logs a warning."""
         try:
             self.act(fault, event)
@@ -75,21 +78,6 @@ class FaultActions:
             if event is None:
                 raise
             log.warning("fault had no effect", fault=type(fault).__name__, reason=str(error))
-
-    def order_exists(self, event: TrafficEvent) -> bool:
-        return self._named_order(event) is not None
-
-    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
-        match name:
-            case "id" if event.incoming:
-                return request_id(event.fields)
-            case "id":
-                return event.fields[ORDER_ID_FIELD.get(int(event.fields[0]), 1)]
-            case "order":
-                return str(self._order(None, event).order_id)
-            case "perm":
-                return str(self._order(None, event).perm_id)
-        return event.fields[int(name)] if int(name) < len(event.fields) else ""
 
     def commit_and_flush(self) -> None:
         self._clients.commit_and_flush()
@@ -108,95 +96,95 @@ class FaultActions:
 
     # the faults
 
-    def act(self, fault: plan.AnyFault, event: TrafficEvent | None) -> None:
+    def act(self, fault: fault_types.AnyFault, event: TrafficEvent | None) -> None:
         match fault:
-            case plan.Push():
+            case fault_types.Push():
                 self._send(fault, event, *self._messages(fault, event))
-            case plan.Error():
+            case fault_types.Error():
                 self._error(fault, event)
-            case plan.SendStatus():
-                order = self._order(fault.client, event)
+            case fault_types.SendStatus():
+                order = self.placeholders.order(fault.client, event)
                 message = order_messages.order_status(order, fault.status)
                 self._clients.send(order.client_id, (*message[:10], fault.why_held, *message[11:]))
-            case plan.FillOrder():
-                self._fill(self._order(fault.client, event), fault)
-            case plan.CancelWorkingOrder():
+            case fault_types.FillOrder():
+                self._fill(self.placeholders.order(fault.client, event), fault)
+            case fault_types.CancelWorkingOrder():
                 named = self._store.order_by_perm_id(fault.perm_id)
-                self._hooks.cancel(named or self._order(fault.client, event))
-            case plan.Twin() if event:
-                self._hooks.twin(self._order(fault.client, event), event)
-            case plan.Correct():
+                self._hooks.cancel(named or self.placeholders.order(fault.client, event))
+            case fault_types.Twin() if event:
+                self._hooks.twin(self.placeholders.order(fault.client, event), event)
+            case fault_types.Correct():
                 self._correct(fault)
-            case plan.ManualOrder():
+            case fault_types.ManualOrder():
                 self._place_manual(fault)
-            case plan.HoldOrders():
+            case fault_types.HoldOrders():
                 self._hooks.hold_orders()
-            case plan.ReleaseOrders():
+            case fault_types.ReleaseOrders():
                 self._hooks.release_orders()
-            case plan.Connectivity():
+            case fault_types.Connectivity():
                 self._hooks.connectivity(fault.code)
-            case plan.Release():
+            case fault_types.Release():
                 self._traffic.release()
             case other:
                 self._act_on_connections(other, event)
 
-    def _act_on_connections(self, fault: plan.AnyFault, event: TrafficEvent | None) -> None:
+    def _act_on_connections(self, fault: fault_types.AnyFault, event: TrafficEvent | None) -> None:
         match fault:
-            case plan.Drop():
+            case fault_types.Drop():
                 for session in self._sessions(fault, event):
                     session.close(hard=fault.hard)
-            case plan.StopReading():
+            case fault_types.StopReading():
                 for session in self._sessions(fault, event):
                     session.pause_reading()
                     self._target.clock.call_later(fault.seconds, session.resume_reading)
-            case plan.SplitFrame():
+            case fault_types.SplitFrame():
                 for session in self._sessions(fault, event):
                     self._split(session, fault)
-            case plan.Truncate():
+            case fault_types.Truncate():
                 for session in self._sessions(fault, event):
                     session.write_and_close(b"\0\0\0\x10" + b"half a", hard=False)
-            case plan.Reserve():
+            case fault_types.Reserve():
                 self._reserve_for[fault.client] = fault.seconds
-            case plan.Refuse():
+            case fault_types.Refuse():
                 self._target.listener.close_for(fault.seconds)
-            case plan.Liquidate() | plan.Transfer() | plan.StockSplit():
+            case fault_types.Liquidate() | fault_types.Transfer() | fault_types.StockSplit():
                 self._act_on_positions(fault)
-            case plan.Restart():
+            case fault_types.Restart():
                 self._target.restart(fault.seconds, fault.rewind, checkpoint=fault.checkpoint)
-            case plan.Checkpoint():
+            case fault_types.Checkpoint():
                 self._target.take_checkpoint()
-            case plan.ShiftClock():
+            case fault_types.ShiftClock():
                 self._target.shift_clock(fault.seconds)
-            case plan.RollDay():
+            case fault_types.RollDay():
                 self._target.roll_day()
             case _:
                 raise ValueError(
                     f"{type(fault).__name__} acts on traffic; give the requests or messages that it matches"
                 )
 
-    def _act_on_positions(self, fault: plan.Liquidate | plan.Transfer | plan.StockSplit) -> None:
-        account = "" if isinstance(fault, plan.StockSplit) else fault.account
+    def _act_on_positions(self, fault: fault_types.Liquidate | fault_types.Transfer | fault_types.StockSplit) -> None:
+        account = "" if isinstance(fault, fault_types.StockSplit) else fault.account
         self._target.validate(fault.instrument, account)
         match fault:
-            case plan.Liquidate():
+            case fault_types.Liquidate():
                 held = self._target.quantity(fault.instrument, account)
                 if not held:
                     raise ValueError(f"no position in {fault.instrument} to liquidate")
                 self._hooks.manual_order(
                     fault.instrument, Side.of(-held), abs(held), price=None, account=account, order_id=None
                 )
-            case plan.Transfer():
+            case fault_types.Transfer():
                 price = None if fault.price is None else exact(fault.price)
                 self._target.transfer(fault.instrument, exact(fault.quantity), price, account)
-            case plan.StockSplit():
+            case fault_types.StockSplit():
                 self._target.split(fault.instrument, fault.new, fault.old)
 
-    def _sessions(self, fault: plan.AnyFault, event: TrafficEvent | None) -> list[ClientSession]:
+    def _sessions(self, fault: fault_types.AnyFault, event: TrafficEvent | None) -> list[ClientSession]:
         if event:
             return [event.session]
         return [session for session in self._clients if fault.client in (None, session.client_id)]
 
-    def _split(self, session: ClientSession, fault: plan.SplitFrame) -> None:
+    def _split(self, session: ClientSession, fault: fault_types.SplitFrame) -> None:
         transport = session.transport
         if transport:
             session.redirect_writes(Fragmenter(transport, fault.size, fault.pause, self._target.clock).write)
@@ -205,24 +193,20 @@ class FaultActions:
 
     # messages
 
-    def _send(self, fault: plan.AnyFault, event: TrafficEvent | None, *messages: Message) -> None:
+    def _send(self, fault: fault_types.AnyFault, event: TrafficEvent | None, *messages: Message) -> None:
         for session in self._sessions(fault, event):
             session.send_unfiltered(*messages)
         self._clients.schedule_flush()
 
-    def _messages(self, fault: plan.Push, event: TrafficEvent | None) -> list[Message]:
+    def _messages(self, fault: fault_types.Push, event: TrafficEvent | None) -> list[Message]:
         if event is None:
             return list(fault.messages)
-        found = event
-        return [
-            tuple(FIELD.sub(lambda name: self.expand_placeholder(name[1], found), str(field)) for field in message)
-            for message in fault.messages
-        ]
+        return [tuple(self.placeholders.expand(field, event) for field in message) for message in fault.messages]
 
-    def _error(self, fault: plan.Error, event: TrafficEvent | None) -> None:
+    def _error(self, fault: fault_types.Error, event: TrafficEvent | None) -> None:
         text = fault.text or ERROR_TEXTS.get(fault.code, f"error {fault.code}")
         if fault.to == "request" and event:
-            message = responses.error(int(self.expand_placeholder("id", event)), fault.code, text)
+            message = responses.error(int(self.placeholders.request_id(event)), fault.code, text)
             self._send(fault, event, message)
         elif fault.to in ("request", "system"):
             self._send(fault, event, responses.error(-1, fault.code, text))
@@ -233,19 +217,19 @@ class FaultActions:
 
     # orders
 
-    def _fill(self, order: VenueOrder, fault: plan.FillOrder) -> None:
+    def _fill(self, order: VenueOrder, fault: fault_types.FillOrder) -> None:
         quantity = exact(fault.quantity) or order.remaining
         price = exact(fault.price) or order.limit or self._exchange.mark(order.instrument)
         self._hooks.fill(order.perm_id, quantity, price, fault.count)
 
-    def _correct(self, fault: plan.Correct) -> None:
+    def _correct(self, fault: fault_types.Correct) -> None:
         fills = list(self._store.fills())
         if not fills:
             raise LookupError("no execution to correct")
         last = fills[-1]
         self._hooks.correct(last.exec_id, exact(fault.quantity), exact(fault.price) or last.price)
 
-    def _place_manual(self, fault: plan.ManualOrder) -> None:
+    def _place_manual(self, fault: fault_types.ManualOrder) -> None:
         self._target.validate(fault.instrument, fault.account)
         price = None if fault.price is None else exact(fault.price)
         self._hooks.manual_order(
@@ -256,23 +240,3 @@ class FaultActions:
             account=fault.account,
             order_id=fault.order_id,
         )
-
-    def _named_order(self, event: TrafficEvent) -> VenueOrder | None:
-        """The order that a request or a message refers to."""
-        number = int(event.fields[0]) if event.fields[0].isdigit() else 0
-        at = ({3: 1, 4: 2} if event.incoming else ORDER_ID_FIELD).get(number)
-        if at is None or at >= len(event.fields) or not event.fields[at].lstrip("-").isdigit():
-            return None
-        return self._store.order(event.session.client_id, int(event.fields[at]))
-
-    def _order(self, client_id: int | None, event: TrafficEvent | None) -> VenueOrder:
-        """The affected order: the one referred to, else the newest working one, else the newest."""
-        named = self._named_order(event) if event else None
-        if named:
-            return named
-        if event and client_id is None:
-            client_id = event.session.client_id
-        orders = [order for order in self._store.orders() if client_id in (None, order.client_id)]
-        if not orders:
-            raise LookupError("no order to act on")
-        return max(orders, key=lambda order: (order.working, order.perm_id))

@@ -1,4 +1,4 @@
-"""The texts of IB's errors, and the positions of ids in requests and messages."""
+"""The texts of IB's errors."""
 
 ERROR_TEXTS = {
     100: "Max rate of messages per second has been exceeded:max=50 rec=51 (1)",
@@ -58,19 +58,3 @@ ERROR_TEXTS = {
     10349: "Order TIF was set to DAY based on order preset.",
 }
 """Usual texts by code. Source: the message codes in IB's documentation of the TWS API, shortened."""
-
-VERSIONED_REQUESTS = frozenset({1, 2, 4, 7, 9, 10, 11, 22, 23, 25, 50, 51, 62, 63, 76, 77})
-"""Requests with a version field before their id."""
-
-PLAIN_REQUESTS = frozenset({3, 20, 52, 54, 69, 78, 80, 81, 87, 90, 92, 93, 94, 95, 96, 97, 98})
-"""Requests whose id is their first field."""
-
-ORDER_ID_FIELD = {3: 1, 5: 1, 11: 2}
-"""The position of the order id in messages."""
-
-
-def request_id(fields: list[str]) -> str:
-    """The id of the answer to a request: -1 if it has none."""
-    number = int(fields[0]) if fields[0].isdigit() else 0
-    at = 2 if number in VERSIONED_REQUESTS else 1 if number in PLAIN_REQUESTS else 0
-    return fields[at] if 0 < at < len(fields) else "-1"

@@ -2,8 +2,9 @@
 
 from random import Random
 
-from mats.gateway.faults.plan import AnyFault
-from mats.gateway.faults.traffic import ArmedFault, Performer, Traffic
+from mats.gateway.faults.fault_matching import ArmedFault
+from mats.gateway.faults.fault_types import AnyFault
+from mats.gateway.faults.traffic import Performer, Traffic
 from mats.venue import AlarmClock, Timer
 
 

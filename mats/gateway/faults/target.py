@@ -8,7 +8,7 @@ import msgspec
 from mats.gateway.accounts import AccountService
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
-from mats.gateway.faults.plan import Audience
+from mats.gateway.faults.fault_types import Audience
 from mats.gateway.listener import Listener
 from mats.gateway.orders import OrderService, OrderStore
 from mats.gateway.pending_connections import PendingConnections

@@ -5,72 +5,28 @@ reorders continues with the next one when it is due.
 """
 
 import asyncio
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from random import Random
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import msgspec
 
-from mats.gateway.faults import plan
+from mats.gateway.faults import fault_types
+from mats.gateway.faults.fault_matching import ArmedFault, HeldEvent, TrafficEvent
+from mats.gateway.faults.placeholders import Placeholders
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.protocol import ClientSession, Message, encode, error, text
 from mats.venue import AlarmClock
-
-FIELD = re.compile(r"\$(\d+|id|order|perm)")
-
-
-class TrafficEvent(msgspec.Struct, frozen=True):
-    """A request (`incoming`) or a message in transit."""
-
-    session: ClientSession
-    fields: list[str]
-    incoming: bool
-
-
-HeldEvent = tuple[TrafficEvent, list["ArmedFault"]]
-"""An event, and the faults that it still has to pass."""
-
-
-class ArmedFault:
-    """A fault with its counters."""
-
-    def __init__(self, fault: plan.AnyFault, random: Random) -> None:
-        self.fault, self.random = fault, random
-        self.seen = self.acted = 0
-        self.gathered: dict[ClientSession, list[HeldEvent]] = defaultdict(list)
-
-    def matches(self, event: TrafficEvent, order_exists: Callable[[TrafficEvent], bool]) -> bool:
-        """Whether the fault acts on this event; counts it."""
-        fault = self.fault
-        if fault.client not in (None, event.session.client_id):
-            return False
-        for position, pattern in fault.where.items():
-            if position >= len(event.fields) or not re.fullmatch(pattern, event.fields[position]):
-                return False
-        if fault.known is not None and order_exists(event) != fault.known:
-            return False
-        self.seen += 1
-        if self.seen <= fault.skip or (fault.times is not None and self.acted >= fault.times):
-            return False
-        if fault.chance < 1 and self.random.random() >= fault.chance:
-            return False
-        self.acted += 1
-        return True
 
 
 class Performer(Protocol):
     """Performs faults on the gateway itself."""
 
-    def perform(self, fault: plan.AnyFault, event: TrafficEvent | None) -> None:
+    @property
+    def placeholders(self) -> Placeholders:
+        """What a fault's messages take from the matched request or message."""
+
+    def perform(self, fault: fault_types.AnyFault, event: TrafficEvent | None) -> None:
         """Performs a fault that does more than alter the traffic; `event` is what the fault has matched."""
-
-    def order_exists(self, event: TrafficEvent) -> bool:
-        """Whether a request refers to an existing order."""
-
-    def expand_placeholder(self, name: str, event: TrafficEvent) -> str:
-        """The text of a placeholder."""
 
     def commit_and_flush(self) -> None:
         """Commits the state and writes queued messages."""
@@ -150,7 +106,7 @@ class Traffic:
 
     def _pass(self, chain: list[ArmedFault], event: TrafficEvent) -> Iterator[list[str]]:
         for at, armed in enumerate(chain):
-            if armed.matches(event, self.performer.order_exists):
+            if armed.matches(event, self.performer.placeholders.order_exists):
                 for changed, rest in self._apply(armed, chain[at + 1 :], event):
                     yield from self._pass(rest, changed)
                 return
@@ -159,28 +115,28 @@ class Traffic:
     def _apply(self, armed: ArmedFault, rest: list[ArmedFault], event: TrafficEvent) -> Iterable[HeldEvent]:
         """The events to pass on now, each with its remaining faults."""
         match armed.fault:
-            case plan.Swallow():
+            case fault_types.Swallow():
                 return ()
-            case plan.Delay(seconds=None):
+            case fault_types.Delay(seconds=None):
                 self._delayed.append((event, rest))
                 return ()
-            case plan.Delay(seconds=float(seconds)):
+            case fault_types.Delay(seconds=float(seconds)):
                 self._clock.call_later(seconds, self._deliver, event, rest)
                 return ()
-            case plan.Reorder():
+            case fault_types.Reorder():
                 return self._gather(armed, armed.fault, (event, rest))
-            case plan.DuplicateMessage(copies=copies):
+            case fault_types.DuplicateMessage(copies=copies):
                 return [(event, rest)] * (1 + copies)
-            case plan.Edit():
+            case fault_types.Edit():
                 return [(msgspec.structs.replace(event, fields=self._edit(armed.fault, event)), rest)]
-            case plan.AnswerRequest():
+            case fault_types.AnswerRequest():
                 return self._send_answer(armed.fault, event)
-            case plan.Drop():
+            case fault_types.Drop():
                 self._drop(armed.fault, event)
                 return [(event, rest)] if armed.fault.place == "after" else ()
-            case plan.Truncate():
+            case fault_types.Truncate():
                 return self._truncate(event)
-            case plan.Twin():
+            case fault_types.Twin():
                 self.performer.perform(armed.fault, event)
                 return ()
             case other:
@@ -196,7 +152,7 @@ class Traffic:
                 event.session.send_unfiltered(tuple(fields))
         self.performer.commit_and_flush()
 
-    def _gather(self, armed: ArmedFault, fault: plan.Reorder, held: HeldEvent) -> Iterable[HeldEvent]:
+    def _gather(self, armed: ArmedFault, fault: fault_types.Reorder, held: HeldEvent) -> Iterable[HeldEvent]:
         session = held[0].session
         gathered = armed.gathered[session]
         gathered.append(held)
@@ -207,32 +163,33 @@ class Traffic:
         return ()
 
     def _flush_reorder(
-        self, armed: ArmedFault, fault: plan.Reorder, session: ClientSession, gathered: list[HeldEvent]
+        self, armed: ArmedFault, fault: fault_types.Reorder, session: ClientSession, gathered: list[HeldEvent]
     ) -> None:
         if armed.gathered.get(session) is gathered:
             for event, rest in _reordered(armed, fault, session):
                 self._deliver(event, rest)
 
-    def _edit(self, fault: plan.Edit, event: TrafficEvent) -> list[str]:
-        instead = {old: self._expand(new, event) for old, new in fault.replace.items()}
+    def _edit(self, fault: fault_types.Edit, event: TrafficEvent) -> list[str]:
+        expand = self.performer.placeholders.expand
+        instead = {old: expand(new, event) for old, new in fault.replace.items()}
         fields = [instead.get(field, field) for field in event.fields]
         for position, value in fault.set.items():
             if position < len(fields):
-                fields[position] = self._expand(value, event)
+                fields[position] = expand(value, event)
         return fields
 
-    def _send_answer(self, fault: plan.AnswerRequest, event: TrafficEvent) -> Iterable[HeldEvent]:
+    def _send_answer(self, fault: fault_types.AnswerRequest, event: TrafficEvent) -> Iterable[HeldEvent]:
         """Sends the messages of the fault instead; they bypass other faults."""
-        messages: list[Message] = [tuple(self._expand(field, event) for field in message) for message in fault.messages]
+        placeholders = self.performer.placeholders
+        messages: list[Message] = [tuple(placeholders.expand(f, event) for f in message) for message in fault.messages]
         if fault.code:
-            messages.append(
-                error(int(self.performer.expand_placeholder("id", event)), fault.code, self._expand(fault.text, event))
-            )
+            reason = placeholders.expand(fault.text, event)
+            messages.append(error(int(placeholders.request_id(event)), fault.code, reason))
         event.session.send_unfiltered(*messages)
         asyncio.get_running_loop().call_soon(self.performer.commit_and_flush)
         return ()
 
-    def _drop(self, fault: plan.Drop, event: TrafficEvent) -> None:
+    def _drop(self, fault: fault_types.Drop, event: TrafficEvent) -> None:
         if event.incoming or fault.place == "before":
             event.session.mute()
         asyncio.get_running_loop().call_soon(self._flush_and_close, event.session, b"", fault.hard)
@@ -247,11 +204,8 @@ class Traffic:
         self.performer.commit_and_flush()
         session.write_and_close(last, hard=hard)
 
-    def _expand(self, value: plan.Text, event: TrafficEvent) -> str:
-        return FIELD.sub(lambda name: self.performer.expand_placeholder(name[1], event), str(value))
 
-
-def _reordered(armed: ArmedFault, fault: plan.Reorder, session: ClientSession) -> list[HeldEvent]:
+def _reordered(armed: ArmedFault, fault: fault_types.Reorder, session: ClientSession) -> list[HeldEvent]:
     held = armed.gathered.pop(session)
     if not fault.order:
         armed.random.shuffle(held)

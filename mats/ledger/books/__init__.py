@@ -1,8 +1,9 @@
 """Books: position, cost and P&L of each strategy. Folds over the fill log."""
 
-from mats.ledger.books.book import Book, BookKey, adjust, closed_part, move, released_cost, trade, unrealized
+from mats.ledger.books.book import Book, BookKey, unrealized
 from mats.ledger.books.books import Books, refold
-from mats.ledger.books.history import Charge, History, book_key, effective_steps
+from mats.ledger.books.cost_basis import adjust, closed_part, move, released_cost, trade
+from mats.ledger.books.execution_order import Charge, History, book_key, effective_steps
 from mats.ledger.books.lots import Lot, Matching, OpenLots
 from mats.ledger.books.round_trips import RoundTrips, TradeChange
 from mats.ledger.books.trades import Trade

@@ -6,8 +6,9 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from mats.ledger.books.book import Book, BookChange, BookKey, adjust, charge, move, trade, with_base_result
-from mats.ledger.books.history import Charge, History, book_key, charge_of, effective_steps
+from mats.ledger.books.book import Book, BookChange, BookKey, charge, with_base_result
+from mats.ledger.books.cost_basis import adjust, move, trade
+from mats.ledger.books.execution_order import Charge, History, book_key, charge_of, effective_steps
 from mats.model import (
     EXACT,
     ZERO,

@@ -1,6 +1,6 @@
 """Round trips of all books: the fold of the fill log into completed trades, entry by entry.
 
-Executions count in their latest revision, in the order of `mats.ledger.books.history`. An adjustment opens at its
+Executions count in their latest revision, in the order of `execution_order`. An adjustment opens at its
 price. Units that it removes make a trade at its price where it has a P&L, as an expiry does; else they leave without
 one, because no sale is known. An adjustment of the quantity at unchanged cost is a split.
 """
@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books.book import BookKey
-from mats.ledger.books.history import Charge, Executed, History, Step, book_key, charge_of, effective_steps
+from mats.ledger.books.execution_order import Charge, Executed, History, Step, book_key, charge_of, effective_steps
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trades import Trade
 from mats.model import (

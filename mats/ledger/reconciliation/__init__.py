@@ -1,14 +1,14 @@
 """Books against the broker's positions: comparison, breaks, what explains them, what settles them."""
 
 from mats.ledger.reconciliation.adjustments import Adjustment, CauseMismatch
-from mats.ledger.reconciliation.breaks import MAX_PROOF_LINES, Break, BreakState, describe, summary
-from mats.ledger.reconciliation.corporate_actions import (
+from mats.ledger.reconciliation.break_causes import (
     BreakCause,
     ExpiryCause,
     Residual,
     SplitCause,
     SymbolChangeCause,
 )
+from mats.ledger.reconciliation.breaks import MAX_PROOF_LINES, Break, BreakState, describe, summary
 from mats.ledger.reconciliation.netted_actions import NettedAction, NettedChange, netted_change
 from mats.ledger.reconciliation.reconcile import AnswerRefused
 from mats.ledger.reconciliation.scheduler import ReconciliationScheduler

@@ -9,9 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books import Book, Books, trade
-from mats.ledger.reconciliation.break_classifier import FRACTION
-from mats.ledger.reconciliation.breaks import Break
-from mats.ledger.reconciliation.corporate_actions import (
+from mats.ledger.reconciliation.break_causes import (
     BreakCause,
     ExerciseCause,
     ExpiryCause,
@@ -19,6 +17,8 @@ from mats.ledger.reconciliation.corporate_actions import (
     SplitCause,
     SymbolChangeCause,
 )
+from mats.ledger.reconciliation.break_classifier import FRACTION
+from mats.ledger.reconciliation.breaks import Break
 from mats.model import (
     DISCRETIONARY,
     EXACT,

@@ -5,15 +5,15 @@ from decimal import Decimal
 from itertools import combinations
 
 from mats.ledger.books import Books
-from mats.ledger.reconciliation.breaks import Break
-from mats.ledger.reconciliation.contract_terms import is_stock, terms_of
-from mats.ledger.reconciliation.corporate_actions import (
+from mats.ledger.reconciliation.break_causes import (
     BreakCause,
     ExerciseCause,
     ExpiryCause,
     SplitCause,
     SymbolChangeCause,
 )
+from mats.ledger.reconciliation.breaks import Break
+from mats.ledger.reconciliation.contract_terms import is_stock, terms_of
 from mats.model import ZERO, AccountId, BrokerPosition, Nanos, PositionKey
 
 RATIOS = (

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from mats.ledger.reconciliation.corporate_actions import BreakCause
+from mats.ledger.reconciliation.break_causes import BreakCause
 from mats.model import (
     SECOND,
     ZERO,

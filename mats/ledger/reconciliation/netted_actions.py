@@ -13,8 +13,8 @@ from mats.ledger.reconciliation.adjustments import (
     expiry_adjustment,
     quantity_after_split,
 )
+from mats.ledger.reconciliation.break_causes import ExpiryCause, SplitCause
 from mats.ledger.reconciliation.breaks import Break
-from mats.ledger.reconciliation.corporate_actions import ExpiryCause, SplitCause
 from mats.model import EXACT, ZERO, AccountId
 
 

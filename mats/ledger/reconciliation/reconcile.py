@@ -13,6 +13,13 @@ from msgspec.structs import replace
 
 from mats.ledger.books import BookKey, Books
 from mats.ledger.reconciliation.adjustments import Adjustment, CauseMismatch, adjustments_for
+from mats.ledger.reconciliation.break_causes import (
+    BreakCause,
+    ExerciseCause,
+    ExpiryCause,
+    Residual,
+    instruments_of,
+)
 from mats.ledger.reconciliation.break_classifier import ReconciliationSnapshot, classify_breaks
 from mats.ledger.reconciliation.breaks import (
     Agreement,
@@ -24,13 +31,6 @@ from mats.ledger.reconciliation.breaks import (
     proof_lines,
 )
 from mats.ledger.reconciliation.comparison import compare
-from mats.ledger.reconciliation.corporate_actions import (
-    BreakCause,
-    ExerciseCause,
-    ExpiryCause,
-    Residual,
-    instruments_of,
-)
 from mats.model import ZERO, AccountId, BrokerPosition, Entry, Nanos, PositionKey
 
 RETRY_FACTOR = 10

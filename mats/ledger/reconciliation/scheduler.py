@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from mats.ledger.books import BookKey, Books
+from mats.ledger.reconciliation.break_causes import BreakCause
 from mats.ledger.reconciliation.breaks import Break
 from mats.ledger.reconciliation.comparison import aggregate
 from mats.ledger.reconciliation.contract_terms import try_parse_instrument
-from mats.ledger.reconciliation.corporate_actions import BreakCause
 from mats.ledger.reconciliation.reconcile import Reconciliation, ReconciliationResult
 from mats.model import ZERO, AccountId, BrokerPosition, Entry, InstrumentId, Nanos, PositionKey
 

@@ -1,10 +1,10 @@
 """Valuation of books and accounts: rates, exposure, equity, allocation."""
 
-from mats.ledger.valuation.account_figures import AccountFigures
 from mats.ledger.valuation.account_views import AccountView, account_view, results_of
 from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
-from mats.ledger.valuation.exposure import Marks, TradingResult
+from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.ledger.valuation.fx import FxRates, conversion_pairs
+from mats.ledger.valuation.trading_results import Marks, TradingResult
 
 __all__ = [
     "AccountFigures",

@@ -6,8 +6,9 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books import Book
-from mats.ledger.valuation.account_figures import AccountFigures
-from mats.ledger.valuation.exposure import Marks, Payment, TradingResult, cash_flow, combined, payment, result
+from mats.ledger.valuation.broker_figures import AccountFigures
+from mats.ledger.valuation.cash_flows import Payment, cash_flow, payment
+from mats.ledger.valuation.trading_results import Marks, TradingResult, combined, result
 from mats.model import AccountId, Currency, Figure, StrategyName, Unknown, difference, total
 
 

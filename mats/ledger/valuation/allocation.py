@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.ledger.valuation.account_figures import AccountFigures
+from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.model import ZERO, AccountId, Figure, StrategyName, Unknown
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mats.model.bar_columns import Floats, Instants
-from mats.report import data
+from mats.report import chart_data
 from mats.report.charts import Chart, histogram, line
 from mats.report.sweeps.heatmap import Surface
 from mats.sweep import Axis
@@ -47,7 +47,7 @@ def surface(one: Surface, label: str, at: int) -> Chart:
 
 def spread(values: Floats, label: str) -> Chart | None:
     """How often which value occurred; None where there are fewer than two."""
-    if len(values) < 2 or (found := data.bins(values)) is None:
+    if len(values) < 2 or (found := chart_data.bins(values)) is None:
         return None
     alt = f"Distribution of {len(values):,} values: {label}, {found.mean:,.3f} on average."
     return Chart(id="spread", alt=alt, figure=histogram(found, label, ",.3~f", "combinations"))
@@ -57,9 +57,9 @@ def out_of_sample(curve: tuple[Instants, Floats], currency: str, turns: Sequence
     """The stitched curve, with a mark at the start of each window."""
     time, equity = curve
     marks = [
-        {"type": "line", "xref": "x", "yref": "paper", "x0": turn / data.MILLISECOND, "x1": turn / data.MILLISECOND,
+        {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at,
          "y0": 0, "y1": 1, "line": {"color": "$grid", "width": 1}, "layer": "below"}
-        for turn in turns
+        for at in (turn / chart_data.MILLISECOND for turn in turns)
     ]  # fmt: skip
     layout = {
         "hovermode": "x unified",
@@ -67,7 +67,7 @@ def out_of_sample(curve: tuple[Instants, Floats], currency: str, turns: Sequence
         "xaxis": {"type": "date"},
         "yaxis": {"title": {"text": f"Equity, {currency}"}, "tickformat": ",.4~s"},
     }
-    trace = line(data.thin(time, equity), "Out of sample", "$accent", f"%{{y:,.0f}} {currency}", width=1.8)
+    trace = line(chart_data.thin(time, equity), "Out of sample", "$accent", f"%{{y:,.0f}} {currency}", width=1.8)
     alt = f"Out-of-sample equity from {equity[0]:,.0f} to {equity[-1]:,.0f} {currency} over {len(turns)} windows."
     return Chart(id="oos", alt=alt, figure={"data": [trace], "layout": layout}, height=400)
 

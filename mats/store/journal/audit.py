@@ -3,7 +3,7 @@
 import msgspec
 
 from mats.model import Nanos
-from mats.store.journal.schema import JournalFile
+from mats.store.journal.journal_file import JournalFile
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):

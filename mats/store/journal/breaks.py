@@ -7,7 +7,7 @@ import msgspec
 from mats.ledger.books import BookKey
 from mats.ledger.reconciliation import MAX_PROOF_LINES, Break
 from mats.model import Entry, PositionKey
-from mats.store.journal.schema import JournalFile
+from mats.store.journal.journal_file import JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
 _break = msgspec.msgpack.Decoder(Break)

@@ -11,9 +11,9 @@ import msgspec
 from mats.model import Nanos, StrategyName
 from mats.store.journal.audit import AuditTable
 from mats.store.journal.breaks import BreakTable
-from mats.store.journal.fills import FillLogTables
+from mats.store.journal.fill_log import FillLogTables
+from mats.store.journal.journal_file import JournalError
 from mats.store.journal.orders import OrderTables
-from mats.store.journal.schema import JournalError
 
 FIRST_STRATEGY_CLIENT = 1
 LAST_STRATEGY_CLIENT = 98

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mats.model import IntentId, OrderIntent, OrderView, StrategyName
-from mats.store.journal.schema import JournalError, JournalFile
+from mats.store.journal.journal_file import JournalError, JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
 _intent = msgspec.msgpack.Decoder(OrderIntent)

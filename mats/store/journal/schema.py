@@ -1,16 +1,10 @@
-"""The journal's tables, and how its file is opened: WAL, one flush per commit, one schema version."""
+"""The journal's tables, and their versions: an older journal is upgraded when it is opened."""
 
 import secrets
 import sqlite3
 import string
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from mats.errors import UserError
 
 SCHEMA_VERSION = 3
-BUSY_TIMEOUT_SECONDS = 10.0
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -64,89 +58,32 @@ CREATE TABLE breaks (
 CREATE INDEX breaks_by_end ON breaks (resolved);
 """,
 }
-"""What each later schema version added; an older journal is upgraded when it is opened."""
+"""What each later schema version added."""
 
 
-class JournalError(UserError):
-    """The journal refuses an operation; the message is one sentence with the reason and the fix."""
+def prepare(db: sqlite3.Connection) -> int:
+    """Create the tables of a new journal, or add to an older one what it lacks.
+
+    Returns the version that it was found with; one that is newer than `SCHEMA_VERSION` is left as it is.
+    """
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        _create(db)
+    (found,) = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    version = int(found)
+    for newer in range(version + 1, SCHEMA_VERSION + 1):
+        _execute(db, ADDED[newer])
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (newer,))
+    return version
 
 
-class JournalFullError(JournalError):
-    """The disk has no space for what must be durable before the program may continue."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"the disk of the journal {path} is full; whatever it could not record was not sent or acknowledged; "
-            "free some space and start the daemon again"
-        )
+def _create(db: sqlite3.Connection) -> None:
+    _execute(db, TABLES)
+    alphabet = string.ascii_lowercase + string.digits
+    tag = "".join(secrets.choice(alphabet) for _ in range(4))
+    values = [("schema_version", 1), ("tag", tag), ("boots", 0), ("pruned_to", 0)]
+    db.executemany("INSERT INTO meta VALUES (?, ?)", values)
 
 
-class JournalFile:
-    """One connection to the journal's file, used only by the thread that opened it."""
-
-    def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`; a damaged one, or one of a newer version, is refused."""
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            with self._transaction():
-                self._check_schema()
-        except sqlite3.Error as error:
-            if _is_full(error):
-                raise JournalFullError(path) from error
-            raise JournalError(
-                f"the journal {path} cannot be opened ({error}); restore it from a backup, "
-                "or start with another data directory"
-            ) from error
-
-    def close(self) -> None:
-        self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing: committed and flushed at the end of the block, rolled back when it raises."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if _is_full(error):
-                raise JournalFullError(self.path) from error
-            raise
-
-    def _meta(self, key: str) -> int:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return int(row[0])
-
-    def _check_schema(self) -> None:
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            self._create()
-        version = self._meta("schema_version")
-        for newer in range(version + 1, SCHEMA_VERSION + 1):
-            self._execute(ADDED[newer])
-            self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (newer,))
-        if version > SCHEMA_VERSION:
-            raise JournalError(
-                f"the journal {self.path} has schema version {version} and this program knows up to "
-                f"{SCHEMA_VERSION}; start the newer program that wrote it"
-            )
-
-    def _create(self) -> None:
-        self._execute(TABLES)
-        alphabet = string.ascii_lowercase + string.digits
-        tag = "".join(secrets.choice(alphabet) for _ in range(4))
-        values = [("schema_version", 1), ("tag", tag), ("boots", 0), ("pruned_to", 0)]
-        self._db.executemany("INSERT INTO meta VALUES (?, ?)", values)
-
-    def _execute(self, statements: str) -> None:
-        for statement in statements.split(";"):
-            self._db.execute(statement)
-
-
-def _is_full(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+def _execute(db: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        db.execute(statement)

@@ -5,9 +5,6 @@ from mats.store.tables.backtests import LIBRARY, BacktestLibrary, ResultError
 from mats.store.tables.bars import BarStore, StoredBars
 from mats.store.tables.connection import STORE_ERRORS, check_disk_space, connect, open_library, store_uri, symbols
 from mats.store.tables.frames import RejectFile, Row, Value, conform, from_frame
-from mats.store.tables.index import INDEX_NAME, MAX_TIME, time_index
-from mats.store.tables.locking import write_lock
-from mats.store.tables.names import library_part, symbol_name
 from mats.store.tables.reader import Reader
 from mats.store.tables.rows import (
     Mark,
@@ -23,7 +20,10 @@ from mats.store.tables.rows import (
 from mats.store.tables.schemas import Schema
 from mats.store.tables.snapshot_policy import SnapshotInfo, hourly_due, reconciled_due
 from mats.store.tables.store import Rejects, Store, strategy_equities, strategy_table
+from mats.store.tables.symbol_names import library_part, symbol_name
 from mats.store.tables.table_writer import TableWriter
+from mats.store.tables.time_index import INDEX_NAME, MAX_TIME, time_index
+from mats.store.tables.write_lock import write_lock
 
 __all__ = [
     "INDEX_NAME",

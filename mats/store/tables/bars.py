@@ -10,8 +10,8 @@ from mats.model import InstrumentId, Nanos, exact, size_name, size_seconds
 from mats.model.bar_columns import BarColumns, CorporateAction, Dividend, Split, merge_actions
 from mats.store.tables import schemas
 from mats.store.tables.connection import connect, open_library, symbols
-from mats.store.tables.index import time_index
-from mats.store.tables.names import symbol_name
+from mats.store.tables.symbol_names import symbol_name
+from mats.store.tables.time_index import time_index
 
 PREFIX = "bars/"
 NUMBERS = ["open", "high", "low", "close", "volume", "spread"]

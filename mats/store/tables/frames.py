@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from mats.model import Nanos
-from mats.store.tables.index import check_time, time_index
 from mats.store.tables.schemas import Kind, Schema
+from mats.store.tables.time_index import check_time, time_index
 
 Value = str | float | int | bool | None
 Row = dict[str, Value]

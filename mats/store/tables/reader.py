@@ -16,7 +16,7 @@ from arcticdb.exceptions import KeyNotFoundException, NoDataFoundException, Stor
 from arcticdb.version_store.library import Library
 
 from mats.store.tables.connection import connect, symbols
-from mats.store.tables.names import library_part
+from mats.store.tables.symbol_names import library_part
 
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.02

@@ -33,7 +33,6 @@ from mats.store.tables import compaction, schemas
 from mats.store.tables.connection import connect, open_library, symbols
 from mats.store.tables.fills import FillTables
 from mats.store.tables.frames import ROW_ERRORS, Raw, Reject, conform
-from mats.store.tables.names import check_distinct, library_part, symbol_name
 from mats.store.tables.rows import (
     Mark,
     PositionRow,
@@ -50,6 +49,7 @@ from mats.store.tables.rows import (
 )
 from mats.store.tables.schemas import Schema
 from mats.store.tables.snapshot_policy import SnapshotInfo, has_changed, summary_interval_over
+from mats.store.tables.symbol_names import check_distinct, library_part, symbol_name
 from mats.store.tables.table_writer import TableWriter
 
 Rejects = list[Reject]

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from mats.model import SECOND, Nanos
 from mats.store.tables import compaction
 from mats.store.tables.frames import Row, Value, from_frame, to_frame
-from mats.store.tables.index import MAX_TIME, MIN_TIME, check_time, free_slot, next_slot, second_of
 from mats.store.tables.schemas import Schema
+from mats.store.tables.time_index import MAX_TIME, MIN_TIME, check_time, free_slot, next_slot, second_of
 
 RUN_ROWS = 256
 """Changes to cached rows with at most this many unchanged rows between them are written in one call."""

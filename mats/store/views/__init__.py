@@ -2,8 +2,8 @@
 
 from mats.store.views.book_history import BookHistory
 from mats.store.views.decode import as_stored, decode_entries
+from mats.store.views.positions_and_trades import Views
 from mats.store.views.view_writer import ViewWriter
-from mats.store.views.views import Views
 
 __all__ = [
     "BookHistory",

@@ -11,7 +11,7 @@ from mats.ledger.books import History, Matching
 from mats.model import AccountId, AccountValue, Currency, Entry, InstrumentId, IntentId, Nanos, OrderView
 from mats.runtime.testing import chaos
 from mats.store.tables import Mark, Rejects, SnapshotInfo, Store, hourly_due, reconciled_due
-from mats.store.views.views import Views
+from mats.store.views.positions_and_trades import Views
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from mats.strategy.hosting.loader import check_record, find_file, load_class, make_runner, only_class
 from mats.strategy.hosting.local_host import LocalHost, OrderCommand
 from mats.strategy.hosting.runner import StrategyRunner
-from mats.strategy.hosting.table import check_change, differing, shares, turned_off, turned_on
+from mats.strategy.hosting.table_changes import check_change, differing, shares, turned_off, turned_on
 
 __all__ = [
     "LocalHost",

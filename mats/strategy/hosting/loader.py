@@ -10,10 +10,10 @@ from types import ModuleType
 
 from mats.errors import StrategyError
 from mats.model import StrategyRecord
-from mats.strategy.base import Strategy
 from mats.strategy.host import StrategyHost
 from mats.strategy.hosting.runner import StrategyRunner
 from mats.strategy.params import convert_params
+from mats.strategy.strategy import Strategy
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -6,7 +6,6 @@ from typing import Any
 from mats.data import BarBuilder, ceil_time
 from mats.errors import StrategyError
 from mats.model import SECOND, Bar, FillRecorded, InstrumentId, Nanos, OrderView, Quote, StrategyName, parse_instrument
-from mats.strategy.base import Strategy
 from mats.strategy.context import StrategyContext
 from mats.strategy.history import BarWindow, RollingWindow
 from mats.strategy.host import StrategyHost
@@ -14,6 +13,7 @@ from mats.strategy.hosting.event_ordering import OrderGate
 from mats.strategy.hosting.strategy_clock import StrategyClock
 from mats.strategy.params import convert_params
 from mats.strategy.schedule import Schedule
+from mats.strategy.strategy import Strategy
 from mats.strategy.vectorized import Indicators, WindowIndicators
 
 BAR_CLOSE_GRACE: Nanos = 10 * SECOND

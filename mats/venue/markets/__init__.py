@@ -1,8 +1,8 @@
 """Instruments and prices of the venue: listings, sessions, random and replayed markets."""
 
+from mats.venue.markets.bar_history import BarHistory, join_bars
 from mats.venue.markets.bar_replay import BarReplay, Slice
-from mats.venue.markets.history import BarHistory, join_bars
-from mats.venue.markets.listings import DEFAULT_LISTINGS
+from mats.venue.markets.default_instruments import DEFAULT_LISTINGS
 from mats.venue.markets.option_pricing import Greeks, greeks
 from mats.venue.markets.random_market import QUOTE_STEP, RandomMarket
 from mats.venue.markets.sessions import (

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from mats.model import MINUTE, SECOND, Bar, InstrumentId, Nanos, Quote, SecType, from_datetime
-from mats.venue.markets.history import merge_bars
+from mats.venue.markets.bar_history import merge_bars
 from mats.venue.markets.universe import Listing, Universe
 
 PIECES = 12

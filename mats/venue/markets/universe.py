@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from mats.model import ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
-from mats.venue.markets.listings import DEFAULT_LISTINGS as DEFAULT_LISTINGS
-from mats.venue.markets.listings import Listing as Listing
+from mats.venue.markets.default_instruments import DEFAULT_LISTINGS as DEFAULT_LISTINGS
+from mats.venue.markets.default_instruments import Listing as Listing
 
 
 class ContractQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from mats.model import AccountId, InstrumentId, Nanos, Quote, SecType, floor_to
 from mats.venue.event_queue import EventQueue, Rank
 from mats.venue.markets import AlwaysOpen, Hours, SessionPhase, SessionSchedule, TradingSession, Universe
 from mats.venue.matching.events import VenueEvent, VenueOrderChanged
-from mats.venue.matching.matching import MatchingEngine
+from mats.venue.matching.matching_engine import MatchingEngine
 from mats.venue.matching.order_book import OrderBook
 from mats.venue.matching.orders import IMMEDIATE, ON_CLOSE, TRAILING, OrderTerms, VenueOrder
 from mats.venue.models import LatencyModel, NoLatency, NoSlippage, SlippageModel

@@ -5,8 +5,9 @@ reduce them in proportion. At IB 1 and 2 also keep all but one order of the grou
 fill simultaneously; here fills are sequential, so that 2 and 3 are the same. A complete fill always cancels the others,
 and so does the cancel of a member. Source: IB's documentation of one-cancels-all orders.
 
-A child waits until its parent is filled completely. Children of one parent without a group form one of type 3, named
-by the parent's permanent id. Source: live answers of a gateway to a bracket.
+A child waits until its parent is filled completely. If that ends before, the child is released for the quantity that
+was filled, or ends with it where nothing was. Children of one parent without a group form one of type 3, named by the
+parent's permanent id. Source: live answers of a gateway to a bracket.
 """
 
 from decimal import Decimal
@@ -65,6 +66,13 @@ class OrderGroups:
     def waiting_children(self, order: VenueOrder) -> list[VenueOrder]:
         children = self._children.get((order.client_id, order.order_id), {})
         return [child for child in children.values() if child.awaits == CHILD]
+
+    def released_at_end(self, parent: VenueOrder) -> list[VenueOrder]:
+        """The waiting children of a parent that ended early, reduced to what it has filled; none without a fill."""
+        children = self.waiting_children(parent) if parent.filled else []
+        for child in children:
+            child.quantity = min(child.quantity, parent.filled)
+        return children
 
 
 def reduced_quantity(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:

@@ -15,8 +15,8 @@ from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import ReadOrders
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
 from actors.messages.risk_manager import Halt, PlaceOrder
-from actors.operator.core import Operator
 from actors.operator.flatten import AGAIN_SECONDS, CANCEL_SECONDS, ROUNDS, FlattenOperation, discretionary_remains
+from actors.operator.operator import Operator
 from mats.ledger.books.book import Book
 from mats.model.orders import (
     DISCRETIONARY,

@@ -12,7 +12,7 @@ from mats.data.bar_files import read_table
 from mats.data.quality import checked_bars
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.instrument import parse_instrument
-from mats.model.strategy_record import StrategyRecord
+from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk import Limits
 

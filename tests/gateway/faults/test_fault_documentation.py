@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from mats.cli.gateway import gateway
-from mats.gateway.faults import catalog, plan
+from mats.gateway.faults import fault_types, known_behaviors
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "gateway.md").read_text()
 
@@ -26,8 +26,8 @@ def plan_of(fault):
 
 
 def table():
-    """The rows of the table, from the catalog."""
-    source = Path(catalog.__file__).with_name("catalog.toml").read_text()
+    """The rows of the table, from their file."""
+    source = Path(known_behaviors.__file__).with_suffix(".toml").read_text()
     for row in tomllib.loads(source)["row"]:
         plans = "; ".join(f"`{plan_of(fault)}`" for fault in row["fault"]).replace("|", "\\|")
         yield f"| {row['number']} | {row['name']} | {plans} | {row.get('always', '')} |"
@@ -40,7 +40,7 @@ def test_every_behavior_is_on_the_page_with_its_plan():
 
 
 def test_every_fault_is_on_the_page():
-    names = [kind.__struct_config__.tag for kind in get_args(plan.AnyFault)]
+    names = [kind.__struct_config__.tag for kind in get_args(fault_types.AnyFault)]
     assert len(names) == 31
     assert [name for name in names if f"| `{name}`" not in PAGE] == []
 

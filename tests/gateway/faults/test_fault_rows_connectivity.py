@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.gateway.faults.catalog import load_rows
+from mats.gateway.faults.known_behaviors import known_behaviors
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
 
 
 def test_there_are_forty_seven_rows_and_a_test_of_each():
-    assert sorted(load_rows()) == list(range(1, 48))
+    assert sorted(known_behaviors()) == list(range(1, 48))
     files = Path(__file__).parent.glob("test_fault_rows_*.py")
     tested = [int(number) for file in files for number in re.findall(r"def test_row_(\d+)_", file.read_text())]
     assert sorted(tested) == list(range(1, 48))

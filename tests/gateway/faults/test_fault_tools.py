@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.gateway.faults.catalog import PlanError, load_plan, parse_plan
-from mats.gateway.faults.plan import (
+from mats.gateway.faults.fault_types import (
     Checkpoint,
     Delay,
     Drop,
     DuplicateMessage,
     Edit,
+    PlanError,
     Push,
     Refuse,
     Release,
@@ -21,6 +21,7 @@ from mats.gateway.faults.plan import (
     StopReading,
     Swallow,
 )
+from mats.gateway.faults.plan import load_plan, parse_plan
 from mats.model.timestamp import SECOND
 from mats.venue.clock import AcceleratedClock, SteppedClock
 

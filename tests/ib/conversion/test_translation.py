@@ -20,9 +20,9 @@ from mats.ib.conversion.orders import (
 )
 from mats.ib.error_codes import Meaning, meaning_of, order_error_meaning
 from mats.ib.streams import QuoteAggregator
-from mats.model.broker import BrokerOrderStatus, OrderErrorMeaning
+from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.instrument import Instrument, SecType, parse_instrument
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
 
 ES = Instrument(

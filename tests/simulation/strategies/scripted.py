@@ -5,7 +5,7 @@ from random import Random
 
 import msgspec
 
-from mats.model.market import Quote
+from mats.model.market_data import Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
 from mats.strategy import Strategy
 

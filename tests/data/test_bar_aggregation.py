@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.data.bars import BarBuilder, aggregate, ceil_time, floor_time, merge, to_frame
-from mats.model.market import Bar
+from mats.data.bar_aggregation import BarBuilder, aggregate, ceil_time, floor_time, merge, to_frame
+from mats.model.market_data import Bar
 from mats.model.timestamp import MINUTE, SECOND
 
 START = 1_700_000_100 * SECOND  # a multiple of 60 s

@@ -67,11 +67,9 @@ class MatchingEngine:
         self.remove(order)
         order.status = CANCELLED
         self.events.append(VenueOrderEnded(order, reason))
-        for child in self.groups.waiting_children(order):
-            if order.filled:
-                child.quantity = min(child.quantity, order.filled)
-                self.released.append(child)
-            else:
+        self.released += self.groups.released_at_end(order)
+        if not order.filled:
+            for child in self.groups.waiting_children(order):
                 self.end_order(child, "its parent ended without a fill")
 
     def match_book(self, book: OrderBook) -> None:

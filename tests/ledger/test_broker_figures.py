@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from mats.ledger.valuation.account_figures import AccountFigures
-from mats.model.broker import AccountValue
+from mats.ledger.valuation.broker_figures import AccountFigures
+from mats.model.broker_reports import AccountValue
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown
 

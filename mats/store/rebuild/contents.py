@@ -6,8 +6,8 @@ import pandas as pd
 
 from mats.errors import UserError
 from mats.model import AccountId, Entry, Nanos
+from mats.store.rebuild.view_tables import Name, Table, keyed, schema_of
 from mats.store.tables import Reader, Row, Schema, connect, from_frame, schemas, symbols
-from mats.store.verify.rebuild import Name, Table, keyed, schema_of
 from mats.store.views import decode_entries
 
 POSITIONS = "positions/"

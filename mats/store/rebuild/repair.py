@@ -7,8 +7,8 @@ from arcticdb import LibraryOptions
 
 from mats.ledger.books import book_key
 from mats.model import AccountId, Entry, Nanos
+from mats.store.rebuild.view_tables import Name, Stored, Table, schema_of
 from mats.store.tables import Row, Schema, Store, TableWriter, connect, from_frame, open_library, schemas
-from mats.store.verify.rebuild import Name, Stored, Table, schema_of
 
 SCRATCH = "mem://repair"
 BATCH = 10_000

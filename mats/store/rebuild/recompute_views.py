@@ -1,20 +1,20 @@
-"""Recomputes every view from `fills`, `fill_corrections` and `adjustments` alone, and compares it."""
+"""Recomputes every view from `fills`, `fill_corrections` and `adjustments` alone.
+
+Prices follow from no entry: the recomputed rows are valued at the price of the stored ones.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
-
 from mats.ledger.books import BookKey, Matching, book_key, effective_steps
-from mats.model import AccountId, AdjustmentRecorded, CommissionRecorded, Entry, Nanos
+from mats.model import AccountId, AdjustmentRecorded, Entry
+from mats.store.rebuild.view_tables import HISTORY_KEY, Name, Placed, Stored, Table, key_columns, schema_of
 from mats.store.tables import (
     PositionRow,
     Row,
-    Schema,
     SnapshotInfo,
-    Value,
     conform,
     history_row,
     library_part,
@@ -26,77 +26,10 @@ from mats.store.tables import (
     symbol_name,
     trade_row,
 )
-from mats.store.views import Views, as_stored
+from mats.store.views import Views
 
-Key = tuple[Value, ...]
-Name = tuple[str, str]
-"""Library and symbol."""
-
-
-class Placed(NamedTuple):
-    """A row and its index."""
-
-    time: Nanos
-    row: Row
-
-
-Table = dict[Key, Placed]
-Stored = Mapping[Name, Table]
 Progress = Callable[[int], object]
 """Called after each entry with the number of entries done."""
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """One stored value that does not follow from the fills, or one that follows and is not stored."""
-
-    table: str
-    key: str
-    column: str
-    stored: str
-    recomputed: str
-
-    def __str__(self) -> str:
-        return f"{self.table}  {self.key}  {self.column}: stored {self.stored}, recomputed {self.recomputed}"
-
-    @property
-    def location(self) -> tuple[str, str, str, str]:
-        """The part that identifies the difference as long as the store stays unchanged."""
-        return self.table, self.key, self.column, self.stored
-
-
-SCHEMAS: dict[str, Schema] = {
-    "portfolio": schemas.PORTFOLIO,
-    "portfolio_history": schemas.PORTFOLIO_HISTORY,
-    "orders": schemas.ORDERS,
-    "trades": schemas.TRADES,
-}
-HISTORY_KEY = ("snapshot_seq", "snapshot_utc", "strategy", "symbol")
-
-
-def schema_of(library: str) -> Schema:
-    return SCHEMAS.get(library, schemas.POSITIONS)
-
-
-def key_columns(library: str) -> tuple[str, ...]:
-    """The columns that identify a row of a view."""
-    return HISTORY_KEY if library == "portfolio_history" else schema_of(library).key
-
-
-def keyed(library: str, rows: Mapping[Nanos, Row]) -> Table:
-    """Stored rows by their key."""
-    names = key_columns(library)
-    return {tuple(row[name] for name in names): Placed(time, row) for time, row in rows.items()}
-
-
-# From the entries to the views
-
-
-def missing_entries(entries: Sequence[Entry]) -> list[Difference]:
-    """Gaps: entries that are in no table, though later ones are."""
-    held = {entry.seq for entry in entries}
-    last = entries[-1].seq if entries else 0
-    gaps = (seq for seq in range(1, last + 1) if seq not in held)
-    return [Difference("fills", f"entry {seq}", "seq", "missing", str(seq)) for seq in gaps]
 
 
 def recompute(
@@ -203,49 +136,3 @@ def _filled(row: Row, filled: Decimal, notional: Decimal) -> Row:
     average = float(notional / filled) if filled else None
     remaining = float(Decimal(str(row["quantity"])) - filled)
     return {**row, "filled": float(filled), "remaining": remaining, "avg_fill_price": average}
-
-
-# Differences
-
-
-def differences(stored: Stored, expected: Stored) -> Iterator[Difference]:
-    """Every difference between stored and recomputed views, by table and key."""
-    for name in sorted(stored.keys() | expected.keys()):
-        old, new = stored.get(name, {}), expected.get(name, {})
-        for key in sorted(old.keys() | new.keys(), key=repr):
-            yield from _between("/".join(name), _text(key), old.get(key), new.get(key))
-
-
-def _between(table: str, key: str, old: Placed | None, new: Placed | None) -> Iterator[Difference]:
-    if old is None or new is None:
-        yield Difference(table, key, "row", "present" if old else "missing", "present" if new else "no such row")
-        return
-    for column, value in new.row.items():
-        if old.row[column] != value:
-            yield Difference(table, key, column, str(old.row[column]), str(value))
-
-
-def _text(key: Key) -> str:
-    return " ".join(map(str, key))
-
-
-def journal_differences(entries: Sequence[Entry], journal: Sequence[Entry]) -> Iterator[Difference]:
-    """Differences between the tables and the journal's log, from the first entry that the journal still has."""
-    first = journal[0].seq if journal else 0
-    stored = {entry.seq: entry for entry in entries if entry.seq >= first}
-    booked = {entry.seq: as_stored(entry) for entry in journal}
-    for seq in sorted(stored.keys() | booked.keys()):
-        old, new = stored.get(seq), booked.get(seq)
-        if old is None or new is None:
-            yield Difference(
-                "fills", f"entry {seq}", "seq", *(("missing", _kind(new)) if new else (_kind(old), "missing"))
-            )
-            continue
-        before, after = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
-        for field in before.keys() | after.keys():
-            if before.get(field) != after.get(field):
-                yield Difference("fills", f"entry {seq}", field, str(before.get(field)), str(after.get(field)))
-
-
-def _kind(entry: Entry | None) -> str:
-    return "commission" if isinstance(entry, CommissionRecorded) else type(entry).__name__

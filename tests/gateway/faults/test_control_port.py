@@ -12,7 +12,7 @@ import pytest
 
 from mats.cli.gateway import gateway as gateway_command
 from mats.gateway import PaperGateway
-from mats.gateway.control import MAX_LINE_BYTES, ControlPort
+from mats.gateway.control_port import MAX_LINE_BYTES, ControlPort
 from mats.gateway.server import GatewayError
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mats.store.lock import DataLock, LockHeldError
+from mats.store.directory_lock import DataLock, LockHeldError
 from mats.store.tables.connection import lmdb_directory
 
 ATTEMPTS, PAUSE_SECONDS = 600, 0.1

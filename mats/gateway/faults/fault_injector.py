@@ -10,23 +10,25 @@ import msgspec
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
 from mats.gateway.faults.actions import FaultActions
-from mats.gateway.faults.catalog import catalog_row
 from mats.gateway.faults.error_texts import ERROR_TEXTS
-from mats.gateway.faults.plan import AnyFault
+from mats.gateway.faults.fault_matching import TrafficEvent
+from mats.gateway.faults.fault_types import AnyFault
+from mats.gateway.faults.known_behaviors import known_behavior
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.faults.scheduler import FaultScheduler
 from mats.gateway.faults.target import FaultTarget
-from mats.gateway.faults.traffic import Traffic, TrafficEvent
+from mats.gateway.faults.traffic import Traffic
 from mats.gateway.orders import MASTER, OrderFill, OrderService, OrderStore
 from mats.gateway.protocol import Field, Fields, place_order, responses
 from mats.model import ZERO, AccountId, InstrumentId, Side
 from mats.venue.matching import PRE_SUBMITTED, Exchange, OrderKind, VenueOrder
 
 
-class Faults:
+class FaultInjector:
     """The hooks. Each takes effect at once; its messages are sent at the next flush.
 
-    `arm` takes faults of `mats.gateway.faults.plan`, `provoke` a known behavior by its number; `disarm` ends them all.
+    `arm` takes faults of `mats.gateway.faults.fault_types`, `provoke` a known behavior by its number; `disarm` ends
+    them all.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Faults:
 
     def provoke(self, number: int) -> None:
         """Arms a known behavior by its number."""
-        self.arm(*catalog_row(number).fault)
+        self.arm(*known_behavior(number).fault)
 
     def disarm(self) -> None:
         """Disarms all faults; delayed traffic is delivered."""

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mats.backtest.data import DataSource
+from mats.backtest.bar_sources import DataSource
 from mats.backtest.provenance import code_of
 from mats.errors import SweepError
 from mats.model.bar_columns import BarData
@@ -15,14 +15,14 @@ from mats.model.timestamp import HOUR
 from mats.report.sweeps.heatmap import surfaces
 from mats.report.sweeps.page import best_table, failure_table, html, window_table
 from mats.report.sweeps.png import write_png
-from mats.report.sweeps.source import stored
+from mats.report.sweeps.stored_sweep import stored
 from mats.store.tables.backtests import BacktestLibrary
 from mats.store.tables.connection import lmdb_uri
-from mats.sweep import runner as runner
+from mats.sweep import resumable_run
 from mats.sweep.plan import SweepPlan
+from mats.sweep.results_table import Manifest, SweepTable
+from mats.sweep.resumable_run import run_and_store
 from mats.sweep.run import run_sweep
-from mats.sweep.runner import run_and_store
-from mats.sweep.table import Manifest, SweepTable
 from mats.sweep.trials import Trial
 from tests.sweep.conftest import OneByOne, plan_of
 
@@ -44,7 +44,9 @@ class Stumbling(OneByOne):
 @pytest.fixture(autouse=True)
 def hills(monkeypatch: pytest.MonkeyPatch, sweeps: ModuleType) -> None:
     monkeypatch.setattr(
-        runner, "run_sweep", lambda plan, data, engine, known: run_sweep(plan, data, engine, known, run=sweeps.hill)
+        resumable_run,
+        "run_sweep",
+        lambda plan, data, engine, known: run_sweep(plan, data, engine, known, run=sweeps.hill),
     )
 
 

@@ -17,7 +17,7 @@ from mats.model import (
     Nanos,
     StrategyName,
 )
-from mats.store.journal.schema import JournalError, JournalFile
+from mats.store.journal.journal_file import JournalError, JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
 _entry = msgspec.msgpack.Decoder(Entry)

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from mats.store.lock import DataLock, LockHeldError
+from mats.store.directory_lock import DataLock, LockHeldError
 from tests.patience import PATIENCE
 
 HOLD = """
 import sys
 from pathlib import Path
-from mats.store.lock import DataLock
+from mats.store.directory_lock import DataLock
 lock = DataLock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

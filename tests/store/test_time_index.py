@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.model.timestamp import SECOND
-from mats.store.tables.index import check_time, free_slot, next_slot, normalize_index, second_of, time_index
+from mats.store.tables.time_index import check_time, free_slot, next_slot, normalize_index, second_of, time_index
 
 TIMES = st.lists(st.integers(0, 5 * SECOND) | st.sampled_from([0, SECOND - 1, SECOND]), max_size=30)
 

@@ -5,8 +5,8 @@ from time import monotonic
 
 from mats.model.bar_columns import BarData
 from mats.sweep.executor import Executor
+from mats.sweep.results_table import Manifest, SweepTable
 from mats.sweep.run import run_sweep
-from mats.sweep.table import Manifest, SweepTable
 from mats.sweep.trials import Trial
 from mats.sweep.walk_forward import stitch
 

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from mats.model.strategy_record import StrategyRecord
-from mats.strategy.hosting.table import check_change, differing
+from mats.model.strategy_table import StrategyRecord
+from mats.strategy.hosting.table_changes import check_change, differing
 
 OLD = {
     name: StrategyRecord(name=name, file="x.py", class_name="X", target_weight=0.4, active=name != "idle")

@@ -3,7 +3,7 @@
 import pytest
 
 from mats.store.tables.connection import lmdb_uri, safe_uri
-from mats.store.tables.names import check_distinct, library_part, symbol_name
+from mats.store.tables.symbol_names import check_distinct, library_part, symbol_name
 
 
 @pytest.mark.parametrize(("name", "part"), [("TREND", "TREND"), ("BRK.B", "BRK_B"), ("a b/c", "a_b_c"), ("ü", "_")])
