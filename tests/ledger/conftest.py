@@ -52,8 +52,9 @@ class Log:
     def next(self) -> int:
         return len(self.entries) + 1
 
-    def history(self, account: str, strategy: str, instrument: str) -> list[Entry]:
-        return [entry for entry in self.entries if book_key(entry) == (account, strategy, instrument)]
+    def history(self, account: str, strategy: str, instrument: str, after: int = 0) -> list[Entry]:
+        key = account, strategy, instrument
+        return [entry for entry in self.entries if book_key(entry) == key and entry.seq > after]
 
     def fill(self, quantity: str, price: str, strategy: str = "trend", **more: str) -> FillRecorded:
         execution = an_execution(more.pop("exec_id", f"e{self.next}.01"), quantity, price, **more)
@@ -114,7 +115,7 @@ class Log:
 
     def newest(self, key: BookKey, after: int) -> list[Entry]:
         """The entries of a book beyond a seq."""
-        return [entry for entry in self.history(*key) if entry.seq > after]
+        return self.history(*key, after)
 
     def books(self) -> Books:
         """The books of everything logged so far."""

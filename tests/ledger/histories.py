@@ -42,6 +42,10 @@ class History:
         """What the journal has of one book."""
         return [e for e, row in zip(self.entries, self.rows, strict=True) if row["book"] == key]
 
+    def after(self, account, strategy, instrument, seq=0):
+        """The same beyond an entry."""
+        return [entry for entry in self.of((account, strategy, instrument)) if entry.seq > seq]
+
     def play(self, steps):
         """The entries one by one; some come twice."""
         for _ in range(steps):

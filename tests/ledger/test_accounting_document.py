@@ -64,8 +64,11 @@ class Ledger:
     def __init__(self, terms):
         self.instrument, self.currency = terms["instrument"], terms["currency"]
         self.multiplier, self.log = Decimal(terms["multiplier"]), []
-        self.books, self.trips = Books(lambda *_: self.log), RoundTrips(lambda *_: self.log)
+        self.books, self.trips = Books(self._history), RoundTrips(self._history)
         self.trades = {}
+
+    def _history(self, account, strategy, instrument, after=0):
+        return [entry for entry in self.log if entry.seq > after]
 
     def book(self, text, rate):
         kind, match = next((kind, m) for kind, rule in GRAMMAR.items() if (m := rule.fullmatch(text)))

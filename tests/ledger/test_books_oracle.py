@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from mats.ledger.books import lots
+from mats.ledger.books import checkpoints, uncharged
 from mats.ledger.books.books import Books, refold
 from mats.ledger.books.round_trips import NO_CHANGE, RoundTrips, round_trips
 from mats.model.executions import CommissionRecorded
@@ -25,7 +25,7 @@ BY_CURRENCY = ("commissions", "unrated")
 def played(seed):
     """A random history, and the books that took it entry by entry."""
     history = History(seed)
-    books = Books(lambda *key: history.of(key))
+    books = Books(history.after)
     for entry in history.play(history.random.randrange(1, 28)):
         again = entry.seq <= books.seq
         changes = books.apply(entry)
@@ -63,10 +63,10 @@ def trade_figures(trade):
 
 def traded(history, matching):
     """The trades of a history that was told entry by entry, as a store keeps them: by id, at their closing time."""
-    fold, kept = RoundTrips(lambda *key: history.of(key), matching), {}
+    fold, kept = RoundTrips(history.after, matching), {}
     for number, entry in enumerate(history.entries):
         if number == len(history.entries) // 2:
-            fold = RoundTrips.load(fold.dump(), lambda *key: history.of(key))
+            fold = RoundTrips.load(fold.dump(), history.after)
         change = fold.apply(entry)
         assert fold.apply(entry) == NO_CHANGE
         for trade in change.removed:
@@ -77,7 +77,8 @@ def traded(history, matching):
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.timeout(600)
-def test_every_figure_of_every_book_equals_the_oracles(chunk):
+def test_every_figure_of_every_book_equals_the_oracles(chunk, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SPACING", (1, 3, 1_024)[chunk % 3])
     for seed in range(chunk * HISTORIES, (chunk + 1) * HISTORIES):
         history, books = played(seed)
         assert {book.key for book in books} == {row["book"] for row in history.rows}, seed
@@ -99,14 +100,15 @@ def check_trades(seed):
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.timeout(600)
 def test_every_trade_equals_the_oracles_and_stands_where_it_was_told(chunk, monkeypatch):
-    monkeypatch.setattr(lots, "MAX_UNCHARGED", (1, 2, 1_024)[chunk % 3])
+    monkeypatch.setattr(uncharged, "MAX_UNCHARGED", (1, 2, 5, 1_024)[chunk % 4])
+    monkeypatch.setattr(checkpoints, "SPACING", (1, 3, 1_024)[chunk % 3])
     for seed in range(chunk * HISTORIES, (chunk + 1) * HISTORIES):
         check_trades(seed)
 
 
 def test_a_split_while_a_forgotten_commission_is_missing_forgets_no_share(monkeypatch):
     """Found among 100,000: the lot was evicted, split, and waited anew as if nothing of it had been closed."""
-    monkeypatch.setattr(lots, "MAX_UNCHARGED", 2)
+    monkeypatch.setattr(uncharged, "MAX_UNCHARGED", 2)
     check_trades(10_688)
 
 
@@ -118,10 +120,10 @@ def test_an_adjustment_that_meets_several_lots_keeps_one_share_of_its_value():
 def test_a_snapshot_in_the_middle_changes_nothing():
     for seed in range(300):
         history, whole = played(seed)
-        half = Books(lambda *key, log=history: log.of(key))
+        half = Books(history.after)
         for entry in history.entries[: seed % 24]:
             half.apply(entry)
-        resumed = Books.load(half.dump(), lambda *key, log=history: log.of(key))
+        resumed = Books.load(half.dump(), history.after)
         for entry in history.entries:
             resumed.apply(entry)
         assert sorted(resumed, key=lambda book: book.key) == sorted(whole, key=lambda book: book.key), seed

@@ -1,7 +1,8 @@
 """What an event costs, counted in operations: no clock, so that every machine counts the same.
 
 Every connection to a journal counts its statements, its commits and the steps of SQLite's engine, which grow with the
-rows it looks at. The journal counts the entries it reads, the store its calls and the rows that they read and write.
+rows it looks at. The journal counts the entries it reads, the store its calls and the rows that they read and write,
+the ledger the executions that it folds.
 """
 
 import sqlite3
@@ -14,12 +15,17 @@ import pytest
 from arcticdb.version_store.library import Library
 from msgspec.structs import replace
 
+from actors.persistence_writer import PersistenceWriter
+from actors.portfolio_manager import PortfolioManager
+from mats.ledger.books import books
+from mats.ledger.books.lots import OpenLots
 from mats.model import (
     SECOND,
     Commission,
     CommissionRecorded,
     Entry,
     Execution,
+    FillCorrected,
     FillRecorded,
     OrderIntent,
     OrderState,
@@ -28,9 +34,10 @@ from mats.model import (
     opening_view,
     parse_instrument,
 )
-from mats.runtime import VirtualRuntime
+from mats.runtime import Ref, VirtualRuntime
 from mats.runtime.testing import Probe
 from mats.store.journal import Journal, fill_log
+from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.rows import PositionRow
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
@@ -101,6 +108,16 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
     monkeypatch.setattr(fill_log, "_entry", CountingDecoder(fill_log._entry, counted))
     for name in READS + WRITES:
         monkeypatch.setattr(Library, name, _counting(counted, name, getattr(Library, name)))
+    monkeypatch.setattr(OpenLots, "apply", _folding(counted, OpenLots.apply))
+    monkeypatch.setattr(books, "trade", _folding(counted, books.trade))
+    return counted
+
+
+def _folding(operations: Operations, call: Callable[..., object]) -> Callable[..., object]:
+    def counted(*arguments: object) -> object:
+        operations.add("executions folded")
+        return call(*arguments)
+
     return counted
 
 
@@ -137,6 +154,37 @@ class History:
     @staticmethod
     def commission(number: int) -> Commission:
         return Commission(exec_id=f"0000.{number:06d}.01", amount=Decimal(1), currency="USD")
+
+    def burst(self, number: int, count: int, side: Side) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+        """So many executions of one second, the first of them `number`, and their commissions, which follow them."""
+        fills, charges = [], []
+        for place in range(count):
+            fill, charge = self.pair(number + place)
+            execution = replace(fill.execution, side=side, time=START + number * SECOND)
+            fills.append(replace(fill, seq=2 * number + 1 + place, execution=execution))
+            charges.append(replace(charge, seq=2 * number + 1 + count + place, execution=execution))
+        return tuple(fills), tuple(charges)
+
+    def past_changes(self, number: int) -> tuple[Entry, ...]:
+        """What changes the past of the executions before `number`: a correction with its commission, another amount
+        for a commission, and an execution that comes late."""
+        fill, charge = self.pair(number - 4)
+        fixed = replace(fill.execution, exec_id=f"{fill.execution.family}.02", price=Decimal(101))
+        again = self.pair(number - 3)[1]
+        late = self.pair(number)[0]
+        whose = {"strategy": fill.strategy, "intent_id": fill.intent_id, "recorded": late.recorded}
+        seq = late.seq
+        return (
+            FillCorrected(seq=seq, execution=fixed, previous=fill.execution, **whose),
+            replace(charge, seq=seq + 1, execution=fixed, commission=replace(charge.commission, exec_id=fixed.exec_id)),
+            replace(
+                again,
+                seq=seq + 2,
+                previous=again.commission,
+                commission=replace(again.commission, amount=Decimal(2)),
+            ),
+            replace(late, seq=seq + 3, execution=replace(late.execution, time=again.execution.time)),
+        )
 
     def entries(self, first: int, count: int) -> tuple[Entry, ...]:
         """`count` entries, an even number, beginning with the execution `first`."""
@@ -211,6 +259,42 @@ def worlds() -> Iterator[Callable[[], VirtualRuntime]]:
     yield make
     for runtime in made:
         runtime.stop(5.0)
+
+
+Stage = tuple[Ref[object], tuple[Probe, ...]]
+"""A stage, and the probes that get what it sends."""
+
+
+@pytest.fixture
+def portfolio_manager() -> Callable[[VirtualRuntime, Path], Stage]:
+    """Starts one on the journal of a folder."""
+
+    def start(runtime: VirtualRuntime, folder: Path) -> Stage:
+        names = ("fill-log", "risk", "store", "ib-0", "market-data", "manager")
+        log, risk, store, broker, market_data, manager = probes = tuple(map(runtime.probe, names))
+        args = PortfolioManager.Args(
+            journal_path=folder / "journal.db", store_uri=lmdb_uri(folder / "arctic"), base_currency="USD",
+            rate_stale_after=86_400.0, reconcile_every=60.0, grace=0.0, fill_log=log.ref, risk=risk.ref,
+            store=store.ref, broker=broker.ref, market_data=market_data.ref, strategy_manager=manager.ref,
+        )  # fmt: skip
+        return runtime.spawn(PortfolioManager, args, name="portfolio"), probes
+
+    return start
+
+
+@pytest.fixture
+def persistence_writer() -> Callable[[VirtualRuntime, Path], Stage]:
+    """Starts one on the journal and the store of a folder."""
+
+    def start(runtime: VirtualRuntime, folder: Path) -> Stage:
+        log = runtime.probe("fill-log")
+        args = PersistenceWriter.Args(
+            uri=lmdb_uri(folder / "arctic"), journal_path=folder / "journal.db", rejects=folder / "rejects.jsonl",
+            base_currency="USD", keep_days=1e6, matching="fifo", stages=("store",), fill_log=log.ref, publishers=(),
+        )  # fmt: skip
+        return runtime.spawn(PersistenceWriter, args, name="store"), (log,)
+
+    return start
 
 
 Cost = dict[str, int]

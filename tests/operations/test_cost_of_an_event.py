@@ -19,8 +19,6 @@ from actors.messages.market_data import InstrumentCompleted, PriceMarked
 from actors.messages.order_manager import OrderChanged, RouteChanged, SubmitIntent
 from actors.messages.portfolio_manager import EquityChanged
 from actors.order_manager import OrderManager
-from actors.persistence_writer import PersistenceWriter
-from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, OrderRequest, OrderState, opening_view
 from mats.risk import Limits
@@ -143,18 +141,11 @@ def test_an_intent_a_status_and_an_entry_of_an_order(costs, operations, history,
     costs(scenario)
 
 
-def test_an_entry_of_the_books(costs, operations, history, worlds):
+def test_an_entry_of_the_books(costs, operations, history, worlds, portfolio_manager):
     def scenario(folder, length):
         history.journal(folder / "journal.db", length)
         runtime, number, cost = worlds(), length // 2, []
-        names = ("fill-log", "risk", "store", "ib-0", "market-data", "manager")
-        log, risk, store, broker, market_data, manager = probes = tuple(map(runtime.probe, names))
-        args = PortfolioManager.Args(
-            journal_path=folder / "journal.db", store_uri="", base_currency="USD", rate_stale_after=86_400.0,
-            reconcile_every=60.0, grace=0.0, fill_log=log.ref, risk=risk.ref, store=store.ref, broker=broker.ref,
-            market_data=market_data.ref, strategy_manager=manager.ref,
-        )  # fmt: skip
-        portfolio = runtime.spawn(PortfolioManager, args, name="portfolio")
+        portfolio, probes = portfolio_manager(runtime, folder)
         portfolio.tell(ApplyEntries(history.entries(0, length)))
         runtime.run_until_idle()
         runtime.advance(10.0)
@@ -179,28 +170,23 @@ def test_an_entry_of_the_books(costs, operations, history, worlds):
     costs(scenario)
 
 
-def test_a_commit_of_the_store(costs, operations, history, worlds):
+def test_a_commit_of_the_store(costs, operations, history, worlds, persistence_writer):
     def scenario(folder, length):
         history.journal(folder / "journal.db", length)
         runtime, number, cost = worlds(), length // 2, []
-        log = runtime.probe("fill-log")
-        args = PersistenceWriter.Args(
-            uri=lmdb_uri(folder / "arctic"), journal_path=folder / "journal.db", rejects=folder / "rejects.jsonl",
-            base_currency="USD", keep_days=1e6, matching="fifo", stages=("store",), fill_log=log.ref, publishers=(),
-        )  # fmt: skip
-        writer = runtime.spawn(PersistenceWriter, args, name="store")
+        writer, probes = persistence_writer(runtime, folder)
         writer.tell(ApplyEntries(history.entries(0, length)))
         runtime.run_until_idle()
         runtime.advance(10.0)
 
         def counted(*messages, seconds=0.0):
-            operations.count_messages(log)
+            operations.count_messages(*probes)
             operations.begin()
             for message in messages:
                 writer.tell(message)
             runtime.run_until_idle()
             runtime.advance(seconds)
-            operations.count_messages(log)
+            operations.count_messages(*probes)
             cost.append(operations.taken())
 
         for at in (number, number + 1):

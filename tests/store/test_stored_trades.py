@@ -30,8 +30,9 @@ class Shop:
         self.store = Store(self.uri)
         self.derived = ViewWriter(self.store, "USD", self.past, self.saved, self.matching)
 
-    def past(self, *key):
-        return [entry for entry in self.log if book_key(entry) == key]
+    def past(self, account, strategy, instrument, after=0):
+        key = account, strategy, instrument
+        return [entry for entry in self.log if book_key(entry) == key and entry.seq > after]
 
     def book(self, *entries):
         self.log += entries

@@ -1,12 +1,15 @@
 """All books: the fold of the fill log into what each strategy holds."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
 from mats.ledger.books.book import Book, BookChange, BookKey, charge, with_base_result
+from mats.ledger.books.checkpoints import Checkpoints
 from mats.ledger.books.cost_basis import adjust, move, trade
 from mats.ledger.books.execution_order import Charge, History, book_key, charge_of, effective_steps
 from mats.model import (
@@ -24,18 +27,29 @@ from mats.model import (
 )
 
 
-def refold(entries: Sequence[Entry]) -> Book:
-    """The book of `entries`, all of one book, each execution in its latest revision and in the order of execution."""
-    steps, newest = effective_steps(entries)
-    book = empty_book(entries[0])
-    for step in steps:
+def refold(entries: Sequence[Entry], base: Book | None = None) -> Book:
+    """The book of `entries`, all of one book, each execution in its latest revision and in the order of execution.
+
+    They add to `base`, the book as it was before them, or to the empty book.
+    """
+    base = base or empty_book(entries[0])
+    effective = effective_steps(entries, base.time)
+    book = base
+    for cost in effective.charges.values():
+        book = _charged(book, cost)
+    for step in effective.steps:
         if isinstance(step, AdjustmentRecorded):
             book = _adjusted(book, step)
         else:
             book = _traded(book, step.execution, step.rate)
             book = _charged(book, step.charge) if step.charge else book
-    corrected = frozenset(e.execution.family for e in entries if isinstance(e, FillCorrected))
-    return replace(book, entries=len(entries), seq=entries[-1].seq, time=newest, corrected=corrected)
+    return replace(
+        book,
+        entries=base.entries + len(entries),
+        seq=entries[-1].seq,
+        time=effective.newest,
+        corrected=base.corrected.union(e.execution.family for e in entries if isinstance(e, FillCorrected)),
+    )
 
 
 def empty_book(entry: Entry) -> Book:
@@ -98,19 +112,22 @@ class _Snapshot(msgspec.Struct, frozen=True):
 class Books:
     """Every book, up to entry `seq` of the log.
 
-    `history` serves entries that change the past, which are rare: corrections and late fills. It must include the entry
-    itself, and may reach beyond it. Without the whole past they are booked at the end: a correction as the reversal of
-    the old report and the new one. Then quantity and `cost − realized` are the same, only their split differs.
+    `history` serves entries that change the past, which are rare: corrections and late fills. What came after the
+    execution that they change is folded again. It must include the entry itself, and may reach beyond it. Without the
+    past they are booked at the end: a correction as the reversal of the old report and the new one. Then quantity and
+    `cost − realized` are the same, only their split differs.
     """
 
     def __init__(self, history: History, books: Sequence[Book] = (), seq: int = 0) -> None:
         self.seq = seq
         self._history = history
         self._books: dict[BookKey, Book] = {}
+        self._checkpoints: defaultdict[BookKey, Checkpoints[Book]] = defaultdict(Checkpoints)
         self._strategies: dict[tuple[AccountId, InstrumentId], set[StrategyName]] = {}
         self._nets: dict[tuple[AccountId, InstrumentId], Decimal] = {}
         for book in books:
             self._put(None, book)
+            self._keep(book)
 
     def apply(self, entry: Entry) -> tuple[BookChange, ...]:
         """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
@@ -124,6 +141,7 @@ class Books:
         newest = max(book.time, entry.execution.time) if isinstance(entry, FillRecorded) else book.time
         after = replace(after, entries=book.entries + 1, seq=entry.seq, time=newest)
         self._put(before, after)
+        self._keep(after)
         self.seq = entry.seq
         return (BookChange(seq=entry.seq, before=before, after=after),)
 
@@ -174,10 +192,20 @@ class Books:
             self._strategies.setdefault(place, set()).add(book.strategy)
         self._books[book.key] = book
 
+    def _keep(self, book: Book) -> None:
+        """Keep a state now and then, to fold again from."""
+        checkpoints = self._checkpoints[book.key]
+        if checkpoints.due(book.entries):
+            checkpoints.add(book)
+
     def _refolded(self, book: Book, entry: Entry) -> Book | None:
-        """The book folded again, where its whole past is available."""
-        past = [known for known in self._history(*book.key) if known.seq <= entry.seq]
-        return refold(past) if len(past) == book.entries + 1 else None
+        """The book folded again from where the entry belongs, where all entries since then are available."""
+        history = partial(self._history, *book.key)
+        found = self._checkpoints[book.key].reach(history, entry, book.entries + 1)
+        if found is None:
+            return None
+        base, later = found
+        return refold(later, base)
 
 
 def _changes_past(book: Book, entry: Entry) -> bool:

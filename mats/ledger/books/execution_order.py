@@ -4,8 +4,9 @@ The order is the time of the execution's first report, ties in the order of the 
 broker: it follows everything that the log had by then, and precedes what was executed later.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -25,8 +26,13 @@ from mats.model import (
     StrategyName,
 )
 
-History = Callable[[AccountId, StrategyName, InstrumentId], Sequence[Entry]]
-"""All entries of one book in the order of the log, up to the one being applied at least."""
+
+class History(Protocol):
+    """All entries of one book after entry `after`, in the order of the log, up to the one being applied at least."""
+
+    def __call__(
+        self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
+    ) -> Sequence[Entry]: ...
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -50,6 +56,17 @@ Step = Executed | AdjustmentRecorded
 """One change of a book."""
 
 
+class Effective(NamedTuple):
+    """What entries come to: the steps in their order, and the newest time of execution.
+
+    `charges` are the commissions of executions that were reported before them.
+    """
+
+    steps: list[Step]
+    newest: Nanos
+    charges: Mapping[str, Charge]
+
+
 def book_key(entry: Entry) -> BookKey:
     """The book that an entry belongs to."""
     if isinstance(entry, AdjustmentRecorded):
@@ -57,11 +74,12 @@ def book_key(entry: Entry) -> BookKey:
     return entry.execution.account, entry.strategy, entry.execution.instrument
 
 
-def effective_steps(entries: Sequence[Entry]) -> tuple[list[Step], Nanos]:
-    """The effective steps of `entries`, all of one book in the order of the log; and the newest time of execution."""
+def effective_steps(entries: Sequence[Entry], since: Nanos = 0) -> Effective:
+    """The effective steps of `entries`, all of one book in the order of the log, where `since` is the newest time of
+    execution before them."""
     fills, charges = _latest(entries)
     steps: list[tuple[Nanos, Step]] = []
-    newest, seen = 0, set[str]()
+    newest, seen = since, set[str]()
     for entry in entries:
         if isinstance(entry, CommissionRecorded):
             continue
@@ -71,9 +89,9 @@ def effective_steps(entries: Sequence[Entry]) -> tuple[list[Step], Nanos]:
             seen.add(family)
             newest = max(newest, entry.execution.time)
             fill = fills[family]
-            executed = Executed(fill.execution, fill.intent_id, fill.rate, charges.get(family))
+            executed = Executed(fill.execution, fill.intent_id, fill.rate, charges.pop(family, None))
             steps.append((entry.execution.time, executed))
-    return [step for _, step in sorted(steps, key=lambda placed: placed[0])], newest
+    return Effective([step for _, step in sorted(steps, key=lambda placed: placed[0])], newest, charges)
 
 
 def charge_of(entry: CommissionRecorded) -> Charge:

@@ -20,9 +20,6 @@ from mats.ledger.books.execution_order import Charge
 from mats.ledger.books.trades import Trade
 from mats.model import EXACT, ONE, ZERO, Currency, IntentId, Nanos, Side, converted, prorate
 
-MAX_UNCHARGED = 256
-"""At most this many executions of a book are kept while their commission is missing."""
-
 EVICTED = ("", ZERO)
 """A piece that was evicted, or may have been."""
 
@@ -137,19 +134,29 @@ class OpenLots:
                 lot, quantity=units, size=units.copy_abs(), price=price, value=value, charge=_rest(lot)
             )
 
-    def charge(self, family: str, cost: Charge) -> list[Trade] | None:
-        """Share the commission of an execution; returns the trades that changed, None where they were evicted."""
-        if family not in self.waiting and self.forgetful:
-            return None
+    def remembers(self, family: str) -> bool:
+        """Whether every trade that waits for the commission of an execution is here, and none was evicted."""
+        if (wait := self.waiting.get(family)) is not None:
+            return all(name in self.unfinished for name, _ in wait.pieces)
+        lot = self.lots.get(family)
+        return not self.forgetful or (lot is not None and _is_whole(lot))
+
+    def charge(self, family: str, cost: Charge) -> list[Trade]:
+        """Share the commission of an execution among its trades that are here; returns those that it changed."""
         wait = self.waiting.pop(family, UnchargedExecution(ONE, []))
         if (lot := self.lots.get(family)) is not None:
             self.lots[family] = replace(lot, charge=cost)
-        trades = []
-        for name, first in wait.pieces:
-            if name not in self.unfinished:
-                return None
-            trades.append(self._finished(_charged(self.unfinished.pop(name), family, cost, (first, wait.size))))
-        return trades
+        return [
+            self._finished(_charged(self.unfinished.pop(name), family, cost, (first, wait.size)))
+            for name, first in wait.pieces
+            if name in self.unfinished
+        ]
+
+    def evict(self, family: str) -> None:
+        """Keep the trades of an execution no longer; its commission needs the past then."""
+        self._forget(family)
+        self.waiting.pop(family, None)
+        self.forgetful = True
 
     def _opposite(self, quantity: Decimal) -> Lot | None:
         """The next lot that `quantity` closes."""
@@ -209,11 +216,7 @@ class OpenLots:
     def _wait(self, end: Lot, trade: Trade) -> None:
         wait = self.waiting.get(end.id)
         if wait is None:
-            if len(self.waiting) >= MAX_UNCHARGED:
-                self._forget(oldest := next(iter(self.waiting)))
-                del self.waiting[oldest]
-                self.forgetful = True
-            incomplete = self.forgetful and (end.used or end.id in self.lots)
+            incomplete = self.forgetful and not _is_whole(end)
             wait = self.waiting[end.id] = UnchargedExecution(end.size, [EVICTED] if incomplete else [])
         wait.pieces.append((trade.id, end.used))
 
@@ -222,6 +225,11 @@ class OpenLots:
         if family in self.waiting:
             for name, _ in self.waiting[family].pieces:
                 self.unfinished.pop(name, None)
+
+
+def _is_whole(lot: Lot) -> bool:
+    """Whether nothing of an execution was closed or split, so that no trade is made of it yet."""
+    return not lot.used and lot.value is None
 
 
 def _charged(trade: Trade, family: str, charge: Charge, span: Span) -> Trade:

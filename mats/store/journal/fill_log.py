@@ -61,12 +61,14 @@ class FillLogTables(JournalFile):
         query = "SELECT payload FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
         return [_entry.decode(row[0]) for row in self._db.execute(query, (after, limit))]
 
-    def entries_of(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> list[Entry]:
-        """The entries of one book in seq order, those before the last prune left out."""
+    def entries_of(
+        self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
+    ) -> list[Entry]:
+        """The entries of one book with seq > `after` in order, those before the last prune left out."""
         query = (
             "SELECT payload FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ? ORDER BY seq"
         )
-        rows = self._db.execute(query, (account, strategy, instrument, self._meta("pruned_to")))
+        rows = self._db.execute(query, (account, strategy, instrument, max(after, self._meta("pruned_to"))))
         return [_entry.decode(row[0]) for row in rows]
 
     def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None:

@@ -3,13 +3,14 @@
 Prices follow from no entry: the recomputed rows are valued at the price of the stored ones.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from mats.ledger.books import BookKey, Matching, book_key, effective_steps
-from mats.model import AccountId, AdjustmentRecorded, Entry
+from mats.model import AccountId, AdjustmentRecorded, Entry, InstrumentId, StrategyName
 from mats.store.rebuild.view_tables import HISTORY_KEY, Name, Placed, Stored, Table, key_columns, schema_of
 from mats.store.tables import (
     PositionRow,
@@ -37,13 +38,17 @@ def recompute(
 ) -> dict[Name, Table]:
     """The views that follow from `entries`, ascending in seq, valued at the stored prices."""
     past: dict[BookKey, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        past[book_key(entry)].append(entry)
-    views = Views(lambda *key: past[key], matching=matching)
+
+    def history(account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /) -> list[Entry]:
+        book = past[account, strategy, instrument]
+        return book[bisect_right(book, after, key=lambda entry: entry.seq) :]
+
+    views = Views(history, matching=matching)
     expected: dict[Name, Table] = {name: {} for name in stored}
     snapshots = _snapshots(stored)
     for done, entry in enumerate(entries, 1):
         _take_snapshots(snapshots, entry.seq, views, stored, expected)
+        past[book_key(entry)].append(entry)
         views.skip(entry.seq - 1)
         views.apply(entry)
         for step in views.changes:
@@ -122,7 +127,7 @@ def _orders(past: Mapping[BookKey, Sequence[Entry]], stored: Stored) -> Iterator
     """Stored orders with the fill figures of their executions, as last corrected."""
     totals: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (Decimal(0), Decimal(0)))
     for entries in past.values():
-        for step in effective_steps(entries)[0]:
+        for step in effective_steps(entries).steps:
             if not isinstance(step, AdjustmentRecorded) and step.intent_id:
                 quantity, notional = totals[step.intent_id]
                 done = step.execution

@@ -4,11 +4,12 @@ Each table carries the seq of the last entry it holds, written in the same commi
 after a crash change nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mats.model import AdjustmentRecorded, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded, Nanos
 from mats.store.tables import schemas
 from mats.store.tables.frames import ROW_ERRORS, Raw, Reject, Row, conform
+from mats.store.tables.old_rows import Key
 from mats.store.tables.rows import NO_COMMISSION, adjustment_row, commission_columns, execution_row
 from mats.store.tables.table_writer import TableWriter
 
@@ -26,6 +27,7 @@ class FillTables:
         """
         rejects: list[Reject] = []
         seq = entries[-1].seq
+        self.fills.preload(_places(entries))
         with self.fills.batch(seq), self.adjustments.batch(seq), self.corrections.batch(seq):
             for entry in entries:
                 try:
@@ -93,6 +95,14 @@ class FillTables:
         row = self.fills.row(at)
         assert row is not None, f"no row at {at}"
         return row
+
+
+def _places(entries: Sequence[Entry]) -> Iterator[tuple[Key, Nanos]]:
+    """The rows of `fills` that the entries change, by key and time."""
+    for entry in entries:
+        if not isinstance(entry, AdjustmentRecorded):
+            reported = entry.previous if isinstance(entry, FillCorrected) else entry.execution
+            yield (reported.family,), reported.time
 
 
 def _log(table: TableWriter, time: Nanos, row: Row) -> None:

@@ -100,6 +100,7 @@ class Store:
     def upsert_orders(self, account: AccountId, views: Sequence[OrderView]) -> Rejects:
         """Store the latest view of each order; an order keeps the index of its creation."""
         symbol = self._symbol("orders", account, schemas.ORDERS)
+        symbol.preload(((view.intent_id,), view.created) for view in views)
         return _upsert("orders", symbol, schemas.ORDERS, views, lambda view: (view.created, order_row(view)))
 
     def upsert_portfolio(self, account: AccountId, rows: Sequence[PositionRow]) -> Rejects:
@@ -115,6 +116,7 @@ class Store:
     def change_trades(self, account: AccountId, changes: Sequence[tuple[str, Nanos, Trade | None]]) -> Rejects:
         """Store the round trips that changed, by id and closing time; the row of one that is None is removed."""
         symbol = self._symbol("trades", account, schemas.TRADES)
+        symbol.preload(((name,), closed) for name, closed, _ in changes)
         with symbol.batch():
             for name, closed, trade in changes:
                 if trade is None:
@@ -231,8 +233,7 @@ class Store:
         """Store bars of one size (`1min`, `1d`) at their start, replacing existing ones."""
         library = f"bars/{library_part(size)}"
         symbol = self._symbol(library, instrument, schemas.BARS)
-        if bars:
-            symbol.preload(min(bar.start for bar in bars), max(bar.start for bar in bars))
+        symbol.preload(((), bar.start) for bar in bars)
         with symbol.batch():
             return _each(library, symbol, bars, lambda bar: symbol.put(bar.start, conform(bar_row(bar), schemas.BARS)))
 

@@ -5,10 +5,9 @@ and `append` drops metadata it is not given. Only this class calls them.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import NamedTuple
 
 import pandas as pd
 from arcticdb import QueryBuilder, VersionedItem
@@ -17,7 +16,8 @@ from msgspec.structs import replace
 
 from mats.model import SECOND, Nanos
 from mats.store.tables import compaction
-from mats.store.tables.frames import Row, Value, from_frame, to_frame
+from mats.store.tables.frames import Row, from_frame, to_frame
+from mats.store.tables.old_rows import Key, OldRows, Span
 from mats.store.tables.schemas import Schema
 from mats.store.tables.time_index import MAX_TIME, MIN_TIME, check_time, free_slot, next_slot, second_of
 
@@ -27,21 +27,11 @@ RUN_ROWS = 256
 CHECK_COMMITS = 32
 """The rows of a symbol are counted at least once in this many commits."""
 
-Key = tuple[Value, ...]
 _Run = tuple[Nanos, Nanos]
 
 
 class StoreError(Exception):
     """The store differs from what its only writer wrote; the message names the symbol."""
-
-
-class _Window(NamedTuple):
-    """Old rows from `first` to `last` that were read back, by index and by key."""
-
-    first: Nanos
-    last: Nanos
-    rows: dict[Nanos, Row]
-    keys: dict[Key, Nanos]
 
 
 class TableWriter:
@@ -56,7 +46,6 @@ class TableWriter:
     _keys: dict[Key, Nanos]
     _behind: dict[Nanos, Key]
     _pending: dict[Nanos, Row | None]
-    _window: _Window | None
     _floor: Nanos
     _last: Nanos | None
     _stored_last: Nanos | None
@@ -68,6 +57,7 @@ class TableWriter:
     def __init__(self, library: Library, name: str, schema: Schema) -> None:
         self._library, self.name, self._schema = library, name, schema
         self._exists = library.has_symbol(name)
+        self._old = OldRows(library, name, schema)
         self.usable = True
         self._load()
 
@@ -96,9 +86,7 @@ class TableWriter:
             return self._pending[time]
         if time >= self._floor:
             return self._rows.get(time)
-        window = self._window
-        known = window.rows if window and window.first <= time <= window.last else self._read(time, time)
-        return known.get(time)
+        return self._old.row(time)
 
     def find(self, key: Key, time: Nanos) -> Nanos | None:
         """Where the row of `key` is, that was placed in the second of `time`; older seconds cost one narrow read."""
@@ -106,7 +94,7 @@ class TableWriter:
             return self._keys[key]
         if time >= second_of(self._floor):
             return None
-        at = self._old(time).keys.get(key)
+        at = self._old.second(time).keys.get(key)
         return None if at is not None and self.row(at) is None else at
 
     def search(self, key: Key) -> Nanos | None:
@@ -119,13 +107,9 @@ class TableWriter:
         found = self._library.read(self.name, query_builder=query, columns=[self._schema.key[0]]).data
         return int(found.index.asi8[0]) if len(found) else None
 
-    def preload(self, first: Nanos, last: Nanos) -> None:
-        """Read the old rows of a span once, before many of them are needed; kept until the next commit."""
-        start, end = second_of(first), second_of(last) + SECOND - 1
-        if start < self._floor:
-            rows = self._read(start, end)
-            keys = {self._key(row): time for time, row in rows.items()} if self._schema.key else {}
-            self._window = _Window(start, end, rows, keys)
+    def preload(self, places: Iterable[tuple[Key, Nanos]]) -> None:
+        """Read the old rows of these keys, placed in the seconds of these times, before many of them are needed."""
+        self._old.preload(span for key, time in places if (span := self._old_span(key, time)))
 
     def slot(self, time: Nanos) -> Nanos:
         """A free index for a new row of `time`: the time itself, moved by nanoseconds where that is taken."""
@@ -229,7 +213,8 @@ class TableWriter:
     # Implementation
 
     def _load(self) -> None:
-        self._pending, self._window, self._rows = {}, None, {}
+        self._old.forget()
+        self._pending, self._rows = {}, {}
         self._count = self._seq = self._uncompacted = self._unchecked = self._compacted_versions = 0
         self._version = None
         if self._exists:
@@ -266,24 +251,18 @@ class TableWriter:
         end = start + SECOND - 1
         if start >= self._floor:
             return self._cached(start, end)
-        return self._with_pending(self._old(time).rows, start, end)
+        return self._with_pending(self._old.second(time).rows, start, end)
 
-    def _old(self, time: Nanos) -> _Window:
-        """The stored rows of the second of `time`, which begins before the cached rows."""
+    def _old_span(self, key: Key, time: Nanos) -> Span | None:
+        """Where to read to find the row of a key: None where that is in memory, else its index or its second."""
+        if (at := self._keys.get(key)) is not None:
+            return (at, at) if at < self._floor else None
         start = second_of(time)
-        end = start + SECOND - 1
-        if self._window is None or not self._window.first <= start <= end <= self._window.last:
-            self.preload(start, end)
-        assert self._window is not None
-        return self._window
+        return (start, start + SECOND - 1) if start < second_of(self._floor) else None
 
     def _cached(self, first: Nanos, last: Nanos) -> dict[Nanos, Row]:
         span = self._index[bisect_left(self._index, first) : bisect_right(self._index, last)]
         return {time: self._rows[time] for time in span}
-
-    def _read(self, first: Nanos, last: Nanos) -> dict[Nanos, Row]:
-        span = (pd.Timestamp(first, tz="UTC"), pd.Timestamp(last, tz="UTC"))
-        return from_frame(self._library.read(self.name, date_range=span).data, self._schema)
 
     def _with_pending(self, stored: dict[Nanos, Row], first: Nanos, last: Nanos) -> dict[Nanos, Row]:
         """The rows of a span as they will be: stored ones under the pending changes, in order of the index."""
@@ -337,7 +316,9 @@ class TableWriter:
         """
         self._uncompacted += compaction.UPDATE_WEIGHT
         span = (pd.Timestamp(first, tz="UTC"), pd.Timestamp(last, tz="UTC"))
-        stored = self._read(first, last) if first < self._floor else self._cached(first, last)
+        stored = self._cached(first, last)
+        if first < self._floor:
+            stored = self._old.rows(first, min(last, self._floor - 1)) | stored
         rows = self._with_pending(stored, first, last)
         if rows:
             frame = to_frame(rows, self._schema)
@@ -380,7 +361,7 @@ class TableWriter:
             if time < self._floor and row is not None:
                 self._forget_row(time, self._key(row))
         self._pending.clear()
-        self._window = None
+        self._old.forget()
         if len(self._index) <= 2 * self._schema.cached:
             return
         dropped = self._index[: -self._schema.cached]

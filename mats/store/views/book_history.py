@@ -14,10 +14,12 @@ class BookHistory:
     def __init__(self, journal: Journal, uri: str) -> None:
         self._journal, self._uri = journal, uri
 
-    def __call__(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId) -> list[Entry]:
-        """All entries of one book, in the order of the log."""
-        kept, pruned = self._journal.entries_of(account, strategy, instrument), self._journal.pruned_to()
-        if not pruned:
+    def __call__(
+        self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
+    ) -> list[Entry]:
+        """All entries of one book after entry `after`, in the order of the log."""
+        kept, pruned = self._journal.entries_of(account, strategy, instrument, after), self._journal.pruned_to()
+        if pruned <= after:
             return kept
         of_book = QueryBuilder()
         of_book = of_book[(of_book["strategy"] == strategy) & (of_book["symbol"] == instrument)]
@@ -33,4 +35,4 @@ class BookHistory:
             rows("fill_corrections", schemas.FILL_CORRECTIONS),
             rows("adjustments", schemas.ADJUSTMENTS),
         )
-        return [entry for entry in stored if entry.seq <= pruned] + kept
+        return [entry for entry in stored if after < entry.seq <= pruned] + kept
