@@ -3,7 +3,15 @@
 from mats.store.tables import schemas
 from mats.store.tables.backtests import LIBRARY, BacktestLibrary, ResultError
 from mats.store.tables.bars import BarStore, StoredBars
-from mats.store.tables.connection import STORE_ERRORS, check_disk_space, connect, open_library, store_uri, symbols
+from mats.store.tables.connection import (
+    STORE_ERRORS,
+    check_disk_space,
+    connect,
+    open_library,
+    store_uri,
+    symbols,
+    write_lock,
+)
 from mats.store.tables.frames import RejectFile, Row, Value, conform, from_frame
 from mats.store.tables.reader import Reader
 from mats.store.tables.rows import (
@@ -23,7 +31,6 @@ from mats.store.tables.store import Rejects, Store, strategy_equities, strategy_
 from mats.store.tables.symbol_names import library_part, symbol_name
 from mats.store.tables.table_writer import TableWriter
 from mats.store.tables.time_index import INDEX_NAME, MAX_TIME, time_index
-from mats.store.tables.write_lock import write_lock
 
 __all__ = [
     "INDEX_NAME",

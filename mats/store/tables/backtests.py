@@ -13,9 +13,8 @@ from arcticdb import LibraryOptions
 from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
-from mats.store.tables.connection import connect, open_library, symbols
+from mats.store.tables.connection import connect, open_library, symbols, write_lock
 from mats.store.tables.symbol_names import symbol_name
-from mats.store.tables.write_lock import write_lock
 
 LIBRARY = "backtests"
 

@@ -1,9 +1,12 @@
-"""Connections to ArcticDB: one per address and process, one map size, secrets masked."""
+"""Connections to ArcticDB: one per address and process, one map size, secrets masked; one writer at a time."""
 
 import errno
 import os
 import re
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -17,6 +20,7 @@ from arcticdb.exceptions import ArcticException, StorageException
 from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
+from mats.store.directory_lock import DataLock, LockHeldError
 
 MAP_SIZE = "16GB"
 """LMDB's address space per library. Daemon, web and notebooks must agree: a smaller map aborts the process."""
@@ -128,3 +132,30 @@ def _flush_directories(root: Path, leaf: Path) -> None:
         os.close(descriptor)
         if directory == root:
             return
+
+
+ATTEMPTS, PAUSE_SECONDS = 600, 0.1
+
+_NEVER = threading.Event()
+
+
+@contextmanager
+def write_lock(uri: str, libraries: str) -> Iterator[None]:
+    """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store; LockHeldError after a minute.
+
+    A remote store has no lock: only one deployment may write it.
+    """
+    if not uri.startswith("lmdb://"):
+        yield
+        return
+    held = lmdb_directory(uri).with_name(libraries)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            lock = DataLock(held)
+            break
+        except LockHeldError:
+            _NEVER.wait(PAUSE_SECONDS)
+    else:
+        lock = DataLock(held)
+    with lock:
+        yield
