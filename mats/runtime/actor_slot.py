@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
+from mats.runtime.containment import contain, describe
 from mats.runtime.errors import NameTaken
 from mats.runtime.events import Abandoned, HighWater
 from mats.runtime.incarnation import Incarnation
@@ -104,7 +105,7 @@ class ActorSlot:
         if not self.supervised:
             self.close()
         for watch in watchers:
-            watch.sink(Down(self.name, incarnation.number, watch.tag, reason, error))
+            contain("a watcher was not told", watch.sink, Down(self.name, incarnation.number, watch.tag, reason, error))
         return True
 
     def abandon(self, incarnation: Incarnation) -> Abandoned | None:
@@ -156,8 +157,3 @@ class ActorSlot:
             parked=self.parked,
             slow=self.slow,
         )
-
-
-def describe(error: BaseException) -> str:
-    """One line: the type and text of an error."""
-    return f"{type(error).__name__}: {error}"

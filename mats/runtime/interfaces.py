@@ -10,6 +10,7 @@ from mats.model import Nanos
 from mats.runtime.clock import Clock
 from mats.runtime.events import Event
 from mats.runtime.messaging import Address, Delivery, Down, DownReason, Envelope, Outcome, Reason, Ref, Slot, Started
+from mats.runtime.resources import Resources
 from mats.runtime.timers import Timer
 
 M = TypeVar("M")
@@ -92,6 +93,7 @@ class RunningActor(Protocol):
     envelope: Envelope | None
     fenced: bool
     timers: set[Timer]
+    resources: Resources
 
     @property
     def slot(self) -> ActorHome: ...
@@ -103,5 +105,7 @@ class RunningActor(Protocol):
     ) -> object: ...
 
     def report_started(self) -> None: ...
+
+    def report_fault(self, error: BaseException) -> None: ...
 
     def stack(self) -> str: ...

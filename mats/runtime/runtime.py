@@ -1,7 +1,6 @@
 """The runtime: names, refs and what all hosts share."""
 
 import itertools
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -10,12 +9,12 @@ from threading import Lock
 from typing import Any, Never, TypeVar, overload
 
 import msgspec
-import structlog
 
 from mats.runtime import events
 from mats.runtime.actor import ActorClass, NoArgs, checked_class
-from mats.runtime.actor_slot import ActorSlot, describe
+from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock
+from mats.runtime.containment import contain, describe, format_trace, log_error
 from mats.runtime.errors import ActorDeadError, NotUnderstood, StartTimeout
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor
@@ -75,7 +74,6 @@ class Runtime(ABC):
         self._abandoned: list[events.Abandoned] = []
         self._probes = itertools.count(1)
         self._launches = itertools.count(1)
-        self._log = structlog.get_logger(name=name)
 
     # Hosts provide
 
@@ -183,7 +181,14 @@ class Runtime(ABC):
         incarnation = Incarnation(slot, checked_class(actor), args, parent)
         slot.launch(incarnation, parent, supervised)
         number = incarnation.number
-        self.run(slot, incarnation)
+        try:
+            self.run(slot, incarnation)
+        except BaseException as error:
+            # There is no thread for it. Its parent learns that as it learns of every failing start.
+            incarnation.fail(error)
+            incarnation.over()
+            if not isinstance(error, Exception):
+                raise
         return number
 
     def incarnation_ended(self, incarnation: RunningActor) -> None:
@@ -191,9 +196,10 @@ class Runtime(ABC):
         slot, error = incarnation.slot, incarnation.error
         reason = incarnation.exit or "normal"
         if error is not None and not incarnation.fenced:
-            self._log.error("actor failed", actor=slot.name, incarnation=incarnation.number, error=describe(error))
+            text = describe(error)
+            log_error(self.name, "actor failed", actor=slot.name, incarnation=incarnation.number, error=text)
             if not slot.supervised:
-                self.emit(events.ChildFailed(slot.name, incarnation.number, reason, describe(error)))
+                self.emit(events.ChildFailed(slot.name, incarnation.number, reason, text))
         slot.ended(incarnation, reason, error)
 
     def abandon(self, path: str) -> None:
@@ -262,10 +268,7 @@ class Runtime(ABC):
     def emit(self, event: events.Event) -> None:
         """Tell the hooks; one that raises is logged, because the tree must go on."""
         for hook in tuple(self.on_event):
-            try:
-                hook(event)
-            except Exception as error:
-                self._log.error("event hook failed", supervision_event=event, error=repr(error))
+            contain("an event hook failed", hook, event)
 
     def lose(self, name: str, envelope: Envelope, reason: Reason, error: BaseException | None = None) -> None:
         """Record a user message that will not be handled, and fail its ask."""
@@ -274,15 +277,11 @@ class Runtime(ABC):
             envelope.reply.fail(error_class(f"{name} did not handle {type(envelope.message).__name__}: {reason}"))
         if envelope.only:
             return
-        text = describe(error) if error is not None else ""
+        text, trace = ("", "") if error is None else (describe(error), format_trace(error))
         self.dead_letters.record(
-            DeadLetter(reason, name, envelope.message, envelope.id, envelope.cause, envelope.root, text, _trace(error))
+            DeadLetter(reason, name, envelope.message, envelope.id, envelope.cause, envelope.root, text, trace)
         )
 
 
 def _set_flag(flag: Flag, _down: object) -> None:
     flag.set()
-
-
-def _trace(error: BaseException | None) -> str:
-    return "".join(traceback.format_exception(error)) if error is not None else ""

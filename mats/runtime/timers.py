@@ -3,9 +3,10 @@
 import heapq
 import math
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import TIMEOUT_MAX, Condition, Thread
 
 from mats.runtime.clock import Clock
+from mats.runtime.containment import contain
 
 
 class Timer:
@@ -87,8 +88,9 @@ class TimerThread:
     def add(self, timer: Timer) -> None:
         with self._condition:
             if self._thread is None and not self._stopped:
-                self._thread = Thread(target=self._run, name="timers", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="timers", daemon=True)
+                thread.start()
+                self._thread = thread
             self._queue.add(timer)
             self._condition.notify()
 
@@ -100,9 +102,12 @@ class TimerThread:
 
     def _run(self) -> None:
         while (timer := self._next()) is not None:
-            if timer.fire(self._clock.monotonic()):
-                with self._condition:
-                    self._queue.add(timer)
+            contain("a timer failed", self._fire, timer)
+
+    def _fire(self, timer: Timer) -> None:
+        if timer.fire(self._clock.monotonic()):
+            with self._condition:
+                self._queue.add(timer)
 
     def _next(self) -> Timer | None:
         with self._condition:
@@ -111,5 +116,5 @@ class TimerThread:
                 now = self._clock.monotonic()
                 if due is not None and due <= now:
                     return self._queue.pop()
-                self._condition.wait(None if due is None else due - now)
+                self._condition.wait(None if due is None else min(due - now, TIMEOUT_MAX))
         return None

@@ -30,15 +30,13 @@ class VirtualMailbox(Mailbox):
         super().__init__(slot.high_water)
 
     def put(self, envelope: Envelope) -> Refusal | None:
-        if self._closed:
-            return "closed"
-        if self._spec.conflate is not None and self._replace(envelope):
-            return None
-        if len(self._user) >= self._mark and self._crowded(envelope):
-            return "full"
-        self._user.append(envelope)
-        self._ready_slots.append(self._slot)
-        return None
+        key = None if self._spec.conflate is None else self._key(envelope)
+        result = self._accept(envelope, key)
+        if result is None:
+            self._ready_slots.append(self._slot)
+        if self._alarm_due or self._bad_key is not None:
+            self._report()
+        return None if result == "replaced" else result
 
     def post(self, envelope: Envelope) -> Refusal | None:
         if self._closed:

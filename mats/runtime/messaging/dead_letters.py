@@ -6,7 +6,8 @@ from threading import Lock
 from typing import Literal
 
 import msgspec
-import structlog
+
+from mats.runtime.containment import contain, safe_repr
 
 Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale", "not understood"]
 """`closed`: no actor runs there. `full`: the mailbox was at its bound. `unprocessed`: left when it closed.
@@ -42,10 +43,7 @@ class DeadLetters:
             self.counts[letter.reason] += 1
             self.recent.append(letter)
         for subscriber in self._subscribers:
-            try:
-                subscriber(letter)
-            except Exception as error:
-                structlog.get_logger(name="dead_letters").error("subscriber failed", error=repr(error))
+            contain("a subscriber to dead letters failed", subscriber, letter)
 
     def subscribe(self, subscriber: Callable[[DeadLetter], None]) -> None:
         """Call `subscriber` with each letter from now on, in the thread that lost it."""
@@ -57,5 +55,6 @@ class DeadLetters:
     def assert_none(self, *but: Reason) -> None:
         """Raise AssertionError with the letters, unless all of them have a reason among `but`."""
         if any(count for reason, count in self.counts.items() if reason not in but):
-            lines = [f"{x.reason} at {x.target}: {x.message!r} {x.error}" for x in self.recent if x.reason not in but]
+            letters = (x for x in self.recent if x.reason not in but)
+            lines = (f"{x.reason} at {x.target}: {safe_repr(x.message)} {x.error}" for x in letters)
             raise AssertionError("dead letters:\n" + "\n".join(lines))

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Protocol, assert_never
 import msgspec
 
 from mats.runtime.actor import Actor, ActorClass, checked_class
-from mats.runtime.actor_slot import ActorSlot, describe
+from mats.runtime.actor_slot import ActorSlot
+from mats.runtime.containment import describe
 from mats.runtime.errors import RestartLimitReached
 from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated, Event
 from mats.runtime.interfaces import ParentSink
