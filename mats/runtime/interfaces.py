@@ -23,7 +23,8 @@ ParentSink = Callable[[Started | Down], object]
 class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the operator's tree. `depth` counts waiting user messages, `since` is when `state` began.
 
-    `slow` is the last message whose handler held the actor for too long, and how long; empty when there was none.
+    `refused` counts the messages for which there was no room; `behind` names their classes until the actor has caught
+    up. `slow` is the last message whose handler held the actor for too long, and how long; empty when there was none.
     """
 
     name: str
@@ -37,6 +38,8 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: Nanos
     parked: str
     slow: str = ""
+    refused: int = 0
+    behind: str = ""
 
 
 class ActorSystem(Protocol):

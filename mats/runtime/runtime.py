@@ -32,7 +32,7 @@ from mats.runtime.messaging import (
     Started,
     Stop,
 )
-from mats.runtime.spec import SupervisorSpec
+from mats.runtime.spec import ChildSpec, Spec, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
@@ -72,6 +72,7 @@ class Runtime(ABC):
         self._root_started = Flag()
         self._root_down = Flag()
         self._abandoned: list[events.Abandoned] = []
+        self._settled = False
         self._probes = itertools.count(1)
         self._launches = itertools.count(1)
 
@@ -117,6 +118,8 @@ class Runtime(ABC):
             slot = self._slots.get(path)
             if slot is None:
                 slot = self._slots[path] = ActorSlot(self, path)
+                if self._settled:
+                    slot.close()
             return slot
 
     @overload
@@ -129,7 +132,9 @@ class Runtime(ABC):
 
     def probe(self, name: str | None = None) -> Probe:
         """A mailbox for tests and edges, to be queried."""
-        return Probe(self, self.slot(name or f"probe-{next(self._probes)}").ref)
+        slot = self.slot(name or f"probe-{next(self._probes)}")
+        slot.open()
+        return Probe(self, slot.ref)
 
     def status(self) -> tuple[ActorStatus, ...]:
         """One line for each actor that was ever launched, by name."""
@@ -140,9 +145,28 @@ class Runtime(ABC):
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         """Start the tree. Returns at once; `wait_started` waits."""
         child = as_child(spec, "", self)
+        self._expect(spec.name, "", spec)
         self._root = self.slot(spec.name)
         self.launch(spec.name, child.actor, child.args, parent=self._on_root)
         return self._root.ref
+
+    def _expect(self, path: str, prefix: str, spec: Spec) -> None:
+        """Messages may wait for the actors of this spec, as these actors want it."""
+        slot = self.slot(path)
+        slot.expected = True
+        if isinstance(spec, ChildSpec):
+            slot.mailbox.configure(checked_class(spec.actor).mailbox)
+        elif isinstance(spec, SupervisorSpec):
+            for child in spec.children:
+                self._expect(f"{prefix}{child.name}", f"{prefix}{child.name}/", child)
+
+    def _settle(self) -> None:
+        """The start is over: for a name that nobody has launched and that is in no spec, nobody will come."""
+        with self._lock:
+            self._settled = True
+            unknown = [slot for slot in self._slots.values() if not slot.number and not slot.expected]
+        for slot in unknown:
+            slot.close()
 
     def wait_started(self, timeout: float) -> None:
         """Wait until the whole tree has had its turn to start; raises StartTimeout after `timeout` seconds."""
@@ -240,7 +264,16 @@ class Runtime(ABC):
         for slot in reversed(self._launched()):
             self.abandon(slot.name)
             slot.close()
+        self._close_unborn()
         return StopReport(self.monotonic() - began, tuple(self._abandoned[before:]))
+
+    def _close_unborn(self) -> None:
+        """Nobody will be launched any more."""
+        self._settle()
+        with self._lock:
+            unborn = [slot for slot in self._slots.values() if not slot.number and not slot.probed]
+        for slot in unborn:
+            slot.close()
 
     def _launched(self) -> list[ActorSlot]:
         with self._lock:
@@ -255,8 +288,10 @@ class Runtime(ABC):
     def _on_root(self, notice: Started | Down) -> None:
         match notice:
             case Started():
+                self._settle()
                 self._root_started.set()
             case Down(reason=reason, error=error):
+                self._settle()
                 if reason != "normal":
                     self.escalation = describe(error) if error is not None else reason
                     self.escalated.set()

@@ -52,7 +52,7 @@ class ThreadRuntime(Runtime):
         return report
 
     def new_mailbox(self, slot: ActorSlot) -> Mailbox:
-        return Mailbox(slot.high_water)
+        return Mailbox(slot)
 
     def new_ref(self, slot: ActorSlot) -> Ref[Any]:
         return Ref(slot, self)

@@ -27,14 +27,14 @@ class VirtualMailbox(Mailbox):
     def __init__(self, slot: ActorSlot, ready: deque[ActorSlot] | list[ActorSlot]) -> None:
         self._slot = slot
         self._ready_slots = ready
-        super().__init__(slot.high_water)
+        super().__init__(slot)
 
     def put(self, envelope: Envelope) -> Refusal | None:
         key = None if self._spec.conflate is None else self._key(envelope)
         result = self._accept(envelope, key)
         if result is None:
             self._ready_slots.append(self._slot)
-        if self._alarm_due or self._bad_key is not None:
+        if self._report_due:
             self._report()
         return None if result == "replaced" else result
 
@@ -61,7 +61,7 @@ class VirtualRef(Ref[M_contra], Generic[M_contra]):
             return
         envelope = self.envelope(message)
         if (refusal := self._slot.mailbox.put(envelope)) is not None:
-            self._virtual.lose(self.name, envelope, refusal)
+            self._virtual.lose(self.name, envelope, self._reason(refusal))
 
     def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
         runtime = self._virtual

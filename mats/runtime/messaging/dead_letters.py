@@ -9,10 +9,11 @@ import msgspec
 
 from mats.runtime.containment import contain, safe_repr
 
-Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale", "not understood"]
+Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale", "not understood", "no such actor"]
 """`closed`: no actor runs there. `full`: the mailbox was at its bound. `unprocessed`: left when it closed.
 `failed`: its handler raised. `expired`: its asker has gone. `stale`: sent by an abandoned actor.
-`not understood`: it is not among the messages of its receiver, which goes on."""
+`not understood`: it is not among the messages of its receiver, which goes on.
+`no such actor`: none was ever started under this name, and none is planned."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -3,12 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
+from functools import partial
 from threading import Lock
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from mats.runtime.containment import describe, log_error, safe_repr
+from mats.runtime.containment import contain, describe, log_error, safe_repr
 from mats.runtime.messaging.envelope import Envelope
 
 Refusal = Literal["closed", "full"]
@@ -37,6 +38,14 @@ class MailboxSpec(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"mailbox high_water is {self.high_water}; give 1 to the capacity, {self.capacity}")
 
 
+class MailboxObserver(Protocol):
+    """Who is told what a mailbox notices, after its lock is released, in the thread of the sender."""
+
+    def high_water(self, depth: int) -> None: ...
+
+    def messages_refused(self, message: str, depth: int) -> None: ...
+
+
 class Mailbox:
     """Any number of senders, one reader. Once closed it stays closed; who opens again gets a new one.
 
@@ -44,7 +53,6 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_alarm_due",
         "_alarmed",
         "_bad_key",
         "_closed",
@@ -53,6 +61,8 @@ class Mailbox:
         "_mark",
         "_notify",
         "_ready",
+        "_refused_classes",
+        "_report_due",
         "_spec",
         "_system",
         "_urgent",
@@ -60,12 +70,13 @@ class Mailbox:
         "_user",
         "_waiting",
         "conflated",
-        "on_high_water",
+        "observer",
+        "refused",
     )  # fmt: skip
 
-    def __init__(self, on_high_water: Callable[[int], None]) -> None:
-        self.on_high_water = on_high_water
-        self.conflated = 0
+    def __init__(self, observer: MailboxObserver) -> None:
+        self.observer = observer
+        self.conflated = self.refused = 0
         self._lock = Lock()
         self._ready = Lock()
         self._ready.acquire()
@@ -75,8 +86,8 @@ class Mailbox:
         self._user: deque[Envelope] = deque()
         self._latest: dict[Hashable, Envelope] = {}
         self._waiting = self._closed = self._alarmed = False
-        self._alarm_due = 0
-        self._bad_key: BaseException | None = None
+        self._refused_classes: set[str] = set()
+        self._report_due: list[Callable[[], object]] = []
         self.configure(MailboxSpec())
 
     def configure(self, spec: MailboxSpec) -> None:
@@ -119,7 +130,7 @@ class Mailbox:
             if result is None and self._waiting:
                 self._waiting = False
                 self._notify()
-        if self._alarm_due or self._bad_key is not None:
+        if self._report_due:
             self._report()
         return None if result == "replaced" else result
 
@@ -149,7 +160,8 @@ class Mailbox:
         try:
             waiting = self._latest.get(key)
         except BaseException as error:  # of the key's own methods
-            self._bad_key = error
+            text = describe(error)
+            self._report_due.append(lambda: log_error("mailbox", "a conflation key cannot be compared", error=text))
             return False
         if waiting is None:
             if len(self._user) < self._spec.capacity or envelope.message.__class__ in self._urgent_classes:
@@ -178,22 +190,28 @@ class Mailbox:
         depth = len(lane)
         if not self._alarmed:
             self._alarmed = True
-            self._alarm_due = depth
-        return (
-            depth >= self._spec.capacity
-            and lane is self._user
-            and not envelope.only
-            and not isinstance(envelope.message, self._spec.never_full)
-        )
+            self._report_due.append(partial(self.observer.high_water, depth))
+        if depth < self._spec.capacity or lane is not self._user or envelope.only:
+            return False
+        if isinstance(envelope.message, self._spec.never_full):
+            return False
+        self.refused += 1
+        name = envelope.message.__class__.__name__
+        if name not in self._refused_classes:
+            self._refused_classes.add(name)
+            self._report_due.append(partial(self.observer.messages_refused, name, depth))
+        return True
 
     def _report(self) -> None:
         """Say what was noticed under the lock."""
-        depth, self._alarm_due = self._alarm_due, 0
-        error, self._bad_key = self._bad_key, None
-        if depth:
-            self.on_high_water(depth)
-        if error is not None:
-            log_error("mailbox", "a conflation key cannot be compared", error=describe(error))
+        due, self._report_due = self._report_due, []
+        for report in due:
+            contain("the observer of a mailbox failed", report)
+
+    @property
+    def behind(self) -> str:
+        """The classes of which messages were refused since the mailbox was last empty; empty when there is none."""
+        return ", ".join(sorted(self._refused_classes.copy()))
 
     def poll(self) -> Envelope | None:
         """The next envelope, system lane first, then the urgent one; None if there is none."""
@@ -205,10 +223,13 @@ class Mailbox:
             elif self._user:
                 envelope = self._user.popleft()
             else:
-                self._alarmed = False
                 return None
         except IndexError:
             return None  # it was closed in this moment
+        if self._alarmed and not (self._urgent or self._user):
+            # It is empty: what is reported once may be reported again.
+            self._alarmed = False
+            self._refused_classes.clear()
         if envelope.key is not None:
             with self._lock:
                 if self._latest.get(envelope.key) is envelope:
@@ -222,7 +243,6 @@ class Mailbox:
         with self._lock:
             if not (self._system or self._urgent or self._user or self._closed):
                 self._waiting = True
-                self._alarmed = False
                 return None
         return self.poll()
 
@@ -252,7 +272,6 @@ class Mailbox:
 
     def take_over(self, old: "Mailbox", install: Callable[["Mailbox"], object]) -> None:
         """Become the successor of `old`: `install` makes senders see this one, then comes what waited there, first."""
-        self.configure(old.spec)
         with self._lock:
             install(self)
             left = old.close()
