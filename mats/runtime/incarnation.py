@@ -102,6 +102,8 @@ class Incarnation(Turn):
 
     def begin(self) -> Awaitable[None] | None:
         """Build the actor and run `on_start`."""
+        if self.fenced:
+            return None
         try:
             self.actor = self.actor_class.__new__(self.actor_class)
             self.actor.inhabit(self)

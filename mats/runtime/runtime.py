@@ -69,6 +69,8 @@ class Runtime(ABC):
         self._slots: dict[str, ActorSlot] = {}
         self._lock = Lock()
         self._root: ActorSlot | None = None
+        self._launching = Lock()
+        self._stopping = self._over = False
         self._root_started = Flag()
         self._root_down = Flag()
         self._abandoned: list[events.Abandoned] = []
@@ -197,13 +199,15 @@ class Runtime(ABC):
         supervised: bool = False,
     ) -> int:
         """Start the next incarnation of a name and return its number; `parent` is sent Started and Down."""
-        turn = CURRENT.get()
-        if turn is not None and turn.sender.fenced:
-            raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
-        slot = self.slot(path)
-        slot.order = next(self._launches)
+        turn, slot = CURRENT.get(), self.slot(path)
         incarnation = Incarnation(slot, checked_class(actor), args, parent)
-        slot.launch(incarnation, parent, supervised)
+        with self._launching:
+            if self._over:
+                raise RuntimeError(f"the runtime has stopped and cannot start {path}")
+            if turn is not None and turn.sender.fenced:
+                raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
+            slot.order = next(self._launches)
+            slot.launch(incarnation, parent, supervised)
         number = incarnation.number
         try:
             self.run(slot, incarnation)
@@ -228,16 +232,32 @@ class Runtime(ABC):
 
     def abandon(self, path: str) -> None:
         """Give up an actor that does not end, and all actors below it; what they still send is lost (`stale`)."""
-        for slot in reversed(self._tree(path)):
-            incarnation = slot.incarnation
-            if incarnation is not None and (notice := slot.abandon(incarnation)) is not None:
-                self._abandoned.append(notice)
-                self.emit(notice)
-                self.interrupt(incarnation)
+        self._abandon(self._tree(path))
+
+    def _abandon(self, slots: list[ActorSlot]) -> None:
+        """All of them at once, so that no supervisor among them restarts what falls."""
+        with self._launching:
+            falling = [(slot, slot.incarnation) for slot in slots if slot.incarnation is not None]
+            for _, incarnation in falling:
+                incarnation.fenced = True
+        for slot, incarnation in falling:
+            contain(f"{slot.name} was not abandoned", self._give_up, slot, incarnation)
+
+    def _give_up(self, slot: ActorSlot, incarnation: Incarnation) -> None:
+        if (notice := slot.abandon(incarnation)) is not None:
+            self._abandoned.append(notice)
+            self.emit(notice)
+            self.interrupt(incarnation)
 
     def _tree(self, path: str) -> list[ActorSlot]:
+        """The actor of this name and all below it; below the root is everybody who is supervised."""
+        is_root = self._root is not None and path == self._root.name
         with self._lock:
-            slots = [c for c in self._slots.values() if c.name == path or c.name.startswith(f"{path}/")]
+            slots = [
+                slot
+                for slot in self._slots.values()
+                if slot.name == path or slot.name.startswith(f"{path}/") or (is_root and slot.supervised)
+            ]
         return sorted(slots, key=lambda slot: slot.order)
 
     def close(self, path: str) -> None:
@@ -253,7 +273,8 @@ class Runtime(ABC):
         """Stop the tree in reverse start order, then whatever was spawned; abandon what is left after `timeout`."""
         began = self.monotonic()
         before = len(self._abandoned)
-        if self._root is not None and self._root.ref.signal(Stop()):
+        self._stopping = True
+        if self._root is not None and self._root.ref.signal(Stop(within=timeout)):
             self.wait(self._root_down, timeout)
         for slot in reversed(self._launched()):
             if slot.incarnation is not None and not slot.supervised and slot is not self._root:
@@ -261,8 +282,10 @@ class Runtime(ABC):
                 slot.watch(partial(_set_flag, gone), None)
                 slot.ref.stop()
                 self.wait(gone, max(0.0, timeout - (self.monotonic() - began)))
-        for slot in reversed(self._launched()):
-            self.abandon(slot.name)
+        with self._launching:
+            self._over = True
+        self._abandon(self._launched())
+        for slot in self._launched():
             slot.close()
         self._close_unborn()
         return StopReport(self.monotonic() - began, tuple(self._abandoned[before:]))
@@ -292,7 +315,7 @@ class Runtime(ABC):
                 self._root_started.set()
             case Down(reason=reason, error=error):
                 self._settle()
-                if reason != "normal":
+                if reason != "normal" and not self._stopping:
                     self.escalation = describe(error) if error is not None else reason
                     self.escalated.set()
                     self._root_started.set()
@@ -301,7 +324,9 @@ class Runtime(ABC):
     # Notices
 
     def emit(self, event: events.Event) -> None:
-        """Tell the hooks; one that raises is logged, because the tree must go on."""
+        """Tell the hooks; one that raises is logged, because the tree must go on. Who was abandoned says nothing."""
+        if (turn := CURRENT.get()) is not None and turn.sender.fenced:
+            return
         for hook in tuple(self.on_event):
             contain("an event hook failed", hook, event)
 

@@ -131,9 +131,12 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
             if mailbox is self._slot.mailbox:
                 return False
 
-    def stop(self, only: int = WHOEVER) -> None:  # type: ignore[override]
-        """Let the actor end after everything sent so far. Returns at once; watch to know when."""
-        self._deliver(self.envelope(Drain(), None, only))
+    def stop(self, only: int = WHOEVER, within: float | None = None) -> None:  # type: ignore[override]
+        """Let the actor end after everything sent so far. Returns at once; watch to know when.
+
+        A supervisor and all below it have `within` seconds, if given.
+        """
+        self._deliver(self.envelope(Drain(within), None, only))
 
     def watch(self, sink: Callable[[Down], object], tag: object, watcher: Life | None = None) -> None:
         """Hand `sink` exactly one Down: at the end of the incarnation that runs (or will be the first), or now.
