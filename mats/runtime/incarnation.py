@@ -136,9 +136,6 @@ class Incarnation(Turn):
         if (envelope.only or envelope.reply is not None) and (message := self._admit(envelope)) is DONE:
             return None
         self.envelope = envelope
-        if self.fenced:
-            self.slot.runtime.lose(self.slot.name, envelope, "unprocessed")
-            return None
         try:
             if message.__class__ not in self._known:
                 self._check(message)
@@ -152,6 +149,16 @@ class Incarnation(Turn):
         except BaseException as error:
             self.fail(error)
         return None
+
+    def falls(self, envelope: Envelope) -> bool:
+        """Whether it was abandoned before it took this message, which is then lost.
+
+        The message is in hand before the look: who abandons in this very moment finds it there and fails its asker.
+        """
+        self.envelope = envelope
+        if self.fenced:
+            self.slot.runtime.lose(self.slot.name, envelope, "unprocessed")
+        return self.fenced
 
     def _check(self, message: object) -> None:
         """A message of a class that was not seen before: a subclass of what is understood, or none of the actor's."""
@@ -224,11 +231,11 @@ class Incarnation(Turn):
         reply = envelope.reply
         if reply is None:
             return
-        reply.on_late = partial(self._lose_late, envelope)
         if value is reply:
+            reply.on_late = partial(self._lose_late, envelope)
             self.replies.add(reply)
-        else:
-            reply.set(value)
+        elif not reply.answer(value):
+            self._lose_late(envelope, value)
 
     def _lose_late(self, envelope: Envelope, value: object) -> None:
         """The answer has come, but the asker has gone."""

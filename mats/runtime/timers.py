@@ -10,7 +10,10 @@ from mats.runtime.containment import contain
 
 
 class Timer:
-    """A message for one incarnation. After `cancel` it is not delivered, even if it was already on its way."""
+    """A message for one incarnation. After `cancel` it is not delivered, even if it was already on its way.
+
+    A cancelled timer may stay in the queue until it would have been due: it holds nothing of its actor.
+    """
 
     __slots__ = ("cancelled", "cause", "deliver", "due", "interval", "message", "owner", "root", "waiting")
 
@@ -34,6 +37,7 @@ class Timer:
     def cancel(self) -> None:
         self.cancelled = True
         self.owner.discard(self)
+        self.deliver, self.message, self.owner = _nowhere, None, set()
 
     def fire(self, now: float) -> bool:
         """Deliver; whether to fire again. A tick of a periodic timer is skipped while the one before still waits."""
@@ -51,16 +55,32 @@ class Timer:
         return True
 
 
+def _nowhere(_timer: Timer) -> None:
+    """Where a cancelled timer goes."""
+
+
+FEW = 64
+"""A queue of so many timers is not looked through for cancelled ones."""
+
+
 class TimerQueue:
-    """Timers by due time, ties by order of arming. Not locked: its owner is."""
+    """Timers by due time, ties by order of arming. Not locked: its owner is.
+
+    Cancelled ones leave when they are due, or when the queue has doubled since they were last looked for.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
+        self._next_look = FEW
 
     def add(self, timer: Timer) -> None:
         self._count += 1
         heapq.heappush(self._heap, (timer.due, self._count, timer))
+        if len(self._heap) >= self._next_look:
+            self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+            heapq.heapify(self._heap)
+            self._next_look = max(FEW, 2 * len(self._heap))
 
     def next_due(self) -> float | None:
         """When the next timer that is not cancelled is due, in monotonic seconds."""

@@ -83,6 +83,8 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) 
             await awake.wait()
             awake.clear()
             continue
+        if incarnation.falls(envelope):
+            break
         if trace.on:
             trace.record(slot.name, envelope, slot.runtime.monotonic())
         if (pending := incarnation.step(envelope)) is not None:

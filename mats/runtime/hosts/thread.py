@@ -105,7 +105,7 @@ def live_on_thread(incarnation: Incarnation, trace: Trace) -> None:
 def _handle(incarnation: Incarnation, trace: Trace) -> None:
     slot = incarnation.slot
     mailbox, step = slot.mailbox, incarnation.step
-    while incarnation.exit is None and not incarnation.fenced:
+    while incarnation.exit is None:
         envelope = mailbox.poll()
         if envelope is None:
             # The actor is idle: nothing may keep its last message alive, or be taken for its cause.
@@ -113,6 +113,8 @@ def _handle(incarnation: Incarnation, trace: Trace) -> None:
             envelope = mailbox.get()
             if envelope is None:
                 break
+        if incarnation.falls(envelope):
+            break
         if trace.on:
             trace.record(slot.name, envelope, slot.runtime.monotonic())
         step(envelope)

@@ -30,13 +30,17 @@ class VirtualMailbox(Mailbox):
         super().__init__(slot)
 
     def put(self, envelope: Envelope) -> Refusal | None:
-        key = None if self._spec.conflate is None else self._key(envelope)
-        result = self._accept(envelope, key)
-        if result is None:
+        if self._plain and len(self._user) < self._mark:
+            self._user.append(envelope)
+            self._ready_slots.append(self._slot)
+            return None
+        waiting = self.conflated
+        refusal = self._accept(envelope, None if self._conflate is None else self._key(envelope))
+        if refusal is None and self.conflated == waiting:
             self._ready_slots.append(self._slot)
         if self._report_due:
             self._report()
-        return None if result == "replaced" else result
+        return refusal
 
     def post(self, envelope: Envelope) -> Refusal | None:
         if self._closed:

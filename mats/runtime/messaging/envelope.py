@@ -70,17 +70,23 @@ class Reply(pykka.Future[object]):
         self.abandoned = True
         return True
 
-    def _settle(self, value: object, error: BaseException | None) -> None:
+    def answer(self, value: object) -> bool:
+        """Answer with `value`, unless there is an answer already; False if the asker has given up."""
+        return self._settle(value, None) or not self.abandoned
+
+    def _settle(self, value: object, error: BaseException | None) -> bool:
         if self._claim.acquire(blocking=False):
             self._value, self._error = value, error
             self.settled = True
             self._done.release()
-        elif self.abandoned and error is None and self.on_late is not None:
+            return True
+        if self.abandoned and error is None and self.on_late is not None:
             self.on_late(value)
+        return False
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """One message on its way.
+class Envelope(msgspec.Struct):
+    """One message on its way. Collected as garbage like any object: a message may hold the ref of its own mailbox.
 
     `id` is unique in a runtime; `cause` is the id of the message whose handling sent this one (0: an edge), `root` the
     first of that chain. `sent` is in monotonic seconds. `only` names the incarnation that may handle it; `key` is its

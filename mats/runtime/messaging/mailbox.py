@@ -56,10 +56,12 @@ class Mailbox:
         "_alarmed",
         "_bad_key",
         "_closed",
+        "_conflate",
         "_latest",
         "_lock",
         "_mark",
         "_notify",
+        "_plain",
         "_ready",
         "_refused_classes",
         "_report_due",
@@ -94,8 +96,10 @@ class Mailbox:
         """Take the policy of the actor class that is about to run, for what waits already, too."""
         with self._lock:
             self._spec = spec
+            self._conflate = spec.conflate
             self._mark = min(spec.capacity, spec.high_water or spec.capacity)
             self._urgent_classes = frozenset(spec.urgent)
+            self._configured()
             self._sort((*self._urgent, *self._user))
 
     def _sort(self, waiting: tuple[Envelope, ...]) -> None:
@@ -124,22 +128,32 @@ class Mailbox:
 
     def put(self, envelope: Envelope) -> Refusal | None:
         """Take a user message; None, or why not. Never blocks for longer than another put."""
-        key = None if self._spec.conflate is None else self._key(envelope)
+        key = None if self._conflate is None else self._key(envelope)
         with self._lock:
-            result = self._accept(envelope, key)
-            if result is None and self._waiting:
+            if self._plain and len(self._user) < self._mark:
+                self._user.append(envelope)
+                refusal = None
+            else:
+                refusal = self._accept(envelope, key)
+            if self._waiting and not refusal:
                 self._waiting = False
                 self._notify()
         if self._report_due:
             self._report()
-        return None if result == "replaced" else result
+        return refusal
 
-    def _accept(self, envelope: Envelope, key: Hashable | None) -> Refusal | Literal["replaced"] | None:
+    def _configured(self) -> None:
+        """Most mailboxes are open and have one lane and no keys: they are spared the questions of the others."""
+        self._plain = not self._closed and self._conflate is None and not self._urgent_classes
+
+    def _accept(self, envelope: Envelope, key: Hashable | None) -> Refusal | None:
         if self._closed:
             return "closed"
         if key is not None and self._replace(key, envelope):
-            return "replaced"
-        lane = self._urgent if envelope.message.__class__ in self._urgent_classes else self._user
+            return None
+        lane = self._user
+        if self._urgent_classes and envelope.message.__class__ in self._urgent_classes:
+            lane = self._urgent
         if len(lane) >= self._mark and self._crowded(envelope, lane):
             return "full"
         lane.append(envelope)
@@ -175,10 +189,10 @@ class Mailbox:
 
     def _key(self, envelope: Envelope) -> Hashable | None:
         """The receiver's key; if that raises, the sender does not pay for it: the message is taken as it is."""
-        if self._spec.conflate is None or envelope.reply is not None or envelope.only:
+        if self._conflate is None or envelope.reply is not None or envelope.only:
             return None
         try:
-            key = self._spec.conflate(envelope.message)
+            key = self._conflate(envelope.message)
             hash(key)
         except BaseException as error:
             log_error("mailbox", "conflate failed", message=safe_repr(envelope.message), error=describe(error))
@@ -218,15 +232,15 @@ class Mailbox:
         try:
             if self._system:
                 return self._system.popleft()
-            if self._urgent:
-                envelope = self._urgent.popleft()
-            elif self._user:
-                envelope = self._user.popleft()
-            else:
-                return None
+            envelope = self._urgent.popleft() if self._urgent else self._user.popleft()
         except IndexError:
-            return None  # it was closed in this moment
-        if self._alarmed and not (self._urgent or self._user):
+            return None  # it is empty, or was closed in this moment
+        if self._alarmed or envelope.key is not None:
+            self._taken(envelope)
+        return envelope
+
+    def _taken(self, envelope: Envelope) -> None:
+        if not (self._urgent or self._user):
             # It is empty: what is reported once may be reported again.
             self._alarmed = False
             self._refused_classes.clear()
@@ -234,7 +248,6 @@ class Mailbox:
             with self._lock:
                 if self._latest.get(envelope.key) is envelope:
                     del self._latest[envelope.key]
-        return envelope
 
     def poll_or_wait(self) -> Envelope | None:
         """As `poll`; with None, the next put (or the close) calls the notifier once."""
@@ -282,6 +295,7 @@ class Mailbox:
         """Refuse everything from now on; the user messages left, each of which is owed an answer or a dead letter."""
         with self._lock:
             self._closed = True
+            self._configured()
             left = []
             for lane in (self._urgent, self._user):
                 while lane:

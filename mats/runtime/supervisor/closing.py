@@ -7,8 +7,8 @@ from mats.runtime.supervisor.child import Child
 
 OWN_SECONDS = 1.0
 """What a supervisor keeps of the time that it is given, to abandon who is left and to say that it has ended."""
-OWN_SHARE = 0.1
-"""What it keeps of a short time."""
+OWN_SHARE = 0.5
+"""What it keeps of a short time: its parent must not take it for one that hangs while it abandons its children."""
 
 
 class Closing:
@@ -28,11 +28,13 @@ class Closing:
     def share(self, child: Child, children: Sequence[Child], now: float) -> float:
         """Seconds for this child: its deadline; where time is short, its part of what is left for all that live.
 
-        So the last one always has its turn, and what the others do not need is for those after them.
+        So the last one always has its turn, and what the others do not need is for those after them. The part is an
+        equal one, or more where the others cannot need as much as theirs.
         """
         if self._until is None:
             return child.stop_deadline
-        left, live = max(0.0, self._until - now), [other for other in children if other.live]
+        left = max(0.0, self._until - now)
         if self._together:
             return min(child.stop_deadline, left)
-        return min(child.stop_deadline, left * child.stop_deadline / sum(other.stop_deadline for other in live))
+        others = [other.stop_deadline for other in children if other.live and other is not child]
+        return min(child.stop_deadline, max(left / (1 + len(others)), left - sum(others)))
