@@ -70,8 +70,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="mats", standalone_mode=False))
     except UserError as error:
-        for sentence in error.args:
-            print(f"mats: {sentence}", file=sys.stderr)
+        _print_error(error)
     except TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)
         command = context.command_path if context else "mats"
@@ -82,6 +81,11 @@ def main() -> None:
     except typer.Abort:
         print("mats: interrupted", file=sys.stderr)
     sys.exit(USAGE_ERROR)
+
+
+def _print_error(error: UserError) -> None:
+    for sentence in error.args:
+        print(f"mats: {sentence}", file=sys.stderr)
 
 
 @app.callback(invoke_without_command=True)
@@ -100,12 +104,17 @@ def daemon(
     """Run the trading daemon: every strategy of `general/strategies`, on the gateway that the settings name."""
     if context.invoked_subcommand is not None:
         return
-    from actors.daemon import run_daemon
+    from actors.daemon import end_process, run_daemon
     from mats.settings import settings_of
 
     paper_gateway = {"seed": seed, "replay": replay, "bar_seconds": bar_seconds}
     settings = settings_of(config, data_dir=data_dir, paper_gateway=paper_gateway)
-    sys.exit(run_daemon(settings, for_, as_json=json))
+    try:
+        code = run_daemon(settings, for_, as_json=json)
+    except UserError as error:
+        _print_error(error)
+        code = USAGE_ERROR
+    end_process(code)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The paper gateway as a child process: when it ends, this actor fails, and its supervisor restarts both."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -53,6 +54,7 @@ class GatewayProcess(Actor[CheckProcess]):
                 start_new_session=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
+        self.defer(self._end_process)
         assert self._process.stdout is not None
         if not self._process.stdout.readline().startswith(b"listening"):
             self._process.wait(STOP_SECONDS)
@@ -80,12 +82,12 @@ class GatewayProcess(Actor[CheckProcess]):
 
     def on_stop(self) -> None:
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
-    def on_failure(self, error: BaseException) -> None:
+    def _end_process(self) -> None:
+        """Whichever way this actor ends; also while it waits for a gateway that does not say that it listens."""
         self._process.kill()
         self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()

@@ -103,6 +103,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
         self._session = IbSession(self.client_id, self._on_event, clock=now, monotonic=monotonic, skipped=skipped)
+        self.defer(self._session.cut)
         super().on_start()
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:

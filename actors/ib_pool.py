@@ -39,8 +39,10 @@ class IbPool(Actor[IbPoolMessage]):
             case LeaseConnection(strategy=strategy):
                 self._lease(self._journal.client_id(strategy))
             case Republish():
-                for client_id in sorted(self._leased):
-                    self.runtime.ref(connection_at(client_id)).tell(RequestSnapshot())
+                connections = (self.runtime.ref(connection_at(client_id)) for client_id in sorted(self._leased))
+                # One that was not started yet announces itself when it is.
+                for connection in [started for started in connections if started.incarnation]:
+                    connection.tell(RequestSnapshot())
             case _:
                 assert_never(message)
 

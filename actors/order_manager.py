@@ -109,6 +109,15 @@ REPUBLISHED = 1_000
 """How many of the newest orders are sent again to a store that (re)starts."""
 
 
+CONTROL = (ApplyEntries, ReportCursor, OrderEvents, NotSent, Ready, CancelRequest)
+"""Fills, what the broker says about orders, and cancels overtake new orders; they keep their order among each other.
+
+What risk has approved counts as exposure there, so it is never refused here.
+"""
+CANCELS_KEPT = 1_000
+"""How many cancels of orders that have not come yet are remembered."""
+
+
 class Sweep(msgspec.Struct, frozen=True):
     pass
 
@@ -117,7 +126,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     """First stage. Sends every change to risk, the store and the strategy."""
 
     stage = "orders"
-    mailbox = MailboxSpec(capacity=20_000, never_full=(ApplyEntries, OrderEvents, Ready, NotSent, CancelRequest))
+    mailbox = MailboxSpec(capacity=20_000, never_full=(SubmitIntent, ModifyIntent), urgent=CONTROL)
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
         journal_path: Path
@@ -134,6 +143,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._journal = Journal(self._path)
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
+        self._overtaken: dict[IntentId, None] = {}
         self._followers = Subscribers[OrderChanged](self)
         self._tracker = OrderTracker(self._journal)
         for strategy in self._tracker.recover(self.clock.now()):
@@ -226,7 +236,9 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
             return
         chaos.point("orders: after the intent is durable, before it is sent")
         order = self._tracker.open(intent, view, session, self.clock.monotonic())
-        if route is None:
+        if intent.intent_id in self._overtaken:
+            self._tracker.not_sent(intent.intent_id, "it was cancelled before it was sent", self.clock.now())
+        elif route is None:
             self._tracker.not_sent(intent.intent_id, "its connection is not ready", self.clock.now())
         else:
             route.submit(order_id, intent)
@@ -236,7 +248,11 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     def _cancel(self, intent_id: IntentId) -> None:
         order = self._tracker.cancel(intent_id, self.clock.now(), self.clock.monotonic())
         if order is None:
-            self.log.info("cancel request discarded: no such working order", intent=intent_id)
+            self._overtaken[intent_id] = None
+            if len(self._overtaken) > CANCELS_KEPT:
+                del self._overtaken[next(iter(self._overtaken))]
+            self.log.info("cancel request of no working order; an order that is still on its way is not sent",
+                          intent=intent_id)  # fmt: skip
         else:
             self._routes.cancel(order)
 

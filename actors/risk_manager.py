@@ -37,6 +37,34 @@ from mats.store.journal import Journal
 SNAPSHOT_SECONDS = 5.0
 
 
+CONTROL = (
+    ApplyEntries,
+    ReportCursor,
+    AllOrders,
+    OrderChanged,
+    RouteChanged,
+    StagesBehind,
+    BreaksChanged,
+    LinkChanged,
+    Ready,
+    DataStale,
+    InstrumentCompleted,
+    PriceMarked,
+    EquityChanged,
+    RatesChanged,
+    SetWeights,
+    Halt,
+    Resume,
+    ReadHalts,
+    PlaceOrder,
+)
+"""All that is true of the world, and all that an operator wants, overtakes the requests of strategies.
+
+Fills, orders and what halts trading keep their order among each other. A request is judged by what is known when its
+turn comes, never by less than when it was sent. `Unsubscribe` waits behind the requests of its strategy.
+"""
+
+
 class Save(msgspec.Struct, frozen=True):
     pass
 
@@ -47,7 +75,7 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
     stage = "risk"
     mailbox = MailboxSpec(
         capacity=20_000,
-        never_full=(ApplyEntries, OrderChanged, RouteChanged, StagesBehind, BreaksChanged, Halt, Resume),
+        urgent=CONTROL,
         conflate=lambda message: message.instrument if isinstance(message, PriceMarked) else None,
     )
 

@@ -77,7 +77,7 @@ def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
             _store(plan, refs),
             _core(plan, refs),
             _brokers(plan, refs),
-            SupervisorSpec(name="strategies", over_limit="park"),
+            SupervisorSpec(name="strategies", over_limit="park", stop_together=True),
             _strategy_manager(plan, refs),
         ),
     )

@@ -119,7 +119,9 @@ def _log_event(event: happened.Event) -> None:
     log = structlog.get_logger(name="supervision")
     if isinstance(event, happened.ChildFailed):
         return  # the runtime has logged it where it happened
-    serious = happened.ChildParked | happened.Abandoned | happened.Escalated | happened.HandlerSlow
+    serious = (
+        happened.ChildParked | happened.Abandoned | happened.Escalated | happened.HandlerSlow | happened.MessagesRefused
+    )
     write = log.error if isinstance(event, serious) else log.info
     write(
         type(event).__name__,

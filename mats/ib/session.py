@@ -2,7 +2,9 @@
 
 # ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
+import contextlib
 from collections.abc import Callable
+from socket import SHUT_RDWR
 from typing import Any
 
 from ib_async.client import Client
@@ -99,6 +101,14 @@ class IbSession:
         if self._handshake and not self._opened:
             self._handshake.connection_closed("closed by its owner")
         self._client.disconnect()
+
+    def cut(self) -> None:
+        """From any thread, even while the loop of this session hangs: end the socket, so that the client id is free."""
+        transport = self._client.conn.transport
+        socket = transport.get_extra_info("socket") if transport is not None else None
+        if socket is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                socket.shutdown(SHUT_RDWR)
 
     async def snapshot(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
         """All that the broker knows; `IncompleteSnapshot` closes the session, because its answers may still come.

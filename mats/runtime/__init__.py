@@ -28,6 +28,7 @@ from mats.runtime.events import (
     Event,
     HandlerSlow,
     HighWater,
+    MessagesRefused,
 )
 from mats.runtime.hosts.thread import ThreadRuntime
 from mats.runtime.hosts.virtual import VirtualRuntime
@@ -84,6 +85,7 @@ __all__ = [
     "HighWater",
     "Limit",
     "MailboxSpec",
+    "MessagesRefused",
     "NameTaken",
     "NoArgs",
     "NotUnderstood",

@@ -1,5 +1,6 @@
 """The actor: state that only its own messages touch."""
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
@@ -18,7 +19,6 @@ from mats.runtime.messaging import (
     Down,
     Drain,
     Envelope,
-    Fault,
     Life,
     Mailbox,
     MailboxSpec,
@@ -144,11 +144,13 @@ class Actor(_Base, Generic[M]):
 
         Ticks keep their grid; a tick is left out while the one before it still waits in the mailbox.
         """
-        if seconds <= 0:
+        if not seconds > 0:
             raise ValueError(f"{self.name}: invalid timer interval of {seconds} s; give more than 0")
         return self._arm(seconds if first is None else first, seconds, message)
 
     def _arm(self, seconds: float, interval: float | None, message: M) -> Timer:
+        if math.isnan(seconds):
+            raise ValueError(f"{self.name}: a timer in nan s is never due; give a number of seconds")
         incarnation = self._incarnation
         timer = Timer(self.clock.monotonic() + seconds, interval, message, self._deliver, incarnation.timers)
         cause = incarnation.envelope
@@ -198,11 +200,21 @@ class Actor(_Base, Generic[M]):
 
     def fail(self, error: BaseException) -> None:
         """End this incarnation with an error that happened outside of a handler, for example in a library callback."""
-        self.ref.signal(Fault(error), self.incarnation)
+        self._incarnation.report_fault(error)
 
     def stop(self) -> None:
         """End normally after the message in hand."""
         self._incarnation.exit = self._incarnation.exit or "normal"
+        # In a task or a library's callback, the reader of the mailbox may be waiting.
+        self.ref.signal(Stop(), self.incarnation)
+
+    def defer(self, release: Callable[[], object]) -> None:
+        """Call `release` when this incarnation ends, whichever way: what it holds outside of the program ends with it.
+
+        It comes after the last hook, the last deferred first. If the incarnation is abandoned it comes at once, from
+        another thread, while this one may still hang: it must be safe to call from there. Its errors are logged.
+        """
+        self._incarnation.resources.add(release)
 
     @classmethod
     def start(cls, *_args: object, **_kwargs: object) -> NoReturn:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
+from mats.runtime.containment import contain, describe
 from mats.runtime.errors import NameTaken
-from mats.runtime.events import Abandoned, HighWater
+from mats.runtime.events import Abandoned, HighWater, MessagesRefused
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor, State, Supervision
-from mats.runtime.messaging import Down, DownReason, Life, Mailbox, Ref
+from mats.runtime.messaging import Down, DownReason, Life, Mailbox, Reason, Ref
 from mats.runtime.spec import Spec
 
 
@@ -34,7 +35,8 @@ class ActorSlot:
     """One name: its mailbox, its incarnations, its watchers.
 
     `supervised`: the mailbox outlives an incarnation, and only the supervisor closes it. `children`: those that a
-    supervisor of this name has, over its restarts. `order`: of the launches in the runtime.
+    supervisor of this name has, over its restarts. `order`: of the launches in the runtime. `expected`: a message may
+    wait for the first launch; there will be one, or it is `probed`.
     """
 
     def __init__(self, runtime: SlotRuntime, name: str) -> None:
@@ -53,6 +55,7 @@ class ActorSlot:
         self.parked = ""
         self.slow = ""
         self.order = 0
+        self.expected = self.probed = False
         self.children: tuple[Spec, ...] | None = None
         self._watchers: list[_Watch] = []
 
@@ -64,6 +67,12 @@ class ActorSlot:
     def live(self) -> bool:
         """Whether an incarnation is starting or running now."""
         return self.incarnation is not None
+
+    def open(self) -> None:
+        """A probe reads what comes here."""
+        self.expected = self.probed = True
+        if self.mailbox.closed:
+            self.mailbox = self._next_mailbox()
 
     def watch(self, sink: Callable[[Down], object], tag: object, watcher: Life | None = None) -> None:
         """See `Ref.watch`. The watches of a watcher's ended incarnations are dropped: their Downs would not be read."""
@@ -87,7 +96,7 @@ class ActorSlot:
             if parent is not None:
                 self._watchers.append(_Watch(parent, None, None))
         if self.mailbox.closed:
-            self.mailbox = self.runtime.new_mailbox(self)
+            self.mailbox = self._next_mailbox()
         self.mailbox.configure(incarnation.actor_class.mailbox)
         self.enter("starting")
 
@@ -104,25 +113,33 @@ class ActorSlot:
         if not self.supervised:
             self.close()
         for watch in watchers:
-            watch.sink(Down(self.name, incarnation.number, watch.tag, reason, error))
+            contain("a watcher was not told", watch.sink, Down(self.name, incarnation.number, watch.tag, reason, error))
         return True
 
     def abandon(self, incarnation: Incarnation) -> Abandoned | None:
         """Give up an incarnation that does not end: fence it, hand the mailbox on, and say where it hangs."""
         incarnation.fenced = True
         notice = Abandoned(self.name, incarnation.number, incarnation.stack())
-        self.runtime.new_mailbox(self).take_over(self.mailbox, self._install)
+        self._next_mailbox().take_over(self.mailbox, self._install)
         incarnation.release()
         return notice if self.ended(incarnation, "abandoned", None) else None
 
     def close(self) -> None:
         """Close the mailbox: asks fail, and other messages become dead letters."""
+        reason: Reason = "unprocessed" if self.number else "no such actor"
         for envelope in self.mailbox.close():
-            self.runtime.lose(self.name, envelope, "unprocessed")
+            self.runtime.lose(self.name, envelope, reason)
+
+    def _next_mailbox(self) -> Mailbox:
+        """Under the policy of the one before, until an actor brings its own: the actor may be down for long."""
+        mailbox, old = self.runtime.new_mailbox(self), self.mailbox
+        mailbox.configure(old.spec)
+        mailbox.conflated, mailbox.refused = old.conflated, old.refused
+        return mailbox
 
     def flush(self) -> None:
         """Lose what waits and go on with an empty mailbox."""
-        old, self.mailbox = self.mailbox, self.runtime.new_mailbox(self)
+        old, self.mailbox = self.mailbox, self._next_mailbox()
         for envelope in old.close():
             self.runtime.lose(self.name, envelope, "unprocessed")
 
@@ -142,6 +159,9 @@ class ActorSlot:
     def high_water(self, depth: int) -> None:
         self.runtime.emit(HighWater(self.name, depth))
 
+    def messages_refused(self, message: str, depth: int) -> None:
+        self.runtime.emit(MessagesRefused(self.name, message, depth))
+
     def status(self) -> ActorStatus:
         return ActorStatus(
             name=self.name,
@@ -155,9 +175,6 @@ class ActorSlot:
             since=self.since,
             parked=self.parked,
             slow=self.slow,
+            refused=self.mailbox.refused,
+            behind=self.mailbox.behind,
         )
-
-
-def describe(error: BaseException) -> str:
-    """One line: the type and text of an error."""
-    return f"{type(error).__name__}: {error}"

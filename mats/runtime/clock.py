@@ -1,6 +1,7 @@
 """Time as actors see it: an instant in UTC, and seconds for spans."""
 
 import time
+from threading import Lock
 from typing import Protocol
 
 from mats.model import SECOND, Nanos
@@ -62,14 +63,16 @@ class FollowedClock:
 
     def __init__(self) -> None:
         self._now: Nanos | None = None
+        self._lock = Lock()
 
     def now(self) -> Nanos:
-        return time.time_ns() if self._now is None else self._now
+        return time.time_ns() if (now := self._now) is None else now
 
     def monotonic(self) -> float:
         return time.monotonic()
 
     def advance(self, instant: Nanos) -> None:
         """Go to `instant`; an earlier one than the last is ignored, because time never goes back."""
-        if self._now is None or instant > self._now:
-            self._now = instant
+        with self._lock:
+            if self._now is None or instant > self._now:
+                self._now = instant

@@ -2,6 +2,8 @@
 
 import pykka
 
+from mats.runtime.containment import describe
+
 ActorDeadError = pykka.ActorDeadError
 """The asked actor is closed: it ended, was parked or stopped, and will not answer."""
 
@@ -14,7 +16,7 @@ class ActorFailed(Exception):
     """The asked actor failed while it handled the message; `error` is what it raised."""
 
     def __init__(self, name: str, error: BaseException) -> None:
-        super().__init__(f"{name} failed: {type(error).__name__}: {error}")
+        super().__init__(f"{name} failed: {describe(error)}")
         self.name = name
         self.error = error
 

@@ -61,6 +61,17 @@ class HighWater(msgspec.Struct, frozen=True):
     depth: int
 
 
+class MessagesRefused(msgspec.Struct, frozen=True):
+    """A full mailbox refused a message of this class: its actor is behind, and lacks it.
+
+    Reported once for each class until the mailbox has been empty again; the status counts all of them.
+    """
+
+    name: str
+    message: str
+    depth: int
+
+
 class HandlerSlow(msgspec.Struct, frozen=True):
     """The handler of a message of this class holds its actor for `seconds` already; `stack` is where it is."""
 
@@ -80,5 +91,6 @@ Event = (
     | Abandoned
     | Escalated
     | HighWater
+    | MessagesRefused
     | HandlerSlow
 )

@@ -6,9 +6,11 @@ import random
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from mats.runtime.actor import Actor, NoArgs
+from mats.runtime.containment import contain, describe, format_trace, log_error
 from mats.runtime.errors import ActorFailed, NotUnderstood, TestCrash
 from mats.runtime.interfaces import ActorHome, ParentSink
 from mats.runtime.messaging import (
@@ -24,6 +26,8 @@ from mats.runtime.messaging import (
     TaskEnded,
     Turn,
 )
+from mats.runtime.owed_replies import OwedReplies
+from mats.runtime.resources import Resources
 from mats.runtime.task_runner import start_task
 from mats.runtime.timers import Timer
 
@@ -41,9 +45,9 @@ class Incarnation(Turn):
     __slots__ = (
         "_args",
         "_built",
+        "_faults",
         "_known",
         "_parent",
-        "_replies",
         "actor",
         "actor_class",
         "begun",
@@ -54,6 +58,8 @@ class Incarnation(Turn):
         "loop",
         "number",
         "owed",
+        "replies",
+        "resources",
         "slot",
         "started",
         "tasks",
@@ -71,7 +77,7 @@ class Incarnation(Turn):
         super().__init__(self, None)
         self.slot = slot
         self.actor_class = actor_class
-        self.actor: Actor[Any] = actor_class.__new__(actor_class)
+        self.actor: Actor[Any]
         self.number = 0
         self.exit: DownReason | None = None
         self.error: BaseException | None = None
@@ -84,7 +90,9 @@ class Incarnation(Turn):
         self.owed = 0
         self.thread_id: int | None = None
         self._args, self._parent = args, parent
-        self._replies: list[Reply] = []
+        self.resources = Resources()
+        self.replies = OwedReplies()
+        self._faults: list[BaseException] = []
         self._built = False
         self._known = actor_class.vocabulary.known
 
@@ -94,7 +102,10 @@ class Incarnation(Turn):
 
     def begin(self) -> Awaitable[None] | None:
         """Build the actor and run `on_start`."""
+        if self.fenced:
+            return None
         try:
+            self.actor = self.actor_class.__new__(self.actor_class)
             self.actor.inhabit(self)
             given = () if isinstance(self._args, NoArgs) else (self._args,)
             self.actor.__init__(*given)  # type: ignore[misc]
@@ -139,6 +150,16 @@ class Incarnation(Turn):
             self.fail(error)
         return None
 
+    def falls(self, envelope: Envelope) -> bool:
+        """Whether it was abandoned before it took this message, which is then lost.
+
+        The message is in hand before the look: who abandons in this very moment finds it there and fails its asker.
+        """
+        self.envelope = envelope
+        if self.fenced:
+            self.slot.runtime.lose(self.slot.name, envelope, "unprocessed")
+        return self.fenced
+
     def _check(self, message: object) -> None:
         """A message of a class that was not seen before: a subclass of what is understood, or none of the actor's."""
         if isinstance(message, Crash):
@@ -170,6 +191,7 @@ class Incarnation(Turn):
             case Stop() | Drain():
                 self._guarded(envelope, lambda: self.actor.on_stop_asked(message))
             case Fault():
+                self.envelope = envelope
                 self.fail(message.error)
             case TaskEnded():
                 self._guarded(envelope, lambda: message.then(message.outcome))
@@ -210,18 +232,21 @@ class Incarnation(Turn):
         if reply is None:
             return
         if value is reply:
-            self._replies = [*(x for x in self._replies if not x.settled), reply]
-        elif reply.abandoned:
-            late = Envelope(value, None, envelope.id, envelope.cause, envelope.root, envelope.sent)
-            self.slot.runtime.lose(f"asker of {self.slot.name}", late, "expired")
-        else:
-            reply.set(value)
+            reply.on_late = partial(self._lose_late, envelope)
+            self.replies.add(reply)
+        elif not reply.answer(value):
+            self._lose_late(envelope, value)
+
+    def _lose_late(self, envelope: Envelope, value: object) -> None:
+        """The answer has come, but the asker has gone."""
+        late = Envelope(value, None, envelope.id, envelope.cause, envelope.root, envelope.sent)
+        self.slot.runtime.lose(f"asker of {self.slot.name}", late, "expired")
 
     def fail(self, error: BaseException) -> None:
-        """This incarnation ends with `error`; the message in hand is lost with it."""
-        if self.exit is not None or self.fenced:
+        """This incarnation ends with `error`, even if it was to end normally; the message in hand is lost with it."""
+        if self.error is not None:
             return
-        self.exit = "failed" if self.started or not self.actor.started_at_once else "start_failed"
+        self.exit = "failed" if self.started or not self.actor_class.started_at_once else "start_failed"
         self.error = error
         envelope = self.envelope
         if envelope is None:
@@ -233,12 +258,19 @@ class Incarnation(Turn):
         if reply is not None:
             reply.fail(ActorFailed(self.slot.name, error))
 
+    def report_fault(self, error: BaseException) -> None:
+        """An error from outside of the handlers, from any thread: it fails in its turn, or at the end at the latest."""
+        self._faults.append(error)
+        self.slot.ref.signal(Fault(error), self.number)
+
     def end(self) -> Awaitable[None] | None:
         """Run the last hook, once; `over` comes next."""
         if self.fenced or not self._built:
             return None
         self._built = False
         self.envelope = None
+        if self._faults:
+            self.fail(self._faults[0])
         try:
             if self.error is not None:
                 self.actor.on_failure(self.error)
@@ -255,13 +287,15 @@ class Incarnation(Turn):
             self._last_hook_raised(error)
 
     def _last_hook_raised(self, error: BaseException) -> None:
-        self.actor.log.error("on_stop or on_failure raised", error=repr(error), traceback=traceback.format_exc())
+        text, trace = describe(error), format_trace(error)
+        log_error(self.name, "on_stop or on_failure raised", error=text, traceback=trace)
         if self.error is None:
             self.exit, self.error = "failed", error
 
     def over(self) -> None:
-        """Settle what is owed and tell the watchers."""
-        self.release()
+        """Release what it holds, settle what is owed and tell the watchers."""
+        self.resources.release()
+        contain("an ended actor was not settled", self.release)
         self.slot.runtime.incarnation_ended(self)
 
     def release(self) -> None:
@@ -269,9 +303,7 @@ class Incarnation(Turn):
         for timer in tuple(self.timers):
             timer.cancel()
         error = ActorFailed(self.slot.name, self.error or RuntimeError("ended before it answered"))
-        for reply in self._replies:
-            reply.fail(error)
-        self._replies.clear()
+        self.replies.fail(error)
         if self.fenced and (envelope := self.envelope) is not None and envelope.reply is not None:
             envelope.reply.fail(error)
 
@@ -285,6 +317,13 @@ class Incarnation(Turn):
         """Where the thread of this incarnation is right now."""
         frame = sys._current_frames().get(self.thread_id) if self.thread_id is not None else None
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
+
+    def conclude(self) -> None:
+        """The end where nothing has to be awaited."""
+        try:
+            self.end()
+        finally:
+            self.over()
 
     def random(self) -> random.Random:
         """A generator of its own, the same in each run with the same seed."""

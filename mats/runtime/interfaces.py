@@ -10,6 +10,7 @@ from mats.model import Nanos
 from mats.runtime.clock import Clock
 from mats.runtime.events import Event
 from mats.runtime.messaging import Address, Delivery, Down, DownReason, Envelope, Outcome, Reason, Ref, Slot, Started
+from mats.runtime.resources import Resources
 from mats.runtime.timers import Timer
 
 M = TypeVar("M")
@@ -22,7 +23,8 @@ ParentSink = Callable[[Started | Down], object]
 class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the operator's tree. `depth` counts waiting user messages, `since` is when `state` began.
 
-    `slow` is the last message whose handler held the actor for too long, and how long; empty when there was none.
+    `refused` counts the messages for which there was no room; `behind` names their classes until the actor has caught
+    up. `slow` is the last message whose handler held the actor for too long, and how long; empty when there was none.
     """
 
     name: str
@@ -36,6 +38,8 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: Nanos
     parked: str
     slow: str = ""
+    refused: int = 0
+    behind: str = ""
 
 
 class ActorSystem(Protocol):
@@ -92,6 +96,7 @@ class RunningActor(Protocol):
     envelope: Envelope | None
     fenced: bool
     timers: set[Timer]
+    resources: Resources
 
     @property
     def slot(self) -> ActorHome: ...
@@ -103,5 +108,7 @@ class RunningActor(Protocol):
     ) -> object: ...
 
     def report_started(self) -> None: ...
+
+    def report_fault(self, error: BaseException) -> None: ...
 
     def stack(self) -> str: ...

@@ -1,7 +1,6 @@
 """The runtime: names, refs and what all hosts share."""
 
 import itertools
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -10,12 +9,12 @@ from threading import Lock
 from typing import Any, Never, TypeVar, overload
 
 import msgspec
-import structlog
 
 from mats.runtime import events
 from mats.runtime.actor import ActorClass, NoArgs, checked_class
-from mats.runtime.actor_slot import ActorSlot, describe
+from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock
+from mats.runtime.containment import contain, describe, format_trace, log_error
 from mats.runtime.errors import ActorDeadError, NotUnderstood, StartTimeout
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor
@@ -33,7 +32,7 @@ from mats.runtime.messaging import (
     Started,
     Stop,
 )
-from mats.runtime.spec import SupervisorSpec
+from mats.runtime.spec import ChildSpec, Spec, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
@@ -70,12 +69,14 @@ class Runtime(ABC):
         self._slots: dict[str, ActorSlot] = {}
         self._lock = Lock()
         self._root: ActorSlot | None = None
+        self._launching = Lock()
+        self._stopping = self._over = False
         self._root_started = Flag()
         self._root_down = Flag()
         self._abandoned: list[events.Abandoned] = []
+        self._settled = False
         self._probes = itertools.count(1)
         self._launches = itertools.count(1)
-        self._log = structlog.get_logger(name=name)
 
     # Hosts provide
 
@@ -119,6 +120,8 @@ class Runtime(ABC):
             slot = self._slots.get(path)
             if slot is None:
                 slot = self._slots[path] = ActorSlot(self, path)
+                if self._settled:
+                    slot.close()
             return slot
 
     @overload
@@ -131,7 +134,9 @@ class Runtime(ABC):
 
     def probe(self, name: str | None = None) -> Probe:
         """A mailbox for tests and edges, to be queried."""
-        return Probe(self, self.slot(name or f"probe-{next(self._probes)}").ref)
+        slot = self.slot(name or f"probe-{next(self._probes)}")
+        slot.open()
+        return Probe(self, slot.ref)
 
     def status(self) -> tuple[ActorStatus, ...]:
         """One line for each actor that was ever launched, by name."""
@@ -142,9 +147,28 @@ class Runtime(ABC):
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         """Start the tree. Returns at once; `wait_started` waits."""
         child = as_child(spec, "", self)
+        self._expect(spec.name, "", spec)
         self._root = self.slot(spec.name)
         self.launch(spec.name, child.actor, child.args, parent=self._on_root)
         return self._root.ref
+
+    def _expect(self, path: str, prefix: str, spec: Spec) -> None:
+        """Messages may wait for the actors of this spec, as these actors want it."""
+        slot = self.slot(path)
+        slot.expected = True
+        if isinstance(spec, ChildSpec):
+            slot.mailbox.configure(checked_class(spec.actor).mailbox)
+        elif isinstance(spec, SupervisorSpec):
+            for child in spec.children:
+                self._expect(f"{prefix}{child.name}", f"{prefix}{child.name}/", child)
+
+    def _settle(self) -> None:
+        """The start is over: for a name that nobody has launched and that is in no spec, nobody will come."""
+        with self._lock:
+            self._settled = True
+            unknown = [slot for slot in self._slots.values() if not slot.number and not slot.expected]
+        for slot in unknown:
+            slot.close()
 
     def wait_started(self, timeout: float) -> None:
         """Wait until the whole tree has had its turn to start; raises StartTimeout after `timeout` seconds."""
@@ -175,15 +199,24 @@ class Runtime(ABC):
         supervised: bool = False,
     ) -> int:
         """Start the next incarnation of a name and return its number; `parent` is sent Started and Down."""
-        turn = CURRENT.get()
-        if turn is not None and turn.sender.fenced:
-            raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
-        slot = self.slot(path)
-        slot.order = next(self._launches)
+        turn, slot = CURRENT.get(), self.slot(path)
         incarnation = Incarnation(slot, checked_class(actor), args, parent)
-        slot.launch(incarnation, parent, supervised)
+        with self._launching:
+            if self._over:
+                raise RuntimeError(f"the runtime has stopped and cannot start {path}")
+            if turn is not None and turn.sender.fenced:
+                raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
+            slot.order = next(self._launches)
+            slot.launch(incarnation, parent, supervised)
         number = incarnation.number
-        self.run(slot, incarnation)
+        try:
+            self.run(slot, incarnation)
+        except BaseException as error:
+            # There is no thread for it. Its parent learns that as it learns of every failing start.
+            incarnation.fail(error)
+            incarnation.over()
+            if not isinstance(error, Exception):
+                raise
         return number
 
     def incarnation_ended(self, incarnation: RunningActor) -> None:
@@ -191,23 +224,40 @@ class Runtime(ABC):
         slot, error = incarnation.slot, incarnation.error
         reason = incarnation.exit or "normal"
         if error is not None and not incarnation.fenced:
-            self._log.error("actor failed", actor=slot.name, incarnation=incarnation.number, error=describe(error))
+            text = describe(error)
+            log_error(self.name, "actor failed", actor=slot.name, incarnation=incarnation.number, error=text)
             if not slot.supervised:
-                self.emit(events.ChildFailed(slot.name, incarnation.number, reason, describe(error)))
+                self.emit(events.ChildFailed(slot.name, incarnation.number, reason, text))
         slot.ended(incarnation, reason, error)
 
     def abandon(self, path: str) -> None:
         """Give up an actor that does not end, and all actors below it; what they still send is lost (`stale`)."""
-        for slot in reversed(self._tree(path)):
-            incarnation = slot.incarnation
-            if incarnation is not None and (notice := slot.abandon(incarnation)) is not None:
-                self._abandoned.append(notice)
-                self.emit(notice)
-                self.interrupt(incarnation)
+        self._abandon(self._tree(path))
+
+    def _abandon(self, slots: list[ActorSlot]) -> None:
+        """All of them at once, so that no supervisor among them restarts what falls."""
+        with self._launching:
+            falling = [(slot, slot.incarnation) for slot in slots if slot.incarnation is not None]
+            for _, incarnation in falling:
+                incarnation.fenced = True
+        for slot, incarnation in falling:
+            contain(f"{slot.name} was not abandoned", self._give_up, slot, incarnation)
+
+    def _give_up(self, slot: ActorSlot, incarnation: Incarnation) -> None:
+        if (notice := slot.abandon(incarnation)) is not None:
+            self._abandoned.append(notice)
+            self.emit(notice)
+            self.interrupt(incarnation)
 
     def _tree(self, path: str) -> list[ActorSlot]:
+        """The actor of this name and all below it; below the root is everybody who is supervised."""
+        is_root = self._root is not None and path == self._root.name
         with self._lock:
-            slots = [c for c in self._slots.values() if c.name == path or c.name.startswith(f"{path}/")]
+            slots = [
+                slot
+                for slot in self._slots.values()
+                if slot.name == path or slot.name.startswith(f"{path}/") or (is_root and slot.supervised)
+            ]
         return sorted(slots, key=lambda slot: slot.order)
 
     def close(self, path: str) -> None:
@@ -223,7 +273,8 @@ class Runtime(ABC):
         """Stop the tree in reverse start order, then whatever was spawned; abandon what is left after `timeout`."""
         began = self.monotonic()
         before = len(self._abandoned)
-        if self._root is not None and self._root.ref.signal(Stop()):
+        self._stopping = True
+        if self._root is not None and self._root.ref.signal(Stop(within=timeout)):
             self.wait(self._root_down, timeout)
         for slot in reversed(self._launched()):
             if slot.incarnation is not None and not slot.supervised and slot is not self._root:
@@ -231,10 +282,21 @@ class Runtime(ABC):
                 slot.watch(partial(_set_flag, gone), None)
                 slot.ref.stop()
                 self.wait(gone, max(0.0, timeout - (self.monotonic() - began)))
-        for slot in reversed(self._launched()):
-            self.abandon(slot.name)
+        with self._launching:
+            self._over = True
+        self._abandon(self._launched())
+        for slot in self._launched():
             slot.close()
+        self._close_unborn()
         return StopReport(self.monotonic() - began, tuple(self._abandoned[before:]))
+
+    def _close_unborn(self) -> None:
+        """Nobody will be launched any more."""
+        self._settle()
+        with self._lock:
+            unborn = [slot for slot in self._slots.values() if not slot.number and not slot.probed]
+        for slot in unborn:
+            slot.close()
 
     def _launched(self) -> list[ActorSlot]:
         with self._lock:
@@ -249,9 +311,11 @@ class Runtime(ABC):
     def _on_root(self, notice: Started | Down) -> None:
         match notice:
             case Started():
+                self._settle()
                 self._root_started.set()
             case Down(reason=reason, error=error):
-                if reason != "normal":
+                self._settle()
+                if reason != "normal" and not self._stopping:
                     self.escalation = describe(error) if error is not None else reason
                     self.escalated.set()
                     self._root_started.set()
@@ -260,12 +324,11 @@ class Runtime(ABC):
     # Notices
 
     def emit(self, event: events.Event) -> None:
-        """Tell the hooks; one that raises is logged, because the tree must go on."""
+        """Tell the hooks; one that raises is logged, because the tree must go on. Who was abandoned says nothing."""
+        if (turn := CURRENT.get()) is not None and turn.sender.fenced:
+            return
         for hook in tuple(self.on_event):
-            try:
-                hook(event)
-            except Exception as error:
-                self._log.error("event hook failed", supervision_event=event, error=repr(error))
+            contain("an event hook failed", hook, event)
 
     def lose(self, name: str, envelope: Envelope, reason: Reason, error: BaseException | None = None) -> None:
         """Record a user message that will not be handled, and fail its ask."""
@@ -274,15 +337,11 @@ class Runtime(ABC):
             envelope.reply.fail(error_class(f"{name} did not handle {type(envelope.message).__name__}: {reason}"))
         if envelope.only:
             return
-        text = describe(error) if error is not None else ""
+        text, trace = ("", "") if error is None else (describe(error), format_trace(error))
         self.dead_letters.record(
-            DeadLetter(reason, name, envelope.message, envelope.id, envelope.cause, envelope.root, text, _trace(error))
+            DeadLetter(reason, name, envelope.message, envelope.id, envelope.cause, envelope.root, text, trace)
         )
 
 
 def _set_flag(flag: Flag, _down: object) -> None:
     flag.set()
-
-
-def _trace(error: BaseException | None) -> str:
-    return "".join(traceback.format_exception(error)) if error is not None else ""

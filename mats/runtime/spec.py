@@ -124,7 +124,8 @@ class SupervisorSpec(Spec, frozen=True, kw_only=True):
     `strategy`: when a child fails, restart it (`one_for_one`), it and those after it (`rest_for_one`), or all. `limit`
     counts the failures of all children that have no limit of their own; None is no limit. `backoff` and `over_limit`
     hold for children without their own. Over the limit: give up and let the parent decide (`escalate`), keep the child
-    down until it is unparked (`park`), or go on (`keep`).
+    down until it is unparked (`park`), or go on (`keep`). `stop_together`: children that do not need each other end
+    side by side, and not one after the other.
     """
 
     strategy: Strategy = "one_for_one"
@@ -132,6 +133,7 @@ class SupervisorSpec(Spec, frozen=True, kw_only=True):
     limit: Limit | None = None
     backoff: Backoff = Backoff()
     over_limit: OverLimit = "escalate"
+    stop_together: bool = False
 
     def __post_init__(self) -> None:
         _check_name("supervisor", self.name)
@@ -149,5 +151,10 @@ class SupervisorSpec(Spec, frozen=True, kw_only=True):
 
     @property
     def stop_deadline(self) -> float:
-        """Seconds: all children one after the other, and one more."""
-        return 1.0 + sum(child.stop_deadline for child in self.children)
+        """Seconds: all children one after the other (or side by side), and one more."""
+        return self.stop_seconds(self.children)
+
+    def stop_seconds(self, children: tuple[Spec, ...]) -> float:
+        """The stop deadline with these children, some of which may have been added at run time."""
+        deadlines = [child.stop_deadline for child in children]
+        return 1.0 + (max(deadlines, default=0.0) if self.stop_together else sum(deadlines))

@@ -6,7 +6,7 @@ from contextvars import Context, copy_context
 from typing import Any, Protocol
 
 from mats.runtime.interfaces import ActorHome
-from mats.runtime.messaging import CURRENT, Envelope, Fault, Outcome, TaskEnded, Turn
+from mats.runtime.messaging import CURRENT, Envelope, Outcome, TaskEnded, Turn
 
 
 class TaskOwner(Protocol):
@@ -21,6 +21,8 @@ class TaskOwner(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    def report_fault(self, error: BaseException) -> None: ...
 
 
 def turn_context(incarnation: TaskOwner) -> Context:
@@ -74,7 +76,7 @@ def _post(incarnation: TaskOwner, outcome: Outcome[Any], then: Callable[[Outcome
     elif isinstance(outcome.error, asyncio.CancelledError):
         return
     elif outcome.error is not None:
-        incarnation.slot.ref.signal(Fault(outcome.error), incarnation.number)
+        incarnation.report_fault(outcome.error)
     if message is not None:
         envelope: Envelope = incarnation.slot.ref.envelope(message, None, incarnation.number)
         incarnation.slot.mailbox.put(envelope)

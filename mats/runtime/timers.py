@@ -3,13 +3,17 @@
 import heapq
 import math
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import TIMEOUT_MAX, Condition, Thread
 
 from mats.runtime.clock import Clock
+from mats.runtime.containment import contain
 
 
 class Timer:
-    """A message for one incarnation. After `cancel` it is not delivered, even if it was already on its way."""
+    """A message for one incarnation. After `cancel` it is not delivered, even if it was already on its way.
+
+    A cancelled timer may stay in the queue until it would have been due: it holds nothing of its actor.
+    """
 
     __slots__ = ("cancelled", "cause", "deliver", "due", "interval", "message", "owner", "root", "waiting")
 
@@ -33,6 +37,7 @@ class Timer:
     def cancel(self) -> None:
         self.cancelled = True
         self.owner.discard(self)
+        self.deliver, self.message, self.owner = _nowhere, None, set()
 
     def fire(self, now: float) -> bool:
         """Deliver; whether to fire again. A tick of a periodic timer is skipped while the one before still waits."""
@@ -50,16 +55,32 @@ class Timer:
         return True
 
 
+def _nowhere(_timer: Timer) -> None:
+    """Where a cancelled timer goes."""
+
+
+FEW = 64
+"""A queue of so many timers is not looked through for cancelled ones."""
+
+
 class TimerQueue:
-    """Timers by due time, ties by order of arming. Not locked: its owner is."""
+    """Timers by due time, ties by order of arming. Not locked: its owner is.
+
+    Cancelled ones leave when they are due, or when the queue has doubled since they were last looked for.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
+        self._next_look = FEW
 
     def add(self, timer: Timer) -> None:
         self._count += 1
         heapq.heappush(self._heap, (timer.due, self._count, timer))
+        if len(self._heap) >= self._next_look:
+            self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+            heapq.heapify(self._heap)
+            self._next_look = max(FEW, 2 * len(self._heap))
 
     def next_due(self) -> float | None:
         """When the next timer that is not cancelled is due, in monotonic seconds."""
@@ -87,8 +108,9 @@ class TimerThread:
     def add(self, timer: Timer) -> None:
         with self._condition:
             if self._thread is None and not self._stopped:
-                self._thread = Thread(target=self._run, name="timers", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="timers", daemon=True)
+                thread.start()
+                self._thread = thread
             self._queue.add(timer)
             self._condition.notify()
 
@@ -100,9 +122,12 @@ class TimerThread:
 
     def _run(self) -> None:
         while (timer := self._next()) is not None:
-            if timer.fire(self._clock.monotonic()):
-                with self._condition:
-                    self._queue.add(timer)
+            contain("a timer failed", self._fire, timer)
+
+    def _fire(self, timer: Timer) -> None:
+        if timer.fire(self._clock.monotonic()):
+            with self._condition:
+                self._queue.add(timer)
 
     def _next(self) -> Timer | None:
         with self._condition:
@@ -111,5 +136,5 @@ class TimerThread:
                 now = self._clock.monotonic()
                 if due is not None and due <= now:
                     return self._queue.pop()
-                self._condition.wait(None if due is None else due - now)
+                self._condition.wait(None if due is None else min(due - now, TIMEOUT_MAX))
         return None

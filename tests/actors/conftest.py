@@ -30,11 +30,14 @@ def seed() -> int | None:
 
 @pytest.fixture
 def runtime(seed: int | None) -> Iterator[VirtualRuntime]:
-    """A world that must end without a lost message, but for those of crashes that a test made."""
+    """A world that must end without a lost message, but for those of crashes that a test made.
+
+    And but for those to neighbors of which a test has none.
+    """
     made = VirtualRuntime(seed=seed, start=START)
     yield made
     made.stop(5.0)
-    made.dead_letters.assert_none("failed", "unprocessed")
+    made.dead_letters.assert_none("failed", "unprocessed", "no such actor")
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 
 from actors import gateway_process
 from actors.gateway_process import GatewayCommand, GatewayDied, GatewayProcess, GatewayUnusable
-from mats.runtime import Crash
+from mats.runtime import Crash, ThreadRuntime
+from tests.patience import PATIENCE
 
 LISTENS = """
     import os, sys
@@ -133,6 +134,26 @@ def test_a_crash_leaves_no_process_behind_and_the_next_one_can_start(runtime, fo
     start(runtime, folder, LISTENS)
     runtime.run_until_idle()
     assert (state(runtime), pid(folder) == first) == ("running", False)
+
+
+def test_a_gateway_that_does_not_say_that_it_listens_ends_with_its_abandoned_actor(folder):
+    """Its actor hangs in the read of that line."""
+    os.mkfifo("up")
+    threads = ThreadRuntime()
+    start(
+        threads,
+        folder,
+        """
+        import os
+        open("pid", "w").write(str(os.getpid()))
+        open("up", "w").close()
+        open("go").read()
+    """,
+    )
+    (folder / "up").read_text()
+    threads.abandon("gateway")
+    threads.stop(PATIENCE)
+    assert not lives(pid(folder))
 
 
 def test_a_gateway_that_will_not_end_is_killed(runtime, folder, watcher, monkeypatch):

@@ -1,5 +1,6 @@
 """A connection to the paper gateway: an epoch of the log, the broker's answer, then orders and what becomes of them."""
 
+import os
 from decimal import Decimal
 
 import pytest
@@ -435,6 +436,25 @@ def test_a_stop_closes_the_line_and_is_no_failure(ready):
     assert ready.down().reason == "normal"
     ready.restart()
     assert ready.merge(epoch=8).session == "8", "the client id is free again"
+
+
+def test_an_abandoned_connection_that_hangs_gives_its_client_id_back(ready, monkeypatch, tmp_path):
+    hangs, release = tmp_path / "hangs", tmp_path / "release"
+    os.mkfifo(hangs)
+    os.mkfifo(release)
+
+    def hang(*_arguments):
+        hangs.write_text("now")
+        release.read_text()
+
+    monkeypatch.setattr(IbConnection, "cancel", hang)
+    ready.ref.tell(CancelOrder(session="7", order_id=1))
+    assert hangs.read_text() == "now"
+    ready.runtime.abandon("ib")
+    assert ready.down().reason == "abandoned"
+    ready.restart()
+    assert ready.merge(epoch=8).session == "8"
+    release.write_text("")
 
 
 def test_a_log_that_does_not_answer_is_asked_again(runtime, probe):

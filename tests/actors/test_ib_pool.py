@@ -7,6 +7,7 @@ from actors.messages.broker import RequestSnapshot
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection, connection_name
 from actors.messages.subscription import Republish
 from mats.runtime import Actor, ChildSpec, Crash, StartChild
+from tests.actors.samples import launch_relay
 
 
 class Silent(Actor):
@@ -83,7 +84,9 @@ def test_a_restarted_pool_knows_the_connections_that_are_there(pool):
 
 
 def test_only_connections_that_carry_orders_announce_themselves_again(pool):
-    line = {name: pool.runtime.probe(f"brokers/{name}") for name in ("ib-0", "ib-1", "ib-2", "ib-99")}
+    line = {name: pool.runtime.probe(name) for name in ("ib-0", "ib-1", "ib-2", "ib-99")}
+    for name, inbox in line.items():
+        launch_relay(pool.runtime, f"brokers/{name}", inbox)
     pool.lease("a")
     pool.lease("b")
     pool.ref.tell(Republish())
@@ -91,3 +94,10 @@ def test_only_connections_that_carry_orders_announce_themselves_again(pool):
         line[name].expect_message(RequestSnapshot())
     for name in ("ib-0", "ib-99"):
         line[name].expect_nothing()
+
+
+def test_a_connection_that_was_not_started_yet_announces_itself_when_it_is(pool):
+    pool.lease("a")
+    pool.ref.tell(Republish())
+    pool.runtime.run_until_idle()
+    assert len(pool.runtime.ref("brokers/ib-1").mailbox) == 0

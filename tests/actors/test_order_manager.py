@@ -504,6 +504,25 @@ def test_its_cursor_is_reported_when_the_log_asks(connected):
     assert connected.received(connected.log) == [Acknowledge("orders", 1), StageCursor("orders", 1)]
 
 
+def test_a_cancel_overtakes_the_order_that_it_cancels_and_that_is_not_sent(connected):
+    connected.ref.tell(SubmitIntent(an_intent("i1")))
+    connected.ref.tell(SubmitIntent(an_intent("i2")))
+    connected.tell(CancelRequest(intent_id="i1", strategy="trend", time=0))
+    (sent,) = connected.received(connected.line, SubmitOrder)
+    assert sent.intent.intent_id == "i2"
+    states = {m.order.intent_id: m.order for m in connected.received(connected.strategy, OrderChanged)}
+    assert states["i1"].state is OrderState.REJECTED
+    assert "cancelled before it was sent" in states["i1"].note
+
+
+def test_a_cancel_overtakes_nothing_that_was_sent_after_it(connected):
+    """The thousand newest cancels of unknown orders are kept."""
+    for n in range(1_001):
+        connected.tell(CancelRequest(intent_id=f"i{n}", strategy="trend", time=0))
+    connected.tell(SubmitIntent(an_intent("i0")), SubmitIntent(an_intent("i1")))
+    assert [sent.intent.intent_id for sent in connected.received(connected.line, SubmitOrder)] == ["i0"]
+
+
 def test_when_its_mailbox_is_full_what_the_broker_says_and_cancels_still_come_in(world, runtime):
     class Small(OrderManager):
         mailbox = replace(OrderManager.mailbox, capacity=2)
@@ -511,7 +530,9 @@ def test_when_its_mailbox_is_full_what_the_broker_says_and_cancels_still_come_in
     world.crash()
     start(runtime, world.journal_path, Small)
     runtime.run_until_idle()
-    assert [world.ref.offer(SubmitIntent(an_intent(f"i{n}"))) for n in range(3)] == [True, True, False]
+    follow = SubscribeOrders("trend", world.strategy.ref)
+    assert [world.ref.offer(follow) for n in range(3)] == [True, True, False]
+    assert world.ref.offer(SubmitIntent(an_intent("i0")))
     assert world.ref.offer(CancelRequest(intent_id="i0", strategy="trend", time=0))
     assert world.ref.offer(OrderEvents(1, "1", ()))
     assert world.ref.offer(ApplyEntries(()))

@@ -393,6 +393,50 @@ def test_a_strategy_that_parts_gets_its_farewell(world):
 # A crowd
 
 
+CONTROL_MESSAGES = (
+    LinkChanged("brokers/ib-0", True, "1102"),
+    DataStale(frozenset()),
+    AllOrders(()),
+    EquityChanged("trend", D(100_000)),
+    RatesChanged(FxRates("USD")),
+    SetWeights(()),
+    BreaksChanged(frozenset()),
+    StagesBehind(frozenset()),
+    RouteChanged(1, True),
+    PriceMarked("SPY", 100.0),
+    ReportCursor(),
+    Resume("nobody"),
+    Halt("", "by hand"),
+)
+
+
+def test_what_is_true_of_the_world_is_never_refused_and_overtakes_requests(world):
+    """The halt is the last thing sent, and no request is approved."""
+
+    class Small(RiskManager):
+        mailbox = replace(RiskManager.mailbox, capacity=4)
+
+    world.crash()
+    world.restart(actor=Small)
+    world.all_is_well()
+    offers = [world.ref.offer(a_request(1, f"i{n}")) for n in range(6)]
+    assert offers == [True] * 4 + [False] * 2
+    for message in CONTROL_MESSAGES:
+        world.ref.tell(message)
+    assert world.submitted() == []
+    assert world.denied() == [RejectionCode.HALTED] * 4
+    assert world.ref.ask(ReadHalts(), timeout=1.0) == {"": "by hand"}
+    (status,) = [line for line in world.runtime.status() if line.name == world.ref.name]
+    assert (status.refused, status.behind) == (2, "")
+
+
+def test_a_cancelled_halt_and_the_halts_after_it_keep_their_order(world):
+    world.all_is_well()
+    for message in (Halt("", "first"), Resume(""), Halt("trend", "second")):
+        world.ref.tell(message)
+    assert world.ref.ask(ReadHalts(), timeout=1.0) == {"trend": "second"}
+
+
 def test_when_its_mailbox_is_full_requests_are_refused_and_halts_and_fills_are_not(world):
     class Small(RiskManager):
         mailbox = replace(RiskManager.mailbox, capacity=4)
@@ -402,10 +446,10 @@ def test_when_its_mailbox_is_full_requests_are_refused_and_halts_and_fills_are_n
     world.all_is_well()
     offers = [world.ref.offer(a_request(1, f"i{n}")) for n in range(6)]
     assert offers == [True] * 4 + [False] * 2
-    assert world.ref.offer(Halt("", "by hand"))
+    assert world.ref.offer(Halt("other", "by hand"))
     assert world.ref.offer(ApplyEntries((a_fill(1, "i0"),)))
     assert len(world.submitted()) == 4
-    assert world.ref.ask(ReadHalts(), timeout=1.0) == {"": "by hand"}
+    assert world.ref.ask(ReadHalts(), timeout=1.0) == {"other": "by hand"}
     assert world.received(world.log) == [Acknowledge("risk", 1)]
 
 

@@ -122,7 +122,7 @@ def test_an_ask_that_waits_when_the_mailbox_closes_is_answered(threads: ThreadRu
         assert asker.is_alive()
     threads.close("nobody")
     asker.join(PATIENCE)
-    assert [str(error) for error in errors] == ["nobody did not handle str: unprocessed"]
+    assert [str(error) for error in errors] == ["nobody did not handle str: no such actor"]
 
 
 def test_a_message_whose_asker_gave_up_is_not_handled(virtual: VirtualRuntime) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE
+from tests.system.blocked_stops import stops_of_blocked_strategies
 from tests.system.harness import (
     Daemon,
     GatewayProcess,
@@ -40,6 +41,11 @@ def test_a_trading_daemon_that_is_asked_to_stop_ends_in_order(tmp_path: Path, si
         summary = end(daemon)
     assert summary["fills"] == summary["fills_stored"] == summary["gateway_executions"]
     assert summary["breaks"] == 0
+
+
+def test_blocked_strategies_are_all_that_a_stop_leaves_behind(tmp_path: Path) -> None:
+    """`soak_stop.py` does it a hundred times."""
+    assert stops_of_blocked_strategies(tmp_path, stops=3, seed=4) > 6
 
 
 def test_a_daemon_that_is_asked_to_stop_while_it_starts_ends_in_order(tmp_path: Path) -> None:

@@ -1,28 +1,41 @@
 """An actor on its own asyncio loop, in its own thread: libraries that need a loop live inside their actor."""
 
 import asyncio
+from functools import partial
 from threading import get_ident
 
+from mats.runtime.containment import contain
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.messaging import CURRENT
 from mats.runtime.testing import Trace
 
 BREATH = 32
 """So many messages in a row before the loop may look after its sockets."""
+CLEARANCES = 100
+"""How often what is left on a loop is cancelled, when each time an exit out of one task interrupts it."""
 
 
 def live_on_loop(incarnation: Incarnation, trace: Trace) -> None:
     """The life of an actor whose hooks and handlers may be coroutines, one after the other."""
-    CURRENT.set(incarnation)
-    incarnation.thread_id = get_ident()
+    try:
+        CURRENT.set(incarnation)
+        incarnation.thread_id = get_ident()
+        _run(incarnation, trace)
+    except BaseException as error:
+        # In a line of the runtime or of asyncio: there may be no more file descriptors for a loop.
+        incarnation.fail(error)
+    incarnation.conclude()
+
+
+def _run(incarnation: Incarnation, trace: Trace) -> None:
     loop = incarnation.loop = asyncio.new_event_loop()
     # Libraries look for the loop of the thread, not only for the running one.
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(_live(incarnation, loop, trace))
     except BaseException as error:
-        # A cancellation of the whole life, or an exit out of a library's callback. If the incarnation was abandoned,
-        # its end is not awaited any more and this changes nothing.
+        # A cancellation of the whole life, or an exit out of a library's task or callback. If the incarnation was
+        # abandoned, its end is not awaited any more and this changes nothing.
         incarnation.fail(error)
         incarnation.end()
     finally:
@@ -30,13 +43,12 @@ def live_on_loop(incarnation: Incarnation, trace: Trace) -> None:
         incarnation.loop = None
         asyncio.set_event_loop(None)
         loop.close()
-        incarnation.over()
 
 
 async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop, trace: Trace) -> None:
     awake = asyncio.Event()
     mailbox = incarnation.slot.mailbox
-    mailbox.notify_by(lambda: loop.call_soon_threadsafe(awake.set))
+    mailbox.notify_by(partial(_wake, loop, awake))
     try:
         if (pending := incarnation.begin()) is not None:
             await pending
@@ -48,6 +60,14 @@ async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop, trace
     await asyncio.gather(*incarnation.tasks, return_exceptions=True)
     if (pending := incarnation.end()) is not None:
         await pending
+
+
+def _wake(loop: asyncio.AbstractEventLoop, awake: asyncio.Event) -> None:
+    """Called by senders, who do not pay for a loop that is closed."""
+    try:
+        loop.call_soon_threadsafe(awake.set)
+    except RuntimeError:
+        return
 
 
 async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) -> None:
@@ -63,6 +83,8 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) 
             await awake.wait()
             awake.clear()
             continue
+        if incarnation.falls(envelope):
+            break
         if trace.on:
             trace.record(slot.name, envelope, slot.runtime.monotonic())
         if (pending := incarnation.step(envelope)) is not None:
@@ -75,11 +97,20 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) 
 
 def _clear(loop: asyncio.AbstractEventLoop) -> None:
     """End whatever else runs on the loop, so that nothing of this life outlives it."""
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+    for _ in range(CLEARANCES):
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if not left or contain("an exit out of a task", _wait, loop, left):
+            break
+    contain("asynchronous generators were not closed", _close_generators, loop)
+
+
+def _wait(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[object]]) -> None:
+    loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
+
+
+def _close_generators(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_until_complete(loop.shutdown_asyncgens())
 
 

@@ -20,9 +20,11 @@ from mats.runtime.timers import Timer, TimerThread
 SWITCH_INTERVAL = 0.001
 """Seconds. With the interpreter's default of 5 ms, one busy thread delays every other actor by tens of them."""
 
-
 SLOW_SECONDS = 1.0
 """A handler that holds its actor so long is said to be slow."""
+
+RELEASE_SECONDS = 1.0
+"""How long the end of the runtime waits for the release of what an abandoned actor held."""
 
 
 class ThreadRuntime(Runtime):
@@ -33,6 +35,7 @@ class ThreadRuntime(Runtime):
     ) -> None:
         super().__init__(seed, clock or SystemClock(), name)
         self._timers = TimerThread(self.clock)
+        self._releasing: list[Thread] = []
         self._watchdog = Watchdog(slow_seconds, self.clock, self._launched, self.emit)
 
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
@@ -42,12 +45,14 @@ class ThreadRuntime(Runtime):
 
     def stop(self, timeout: float = 30.0) -> StopReport:
         report = super().stop(timeout)
+        for thread in self._releasing:
+            thread.join(RELEASE_SECONDS)
         self._timers.stop()
         self._watchdog.stop()
         return report
 
     def new_mailbox(self, slot: ActorSlot) -> Mailbox:
-        return Mailbox(slot.high_water)
+        return Mailbox(slot)
 
     def new_ref(self, slot: ActorSlot) -> Ref[Any]:
         return Ref(slot, self)
@@ -63,8 +68,16 @@ class ThreadRuntime(Runtime):
         Thread(target=live, args=(incarnation, self.trace), name=slot.name, daemon=True).start()
 
     def interrupt(self, incarnation: Incarnation) -> None:
-        if incarnation.loop is not None:
-            cancel_all(incarnation.loop)
+        if (loop := incarnation.loop) is not None:
+            cancel_all(loop)
+        # A release may wait, for the end of a process for instance; the supervisor that abandons must not.
+        thread = Thread(target=incarnation.resources.release, name=f"{incarnation.name} released", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            incarnation.resources.release()
+        else:
+            self._releasing = [*(other for other in self._releasing if other.is_alive()), thread]
 
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)
@@ -78,9 +91,18 @@ class ThreadRuntime(Runtime):
 
 def live_on_thread(incarnation: Incarnation, trace: Trace) -> None:
     """The life of an actor that blocks in its mailbox."""
-    CURRENT.set(incarnation)
-    incarnation.thread_id = get_ident()
-    incarnation.begin()
+    try:
+        CURRENT.set(incarnation)
+        incarnation.thread_id = get_ident()
+        incarnation.begin()
+        _handle(incarnation, trace)
+    except BaseException as error:
+        # Outside of all hooks and handlers, in a line of the runtime: the end of the actor no less than its own errors.
+        incarnation.fail(error)
+    incarnation.conclude()
+
+
+def _handle(incarnation: Incarnation, trace: Trace) -> None:
     slot = incarnation.slot
     mailbox, step = slot.mailbox, incarnation.step
     while incarnation.exit is None:
@@ -91,11 +113,8 @@ def live_on_thread(incarnation: Incarnation, trace: Trace) -> None:
             envelope = mailbox.get()
             if envelope is None:
                 break
-        if incarnation.fenced:
-            slot.runtime.lose(slot.name, envelope, "unprocessed")
+        if incarnation.falls(envelope):
             break
         if trace.on:
             trace.record(slot.name, envelope, slot.runtime.monotonic())
         step(envelope)
-    incarnation.end()
-    incarnation.over()

@@ -227,6 +227,7 @@ class VirtualRuntime(Runtime):
         for task in (*incarnation.tasks, incarnation.handler):
             if task is not None:
                 task.cancel()
+        incarnation.resources.release()
         self._paused.pop(incarnation.slot.name, None)
 
     def add_timer(self, timer: Timer) -> None:
@@ -241,6 +242,5 @@ class VirtualRuntime(Runtime):
 
     def pump(self, reply: Reply, timeout: float) -> None:
         """Run until the reply is there; raises AskTimeout at exactly the virtual deadline."""
-        if not self._until(lambda: reply.settled, timeout):
-            reply.abandoned = True
+        if not self._until(lambda: reply.settled, timeout) and reply.give_up():
             raise AskTimeout(f"no reply within {timeout} virtual seconds")

@@ -2,8 +2,12 @@
 
 import asyncio
 import heapq
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
 
 from mats.runtime.clock import VirtualClock
+from mats.runtime.messaging import CURRENT
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -13,6 +17,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._virtual_clock = clock
         self._selector = self
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """An exit out of a task or a callback is the failure of the actor that it belongs to, not of this loop."""
+        return super().call_soon(_contained, callback, args, context=context)
 
     def time(self) -> float:
         return self._virtual_clock.seconds
@@ -45,3 +55,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._run_once()  # type: ignore[attr-defined]
         finally:
             asyncio._set_running_loop(None)
+
+
+def _contained(callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        callback(*args)
+    except SystemExit as error:
+        if (turn := CURRENT.get()) is None:
+            raise
+        turn.sender.report_fault(error)

@@ -27,18 +27,20 @@ class VirtualMailbox(Mailbox):
     def __init__(self, slot: ActorSlot, ready: deque[ActorSlot] | list[ActorSlot]) -> None:
         self._slot = slot
         self._ready_slots = ready
-        super().__init__(slot.high_water)
+        super().__init__(slot)
 
     def put(self, envelope: Envelope) -> Refusal | None:
-        if self._closed:
-            return "closed"
-        if self._spec.conflate is not None and self._replace(envelope):
+        if self._plain and len(self._user) < self._mark:
+            self._user.append(envelope)
+            self._ready_slots.append(self._slot)
             return None
-        if len(self._user) >= self._mark and self._crowded(envelope):
-            return "full"
-        self._user.append(envelope)
-        self._ready_slots.append(self._slot)
-        return None
+        waiting = self.conflated
+        refusal = self._accept(envelope, None if self._conflate is None else self._key(envelope))
+        if refusal is None and self.conflated == waiting:
+            self._ready_slots.append(self._slot)
+        if self._report_due:
+            self._report()
+        return refusal
 
     def post(self, envelope: Envelope) -> Refusal | None:
         if self._closed:
@@ -63,7 +65,7 @@ class VirtualRef(Ref[M_contra], Generic[M_contra]):
             return
         envelope = self.envelope(message)
         if (refusal := self._slot.mailbox.put(envelope)) is not None:
-            self._virtual.lose(self.name, envelope, refusal)
+            self._virtual.lose(self.name, envelope, self._reason(refusal))
 
     def envelope(self, message: object, reply: Reply | None = None, only: int = 0) -> Envelope:
         runtime = self._virtual

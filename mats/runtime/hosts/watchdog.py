@@ -8,6 +8,7 @@ import msgspec
 
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock
+from mats.runtime.containment import contain
 from mats.runtime.events import HandlerSlow
 
 LOOKS = 5
@@ -40,7 +41,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._over.wait(self._bound / LOOKS):
-            self.look()
+            contain("the watchdog failed", self.look)
 
     def look(self) -> None:
         """One round over all actors."""

@@ -6,12 +6,14 @@ from threading import Lock
 from typing import Literal
 
 import msgspec
-import structlog
 
-Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale", "not understood"]
+from mats.runtime.containment import contain, safe_repr
+
+Reason = Literal["closed", "full", "unprocessed", "failed", "expired", "stale", "not understood", "no such actor"]
 """`closed`: no actor runs there. `full`: the mailbox was at its bound. `unprocessed`: left when it closed.
 `failed`: its handler raised. `expired`: its asker has gone. `stale`: sent by an abandoned actor.
-`not understood`: it is not among the messages of its receiver, which goes on."""
+`not understood`: it is not among the messages of its receiver, which goes on.
+`no such actor`: none was ever started under this name, and none is planned."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -42,10 +44,7 @@ class DeadLetters:
             self.counts[letter.reason] += 1
             self.recent.append(letter)
         for subscriber in self._subscribers:
-            try:
-                subscriber(letter)
-            except Exception as error:
-                structlog.get_logger(name="dead_letters").error("subscriber failed", error=repr(error))
+            contain("a subscriber to dead letters failed", subscriber, letter)
 
     def subscribe(self, subscriber: Callable[[DeadLetter], None]) -> None:
         """Call `subscriber` with each letter from now on, in the thread that lost it."""
@@ -57,5 +56,6 @@ class DeadLetters:
     def assert_none(self, *but: Reason) -> None:
         """Raise AssertionError with the letters, unless all of them have a reason among `but`."""
         if any(count for reason, count in self.counts.items() if reason not in but):
-            lines = [f"{x.reason} at {x.target}: {x.message!r} {x.error}" for x in self.recent if x.reason not in but]
+            letters = (x for x in self.recent if x.reason not in but)
+            lines = (f"{x.reason} at {x.target}: {safe_repr(x.message)} {x.error}" for x in letters)
             raise AssertionError("dead letters:\n" + "\n".join(lines))

@@ -1,6 +1,6 @@
 """What travels: a message, who waits for its answer, and what caused it."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -20,7 +20,10 @@ WHOEVER = -1
 
 
 class Reply(pykka.Future[object]):
-    """A slot for one value or one error. The first one set holds, so a slow actor and the runtime may race."""
+    """A slot for one value or one error. The first one set holds, so a slow actor and the runtime may race.
+
+    `on_late` takes a value that is set after the asker has given up.
+    """
 
     def __init__(self) -> None:
         self._get_hook = None
@@ -31,12 +34,14 @@ class Reply(pykka.Future[object]):
         self._error: BaseException | None = None
         self.settled = False
         self.abandoned = False
+        self.on_late: Callable[[object], object] | None = None
 
     def get(self, *, timeout: float | None = None) -> object:
         """Wait at most `timeout` seconds. Raises AskTimeout, or the error that was set."""
         if not self._done.acquire(timeout=-1 if timeout is None else timeout):
-            self.abandoned = True
-            raise AskTimeout(f"no reply within {timeout} seconds")
+            if self.give_up():
+                raise AskTimeout(f"no reply within {timeout} seconds")
+            self._done.acquire()  # it is being set in this moment
         self._done.release()
         if self._error is not None:
             raise self._error
@@ -58,15 +63,30 @@ class Reply(pykka.Future[object]):
         """Answer with an error, unless there is an answer already."""
         self._settle(None, error)
 
-    def _settle(self, value: object, error: BaseException | None) -> None:
+    def give_up(self) -> bool:
+        """Nobody waits any more; False if there is an answer already."""
+        if not self._claim.acquire(blocking=False):
+            return False
+        self.abandoned = True
+        return True
+
+    def answer(self, value: object) -> bool:
+        """Answer with `value`, unless there is an answer already; False if the asker has given up."""
+        return self._settle(value, None) or not self.abandoned
+
+    def _settle(self, value: object, error: BaseException | None) -> bool:
         if self._claim.acquire(blocking=False):
             self._value, self._error = value, error
             self.settled = True
             self._done.release()
+            return True
+        if self.abandoned and error is None and self.on_late is not None:
+            self.on_late(value)
+        return False
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """One message on its way.
+class Envelope(msgspec.Struct):
+    """One message on its way. Collected as garbage like any object: a message may hold the ref of its own mailbox.
 
     `id` is unique in a runtime; `cause` is the id of the message whose handling sent this one (0: an edge), `root` the
     first of that chain. `sent` is in monotonic seconds. `only` names the incarnation that may handle it; `key` is its
@@ -91,6 +111,8 @@ class Sender(Protocol):
 
     @property
     def fenced(self) -> bool: ...
+
+    def report_fault(self, error: BaseException) -> None: ...
 
 
 class Turn:

@@ -28,13 +28,19 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """End after the message in hand. `restart`: a successor will take over, so mailboxes stay as their policy says."""
+    """End after the message in hand. `restart`: a successor will take over, so mailboxes stay as their policy says.
+
+    `within` is how many seconds a supervisor and all below it have; None: as many as their deadlines give.
+    """
 
     why: Literal["shutdown", "restart"] = "shutdown"
+    within: float | None = None
 
 
 class Drain(msgspec.Struct, frozen=True):
-    """End after everything that was sent before."""
+    """End after everything that was sent before; `within` as in `Stop`."""
+
+    within: float | None = None
 
 
 class Crash(msgspec.Struct, frozen=True):

@@ -100,7 +100,7 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
         """Send. Never raises, never blocks; what cannot be delivered becomes a dead letter."""
         envelope = self.envelope(message)
         if (refusal := self._fence() or self._deliver(envelope)) is not None:
-            self._runtime.lose(self.name, envelope, refusal)
+            self._runtime.lose(self.name, envelope, self._reason(refusal))
 
     def offer(self, message: M_contra) -> bool:
         """Send if there is room. A refusal is the caller's to handle, and no dead letter."""
@@ -119,7 +119,7 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
         reply = self._runtime.new_reply()
         envelope = self.envelope(question, reply)
         if (refusal := self._deliver(envelope)) is not None:
-            raise ActorDeadError(f"{self.name} does not take {type(question).__name__}: {refusal}")
+            raise ActorDeadError(f"{self.name} does not take {type(question).__name__}: {self._reason(refusal)}")
         return cast(R, reply.get(timeout=timeout))
 
     def signal(self, message: SystemMessage, only: int = WHOEVER) -> bool:
@@ -131,9 +131,12 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
             if mailbox is self._slot.mailbox:
                 return False
 
-    def stop(self, only: int = WHOEVER) -> None:  # type: ignore[override]
-        """Let the actor end after everything sent so far. Returns at once; watch to know when."""
-        self._deliver(self.envelope(Drain(), None, only))
+    def stop(self, only: int = WHOEVER, within: float | None = None) -> None:  # type: ignore[override]
+        """Let the actor end after everything sent so far. Returns at once; watch to know when.
+
+        A supervisor and all below it have `within` seconds, if given.
+        """
+        self._deliver(self.envelope(Drain(within), None, only))
 
     def watch(self, sink: Callable[[Down], object], tag: object, watcher: Life | None = None) -> None:
         """Hand `sink` exactly one Down: at the end of the incarnation that runs (or will be the first), or now.
@@ -163,6 +166,9 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
         """An abandoned actor may still run, but its messages are not delivered any more."""
         turn = CURRENT.get()
         return "stale" if turn is not None and turn.sender.fenced else None
+
+    def _reason(self, refusal: Refusal | Literal["stale"]) -> Reason:
+        return "no such actor" if refusal == "closed" and not self._slot.number else refusal
 
     def _deliver(self, envelope: Envelope) -> Refusal | None:
         while True:

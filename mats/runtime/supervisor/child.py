@@ -6,7 +6,7 @@ from typing import Any, Literal
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.events import ChildRestarted, ChildStarted
 from mats.runtime.messaging import Ref, Reply
-from mats.runtime.spec import ChildSpec
+from mats.runtime.spec import ChildSpec, SupervisorSpec
 from mats.runtime.supervisor.commands import CommandResult
 
 Purpose = Literal["restart", "park", "forget"]
@@ -14,10 +14,14 @@ ChildState = Literal["starting", "running", "stopping", "down", "parked", "finis
 
 
 class Child:
-    """One child: its spec, its state, and its failures so far. `down`: to be started when its restart is due."""
+    """One child: its spec, its state, and its failures so far. `down`: to be started when its restart is due.
 
-    def __init__(self, spec: ChildSpec[Any], path: str, slot: ActorSlot) -> None:
+    `family` is the spec of a child that is a supervisor itself.
+    """
+
+    def __init__(self, spec: ChildSpec[Any], path: str, slot: ActorSlot, family: SupervisorSpec | None) -> None:
         self.spec = spec
+        self.family = family
         self.path = path
         self.slot = slot
         self.state: ChildState = "down"
@@ -44,10 +48,16 @@ class Child:
         return self.state not in ("parked", "finished")
 
     @property
+    def had_its_only_life(self) -> bool:
+        """A temporary child that was launched and has ended."""
+        return self.spec.restart == "temporary" and self.slot.number > 0 and not self.live
+
+    @property
     def stop_deadline(self) -> float:
-        """Seconds it has to end; a supervisor has those of all its children, added ones too, and one more."""
-        children = self.slot.children
-        return self.spec.stop_deadline if children is None else 1.0 + sum(spec.stop_deadline for spec in children)
+        """Seconds it has to end; a supervisor has what all its children need, added ones too."""
+        if self.family is None or self.slot.children is None:
+            return self.spec.stop_deadline
+        return self.family.stop_seconds(self.slot.children)
 
     def adopt_running(self) -> None:
         """Take over the incarnation that runs."""

@@ -3,42 +3,22 @@
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Protocol, assert_never
+from typing import Any, ClassVar, Literal, assert_never
 
 import msgspec
 
-from mats.runtime.actor import Actor, ActorClass, checked_class
-from mats.runtime.actor_slot import ActorSlot, describe
+from mats.runtime.actor import Actor, checked_class
+from mats.runtime.containment import describe
 from mats.runtime.errors import RestartLimitReached
-from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated, Event
-from mats.runtime.interfaces import ParentSink
+from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated
 from mats.runtime.messaging import Down, Drain, MailboxSpec, Started, Stop
 from mats.runtime.spec import ChildSpec, Spec, SupervisorSpec
 from mats.runtime.supervisor.child import Child, Purpose
+from mats.runtime.supervisor.closing import Closing
 from mats.runtime.supervisor.commands import Park, Refused, StartChild, StopChild, SupervisorMessage, Unpark
+from mats.runtime.supervisor.family import Family
+from mats.runtime.supervisor.launcher import Launcher
 from mats.runtime.supervisor.restart import Restart, group_of, over
-
-
-class Launcher(Protocol):
-    """What a supervisor may do that no other actor may."""
-
-    def slot(self, path: str) -> ActorSlot: ...
-
-    def launch(
-        self,
-        path: str,
-        actor: ActorClass[Any, Any],
-        args: object,
-        *,
-        parent: ParentSink | None = None,
-        supervised: bool = False,
-    ) -> int: ...
-
-    def abandon(self, path: str) -> None: ...
-
-    def close(self, path: str) -> None: ...
-
-    def emit(self, event: Event) -> None: ...
 
 
 class _StartDeadline(msgspec.Struct, frozen=True):
@@ -69,46 +49,36 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
         launcher: Launcher
 
     def __init__(self, args: Args) -> None:
-        self._spec, self._path, self._launcher = args.spec, args.path, args.launcher
-        self._children: dict[str, Child] = {}
+        self._spec, self._launcher = args.spec, args.launcher
+        self._children = Family(self.name, args.path, args.launcher, as_child)
         self._queue: deque[Child] = deque()
         self._awaited: Child | None = None
         self._awaited_from = 0
         self._restarts: list[Restart] = []
         self._restart_count = 0
         self._failures: deque[float] = deque()
-        self._closing: Stop | None = None
+        self._closing: Closing | None = None
         self._verdict: RestartLimitReached | None = None
 
     def on_start(self) -> None:
         """Starting is a restart of all children without delay: what a failed predecessor left over ends first."""
-        memory = self._launcher.slot(self.name)
-        if memory.children is None:
-            memory.children = self._spec.children
-        for spec in memory.children:
-            self._adopt(spec)
-        boot = Restart(0, [child for child in self._children.values() if child.restartable], in_turn=True)
+        for ended in self._children.recall(self._spec.children):
+            self._finish(ended)
+        for child in self._children.all:
+            self._watch_over(child)
+        boot = Restart(0, [child for child in self._children.all if child.restartable], in_turn=True)
         boot.due = True
         self._restarts.append(boot)
         self._advance()
 
-    def _adopt(self, spec: Spec) -> Child:
-        path = self._path_of(spec.name)
-        child = Child(as_child(spec, path, self._launcher), path, self._launcher.slot(path))
-        self._children[path] = child
-        if child.slot.parked:
-            child.state = "parked"
-        elif child.slot.incarnation is not None:
-            child.adopt_running()
+    def _watch_over(self, child: Child) -> None:
+        """One that was found running was launched by somebody else."""
+        if child.live:
             child.slot.watch(self._sink(), None)
-        return child
-
-    def _path_of(self, name: str) -> str:
-        return f"{self._path}/{name}" if self._path else name
 
     def on_failure(self, error: BaseException) -> None:
         """Let no child run without a supervisor; the successor waits for their end."""
-        for child in reversed(self._children.values()):
+        for child in reversed(self._children.all):
             if child.live:
                 child.ref.signal(Stop("restart"), child.incarnation)
 
@@ -135,18 +105,20 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
     # Commands of operators and managers
 
     def _command(self, command: SupervisorMessage) -> object:
-        path = self._path_of(command.spec.name if isinstance(command, StartChild) else command.name)
+        path = self._children.path_of(command.spec.name if isinstance(command, StartChild) else command.name)
         if (reason := self._refusal(command, path)) is not None:
             refused = Refused(path, reason)
             if command.reply_to is not None:
                 command.reply_to.tell(refused)
             return refused
-        child = self._adopt(command.spec) if isinstance(command, StartChild) else self._children[path]
+        child = self._children.adopt(command.spec) if isinstance(command, StartChild) else self._children.get(path)
+        assert child is not None
         reply = self.reply_later()
         child.waiting.append((reply, command.reply_to))
         match command:
             case StartChild(spec=spec):
-                self._remember((*self._remembered(), spec))
+                self._children.remember(spec)
+                self._watch_over(child)
                 if child.state == "down":
                     self._launch(child)
             case StopChild():
@@ -159,13 +131,6 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
                 self._launch(child)
         self._advance()
         return reply
-
-    def _remembered(self) -> tuple[Spec, ...]:
-        return self._launcher.slot(self.name).children or ()
-
-    def _remember(self, specs: tuple[Spec, ...]) -> None:
-        """Children added or removed at run time stay so when this supervisor is restarted."""
-        self._launcher.slot(self.name).children = specs
 
     def _refusal(self, command: SupervisorMessage, path: str) -> str | None:
         child = self._children.get(path)
@@ -248,16 +213,17 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
         if child.spec.restart == "temporary" or (child.spec.restart == "transient" and not abnormal):
             self._finish(child)
             return
-        match self._directive(child) if abnormal else "restart":
+        last = f"failed too often, last: {child.slot.last_failure}" if abnormal else "ended too often, last: normally"
+        match self._directive(child):
             case "restart":
                 self._recover(child)
             case "park":
-                self._park(child, f"failed too often, last: {child.slot.last_failure}")
+                self._park(child, last)
             case "escalate":
-                self._escalate(child)
+                self._escalate(child, last)
 
     def _directive(self, child: Child) -> str:
-        """What to do about one more failure: restart, park or escalate."""
+        """What to do about one more end: restart, park or escalate."""
         limit = child.spec.limit or self._spec.limit
         failures = child.failures if child.spec.limit else self._failures
         if limit is None or not over(limit, failures, self.clock.monotonic()):
@@ -270,6 +236,8 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
         self._forget_start(child)
         self._launcher.close(child.path)
         child.state = "finished"
+        if child.spec.restart == "temporary":
+            self._children.disown(child)
         self._launcher.emit(ChildStopped(child.path))
 
     def _forget_start(self, child: Child) -> None:
@@ -287,7 +255,7 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
         child.up_since = None
         delay = backoff.delay(child.attempt, self.random.random())
         child.attempt += 1
-        group = group_of(child, tuple(self._children.values()), self._spec.strategy)
+        group = group_of(child, self._children.all, self._spec.strategy)
         for member in group:
             # A child that fails while the others wait for its start keeps them waiting, until its deadline.
             if self._spec.strategy != "one_for_one":
@@ -333,22 +301,31 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
 
     # Stopping
 
-    def _dismiss(self, child: Child, purpose: Purpose) -> None:
-        """Make the child end for a purpose; a lasting purpose overrides a restart, forgetting overrides parking."""
+    def _dismiss(self, child: Child, purpose: Purpose, within: float | None = None) -> None:
+        """Make the child end for a purpose; a lasting purpose overrides a restart, forgetting overrides parking.
+
+        It has `within` seconds, or until its deadline.
+        """
         ranking: tuple[Purpose, ...] = ("restart", "park", "forget")
         child.purpose = max(child.purpose or "restart", purpose, key=ranking.index)
-        if child.state == "stopping":
-            return
         if not child.live:
             self._dismissed(child)
             return
+        seconds = child.stop_deadline if within is None else within
+        if child.state == "stopping" and within is None:
+            return
+        if child.state != "stopping" or child.family is not None:
+            self._ask_to_stop(child, purpose, seconds)
         self._forget_start(child)
         child.state = "stopping"
+        self.after(seconds, _StopDeadline(child.path, child.incarnation))
+
+    def _ask_to_stop(self, child: Child, purpose: Purpose, seconds: float) -> None:
         if purpose != "restart" and child.spec.shutdown == "drain":
-            child.ref.stop(child.incarnation)
+            child.ref.stop(child.incarnation, seconds)
         else:
-            child.ref.signal(Stop("restart" if purpose == "restart" else "shutdown"), child.incarnation)
-        self.after(child.stop_deadline, _StopDeadline(child.path, child.incarnation))
+            why: Literal["restart", "shutdown"] = "restart" if purpose == "restart" else "shutdown"
+            child.ref.signal(Stop(why, seconds), child.incarnation)
 
     def _dismissed(self, child: Child) -> None:
         """The child has ended on request."""
@@ -357,8 +334,7 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
         match purpose:
             case "forget":
                 self._leave_restarts(child)
-                del self._children[child.path]
-                self._remember(tuple(spec for spec in self._remembered() if spec.name != child.spec.name))
+                self._children.forget(child)
                 self._launcher.close(child.path)
                 child.slot.retire()
                 self._launcher.emit(ChildStopped(child.path))
@@ -385,31 +361,39 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
         self._launcher.emit(ChildParked(child.path, reason))
         child.answer(ChildParked(child.path, reason))
 
-    def _escalate(self, child: Child) -> None:
-        reason = f"{child.path} failed too often, last: {child.slot.last_failure}"
+    def _escalate(self, child: Child, last: str) -> None:
+        reason = f"{child.path} {last}"
         self._verdict = RestartLimitReached(f"{self.name} gave up: {reason}")
         self._launcher.emit(Escalated(self.name, reason))
         self._close(Stop("restart"))
 
     def on_stop_asked(self, request: Stop | Drain) -> None:
-        self._close(request if isinstance(request, Stop) else Stop())
+        self._close(request if isinstance(request, Stop) else Stop(within=request.within))
 
     def _close(self, request: Stop) -> None:
-        self._closing = request
+        self._closing = Closing(request, self.clock.monotonic(), together=self._spec.stop_together)
+        self._asked: set[str] = set()
         self._queue.clear()
         self._restarts.clear()
         self._awaited = None
         self._close_next()
 
     def _close_next(self) -> None:
-        """Stop the children from the last to the first, one after the other; then end."""
+        """Let the next children end; when there are none left, end."""
         assert self._closing is not None
-        for child in reversed(self._children.values()):
-            if child.live:
-                self._dismiss(child, "restart" if self._closing.why == "restart" else "forget")
-                return
+        why, children, now = self._closing.request.why, self._children.all, self.clock.monotonic()
+        leaving = self._closing.next(children)
+        shares = {child: self._closing.share(child, children, now) for child in leaving}
+        for child in leaving:
+            if child.path not in self._asked:
+                self._asked.add(child.path)
+                within = None if self._closing.request.within is None else shares[child]
+                self._dismiss(child, "restart" if why == "restart" else "forget", within)
+        if leaving:
+            return
+        for child in reversed(children):
             child.answer(Refused(child.path, f"{self.name} is stopping"))
-            if self._closing.why == "shutdown":
+            if why == "shutdown":
                 self._launcher.close(child.path)
         if self._verdict is not None:
             raise self._verdict
