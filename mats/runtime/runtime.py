@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from mats.runtime import events
-from mats.runtime.actor import ActorClass, NoArgs, checked_class
+from mats.runtime.actor import Actor, ActorClass, NoArgs, checked_class
 from mats.runtime.actor_slot import ActorSlot, describe
 from mats.runtime.clock import Clock
 from mats.runtime.errors import ActorDeadError, NotUnderstood, StartTimeout
@@ -33,7 +33,7 @@ from mats.runtime.messaging import (
     Started,
     Stop,
 )
-from mats.runtime.spec import SupervisorSpec
+from mats.runtime.spec import OwnProcess, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
@@ -87,6 +87,17 @@ class Runtime(ABC):
 
     @abstractmethod
     def new_reply(self) -> Reply: ...
+
+    def new_incarnation(
+        self,
+        slot: ActorSlot,
+        actor: type[Actor[Any]],
+        args: object,
+        parent: ParentSink | None,
+        process: OwnProcess | None,
+    ) -> Incarnation:
+        """The next incarnation of a name; a host without processes runs every actor itself."""
+        return Incarnation(slot, actor, args, parent)
 
     @abstractmethod
     def in_handler(self) -> bool:
@@ -159,10 +170,11 @@ class Runtime(ABC):
         args: A = NoArgs(),  # type: ignore[assignment]  # noqa: B008
         *,
         name: str | None = None,
+        process: OwnProcess | None = None,
     ) -> Ref[M]:
         """Start an actor without a supervisor, for tests and edges; its end is final and closes its mailbox."""
         path = name or checked_class(actor).__name__.lower()
-        self.launch(path, actor, args)
+        self.launch(path, actor, args, process=process)
         return self.slot(path).ref
 
     def launch(
@@ -173,6 +185,7 @@ class Runtime(ABC):
         *,
         parent: ParentSink | None = None,
         supervised: bool = False,
+        process: OwnProcess | None = None,
     ) -> int:
         """Start the next incarnation of a name and return its number; `parent` is sent Started and Down."""
         turn = CURRENT.get()
@@ -180,7 +193,7 @@ class Runtime(ABC):
             raise RuntimeError(f"{turn.sender.name} was abandoned and cannot start {path}")
         slot = self.slot(path)
         slot.order = next(self._launches)
-        incarnation = Incarnation(slot, checked_class(actor), args, parent)
+        incarnation = self.new_incarnation(slot, checked_class(actor), args, parent, process)
         slot.launch(incarnation, parent, supervised)
         number = incarnation.number
         self.run(slot, incarnation)

@@ -5,14 +5,17 @@ from threading import Event as Flag
 from threading import Thread, get_ident
 from typing import Any
 
+from mats.runtime.actor import Actor
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock, SystemClock
 from mats.runtime.hosts.loop import cancel_all, live_on_loop
+from mats.runtime.hosts.process import Placement, Processes, StandIn, stand_in_for
 from mats.runtime.hosts.watchdog import Watchdog
 from mats.runtime.incarnation import Incarnation
+from mats.runtime.interfaces import ParentSink
 from mats.runtime.messaging import CURRENT, Envelope, Mailbox, Ref, Reply
 from mats.runtime.runtime import Runtime, StopReport
-from mats.runtime.spec import SupervisorSpec
+from mats.runtime.spec import OwnProcess, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage
 from mats.runtime.testing import Trace
 from mats.runtime.timers import Timer, TimerThread
@@ -34,6 +37,20 @@ class ThreadRuntime(Runtime):
         super().__init__(seed, clock or SystemClock(), name)
         self._timers = TimerThread(self.clock)
         self._watchdog = Watchdog(slow_seconds, self.clock, self._launched, self.emit)
+        self._processes = Processes(self)
+
+    def new_incarnation(
+        self,
+        slot: ActorSlot,
+        actor: type[Actor[Any]],
+        args: object,
+        parent: ParentSink | None,
+        process: OwnProcess | None,
+    ) -> Incarnation:
+        """An actor for a process gets a stand-in here."""
+        if process is not None:
+            args, actor = Placement(actor, args, process, self._processes), stand_in_for(actor)
+        return Incarnation(slot, actor, args, parent)
 
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -44,6 +61,7 @@ class ThreadRuntime(Runtime):
         report = super().stop(timeout)
         self._timers.stop()
         self._watchdog.stop()
+        self._processes.stop()
         return report
 
     def new_mailbox(self, slot: ActorSlot) -> Mailbox:
@@ -65,6 +83,8 @@ class ThreadRuntime(Runtime):
     def interrupt(self, incarnation: Incarnation) -> None:
         if incarnation.loop is not None:
             cancel_all(incarnation.loop)
+        if isinstance(incarnation.actor, StandIn):
+            incarnation.actor.kill()
 
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)

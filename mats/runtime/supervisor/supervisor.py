@@ -13,7 +13,7 @@ from mats.runtime.errors import RestartLimitReached
 from mats.runtime.events import ChildFailed, ChildParked, ChildRestarting, ChildStarted, ChildStopped, Escalated, Event
 from mats.runtime.interfaces import ParentSink
 from mats.runtime.messaging import Down, Drain, MailboxSpec, Started, Stop
-from mats.runtime.spec import ChildSpec, Spec, SupervisorSpec
+from mats.runtime.spec import ChildSpec, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor.child import Child, Purpose
 from mats.runtime.supervisor.commands import Park, Refused, StartChild, StopChild, SupervisorMessage, Unpark
 from mats.runtime.supervisor.restart import Restart, group_of, over
@@ -32,6 +32,7 @@ class Launcher(Protocol):
         *,
         parent: ParentSink | None = None,
         supervised: bool = False,
+        process: OwnProcess | None = None,
     ) -> int: ...
 
     def abandon(self, path: str) -> None: ...
@@ -187,7 +188,12 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
     def _launch(self, child: Child) -> None:
         child.state = "starting"
         child.incarnation = self._launcher.launch(
-            child.path, child.spec.actor, child.spec.args, parent=self._sink(), supervised=True
+            child.path,
+            child.spec.actor,
+            child.spec.args,
+            parent=self._sink(),
+            supervised=True,
+            process=child.spec.process,
         )
         self.after(child.spec.start_deadline, _StartDeadline(child.path, child.incarnation))
 
