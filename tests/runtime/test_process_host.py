@@ -29,7 +29,7 @@ from mats.runtime import (
     ThreadRuntime,
     VirtualRuntime,
 )
-from mats.runtime.hosts.process.line_limit import LineLimit
+from mats.runtime.hosts.link import LineLimit
 from mats.runtime.testing import Probe
 from tests.patience import PATIENCE
 from tests.runtime.actors_for_tests import Boom, Forward, Teller

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import msgspec
 
-from mats.runtime.hosts.process.frames import FromProcess, Told, Watched, WatchEnded
+from mats.runtime.hosts.link import FromProcess, Told, Watched, WatchEnded
 from mats.runtime.messaging import Delivery, Down, Envelope, Life, Ref, Reply
 
 M_contra = TypeVar("M_contra", contravariant=True)

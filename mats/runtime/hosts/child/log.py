@@ -5,8 +5,7 @@ from typing import Any, NoReturn
 
 import structlog
 
-from mats.runtime.hosts.process.frames import Logged
-from mats.runtime.hosts.process.line_limit import LineLimit
+from mats.runtime.hosts.link import LineLimit, Logged
 
 LINES = 600
 """So many lines a minute are logged."""

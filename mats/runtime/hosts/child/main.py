@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from mats.runtime.hosts.child.runtime import ChildRuntime
-from mats.runtime.hosts.process import codec
-from mats.runtime.hosts.process.frames import Deliver, End, Hello, Launch, Offered, ToProcess, WatchEnded
-from mats.runtime.hosts.process.link import Link
+from mats.runtime.hosts.link import (
+    Deliver,
+    End,
+    Hello,
+    Launch,
+    Link,
+    Offered,
+    ToProcess,
+    WatchEnded,
+    decode,
+)
 from mats.runtime.messaging import Drain, Ref
 
 ORPHANED = 71
@@ -27,12 +35,12 @@ def live(end: socket.socket) -> None:
             if runtime is None:
                 runtime = _make_runtime(link, payload)
             else:
-                _take(runtime, codec.decode(payload, runtime.far_ref))
+                _take(runtime, decode(payload, runtime.far_ref))
     os._exit(ORPHANED)
 
 
 def _make_runtime(link: Link, payload: bytes) -> ChildRuntime:
-    hello: Hello = codec.decode(payload, _no_ref)
+    hello: Hello = decode(payload, _no_ref)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # a fork has the state of the server
     if hello.memory_mb:

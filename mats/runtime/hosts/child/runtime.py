@@ -14,21 +14,21 @@ from mats.runtime.errors import ActorFailed
 from mats.runtime.events import Event
 from mats.runtime.hosts.child.far_ref import FarRef, Offers, Watches
 from mats.runtime.hosts.child.log import log_to
-from mats.runtime.hosts.process import codec
-from mats.runtime.hosts.process.errors import Described
-from mats.runtime.hosts.process.frames import (
+from mats.runtime.hosts.link import (
     ActorEnded,
     ActorStarted,
     Answered,
     Deliver,
+    Described,
     FromProcess,
     Handled,
     Hello,
     Launch,
+    Link,
     LostInside,
     Noticed,
+    encode,
 )
-from mats.runtime.hosts.process.link import Link
 from mats.runtime.hosts.thread import ThreadRuntime
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ParentSink, RunningActor
@@ -81,7 +81,7 @@ class ChildRuntime(ThreadRuntime):
 
     def write(self, frame: FromProcess) -> None:
         try:
-            self._link.write(codec.encode(frame))
+            self._link.write(encode(frame))
         except OSError:
             os._exit(ORPHANED)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from threading import Lock
 
-from mats.runtime.hosts.process.errors import ProcessEnded
+from mats.runtime.hosts.link import ProcessEnded
 
 SERVER = "mats.runtime.hosts.child.server"
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMEXPR")}

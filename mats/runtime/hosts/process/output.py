@@ -4,7 +4,7 @@ import os
 
 import structlog
 
-from mats.runtime.hosts.process.line_limit import LineLimit
+from mats.runtime.hosts.link import LineLimit
 
 LINES = 40
 """So many printed lines a minute are logged."""

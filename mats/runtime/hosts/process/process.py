@@ -7,26 +7,27 @@ from typing import Any, Protocol, assert_never
 
 import structlog
 
-from mats.runtime.hosts.process import codec
-from mats.runtime.hosts.process.codec import BrokenFrame
-from mats.runtime.hosts.process.errors import ProcessEnded
-from mats.runtime.hosts.process.fork_server import Forked
-from mats.runtime.hosts.process.frames import (
+from mats.runtime.hosts.link import (
     ActorEnded,
     ActorStarted,
     Answered,
+    BrokenFrame,
     FromProcess,
     Handled,
+    LineLimit,
+    Link,
     Logged,
     LostInside,
     Noticed,
     Offered,
+    ProcessEnded,
     Told,
     ToProcess,
     Watched,
+    decode_plain,
+    encode,
 )
-from mats.runtime.hosts.process.line_limit import LineLimit
-from mats.runtime.hosts.process.link import Link
+from mats.runtime.hosts.process.fork_server import Forked
 from mats.runtime.hosts.process.output import LINES, Output
 from mats.runtime.interfaces import Supervision
 from mats.runtime.messaging import DeadLetters, Envelope, Ref
@@ -95,7 +96,7 @@ class Process:
     def write(self, frame: ToProcess) -> None:
         """Send a frame. One that cannot be sent because the process has gone is dropped: its end is told anyway."""
         try:
-            self._link.write(codec.encode(frame))
+            self._link.write(encode(frame))
         except OSError:
             return
 
@@ -134,7 +135,7 @@ class Process:
             return source.read()
         payloads = source.read()
         for payload in payloads or ():
-            self._take(codec.decode_plain(payload, self._ref))
+            self._take(decode_plain(payload, self._ref))
         return payloads is not None
 
     def _ref(self, name: str) -> Ref[Any]:

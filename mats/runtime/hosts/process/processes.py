@@ -5,8 +5,8 @@ from threading import Lock
 
 import structlog
 
+from mats.runtime.hosts.link import Hello
 from mats.runtime.hosts.process.fork_server import ForkServer
-from mats.runtime.hosts.process.frames import Hello
 from mats.runtime.hosts.process.process import HostRuntime, Process, Resident
 from mats.runtime.spec import OwnProcess
 

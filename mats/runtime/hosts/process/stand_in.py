@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from mats.runtime.actor import Actor
-from mats.runtime.hosts.process.errors import Described
-from mats.runtime.hosts.process.frames import (
+from mats.runtime.hosts.link import (
     ActorStarted,
     Answered,
     Deliver,
+    Described,
     End,
     Handled,
     Launch,

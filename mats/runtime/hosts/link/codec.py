@@ -25,7 +25,7 @@ PLAIN = frozenset(
         ("datetime", "timedelta"),
         ("datetime", "timezone"),
         ("decimal", "Decimal"),
-        ("mats.runtime.hosts.process.errors", "remote_error"),
+        ("mats.runtime.hosts.link.errors", "remote_error"),
         ("msgspec._utils", "rebuild"),
         ("numpy", "dtype"),
         ("numpy.core.multiarray", "scalar"),

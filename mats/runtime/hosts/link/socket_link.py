@@ -4,7 +4,7 @@ import socket
 import struct
 from threading import Lock
 
-from mats.runtime.hosts.process.codec import BrokenFrame
+from mats.runtime.hosts.link.codec import BrokenFrame
 
 MAX_BYTES = 64 * 2**20
 """No payload is longer; a length above it is no length."""

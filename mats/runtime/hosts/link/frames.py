@@ -8,7 +8,7 @@ from mats.model import Nanos
 from mats.runtime.actor import ActorClass
 from mats.runtime.clock import Clock
 from mats.runtime.events import Event
-from mats.runtime.hosts.process.errors import Described
+from mats.runtime.hosts.link.errors import Described
 from mats.runtime.messaging import DeadLetter, DownReason, Drain, Ref, Stop
 
 # To the process
