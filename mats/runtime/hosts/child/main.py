@@ -23,11 +23,14 @@ from mats.runtime.hosts.link import (
 from mats.runtime.messaging import Drain, Ref
 
 ORPHANED = 71
+NICE = 5
+"""However busy such processes are, the runtime's own comes first."""
 
 
 def live(end: socket.socket) -> None:
     """Be the process at this end of a link; does not return."""
     faulthandler.enable()
+    os.nice(NICE)
     link = Link(end)
     runtime: ChildRuntime | None = None
     while (payloads := link.read()) is not None:

@@ -65,8 +65,8 @@ class ChildIncarnation(Incarnation):
 
     def step(self, envelope: Envelope) -> None:
         super().step(envelope)
-        if isinstance(envelope, Delivered) and self.exit is None:
-            self.slot.runtime.write(Handled(self.slot.name))  # type: ignore[attr-defined]
+        if isinstance(envelope, Delivered) and self.error is None:
+            self.slot.runtime.write(Handled(self.slot.name, self.exit is not None))  # type: ignore[attr-defined]
 
 
 class ChildRuntime(ThreadRuntime):

@@ -84,9 +84,10 @@ class ActorStarted(msgspec.Struct, frozen=True):
 
 
 class Handled(msgspec.Struct, frozen=True):
-    """The delivered message has been handled, and the actor goes on."""
+    """The delivered message has been handled; `last`: the actor ends with it, and `ActorEnded` follows."""
 
     name: str
+    last: bool
 
 
 class Answered(msgspec.Struct, frozen=True):

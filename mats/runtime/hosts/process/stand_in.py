@@ -104,20 +104,21 @@ class StandIn(Actor[Any]):
     def _await(self) -> bool:
         """Wait for the next report; False when it is the normal end. Raises the error of another end."""
         report = self._reports.get()
-        if not isinstance(report, _Ended):
-            return True
-        if report.error is not None:
-            raise report.error
-        self.stop()
-        return False
+        if isinstance(report, _Ended):
+            if report.error is not None:
+                raise report.error
+            self.stop()
+            return False
+        if isinstance(report, Handled) and report.last:
+            self._await()
+        return True
 
     # The end
 
     def on_stop_asked(self, request: Stop | Drain) -> None:
         if not self._over:
             self._link.write(End(self.name, request))
-        while self._await():
-            continue
+        self._await()
 
     def on_stop(self) -> None:
         self._link.leave(self, over=True)
