@@ -142,7 +142,7 @@ class StrategiesSettings(_Section):
 
     seed_file: Path = Field(Path("strategies.toml"), description="relative to the settings file")
     folder: Path = Field(Path("strategies"), description="the operator's strategy files; relative to the settings file")
-    host: Host = Field("thread", description="where a strategy runs that does not say: thread or process")
+    host: Host = Field("process", description="where a strategy runs that does not say: process or thread")
 
 
 class Settings(BaseSettings):
