@@ -25,7 +25,7 @@ from actors.messages.order_manager import (
     SubscribeAllOrders,
 )
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
-from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, Resume
+from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, RequestHandled, Resume
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from mats.model import AccountId, Entry, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
 from mats.orders import PreTrade, Rejected
@@ -123,10 +123,12 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
                 self._state.observe(order)
             case Signal() | OrderRequest():
                 self._decide(message)
+                self._handled(message.strategy)
             case PlaceOrder(request=request):
                 return message.answer(self._decide(request))
             case OrderModification():
                 self._decide_change(message)
+                self._handled(message.strategy)
             case AllOrders(orders=orders):
                 self._state.replace_orders(orders)
             case EquityChanged(strategy=strategy, equity=equity):
@@ -193,6 +195,9 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
             self.log.warning("order modification discarded: no such working order", intent=change.intent_id)
         else:
             self._orders.tell(ModifyIntent(decision))
+
+    def _handled(self, strategy: StrategyName) -> None:
+        self.runtime.ref(strategy_at(strategy)).offer(RequestHandled())
 
     def _route(self, strategy: StrategyName) -> int:
         if strategy not in self._routes:

@@ -17,9 +17,10 @@ from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
 from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
-from actors.messages.risk_manager import OrderDenied
-from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.messages.risk_manager import OrderDenied, RequestHandled
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
 from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
+from mats.errors import StrategyError
 from mats.model import (
     Bar,
     CancelRequest,
@@ -35,21 +36,27 @@ from mats.model import (
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, MailboxSpec, Ref
 from mats.strategy import LogLevel
-from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
+from mats.strategy.hosting import Credit, LocalHost, OrderCommand, make_runner
 
 CLOCK_SECONDS = 1.0
-BUSY = reject(RejectionCode.BUSY, "the mailbox of the risk manager is full; nothing was sent")
+CREDIT, CREDIT_SECONDS = 1_000, 10.0
+"""So many requests may be under way at the risk manager; what it lost in a crash is given up after these seconds."""
+BUSY = reject(RejectionCode.BUSY, "the risk manager has too many requests to handle; nothing was sent")
 
 
 class ClockTick(msgspec.Struct, frozen=True):
     pass
 
 
+class RefusalsEnded(msgspec.Struct, frozen=True):
+    """The callback is over in which requests were refused."""
+
+
 def _newest_quote(message: object) -> InstrumentId | None:
     return message.quote.instrument if isinstance(message, QuoteArrived) else None
 
 
-class StrategyActor(Actor[StrategyMessage | ClockTick]):
+class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
     """One strategy, isolated: what it raises, or how long it takes, affects no other actor."""
 
     mailbox = MailboxSpec(
@@ -74,18 +81,29 @@ class StrategyActor(Actor[StrategyMessage | ClockTick]):
         self._portfolio, self._manager = args.portfolio, args.manager
 
     def on_start(self) -> None:
+        self._credit = Credit(CREDIT, CREDIT_SECONDS, self.clock.monotonic)
+        self._refused = 0
         self._desk = LocalHost(self._send, self._mint, self.clock.now, self._note)
-        self._runner = make_runner(self._record, self._folder, self._desk)
         self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
-        self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
         self._running = False
         self._leaving: set[str] = set()
+        try:
+            self._runner = make_runner(self._record, self._folder, self._desk)
+        except StrategyError as error:
+            self._manager.tell(StrategyLoaded(self._record.name, str(error)))
+            self.stop()
+            return
+        self._manager.tell(StrategyLoaded(self._record.name))
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
         self._subscribe_book()
         self._subscribe_orders()
         self._subscribe_market()
         self.every(CLOCK_SECONDS, ClockTick())
 
-    def on_receive(self, message: StrategyMessage | ClockTick) -> None:
+    def on_receive(self, message: StrategyMessage | ClockTick | RefusalsEnded) -> None:
         match message:
             case BarArrived(bar=bar):
                 if self._running:
@@ -103,6 +121,10 @@ class StrategyActor(Actor[StrategyMessage | ClockTick]):
             case OrderDenied(order=order):
                 if self._running:
                     self._runner.order_status(order)
+            case RequestHandled():
+                self._credit.hand_back()
+            case RefusalsEnded():
+                self._report_refusals()
             case EquityChanged(equity=equity):
                 self._desk.take_equity(equity)
             case BookState(positions=positions, equity=equity, seq=seq):
@@ -197,16 +219,29 @@ class StrategyActor(Actor[StrategyMessage | ClockTick]):
     # Commands of the strategy
 
     def _send(self, command: OrderCommand) -> None:
-        """A cancel is always sent; anything else is dropped when the mailbox of the risk manager is full.
-
-        The strategy is in a callback now, so it gets the rejection in a later turn, like any other.
-        """
+        """A cancel is always sent; anything else is refused beyond the credit, or when the risk manager has no room."""
         if isinstance(command, CancelRequest):
             self._orders.tell(command)
-        elif not self._risk.offer(command):
-            self.log.warning("risk manager mailbox full; order request dropped", intent=command.intent_id)
-            if (order := self._dropped(command)) is not None:
-                self.ref.tell(OrderDenied(order, BUSY))
+        elif not self._credit.take() or not self._risk.offer(command):
+            self._refuse(command)
+
+    def _refuse(self, command: Signal | OrderRequest | OrderModification) -> None:
+        """The strategy is in a callback now, so it gets the rejection in a later turn, like any other.
+
+        As many of one callback are rejected as may be under way; what it requests beyond that is only counted.
+        """
+        self._refused += 1
+        if self._refused == 1:
+            self.ref.tell(RefusalsEnded())
+        if self._refused <= CREDIT and (order := self._dropped(command)) is not None:
+            self.ref.tell(OrderDenied(order, BUSY))
+
+    def _report_refusals(self) -> None:
+        silent = max(0, self._refused - CREDIT)
+        self.log.warning(
+            "requests refused: too many under way at the risk manager", refused=self._refused, not_answered=silent
+        )
+        self._refused = 0
 
     def _dropped(self, command: Signal | OrderRequest | OrderModification) -> OrderView | None:
         """The rejected order; for a modification the unchanged one, None where there is none."""

@@ -20,30 +20,37 @@ from actors.messages.addresses import (
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import AccountsDiscovered, SetWeights
-from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
 from actors.messages.subscription import Republish
 from actors.strategy import StrategyActor
-from mats.errors import StrategyError
 from mats.ledger.valuation import check_weights
-from mats.model import AccountId, StrategyName, StrategyRecord
+from mats.model import AccountId, Host, StrategyName, StrategyRecord
 from mats.runtime import (
     Actor,
     Backoff,
+    ChildFailed,
+    ChildParked,
     ChildSpec,
+    ChildStarted,
+    ChildStopped,
     Down,
     Limit,
+    OwnProcess,
     Park,
     Ref,
+    Refused,
     StartChild,
     StopChild,
     SupervisorMessage,
     Unpark,
 )
-from mats.strategy.hosting import check_change, check_record, differing, shares, turned_off, turned_on
+from mats.strategy.hosting import check_change, differing, shares, turned_off, turned_on
 
 LIMIT = Limit(restarts=3, seconds=300.0)
 BACKOFF = Backoff(min=1.0, max=30.0, jitter=0.2)
+START_SECONDS = 20.0
+"""How long a strategy's file may take to be read."""
 TABLE_SECONDS = 4.0
 """How soon a change of the stored strategy table is noticed."""
 
@@ -60,6 +67,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
         folder: Path
         intent_prefix: str
         allow_leverage: bool
+        host: Host
         supervisor: Ref[SupervisorMessage]
         store: Ref[PersistenceWriterMessage]
         pool: Ref[IbPoolMessage]
@@ -79,6 +87,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
         self._wanted: set[StrategyName] = set()
+        self._loading: set[StrategyName] = set()
         self._stopping: set[StrategyName] = set()
         self._early: list[StrategyName] = []
         self._store.tell(SeedStrategies(self._args.seeds, self.ref))
@@ -106,6 +115,12 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
                 self._supervisor.tell(Park(strategy, reason))
             case Republish():
                 self._share_weights()
+            case StrategyLoaded():
+                self._on_loaded(message)
+            case ChildFailed(name=path, reason=reason):
+                self._on_start_failed(path.rpartition("/")[2], reason)
+            case ChildStarted() | ChildStopped() | ChildParked() | Refused():
+                pass
             case StrategyStarted(strategy=strategy):
                 self._running.add(strategy)
                 self._wanted.add(strategy)
@@ -121,7 +136,14 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
 
     def _table(self) -> StrategyTable:
         records = tuple(self._records.values())
-        return StrategyTable(records, frozenset(self._running), dict(self._faults), self._loaded, self._refused)
+        return StrategyTable(
+            records=records,
+            running=frozenset(self._running),
+            faults=dict(self._faults),
+            loaded=self._loaded,
+            refused=self._refused,
+            loading=frozenset(self._loading),
+        )
 
     def _read(self, table: StrategiesRead) -> None:
         """The daemon starts with the first one; a changed one replaces it, or is rejected."""
@@ -190,15 +212,14 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
         self._args.risk.tell(weights)
 
     def _start(self, strategy: StrategyName) -> None:
-        """File and parameters are checked here, so that a fault is reported as one sentence and not as a crash."""
+        """Its actor reads file and parameters, and says what is wrong with them; nobody waits for that."""
         record = self._records.get(strategy)
         if record is None:
             self.log.error("start request discarded: no such strategy in general/strategies", strategy=strategy)
             return
         try:
-            check_record(record, self._args.folder)
             self._check_weights(self._wanted | {strategy})
-        except (StrategyError, ValueError) as error:
+        except ValueError as error:
             self._faults[strategy] = str(error)
             self.log.error(str(error), strategy=strategy)
             return
@@ -208,9 +229,31 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
             self._share_weights()
         if strategy in self._stopping:
             return
+        self._loading.add(strategy)
         self._pool.tell(LeaseConnection(strategy))
         self._supervisor.tell(Unpark(strategy))
-        self._supervisor.tell(StartChild(self._spec(record)))
+        self._supervisor.tell(StartChild(self._spec(record), reply_to=self.ref))
+
+    def _on_loaded(self, loaded: StrategyLoaded) -> None:
+        self._loading.discard(loaded.strategy)
+        if loaded.fault:
+            self._reject(loaded.strategy, loaded.fault)
+
+    def _on_start_failed(self, strategy: StrategyName, reason: str) -> None:
+        """The first start has failed before the file was read; only one that never ended is not tried again."""
+        self._loading.discard(strategy)
+        if reason == "abandoned":
+            fault = f"strategy {strategy} was not loaded within {START_SECONDS:g} s; see what its file does at import"
+            self._reject(strategy, fault)
+
+    def _reject(self, strategy: StrategyName, fault: str) -> None:
+        """It cannot run; its record or its file must change first."""
+        self._faults[strategy] = fault
+        self.log.error(fault, strategy=strategy)
+        self._wanted.discard(strategy)
+        self._supervisor.tell(StopChild(strategy))
+        if strategy in self._records and not self._records[strategy].active:
+            self._share_weights()
 
     def _spec(self, record: StrategyRecord) -> ChildSpec[StrategyActor.Args]:
         given = self._args
@@ -232,9 +275,15 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
             limit=LIMIT,
             backoff=BACKOFF,
             over_limit="park",
-            start_deadline=5.0,
+            start_deadline=START_SECONDS,
             stop_deadline=2.0,
+            process=self._process_of(record),
         )
+
+    def _process_of(self, record: StrategyRecord) -> OwnProcess | None:
+        if record.host_or(self._args.host) == "thread":
+            return None
+        return OwnProcess(name=record.process, memory_mb=record.memory_mb)
 
     def _stop(self, strategy: StrategyName) -> None:
         """The strategy stops in order and ends by itself; then the supervisor forgets it."""

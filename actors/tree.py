@@ -33,7 +33,7 @@ from actors.portfolio_manager import PortfolioManager
 from actors.risk_manager import RiskManager
 from actors.strategy_manager import StrategyManager
 from mats.ledger.books import Matching
-from mats.model import AccountId, StrategyRecord
+from mats.model import AccountId, Host, StrategyRecord
 from mats.risk import Limits
 from mats.runtime import Backoff, ChildSpec, Limit, Ref, Spec, SupervisorSpec
 
@@ -65,6 +65,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     intent_prefix: str
     keep_days: float = 30.0
     matching: Matching = "fifo"
+    strategy_host: Host = "thread"
 
 
 def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -197,6 +198,7 @@ def _strategy_manager(plan: DaemonPlan, refs: Refs) -> Spec:
         folder=plan.strategy_folder,
         intent_prefix=plan.intent_prefix,
         allow_leverage=plan.allow_leverage,
+        host=plan.strategy_host,
         supervisor=refs.strategies,
         store=refs.store,
         pool=refs.pool,

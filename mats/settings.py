@@ -22,6 +22,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as Unparsable
 
 from mats.errors import UserError
+from mats.model import Host
 from mats.risk import Limits
 
 ENV_PREFIX, ENV_DELIMITER = "MATS_", "__"
@@ -141,6 +142,7 @@ class StrategiesSettings(_Section):
 
     seed_file: Path = Field(Path("strategies.toml"), description="relative to the settings file")
     folder: Path = Field(Path("strategies"), description="the operator's strategy files; relative to the settings file")
+    host: Host = Field("process", description="where a strategy runs that does not say: process or thread")
 
 
 class Settings(BaseSettings):

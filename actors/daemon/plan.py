@@ -34,6 +34,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         allow_leverage=settings.portfolio.allow_leverage,
         seeds=seeds,
         strategy_folder=settings.strategies.folder,
+        strategy_host=settings.strategies.host,
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
         intent_prefix=f"{boot.tag}{boot.number}",

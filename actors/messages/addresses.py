@@ -19,7 +19,7 @@ from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection, connection_name
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName
-from mats.runtime import Address, SupervisorMessage
+from mats.runtime import Address, CommandResult, SupervisorMessage
 
 StageMessage = ApplyEntries | ReportCursor
 
@@ -146,7 +146,9 @@ StrategyManagerMessage = (
     | strategy_manager.StopStrategy
     | strategy_manager.ParkStrategy
     | strategy_manager.ReadStrategies
+    | strategy.StrategyLoaded
     | strategy.StrategyStarted
+    | CommandResult
     | persistence_writer.StrategiesRead
     | portfolio_manager.AccountsDiscovered
     | Republish
@@ -159,6 +161,7 @@ StrategyMessage = (
     | order_manager.OrderChanged
     | order_manager.WorkingOrders
     | risk_manager.OrderDenied
+    | risk_manager.RequestHandled
     | portfolio_manager.BookState
     | portfolio_manager.PositionUpdated
     | portfolio_manager.EquityChanged

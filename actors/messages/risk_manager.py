@@ -15,6 +15,10 @@ class OrderDenied(msgspec.Struct, frozen=True):
     denial: Rejection
 
 
+class RequestHandled(msgspec.Struct, frozen=True):
+    """A request of the strategy was passed on or rejected: it is under way no more."""
+
+
 class Halt(msgspec.Struct, frozen=True):
     """Take no new risk in `scope`: a strategy, or all of them when empty. It holds over restarts."""
 

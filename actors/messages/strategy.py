@@ -3,6 +3,13 @@
 import msgspec
 
 
+class StrategyLoaded(msgspec.Struct, frozen=True):
+    """The strategy's file and parameters were read; with a `fault` they cannot be used, and its actor ends."""
+
+    strategy: str
+    fault: str = ""
+
+
 class StrategyStarted(msgspec.Struct, frozen=True):
     """The strategy has its book, its orders and its history, and gets bars from here on."""
 

@@ -28,7 +28,7 @@ class ParkStrategy(msgspec.Struct, frozen=True):
 class StrategyTable(msgspec.Struct, frozen=True):
     """The records, which of them run, and why the others cannot; `loaded` once the store has sent them.
 
-    `refused` says why the table as it is stored now is not in force.
+    `loading` are those whose file is being read. `refused` says why the table as it is stored now is not in force.
     """
 
     records: tuple[StrategyRecord, ...]
@@ -36,6 +36,7 @@ class StrategyTable(msgspec.Struct, frozen=True):
     faults: dict[StrategyName, str]
     loaded: bool
     refused: str = ""
+    loading: frozenset[StrategyName] = frozenset()
 
 
 class ReadStrategies(Question[StrategyTable], frozen=True):

@@ -88,17 +88,20 @@ class Operator:
         return self.until(compared, seconds, meanwhile)
 
     def wait_for_strategies(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> StrategyTable | None:
-        """The strategy table as soon as it is loaded; `meanwhile` as above."""
-        found: list[StrategyTable] = []
+        """The strategy table when it is loaded and every file is read, or as far as that is after `seconds`.
+
+        None when there is no table by then; `meanwhile` as above.
+        """
+        seen: list[StrategyTable] = []
 
         def loaded() -> bool:
             table = answered(self.queries.table)
             if table is not None and table.loaded:
-                found.append(table)
-            return bool(found)
+                seen[:] = [table]
+            return bool(seen) and not seen[0].loading
 
         self.until(loaded, seconds, meanwhile)
-        return found[0] if found else None
+        return seen[0] if seen else None
 
     def stop_strategies(self, seconds: float) -> None:
         """Stop every strategy that is up in order, and wait until their last orders are answered and booked."""

@@ -7,7 +7,8 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data import BarTable, Stamp, actions_between, checked_bars, file_actions, find_bar_files, read_table
+from mats.data import BarTable, actions_between, checked_bars, find_bar_files, read_table
+from mats.data.importer import Stamp, file_actions
 from mats.errors import DataError
 from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, parse_instrument, size_name
 from mats.model.bar_columns import BarColumns, BarData, CorporateAction

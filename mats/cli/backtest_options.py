@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from mats.backtest import FeeSchedule, Request, Style, api, instant
-from mats.data import Stamp
+from mats.data.importer import Stamp
 from mats.model import size_seconds
 from mats.settings import Settings
 from mats.store.tables import MAX_TIME

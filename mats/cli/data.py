@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mats.cli.options import Config, DataDir
-from mats.data import ImportResult, Stamp, find_bar_files, import_file
+from mats.data import find_bar_files
+from mats.data.importer import ImportResult, Stamp, import_file
 from mats.errors import DataError
 from mats.model import Nanos, iso, size_name, size_seconds
 from mats.settings import settings_of

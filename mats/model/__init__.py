@@ -50,7 +50,7 @@ from mats.model.orders import (
 )
 from mats.model.packet import BrokerEvent, Packet
 from mats.model.positions import PositionKey
-from mats.model.strategy_table import StrategyRecord, check_table, read_records
+from mats.model.strategy_table import Host, StrategyRecord, check_table, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
 
@@ -87,6 +87,7 @@ __all__ = [
     "Figure",
     "FillCorrected",
     "FillRecorded",
+    "Host",
     "Instrument",
     "InstrumentId",
     "IntentId",

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -16,11 +16,16 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
 """A name travels in IB's orderRef and names storage symbols: short, no `:`, no `.`, no space."""
 
 
+Host = Literal["thread", "process"]
+
+
 class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One row of the strategy table.
 
     `file` is a path, or a name below the operator's strategy folder, or `examples/NAME.py` of the package.
     `target_weight` is the share of the account's equity, 0 to 1. An empty `account` means the first one.
+    `host`: where it runs live, on a thread of the daemon or in a process; empty leaves it to the settings. `process`
+    names a process that strategies share, `memory_mb` limits what the process may allocate, in MiB; both need one.
     """
 
     name: StrategyName
@@ -30,6 +35,9 @@ class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     target_weight: float = 0.0
     account: AccountId = ""
     active: bool = True
+    host: Host | Literal[""] = ""
+    process: str = ""
+    memory_mb: int = 0
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -40,6 +48,18 @@ class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError(f"target_weight {self.target_weight} is out of range; give a share from 0 to 1")
         if not self.file or not self.class_name:
             raise ValueError(f"file {self.file!r} or class_name {self.class_name!r} is empty; give both")
+        if self.host not in ("", *get_args(Host)):
+            raise ValueError(f"host {self.host!r} is unknown; use thread or process, or leave it out")
+        if self.process and not NAME.fullmatch(self.process):
+            raise ValueError(f"process {self.process!r} is invalid; use 1 to 20 of A-Z, a-z, 0-9, _ and -")
+        if self.memory_mb < 0:
+            raise ValueError(f"memory_mb {self.memory_mb} is out of range; give MiB above 0, or 0 for no limit")
+        if self.host == "thread" and (self.process or self.memory_mb):
+            raise ValueError('process and memory_mb are for strategies in processes; set host = "process"')
+
+    def host_or(self, default: Host) -> Host:
+        """Where it runs, by default there; a strategy that names a process or a limit runs in a process."""
+        return self.host or ("process" if self.process or self.memory_mb else default)
 
 
 def read_records(path: Path) -> tuple[StrategyRecord, ...]:
@@ -71,9 +91,19 @@ def parse_record(row: Mapping[str, Any], where: str) -> StrategyRecord:
 
 
 def check_table(records: tuple[StrategyRecord, ...], where: str) -> None:
-    """Refuse two strategies whose names differ at most in case: some file systems would mix their tables."""
+    """Refuse two strategies whose names differ at most in case: some file systems would mix their tables.
+
+    And two limits of one shared process.
+    """
     seen: dict[str, StrategyName] = {}
     for record in records:
         if (key := record.name.lower()) in seen:
             raise StrategyError(f"{where}: strategy {record.name!r} appears twice; give each its own name")
         seen[key] = record.name
+    limits: dict[str, int] = {}
+    for record in records:
+        if record.process and limits.setdefault(record.process, record.memory_mb) != record.memory_mb:
+            raise StrategyError(
+                f"{where}: process {record.process!r} has two limits of memory, {limits[record.process]} and "
+                f"{record.memory_mb}; give all its strategies the same memory_mb"
+            )

@@ -39,7 +39,7 @@ from mats.runtime.messaging.mailbox import MailboxSpec
 from mats.runtime.messaging.messages import Crash, Down, Drain, Outcome, Stop
 from mats.runtime.messaging.ref import Address, Askable, Question, Ref
 from mats.runtime.runtime import Runtime, StopReport
-from mats.runtime.spec import Backoff, ChildSpec, Limit, Spec, SupervisorSpec
+from mats.runtime.spec import Backoff, ChildSpec, Limit, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor.commands import (
     CommandResult,
     Park,
@@ -90,6 +90,7 @@ __all__ = [
     "NoArgs",
     "NotUnderstood",
     "Outcome",
+    "OwnProcess",
     "Park",
     "Question",
     "Ref",

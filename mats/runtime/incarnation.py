@@ -191,7 +191,7 @@ class Incarnation(Turn):
             case Stop() | Drain():
                 self._guarded(envelope, lambda: self.actor.on_stop_asked(message))
             case Fault():
-                self.envelope = envelope
+                self.envelope = envelope  # the message before it was handled, and is not lost
                 self.fail(message.error)
             case TaskEnded():
                 self._guarded(envelope, lambda: message.then(message.outcome))

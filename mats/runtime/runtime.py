@@ -11,7 +11,7 @@ from typing import Any, Never, TypeVar, overload
 import msgspec
 
 from mats.runtime import events
-from mats.runtime.actor import ActorClass, NoArgs, checked_class
+from mats.runtime.actor import Actor, ActorClass, NoArgs, checked_class
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock
 from mats.runtime.containment import contain, describe, format_trace, log_error
@@ -32,7 +32,7 @@ from mats.runtime.messaging import (
     Started,
     Stop,
 )
-from mats.runtime.spec import ChildSpec, Spec, SupervisorSpec
+from mats.runtime.spec import ChildSpec, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
@@ -88,6 +88,17 @@ class Runtime(ABC):
 
     @abstractmethod
     def new_reply(self) -> Reply: ...
+
+    def new_incarnation(
+        self,
+        slot: ActorSlot,
+        actor: type[Actor[Any]],
+        args: object,
+        parent: ParentSink | None,
+        process: OwnProcess | None,
+    ) -> Incarnation:
+        """The next incarnation of a name; a host without processes runs every actor itself."""
+        return Incarnation(slot, actor, args, parent)
 
     @abstractmethod
     def in_handler(self) -> bool:
@@ -183,10 +194,11 @@ class Runtime(ABC):
         args: A = NoArgs(),  # type: ignore[assignment]  # noqa: B008
         *,
         name: str | None = None,
+        process: OwnProcess | None = None,
     ) -> Ref[M]:
         """Start an actor without a supervisor, for tests and edges; its end is final and closes its mailbox."""
         path = name or checked_class(actor).__name__.lower()
-        self.launch(path, actor, args)
+        self.launch(path, actor, args, process=process)
         return self.slot(path).ref
 
     def launch(
@@ -197,10 +209,11 @@ class Runtime(ABC):
         *,
         parent: ParentSink | None = None,
         supervised: bool = False,
+        process: OwnProcess | None = None,
     ) -> int:
         """Start the next incarnation of a name and return its number; `parent` is sent Started and Down."""
         turn, slot = CURRENT.get(), self.slot(path)
-        incarnation = Incarnation(slot, checked_class(actor), args, parent)
+        incarnation = self.new_incarnation(slot, checked_class(actor), args, parent, process)
         with self._launching:
             if self._over:
                 raise RuntimeError(f"the runtime has stopped and cannot start {path}")

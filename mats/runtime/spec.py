@@ -61,6 +61,23 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.max, self.min * 2.0 ** min(attempt, 60)) * (1 + u * self.jitter)
 
 
+class OwnProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """A process for an actor: of its own, or that of this `name`, which all actors that name it share.
+
+    `memory_mb`: what the process may allocate, in MiB, beyond what it begins with; 0 is no limit. It is a limit of the
+    process, so those that share one give the same.
+    """
+
+    name: str = ""
+    memory_mb: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name:
+            _check_name("process", self.name)
+        if self.memory_mb < 0:
+            raise ValueError(f"memory_mb is {self.memory_mb}; give MiB above 0, or 0 for no limit")
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """What a supervisor can run; the deadlines are in seconds."""
 
@@ -81,7 +98,7 @@ class ChildSpec(Spec, Generic[A], frozen=True, kw_only=True):
     `args` are the actor's `Args`. `restart`: always (`permanent`), after failures only (`transient`) or never
     (`temporary`). `limit`, `backoff` and `over_limit` default to the supervisor's. At a restart waiting messages are
     kept or flushed. `start_deadline` and `stop_deadline` are in seconds. At shutdown the child handles what waits
-    (`drain`) or ends after the message in hand (`stop`).
+    (`drain`) or ends after the message in hand (`stop`). `process`: where it runs; None is the runtime's own process.
     """
 
     actor: ActorClass[A, Any]
@@ -94,6 +111,7 @@ class ChildSpec(Spec, Generic[A], frozen=True, kw_only=True):
     start_deadline: float = 10.0
     stop_deadline: float = 5.0
     shutdown: Shutdown = "drain"
+    process: OwnProcess | None = None
 
     def __post_init__(self) -> None:
         _check_name("child", self.name)
@@ -104,6 +122,8 @@ class ChildSpec(Spec, Generic[A], frozen=True, kw_only=True):
         _choose(f"child {self.name}", "restart", self.restart, RestartKind)
         _choose(f"child {self.name}", "mailbox_at_restart", self.mailbox_at_restart, MailboxAtRestart)
         _choose(f"child {self.name}", "shutdown", self.shutdown, Shutdown)
+        if self.process is not None and actor.host != "thread":
+            raise ValueError(f"child {self.name}: {actor.__name__} lives on a loop; only actors on a thread can move")
         if self.over_limit is not None:
             _choose(f"child {self.name}", "over_limit", self.over_limit, OverLimit)
         for field, value in (("start_deadline", self.start_deadline), ("stop_deadline", self.stop_deadline)):

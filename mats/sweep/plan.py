@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mats.backtest import BacktestSpec
 from mats.errors import StrategyError
 from mats.model import StrategyRecord
-from mats.strategy.hosting import check_record
+from mats.strategy.hosting import convert_params, load_class
 from mats.sweep.grid import Axis, Parameters, combinations
 from mats.sweep.trials import Trial, TrialTask
 from mats.sweep.walk_forward import WalkForwardWindow, windows
@@ -58,12 +58,13 @@ def grid_tasks(plan: SweepPlan) -> list[TrialTask]:
 
 def refused(plan: SweepPlan, tasks: Iterable[TrialTask]) -> dict[int, Trial]:
     """Tasks whose parameters the strategy rejects, by number, each with its reason; they are not run."""
+    params = _params_of(plan)
     reasons: dict[tuple[object, ...], str] = {}
     found = {}
     for task in tasks:
         key = tuple(task.parameters.items())
         if key not in reasons:
-            reasons[key] = _parameter_error(plan, task.parameters)
+            reasons[key] = _parameter_error(plan, params, task.parameters)
         if reasons[key]:
             found[task.number] = Trial(task=task, state="refused", reason=reasons[key])
     return found
@@ -75,7 +76,8 @@ def check(plan: SweepPlan) -> None:
         raise StrategyError(f"a sweep takes one strategy, not {len(plan.spec.strategies)}; name one")
     if plan.trials and plan.walk:
         raise StrategyError("--trials and --walk-forward cannot be combined; leave one of them out")
-    errors = [_parameter_error(plan, parameters) for parameters in corners(plan.axes)]
+    params = _params_of(plan)
+    errors = [_parameter_error(plan, params, parameters) for parameters in corners(plan.axes)]
     if errors and all(errors):
         raise StrategyError(errors[0])
 
@@ -86,9 +88,15 @@ def corners(axes: Sequence[Axis]) -> list[Parameters]:
     return made[:: max(1, len(made) // 2_000)]
 
 
-def _parameter_error(plan: SweepPlan, parameters: Parameters) -> str:
+def _params_of(plan: SweepPlan) -> type[msgspec.Struct]:
+    record = plan.spec.strategies[0]
+    return load_class(record.file, record.class_name, Path(plan.spec.folder), record.name).Params
+
+
+def _parameter_error(plan: SweepPlan, params: type[msgspec.Struct], parameters: Parameters) -> str:
+    record = plan.record(parameters)
     try:
-        check_record(plan.record(parameters), Path(plan.spec.folder))
+        convert_params(params, record.name, record.params)
     except StrategyError as error:
         return str(error)
     return ""

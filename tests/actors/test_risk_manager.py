@@ -17,7 +17,7 @@ from actors.messages.order_manager import (
     SubscribeAllOrders,
 )
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
-from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, Resume
+from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, RequestHandled, Resume
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from actors.risk_manager import RiskManager
 from mats.ledger.valuation.fx import FxRates
@@ -324,7 +324,7 @@ def test_a_change_of_an_order_that_is_not_there_changes_nothing(world):
     world.all_is_well()
     world.tell(change(25, "i9"))
     assert world.received(world.orders, ModifyIntent) == []
-    assert world.received(world.strategy) == []
+    assert world.received(world.strategy) == [RequestHandled()]
 
 
 # Entries, crashes, the end

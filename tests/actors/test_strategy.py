@@ -4,16 +4,17 @@ from decimal import Decimal
 from textwrap import dedent
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
 from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
-from actors.messages.risk_manager import OrderDenied
-from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.messages.risk_manager import OrderDenied, RequestHandled
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
 from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
-from actors.strategy import StrategyActor
+from actors.strategy import CREDIT, CREDIT_SECONDS, StrategyActor
 from mats.model.executions import FillRecorded
 from mats.model.market_data import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
@@ -21,13 +22,14 @@ from mats.model.strategy_table import StrategyRecord
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position
-from mats.strategy.hosting.loader import load_class
 from mats.strategy.tickets import market
+from tests.actors.diary_page import HEARD, TODO
 
 D = Decimal
 DIARY = '''
     from mats.model.market_data import Bar
     from mats.strategy import Strategy, Side, market
+    from tests.actors.diary_page import HEARD, TODO
 
     class Diary(Strategy):
         """Writes down what it hears; does at each bar what the test put into `todo`."""
@@ -38,8 +40,7 @@ DIARY = '''
             warmup: int = 0
             ticks: bool = False
 
-        heard = []
-        todo = []
+        heard, todo = HEARD, TODO
 
         def note(self, *what):
             self.heard.append(what)
@@ -82,8 +83,9 @@ class Trader:
     def __init__(self, runtime, folder, **params):
         self.runtime, self.folder = runtime, folder
         (folder / "diary.py").write_text(dedent(DIARY))
-        self.kind = load_class("diary.py", "Diary", folder)
-        self.heard, self.todo = self.kind.heard, self.kind.todo
+        self.heard, self.todo = HEARD, TODO
+        self.heard.clear()
+        self.todo.clear()
         names = ("market-data", "risk", "orders", "portfolio", "manager")
         self.market, self.risk, self.orders, self.portfolio, self.manager = map(runtime.probe, names)
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
@@ -159,6 +161,7 @@ def test_it_starts_when_the_last_of_book_orders_and_history_is_there(trader, a_b
     parts.append(parts.pop(last))
     world.tell(*parts[:2])
     assert world.heard == []
+    world.manager.expect_message(StrategyLoaded("diary"))
     world.manager.expect_nothing()
     world.tell(parts[2])
     assert world.heard == [("start", 2, D(7))]
@@ -185,13 +188,25 @@ def test_before_it_started_it_hears_nothing_but_its_book_is_kept(trader, a_bar, 
     assert world.heard == [("start", 0, D(10))]
 
 
-def test_a_strategy_that_cannot_be_made_fails_with_a_sentence_and_touches_nobody(trader):
-    world = trader(instrument="S PY")
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"params": {"instrument": "S PY"}}, "strategy diary: instrument 'S PY' is not a valid name"),
+        ({"file": "broken.py"}, "OSError at line 1: no such thing"),
+        ({"file": "missing.py"}, "strategy file missing.py not found at"),
+        ({"class_name": "Other"}, "has no class 'Other'; it has Diary"),
+        ({"params": {"lenght": 3}}, "strategy diary has no parameter 'lenght'"),
+    ],
+)
+def test_a_strategy_that_cannot_be_made_says_why_touches_nobody_and_ends(trader, tmp_path, changed, text):
+    (tmp_path / "broken.py").write_text("raise OSError('no such thing')\n")
+    world = trader()
+    world.record = replace(world.record, **changed)
     world.launch()
-    assert (
-        "strategy diary: instrument 'S PY' is not a valid name" in world.runtime.slot("strategies/diary").last_failure
-    )
+    assert text in world.manager.expect(StrategyLoaded).fault
     world.market.expect_nothing()
+    status = world.runtime.slot("strategies/diary").status()
+    assert (status.state, status.last_failure) == ("stopped", "")
 
 
 # Hearing
@@ -301,7 +316,7 @@ def busy(runtime, trader):
     runtime.kill(risk)
 
 
-BUSY = "BUSY: the mailbox of the risk manager is full; nothing was sent"
+BUSY = "BUSY: the risk manager has too many requests to handle; nothing was sent"
 
 
 def test_a_wish_that_finds_risk_too_busy_comes_back_rejected_after_the_hook_that_wished(busy, a_bar):
@@ -321,6 +336,37 @@ def test_a_change_that_finds_risk_too_busy_leaves_the_order_as_it_is_and_says_so
     busy.todo[:] = [lambda s: s.broker.modify("i1", quantity=5), lambda s: s.broker.modify("none", quantity=5)]
     busy.tell(BarArrived(a_bar()))
     assert busy.heard[-2:] == [("end of bar",), ("order", "i1", "WORKING", BUSY)]
+
+
+def test_a_flood_is_held_to_the_credit_and_told_in_one_line_and_a_bounded_number_of_rejections(trader, a_bar):
+    world = trader().start()
+    world.todo[:] = [lambda s: [s.signal("SPY", 0.5) for _ in range(3 * CREDIT)]]
+    with structlog.testing.capture_logs() as lines:
+        world.tell(BarArrived(a_bar()))
+    assert len(world.risk.receive(CREDIT)) == CREDIT
+    world.risk.expect_nothing()
+    rejected = [note for what, *note in world.heard if what == "order"]
+    assert [note[1:] for note in rejected] == [["REJECTED", BUSY]] * CREDIT
+    assert [(line["refused"], line["not_answered"]) for line in lines if "refused" in line] == [(2 * CREDIT, CREDIT)]
+
+
+def test_what_the_risk_manager_has_handled_may_be_followed_by_as_much(trader, a_bar):
+    world = trader().start()
+    world.todo[:] = [lambda s: [s.signal("SPY", 0.5) for _ in range(CREDIT)]]
+    world.tell(BarArrived(a_bar()))
+    world.tell(*[RequestHandled()] * 10)
+    world.tell(BarArrived(a_bar(5)))
+    assert len(world.risk.receive(CREDIT + 10)) == CREDIT + 10
+    world.risk.expect_nothing()
+
+
+def test_requests_that_the_risk_manager_lost_are_given_up_after_a_while(trader, a_bar):
+    world = trader().start()
+    world.todo[:] = [lambda s: [s.signal("SPY", 0.5) for _ in range(CREDIT)]]
+    world.tell(BarArrived(a_bar()))
+    world.runtime.advance(CREDIT_SECONDS)
+    world.tell(BarArrived(a_bar(5)))
+    assert len(world.risk.receive(2 * CREDIT)) == 2 * CREDIT
 
 
 def test_a_cancel_goes_through_however_busy_risk_is(busy, a_bar):

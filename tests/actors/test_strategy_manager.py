@@ -1,27 +1,17 @@
 """The strategy manager: faults are named and the rest starts; weights must fit; what runs is what runs."""
 
-from textwrap import dedent
-
 import pytest
 
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import SetWeights
-from actors.messages.strategy import StopTrading, StrategyStarted
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy
 from actors.messages.subscription import Republish
 from actors.strategy import StrategyActor
 from actors.strategy_manager import StrategyManager
 from mats.model.strategy_table import StrategyRecord
-from mats.runtime import Actor, Crash, Park, StartChild, StopChild, Unpark
-
-GOOD = """
-    from mats.strategy import Strategy
-
-    class Good(Strategy):
-        class Params(Strategy.Params, frozen=True):
-            instrument: str = "SPY"
-"""
+from mats.runtime import Actor, ChildFailed, Crash, OwnProcess, Park, StartChild, StopChild, Unpark
 
 
 class Child(Actor):
@@ -35,15 +25,14 @@ class Child(Actor):
 class World:
     def __init__(self, runtime, folder):
         self.runtime, self.folder = runtime, folder
-        (folder / "good.py").write_text(dedent(GOOD))
-        (folder / "broken.py").write_text("raise OSError('no such thing')\n")
         names = ("store", "pool", "strategies", "risk", "portfolio")
         self.store, self.pool, self.supervisor, self.risk, self.portfolio = map(runtime.probe, names)
         self.launch()
 
-    def launch(self, allow_leverage=False):
+    def launch(self, allow_leverage=False, host="thread"):
         args = StrategyManager.Args(
             seeds=(record("seed"),), folder=self.folder, intent_prefix="tag-1", allow_leverage=allow_leverage,
+            host=host,
             supervisor=self.supervisor.ref, store=self.store.ref, pool=self.pool.ref,
             market_data=self.runtime.ref("market"), risk=self.risk.ref, orders=self.runtime.ref("orders"),
             portfolio=self.portfolio.ref,
@@ -121,21 +110,48 @@ def test_weights_are_shared_before_anything_is_started(world):
     world.risk.expect_message(weights)
 
 
+def test_all_files_are_read_at_once_and_a_fault_is_named_while_the_others_start(world):
+    world.table(record("a"), record("bad"), record("c"))
+    assert world.started() == ["a", "bad", "c"]
+    assert world.read().loading == {"a", "bad", "c"}
+    world.tell(StrategyLoaded("a"), StrategyLoaded("bad", "no such file"), StrategyLoaded("c"))
+    assert world.read().loading == frozenset()
+    assert world.read().faults == {"bad": "no such file"}
+    assert world.asked() == [StopChild("bad")]
+
+
+def test_a_file_that_is_never_read_to_its_end_is_a_fault_and_not_tried_again(world):
+    world.table(record("a"), record("hangs"))
+    world.asked()
+    world.tell(ChildFailed("strategies/hangs", 1, "abandoned", "abandoned"))
+    assert "was not loaded within 20 s" in world.read().faults["hangs"]
+    assert world.read().loading == {"a"}
+    assert world.asked() == [StopChild("hangs")]
+
+
+def test_a_start_that_fails_is_left_to_the_supervisor(world):
+    world.table(record("a"))
+    world.asked()
+    world.tell(ChildFailed("strategies/a", 1, "start_failed", "the process of strategies/a ended with SIGSEGV"))
+    assert (world.read().loading, world.read().faults, world.asked()) == (frozenset(), {}, [])
+
+
 @pytest.mark.parametrize(
-    ("bad", "text"),
+    ("given", "default", "process"),
     [
-        (record("bad", file="broken.py"), "OSError at line 1: no such thing"),
-        (record("bad", file="missing.py"), "strategy file missing.py not found at"),
-        (record("bad", class_name="Other"), "has no class 'Other'; it has Good"),
-        (record("bad", params={"lenght": 3}), "strategy bad has no parameter 'lenght'"),
+        ({}, "thread", None),
+        ({"host": "thread"}, "process", None),
+        ({}, "process", OwnProcess()),
+        ({"host": "process"}, "thread", OwnProcess()),
+        ({"process": "pair", "memory_mb": 100}, "thread", OwnProcess(name="pair", memory_mb=100)),
     ],
 )
-def test_a_fault_is_named_and_the_others_start(world, bad, text):
-    world.table(record("a"), bad, record("c"))
-    assert world.started() == ["a", "c"]
-    faults = world.read().faults
-    assert list(faults) == ["bad"]
-    assert text in faults["bad"]
+def test_a_strategy_runs_where_its_record_or_the_settings_say(world, given, default, process):
+    world.ref.signal(Crash())
+    world.runtime.run_until_idle()
+    world.launch(host=default)
+    world.table(record("a", **given))
+    assert [message.spec.process for message in world.asked() if isinstance(message, StartChild)] == [process]
 
 
 def test_weights_above_one_start_nobody_and_say_why(world):
@@ -195,8 +211,8 @@ def test_a_strategy_that_nobody_knows_is_neither_started_nor_stopped(world):
 
 
 def test_a_stop_before_the_first_start_does_not_stop_the_next_start(world):
-    world.table(record("a", file="missing.py"))
-    world.tell(StopStrategy("a"))
+    world.table(record("a"))
+    world.tell(StrategyLoaded("a", "no such file"), StopStrategy("a"))
     assert world.runtime.ref("strategies/a").mailbox.pending == 0
 
 
@@ -240,9 +256,10 @@ def test_a_restarted_manager_leaves_running_strategies_alone(world, runtime):
 
 
 def test_a_mended_fault_is_forgotten_when_the_strategy_starts(world):
-    world.table(record("a", file="late.py"))
+    world.table(record("a"))
+    world.tell(StrategyLoaded("a", "no such file"))
     assert "a" in world.read().faults
-    (world.folder / "late.py").write_text(dedent(GOOD))
+    world.asked()
     world.tell(StartStrategy("a"))
     assert world.started() == ["a"]
     assert world.read().faults == {}

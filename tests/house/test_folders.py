@@ -23,6 +23,7 @@ PUBLIC_FOLDERS = {
 
 DIRECT_MODULES = {
     "mats.backtest.result.metrics": "it loads scipy, which few commands need",
+    "mats.data.importer": "it loads the store, which a strategy in a process of its own does not need",
     "mats.model.bar_columns": "it loads numpy, which an operator's command does not need",
     "mats.report.html_page": "it loads plotly and jinja2",
     "mats.report.png": "it loads matplotlib",

@@ -188,6 +188,7 @@ def test_an_error_outside_of_a_handler_can_end_the_incarnation(runtime: Runtime)
     ref.tell("callback")
     down = probe.expect_down(ref)
     assert (down.reason, str(down.error)) == ("failed", "from a library")
+    assert not len(runtime.dead_letters), "the message was handled"
 
 
 def test_a_name_belongs_to_one_running_actor(runtime: Runtime) -> None:

@@ -286,6 +286,22 @@ def test_strategies_are_seeded_once_and_changed_by_name(tmp_path, make):
         again.write_strategies([msgspec.structs.replace(trend, name="trend")], make.opening)
 
 
+def test_a_strategy_table_of_an_earlier_version_is_read_as_it_is_and_gets_its_columns_with_a_change(tmp_path, make):
+    uri = f"lmdb://{tmp_path}/own"
+    trend = StrategyRecord(name="TREND", file="trend.py", class_name="Trend")
+    Store(uri).seed_strategies([trend], make.opening)
+    library = connect(uri).get_library("general")
+    stored = library.read("strategies")
+    library.write("strategies", stored.data.drop(columns=list(schemas.STRATEGIES.added)), metadata=stored.metadata)
+    store = Store(uri)
+    assert store.read_strategies() == [trend]
+    mean = StrategyRecord(name="MEAN", file="mean.py", class_name="Mean", process="pair", memory_mb=100)
+    store.write_strategies([mean], make.opening + SECOND)
+    store.write_strategies([msgspec.structs.replace(trend, host="thread")], make.opening + 2 * SECOND)
+    assert Store(uri).read_strategies() == [msgspec.structs.replace(trend, host="thread"), mean]
+    assert list(Reader(uri).strategies().columns) == list(schemas.STRATEGIES.columns)
+
+
 def test_a_table_that_does_not_exist_is_empty(reader):
     assert reader.fills("NOBODY").empty
     assert reader.bars("7min", "SPY").empty

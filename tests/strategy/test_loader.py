@@ -36,7 +36,16 @@ def folder(tmp_path):
 def test_a_class_is_found_by_name_and_by_absolute_path(folder):
     found = load_class("mine.py", "Mine", folder)
     assert issubclass(found, Strategy)
-    assert load_class(str(folder / "mine.py"), "Mine", folder / "elsewhere") is found
+    same = load_class(str(folder / "mine.py"), "Mine", folder / "elsewhere")
+    assert same.__module__ == found.__module__
+
+
+def test_strategies_of_one_file_share_no_globals_and_each_load_begins_with_fresh_ones(folder):
+    (folder / "mine.py").write_text(GOOD + "\nSEEN = []\nMine.seen = SEEN\n")
+    one, two, again = (load_class("mine.py", "Mine", folder, owner) for owner in ("one", "two", "one"))
+    one.seen.append(1)
+    assert (two.seen, again.seen) == ([], [])
+    assert len({one.__module__, two.__module__}) == 2
 
 
 def test_loading_leaves_the_import_path_alone(folder):

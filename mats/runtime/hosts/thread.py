@@ -5,14 +5,17 @@ from threading import Event as Flag
 from threading import Thread, get_ident
 from typing import Any
 
+from mats.runtime.actor import Actor
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock, SystemClock
 from mats.runtime.hosts.loop import cancel_all, live_on_loop
+from mats.runtime.hosts.process import Placement, Processes, StandIn, stand_in_for
 from mats.runtime.hosts.watchdog import Watchdog
 from mats.runtime.incarnation import Incarnation
+from mats.runtime.interfaces import ParentSink
 from mats.runtime.messaging import CURRENT, Envelope, Mailbox, Ref, Reply
 from mats.runtime.runtime import Runtime, StopReport
-from mats.runtime.spec import SupervisorSpec
+from mats.runtime.spec import OwnProcess, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage
 from mats.runtime.testing import Trace
 from mats.runtime.timers import Timer, TimerThread
@@ -37,6 +40,20 @@ class ThreadRuntime(Runtime):
         self._timers = TimerThread(self.clock)
         self._releasing: list[Thread] = []
         self._watchdog = Watchdog(slow_seconds, self.clock, self._launched, self.emit)
+        self._processes = Processes(self)
+
+    def new_incarnation(
+        self,
+        slot: ActorSlot,
+        actor: type[Actor[Any]],
+        args: object,
+        parent: ParentSink | None,
+        process: OwnProcess | None,
+    ) -> Incarnation:
+        """An actor for a process gets a stand-in here."""
+        if process is not None:
+            args, actor = Placement(actor, args, process, self._processes), stand_in_for(actor)
+        return Incarnation(slot, actor, args, parent)
 
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -49,6 +66,7 @@ class ThreadRuntime(Runtime):
             thread.join(RELEASE_SECONDS)
         self._timers.stop()
         self._watchdog.stop()
+        self._processes.stop()
         return report
 
     def new_mailbox(self, slot: ActorSlot) -> Mailbox:
@@ -78,6 +96,8 @@ class ThreadRuntime(Runtime):
             incarnation.resources.release()
         else:
             self._releasing = [*(other for other in self._releasing if other.is_alive()), thread]
+        if isinstance(incarnation.actor, StandIn):
+            incarnation.actor.kill()
 
     def add_timer(self, timer: Timer) -> None:
         self._timers.add(timer)

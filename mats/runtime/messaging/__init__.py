@@ -4,7 +4,7 @@ from mats.runtime.messaging.dead_letters import DeadLetter, DeadLetters, Reason
 from mats.runtime.messaging.envelope import CURRENT, Envelope, Reply, Turn
 from mats.runtime.messaging.mailbox import Mailbox, MailboxObserver, MailboxSpec, Refusal
 from mats.runtime.messaging.messages import Crash, Down, DownReason, Drain, Fault, Outcome, Started, Stop, TaskEnded
-from mats.runtime.messaging.ref import Address, Askable, Delivery, Life, M_contra, Question, Ref, Slot
+from mats.runtime.messaging.ref import Address, Askable, Delivery, Life, M_contra, Question, Ref, Slot, ref_named
 from mats.runtime.messaging.vocabulary import Vocabulary, union_of, vocabulary_of
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "TaskEnded",
     "Turn",
     "Vocabulary",
+    "ref_named",
     "union_of",
     "vocabulary_of",
 ]

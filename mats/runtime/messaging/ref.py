@@ -99,12 +99,12 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
     def tell(self, message: M_contra) -> None:
         """Send. Never raises, never blocks; what cannot be delivered becomes a dead letter."""
         envelope = self.envelope(message)
-        if (refusal := self._fence() or self._deliver(envelope)) is not None:
+        if (refusal := self._fence() or self.deliver(envelope)) is not None:
             self._runtime.lose(self.name, envelope, self._reason(refusal))
 
     def offer(self, message: M_contra) -> bool:
         """Send if there is room. A refusal is the caller's to handle, and no dead letter."""
-        return (self._fence() or self._deliver(self.envelope(message))) is None
+        return (self._fence() or self.deliver(self.envelope(message))) is None
 
     def ask(self, question: Askable[M_contra, R], *, timeout: float) -> R:  # type: ignore[override]
         """Send and wait for the reply, from outside of actors only.
@@ -118,7 +118,7 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
             )
         reply = self._runtime.new_reply()
         envelope = self.envelope(question, reply)
-        if (refusal := self._deliver(envelope)) is not None:
+        if (refusal := self.deliver(envelope)) is not None:
             raise ActorDeadError(f"{self.name} does not take {type(question).__name__}: {self._reason(refusal)}")
         return cast(R, reply.get(timeout=timeout))
 
@@ -136,7 +136,7 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
 
         A supervisor and all below it have `within` seconds, if given.
         """
-        self._deliver(self.envelope(Drain(within), None, only))
+        self.deliver(self.envelope(Drain(within), None, only))
 
     def watch(self, sink: Callable[[Down], object], tag: object, watcher: Life | None = None) -> None:
         """Hand `sink` exactly one Down: at the end of the incarnation that runs (or will be the first), or now.
@@ -170,7 +170,8 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
     def _reason(self, refusal: Refusal | Literal["stale"]) -> Reason:
         return "no such actor" if refusal == "closed" and not self._slot.number else refusal
 
-    def _deliver(self, envelope: Envelope) -> Refusal | None:
+    def deliver(self, envelope: Envelope) -> Refusal | None:
+        """Put an envelope as it is in the mailbox; None, or why not."""
         while True:
             mailbox = self._slot.mailbox
             refusal = mailbox.put(envelope)
@@ -184,7 +185,16 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
     def __hash__(self) -> int:
         return hash(self.name)
 
+    def __reduce__(self) -> tuple[Callable[[str], NoReturn], tuple[str]]:
+        """Between processes a ref is its name; who reads it makes a ref of its own runtime."""
+        return ref_named, (self.name,)
+
     def __repr__(self) -> str:
         return f"Ref({self.name!r})"
 
     __str__ = __repr__
+
+
+def ref_named(name: str) -> NoReturn:
+    """What a pickled ref says. Only the link between a runtime and its processes can read it."""
+    raise TypeError(f"the ref of {name} was read outside of a runtime; only a runtime makes refs")

@@ -6,6 +6,7 @@ from mats.runtime.actor import ActorClass
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.events import Event
 from mats.runtime.interfaces import ParentSink
+from mats.runtime.spec import OwnProcess
 
 
 class Launcher(Protocol):
@@ -21,6 +22,7 @@ class Launcher(Protocol):
         *,
         parent: ParentSink | None = None,
         supervised: bool = False,
+        process: OwnProcess | None = None,
     ) -> int: ...
 
     def abandon(self, path: str) -> None: ...

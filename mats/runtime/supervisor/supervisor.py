@@ -152,7 +152,12 @@ class Supervisor(Actor[SupervisorMessage | Started | Down | _StartDeadline | _St
     def _launch(self, child: Child) -> None:
         child.state = "starting"
         child.incarnation = self._launcher.launch(
-            child.path, child.spec.actor, child.spec.args, parent=self._sink(), supervised=True
+            child.path,
+            child.spec.actor,
+            child.spec.args,
+            parent=self._sink(),
+            supervised=True,
+            process=child.spec.process,
         )
         self.after(child.spec.start_deadline, _StartDeadline(child.path, child.incarnation))
 

@@ -58,6 +58,8 @@ def to_frame(rows: Mapping[Nanos, Row], schema: Schema) -> pd.DataFrame:
 
 def from_frame(frame: pd.DataFrame, schema: Schema) -> dict[Nanos, Row]:
     """The rows of a stored frame by index: the inverse of `to_frame`."""
+    lacking = {name: value for name, value in schema.added.items() if name not in frame}
+    frame = frame.assign(**lacking) if lacking else frame
     columns = [_values(frame[name], kind) for name, kind in schema.columns.items()]
     times = frame.index.asi8.tolist() if isinstance(frame.index, pd.DatetimeIndex) else []
     return {

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -296,6 +297,9 @@ def strategy_row(record: StrategyRecord, time: Nanos) -> Raw:
         "account": record.account,
         "active": record.active,
         "updated_utc": time,
+        "host": record.host,
+        "process": record.process,
+        "memory_mb": record.memory_mb,
     }
 
 
@@ -326,4 +330,7 @@ def strategy_of(row: Row) -> StrategyRecord:
         target_weight=float(row["target_weight"] or 0.0),
         account=str(row["account"]),
         active=bool(row["active"]),
+        host=msgspec.convert(row["host"] or "", Literal["", "thread", "process"]),
+        process=str(row["process"] or ""),
+        memory_mb=int(row["memory_mb"] or 0),
     )

@@ -1,5 +1,6 @@
 """The schemas of all tables, and how each is written. docs/storage.md describes the same."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -26,6 +27,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     `key` names the columns that identify a row, where rows are looked up again. `rows_per_segment` is small where
     `update` is frequent. `cached` is how many of the newest rows the writer keeps in memory. Changes to older rows
     that lie further apart than `run_gap` are separate calls. Columns whose name ends in `_utc` are naive UTC times.
+    `added` are columns that tables of earlier versions lack, with the value that their rows have; such a table is read
+    as it is and gets them with its next change, for which all of its rows must be cached.
     """
 
     columns: dict[str, Kind]
@@ -33,6 +36,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     rows_per_segment: int = 100_000
     cached: int = 1
     run_gap: Nanos = MINUTE
+    added: Mapping[str, str | int] = {}
 
 
 _FILL: dict[str, Kind] = {
@@ -127,9 +131,9 @@ EQUITY = Schema(columns={"equity": FLOAT, "equity_exact": TEXT, "currency": TEXT
 STRATEGIES = Schema(
     columns={
         "name": TEXT, "file": TEXT, "class": TEXT, "params": TEXT, "target_weight": FLOAT, "account": TEXT,
-        "active": BOOL, "updated_utc": TIME,
+        "active": BOOL, "updated_utc": TIME, "host": TEXT, "process": TEXT, "memory_mb": INT,
     },
-    key=("name",), rows_per_segment=5_000, cached=1_000_000,
+    key=("name",), rows_per_segment=5_000, cached=1_000_000, added={"host": "", "process": "", "memory_mb": 0},
 )  # fmt: skip
 """`general`/`strategies`: one row per strategy at a fixed index; `params` is JSON."""
 

@@ -52,6 +52,7 @@ class TableWriter:
     _seq: int
     _version: int | None
     _unchecked: int
+    _outdated: bool
     _compacted_versions: int
 
     def __init__(self, library: Library, name: str, schema: Schema) -> None:
@@ -175,7 +176,7 @@ class TableWriter:
             raise
 
     def _commit(self, seq: int) -> None:
-        if self._exists:
+        if self._exists and not self._outdated:
             *earlier, last = self._runs()
             for run in earlier:
                 self._write_run(run, self._seq)
@@ -216,11 +217,12 @@ class TableWriter:
         self._old.forget()
         self._pending, self._rows = {}, {}
         self._count = self._seq = self._uncompacted = self._unchecked = self._compacted_versions = 0
-        self._version = None
+        self._version, self._outdated = None, False
         if self._exists:
             self._count = self._row_count()
             stored = self._library.tail(self.name, self._schema.cached)
             self._rows = from_frame(stored.data, self._schema) if self._count else {}
+            self._outdated = not self._schema.added.keys() <= set(stored.data.columns)
             self._version = int(stored.version)
             metadata = stored.metadata or {}
             self._seq, self._uncompacted = metadata.get("seq", 0), metadata.get("loose", compaction.COMPACT_AT)
@@ -286,12 +288,13 @@ class TableWriter:
         return bisect_left(self._index, time) - bisect_left(self._index, before) <= RUN_ROWS
 
     def _create(self, seq: int) -> None:
-        rows = self._with_pending({}, MIN_TIME, MAX_TIME)
+        """Write the whole table: a new one, or one that lacks columns."""
+        rows = self._with_pending(self._rows, MIN_TIME, MAX_TIME)
         if not rows:
             return
         self._uncompacted = compaction.APPEND_WEIGHT
         self._expect(self._library.write(self.name, to_frame(rows, self._schema), metadata=self._metadata(seq)))
-        self._exists = True
+        self._exists, self._outdated = True, False
         self._stored_last = max(rows)
 
     def _write_run(self, run: _Run, seq: int) -> None:

@@ -1,16 +1,19 @@
 """How a strategy is loaded and run, the same live and in a backtest."""
 
-from mats.strategy.hosting.loader import check_record, find_file, load_class, make_runner, only_class
+from mats.strategy.hosting.credit import Credit
+from mats.strategy.hosting.loader import find_file, load_class, make_runner, only_class
 from mats.strategy.hosting.local_host import LocalHost, OrderCommand
 from mats.strategy.hosting.runner import StrategyRunner
 from mats.strategy.hosting.table_changes import check_change, differing, shares, turned_off, turned_on
+from mats.strategy.params import convert_params
 
 __all__ = [
+    "Credit",
     "LocalHost",
     "OrderCommand",
     "StrategyRunner",
     "check_change",
-    "check_record",
+    "convert_params",
     "differing",
     "find_file",
     "load_class",

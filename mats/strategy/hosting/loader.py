@@ -1,4 +1,4 @@
-"""Loads a strategy class from its file; each error is one sentence."""
+"""Loads a strategy class from its file, for each strategy anew; each error is one sentence."""
 
 import importlib.util
 import re
@@ -9,10 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 from mats.errors import StrategyError
-from mats.model import StrategyRecord
+from mats.model import StrategyName, StrategyRecord
 from mats.strategy.host import StrategyHost
 from mats.strategy.hosting.runner import StrategyRunner
-from mats.strategy.params import convert_params
 from mats.strategy.strategy import Strategy
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -20,17 +19,16 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def make_runner(record: StrategyRecord, folder: Path, host: StrategyHost) -> StrategyRunner:
     """A runner, not yet started, of the strategy that a record describes. `folder` holds the operator's files."""
-    return StrategyRunner(load_class(record.file, record.class_name, folder), record.name, record.params, host)
+    made = load_class(record.file, record.class_name, folder, record.name)
+    return StrategyRunner(made, record.name, record.params, host)
 
 
-def check_record(record: StrategyRecord, folder: Path) -> None:
-    """Whether the record's class and parameters fit, without making the strategy; raises StrategyError."""
-    convert_params(load_class(record.file, record.class_name, folder).Params, record.name, record.params)
+def load_class(file: str, class_name: str, folder: Path, owner: StrategyName = "") -> type[Strategy]:
+    """The strategy class `class_name` of a file, read anew into a module of its own for `owner`.
 
-
-def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:
-    """The strategy class `class_name` of a file, reloaded if the file has changed."""
-    module = _load_module(find_file(file, folder))
+    So strategies of one file share no globals, and one that restarts begins with fresh ones.
+    """
+    module = _load_module(find_file(file, folder), owner)
     found = getattr(module, class_name, None)
     if isinstance(found, type) and issubclass(found, Strategy) and found is not Strategy:
         return found
@@ -41,7 +39,7 @@ def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:
 
 def only_class(file: str, folder: Path) -> str:
     """The name of the strategy class in a file that has just one; raises StrategyError."""
-    names = strategy_classes(_load_module(find_file(file, folder)))
+    names = strategy_classes(_load_module(find_file(file, folder), ""))
     if len(names) != 1:
         has = ", ".join(names) or "no Strategy subclass"
         raise StrategyError(f"strategy file {file} has {has}; name one class, as {file}:NAME")
@@ -70,12 +68,10 @@ def strategy_classes(module: ModuleType) -> list[str]:
     ]
 
 
-def _load_module(path: Path) -> ModuleType:
-    """The module of a file. Its name holds path and modification time, so it collides with no other module."""
-    stem = re.sub(r"\W", "_", str(path.with_suffix("")))
-    name = f"mats_strategy_file.{stem}_{path.stat().st_mtime_ns}"
-    if name in sys.modules:
-        return sys.modules[name]
+def _load_module(path: Path, owner: StrategyName) -> ModuleType:
+    """The module of a file for one owner. A later one takes its name, under which its classes find their types."""
+    stem = re.sub(r"\W", "_", f"{path.with_suffix('')}:{owner}")
+    name = f"mats_strategy_file.{stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or not isinstance(spec.loader, SourceFileLoader):
         raise StrategyError(f"strategy file {path} is not a Python file; give it a name that ends in .py")
