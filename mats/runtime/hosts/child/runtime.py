@@ -52,12 +52,14 @@ class FarReply(Reply):
         super().__init__()
         self._runtime, self._name, self._number = runtime, name, number
 
-    def _settle(self, value: object, error: BaseException | None) -> None:
-        if self._claim.acquire(blocking=False):
-            self.settled = True
-            if not isinstance(error, ActorFailed):  # then the end of the actor is the answer
-                described = None if error is None else Described.of(error)
-                self._runtime.write(Answered(self._name, self._number, value, described))
+    def _settle(self, value: object, error: BaseException | None) -> bool:
+        if not self._claim.acquire(blocking=False):
+            return False
+        self.settled = True
+        if not isinstance(error, ActorFailed):  # then the end of the actor is the answer
+            described = None if error is None else Described.of(error)
+            self._runtime.write(Answered(self._name, self._number, value, described))
+        return True
 
 
 class ChildIncarnation(Incarnation):
