@@ -10,6 +10,7 @@ from types import ModuleType
 
 from mats.errors import StrategyError
 from mats.model import StrategyRecord
+from mats.runtime import describe, text_of
 from mats.strategy.base import Strategy
 from mats.strategy.host import StrategyHost
 from mats.strategy.hosting.runner import StrategyRunner
@@ -24,8 +25,16 @@ def make_runner(record: StrategyRecord, folder: Path, host: StrategyHost) -> Str
 
 
 def check_record(record: StrategyRecord, folder: Path) -> None:
-    """Whether the record's class and parameters fit, without making the strategy; raises StrategyError."""
-    convert_params(load_class(record.file, record.class_name, folder).Params, record.name, record.params)
+    """Whether the record's class and parameters fit, without making the strategy; raises StrategyError.
+
+    And no other error: who checks a strategy must not fail with it.
+    """
+    try:
+        convert_params(load_class(record.file, record.class_name, folder).Params, record.name, record.params)
+    except StrategyError:
+        raise
+    except Exception as error:
+        raise StrategyError(f"strategy {record.name}: its class or parameters raise {describe(error)}") from error
 
 
 def load_class(file: str, class_name: str, folder: Path) -> type[Strategy]:
@@ -84,8 +93,10 @@ def _load_module(path: Path) -> ModuleType:
     try:
         # Not through Python's cache of compiled files, which overlooks a change within the second.
         exec(spec.loader.source_to_code(path.read_bytes(), str(path)), module.__dict__)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise StrategyError(_import_error(path, error)) from error
     return module
 
@@ -94,4 +105,4 @@ def _import_error(path: Path, error: BaseException) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     place = f" at line {line}" if line else ""
-    return f"strategy file {path} does not import: {type(error).__name__}{place}: {error}; fix the file"
+    return f"strategy file {path} does not import: {type(error).__name__}{place}: {text_of(error)}; fix the file"
