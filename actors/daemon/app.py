@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 import msgspec
-import structlog
 from rich.console import Console
 from rich.live import Live
 
 from actors.base import Refs
+from actors.daemon.event_log import DeadLetterLog, log_event
 from actors.daemon.plan import make_plan
 from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.daemon.startup import Startup, StopRequested, escalation, print_faults
@@ -23,7 +23,6 @@ from mats.logging_setup import configure_logging
 from mats.model import read_records
 from mats.operator import RunSummary
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
-from mats.runtime import events as happened
 from mats.settings import Settings
 from mats.store import data_directory
 from mats.store.tables import connect
@@ -44,7 +43,8 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         configure_logging(settings.log_level, settings.data_dir / "logs" / "mats.log", to_stderr=not on_screen)
         clock: Clock = FollowedClock() if settings.paper_gateway.replay and not settings.gateway.host else SystemClock()
         runtime = ThreadRuntime(seed=settings.paper_gateway.seed, clock=clock, name="mats")
-        runtime.on_event.append(_log_event)
+        runtime.on_event.append(log_event)
+        runtime.dead_letters.subscribe(DeadLetterLog())
         refs = Refs.of(runtime)
         plan = make_plan(settings, seeds)
         connect(plan.store_uri)  # so that an invalid address is reported now, and not by an actor that fails
@@ -112,19 +112,3 @@ def _stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     return stop
-
-
-def _log_event(event: happened.Event) -> None:
-    """Log supervision events: failures as errors, everything else as information."""
-    log = structlog.get_logger(name="supervision")
-    if isinstance(event, happened.ChildFailed):
-        return  # the runtime has logged it where it happened
-    serious = (
-        happened.ChildParked | happened.Abandoned | happened.Escalated | happened.HandlerSlow | happened.MessagesRefused
-    )
-    write = log.error if isinstance(event, serious) else log.info
-    write(
-        type(event).__name__,
-        **{k: v for k, v in msgspec.structs.asdict(event).items() if k != "name"},
-        actor=event.name,
-    )

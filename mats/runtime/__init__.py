@@ -3,6 +3,7 @@
 from mats.runtime import events
 from mats.runtime.actor import Actor, ActorClass, NoArgs
 from mats.runtime.clock import Clock, FollowedClock, SystemClock, VirtualClock
+from mats.runtime.containment import describe, text_of
 from mats.runtime.errors import (
     ActorDeadError,
     ActorFailed,
@@ -114,5 +115,7 @@ __all__ = [
     "Unpark",
     "VirtualClock",
     "VirtualRuntime",
+    "describe",
     "events",
+    "text_of",
 ]

@@ -14,6 +14,11 @@ def describe(error: BaseException) -> str:
     return ": ".join((type(error).__name__, _text(str, error)))
 
 
+def text_of(error: BaseException) -> str:
+    """The `str` of an error, whatever the error's own methods do."""
+    return _text(str, error)
+
+
 def safe_repr(value: object) -> str:
     """The `repr` of a value, whatever the value's own methods do."""
     return _text(repr, value)

@@ -8,6 +8,7 @@ import msgspec
 
 from mats.errors import StrategyError
 from mats.model import StrategyName
+from mats.runtime import text_of
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -26,7 +27,7 @@ def convert_params(params_class: type[P], strategy: StrategyName, values: Mappin
     try:
         return params_class(**converted)
     except (ValueError, TypeError) as error:
-        raise StrategyError(f"strategy {strategy}: its parameters are inconsistent: {error}") from error
+        raise StrategyError(f"strategy {strategy}: its parameters are inconsistent: {text_of(error)}") from error
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from mats.model.strategy_table import StrategyRecord, read_records
 from mats.strategy import Strategy, StrategyError
-from mats.strategy.hosting.loader import load_class, make_runner
+from mats.strategy.hosting.loader import check_record, load_class, make_runner
 from mats.strategy.params import convert_params, parse_assignments
 
 GOOD = """
@@ -147,6 +147,49 @@ def test_parameters_take_their_declared_types():
 def test_parameters_that_do_not_fit_are_named(values, sentence):
     with pytest.raises(StrategyError, match=sentence):
         convert_params(Typed, "s", values)
+
+
+HOSTILE = """
+from mats.strategy import Strategy
+
+
+class NoText(Exception):
+    def __str__(self):
+        return None
+
+
+class {base}(BaseException):
+    pass
+
+
+{body}
+
+
+class Mine(Strategy):
+    class Params(Strategy.Params, frozen=True):
+        instrument: str = "SPY"
+
+        def __post_init__(self):
+            {params}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "params", "sentence"),
+    [
+        ("raise NoText", "pass", "does not import: NoText at line 14: <str of NoText raised TypeError>; fix the file"),
+        ("raise Fatal", "pass", "does not import: Fatal at line 14"),
+        ("import sys; sys.exit(3)", "pass", "does not import: SystemExit at line 14: 3"),
+        ("", "raise ValueError(NoText())", "its parameters are inconsistent: <str of ValueError raised TypeError>"),
+        ("", "1 / 0", "strategy me: its class or parameters raise ZeroDivisionError: division by zero"),
+        ("", "raise NoText", "strategy me: its class or parameters raise NoText: <str of NoText raised TypeError>"),
+    ],
+)
+def test_whatever_the_code_of_a_strategy_raises_when_it_is_checked_is_one_sentence(folder, body, params, sentence):
+    (folder / "hostile.py").write_text(HOSTILE.format(base="Fatal", body=body, params=params))
+    with pytest.raises(StrategyError) as raised:
+        check_record(StrategyRecord(name="me", file="hostile.py", class_name="Mine"), folder)
+    assert sentence in str(raised.value)
 
 
 def test_assignments_of_the_command_line_read_as_toml_or_text():

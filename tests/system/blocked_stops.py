@@ -15,6 +15,8 @@ from tests.system.harness import (
 )
 
 BLOCKED = 4
+SECONDS_FOR_A_STOP = 60
+"""So many bars there are for each life of the daemon, one a second."""
 BLOCKS = """
 import threading
 from pathlib import Path
@@ -37,7 +39,8 @@ class Blocks(Strategy):
 def stops_of_blocked_strategies(folder: Path, stops: int, seed: int) -> int:
     """Stop the daemon so often over one data directory; each time it must end in order. Returns the executions."""
     blocked = folder / "blocked"
-    gateway = GatewayProcess(folder, write_bars(folder / "bars", seed), bar_seconds=1.0)
+    bars = write_bars(folder / "bars", seed, minutes=600 + SECONDS_FOR_A_STOP * stops)
+    gateway = GatewayProcess(folder, bars, bar_seconds=1.0)
     table = lively_strategies(2) + "".join(
         f'\n[[strategy]]\nname = "blocks-{n}"\nfile = "blocks.py"\nclass_name = "Blocks"\ntarget_weight = 0.02\n'
         for n in range(BLOCKED)

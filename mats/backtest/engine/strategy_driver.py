@@ -10,6 +10,7 @@ from mats.backtest.engine.bar_feed import BarFeed, Clock, FeedIndicators, FeedWi
 from mats.data import aggregate
 from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, Signal, StrategyRecord, iso
+from mats.runtime import describe, text_of
 from mats.strategy import LogLevel, Position, Strategy
 from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
 
@@ -180,5 +181,5 @@ class StrategyDriver:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> StrategyFailed:
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        what = describe(error) if text_of(error) else type(error).__name__
         return StrategyFailed(f"strategy {self.name} raised at {iso(self._clock.now)}: {what}")

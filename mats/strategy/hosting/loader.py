@@ -10,6 +10,7 @@ from types import ModuleType
 
 from mats.errors import StrategyError
 from mats.model import StrategyName, StrategyRecord
+from mats.runtime import text_of
 from mats.strategy.host import StrategyHost
 from mats.strategy.hosting.runner import StrategyRunner
 from mats.strategy.strategy import Strategy
@@ -80,8 +81,10 @@ def _load_module(path: Path, owner: StrategyName) -> ModuleType:
     try:
         # Not through Python's cache of compiled files, which overlooks a change within the second.
         exec(spec.loader.source_to_code(path.read_bytes(), str(path)), module.__dict__)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise StrategyError(_import_error(path, error)) from error
     return module
 
@@ -90,4 +93,4 @@ def _import_error(path: Path, error: BaseException) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     place = f" at line {line}" if line else ""
-    return f"strategy file {path} does not import: {type(error).__name__}{place}: {error}; fix the file"
+    return f"strategy file {path} does not import: {type(error).__name__}{place}: {text_of(error)}; fix the file"
