@@ -20,6 +20,7 @@ from mats.runtime import (
     ChildSpec,
     ChildStarted,
     Down,
+    HandlerSlow,
     Limit,
     NotUnderstood,
     OwnProcess,
@@ -289,6 +290,22 @@ def test_an_abandoned_one_is_killed(threads: ThreadRuntime) -> None:
     down = end_of(threads, far, lambda: threads.ref("root").tell(StopChild("far")))  # type: ignore[arg-type]
     assert down.reason == "abandoned"
     until(lambda: gone(pid), PATIENCE, "the end of the process")
+
+
+def test_a_slow_handler_is_told_with_the_stacks_of_its_process_in_the_log() -> None:
+    """S12.7"""
+    runtime, events = ThreadRuntime(slow_seconds=0.2), list[object]()
+    runtime.on_event.append(events.append)
+    out = runtime.probe()
+    with structlog.testing.capture_logs() as lines:
+        far = supervised(runtime, out)
+        process_of(out)
+        far.tell(Do("wait"))
+        until(lambda: any("hosted.py" in line.get("text", "") for line in lines), PATIENCE, "the stack")
+    (slow,) = (event for event in events if isinstance(event, HandlerSlow))
+    assert (slow.name, slow.message) == ("far", "Do")
+    assert slow.stack == "in the process of far, whose stacks are printed to the log under that name"
+    runtime.stop(1.0)
 
 
 def test_those_that_name_one_process_share_it_and_its_end(threads: ThreadRuntime) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mats.model.strategy_table import StrategyRecord, read_records
 from mats.strategy import Strategy, StrategyError
-from mats.strategy.hosting.loader import check_record, load_class, make_runner
+from mats.strategy.hosting.loader import load_class, make_runner
 from mats.strategy.params import convert_params, parse_assignments
 
 GOOD = """
@@ -185,10 +185,10 @@ class Mine(Strategy):
         ("", "raise NoText", "strategy me: its class or parameters raise NoText: <str of NoText raised TypeError>"),
     ],
 )
-def test_whatever_the_code_of_a_strategy_raises_when_it_is_checked_is_one_sentence(folder, body, params, sentence):
+def test_whatever_the_code_of_a_strategy_raises_when_it_is_loaded_is_one_sentence(folder, host, body, params, sentence):
     (folder / "hostile.py").write_text(HOSTILE.format(base="Fatal", body=body, params=params))
     with pytest.raises(StrategyError) as raised:
-        check_record(StrategyRecord(name="me", file="hostile.py", class_name="Mine"), folder)
+        make_runner(StrategyRecord(name="me", file="hostile.py", class_name="Mine"), folder, host)
     assert sentence in str(raised.value)
 
 

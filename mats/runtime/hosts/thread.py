@@ -9,7 +9,7 @@ from mats.runtime.actor import Actor
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock, SystemClock
 from mats.runtime.hosts.loop import cancel_all, live_on_loop
-from mats.runtime.hosts.process import Placement, Processes, StandIn, stand_in_for
+from mats.runtime.hosts.process import Placement, Processes, StandInIncarnation, stand_in_for
 from mats.runtime.hosts.watchdog import Watchdog
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ParentSink
@@ -51,9 +51,9 @@ class ThreadRuntime(Runtime):
         process: OwnProcess | None,
     ) -> Incarnation:
         """An actor for a process gets a stand-in here."""
-        if process is not None:
-            args, actor = Placement(actor, args, process, self._processes), stand_in_for(actor)
-        return Incarnation(slot, actor, args, parent)
+        if process is None:
+            return Incarnation(slot, actor, args, parent)
+        return StandInIncarnation(slot, stand_in_for(actor), Placement(actor, args, process, self._processes), parent)
 
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -96,7 +96,7 @@ class ThreadRuntime(Runtime):
             incarnation.resources.release()
         else:
             self._releasing = [*(other for other in self._releasing if other.is_alive()), thread]
-        if isinstance(incarnation.actor, StandIn):
+        if isinstance(incarnation, StandInIncarnation):
             incarnation.actor.kill()
 
     def add_timer(self, timer: Timer) -> None:

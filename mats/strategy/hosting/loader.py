@@ -10,7 +10,7 @@ from types import ModuleType
 
 from mats.errors import StrategyError
 from mats.model import StrategyName, StrategyRecord
-from mats.runtime import text_of
+from mats.runtime import describe, text_of
 from mats.strategy.host import StrategyHost
 from mats.strategy.hosting.runner import StrategyRunner
 from mats.strategy.strategy import Strategy
@@ -19,9 +19,17 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def make_runner(record: StrategyRecord, folder: Path, host: StrategyHost) -> StrategyRunner:
-    """A runner, not yet started, of the strategy that a record describes. `folder` holds the operator's files."""
-    made = load_class(record.file, record.class_name, folder, record.name)
-    return StrategyRunner(made, record.name, record.params, host)
+    """A runner, not yet started, of the strategy that a record describes. `folder` holds the operator's files.
+
+    Raises StrategyError, whatever the code of the strategy raises.
+    """
+    try:
+        made = load_class(record.file, record.class_name, folder, record.name)
+        return StrategyRunner(made, record.name, record.params, host)
+    except StrategyError:
+        raise
+    except Exception as error:
+        raise StrategyError(f"strategy {record.name}: its class or parameters raise {describe(error)}") from error
 
 
 def load_class(file: str, class_name: str, folder: Path, owner: StrategyName = "") -> type[Strategy]:

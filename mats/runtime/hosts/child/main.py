@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import resource
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ NICE = 5
 def live(end: socket.socket) -> None:
     """Be the process at this end of a link; does not return."""
     faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
     os.nice(NICE)
     link = Link(end)
     runtime: ChildRuntime | None = None

@@ -4,11 +4,11 @@ The other end of the link is `mats.runtime.hosts.child`.
 """
 
 from mats.runtime.hosts.process.processes import Processes
-from mats.runtime.hosts.process.stand_in import Placement, StandIn, stand_in_for
+from mats.runtime.hosts.process.stand_in import Placement, StandInIncarnation, stand_in_for
 
 __all__ = [
     "Placement",
     "Processes",
-    "StandIn",
+    "StandInIncarnation",
     "stand_in_for",
 ]

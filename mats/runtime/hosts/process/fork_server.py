@@ -1,5 +1,6 @@
 """Starts processes: by a small server that has loaded what they need, and forks one in a few milliseconds."""
 
+import contextlib
 import os
 import select
 import signal
@@ -26,23 +27,27 @@ class Forked:
     def __init__(self, pid: int, life: int, link: socket.socket, output: int, status: int) -> None:
         self.pid, self.life, self.link, self.output = pid, life, link, output
         self._status = status
-        self._ended = False
+        self._ended, self._lock = False, Lock()
 
     def kill(self) -> None:
         """End it at once; nothing of it runs on."""
-        if not self._ended:
-            try:
-                signal.pidfd_send_signal(self.life, signal.SIGKILL)
-            except ProcessLookupError:
-                return
+        self.send(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is there still."""
+        with self._lock:
+            if not self._ended:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self.life, number)
 
     def ending(self) -> str:
         """How it ended, once `life` is readable: `with SIGSEGV`, `with exit code 3`."""
-        self._ended = True
+        with self._lock:
+            self._ended = True
+            os.close(self.life)
         readable, _, _ = select.select([self._status], [], [], STATUS_SECONDS)
         text = os.read(self._status, 32) if readable else b""
         os.close(self._status)
-        os.close(self.life)
         if not text:
             return "for an unknown reason"
         code = os.waitstatus_to_exitcode(int(text))

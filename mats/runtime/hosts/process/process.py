@@ -2,6 +2,7 @@
 
 import logging
 import select
+import signal
 from threading import Lock, Thread
 from typing import Any, Protocol, assert_never
 
@@ -92,6 +93,10 @@ class Process:
         with self._lock:
             self._closing = True
         self._forked.kill()
+
+    def print_stacks(self) -> None:
+        """Have it print where its threads are, which it can whatever they do; see `Output`."""
+        self._forked.send(signal.SIGUSR1)
 
     def write(self, frame: ToProcess) -> None:
         """Send a frame. One that cannot be sent because the process has gone is dropped: its end is told anyway."""

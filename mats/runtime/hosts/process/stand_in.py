@@ -23,6 +23,7 @@ from mats.runtime.hosts.link import (
 )
 from mats.runtime.hosts.process.process import Process
 from mats.runtime.hosts.process.processes import Processes
+from mats.runtime.incarnation import Incarnation
 from mats.runtime.messaging import Down, Drain, Envelope, Fault, Life, Reply, Stop
 from mats.runtime.spec import OwnProcess
 
@@ -132,6 +133,13 @@ class StandIn(Actor[Any]):
         if self._process is not None:
             self._process.kill()
 
+    def where(self) -> str:
+        """Called from other threads, too."""
+        if self._process is None:
+            return ""
+        self._process.print_stacks()
+        return f"in the process of {self.name}, whose stacks are printed to the log under that name"
+
     # Reports of the process, in its thread
 
     def progressed(self, frame: ActorStarted | Handled) -> None:
@@ -154,6 +162,15 @@ class StandIn(Actor[Any]):
         self._over = True
         self._reports.put(_Ended(error))
         self.ref.signal(Stop() if error is None else Fault(error), self.incarnation)
+
+
+class StandInIncarnation(Incarnation):
+    """Where it is, its process says."""
+
+    actor: StandIn
+
+    def stack(self) -> str:
+        return self.actor.where()
 
 
 def stand_in_for(actor: type[Actor[Any]]) -> type[Actor[Any]]:
