@@ -10,6 +10,7 @@ from actors.tree import DaemonPlan, ib_connection
 from mats.model import StrategyRecord
 from mats.settings import Settings
 from mats.store.journal import Journal
+from mats.store.outages import Patience
 from mats.store.tables import store_uri
 
 
@@ -36,6 +37,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         strategy_folder=settings.strategies.folder,
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
+        store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
         intent_prefix=f"{boot.tag}{boot.number}",
     )
 

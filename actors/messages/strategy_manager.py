@@ -28,7 +28,8 @@ class ParkStrategy(msgspec.Struct, frozen=True):
 class StrategyTable(msgspec.Struct, frozen=True):
     """The records, which of them run, and why the others cannot; `loaded` once the store has sent them.
 
-    `refused` says why the table as it is stored now is not in force.
+    `refused` says why the table as it is stored now is not in force; `away` that the store has not answered, and why:
+    then the records are those that were read last.
     """
 
     records: tuple[StrategyRecord, ...]
@@ -36,6 +37,7 @@ class StrategyTable(msgspec.Struct, frozen=True):
     faults: dict[StrategyName, str]
     loaded: bool
     refused: str = ""
+    away: str = ""
 
 
 class ReadStrategies(Question[StrategyTable], frozen=True):

@@ -88,14 +88,16 @@ class Operator:
         return self.until(compared, seconds, meanwhile)
 
     def wait_for_strategies(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> StrategyTable | None:
-        """The strategy table as soon as it is loaded; `meanwhile` as above."""
+        """The strategy table as soon as it is loaded, or has to wait for the store; `meanwhile` as above.
+
+        After `seconds` it is what there is by then; None where there is no answer.
+        """
         found: list[StrategyTable] = []
 
         def loaded() -> bool:
             table = answered(self.queries.table)
-            if table is not None and table.loaded:
-                found.append(table)
-            return bool(found)
+            found[:] = [] if table is None else [table]
+            return table is not None and (table.loaded or bool(table.away))
 
         self.until(loaded, seconds, meanwhile)
         return found[0] if found else None

@@ -42,6 +42,7 @@ class MarketState:
         self.accounts: tuple[AccountId, ...] = ()
         self.halts: dict[str, str] = {}
         self.behind: tuple[str, ...] = ("every stage has yet to report",)
+        self.store = ""
         self.broken: frozenset[PositionKey] = frozenset()
         self.silent: frozenset[InstrumentId] = frozenset()
         self.links_down: dict[str, str] = {}
@@ -114,7 +115,7 @@ class MarketState:
             rate,
             state.orders_in_last_minute(strategy, now),
             "" if carried else self._connection_fault(account, strategy, route),
-            f"behind or down: {', '.join(self.behind)}" if self.behind else "",
+            self._behind() if self.behind or self.store else "",
             self._halt(strategy) if self.halts or self.links_down else "",
             f"books and broker differ on {name}" if self.broken and (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
@@ -128,6 +129,11 @@ class MarketState:
         if not account.startswith("D") and account not in self._live:
             return f"account {account} is live; name it in gateway.live_accounts to let it trade"
         return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
+
+    def _behind(self) -> str:
+        if self.behind:
+            return f"behind or down: {', '.join(self.behind)}"
+        return f"the store is {self.store}: orders that reduce pass"
 
     def _halt(self, strategy: StrategyName) -> str:
         for link, reason in self.links_down.items():

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
-from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor
+from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor, StoreReported
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import (
     EquitiesRead,
@@ -97,7 +97,7 @@ class World:
     def restart(self, **changes):
         """The next incarnation; the cursor with which it comes back."""
         start(self.runtime, self.folder, **changes)
-        (cursor,) = self.received(self.log)
+        (cursor,) = self.received(self.log, StageCursor)
         return cursor
 
 
@@ -110,13 +110,14 @@ def world(runtime, tmp_path, received):
 
 
 def test_it_says_how_far_it_is_and_asks_its_sources_for_what_was_on_its_way(world):
-    assert world.received(world.log) == [StageCursor("store", 0)]
+    assert world.received(world.log) == [StoreReported(None, known=False), StageCursor("store", 0)]
     assert world.received(world.orders) == world.received(world.portfolio) == [Republish()]
 
 
 def test_fills_are_stored_before_they_are_acknowledged(world):
+    world.received(world.log)
     world.apply(1, 2)
-    world.runtime.run_until(lambda: world.log.ref.mailbox.pending == 2, timeout=1.0)
+    world.runtime.run_until(lambda: world.log.ref.mailbox.pending == 1, timeout=1.0)
     assert world.stored() == [1, 2]
     assert world.acknowledged() == [2]
 

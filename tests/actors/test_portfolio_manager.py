@@ -45,7 +45,6 @@ def start(runtime, journal_path):
     """Start the portfolio manager, or start it again; positions are asked for every minute."""
     args = PortfolioManager.Args(
         journal_path=journal_path,
-        store_uri="",
         base_currency="USD",
         rate_stale_after=86_400.0,
         reconcile_every=60.0,

@@ -150,7 +150,7 @@ def test_an_entry_of_the_books(costs, operations, history, worlds):
         names = ("fill-log", "risk", "store", "ib-0", "market-data", "manager")
         log, risk, store, broker, market_data, manager = probes = tuple(map(runtime.probe, names))
         args = PortfolioManager.Args(
-            journal_path=folder / "journal.db", store_uri="", base_currency="USD", rate_stale_after=86_400.0,
+            journal_path=folder / "journal.db", base_currency="USD", rate_stale_after=86_400.0,
             reconcile_every=60.0, grace=0.0, fill_log=log.ref, risk=risk.ref, store=store.ref, broker=broker.ref,
             market_data=market_data.ref, strategy_manager=manager.ref,
         )  # fmt: skip

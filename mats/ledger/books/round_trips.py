@@ -61,19 +61,32 @@ class RoundTrips:
         self._books: dict[BookKey, _Book] = {}
 
     def apply(self, entry: Entry) -> TradeChange:
-        """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
+        """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError.
+
+        Where the history cannot be read its error is raised, and nothing has changed.
+        """
         if entry.seq <= self.seq:
             return NO_CHANGE
         if entry.seq != self.seq + 1:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: read entry {self.seq + 1} first")
-        self.seq = entry.seq
         key = book_key(entry)
         book = self._books.get(key) or self._books.setdefault(key, _Book(_lots_of(entry, self.matching)))
-        if book.changes_past(entry) and (change := self._refold_change(key, book, entry)) is not None:
-            return change
+        change = self._refold_change(key, book, entry) if book.changes_past(entry) else None
+        if change is None:
+            change = self._folded_change(key, book, entry)
+        self.seq = entry.seq
+        return change
+
+    def _folded_change(self, key: BookKey, book: "_Book", entry: Entry) -> TradeChange:
+        """The change by an entry at the end of the book; the past is read for a commission of what was evicted."""
+        counted = book.entries, book.seq
         trades = book.folded(entry)
         if trades is None:
-            return self._refold_change(key, book, entry) or NO_CHANGE
+            try:
+                return self._refold_change(key, book, entry) or NO_CHANGE
+            except BaseException:
+                book.entries, book.seq = counted
+                raise
         return TradeChange(tuple(trades)) if trades else NO_CHANGE
 
     def lots(self, key: BookKey) -> tuple[Lot, ...]:

@@ -3,7 +3,18 @@
 from mats.store.tables import schemas
 from mats.store.tables.backtests import LIBRARY, BacktestLibrary, ResultError
 from mats.store.tables.bars import BarStore, StoredBars
-from mats.store.tables.connection import STORE_ERRORS, check_disk_space, connect, open_library, store_uri, symbols
+from mats.store.tables.connection import (
+    STORE_ERRORS,
+    DiskReservedError,
+    StoreAddressError,
+    StoreUnreachableError,
+    check_disk_space,
+    connect,
+    open_library,
+    safe_uri,
+    store_uri,
+    symbols,
+)
 from mats.store.tables.frames import RejectFile, Row, Value, conform, from_frame
 from mats.store.tables.index import INDEX_NAME, MAX_TIME, time_index
 from mats.store.tables.locking import write_lock
@@ -32,6 +43,7 @@ __all__ = [
     "STORE_ERRORS",
     "BacktestLibrary",
     "BarStore",
+    "DiskReservedError",
     "Mark",
     "PositionRow",
     "Reader",
@@ -42,6 +54,8 @@ __all__ = [
     "Schema",
     "SnapshotInfo",
     "Store",
+    "StoreAddressError",
+    "StoreUnreachableError",
     "StoredBars",
     "TableWriter",
     "Value",
@@ -58,6 +72,7 @@ __all__ = [
     "position_row",
     "reconciled_due",
     "revalued",
+    "safe_uri",
     "schemas",
     "snapshot_of",
     "store_uri",
