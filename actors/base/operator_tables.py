@@ -4,6 +4,7 @@ They are read through the guard. What was read last of the strategy table is in 
 is started while the store is away knows its strategies.
 """
 
+import contextlib
 from typing import Protocol
 
 import msgspec
@@ -45,6 +46,7 @@ class OperatorTables:
         self._writer, self._guard, self._journal, self._base = writer, guard, journal, base
         self._table: tuple[StrategyRecord, ...] | None = None
         self._seeding: SeedStrategies | None = None
+        self._reading: ReadTable | None = None
         self._valuing: ReadEquities | None = None
 
     @property
@@ -56,6 +58,8 @@ class OperatorTables:
         """Answer what could not be answered while the store was away."""
         if self._seeding is not None:
             self.seed(self._seeding)
+        elif self._reading is not None:
+            self.read_table(self._reading)
         if self._valuing is not None:
             self.read_equities(self._valuing)
 
@@ -69,26 +73,25 @@ class OperatorTables:
             if not repeated:
                 request.reply_to.tell(StrategiesRead(self._read_last(), away=str(away)))
             return
-        self._seeding = None
+        self._seeding = self._reading = None
         request.reply_to.tell(read)
 
     def read_table(self, request: ReadTable) -> None:
+        """Answer with the table as it is now; while the store is away the one in force stays."""
         if self._seeding is not None:
             return
-        try:
+        self._reading = request
+        with contextlib.suppress(StoreAway):
             request.reply_to.tell(self._guard.run("table", self._read))
-        except StoreAway:
-            return  # the guard has begun an outage; the table in force stays
+            self._reading = None
 
     def read_equities(self, request: ReadEquities) -> None:
         self._valuing = request
         store = self._guard.store
-        try:
+        with contextlib.suppress(StoreAway):
             equities, faults = self._guard.run("equities", lambda: strategy_equities(store, request.places))
-        except StoreAway:
-            return
-        self._valuing = None
-        request.reply_to.tell(EquitiesRead(equities, faults))
+            request.reply_to.tell(EquitiesRead(equities, faults))
+            self._valuing = None
 
     def set_equity(self, request: SetEquity) -> str:
         """Why it is not stored; empty when it is."""
