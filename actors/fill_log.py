@@ -78,7 +78,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def __init__(self, args: Args) -> None:
         self._path, self._stages, self._risk = args.journal_path, args.stages, args.risk
-        self._store, self._blocked = StoreWatch(args.store_patience), False
+        self._store, self._blocked = StoreWatch(args.store_patience), True
         self._rates, self._rate_age = FxRates(args.base_currency), args.rate_stale_after
 
     def on_start(self) -> None:
@@ -223,7 +223,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             if health.blocks:
                 self.log.error("new risk waits for the store; orders that reduce pass", store=health.text)
             else:
-                self.log.info("new risk is taken again: the store is in order")
+                self.log.info("new risk does not wait for the store")
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
 
     def _look_at_store(self) -> StoreHealth:

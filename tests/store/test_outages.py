@@ -171,7 +171,7 @@ def test_an_outage_stops_new_risk_after_its_seconds_and_no_longer_than_it_lasts(
 def test_entries_that_wait_stop_new_risk_when_they_are_too_many_or_too_old(watch):
     watch.report(None, True, 1.0)
     assert watch.look(0, 99, 1.0) == StoreHealth()
-    assert watch.look(0, 100, 1.0) == StoreHealth("100 entries wait", blocks=True)
+    assert watch.look(0, 100, 1.0) == StoreHealth("behind, 100 entries wait", blocks=True)
     for second in range(2, 100):
         watch.report(None, True, second)
         keeps_up = watch.look(100 + second - 1, 100 + second, second)
@@ -179,13 +179,13 @@ def test_entries_that_wait_stop_new_risk_when_they_are_too_many_or_too_old(watch
     for second in range(100, 132):
         watch.report(None, True, second)
         late = watch.look(198, 199, second)
-    assert late == StoreHealth("1 entry waits", blocks=True)
+    assert late == StoreHealth("behind, 1 entry waits", blocks=True)
 
 
 def test_a_writer_that_says_nothing_is_held_by_a_call(watch):
     assert watch.look(3, 3, 4.9) == StoreHealth()
-    assert watch.look(3, 3, 20.0) == StoreHealth("no answer for 20 s, 0 entries wait")
-    assert watch.look(3, 3, 61.0) == StoreHealth("no answer for 61 s, 0 entries wait", blocks=True)
+    assert watch.look(3, 3, 20.0) == StoreHealth("not answering for 20 s, 0 entries wait")
+    assert watch.look(3, 3, 61.0) == StoreHealth("not answering for 61 s, 0 entries wait", blocks=True)
 
 
 def test_a_writer_that_is_down_is_an_outage_like_another(watch):

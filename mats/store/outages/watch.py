@@ -20,7 +20,7 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class StoreHealth(msgspec.Struct, frozen=True):
-    """`text` says what is wrong, empty when all is well; `blocks` whether new risk waits for it."""
+    """`text` says what the store is, `away since …` for example, empty when all is well; `blocks` whether new risk waits for it."""
 
     text: str = ""
     blocks: bool = False
@@ -67,14 +67,13 @@ class StoreWatch:
         many = (waiting or 0) >= self._patience.entries
         if not (wrong or late or many):
             return StoreHealth("" if self._known else "not read yet", blocks=not self._known)
-        text = ", ".join(filter(None, (wrong, _waiting(waiting))))
-        return StoreHealth(text, blocks=late or many or not self._known)
+        return StoreHealth(f"{wrong or 'behind'}, {_waiting(waiting)}", blocks=late or many or not self._known)
 
     def _wrong(self, cursor: int | None, silent: float) -> str:
         if cursor is None:
             return "down, its writer is being restarted"
         if silent >= SILENT_SECONDS:
-            return f"no answer for {silent:.0f} s"
+            return f"not answering for {silent:.0f} s"
         return str(self._outage) if self._outage else ""
 
 
