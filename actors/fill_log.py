@@ -1,7 +1,8 @@
 """The fill log: the one order of executions. It journals each report of the broker once, and feeds it to the stages.
 
 A stage gets entry n only after the stage above acknowledged n; stages do not know one another. A lost cursor or
-acknowledgement is made up for at the next tick.
+acknowledgement is made up for at the next tick. The store is a stage like the others, but for the time that new risk
+goes on without it.
 """
 
 from collections import deque
@@ -30,6 +31,7 @@ from actors.messages.fill_log import (
     ReportReplay,
     StageCursor,
     StagesBehind,
+    StoreReported,
     TransferBooked,
     TransferStale,
 )
@@ -41,11 +43,14 @@ from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
+from mats.store.outages import Patience, StoreHealth, StoreWatch
 
 WINDOW = 512
 TAIL_ENTRIES = 4096
 TICK_SECONDS = 1.0
 BEHIND_TICKS = 2
+STORE = "store"
+"""The stage whose outage stops new risk only after a while."""
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -58,7 +63,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
     mailbox = MailboxSpec(
         capacity=50_000,
         never_full=(ReportExecutions, ReportReplay, StageCursor, Acknowledge, BookAdjustments),
-        conflate=lambda message: RatesChanged if isinstance(message, RatesChanged) else None,
+        conflate=lambda message: type(message) if isinstance(message, RatesChanged | StoreReported) else None,
     )
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +74,11 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         rate_stale_after: float
         stages: Mapping[str, Ref[StageMessage]]
         risk: Ref[RiskManagerMessage]
+        store_patience: Patience = Patience()
 
     def __init__(self, args: Args) -> None:
         self._path, self._stages, self._risk = args.journal_path, args.stages, args.risk
+        self._store, self._blocked = StoreWatch(args.store_patience), True
         self._rates, self._rate_age = FxRates(args.base_currency), args.rate_stale_after
 
     def on_start(self) -> None:
@@ -111,6 +118,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
                 return message.answer(self._transfer(assignment))
             case RatesChanged(rates=rates):
                 self._rates = rates
+            case StoreReported(outage=outage, known=known):
+                self._store.report(outage, known, self.clock.monotonic())
             case Tick():
                 self._seq_at_ticks.append(self._last_seq)
                 self._check_stages()
@@ -118,7 +127,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case GetLogPosition():
                 message.reply_to.tell(LogPosition(self._last_seq))
             case ReadProgress():
-                return message.answer(Progress(self._last_seq, self._gate.cursors()))
+                return message.answer(Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text))
             case _:
                 assert_never(message)
         return None
@@ -201,8 +210,24 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             self._check_stages()
 
     def _check_stages(self) -> None:
-        """No new risk while a stage is down, or still owes an entry from two ticks ago; sent at every tick."""
-        self._risk.offer(StagesBehind(self._gate.behind(self._seq_at_ticks[0])))
+        """No new risk while a stage is down, or still owes an entry from two ticks ago; sent at every tick.
+
+        The store has a measure of its own: people read it, and trading does not.
+        """
+        behind = self._gate.behind(self._seq_at_ticks[0])
+        health = self._look_at_store()
+        if self._store.reporting:
+            behind = tuple(stage for stage in behind if stage != STORE)
+        if health.blocks is not self._blocked:
+            self._blocked = health.blocks
+            if health.blocks:
+                self.log.error("new risk waits for the store; orders that reduce pass", store=health.text)
+            else:
+                self.log.info("new risk does not wait for the store")
+        self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
+
+    def _look_at_store(self) -> StoreHealth:
+        return self._store.look(self._gate.cursors().get(STORE), self._last_seq, self.clock.monotonic())
 
     def on_stop(self) -> None:
         self._journal.close()

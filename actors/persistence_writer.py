@@ -1,9 +1,10 @@
 """The persistence writer: the one writer of ArcticDB, and the last stage of every fill.
 
-Group commit without a clock: what waits in the mailbox when a commit begins is committed together. A store that cannot
-be written (a full disk) is retried every second; until then nothing is acknowledged and nothing dropped.
+Group commit without a clock: what waits in the mailbox when a commit begins is committed together. Every call to the
+store goes through the guard: while it is away nothing is acknowledged, nothing is dropped, and this actor goes on.
 """
 
+import contextlib
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -11,39 +12,32 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import Stage
+from actors.base import OperatorTables, Stage
 from actors.messages.addresses import FillLogMessage, PersistenceWriterMessage
-from actors.messages.fill_log import ApplyEntries, ReportCursor
+from actors.messages.fill_log import ApplyEntries, ReportCursor, StoreReported
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import (
-    EquitiesRead,
+    PrunedEntriesRead,
     ReadEquities,
+    ReadPrunedEntries,
     ReadStored,
     ReadTable,
     SeedStrategies,
     SetEquity,
-    StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
 from actors.messages.subscription import Republish
 from mats.ledger.books import Matching, book_key
-from mats.model import DAY, AccountId, Entry
+from mats.model import DAY, SECOND, AccountId, Entry
 from mats.runtime import MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
-from mats.store.tables import (
-    STORE_ERRORS,
-    RejectFile,
-    Rejects,
-    Store,
-    check_disk_space,
-    strategy_equities,
-    strategy_table,
-)
-from mats.store.views import BookHistory, ViewWriter
+from mats.store.outages import Outage, StoreAway, StoreGuard
+from mats.store.tables import RejectFile, Rejects
+from mats.store.views import BookHistory, ViewWriter, pruned_entries
 
 DERIVED_SECONDS = 1.0
-"""How often views are committed: orders, positions, accounts; and how often a store that failed is retried."""
+"""How often views are committed (orders, positions, accounts), and the state of the store is reported."""
 SAVE_SECONDS = 5.0
 UPKEEP_SECONDS = 3600.0
 
@@ -84,20 +78,22 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         publishers: tuple[Ref[Republish], ...]
 
     def __init__(self, args: Args) -> None:
-        self.fill_log, self._publishers = args.fill_log, args.publishers
+        self.fill_log, self._log, self._publishers = args.fill_log, args.fill_log, args.publishers
         self._stages, self._keep_span = args.stages, int(args.keep_days * DAY)
         self._uri, self._path, self._rejects = args.uri, args.journal_path, RejectFile(args.rejects)
         self._base, self._matching = args.base_currency, args.matching
 
     def on_start(self) -> None:
-        self._store = Store(self._uri)
         self._journal = Journal(self._path)
+        self._guard = StoreGuard(self._uri, self.clock)
+        self._tables = OperatorTables(self, self._guard, self._journal, self._base)
         saved = self._journal.load_snapshot(self.stage)
         past = BookHistory(self._journal, self._uri)
-        self._derived = ViewWriter(self._store, self._base, past, saved[1] if saved else b"", self._matching)
+        self._derived = ViewWriter(self._guard.store, self._base, past, saved[1] if saved else b"", self._matching)
         self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
-        self._fault = ""
+        self._outage: Outage | None = None
+        self._report_store()
         self.report_cursor()
         for publisher in self._publishers:
             publisher.tell(Republish())
@@ -110,37 +106,40 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
             case ApplyEntries():
                 self._collect(message)
             case Commit():
-                self._try(self._commit)
+                self._guarded(self._commit)
             case CommitDerived():
-                self._try(self._commit_all)
+                self._guarded(self._commit_all)
+                self._tables.catch_up()
+                self._report_store()
             case OrderChanged(order=order):
                 self._derived.update_order(order)
             case MarksUpdated(prices=prices, time=time):
                 self._derived.update_prices(prices, time)
             case BooksReconciled(seq=seq, accounts=accounts):
                 now = self.clock.now()
-                self._try(lambda: self._report_rejects(self._derived.on_books_reconciled(seq, accounts, now)))
+                self._guarded(lambda: self.report_rejects(self._derived.on_books_reconciled(seq, accounts, now)))
             case AccountUpdated(account=account, values=values):
                 self._derived.update_account(account, values)
             case PruneJournal():
                 self._prune_journal()
             case SeedStrategies():
-                self._seed(message)
-            case ReadEquities(places=places):
-                message.reply_to.tell(EquitiesRead(*strategy_equities(self._store, places)))
+                self._tables.seed(message)
+            case ReadEquities():
+                self._tables.read_equities(message)
             case ReadTable():
-                message.reply_to.tell(StrategiesRead(*strategy_table(self._store)))
-            case SetEquity(account=account, strategy=strategy, equity=equity):
-                now = self.clock.now()
-                rejects = self._store.append_strategy_equity(account, strategy, equity, self._base, now)
-                return message.answer("; ".join(map(str, rejects)))
+                self._tables.read_table(message)
+            case SetEquity():
+                return message.answer(self._tables.set_equity(message))
+            case ReadPrunedEntries():
+                self._read_pruned(message)
             case ReadStored():
-                self._try(self._commit_all)
-                return message.answer(self._store.fills_stored())
+                return message.answer(self._count_stored())
             case ReportCursor():
                 self.report_cursor()
             case _:
                 assert_never(message)
+        if self._outage != self._guard.outage:
+            self._report_store()
         return None
 
     def _collect(self, message: ApplyEntries) -> None:
@@ -156,24 +155,32 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
 
     # Commits
 
-    def _try(self, work: Callable[[], object]) -> None:
-        """A store that cannot be written is logged once and retried every second; nothing is dropped meanwhile."""
+    def _guarded(self, work: Callable[[], object]) -> bool:
+        """Whether the store has taken everything; if not, everything is kept, and given to it again."""
         try:
-            check_disk_space(self._uri)
-            work()
-        except STORE_ERRORS as error:
-            if not self._fault:
-                self.log.error("store cannot be written; keeping everything and retrying", error=str(error))
-            self._fault = str(error)
+            self._guard.run("commit", work)
+        except StoreAway:
+            return False
+        return True
+
+    def _report_store(self) -> None:
+        """Tell the fill log, which judges whether new risk waits; an outage is logged at its begin and its end."""
+        known, self._outage = self._outage, self._guard.outage
+        if self._outage is not None and known is None:
+            self.log.error("store is away; everything is kept and given to it again", reason=self._outage.reason)
+        elif self._outage is None and known is not None:
+            seconds = (self.clock.now() - known.since) / SECOND
+            self.log.info("store is back; everything kept is stored", seconds=round(seconds, 1))
+        self._log.offer(StoreReported(self._outage, self._tables.known))
 
     def _commit(self) -> None:
         """One call per account and library, then the acknowledgement; a crash in between delivers them again."""
         if not self._entries:
             return
         for account, entries in groupby(sorted(self._entries, key=_account), key=_account):
-            self._report_rejects(self._store.append_fills(account, list(entries)))
+            self.report_rejects(self._guard.store.append_fills(account, list(entries)))
             chaos.point("store: after the commit, before the acknowledgement")
-        self._report_rejects(self._derived.apply(self._entries, self.clock.now()))
+        self.report_rejects(self._derived.apply(self._entries, self.clock.now()))
         self._rejects.write()
         self.cursor = self._entries[-1].seq
         self._entries = []
@@ -182,44 +189,53 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
     def _commit_all(self) -> None:
         """The fills, then the views; now and then the state is saved, so that a start has little to apply."""
         self._commit()
-        self._report_rejects(self._derived.commit(self.clock.now()))
+        self.report_rejects(self._derived.commit(self.clock.now()))
         self._rejects.write()
-        self._store.compact_due()
+        self._guard.store.compact_due()
         if self.save_due(SAVE_SECONDS):
             self.save(self._derived.save())
-        if self._fault:
-            self.log.info("store can be written again; everything kept is stored")
-            self._fault = ""
 
     def _prune_journal(self) -> None:
         """Delete entries that are old, stored, and in the saved state of every stage; a few at a time."""
-        self._store.compact_versions()
+        with contextlib.suppress(StoreAway):
+            self._guard.run_once(self._guard.store.compact_versions)
         before = max(0, self.clock.now() - self._keep_span)
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
             self.log.info("pruned journal entries already stored", entries=dropped)
             self.after(DERIVED_SECONDS, PruneJournal())
 
-    def _seed(self, request: SeedStrategies) -> None:
-        self._report_rejects(self._store.seed_strategies(request.records, self.clock.now()))
-        self._rejects.write()
-        request.reply_to.tell(StrategiesRead(*strategy_table(self._store)))
+    def _read_pruned(self, request: ReadPrunedEntries) -> None:
+        """Who asks asks again as long as there is no answer."""
+        key, through = request.key, request.through
+        try:
+            entries = self._guard.run("history", lambda: pruned_entries(self._uri, key, through))
+        except StoreAway:
+            return
+        request.reply_to.tell(PrunedEntriesRead(key, through, tuple(entries)))
 
-    def _report_rejects(self, rejects: Rejects) -> None:
+    def _count_stored(self) -> int | None:
+        try:
+            self._guard.run("commit", self._commit_all)
+            return self._guard.run_once(self._guard.store.fills_stored)
+        except StoreAway:
+            return None
+
+    def report_rejects(self, rejects: Rejects) -> None:
         """Rows that fit no table are logged, and kept in the file of rejects."""
         for reject in rejects:
             self.log.error("row rejected by the store; kept in the file of rejects", reject=str(reject))
         self._rejects.add(rejects)
 
     def on_stop(self) -> None:
-        self._try(self._commit_all)
-        if not self._fault:
+        if self._guarded(self._commit_all):
             self.save(self._derived.save())
-            self._store.compact()
-        self._store.close()
+            with contextlib.suppress(StoreAway):
+                self._guard.run_once(self._guard.store.compact)
+        self._guard.store.close()
         self._journal.close()
 
     def on_failure(self, error: BaseException) -> None:
-        self._store.close()
+        self._guard.store.close()
         self._journal.close()
 
 

@@ -18,7 +18,7 @@ from actors.messages.addresses import (
 from actors.messages.broker import AccountChanged, PositionsChanged, PositionsTaken, Ready, RequestSnapshot
 from actors.messages.fill_log import ApplyEntries, LogPosition, ReportCursor
 from actors.messages.market_data import InstrumentCompleted, PriceMarked
-from actors.messages.persistence_writer import EquitiesRead
+from actors.messages.persistence_writer import EquitiesRead, PrunedEntriesRead, ReadPrunedEntries
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AssignmentRefused,
@@ -40,7 +40,7 @@ from actors.messages.portfolio_manager import (
 from actors.messages.subscription import Republish, Unsubscribe
 from actors.reconciler import Reconciler
 from actors.valuation import RefreshEquities, Valuation
-from mats.ledger.books import Book, Books
+from mats.ledger.books import Book, BookKey, Books
 from mats.ledger.reconciliation import (
     CauseMismatch,
     NettedAction,
@@ -57,7 +57,7 @@ from mats.model import Entry, FillRecorded
 from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
-from mats.store.views import BookHistory
+from mats.store.views import AskedHistory, PastMissing
 from mats.strategy import Position
 
 TICK_SECONDS = 0.25
@@ -84,7 +84,6 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         """Spans in seconds. `broker` is the connection that sees every position and account."""
 
         journal_path: Path
-        store_uri: str
         base_currency: str
         rate_stale_after: float
         reconcile_every: float
@@ -103,8 +102,9 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         args = self._args
         self._journal = Journal(args.journal_path)
         saved = self._journal.load_snapshot(self.stage)
-        history = BookHistory(self._journal, args.store_uri)
-        self._books = Books.load(saved[1], history) if saved else Books(history)
+        self._past = AskedHistory(self._journal)
+        self._missing: PastMissing | None = None
+        self._books = Books.load(saved[1], self._past) if saved else Books(self._past)
         self.resume_at(self._books.seq)
         scheduler = ReconciliationScheduler(args.reconcile_every, args.grace, self._journal)
         self._reconciler = Reconciler(
@@ -143,10 +143,13 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             case ApplyEntries():
                 self.receive_entries(message)
                 self._merge()
+            case PrunedEntriesRead(key=key, through=through, entries=entries):
+                self._take_past(key, through, entries)
             case PriceMarked() | InstrumentCompleted() | AccountChanged() | SetWeights():
                 self._valuation.receive(message)
             case EquitiesRead() | RefreshEquities() | EquityOverridden():
                 self._valuation.receive(message)
+                self._ask_past()
             case SubscribeBook():
                 self._follow(message)
             case Ready():
@@ -188,6 +191,29 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         return None
 
     # Fills
+
+    def receive_entries(self, message: ApplyEntries) -> None:
+        """Entries that change a past which must be read first wait, and so do those after them."""
+        if self._missing is not None:
+            return
+        try:
+            super().receive_entries(message)
+        except PastMissing as missing:
+            self._missing, self.cursor = missing, self._books.seq
+            self.acknowledge()
+            self._ask_past()
+
+    def _ask_past(self) -> None:
+        """The store has it, and answers when it can: asked again and again."""
+        if (missing := self._missing) is not None:
+            self._args.store.offer(ReadPrunedEntries(missing.key, missing.through, self.ref))
+
+    def _take_past(self, key: BookKey, through: int, entries: tuple[Entry, ...]) -> None:
+        """The log sends again what has waited for it."""
+        if self._missing is not None:
+            self._past.take(key, through, entries)
+            self._missing = None
+            self.report_cursor()
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """Apply to the books, and tell the strategies."""

@@ -139,8 +139,8 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
                 market.silent = instruments
             case RouteChanged(client_id=client_id, open=is_open):
                 (market.routes.add if is_open else market.routes.discard)(client_id)
-            case StagesBehind(stages=stages):
-                market.behind = stages
+            case StagesBehind(stages=stages, store=store):
+                market.behind, market.store = stages, store
             case RatesChanged(rates=rates):
                 market.rates = rates
             case BreaksChanged(places=places):

@@ -82,7 +82,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
 
     def on_start(self) -> None:
         self._records: dict[StrategyName, StrategyRecord] = {}
-        self._loaded, self._refused = False, ""
+        self._loaded, self._refused, self._away = False, "", ""
         self._accounts: tuple[AccountId, ...] = ()
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
@@ -143,11 +143,17 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
             loaded=self._loaded,
             refused=self._refused,
             loading=frozenset(self._loading),
+            away=self._away,
         )
 
     def _read(self, table: StrategiesRead) -> None:
         """The daemon starts with the first one; a changed one replaces it, or is rejected."""
-        refused = table.fault
+        self._away, refused = table.away, table.fault
+        if table.away and (self._loaded or not table.records):
+            self.log.warning("strategy table not read; keeping the previous one, if any", reason=table.away)
+            return
+        if table.away:
+            self.log.warning("strategies start from the table that was read last", reason=table.away)
         if not refused and not self._loaded:
             self._take_table(table.records)
             while self._early:

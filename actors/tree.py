@@ -1,7 +1,7 @@
 """The supervision tree: who is whose child, in which order they start, and what happens when one fails.
 
     root                rest_for_one   3 in 600 s, then the process ends with an error
-    ├── store           one_for_one    writer                                  5 in 300 s each, then root
+    ├── store           one_for_one    writer                                  again and again, ever more slowly
     ├── core            one_for_one    fill-log risk orders portfolio          3 in 60 s each, then root
     ├── brokers         one_for_one    [gateway] market-data pool ib-0 ib-99   again and again, ever more slowly
     │                                  ib-1 … ib-98 (started by the pool)
@@ -36,10 +36,12 @@ from mats.ledger.books import Matching
 from mats.model import AccountId, Host, StrategyRecord
 from mats.risk import Limits
 from mats.runtime import Backoff, ChildSpec, Limit, Ref, Spec, SupervisorSpec
+from mats.store.outages import Patience
 
 CORE_LIMIT, CORE_BACKOFF = Limit(restarts=3, seconds=60.0), Backoff(min=0.05, max=1.0)
-STORE_LIMIT, STORE_BACKOFF = Limit(restarts=5, seconds=300.0), Backoff(min=0.1, max=5.0)
 RECONNECT = Backoff(min=1.0, max=60.0, jitter=0.2, reset_after=30.0)
+REOPEN = Backoff(min=0.1, max=60.0, jitter=0.2, reset_after=30.0)
+"""Of the writer, which serves people: trading goes on without it."""
 
 
 MakeConnection = Callable[[Refs, tuple[Ref[Ready], ...], int], Spec]
@@ -66,6 +68,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: float = 30.0
     matching: Matching = "fifo"
     strategy_host: Host = "thread"
+    store_patience: Patience = Patience()
 
 
 def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -96,8 +99,8 @@ def _store(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
         fill_log=refs.fill_log,
         publishers=(refs.orders, refs.portfolio),
     )
-    child = ChildSpec(name="writer", actor=PersistenceWriter, args=writer, limit=STORE_LIMIT, backoff=STORE_BACKOFF)
-    return SupervisorSpec(name="store", children=(child,))
+    child = ChildSpec(name="writer", actor=PersistenceWriter, args=writer)
+    return SupervisorSpec(name="store", backoff=REOPEN, over_limit="keep", children=(child,))
 
 
 def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -107,6 +110,7 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
         rate_stale_after=plan.limits.max_rate_age_seconds,
         stages=refs.stages,
         risk=refs.risk,
+        store_patience=plan.store_patience,
     )
     risk = RiskManager.Args(
         journal_path=plan.journal,
@@ -123,7 +127,6 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     )
     portfolio = PortfolioManager.Args(
         journal_path=plan.journal,
-        store_uri=plan.store_uri,
         base_currency=plan.base_currency,
         rate_stale_after=plan.limits.max_rate_age_seconds,
         reconcile_every=plan.reconcile_every,

@@ -135,6 +135,12 @@ class StoreSettings(_Section):
 
     uri: str = Field("", description="empty, or s3://… / s3s://… ; credentials from the environment")
     journal_retention_days: float = Field(30.0, gt=0, description="how long the journal keeps entries that are stored")
+    outage_tolerance_seconds: float = Field(
+        30.0, ge=0, description="how long the store may be away before new risk waits"
+    )
+    outage_tolerance_entries: int = Field(
+        1000, ge=1, description="how many entries may wait for it before new risk does"
+    )
 
 
 class StrategiesSettings(_Section):

@@ -25,7 +25,7 @@ from mats.operator import RunSummary
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
 from mats.settings import Settings
 from mats.store import data_directory
-from mats.store.tables import connect
+from mats.store.tables import StoreAddressError, StoreUnreachableError, connect
 
 STOP_SECONDS = 6.0
 STRATEGY_STOP_SECONDS = 3.0
@@ -47,7 +47,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         runtime.dead_letters.subscribe(DeadLetterLog())
         refs = Refs.of(runtime)
         plan = make_plan(settings, seeds)
-        connect(plan.store_uri)  # so that an invalid address is reported now, and not by an actor that fails
+        _check_store_address(plan.store_uri)
         operator = Operator(runtime, refs)
         runtime.start(build(plan, refs))
         commands = Commands(runtime, refs, operator, plan.journal)
@@ -71,6 +71,16 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         print(f"mats: {escalation(runtime, settings)}", file=sys.stderr)
         return GAVE_UP
     return 0
+
+
+def _check_store_address(uri: str) -> None:
+    """An invalid address is reported now; a store that is away keeps nobody from trading. Raises StoreAddressError."""
+    try:
+        connect(uri)
+    except StoreAddressError:
+        raise
+    except StoreUnreachableError as error:
+        print(f"mats: {error}; trading goes on without it", file=sys.stderr)
 
 
 @contextlib.contextmanager

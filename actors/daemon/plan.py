@@ -10,6 +10,7 @@ from actors.tree import DaemonPlan, ib_connection
 from mats.model import StrategyRecord
 from mats.settings import Settings
 from mats.store.journal import Journal
+from mats.store.outages import Patience
 from mats.store.tables import store_uri
 
 
@@ -37,6 +38,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         strategy_host=settings.strategies.host,
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
+        store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
         intent_prefix=f"{boot.tag}{boot.number}",
     )
 

@@ -27,8 +27,9 @@ class Startup:
         self._runtime, self._operator, self._settings, self._stop = runtime, operator, settings, stop
 
     def wait(self, refresh: Callable[[], None]) -> StrategyTable:
-        """Until the broker has answered once and a strategy can run; `refresh` is called meanwhile.
+        """Until the broker has answered once and a strategy can run, or has to wait for the store.
 
+        `refresh` is called meanwhile.
         Raises CannotStart where that will not happen, StopRequested where `stop` was set.
         """
 
@@ -43,7 +44,7 @@ class Startup:
             raise CannotStart(escalation(self._runtime, self._settings))
         if not answered:
             raise CannotStart(f"no connection to the gateway within {timeout:g} s: {self._why_no_broker()}")
-        if table is None:
+        if table is None or (table.refused and not table.loaded):
             raise CannotStart(f"the strategy table was not read from the store within {timeout:g} s; see the log")
         _require_strategy(table)
         return table
@@ -79,7 +80,10 @@ def print_faults(table: StrategyTable) -> None:
     """Each fault once; and that no strategy is active, where that is so."""
     for fault in dict.fromkeys(table.faults.values()):
         print(f"mats: {fault}", file=sys.stderr)
-    if not any(record.active for record in table.records):
+    if not table.loaded:
+        why = table.away or "the store has not answered yet"
+        print(f"mats: {why}; strategies wait for their table, cancels and exits go on", file=sys.stderr)
+    elif not any(record.active for record in table.records):
         print("mats: no strategy is active; add one with `mats strategies --load FILE` to trade", file=sys.stderr)
 
 

@@ -31,6 +31,7 @@ FillLogMessage = (
     | fill_log.BookTransfer
     | fill_log.StageCursor
     | fill_log.Acknowledge
+    | fill_log.StoreReported
     | fill_log.GetLogPosition
     | fill_log.ReadProgress
     | portfolio_manager.RatesChanged
@@ -91,6 +92,7 @@ PortfolioManagerMessage = (
     | market_data.InstrumentCompleted
     | market_data.PriceMarked
     | persistence_writer.EquitiesRead
+    | persistence_writer.PrunedEntriesRead
     | fill_log.LogPosition
     | broker.AccountChanged
     | broker.PositionsChanged
@@ -107,6 +109,7 @@ PersistenceWriterMessage = (
     | persistence_writer.ReadEquities
     | persistence_writer.SetEquity
     | persistence_writer.ReadStored
+    | persistence_writer.ReadPrunedEntries
     | order_manager.OrderChanged
     | portfolio_manager.MarksUpdated
     | portfolio_manager.BooksReconciled

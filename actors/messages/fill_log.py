@@ -5,6 +5,7 @@ import msgspec
 from mats.ledger.reconciliation import Adjustment, Transfer
 from mats.model import Commission, Entry, Execution
 from mats.runtime import Question, Ref
+from mats.store.outages import Outage
 
 
 class EpochOpened(msgspec.Struct, frozen=True):
@@ -86,9 +87,20 @@ class Acknowledge(msgspec.Struct, frozen=True):
 
 
 class StagesBehind(msgspec.Struct, frozen=True):
-    """The stages that are down or have been behind for too long; none when all is well."""
+    """The stages that are down or have been behind for too long; none when all is well.
+
+    `store` says what is wrong with the store, once that has lasted longer than new risk may go on without it.
+    """
 
     stages: tuple[str, ...]
+    store: str = ""
+
+
+class StoreReported(msgspec.Struct, frozen=True):
+    """The store as its writer finds it, every second: the outage, and whether the tables of operators were read."""
+
+    outage: Outage | None
+    known: bool
 
 
 class LogPosition(msgspec.Struct, frozen=True):
@@ -104,10 +116,14 @@ class GetLogPosition(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The last entry of the log, and the cursor of each stage; None where a stage is down."""
+    """The last entry of the log, and the cursor of each stage; None where a stage is down.
+
+    `store` says what is wrong with the store, empty when all is well.
+    """
 
     last_seq: int
     cursors: dict[str, int | None]
+    store: str = ""
 
 
 class ReadProgress(Question[Progress], frozen=True):

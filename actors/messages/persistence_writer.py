@@ -5,26 +5,34 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import AccountId, StrategyName, StrategyRecord
+from mats.ledger.books import BookKey
+from mats.model import AccountId, Entry, StrategyName, StrategyRecord
 from mats.runtime import Question, Ref
 
 
 class StrategiesRead(msgspec.Struct, frozen=True):
-    """The strategy table as it is stored; with a `fault` it could not be read, and there are no records."""
+    """The strategy table as it is stored; with a `fault` it could not be read, and there are no records.
+
+    `away` says that the store does not answer: the records are those that were read last, none where there are none.
+    """
 
     records: tuple[StrategyRecord, ...]
     fault: str = ""
+    away: str = ""
 
 
 class SeedStrategies(msgspec.Struct, frozen=True):
-    """Add the records that `general/strategies` lacks; answered by `StrategiesRead` with the whole table."""
+    """Add the records that `general/strategies` lacks; answered by `StrategiesRead` with the whole table.
+
+    While the store is away the answer is what was read last; the whole table follows when it is back.
+    """
 
     records: tuple[StrategyRecord, ...]
     reply_to: Ref[StrategiesRead]
 
 
 class ReadTable(msgspec.Struct, frozen=True):
-    """Asks for the strategy table as it is now; answered by `StrategiesRead`."""
+    """Asks for the strategy table as it is now; answered by `StrategiesRead`, while the store is away not at all."""
 
     reply_to: Ref[StrategiesRead]
 
@@ -40,7 +48,7 @@ class EquitiesRead(msgspec.Struct, frozen=True):
 
 
 class ReadEquities(msgspec.Struct, frozen=True):
-    """Asks for the explicit equities of strategies in accounts; answered by `EquitiesRead`."""
+    """Asks for the explicit equities of strategies in accounts; answered by `EquitiesRead` when the store answers."""
 
     places: tuple[tuple[AccountId, StrategyName], ...]
     reply_to: Ref[EquitiesRead]
@@ -49,7 +57,7 @@ class ReadEquities(msgspec.Struct, frozen=True):
 class SetEquity(Question[str], frozen=True, kw_only=True):
     """Asks to give a strategy an explicit equity in the base currency; with None its target weight applies again.
 
-    Answered by the rows that could not be stored, as text; empty when it is stored.
+    Answered by why it is not stored, as text; empty when it is stored.
     """
 
     account: AccountId
@@ -57,5 +65,21 @@ class SetEquity(Question[str], frozen=True, kw_only=True):
     equity: Decimal | None
 
 
-class ReadStored(Question[int], frozen=True):
-    """Asks how many executions are in the library `fills`, over all accounts."""
+class ReadStored(Question[int | None], frozen=True):
+    """Asks how many executions are in the library `fills`, over all accounts; None while the store is away."""
+
+
+class PrunedEntriesRead(msgspec.Struct, frozen=True):
+    """The entries of one book up to `through`, which the journal no longer has."""
+
+    key: BookKey
+    through: int
+    entries: tuple[Entry, ...]
+
+
+class ReadPrunedEntries(msgspec.Struct, frozen=True):
+    """Asks for a book's pruned entries; answered by `PrunedEntriesRead`, while the store is away not at all."""
+
+    key: BookKey
+    through: int
+    reply_to: Ref[PrunedEntriesRead]

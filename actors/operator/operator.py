@@ -88,17 +88,17 @@ class Operator:
         return self.until(compared, seconds, meanwhile)
 
     def wait_for_strategies(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> StrategyTable | None:
-        """The strategy table when it is loaded and every file is read, or as far as that is after `seconds`.
+        """The strategy table when it is loaded and every file is read, or as soon as it has to wait for the store.
 
-        None when there is no table by then; `meanwhile` as above.
+        After `seconds` it is what there is by then; None where there is no answer. `meanwhile` as above.
         """
         seen: list[StrategyTable] = []
 
         def loaded() -> bool:
             table = answered(self.queries.table)
-            if table is not None and table.loaded:
+            if table is not None:
                 seen[:] = [table]
-            return bool(seen) and not seen[0].loading
+            return table is not None and (bool(table.away) or (table.loaded and not table.loading))
 
         self.until(loaded, seconds, meanwhile)
         return seen[0] if seen else None

@@ -80,8 +80,8 @@ class Queries:
     def progress(self) -> Progress:
         return ask(self._refs.fill_log, ReadProgress(), "the fill log")
 
-    def stored(self) -> int:
-        """How many fills the store has."""
+    def stored(self) -> int | None:
+        """How many fills the store has; None while it is away."""
         return ask(self._refs.store, ReadStored(), "the store", STORE_SECONDS)
 
     def broker(self) -> BrokerSnapshot:

@@ -22,5 +22,6 @@ def status_of(view: SystemSnapshot, now: Nanos) -> protocol.DaemonStatus:
         breaks=None if portfolio is None else len(portfolio.breaks),
         compared_seconds_ago=None if portfolio is None else portfolio.reconciled_seconds_ago,
         entries=None if progress is None else progress.last_seq,
+        store=None if progress is None else progress.store,
         dead_letters=view.dead_letters,
     )

@@ -210,7 +210,8 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
 class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     """What did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all.
 
-    `overcommitted` has the accounts whose strategies may work with more than the account is worth.
+    `overcommitted` has the accounts whose strategies may work with more than the account is worth; `store` says what is
+    wrong with the store, empty when all is well.
     """
 
     time: Nanos
@@ -223,6 +224,7 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     breaks: int | None
     compared_seconds_ago: float | None
     entries: int | None
+    store: str | None = None
     dead_letters: int
 
 

@@ -45,6 +45,7 @@ class MarketState:
         self.accounts: tuple[AccountId, ...] = ()
         self.halts: dict[str, str] = {}
         self.behind: tuple[str, ...] = ("every stage has yet to report",)
+        self.store = ""
         self.broken: frozenset[PositionKey] = frozenset()
         self.silent: frozenset[InstrumentId] = frozenset()
         self.links_down: dict[str, str] = {}
@@ -104,7 +105,7 @@ class MarketState:
         """The market as this order meets it; `exposures` are without it, `route` is the client that would carry it."""
         account, (own, whole), (price, age, rate) = intent.account, exposures, quote
         carried = account in self._live and account in self.accounts and route in self.routes
-        troubled = self.behind or self.halts or self.links_down or self.broken or state.unknown
+        troubled = self.behind or self.store or self.halts or self.links_down or self.broken or state.unknown
         resolved, recent = intent.instrument.con_id != 0, state.orders_in_last_minute(intent.strategy, now)
         if carried and not troubled:
             return PreTradeContext(resolved, own, whole, price, age, rate, recent)
@@ -116,7 +117,7 @@ class MarketState:
         unknown = state.unknown_order(strategy, name)
         return (
             self._connection_fault(account, strategy, route),
-            f"behind or down: {', '.join(self.behind)}" if self.behind else "",
+            self._behind() if self.behind or self.store else "",
             self._halt(strategy),
             f"books and broker differ on {name}" if (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
@@ -130,6 +131,11 @@ class MarketState:
         if not account.startswith("D") and account not in self._live:
             return f"account {account} is live; name it in gateway.live_accounts to let it trade"
         return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
+
+    def _behind(self) -> str:
+        if self.behind:
+            return f"behind or down: {', '.join(self.behind)}"
+        return f"the store is {self.store}: orders that reduce pass"
 
     def _halt(self, strategy: StrategyName) -> str:
         for link, reason in self.links_down.items():

@@ -5,12 +5,14 @@ from functools import partial
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
-from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor
+from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor, StoreReported
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import (
     EquitiesRead,
     ReadEquities,
+    ReadPrunedEntries,
     ReadStored,
     ReadTable,
     SeedStrategies,
@@ -31,6 +33,7 @@ from mats.store.tables import connection
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
 from tests.actors.samples import a_fill, a_view, since_last_look
+from tests.store_trouble import KINDS, store_trouble
 
 D = Decimal
 OPENING = 1_700_000_100 * SECOND
@@ -97,7 +100,7 @@ class World:
     def restart(self, **changes):
         """The next incarnation; the cursor with which it comes back."""
         start(self.runtime, self.folder, **changes)
-        (cursor,) = self.received(self.log)
+        (cursor,) = self.received(self.log, StageCursor)
         return cursor
 
 
@@ -110,13 +113,14 @@ def world(runtime, tmp_path, received):
 
 
 def test_it_says_how_far_it_is_and_asks_its_sources_for_what_was_on_its_way(world):
-    assert world.received(world.log) == [StageCursor("store", 0)]
+    assert world.received(world.log) == [StoreReported(None, known=False), StageCursor("store", 0)]
     assert world.received(world.orders) == world.received(world.portfolio) == [Republish()]
 
 
 def test_fills_are_stored_before_they_are_acknowledged(world):
+    world.received(world.log)
     world.apply(1, 2)
-    world.runtime.run_until(lambda: world.log.ref.mailbox.pending == 2, timeout=1.0)
+    world.runtime.run_until(lambda: world.log.ref.mailbox.pending == 1, timeout=1.0)
     assert world.stored() == [1, 2]
     assert world.acknowledged() == [2]
 
@@ -321,3 +325,124 @@ def test_the_journal_lets_go_of_what_is_old_and_in_the_saved_state_of_every_stag
     journal = Journal(world.folder / "journal.sqlite")
     assert [entry.seq for entry in journal.entries_of("DU1", "trend", "SPY")] == kept
     journal.close()
+
+
+# A store that is away
+
+
+@pytest.fixture
+def trouble():
+    with store_trouble() as made:
+        yield made
+
+
+def outages(world):
+    """The outages that the fill log was told since the last look, repetitions left out."""
+    told = [report.outage for report in world.received(world.log, StoreReported)]
+    return [now for before, now in zip([None, *told], told, strict=False) if now != before]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_an_outage_is_told_at_its_begin_and_its_end_and_costs_no_restart(world, trouble, kind):
+    world.tell(SeedStrategies((SEED,), world.asker.ref))
+    world.runtime.advance(1.0)
+    world.received(world.log)
+    trouble.begin(kind)
+    with capture_logs() as lines:
+        world.apply(1, 2)
+        world.tell(OrderChanged(a_view(OrderState.WORKING)))
+        for _ in range(120):
+            world.tell(ReadTable(world.asker.ref), ReadEquities((("DU1", "trend"),), world.asker.ref))
+            world.runtime.advance(1.0)
+        (begun,) = outages(world)
+        assert OPENING <= begun.since - SECOND < OPENING + SECOND
+        trouble.end()
+        world.runtime.advance(20.0)
+    assert world.received(world.log, StoreReported)[-1] == StoreReported(None, known=True)
+    assert [line["event"] for line in lines] == [
+        "store is away; everything is kept and given to it again",
+        "store is back; everything kept is stored",
+    ]
+    assert world.stored() == [1, 2]
+    assert world.read().orders("DU1")["intent_id"].tolist() == ["i1"]
+    assert [line.last_failure for line in world.runtime.status() if line.last_failure] == []
+
+
+def test_strategies_come_from_the_table_that_was_read_last_until_the_store_is_back(world, trouble):
+    world.tell(SeedStrategies((SEED,), world.asker.ref))
+    world.crash()
+    world.received(world.asker)
+    trouble.begin("away")
+    world.restart()
+    other = replace(SEED, name="revert")
+    world.tell(SeedStrategies((SEED, other), world.asker.ref), ReadTable(world.asker.ref))
+    (last,) = world.received(world.asker)
+    assert last.records == (SEED,)
+    assert last.away.startswith("the store is away since 2023-11-14 22:15:00 UTC, E_S3_RETRYABLE")
+    world.runtime.advance(60.0)
+    assert world.received(world.asker) == [], "once"
+    trouble.end()
+    world.runtime.advance(20.0)
+    assert world.received(world.asker) == [StrategiesRead((SEED, other))]
+
+
+def test_a_table_that_nobody_ever_read_is_not_made_up(world, trouble):
+    trouble.begin("away")
+    world.tell(SeedStrategies((SEED,), world.asker.ref))
+    (last,) = world.received(world.asker)
+    assert (last.records, last.fault) == ((), "")
+    assert last.away
+
+
+def test_equities_are_answered_when_the_store_is_back_before_it_is_said_to_be_known(world, trouble):
+    assert world.ref.ask(SetEquity(account="DU1", strategy="trend", equity=D(777)), timeout=1.0) == ""
+    world.tell(SeedStrategies((SEED,), world.asker.ref))
+    world.crash()
+    world.received(world.asker)
+    trouble.begin("away")
+    world.restart()
+    question = ReadEquities((("DU1", "trend"),), world.asker.ref)
+    world.tell(SeedStrategies((SEED,), world.asker.ref), question, question)
+    world.runtime.advance(5.0)
+    assert not any(report.known for report in world.received(world.log, StoreReported))
+    trouble.end()
+    world.runtime.advance(20.0)
+    assert world.received(world.asker, EquitiesRead) == [EquitiesRead({"trend": D(777)})]
+    assert world.received(world.log, StoreReported)[-1].known
+
+
+def test_who_waits_for_an_answer_is_told_at_once_that_the_store_is_away(world, trouble):
+    trouble.begin("away")
+    answer = world.ref.ask(SetEquity(account="DU1", strategy="trend", equity=D(777)), timeout=1.0)
+    assert answer.startswith("the equity of trend is not stored: the store is away since")
+    assert world.ref.ask(ReadStored(), timeout=1.0) is None
+    trouble.end()
+    world.runtime.advance(20.0)
+    assert world.ref.ask(ReadStored(), timeout=1.0) == 0
+
+
+def test_pruned_entries_are_read_for_who_asks_as_soon_as_the_store_answers(world, trouble):
+    world.apply(1, 4)
+    world.runtime.advance(1.0)
+    question = ReadPrunedEntries(("DU1", "trend", "SPY"), 3, world.asker.ref)
+    trouble.begin("unreadable")
+    world.tell(question)
+    assert world.received(world.asker) == []
+    trouble.end()
+    world.runtime.advance(1.0)
+    world.tell(question)
+    (read,) = world.received(world.asker)
+    assert (read.key, read.through, [entry.seq for entry in read.entries]) == (question.key, 3, [1, 2, 3])
+
+
+def test_it_stops_in_order_while_the_store_is_away_and_the_next_one_stores_what_waited(world, trouble):
+    world.tell(SeedStrategies((SEED,), world.asker.ref))
+    trouble.begin("away")
+    world.apply(1, 3)
+    world.ref.stop()
+    world.runtime.run_until_idle()
+    trouble.end()
+    world.received(world.log)
+    assert world.restart() == StageCursor("store", 0)
+    world.apply(1, 4)
+    assert (world.acknowledged(), world.stored()) == ([4], [1, 2, 3, 4])

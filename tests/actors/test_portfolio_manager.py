@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from actors.messages.broker import AccountChanged, PositionsTaken, RequestSnapshot, SubscribeAccount, TakePositions
 from actors.messages.fill_log import Acknowledge, ApplyEntries, GetLogPosition, LogPosition, ReportCursor, StageCursor
 from actors.messages.market_data import InstrumentCompleted, PriceMarked, WatchPrices
-from actors.messages.persistence_writer import EquitiesRead, ReadEquities
+from actors.messages.persistence_writer import EquitiesRead, PrunedEntriesRead, ReadEquities, ReadPrunedEntries
 from actors.messages.portfolio_manager import (
     AccountsDiscovered,
     AccountUpdated,
@@ -35,6 +35,7 @@ from mats.model.executions import Commission, CommissionRecorded
 from mats.model.orders import Side
 from mats.model.strategy_table import StrategyRecord
 from mats.runtime import Crash
+from mats.store.journal.journal import Journal
 from mats.strategy.host import Position
 from tests.actors.samples import SPY, a_fill, launch_relay
 
@@ -45,7 +46,6 @@ def start(runtime, journal_path):
     """Start the portfolio manager, or start it again; positions are asked for every minute."""
     args = PortfolioManager.Args(
         journal_path=journal_path,
-        store_uri="",
         base_currency="USD",
         rate_stale_after=86_400.0,
         reconcile_every=60.0,
@@ -464,3 +464,33 @@ def test_of_the_prices_that_wait_the_newest_is_enough(world):
         world.ref.tell(PriceMarked("SPY", price))
     assert world.ref.mailbox.pending == 1
     assert world.read().prices == {"SPY": 102.0}
+
+
+# A past that only the store has
+
+
+def test_an_entry_that_changes_a_pruned_past_waits_until_the_store_has_answered(world):
+    """A late fill among entries that the journal has let go: nothing is guessed, and nothing read from the store."""
+    entries = [replace(a_fill(seq, quantity=10 * seq), recorded=1) for seq in range(1, 4)]
+    late = a_fill(4, quantity=40)
+    late = replace(late, execution=replace(late.execution, time=2), recorded=10)
+    journal = Journal(world.journal_path)
+    journal.append([*entries, late, a_fill(5, quantity=50)])
+    assert journal.prune(5, keep_after_seq=3) == 3
+    world.tell(SubscribeBook("trend", world.strategy.ref), ApplyEntries(tuple(entries)))
+    world.forget()
+    world.tell(ApplyEntries((late, a_fill(5, quantity=50))))
+    asked = ReadPrunedEntries(("DU1", "trend", "SPY"), 3, world.ref)
+    assert world.received(world.store, ReadPrunedEntries) == [asked]
+    assert world.received(world.log) == [Acknowledge("portfolio", 3)]
+    world.tell(ApplyEntries((a_fill(5, quantity=50),)))
+    world.runtime.advance(60.0)
+    assert set(world.received(world.store, ReadPrunedEntries)) == {asked}, "asked again and again"
+    assert world.received(world.strategy, PositionUpdated) == []
+    world.tell(PrunedEntriesRead(asked.key, 3, tuple(entries)))
+    assert world.received(world.log, StageCursor) == [StageCursor("portfolio", 3)]
+    world.tell(ApplyEntries((late, a_fill(5, quantity=50))))
+    assert world.received(world.log, Acknowledge) == [Acknowledge("portfolio", 5)]
+    assert world.held() == {("trend", "SPY"): D(150)}
+    assert [told.seq for told in world.received(world.strategy, PositionUpdated)] == [4, 5]
+    journal.close()

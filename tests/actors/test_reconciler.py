@@ -40,7 +40,6 @@ class World:
         line = runtime.spawn(Line, self.heard.ref, name="ib-0")
         args = PortfolioManager.Args(
             journal_path=journal_path,
-            store_uri="",
             base_currency="USD",
             rate_stale_after=86_400.0,
             reconcile_every=60.0,

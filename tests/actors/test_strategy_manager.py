@@ -350,3 +350,31 @@ def test_a_strategy_that_is_asked_for_again_while_it_ends_starts_after_its_end(w
     assert world.asked() == []
     runtime.resume(world.runtime.ref("strategies/a"))
     assert [type(message) for message in world.asked()] == [StopChild, Unpark, StartChild]
+
+
+# A store that is away
+
+
+def test_while_the_store_is_away_strategies_start_from_the_table_that_was_read_last(world):
+    world.tell(StrategiesRead((record("a"),), away="the store is away since noon"))
+    assert world.started() == ["a"]
+    assert (world.read().loaded, world.read().away) == (True, "the store is away since noon")
+    world.table(record("a"), record("b"))
+    assert world.started() == ["b"], "what was read later counts as a change"
+    assert world.read().away == ""
+
+
+def test_without_a_table_that_was_ever_read_strategies_wait_and_say_for_what(world):
+    world.tell(StrategiesRead((), away="the store is away since noon"))
+    assert (world.read().loaded, world.read().away) == (False, "the store is away since noon")
+    assert world.asked() == []
+    world.table(record("a"))
+    assert world.started() == ["a"]
+
+
+def test_an_outage_changes_nothing_of_a_table_that_is_in_force(world):
+    world.table(record("a"))
+    world.run("a")
+    world.tell(StrategiesRead((), away="the store is away since noon"))
+    assert world.read().running == {"a"}
+    assert world.asked() == []

@@ -18,7 +18,6 @@ def world(runtime, journal_path, a_ready):
     log, risk, store, line, manager, market_data = map(runtime.probe, names)
     args = PortfolioManager.Args(
         journal_path=journal_path,
-        store_uri="",
         base_currency="USD",
         rate_stale_after=86_400.0,
         reconcile_every=60.0,

@@ -273,7 +273,7 @@ def portfolio_manager() -> Callable[[VirtualRuntime, Path], Stage]:
         names = ("fill-log", "risk", "store", "ib-0", "market-data", "manager")
         log, risk, store, broker, market_data, manager = probes = tuple(map(runtime.probe, names))
         args = PortfolioManager.Args(
-            journal_path=folder / "journal.db", store_uri=lmdb_uri(folder / "arctic"), base_currency="USD",
+            journal_path=folder / "journal.db", base_currency="USD",
             rate_stale_after=86_400.0, reconcile_every=60.0, grace=0.0, fill_log=log.ref, risk=risk.ref,
             store=store.ref, broker=broker.ref, market_data=market_data.ref, strategy_manager=manager.ref,
         )  # fmt: skip

@@ -70,12 +70,12 @@ def test_a_full_disk_is_said_once_and_everything_is_stored_when_there_is_room_ag
         world.writer.tell(OrderChanged(opening_view(make.intent(1))))
         assert world.feed(101, 200) is None, "nothing is acknowledged"
         assert world.feed(201, 300) is None
-        assert [line["event"] for line in lines] == ["store cannot be written; keeping everything and retrying"]
-        assert "bytes left; free" in lines[0]["error"]
+        assert [line["event"] for line in lines] == ["store is away; everything is kept and given to it again"]
+        assert "bytes left; free" in lines[0]["reason"]
         assert world.stored()[0] == list(range(1, 101)), "the store was not touched"
         monkeypatch.undo()
         assert world.acknowledged() == 300
-        assert lines[-1]["event"] == "store can be written again; everything kept is stored"
+        assert lines[-1]["event"] == "store is back; everything kept is stored"
     assert world.stored() == (list(range(1, 301)), list(range(1, 301)))
     assert Reader(world.uri).orders("DU1")["intent_id"].tolist() == ["i1"]
     assert world.failures() == []

@@ -77,6 +77,7 @@ def test_folding_version_keys_keeps_rows_and_cursor(store_uri, account, make):
 def test_the_use_of_every_map_is_known(tmp_path, make):
     store = Store(lmdb_uri(tmp_path / "arctic"))
     store.append_fills("DU1", [make.fill(1, make.execution(1))])
+    assert store.read_strategies() == []
     use = compaction.map_use(tmp_path / "arctic", 1_000_000)
     assert {"fills", "general", "_arctic_cfg"} <= use.keys()
     assert use["fills"] == (tmp_path / "arctic" / "fills" / "data.mdb").stat().st_size / 1_000_000

@@ -16,7 +16,7 @@ os.environ.setdefault("ARCTICDB_VersionStore_NumIOThreads_int", "1")
 
 from arcticdb import Arctic, LibraryOptions
 from arcticdb.config import set_config_int, set_log_level
-from arcticdb.exceptions import ArcticException, StorageException
+from arcticdb.exceptions import ArcticException
 from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
@@ -30,8 +30,8 @@ _CREDENTIALS = re.compile(r"://[^/@]*@")
 _arctics: WeakValueDictionary[str, Arctic] = WeakValueDictionary()
 
 
-STORE_ERRORS = (StorageException, OSError)
-"""Errors of a store that may accept the same rows later: a full disk or map, an unreachable network."""
+STORE_ERRORS = (ArcticException, OSError)
+"""Errors of a store that may answer the same call later: a full disk or map, an unreachable network."""
 
 RESERVE_BYTES = 64 * 2**20
 """A local store is not written when its disk has less free space than this."""
@@ -41,16 +41,30 @@ class StoreUnreachableError(UserError):
     """The store cannot be opened; the message names its address, secrets masked, and the reason."""
 
 
+class StoreAddressError(StoreUnreachableError):
+    """The address itself is wrong: the store will never open there."""
+
+
+class DiskReservedError(OSError):
+    """A local store is not written, because its disk is nearly full."""
+
+
 def check_disk_space(uri: str) -> None:
-    """Raise OSError where the disk of a local store is nearly full.
+    """Raise DiskReservedError where the disk of a local store is nearly full.
 
     A commit of LMDB must never fail: ArcticDB 6.28 then frees memory twice, which ends the process.
     """
     if uri.startswith("lmdb://"):
-        directory = lmdb_directory(uri)
+        directory = next(known for known in _with_parents(lmdb_directory(uri)) if known.exists())
         free = shutil.disk_usage(directory).free
         if free < RESERVE_BYTES:
-            raise OSError(errno.ENOSPC, f"the disk of {directory} has {free} bytes left; free at least {RESERVE_BYTES}")
+            raise DiskReservedError(
+                errno.ENOSPC, f"the disk of {directory} has {free} bytes left; free at least {RESERVE_BYTES}"
+            )
+
+
+def _with_parents(directory: Path) -> tuple[Path, ...]:
+    return (directory, *directory.absolute().parents)
 
 
 def lmdb_uri(directory: Path) -> str:
@@ -71,7 +85,7 @@ def safe_uri(uri: str) -> str:
 def connect(uri: str) -> Arctic:
     """The connection of this process to `uri`: two over one path would lose each other's rows, so there is one.
 
-    Raises StoreUnreachableError.
+    Of a remote store nothing is asked yet. Raises StoreUnreachableError.
     """
     full = f"{uri}?map_size={MAP_SIZE}" if uri.startswith("lmdb://") and "map_size=" not in uri else uri
     arctic = _arctics.get(full)
@@ -87,9 +101,14 @@ def connect(uri: str) -> Arctic:
 def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreAddressError(
+            f"the store's directory {directory} cannot be used ({error.strerror}); remove the file in its place, "
+            "or correct store.uri"
+        ) from error
     except OSError as error:
         raise StoreUnreachableError(
-            f"the store's directory {directory} cannot be used ({error.strerror}); remove the file in its place, "
+            f"the store's directory {directory} cannot be used ({error.strerror}); make it writable for this user, "
             "or correct store.uri"
         ) from error
 
@@ -97,11 +116,10 @@ def _make(directory: Path) -> None:
 def _open(uri: str) -> Arctic:
     try:
         return Arctic(uri)
-    except (ArcticException, ValueError) as error:
+    except (ArcticException, ValueError, AttributeError) as error:  # the last where no address can be made out
+        kind = StoreUnreachableError if isinstance(error, ArcticException) else StoreAddressError
         reason = safe_uri(str(error))
-        raise StoreUnreachableError(
-            f"the store at {safe_uri(uri)} cannot be opened: {reason}; correct store.uri"
-        ) from None
+        raise kind(f"the store at {safe_uri(uri)} cannot be opened: {reason}; correct store.uri") from None
 
 
 def lmdb_directory(uri: str) -> Path:

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from arcticdb import LibraryOptions
+from arcticdb import Arctic, LibraryOptions
 from arcticdb.version_store.library import Library
 
 from mats.ledger.books import Trade
@@ -64,21 +64,29 @@ class UnreadableTableError(Exception):
 
 
 class Store:
-    """Opens each library when it is first used, and reads each symbol's tail once."""
+    """Opens itself and each library when it is first used, and reads each symbol's tail once."""
 
     def __init__(self, uri: str) -> None:
         """`uri` is `lmdb_uri(directory)`, or an `s3://` or `s3s://` address with the credentials in the environment."""
-        self._arctic = connect(uri)
+        self._uri = uri
+        self._arctic: Arctic | None = None
         self._libraries: dict[str, Library] = {}
         self._symbols: dict[tuple[str, str], TableWriter] = {}
-        rows = self._symbol("general", "strategies", schemas.STRATEGIES).rows()
-        self._strategies = {str(row["name"]) for row in rows}
+        self._names: set[str] | None = None
 
     def close(self) -> None:
-        """Release the connection; the last release closes the files."""
+        """Release the connection; the last release closes the files. The next use opens it again."""
         self._symbols.clear()
         self._libraries.clear()
-        del self._arctic
+        self._arctic = self._names = None
+
+    @property
+    def _strategies(self) -> set[str]:
+        """The names in the strategy table, and of those that have positions: no two may share a library."""
+        if self._names is None:
+            rows = self._symbol("general", "strategies", schemas.STRATEGIES).rows()
+            self._names = {str(row["name"]) for row in rows}
+        return self._names
 
     # Tables of the fill log
 
@@ -141,7 +149,7 @@ class Store:
         rejects = _upsert(
             "general", symbol, schemas.STRATEGIES, records, lambda record: (time, strategy_row(record, time))
         )
-        self._strategies = names
+        self._names = names
         return rejects
 
     def read_strategies(self) -> list[StrategyRecord]:
@@ -262,6 +270,8 @@ class Store:
 
     def _library(self, name: str, options: LibraryOptions) -> Library:
         if name not in self._libraries:
+            if self._arctic is None:
+                self._arctic = connect(self._uri)
             self._libraries[name] = open_library(self._arctic, name, options)
         return self._libraries[name]
 

@@ -2,6 +2,7 @@
 
 from arcticdb import QueryBuilder
 
+from mats.ledger.books import BookKey
 from mats.model import AccountId, Entry, InstrumentId, StrategyName
 from mats.store.journal import Journal
 from mats.store.tables import Reader, Row, Schema, from_frame, schemas
@@ -18,21 +19,60 @@ class BookHistory:
         self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
     ) -> list[Entry]:
         """All entries of one book after entry `after`, in the order of the log."""
-        kept, pruned = self._journal.entries_of(account, strategy, instrument, after), self._journal.pruned_to()
+        key = account, strategy, instrument
+        kept, pruned = self._journal.entries_of(*key, after), self._journal.pruned_to()
         if pruned <= after:
             return kept
-        of_book = QueryBuilder()
-        of_book = of_book[(of_book["strategy"] == strategy) & (of_book["symbol"] == instrument)]
-        reader = Reader(self._uri)
+        return [entry for entry in pruned_entries(self._uri, key, pruned) if entry.seq > after] + kept
 
-        def rows(library: str, schema: Schema) -> list[Row]:
-            frame = reader.table(library, account, where=of_book)
-            return list(from_frame(frame, schema).values()) if len(frame) else []
 
-        stored = decode_entries(
-            account,
-            rows("fills", schemas.FILLS),
-            rows("fill_corrections", schemas.FILL_CORRECTIONS),
-            rows("adjustments", schemas.ADJUSTMENTS),
-        )
-        return [entry for entry in stored if after < entry.seq <= pruned] + kept
+class PastMissing(Exception):
+    """The pruned part of this book's history, up to entry `through`, must be read before its past can change."""
+
+    def __init__(self, key: BookKey, through: int) -> None:
+        super().__init__(f"the entries of {'/'.join(key)} up to {through} are not read yet")
+        self.key, self.through = key, through
+
+
+class AskedHistory:
+    """Serves the same folds without a call to the store: raises PastMissing until the pruned part was handed over."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._past: dict[tuple[BookKey, int], tuple[Entry, ...]] = {}
+
+    def __call__(
+        self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
+    ) -> list[Entry]:
+        """All entries of one book after entry `after`, in the order of the log."""
+        key = account, strategy, instrument
+        kept, pruned = self._journal.entries_of(*key, after), self._journal.pruned_to()
+        if pruned <= after:
+            return kept
+        if (key, pruned) not in self._past:
+            raise PastMissing(key, pruned)
+        return [entry for entry in self._past[key, pruned] if entry.seq > after] + kept
+
+    def take(self, key: BookKey, through: int, entries: tuple[Entry, ...]) -> None:
+        """The pruned part of a book's history; only the last one is kept."""
+        self._past = {(key, through): entries}
+
+
+def pruned_entries(uri: str, key: BookKey, through: int) -> list[Entry]:
+    """The entries of a book up to `through`, as the tables have them."""
+    account, strategy, instrument = key
+    of_book = QueryBuilder()
+    of_book = of_book[(of_book["strategy"] == strategy) & (of_book["symbol"] == instrument)]
+    reader = Reader(uri)
+
+    def rows(library: str, schema: Schema) -> list[Row]:
+        frame = reader.table(library, account, where=of_book)
+        return list(from_frame(frame, schema).values()) if len(frame) else []
+
+    stored = decode_entries(
+        account,
+        rows("fills", schemas.FILLS),
+        rows("fill_corrections", schemas.FILL_CORRECTIONS),
+        rows("adjustments", schemas.ADJUSTMENTS),
+    )
+    return [entry for entry in stored if entry.seq <= through]

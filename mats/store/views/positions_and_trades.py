@@ -85,6 +85,10 @@ class Views:
             if book.quantity and book.instrument in moved:
                 self._changed[book.key] = None
 
+    def restore_marks(self, marks: Mapping[InstrumentId, Mark]) -> None:
+        """Stored prices, for instruments that have no newer one."""
+        self.mark({name: mark for name, mark in marks.items() if name not in self._marks})
+
     def portfolio(self) -> list[PositionRow]:
         """The rows that changed since the last `mark_stored`; those of flat books have quantity 0."""
         return [self._row(self._book(key)) for key in self._changed]

@@ -27,8 +27,7 @@ class ViewWriter:
         self._orders: dict[IntentId, OrderView] = {}
         self._accounts: dict[AccountId, tuple[AccountValue, ...]] = {}
         self._agreed: tuple[int, tuple[AccountId, ...]] = (0, ())
-        for account in self._views.accounts():
-            self._views.mark(store.marks(account))
+        self._unmarked = list(self._views.accounts())
 
     @property
     def seq(self) -> int:
@@ -67,6 +66,7 @@ class ViewWriter:
 
     def commit(self, now: Nanos) -> Rejects:
         """Store orders, portfolio, position changes, accounts and snapshots; usually one call per table."""
+        self._restore_marks()
         rejects = Rejects()
         for account, orders in _grouped(self._orders.values(), lambda order: order.account):
             rejects += self._store.upsert_orders(account, orders)
@@ -80,6 +80,12 @@ class ViewWriter:
             rejects += self._store.change_trades(account, [(name, time, trade) for (_, name, time), trade in trades])
         self._views.mark_stored()
         return rejects + self._commit_accounts(now) + self._store_hourly(now)
+
+    def _restore_marks(self) -> None:
+        """The prices at which the store values the saved books, unless newer ones have arrived."""
+        while self._unmarked:
+            self._views.restore_marks(self._store.marks(self._unmarked[-1]))
+            self._unmarked.pop()
 
     def _commit_accounts(self, now: Nanos) -> Rejects:
         rejects = Rejects()

@@ -41,7 +41,7 @@ def desk(runtime, journal_path, an_execution):
     )  # fmt: skip
     log = runtime.spawn(FillLog, log_args, name="log")
     args = PortfolioManager.Args(
-        journal_path=journal_path, store_uri="", base_currency="USD", rate_stale_after=86_400.0, reconcile_every=60.0,
+        journal_path=journal_path, base_currency="USD", rate_stale_after=86_400.0, reconcile_every=60.0,
         grace=1.0, fill_log=log, risk=risk.ref, store=store.ref, broker=line.ref, strategy_manager=manager.ref,
         market_data=market.ref,
     )  # fmt: skip
