@@ -141,11 +141,12 @@ def _orders(orders: tuple[OrderView, ...] | None) -> Table:
 
 
 def _actors(answer: protocol.DaemonStatus) -> Table:
-    table = _table("Actor", "state", ">waiting", ">restarts", "slow", "last failure")
+    table = _table("Actor", "state", ">waiting", ">restarts", "slow", "what is wrong")
     for actor in answer.actors:
         style = "" if actor.state == "running" else "bold red" if actor.state == "parked" else "yellow"
         state = Text(actor.state, style=style)
-        why = actor.parked or actor.last_failure
+        behind = f"its mailbox is full: it lacks {actor.behind} ({actor.refused} refused)" if actor.behind else ""
+        why = actor.parked or behind or actor.last_failure
         table.add_row(actor.name, state, str(actor.depth), str(actor.restarts), actor.slow, why)
     return table
 
