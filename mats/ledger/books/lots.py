@@ -155,7 +155,6 @@ class OpenLots:
     def evict(self, family: str) -> None:
         """Keep the trades of an execution no longer; its commission needs the past then."""
         self._forget(family)
-        self.waiting.pop(family, None)
         self.forgetful = True
 
     def _opposite(self, quantity: Decimal) -> Lot | None:
@@ -209,9 +208,13 @@ class OpenLots:
         return self._finished(trade)
 
     def _finished(self, trade: Trade) -> Trade:
-        if trade.uncharged:
+        if self._is_awaited(trade):
             self.unfinished[trade.id] = trade
         return trade
+
+    def _is_awaited(self, trade: Trade) -> bool:
+        """Whether one of its executions waits for a commission that can be shared without the past."""
+        return any(family in self.waiting for family in trade.uncharged)
 
     def _wait(self, end: Lot, trade: Trade) -> None:
         wait = self.waiting.get(end.id)
@@ -221,10 +224,11 @@ class OpenLots:
         wait.pieces.append((trade.id, end.used))
 
     def _forget(self, family: str) -> None:
-        """Evict the trades that wait for the commission of an execution."""
-        if family in self.waiting:
-            for name, _ in self.waiting[family].pieces:
-                self.unfinished.pop(name, None)
+        """An execution waits no longer; of its trades only those stay whose other execution does."""
+        wait = self.waiting.pop(family, None)
+        for name, _ in wait.pieces if wait else ():
+            if name in self.unfinished and not self._is_awaited(self.unfinished[name]):
+                del self.unfinished[name]
 
 
 def _is_whole(lot: Lot) -> bool:

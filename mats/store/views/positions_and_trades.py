@@ -5,6 +5,7 @@ the entries after its last saved state, with the same result.
 """
 
 from collections.abc import Mapping
+from itertools import product
 
 import msgspec
 
@@ -81,9 +82,10 @@ class Views:
         """Newer prices; positions held at a changed price have changed."""
         moved = {name: mark for name, mark in marks.items() if self._price(name) != mark.price}
         self._marks.update(moved)
-        for book in self._books:
-            if book.quantity and book.instrument in moved:
-                self._changed[book.key] = None
+        for account, instrument in product(self._changed_at, moved):
+            for book in self._books.of_instrument(account, instrument):
+                if book.quantity:
+                    self._changed[book.key] = None
 
     def portfolio(self) -> list[PositionRow]:
         """The rows that changed since the last `mark_stored`; those of flat books have quantity 0."""
