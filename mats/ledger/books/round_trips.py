@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from mats.ledger.books.book import BookKey
+from mats.ledger.books.checkpoints import SPACING, is_due
 from mats.ledger.books.execution_order import History, book_key
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trades import Trade
@@ -56,10 +57,13 @@ class RoundTrips:
         self.seq = entry.seq
         key = book_key(entry)
         book = self._books.get(key) or self._books.setdefault(key, empty_book(entry, self.matching))
-        change = self._change_past(book, entry) if book.changes_past(entry) else None
-        if change is None:
-            change = self._add(book, entry)
-        self._books[key].keep()
+        number = book.entries + 1
+        if book.changes_past(entry):
+            change = self._change_past(book, entry) or self._made(book, entry, book.folded_without_past(entry))
+        else:
+            change = self._made(book, entry, book.folded(entry))
+        if is_due(number):
+            self._books[key].keep()
         return change
 
     def lots(self, key: BookKey) -> tuple[Lot, ...]:
@@ -79,7 +83,8 @@ class RoundTrips:
         loaded.seq = snapshot.seq
         for saved in snapshot.books:
             book = loaded._books[saved.key] = _restored(saved, snapshot.matching)
-            book.keep()
+            if book.entries > SPACING:
+                book.keep()
             loaded._uncharged.add(saved.key, book.lots.waiting)
         return loaded
 
@@ -106,14 +111,15 @@ class RoundTrips:
         kept = (trade for change in changes for trade in change.kept)
         return TradeChange(tuple(kept), tuple(trade for change in changes for trade in change.removed))
 
-    def _add(self, book: TripBook, entry: Entry) -> TradeChange:
-        """The trades of an entry that follows all others of its book."""
-        key, trades = book.lots.key, book.folded(entry)
+    def _made(self, book: TripBook, entry: Entry, trades: Sequence[Trade]) -> TradeChange:
+        """The change that is these trades, which wait for commissions or, by a commission, no longer do."""
+        if not trades:
+            return NO_CHANGE
         if isinstance(entry, CommissionRecorded):
-            self._uncharged.remove(key, (entry.execution.family,))
+            self._uncharged.remove(book.lots.key, (entry.execution.family,))
         else:
-            self._wait(key, (family for trade in trades for family in trade.uncharged))
-        return TradeChange(tuple(trades)) if trades else NO_CHANGE
+            self._wait(book.lots.key, [family for trade in trades for family in trade.uncharged])
+        return TradeChange(tuple(trades))
 
     def _change_past(self, book: TripBook, entry: Entry) -> TradeChange | None:
         """The trades of a book before and after an entry that changes its past; None where that past is not whole."""
@@ -130,7 +136,8 @@ class RoundTrips:
 
     def _wait(self, key: BookKey, families: Iterable[str]) -> None:
         self._uncharged.add(key, families)
-        for owner, family in self._uncharged.pop_evicted():
+        while self._uncharged.is_over:
+            owner, family = self._uncharged.pop()
             self._books[owner].lots.evict(family)
 
 
