@@ -157,8 +157,9 @@ class OpenLots:
 
     def evict(self, family: str) -> None:
         """Keep the trades of an execution no longer; its commission needs the past then."""
-        self._forget(family)
-        self.forgetful = True
+        if family in self.waiting:
+            self._forget(family)
+            self.forgetful = True
 
     def _opposite(self, quantity: Decimal) -> Lot | None:
         """The next lot that `quantity` closes."""

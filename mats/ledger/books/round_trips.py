@@ -12,7 +12,7 @@ from mats.ledger.books.execution_order import History, book_key
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trades import Trade
 from mats.ledger.books.trip_book import TripBook, empty_book, refolded, whole_fold
-from mats.ledger.books.uncharged import UnchargedQueue, next_last
+from mats.ledger.books.uncharged import UnchargedQueue, eviction_order
 from mats.model import CommissionRecorded, Currency, Entry, Nanos
 
 
@@ -131,7 +131,7 @@ class RoundTrips:
         changed, before, after = refolded(book, base, later)
         self._books[key] = changed
         self._uncharged.remove(key, book.lots.waiting)
-        self._wait(key, next_last(changed.lots.waiting, later))
+        self._wait(key, eviction_order(changed.lots.waiting, later))
         return _change(before, after)
 
     def _wait(self, key: BookKey, families: Iterable[str]) -> None:

@@ -36,8 +36,8 @@ class UnchargedQueue:
         return self._waiting.popitem(last=False)[0]
 
 
-def next_last(families: Iterable[str], entries: Sequence[Entry]) -> list[str]:
-    """The families in an order in which those whose commission comes next are evicted last.
+def eviction_order(families: Iterable[str], entries: Sequence[Entry]) -> list[str]:
+    """The families, those whose commission comes next at the end, to be evicted last.
 
     Commissions come in the order of their executions, as a rule: after the last of the `entries` those of the
     executions that were reported behind its own.
