@@ -49,12 +49,14 @@ class RoundTrips:
         self._uncharged = UnchargedQueue()
 
     def apply(self, entry: Entry) -> TradeChange:
-        """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
+        """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError.
+
+        Where the history cannot be read its error is raised, and nothing has changed: the entry can be folded later.
+        """
         if entry.seq <= self.seq:
             return NO_CHANGE
         if entry.seq != self.seq + 1:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: read entry {self.seq + 1} first")
-        self.seq = entry.seq
         key = book_key(entry)
         book = self._books.get(key) or self._books.setdefault(key, empty_book(entry, self.matching))
         number = book.entries + 1
@@ -64,6 +66,7 @@ class RoundTrips:
             change = self._made(book, entry, book.folded(entry))
         if is_due(number):
             self._books[key].keep()
+        self.seq = entry.seq
         return change
 
     def lots(self, key: BookKey) -> tuple[Lot, ...]:
