@@ -4,6 +4,7 @@ A new epoch from the fill log, then the broker's snapshot, merged by the fill lo
 is ready. When the fill log fails, reports may be lost with it: the session starts over on the same socket.
 """
 
+from abc import abstractmethod
 from typing import Generic, TypeVar, assert_never
 
 import msgspec
@@ -73,26 +74,26 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
 
     # What a subclass provides
 
+    @abstractmethod
     def ask(self, epoch: int) -> None:
         """Open the line if that was not done yet, then request the broker's snapshot; `merge` gets it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def place(self, order_id: int, intent: OrderIntent) -> None:
         """Send a new order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def modify(self, order_id: int, intent: OrderIntent) -> None:
         """Send a working order again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cancel(self, order_id: int) -> None:
         """Ask for a cancel."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def connected(self) -> bool:
         """Whether the line is open, as far as this end knows."""
-        raise NotImplementedError
 
     # The fill log and the broker's snapshot
 

@@ -109,17 +109,21 @@ class PaperGateway:
         self.faults = FaultInjector(
             self._clients, self._orders, store, self.exchange, self._data, self._traffic, target
         )
-        self._handlers: dict[int, RequestHandler] = {
+        queries = OrderQueries(self.universe, self.exchange, store)
+        self._handlers = self._new_handlers(queries, AdvisorService(accounts)) | data_handlers
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _new_handlers(self, queries: OrderQueries, advisor: AdvisorService) -> dict[int, RequestHandler]:
+        """Who answers which request, but for those of data."""
+        return {
             **self._requests(),
             **self.account_service.requests(),
             **self._orders.requests(),
-            **OrderQueries(self.universe, self.exchange, store).requests(),
-            **data_handlers,
+            **queries.requests(),
             **self._pnl.requests(),
-            **AdvisorService(accounts).requests(),
+            **advisor.requests(),
             **unsupported.requests(),
         }
-        self._tasks: list[asyncio.Task[None]] = []
 
     def _new_data(
         self, history: BarHistory, hours: Hours, limits: GatewayLimits

@@ -166,7 +166,7 @@ class OrderFlow(Generic[Order]):
 
     def adjust(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, change: Decimal) -> None:
         """A position changes without an execution."""
-        self._state.book(self.next_entry, self._state.position(account, instrument), strategy, change)
+        self._state.book(self.next_entry, self._state.positions[account, instrument], strategy, change)
 
     def resize(
         self, order: OrderRecord, intent_id: IntentId, quantity: Decimal, filled: Decimal, ticket: OrderTicket

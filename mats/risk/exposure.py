@@ -108,15 +108,11 @@ class RiskState:
 
     # Exposure
 
-    def position(self, account: AccountId, instrument: InstrumentId) -> Position:
-        """What is held and working there; it goes on showing that as it changes."""
-        return self.positions[account, instrument]
-
     def exposure(
         self, account: AccountId, instrument: InstrumentId, strategy: StrategyName = "", without: IntentId = ""
     ) -> Exposure:
         """Of one strategy, or of the whole account when `strategy` is empty; `without` leaves one order out."""
-        own, whole = self.exposures(self.position(account, instrument), strategy, without)
+        own, whole = self.exposures(self.positions[account, instrument], strategy, without)
         return own if strategy else whole
 
     @staticmethod
@@ -208,7 +204,7 @@ class RiskState:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: ask the fill log for entry {self.seq + 1} first")
         account, strategy, instrument = book_key(entry)
         change = signed_change(entry)
-        self.book(entry.seq, self.position(account, instrument), strategy, change)
+        self.book(entry.seq, self.positions[account, instrument], strategy, change)
         if not isinstance(entry, AdjustmentRecorded):
             self._grow(entry.intent_id, change)
         for caught_up in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
@@ -239,7 +235,7 @@ class RiskState:
         snapshot = msgspec.msgpack.decode(payload, type=_Snapshot)
         state = cls(snapshot.seq)
         for account, strategy, instrument, quantity in snapshot.positions:
-            state.book(snapshot.seq, state.position(account, instrument), strategy, quantity)
+            state.book(snapshot.seq, state.positions[account, instrument], strategy, quantity)
         for view in snapshot.orders:
             state.observe(view)
         return state
@@ -254,7 +250,7 @@ class RiskState:
             self.forget(view.intent_id)
             return
         if position is None:
-            position = self.working[view.intent_id] = self.position(view.account, view.instrument)
+            position = self.working[view.intent_id] = self.positions[view.account, view.instrument]
         position.orders[view.intent_id] = view
 
     def _grow(self, intent_id: IntentId, change: Decimal) -> None:

@@ -25,8 +25,8 @@ from mats.risk.sizing import Basis
 MarketQuote = tuple[Decimal | None, float | None, Decimal | Unknown]
 """The newest price of an instrument, how many seconds old it is, and base currency for one unit of its currency."""
 
-Faults = tuple[str, str, str, str, str]
-"""The texts of a `PreTradeContext`: of the connection, stages behind, halt, disagreement and unknown order."""
+Faults = tuple[str, str, str, str]
+"""Texts of a `PreTradeContext`: of stages behind, halt, disagreement and unknown order."""
 
 EVERYTHING = ""
 """The scope of a halt that holds for every strategy."""
@@ -104,19 +104,26 @@ class MarketState:
     ) -> PreTradeContext:
         """The market as this order meets it; `exposures` are without it, `route` is the client that would carry it."""
         account, (own, whole), (price, age, rate) = intent.account, exposures, quote
-        carried = account in self._live and account in self.accounts and route in self.routes
-        troubled = self.behind or self.store or self.halts or self.links_down or self.broken or state.unknown
+        connection = self._connection_fault(account, intent.strategy, route)
+        troubled = (
+            connection
+            or self.behind
+            or self.store
+            or self.halts
+            or self.links_down
+            or self.broken
+            or state.unknown
+        )
         resolved, recent = intent.instrument.con_id != 0, state.orders_in_last_minute(intent.strategy, now)
-        if carried and not troubled:
+        if not troubled:
             return PreTradeContext(resolved, own, whole, price, age, rate, recent)
-        faults = self._faults(intent, state, route)
-        return PreTradeContext(resolved, own, whole, price, age, rate, recent, *faults)
+        others = self._other_faults(intent, state)
+        return PreTradeContext(resolved, own, whole, price, age, rate, recent, connection, *others)
 
-    def _faults(self, intent: OrderIntent, state: RiskState, route: int) -> Faults:
+    def _other_faults(self, intent: OrderIntent, state: RiskState) -> Faults:
         name, strategy, account = intent.instrument.id, intent.strategy, intent.account
         unknown = state.unknown_order(strategy, name)
         return (
-            self._connection_fault(account, strategy, route),
             self._behind() if self.behind or self.store else "",
             self._halt(strategy),
             f"books and broker differ on {name}" if (account, name) in self.broken else "",

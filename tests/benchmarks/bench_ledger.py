@@ -39,7 +39,7 @@ def main() -> None:
     print(f"{fills:,} fills, {len(STRATEGIES)} strategies × {len(INSTRUMENTS)} instruments, Python {version}")
     raw = run("raw: one product and one addition of decimals", added(), plain, fills)
     run("trade(): one book, no log", traded(), plain, fills, raw)
-    run("OpenLots.take(): one book, no log", taken(), lots, fills, raw)
+    run("OpenLots.apply(): one book, no log", taken(), lots, fills, raw)
     run("Books.apply()", applying(Books(no_past)), logged, fills, raw)
     run("RoundTrips.apply()", applying(RoundTrips(no_past)), logged, fills, raw)
     run("Books.apply(), each fill with its commission", applying(Books(no_past)), charged, fills, raw)
@@ -118,7 +118,7 @@ def taken() -> Callable[[list[Lot]], None]:
 
     def work(chunk: list[Lot]) -> None:
         for lot in chunk:
-            open_lots.take(lot)
+            open_lots.apply(lot)
 
     return work
 
@@ -131,7 +131,7 @@ def applying(fold: Books | RoundTrips) -> Callable[[list[Entry]], None]:
     return work
 
 
-def no_past(*_: str) -> list[Entry]:
+def no_past(*_: object) -> list[Entry]:
     return []
 
 

@@ -121,3 +121,24 @@ def test_what_one_book_waits_for_is_forgotten_before_the_newest_of_all_books(log
     (change,) = trips.apply(log.charge(old[1], "1")).kept
     assert journal.served == 3
     assert (change.commissions, change.uncharged) == ({"USD": Decimal(1)}, (old[0].execution.family,))
+
+
+@pytest.mark.parametrize("kind", [Books, RoundTrips])
+def test_an_entry_whose_past_cannot_be_read_changes_nothing_and_can_be_folded_later(long, kind):
+    class Away(Journal):
+        away = False
+
+        def __call__(self, account, strategy, instrument, after=0):
+            if self.away:
+                raise OSError("the store is away")
+            return super().__call__(account, strategy, instrument, after)
+
+    journal, healthy = Away(long), folded(kind, Journal(long))
+    fold = folded(kind, journal)
+    change = long.correct(long.entries[-100], "7", "101")
+    before, journal.away = fold.dump(), True
+    with pytest.raises(OSError, match="away"):
+        fold.apply(change)
+    assert fold.dump() == before
+    journal.away = False
+    assert fold.apply(change) == healthy.apply(change)

@@ -38,8 +38,10 @@ BOUNDARY = {
 EQUIVALENT = {
     ("mats/risk/checks.py", "flipped limit > price"): "of two equal prices either is the higher one",
     ("mats/risk/exposure.py", "never if not position.orders"): "no order adds nothing; it only spares the walk",
-    ("mats/risk/exposure.py", "flipped left <= 0"): "an order of which nothing is left adds nothing",
-    ("mats/orders/pretrade.py", "flipped quantity > 0"): "zero was sorted out before",
+    ("mats/risk/exposure.py", "flipped left <= ZERO"): "an order of which nothing is left adds nothing",
+    ("mats/risk/market_state.py", "never if not troubled"): "the texts would be empty; it only spares making them",
+    ("mats/orders/pretrade.py", "flipped quantity > ZERO"): "zero was sorted out before",
+    ("mats/orders/flow.py", "without isinstance(order, OrderView)"): "the view of a rejection is final",
     ("mats/orders/order_state.py", "flipped time > order.updated"): "the same time is set again",
 }
 NEVER = ast.Constant(value=False)

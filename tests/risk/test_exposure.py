@@ -126,7 +126,7 @@ def test_an_unknown_order_speaks_for_itself_and_not_for_its_siblings():
         intent_id="a1-1", strategy="trend", account="DU1", instrument=parse_instrument("SPY"), side=Side.BUY,
         quantity=D(10), ticket=OrderTicket(), time=0,
     )  # fmt: skip
-    state.approve(intent, state.position("DU1", "SPY"), 0)
+    state.approve(intent, state.positions["DU1", "SPY"], 0)
     state.observe(a_view(intent="a1-2"))
     state.observe(a_view(intent="a1-3", instrument="QQQ", state=OrderState.UNKNOWN))
     assert state.unknown_order("trend", "SPY") is None

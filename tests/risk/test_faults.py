@@ -50,7 +50,8 @@ def test_what_is_wrong_is_the_same_as_where_each_text_is_made(world, intent, rou
     state = RiskState()
     for order in lost:
         state.observe(replace(opening_view(order), state=OrderState.UNKNOWN))
-    exposures = state.exposures(state.position(intent.account, intent.instrument.id), intent.strategy)
+    exposures = state.exposures(state.positions[intent.account, intent.instrument.id], intent.strategy)
     met = world.pretrade_context(intent, exposures, world.quote(intent.instrument, 0, 0.0), state, route, 0)
-    texts = (met.connection, met.behind, met.halt, met.disagreement, met.unknown_order)
-    assert texts == world._faults(intent, state, route)
+    assert met.connection == world._connection_fault(intent.account, intent.strategy, route)
+    texts = (met.behind, met.halt, met.disagreement, met.unknown_order)
+    assert texts == world._other_faults(intent, state)

@@ -39,7 +39,7 @@ def an_intent(intent_id="i1", instrument=SPY, account="DU1", strategy="trend"):
 
 def meet(world, intent=None, state=None, route=ROUTE, now=0, monotonic=10.0):
     intent, state = intent or an_intent(), state or RiskState()
-    position = state.position(intent.account, intent.instrument.id)
+    position = state.positions[intent.account, intent.instrument.id]
     exposures = state.exposures(position, intent.strategy, without=intent.intent_id)
     quote = world.quote(intent.instrument, now, monotonic)
     return world.pretrade_context(intent, exposures, quote, state, route, now)

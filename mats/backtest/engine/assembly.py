@@ -130,7 +130,7 @@ class Assembly:
         self.signals: list[Signal] = []
         self.log: deque[str] = deque(maxlen=LINES_KEPT)
         self._spec, self._data = spec, data
-        self._mint = map("bt-{}".format, count(1)).__next__
+        self._minted = count(1)
         self._weights = {record.name: exact(record.target_weight) for record in spec.strategies}
         check_weights(shares(spec.strategies), allow_leverage=False)
         self.drivers = {record.name: self._driver(record) for record in sorted(spec.strategies, key=_name)}
@@ -182,6 +182,9 @@ class Assembly:
                 f"{', '.join(sorted(self._data.bars)) or 'nothing'}"
             )
         return driver
+
+    def _mint(self) -> IntentId:
+        return f"bt-{next(self._minted)}"
 
     def _note(self, strategy: StrategyName, level: LogLevel, text: str) -> None:
         self.log.append(f"{iso(self.clock.now)} {level} {strategy}: {text}")

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mats.ledger.books.book import Book, BookChange, BookKey, charge, with_base_result
-from mats.ledger.books.checkpoints import Checkpoints
+from mats.ledger.books.checkpoints import SPACING, Checkpoints, is_due
 from mats.ledger.books.cost_basis import adjust, move, trade
 from mats.ledger.books.execution_order import Charge, History, book_key, charge_of, effective_steps
 from mats.model import (
@@ -127,7 +127,8 @@ class Books:
         self._nets: dict[tuple[AccountId, InstrumentId], Decimal] = {}
         for book in books:
             self._put(None, book)
-            self._keep(book)
+            if book.entries > SPACING:
+                self._checkpoints[book.key].add(book)
 
     def apply(self, entry: Entry) -> tuple[BookChange, ...]:
         """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError."""
@@ -141,7 +142,8 @@ class Books:
         newest = max(book.time, entry.execution.time) if isinstance(entry, FillRecorded) else book.time
         after = replace(after, entries=book.entries + 1, seq=entry.seq, time=newest)
         self._put(before, after)
-        self._keep(after)
+        if is_due(after.entries):
+            self._checkpoints[after.key].add(after)
         self.seq = entry.seq
         return (BookChange(seq=entry.seq, before=before, after=after),)
 
@@ -191,12 +193,6 @@ class Books:
         if before is None:
             self._strategies.setdefault(place, set()).add(book.strategy)
         self._books[book.key] = book
-
-    def _keep(self, book: Book) -> None:
-        """Keep a state now and then, to fold again from."""
-        checkpoints = self._checkpoints[book.key]
-        if checkpoints.due(book.entries):
-            checkpoints.add(book)
 
     def _refolded(self, book: Book, entry: Entry) -> Book | None:
         """The book folded again from where the entry belongs, where all entries since then are available."""

@@ -13,6 +13,11 @@ SPACING = 64
 """Entries of a book from one state that is kept to the next, at least."""
 
 
+def is_due(entries: int) -> bool:
+    """Whether the state of a book after so many entries is to be kept."""
+    return entries % SPACING == 0
+
+
 class Checkpoint(Protocol):
     """A book after so many of its `entries`, the last of which is `seq`; none was executed after `time`.
 
@@ -38,9 +43,9 @@ class Checkpoints(Generic[C]):
     def __init__(self) -> None:
         self._kept: list[C] = []
 
-    def due(self, entries: int, least: int = 0) -> bool:
-        """Whether to keep the state after so many entries; `least` is the distance that making it is worth."""
-        return entries - (self._kept[-1].entries if self._kept else 0) >= max(SPACING, least)
+    def age(self, entries: int) -> int:
+        """How many of the book's `entries` came after the newest state that is kept."""
+        return entries - self._kept[-1].entries if self._kept else entries
 
     def add(self, newest: C) -> None:
         """Keep the present state; an older one is dropped where the next older one is near enough to the next newer."""

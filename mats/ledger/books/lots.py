@@ -137,25 +137,29 @@ class OpenLots:
     def remembers(self, family: str) -> bool:
         """Whether every trade that waits for the commission of an execution is here, and none was evicted."""
         if (wait := self.waiting.get(family)) is not None:
-            return all(name in self.unfinished for name, _ in wait.pieces)
+            known = not self.forgetful or all(name in self.unfinished for name, _ in wait.pieces)
+            return known and wait.pieces[0] != EVICTED
         lot = self.lots.get(family)
         return not self.forgetful or (lot is not None and _is_whole(lot))
 
     def charge(self, family: str, cost: Charge) -> list[Trade]:
         """Share the commission of an execution among its trades that are here; returns those that it changed."""
-        wait = self.waiting.pop(family, UnchargedExecution(ONE, []))
         if (lot := self.lots.get(family)) is not None:
             self.lots[family] = replace(lot, charge=cost)
-        return [
-            self._finished(_charged(self.unfinished.pop(name), family, cost, (first, wait.size)))
-            for name, first in wait.pieces
-            if name in self.unfinished
-        ]
+        wait, trades = self.waiting.pop(family, UnchargedExecution(ONE, [])), list[Trade]()
+        for name, first in wait.pieces:
+            if (trade := self.unfinished.pop(name, None)) is not None:
+                charged = _charged(trade, family, cost, (first, wait.size))
+                trades.append(charged)
+                if charged.uncharged and self._is_awaited(charged):
+                    self.unfinished[name] = charged
+        return trades
 
     def evict(self, family: str) -> None:
         """Keep the trades of an execution no longer; its commission needs the past then."""
-        self._forget(family)
-        self.forgetful = True
+        if family in self.waiting:
+            self._forget(family)
+            self.forgetful = True
 
     def _opposite(self, quantity: Decimal) -> Lot | None:
         """The next lot that `quantity` closes."""
@@ -201,15 +205,9 @@ class OpenLots:
             commissions_base=bill[1],
             uncharged=tuple(end.id for end in (lot, incoming) if end.charge is None),
         )
-        if trade.uncharged:
-            for end in (lot, incoming):
-                if end.charge is None:
-                    self._wait(end, trade)
-        return self._finished(trade)
-
-    def _finished(self, trade: Trade) -> Trade:
-        if self._is_awaited(trade):
-            self.unfinished[trade.id] = trade
+        for end in (lot, incoming):
+            if end.charge is None:
+                self._wait(end, trade)
         return trade
 
     def _is_awaited(self, trade: Trade) -> bool:
@@ -221,7 +219,9 @@ class OpenLots:
         if wait is None:
             incomplete = self.forgetful and not _is_whole(end)
             wait = self.waiting[end.id] = UnchargedExecution(end.size, [EVICTED] if incomplete else [])
-        wait.pieces.append((trade.id, end.used))
+        name = trade.id
+        wait.pieces.append((name, end.used))
+        self.unfinished[name] = trade
 
     def _forget(self, family: str) -> None:
         """An execution waits no longer; of its trades only those stay whose other execution does."""

@@ -7,11 +7,12 @@ from functools import partial
 import msgspec
 
 from mats.ledger.books.book import BookKey
+from mats.ledger.books.checkpoints import SPACING, is_due
 from mats.ledger.books.execution_order import History, book_key
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trades import Trade
 from mats.ledger.books.trip_book import TripBook, empty_book, refolded, whole_fold
-from mats.ledger.books.uncharged import UnchargedQueue, next_last
+from mats.ledger.books.uncharged import UnchargedQueue, eviction_order
 from mats.model import CommissionRecorded, Currency, Entry, Nanos
 
 
@@ -50,7 +51,7 @@ class RoundTrips:
     def apply(self, entry: Entry) -> TradeChange:
         """Fold the next entry. One that is folded already changes nothing; a gap raises ValueError.
 
-        Where the history cannot be read its error is raised, and nothing has changed.
+        Where the history cannot be read its error is raised, and nothing has changed: the entry can be folded later.
         """
         if entry.seq <= self.seq:
             return NO_CHANGE
@@ -58,10 +59,13 @@ class RoundTrips:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: read entry {self.seq + 1} first")
         key = book_key(entry)
         book = self._books.get(key) or self._books.setdefault(key, empty_book(entry, self.matching))
-        change = self._change_past(book, entry) if book.changes_past(entry) else None
-        if change is None:
-            change = self._add(book, entry)
-        self._books[key].keep()
+        number = book.entries + 1
+        if book.changes_past(entry):
+            change = self._change_past(book, entry) or self._made(book, entry, book.folded_without_past(entry))
+        else:
+            change = self._made(book, entry, book.folded(entry))
+        if is_due(number):
+            self._books[key].keep()
         self.seq = entry.seq
         return change
 
@@ -82,7 +86,8 @@ class RoundTrips:
         loaded.seq = snapshot.seq
         for saved in snapshot.books:
             book = loaded._books[saved.key] = _restored(saved, snapshot.matching)
-            book.keep()
+            if book.entries > SPACING:
+                book.keep()
             loaded._uncharged.add(saved.key, book.lots.waiting)
         return loaded
 
@@ -109,14 +114,15 @@ class RoundTrips:
         kept = (trade for change in changes for trade in change.kept)
         return TradeChange(tuple(kept), tuple(trade for change in changes for trade in change.removed))
 
-    def _add(self, book: TripBook, entry: Entry) -> TradeChange:
-        """The trades of an entry that follows all others of its book."""
-        key, trades = book.lots.key, book.folded(entry)
+    def _made(self, book: TripBook, entry: Entry, trades: Sequence[Trade]) -> TradeChange:
+        """The change that is these trades, which wait for commissions or, by a commission, no longer do."""
+        if not trades:
+            return NO_CHANGE
         if isinstance(entry, CommissionRecorded):
-            self._uncharged.remove(key, (entry.execution.family,))
+            self._uncharged.remove(book.lots.key, (entry.execution.family,))
         else:
-            self._wait(key, (family for trade in trades for family in trade.uncharged))
-        return TradeChange(tuple(trades)) if trades else NO_CHANGE
+            self._wait(book.lots.key, [family for trade in trades for family in trade.uncharged])
+        return TradeChange(tuple(trades))
 
     def _change_past(self, book: TripBook, entry: Entry) -> TradeChange | None:
         """The trades of a book before and after an entry that changes its past; None where that past is not whole."""
@@ -128,12 +134,13 @@ class RoundTrips:
         changed, before, after = refolded(book, base, later)
         self._books[key] = changed
         self._uncharged.remove(key, book.lots.waiting)
-        self._wait(key, next_last(changed.lots.waiting, later))
+        self._wait(key, eviction_order(changed.lots.waiting, later))
         return _change(before, after)
 
     def _wait(self, key: BookKey, families: Iterable[str]) -> None:
         self._uncharged.add(key, families)
-        for owner, family in self._uncharged.pop_evicted():
+        while self._uncharged.is_over:
+            owner, family = self._uncharged.pop()
             self._books[owner].lots.evict(family)
 
 

@@ -63,25 +63,35 @@ class TripBook:
                 return False
 
     def folded(self, entry: Entry) -> list[Trade]:
-        """The trades that `entry` makes or changes, where no later one is folded."""
-        self.entries += 1
-        self.seq = entry.seq
+        """The trades that `entry` makes or changes, where it belongs to the end of the book."""
+        self._count(entry)
         match entry:
             case FillRecorded():
                 self.time = max(self.time, entry.execution.time)
                 return self.lots.apply(_lot(entry.execution, entry.intent_id, entry.rate, None))
             case CommissionRecorded():
-                return [] if self.changes_past(entry) else self.lots.charge(entry.execution.family, charge_of(entry))
+                return self.lots.charge(entry.execution.family, charge_of(entry))
             case AdjustmentRecorded():
                 return _adjusted(self.lots, entry)
             case FillCorrected():
                 self.corrected |= {entry.execution.family}
                 return self.lots.apply(_undoing(entry)) + self.lots.apply(_replacement(entry))
 
+    def folded_without_past(self, entry: Entry) -> list[Trade]:
+        """The same for an entry that changes a past which is not available: a commission then changes no trade."""
+        if isinstance(entry, CommissionRecorded):
+            self._count(entry)
+            return []
+        return self.folded(entry)
+
+    def _count(self, entry: Entry) -> None:
+        self.entries += 1
+        self.seq = entry.seq
+
     def keep(self) -> None:
-        """Keep a state now and then, to fold again from; each lot that it holds is paid for by an entry."""
+        """Keep this state, to fold again from, if as many entries have come as it takes to copy its lots."""
         lots = self.lots.lots
-        if self.checkpoints.due(self.entries, least=len(lots)):
+        if self.checkpoints.age(self.entries) >= len(lots):
             split = {lot.id for lot in lots.values() if lot.charge is None and lot.value is not None}
             corrected = self.corrected | split
             self.checkpoints.add(LotsCheckpoint(tuple(lots.values()), self.entries, self.seq, self.time, corrected))

@@ -1,7 +1,7 @@
 """Which executions of all books wait for their commission. Those that fall out are folded again when it comes."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from mats.ledger.books.book import BookKey
 from mats.model import AdjustmentRecorded, Entry, FillRecorded
@@ -26,14 +26,18 @@ class UnchargedQueue:
         for family in families:
             self._waiting.pop((key, family), None)
 
-    def pop_evicted(self) -> Iterator[tuple[BookKey, str]]:
-        """Those beyond the limit."""
-        while len(self._waiting) > MAX_UNCHARGED:
-            yield self._waiting.popitem(last=False)[0]
+    @property
+    def is_over(self) -> bool:
+        """Whether there are more than are kept."""
+        return len(self._waiting) > MAX_UNCHARGED
+
+    def pop(self) -> tuple[BookKey, str]:
+        """Evict the first."""
+        return self._waiting.popitem(last=False)[0]
 
 
-def next_last(families: Iterable[str], entries: Sequence[Entry]) -> list[str]:
-    """The families in an order in which those whose commission comes next are evicted last.
+def eviction_order(families: Iterable[str], entries: Sequence[Entry]) -> list[str]:
+    """The families, those whose commission comes next at the end, to be evicted last.
 
     Commissions come in the order of their executions, as a rule: after the last of the `entries` those of the
     executions that were reported behind its own.
