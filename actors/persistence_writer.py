@@ -28,7 +28,7 @@ from actors.messages.persistence_writer import (
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
 from actors.messages.subscription import Republish
 from mats.ledger.books import Matching, book_key
-from mats.model import DAY, SECOND, AccountId, Entry
+from mats.model import DAY, SECOND, AccountId, Entry, Nanos
 from mats.runtime import MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
@@ -200,6 +200,9 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         with contextlib.suppress(StoreAway):
             self._guard.run_once(self._guard.store.compact_versions)
         before = max(0, self.clock.now() - self._keep_span)
+        self.writes.attempt(lambda: self._prune_before(before))
+
+    def _prune_before(self, before: Nanos) -> None:
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
             self.log.info("pruned journal entries already stored", entries=dropped)
             self.after(DERIVED_SECONDS, PruneJournal())
