@@ -125,6 +125,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
                 self._rates = rates
             case StoreReported(outage=outage, known=known):
                 self._store.report(outage, known, self.clock.monotonic())
+                if self._look_at_store().blocks is not self._blocked:
+                    self._check_stages()
             case Tick():
                 self._seq_at_ticks.append(self._last_seq)
                 self._write_waiting()

@@ -1,11 +1,13 @@
 """A journal that cannot be written: no order leaves, nothing is acknowledged, cancels go out, and nobody fails."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
 from msgspec.structs import replace
 
 from actors.fill_log import FillLog
+from actors.ib_pool import IbPool
 from actors.messages.broker import CancelOrder, NotSent, SubmitOrder
 from actors.messages.fill_log import (
     Acknowledge,
@@ -19,11 +21,15 @@ from actors.messages.fill_log import (
     StageCursor,
 )
 from actors.messages.fill_log import ReportExecutions as Report
+from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import OrderChanged, SubmitIntent, SubscribeOrders
+from actors.messages.risk_manager import Halt, ReadHalts, Resume
 from actors.order_manager import OrderManager
+from actors.risk_manager import RiskManager
 from mats.model.instrument import parse_instrument
 from mats.model.orders import CancelRequest, OrderIntent, OrderState, OrderTicket, Side
-from mats.runtime import VirtualRuntime
+from mats.risk import Limits
+from mats.runtime import StartChild, VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.store.journal.schema import JournalFullError
 
@@ -225,3 +231,51 @@ def test_a_transaction_that_the_disk_cut_short_leaves_nothing_and_the_journal_go
     journal.save_snapshot("orders", 1, WIDE.encode())
     assert journal.load_snapshot("orders") == (1, WIDE.encode())
     journal.close()
+
+
+def test_a_halt_is_in_force_at_once_and_recorded_with_space(runtime, journal_path, disk):
+    log, orders, broker = map(runtime.probe, ("fill-log", "orders", "ib-0"))
+    args = RiskManager.Args(
+        journal_path=journal_path, limits=Limits(), base_currency="USD", live_accounts=(), fill_log=log.ref,
+        orders=orders.ref, broker=broker.ref, publishers=(),
+    )  # fmt: skip
+    runtime.launch("risk", RiskManager, args, supervised=True)
+    risk, journal = runtime.ref("risk"), Journal(journal_path)
+    risk.tell(Halt("", WIDE))
+    disk.change(full=True)
+    risk.tell(Halt("trend", WIDE))
+    assert set(risk.ask(ReadHalts(), timeout=1.0)) == {"", "trend"}
+    runtime.advance(60.0)
+    disk.change(full=False)
+    runtime.advance(6.0)
+    assert set(journal.halts()) == {"", "trend"}
+    risk.tell(Resume(""))
+    runtime.run_until_idle()
+    assert set(journal.halts()) == {"trend"}
+    journal.close()
+
+
+def test_a_strategy_without_a_client_id_gets_its_connection_with_space(runtime, journal_path, disk, monkeypatch):
+    supervisor, full = runtime.probe("brokers"), True
+    really = Journal.client_id
+
+    def client_id(journal, strategy):
+        if full:
+            raise JournalFullError(journal.path)
+        return really(journal, strategy)
+
+    monkeypatch.setattr(Journal, "client_id", client_id)
+    args = IbPool.Args(journal_path=journal_path, supervisor=supervisor.ref, connection=lambda number: Named(number))
+    runtime.launch("pool", IbPool, args, supervised=True)
+    runtime.ref("pool").tell(LeaseConnection("trend"))
+    runtime.advance(30.0)
+    supervisor.expect_nothing()
+    full = False
+    runtime.advance(6.0)
+    assert supervisor.expect(StartChild).spec == Named(1)
+
+
+class Named(NamedTuple):
+    """Stands for the spec of a connection."""
+
+    client_id: int

@@ -1,10 +1,7 @@
 """The daemon and the paper gateway while the store does not answer: no restart, ways out stay open, nothing is lost."""
 
-import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from mats.runtime.events import Event, HandlerSlow
 from mats.store.journal.journal import Journal
 from mats.store.outages import Patience
 from tests.patience import PATIENCE
+from tests.small_disk import ROOT_ONLY, small_disk
 from tests.store_trouble import Trouble, store_trouble
 from tests.system.harness import lively_strategies, until
 from tests.system.inside import GatewayThread, System, lively_gateway, running_system, write_strategies
@@ -162,22 +160,7 @@ def test_a_call_that_hangs_holds_the_writer_and_nobody_else(
         assert [event for event in slow if event.name == "store/writer"]
 
 
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own."""
-    folder.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "mats-test", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@ROOT_ONLY
 def test_a_store_whose_disk_is_full_is_away_until_there_is_room(tmp_path: Path, gateway: GatewayThread) -> None:
     """G7"""
     with small_disk(tmp_path / "data" / "arctic", 160) as disk:
