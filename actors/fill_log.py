@@ -267,7 +267,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         health = self._look_at_store()
         if self._store.reporting:
             behind = tuple(stage for stage in behind if stage != STORE)
-        if health.blocks is not self._blocked:
+        if self._store.reporting and health.blocks is not self._blocked:
             self._blocked = health.blocks
             if health.blocks:
                 self.log.error("new risk waits for the store; orders that reduce pass", store=health.text)
