@@ -1,18 +1,21 @@
 """The fill log: the one order of executions. It journals each report of the broker once, and feeds it to the stages.
 
 A stage gets entry n only after the stage above acknowledged n; stages do not know one another. A lost cursor or
-acknowledgement is made up for at the next tick. The store is a stage like the others, but for the time that new risk
+acknowledgement is made up for at the next tick. What the journal does not take waits, in its order, and with it all
+that came later; no new risk is taken meanwhile. The store is a stage like the others, but for the time that new risk
 goes on without it.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 import msgspec
 
+from actors.base import JournalWrites
 from actors.messages.addresses import FillLogMessage, RiskManagerMessage, StageMessage
 from actors.messages.fill_log import (
     Acknowledge,
@@ -28,11 +31,13 @@ from actors.messages.fill_log import (
     ReplayMerged,
     ReportCursor,
     ReportExecutions,
+    ReportHeld,
     ReportReplay,
     StageCursor,
     StagesBehind,
     StoreReported,
     TransferBooked,
+    TransferRefused,
     TransferStale,
 )
 from actors.messages.portfolio_manager import RatesChanged
@@ -42,7 +47,7 @@ from mats.ledger.valuation import FxRates
 from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
-from mats.store.journal import Journal
+from mats.store.journal import Journal, JournalUnwritableError
 from mats.store.outages import Patience, StoreHealth, StoreWatch
 
 WINDOW = 512
@@ -55,6 +60,14 @@ STORE = "store"
 
 class Tick(msgspec.Struct, frozen=True):
     pass
+
+
+class FenceEpochs(msgspec.Struct, frozen=True):
+    """What was reported under the epochs of an earlier incarnation must be reported again."""
+
+
+Write = OpenEpoch | ReportExecutions | ReportReplay | BookAdjustments | FenceEpochs
+"""What is handled when the journal takes it, in the order in which it came."""
 
 
 class FillLog(Actor[FillLogMessage | Tick | Down]):
@@ -83,12 +96,13 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
-        self._journal.fence_epochs()
+        self._writes, self._unwritten = JournalWrites(self), deque[Write]()
+        self._epochs: dict[str, int] = {}
+        self._write(FenceEpochs())
         self._last_seq = self._journal.last_seq()
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
         self._gate = StageGate(tuple(self._stages), WINDOW)
         self._tail = EntryCache(TAIL_ENTRIES)
-        self._epochs: dict[str, int] = {}
         for stage in self._stages.values():
             stage.tell(ReportCursor())
         self._check_stages()
@@ -96,32 +110,26 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
-            case ReportExecutions():
-                self._report(message)
+            case ReportExecutions() | ReportReplay() | OpenEpoch() | BookAdjustments():
+                self._write(message)
             case Acknowledge(stage=stage, seq=seq):
                 self._gate.acknowledge(stage, seq)
                 self._feed()
-            case ReportReplay(report=report, reply_to=reply_to):
-                ordered = tuple(in_broker_order(report.executions))
-                if self._report(msgspec.structs.replace(report, executions=ordered)):
-                    reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
-            case OpenEpoch(connection=connection):
-                self._epochs[connection] = self._journal.open_epoch(connection)
-                message.reply_to.tell(EpochOpened(connection, self._epochs[connection]))
             case StageCursor(stage=stage, cursor=cursor):
                 self._resume(stage, cursor)
             case Down():
                 self._lose(message)
-            case BookAdjustments():
-                self._adjust(message)
             case BookTransfer(assignment=assignment):
-                return message.answer(self._transfer(assignment))
+                return message.answer(self._try_transfer(assignment))
             case RatesChanged(rates=rates):
                 self._rates = rates
             case StoreReported(outage=outage, known=known):
                 self._store.report(outage, known, self.clock.monotonic())
+                if self._look_at_store().blocks is not self._blocked:
+                    self._check_stages()
             case Tick():
                 self._seq_at_ticks.append(self._last_seq)
+                self._write_waiting()
                 self._check_stages()
                 self._feed()
             case GetLogPosition():
@@ -131,6 +139,40 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case _:
                 assert_never(message)
         return None
+
+    def _write(self, message: Write) -> None:
+        """Handle the message now, or when the journal has taken all that came before it.
+
+        A connection that asks again for an epoch that it waits for is given one.
+        """
+        if isinstance(message, OpenEpoch) and message in self._unwritten:
+            return
+        self._unwritten.append(message)
+        if len(self._unwritten) == 1:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        while self._unwritten and self._writes.attempt(partial(self._carry_out, self._unwritten[0])):
+            self._unwritten.popleft()
+        waiting = (message for message in self._unwritten if isinstance(message, OpenEpoch | ReportReplay))
+        for asked in dict.fromkeys(message.reply_to for message in waiting):
+            asked.tell(ReportHeld())
+
+    def _carry_out(self, message: Write) -> None:
+        match message:
+            case ReportExecutions():
+                self._report(message)
+            case ReportReplay(report=report, reply_to=reply_to):
+                ordered = tuple(in_broker_order(report.executions))
+                if self._report(msgspec.structs.replace(report, executions=ordered)):
+                    reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
+            case OpenEpoch(connection=connection):
+                self._epochs[connection] = self._journal.open_epoch(connection)
+                message.reply_to.tell(EpochOpened(connection, self._epochs[connection]))
+            case BookAdjustments():
+                self._adjust(message)
+            case FenceEpochs():
+                self._journal.fence_epochs()
 
     def _report(self, report: ReportExecutions) -> bool:
         """Journal first, then dispatch. A report of an older epoch is ignored: the snapshot after it contains it."""
@@ -143,9 +185,9 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         )
         for commission in booked.held:
             self._journal.hold_commission(commission)
+        self._append(booked.entries)
         for note in booked.notes:
             self.log.warning(note)
-        self._append(booked.entries)
         return True
 
     def _adjust(self, request: BookAdjustments) -> None:
@@ -164,6 +206,13 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
                 for seq, adjustment in enumerate(request.adjustments, self._last_seq + 1)
             )
         )
+
+    def _try_transfer(self, assignment: Transfer) -> TransferBooked | TransferStale | TransferRefused:
+        """Whoever waits for the answer tries again; it does not wait for the journal."""
+        try:
+            return self._transfer(assignment)
+        except JournalUnwritableError as error:
+            return TransferRefused(str(error))
 
     def _transfer(self, assignment: Transfer) -> TransferBooked | TransferStale:
         """Both legs in one transaction, if no entry has changed either book since the legs were computed."""
@@ -218,12 +267,14 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         health = self._look_at_store()
         if self._store.reporting:
             behind = tuple(stage for stage in behind if stage != STORE)
-        if health.blocks is not self._blocked:
+        if self._store.reporting and health.blocks is not self._blocked:
             self._blocked = health.blocks
             if health.blocks:
                 self.log.error("new risk waits for the store; orders that reduce pass", store=health.text)
             else:
                 self.log.info("new risk does not wait for the store")
+        if self._unwritten:
+            behind = (f"the fill log ({self._writes.fault})", *behind)
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
 
     def _look_at_store(self) -> StoreHealth:

@@ -6,12 +6,16 @@ from typing import assert_never
 
 import msgspec
 
+from actors.base import JournalWrites
 from actors.messages.addresses import IbPoolMessage, connection_at
 from actors.messages.broker import RequestSnapshot
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection
 from actors.messages.subscription import Republish
 from mats.runtime import Actor, Ref, Spec, StartChild, SupervisorMessage
 from mats.store.journal import Journal
+
+RETRY_SECONDS = 5.0
+"""Until a client id that the journal did not take is recorded again."""
 
 
 class IbPool(Actor[IbPoolMessage]):
@@ -28,7 +32,7 @@ class IbPool(Actor[IbPoolMessage]):
         self._path, self._supervisor, self._connection = args.journal_path, args.supervisor, args.connection
 
     def on_start(self) -> None:
-        self._journal = Journal(self._path)
+        self._journal, self._writes = Journal(self._path), JournalWrites(self)
         fixed = {connection_at(MASTER_CLIENT).path, connection_at(DATA_CLIENT).path}
         names = {status.name for status in self.runtime.status()} - fixed
         prefix = connection_at(0).path.removesuffix("0")
@@ -37,7 +41,8 @@ class IbPool(Actor[IbPoolMessage]):
     def on_receive(self, message: IbPoolMessage) -> None:
         match message:
             case LeaseConnection(strategy=strategy):
-                self._lease(self._journal.client_id(strategy))
+                if not self._writes.attempt(lambda: self._lease(self._journal.client_id(strategy))):
+                    self.after(RETRY_SECONDS, message)
             case Republish():
                 connections = (self.runtime.ref(connection_at(client_id)) for client_id in sorted(self._leased))
                 # One that was not started yet announces itself when it is.

@@ -38,8 +38,17 @@ from actors.messages.order_manager import (
     WorkingOrders,
 )
 from actors.messages.subscription import Republish, Unsubscribe
-from mats.model import CancelRequest, Entry, IntentId, OrderIntent, OrderModification, OrderState, opening_view
-from mats.orders import Order, OrderIds, OrderTracker, amended, amendment_fault
+from mats.model import (
+    CancelRequest,
+    Entry,
+    IntentId,
+    OrderIntent,
+    OrderModification,
+    OrderState,
+    OrderView,
+    opening_view,
+)
+from mats.orders import Names, Order, OrderIds, OrderTracker, amended, amendment_fault
 from mats.orders import order_events as ev
 from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
@@ -144,6 +153,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
         self._overtaken: dict[IntentId, None] = {}
+        self._unrecorded: list[Names] = []
         self._followers = Subscribers[OrderChanged](self)
         self._tracker = OrderTracker(self._journal)
         for strategy in self._tracker.recover(self.clock.now()):
@@ -218,15 +228,22 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
 
     def _tell_changes(self) -> None:
         for view in self._tracker.take_changed():
-            changed = OrderChanged(view)
-            self._risk.offer(changed)  # while it is down it needs none; when it is back it asks for all
-            self._store.tell(changed)
-            self._followers.offer(view.strategy, changed)
+            self._tell_change(view)
+
+    def _tell_change(self, view: OrderView) -> None:
+        changed = OrderChanged(view)
+        self._risk.offer(changed)  # while it is down it needs none; when it is back it asks for all
+        self._store.tell(changed)
+        self._followers.offer(view.strategy, changed)
 
     # From intent to order
 
     def _submit(self, intent: OrderIntent) -> None:
-        """Journal, then send. Without a route nothing is sent and the order is rejected at once."""
+        """Journal, then send. Without a route, or a journal that takes it, nothing is sent and it is rejected."""
+        if not self.writes.attempt(lambda: self._record_and_send(intent)):
+            self._reject_unrecorded(intent)
+
+    def _record_and_send(self, intent: OrderIntent) -> None:
         client_id = self._journal.client_id(intent.strategy)
         route = self._routes.get(client_id)
         order_id, session = (route.ids.take(), route.session) if route else (0, "")
@@ -244,6 +261,17 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
             route.submit(order_id, intent)
             chaos.point("orders: after it is sent, before its state says so")
             self._tracker.happen(order, ev.OrderSent(time=self.clock.now(), client_id=client_id, order_id=order_id))
+
+    def _reject_unrecorded(self, intent: OrderIntent) -> None:
+        """No order may leave whose intent is not durable: nobody has it but those who are told now."""
+        view = msgspec.structs.replace(
+            opening_view(intent),
+            state=OrderState.REJECTED,
+            updated=self.clock.now(),
+            note=f"not sent: {self.writes.fault}",
+        )
+        self.log.error("order not sent", intent=intent.intent_id, reason=self.writes.fault)
+        self._tell_change(view)
 
     def _cancel(self, intent_id: IntentId) -> None:
         order = self._tracker.cancel(intent_id, self.clock.now(), self.clock.monotonic())
@@ -294,16 +322,25 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         """Adopt the order ids of this session, then repeat the cancels that may have been lost with the last one."""
         for order, names in self._tracker.rebind_order_ids(ready.replay, ready.client_id, ready.session):
             if names is not None:
-                self._journal.record_alias(*names)
+                self._unrecorded.append(names)
             if order.view.state is OrderState.CANCELLING:
                 self._routes.cancel(order)
+        self._record_aliases()
 
     # What a crash must not lose
 
+    def _record_aliases(self) -> None:
+        """Ids under which a broker knows an order; after a crash it is found by its orderRef as well."""
+        while self._unrecorded and self.writes.attempt(lambda: self._journal.record_alias(*self._unrecorded[0])):
+            self._unrecorded.pop(0)
+
     def _flush(self) -> None:
         """Views first, cursor second: after a crash in between, entries that the views contain are applied again."""
+        self._record_aliases()
         if unsaved := self._tracker.take_unsaved():
-            self._journal.record_views(unsaved)
+            if not self.writes.attempt(lambda: self._journal.record_views(unsaved)):
+                self._tracker.keep_unsaved(unsaved)
+                return
             chaos.point("orders: between views and cursor")
         if self.save_due():
             self.save(b"")

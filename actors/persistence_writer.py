@@ -28,7 +28,7 @@ from actors.messages.persistence_writer import (
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
 from actors.messages.subscription import Republish
 from mats.ledger.books import Matching, book_key
-from mats.model import DAY, SECOND, AccountId, Entry
+from mats.model import DAY, SECOND, AccountId, Entry, Nanos
 from mats.runtime import MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
@@ -93,6 +93,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
         self._outage: Outage | None = None
+        self._known = False
         self._report_store()
         self.report_cursor()
         for publisher in self._publishers:
@@ -138,7 +139,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
                 self.report_cursor()
             case _:
                 assert_never(message)
-        if self._outage != self._guard.outage:
+        if (self._outage, self._known) != (self._guard.outage, self._tables.known):
             self._report_store()
         return None
 
@@ -165,13 +166,13 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
 
     def _report_store(self) -> None:
         """Tell the fill log, which judges whether new risk waits; an outage is logged at its begin and its end."""
-        known, self._outage = self._outage, self._guard.outage
-        if self._outage is not None and known is None:
+        before, self._outage, self._known = self._outage, self._guard.outage, self._tables.known
+        if self._outage is not None and before is None:
             self.log.error("store is away; everything is kept and given to it again", reason=self._outage.reason)
-        elif self._outage is None and known is not None:
-            seconds = (self.clock.now() - known.since) / SECOND
+        elif self._outage is None and before is not None:
+            seconds = (self.clock.now() - before.since) / SECOND
             self.log.info("store is back; everything kept is stored", seconds=round(seconds, 1))
-        self._log.offer(StoreReported(self._outage, self._tables.known))
+        self._log.offer(StoreReported(self._outage, self._known))
 
     def _commit(self) -> None:
         """One call per account and library, then the acknowledgement; a crash in between delivers them again."""
@@ -200,6 +201,9 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         with contextlib.suppress(StoreAway):
             self._guard.run_once(self._guard.store.compact_versions)
         before = max(0, self.clock.now() - self._keep_span)
+        self.writes.attempt(lambda: self._prune_before(before))
+
+    def _prune_before(self, before: Nanos) -> None:
         if dropped := self._journal.prune(before, self._journal.saved_through(self._stages)):
             self.log.info("pruned journal entries already stored", entries=dropped)
             self.after(DERIVED_SECONDS, PruneJournal())

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from actors.base import Owner
+from actors.base import JournalWrites, Owner
 from actors.messages.addresses import ConnectionMessage, FillLogMessage, PersistenceWriterMessage, RiskManagerMessage
 from actors.messages.broker import PositionsChanged, PositionsTaken, Ready, SubscribeAccount, TakePositions
 from actors.messages.fill_log import BookAdjustments, GetLogPosition, LogPosition
@@ -15,10 +15,17 @@ from actors.messages.portfolio_manager import (
     Reconcile,
 )
 from mats.ledger.books import Books
-from mats.ledger.reconciliation import AnswerRefused, Break, BreakCause, ReconciliationScheduler, summary
+from mats.ledger.reconciliation import (
+    AnswerRefused,
+    Break,
+    BreakCause,
+    ReconciliationResult,
+    ReconciliationScheduler,
+    summary,
+)
 from mats.model import AccountId, BrokerPosition, InstrumentId
 from mats.runtime import Ref
-from mats.store.journal import Journal
+from mats.store.journal import Journal, JournalUnwritableError
 
 ReconcilerMessage = PositionsChanged | PositionsTaken | LogPosition | Reconcile
 """Passed on by the portfolio manager."""
@@ -41,6 +48,7 @@ class Reconciler:
     ) -> None:
         self._manager, self._books, self._journal, self._scheduler = manager, books, journal, scheduler
         self._broker, self._fill_log, self._risk, self._store = broker, fill_log, risk, store
+        self._writes = JournalWrites(manager)
         self._connected = False
         self._taken: tuple[BrokerPosition, ...] = ()
 
@@ -106,7 +114,7 @@ class Reconciler:
         """An operator says what a break is."""
         try:
             return BreakAnswered(self._scheduler.answer(name, action, self._books, self._manager.clock.monotonic()))
-        except AnswerRefused as error:
+        except (AnswerRefused, JournalUnwritableError) as error:
             return AnswerDenied(str(error))
 
     def tick(self) -> None:
@@ -118,8 +126,9 @@ class Reconciler:
         """Compare the newest snapshot once the books have every entry that the log had when it arrived."""
         if (positions := self._scheduler.pop_comparable_snapshot(cursor)) is None:
             return False
-        clock = self._manager.clock
-        outcome = self._scheduler.compare(self._books, positions, clock.now(), clock.monotonic())
+        outcome = self._outcome(positions)
+        if outcome is None:
+            return False
         for found in outcome.reportable:
             self._manager.log.warning(summary(found))
         for adjustments in outcome.adjustments:
@@ -129,6 +138,14 @@ class Reconciler:
         agreed = tuple(account for account in self._scheduler.accounts if account not in differing)
         self._store.tell(BooksReconciled(self._books.seq, agreed))
         return True
+
+    def _outcome(self, positions: tuple[BrokerPosition, ...]) -> ReconciliationResult | None:
+        """The comparison; None where its breaks could not be recorded: positions are compared again."""
+        clock, found = self._manager.clock, list[ReconciliationResult]()
+        self._writes.attempt(
+            lambda: found.append(self._scheduler.compare(self._books, positions, clock.now(), clock.monotonic()))
+        )
+        return found[0] if found else None
 
     def publish_breaks(self) -> None:
         """Tell risk where books and broker differ."""

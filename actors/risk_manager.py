@@ -1,5 +1,6 @@
 """The risk manager: turns requests into sized, checked intents or rejections; second stage of every fill."""
 
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -27,7 +28,7 @@ from actors.messages.order_manager import (
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
 from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, RequestHandled, Resume
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
-from mats.model import AccountId, Entry, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
+from mats.model import AccountId, Entry, Nanos, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
 from mats.orders import PreTrade, Rejected
 from mats.risk import Limits, MarketState, RiskState
 from mats.runtime import MailboxSpec, Ref
@@ -35,6 +36,8 @@ from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 
 SNAPSHOT_SECONDS = 5.0
+NO_CLIENT = -1
+"""Of a strategy whose client id could not be recorded: no connection has it."""
 
 
 CONTROL = (
@@ -103,6 +106,7 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
         self.resume_at(self._state.seq)
         self._market = MarketState(self._limits, self._base, self._live)
         self._market.halts = {scope: halt.reason for scope, halt in self._journal.halts().items()}
+        self._unrecorded: dict[StrategyName, Nanos] = {}
         self._routes: dict[StrategyName, int] = {}
         self._pretrade = PreTrade(self._state, self._market, self._limits, self._route)
         self.report_cursor()
@@ -154,11 +158,13 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
             case SetWeights(records=records):
                 market.homes = {record.name: record.account for record in records if record.account}
             case Halt(scope=scope, reason=reason):
-                self._journal.set_halt(scope, reason, self.clock.now())
+                self._unrecorded[scope] = self.clock.now()
                 market.halts[scope] = reason
+                self._record_halts()
             case Resume(scope=scope):
-                self._journal.clear_halt(scope)
+                self._unrecorded[scope] = self.clock.now()
                 market.halts.pop(scope, None)
+                self._record_halts()
             case Unsubscribe(follower=follower):
                 follower.tell(Unsubscribed(self.name))
             case ReadHalts():
@@ -201,8 +207,8 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
 
     def _route(self, strategy: StrategyName) -> int:
         if strategy not in self._routes:
-            self._routes[strategy] = self._journal.client_id(strategy)
-        return self._routes[strategy]
+            self.writes.attempt(lambda: self._routes.update({strategy: self._journal.client_id(strategy)}))
+        return self._routes.get(strategy, NO_CLIENT)
 
     def _reject(self, rejected: Rejected) -> None:
         """Tell the strategy."""
@@ -218,7 +224,20 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
 
     # What a crash must not lose
 
+    def _record_halts(self) -> None:
+        """A halt is in force at once, and recorded as soon as the journal takes it."""
+        for scope, time in tuple(self._unrecorded.items()):
+            reason = self._market.halts.get(scope)
+            if not self.writes.attempt(
+                partial(self._journal.clear_halt, scope)
+                if reason is None
+                else partial(self._journal.set_halt, scope, reason, time)
+            ):
+                return
+            del self._unrecorded[scope]
+
     def _save(self) -> None:
+        self._record_halts()
         if self.save_due():
             self.save(self._state.dump())
 

@@ -2,6 +2,7 @@
 
 from actors.base.broker_connection import BaseMessage, BrokerConnection
 from actors.base.fill_log_client import Replayed
+from actors.base.journal_writes import JournalWrites
 from actors.base.operator_tables import OperatorTables
 from actors.base.owner import Owner
 from actors.base.refs import Refs
@@ -12,6 +13,7 @@ __all__ = [
     "BaseMessage",
     "BrokerConnection",
     "FollowerDown",
+    "JournalWrites",
     "OperatorTables",
     "Owner",
     "Refs",

@@ -30,7 +30,7 @@ from actors.messages.broker import (
     RequestSnapshot,
     SubmitOrder,
 )
-from actors.messages.fill_log import EpochOpened, ReplayMerged
+from actors.messages.fill_log import EpochOpened, ReplayMerged, ReportHeld
 from mats.model import AccountId, IntentId, OrderIntent, Packet
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
@@ -123,6 +123,8 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             case ReplayMerged(epoch=epoch, through=through):
                 if epoch == self._client.epoch:
                     self._announce(through)
+            case ReportHeld():
+                self._client.held()
             case RequestSnapshot():
                 if self._announced:
                     self.ask(self._client.epoch)

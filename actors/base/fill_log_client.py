@@ -3,7 +3,14 @@
 import msgspec
 
 from actors.base.owner import Owner
-from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.messages.fill_log import (
+    EpochOpened,
+    OpenEpoch,
+    ReplayMerged,
+    ReportExecutions,
+    ReportHeld,
+    ReportReplay,
+)
 from mats.model import BrokerSnapshot, Commission, Execution
 from mats.runtime import Ref
 from mats.runtime.testing import chaos
@@ -25,7 +32,7 @@ class FillLogClient:
 
     def __init__(
         self,
-        connection: Owner[EpochOpened | ReplayMerged],
+        connection: Owner[EpochOpened | ReplayMerged | ReportHeld],
         fill_log: Ref[OpenEpoch | ReportExecutions | ReportReplay],
     ) -> None:
         self._connection, self._fill_log = connection, fill_log
@@ -50,6 +57,11 @@ class FillLogClient:
     def silent(self) -> bool:
         """Whether an answer of the log is overdue."""
         return self._asked is not None and self._now() - self._asked >= REOPEN_SECONDS
+
+    def held(self) -> None:
+        """The log has everything and waits for its journal: its answer is not overdue."""
+        if self._asked is not None:
+            self._asked = self._now()
 
     def report_answer(self, replayed: Replayed) -> None:
         """Report the broker's snapshot, then the live reports that waited for the first one."""

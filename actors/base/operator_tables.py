@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from actors.base.journal_writes import JournalWrites
 from actors.messages.persistence_writer import (
     EquitiesRead,
     ReadEquities,
@@ -32,6 +33,7 @@ class Writer(Protocol):
     """The actor that they belong to."""
 
     clock: Clock
+    writes: JournalWrites
 
     @property
     def log(self) -> structlog.stdlib.BoundLogger: ...
@@ -112,7 +114,8 @@ class OperatorTables:
     def _read(self) -> StrategiesRead:
         records, fault = strategy_table(self._guard.store)
         if not fault and records != self._table:
-            self._journal.save_snapshot(READ_LAST, 0, msgspec.json.encode(records))
+            table = msgspec.json.encode(records)
+            self._writer.writes.attempt(lambda: self._journal.save_snapshot(READ_LAST, 0, table))
             self._table = records
         return StrategiesRead(records, fault)
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Generic, TypeVar
 
+from actors.base.journal_writes import JournalWrites
 from actors.messages.fill_log import Acknowledge, ApplyEntries, StageCursor
 from mats.model import Entry
 from mats.runtime import Actor, Ref
@@ -17,6 +18,7 @@ class Stage(Actor[M], Generic[M]):
     stage: ClassVar[str]
     fill_log: Ref[StageCursor | Acknowledge]
     cursor: int
+    writes: JournalWrites
     _journal: Journal
 
     def on_failure(self, error: BaseException) -> None:
@@ -27,15 +29,20 @@ class Stage(Actor[M], Generic[M]):
         """Begin with a state that has every entry up to `cursor`, as it was saved."""
         self.cursor = self._saved = cursor
         self._saved_at = self.clock.monotonic()
+        self.writes = JournalWrites(self)
 
     def save_due(self, every: float = 0.0) -> bool:
         """Whether there are entries since the last save, which is `every` seconds ago or more."""
         return self.cursor != self._saved and self.clock.monotonic() - self._saved_at >= every
 
     def save(self, state: bytes) -> None:
-        """Save a state that has every entry up to the cursor; what a crash loses is applied again."""
-        self._journal.save_snapshot(self.stage, self.cursor, state)
-        self._saved, self._saved_at = self.cursor, self.clock.monotonic()
+        """Save a state that has every entry up to the cursor; what a crash loses is applied again.
+
+        So is what the journal does not take: it is given the state of the next time that one is due.
+        """
+        cursor, self._saved_at = self.cursor, self.clock.monotonic()
+        if self.writes.attempt(lambda: self._journal.save_snapshot(self.stage, cursor, state)):
+            self._saved = cursor
 
     def report_cursor(self) -> None:
         """Tell the log how far this stage is; the log sends the rest."""

@@ -25,6 +25,7 @@ from mats.operator import RunSummary
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
 from mats.settings import Settings
 from mats.store import data_directory
+from mats.store.isolation import isolated_store
 from mats.store.tables import StoreAddressError, StoreUnreachableError, connect
 
 STOP_SECONDS = 6.0
@@ -38,7 +39,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
     """Start, watch, stop in order; the exit code. Raises the errors that `main` turns into a sentence."""
     stop = _stop_on_signals()
     seeds = read_records(settings.strategies.seed_file)
-    with data_directory(settings.data_dir):
+    with data_directory(settings.data_dir), contextlib.ExitStack() as stack:
         on_screen = sys.stdout.isatty() and not as_json
         configure_logging(settings.log_level, settings.data_dir / "logs" / "mats.log", to_stderr=not on_screen)
         clock: Clock = FollowedClock() if settings.paper_gateway.replay and not settings.gateway.host else SystemClock()
@@ -48,6 +49,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         refs = Refs.of(runtime)
         plan = make_plan(settings, seeds)
         _check_store_address(plan.store_uri)
+        stack.enter_context(isolated_store(plan.store_uri))
         operator = Operator(runtime, refs)
         runtime.start(build(plan, refs))
         commands = Commands(runtime, refs, operator, plan.journal)

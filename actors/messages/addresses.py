@@ -129,7 +129,9 @@ MarketDataMessage = (
     | Republish
 )
 
-SessionMessage = broker.OrderAction | broker.RequestSnapshot | fill_log.EpochOpened | fill_log.ReplayMerged
+SessionMessage = (
+    broker.OrderAction | broker.RequestSnapshot | fill_log.EpochOpened | fill_log.ReplayMerged | fill_log.ReportHeld
+)
 """Messages of every connection about its session and the orders in it."""
 
 ConnectionMessage = (

@@ -8,6 +8,10 @@ from mats.runtime import Question, Ref
 from mats.store.outages import Outage
 
 
+class ReportHeld(msgspec.Struct, frozen=True):
+    """What the connection asked or reported is not lost: it waits until the journal can be written."""
+
+
 class EpochOpened(msgspec.Struct, frozen=True):
     connection: str
     epoch: int
@@ -17,7 +21,7 @@ class OpenEpoch(msgspec.Struct, frozen=True):
     """A connection is about to be made: reports of its earlier epochs are ignored from here on."""
 
     connection: str
-    reply_to: Ref[EpochOpened]
+    reply_to: Ref[EpochOpened | ReportHeld]
 
 
 class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +44,7 @@ class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
     """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
 
     report: ReportExecutions
-    reply_to: Ref[ReplayMerged]
+    reply_to: Ref[ReplayMerged | ReportHeld]
 
 
 class BookAdjustments(msgspec.Struct, frozen=True):
@@ -60,7 +64,13 @@ class TransferStale(msgspec.Struct, frozen=True):
     """Nothing was booked: a book changed since the legs were computed, or the transfer was reversed already."""
 
 
-class BookTransfer(Question[TransferBooked | TransferStale], frozen=True):
+class TransferRefused(msgspec.Struct, frozen=True):
+    """Nothing was booked: the journal could not take it."""
+
+    reason: str
+
+
+class BookTransfer(Question[TransferBooked | TransferStale | TransferRefused], frozen=True):
     """Asks to book both legs in one transaction."""
 
     assignment: Transfer

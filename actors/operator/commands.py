@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import assert_never
 
+import structlog
+
 from actors.base import Refs
 from actors.messages.persistence_writer import SetEquity
 from actors.messages.portfolio_manager import (
@@ -23,10 +25,20 @@ from mats.ledger.reconciliation import BreakCause
 from mats.model import IntentId, OrderView, StrategyName
 from mats.operator import book_lines, equity_lines, protocol
 from mats.runtime import Runtime
-from mats.store.journal import Journal
+from mats.store.journal import Journal, JournalUnwritableError
 
 COMPARE_SECONDS = 10.0
 EQUITY_SECONDS = 5.0
+WAYS_OUT = (
+    protocol.HaltRequest,
+    protocol.CancelOrderRequest,
+    protocol.CancelOrdersRequest,
+    protocol.FlattenRequest,
+    protocol.StopStrategyRequest,
+)
+"""Commands that only take risk away: they are carried out where nothing can be recorded."""
+
+log = structlog.get_logger(name="operator")
 
 
 class Commands:
@@ -46,10 +58,19 @@ class Commands:
             return protocol.RequestRefused(reason=str(error))
 
     def _audited(self, command: protocol.AnyCommand, who: str) -> protocol.BaseResponse:
-        """The audit line is written before the command is carried out; its outcome follows, also on failure."""
+        """The audit line is written before the command is carried out; its outcome follows, also on failure.
+
+        A journal that cannot be written keeps nobody from getting out: the log has those commands then.
+        """
         with closing(Journal(self._path)) as journal:
-            now = self._runtime.clock.now()
-            line = journal.begin_audit(now, who, protocol.described(command), command.reason)
+            now, what = self._runtime.clock.now(), protocol.described(command)
+            try:
+                line = journal.begin_audit(now, who, what, command.reason)
+            except JournalUnwritableError as error:
+                if not isinstance(command, WAYS_OUT):
+                    raise CommandRefused(str(error)) from None
+                log.warning("command not in the audit", who=who, what=what, why=command.reason, reason=str(error))
+                return self._do(command)
             outcome = "failed; see the log"
             try:
                 answer = self._do(command)
@@ -59,7 +80,10 @@ class Commands:
                 outcome = f"refused: {error}"
                 raise
             finally:
-                journal.end_audit(line, outcome)
+                try:
+                    journal.end_audit(line, outcome)
+                except JournalUnwritableError as error:
+                    log.warning("outcome not in the audit", what=what, outcome=outcome, reason=str(error))
 
     def _answer(self, question: protocol.AnyQuestion) -> protocol.BaseResponse:
         match question:

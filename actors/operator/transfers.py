@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from actors.base import Refs
-from actors.messages.fill_log import BookAdjustments, BookTransfer, TransferBooked, TransferStale
+from actors.messages.fill_log import BookAdjustments, BookTransfer, TransferBooked, TransferRefused, TransferStale
 from actors.messages.portfolio_manager import AssignmentRefused, ProposeNetted, ProposeTransfer, ReversalRequest
 from actors.operator.operator import Operator
 from actors.operator.queries import CommandRefused, NoAnswer, Queries, ask
@@ -98,7 +98,10 @@ class TransferOperation:
 
     def _booked(self, assignment: Transfer) -> TransferBooked | TransferStale:
         try:
-            return ask(self._refs.fill_log, BookTransfer(assignment), "the fill log", BOOK_SECONDS)
+            answer = ask(self._refs.fill_log, BookTransfer(assignment), "the fill log", BOOK_SECONDS)
+            if isinstance(answer, TransferRefused):
+                raise CommandRefused(answer.reason)
+            return answer
         except NoAnswer:
             raise CommandRefused(
                 "the fill log has not confirmed it and may still book it; `mats books` shows whether it did"

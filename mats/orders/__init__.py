@@ -12,11 +12,12 @@ from mats.orders.order_state import Outcome, Transition, apply, happen, transiti
 from mats.orders.pretrade import PreTrade, Rejected
 from mats.orders.record import OrderRecord, record_of
 from mats.orders.registry import Order, Orders, amended, restored
-from mats.orders.tracker import OrderTracker, amendment_fault
+from mats.orders.tracker import Names, OrderTracker, amendment_fault
 
 __all__ = [
     "RESERVED",
     "Exchange",
+    "Names",
     "Order",
     "OrderFlow",
     "OrderIds",

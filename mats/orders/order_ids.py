@@ -16,7 +16,8 @@ class OrderIds:
     def take(self) -> int:
         """The next one; it is reserved by then."""
         if self._next >= self._reserved:
-            self._reserved = self._next + RESERVED
-            self._reserve(self._reserved)
+            mark = self._next + RESERVED
+            self._reserve(mark)
+            self._reserved = mark
         self._next += 1
         return self._next - 1

@@ -100,6 +100,10 @@ class OrderTracker:
         self._unsaved = set()
         return [order.view for order in orders if order is not None]
 
+    def keep_unsaved(self, views: Iterable[OrderView]) -> None:
+        """These could not be written down: they are unsaved still."""
+        self._unsaved.update(view.intent_id for view in views)
+
     # What happens to one order
 
     def open(self, intent: OrderIntent, view: OrderView, session: str, monotonic: float) -> Order:

@@ -22,6 +22,7 @@ from actors.messages.fill_log import (
     ReportReplay,
     StageCursor,
     StagesBehind,
+    StoreReported,
     TransferBooked,
     TransferStale,
 )
@@ -34,6 +35,7 @@ from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorde
 from mats.runtime import Actor, ActorFailed, Crash
 from mats.runtime.testing import ChaosPlan, chaos
 from mats.store.journal.journal import Journal
+from mats.store.outages import Outage, Patience
 
 CONNECTION = "brokers/ib-0"
 
@@ -383,3 +385,56 @@ def test_a_crash_leaves_both_legs_or_none(world, journal_path, an_execution, mon
     with pytest.raises(ActorFailed):
         world.log.ask(booking, timeout=1.0)
     assert len(world.journaled()) == 1 + booked
+
+
+# The store
+
+
+@pytest.fixture
+def stored(runtime, journal_path, an_execution):
+    """A fill log whose only stage is the store, with two entries that it has not taken."""
+    store, risk, line = (runtime.probe(name) for name in ("store", "risk", CONNECTION))
+    args = replace(log_args(journal_path, {"store": store.ref}, risk.ref), store_patience=Patience(10.0, 100))
+    log = runtime.spawn(FillLog, args, name="fill-log")
+    log.tell(StageCursor("store", 0))
+    log.tell(OpenEpoch(CONNECTION, line.ref))
+    epoch = line.expect(EpochOpened).epoch
+    executions = (an_execution("a.01"), an_execution("b.01"))
+    log.tell(ReportExecutions(connection=CONNECTION, epoch=epoch, executions=executions))
+    runtime.run_until_idle()
+    return log, risk
+
+
+AWAY = Outage(0, "no network")
+
+
+def test_new_risk_waits_for_the_store_after_its_patience_and_until_it_is_back(runtime, stored):
+    log, risk = stored
+    log.tell(StoreReported(None, known=True))
+    said = []
+    for second in range(20):
+        log.tell(StoreReported(AWAY if second < 15 else None, known=True))
+        if second == 15:
+            log.tell(Acknowledge("store", 2))
+        runtime.advance(1.0)
+        said.append(risk.receive(risk.ref.mailbox.pending)[-1])
+    assert {word.stages for word in said} == {()}
+    blocked = [second for second, word in enumerate(said) if word.store]
+    assert blocked == list(range(9, 15)), "the tick after ten seconds is the first"
+    assert said[12].store == "away since 1970-01-01 00:00:00 UTC, no network, 2 entries wait"
+
+
+def test_whoever_asks_for_progress_sees_the_outage_from_its_first_second(runtime, stored):
+    log, _ = stored
+    log.tell(StoreReported(AWAY, known=True))
+    assert log.ask(ReadProgress(), timeout=1.0).store.startswith("away since 1970-01-01 00:00:00 UTC, no network")
+
+
+def test_that_the_tables_of_operators_were_read_is_passed_on_at_once(runtime, stored):
+    log, risk = stored
+    log.tell(StoreReported(None, known=False))
+    runtime.advance(1.0)
+    assert risk.receive(risk.ref.mailbox.pending)[-1] == StagesBehind((), "not read yet")
+    log.tell(StoreReported(None, known=True))
+    runtime.run_until_idle()
+    assert risk.receive(risk.ref.mailbox.pending) == [StagesBehind(())]

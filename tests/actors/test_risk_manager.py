@@ -216,6 +216,7 @@ TROUBLES = [
     (Halt("trend", "by hand"), Resume("trend"), RejectionCode.HALTED),
     (LinkChanged("ib-0", False, "1100"), LinkChanged("ib-0", True, "restored"), RejectionCode.HALTED),
     (StagesBehind(("portfolio",)), StagesBehind(()), RejectionCode.NOT_READY),
+    (StagesBehind((), "away since noon, no network, 3 entries wait"), StagesBehind(()), RejectionCode.NOT_READY),
     (DataStale(frozenset({"SPY"})), DataStale(frozenset()), RejectionCode.STALE_DATA),
     (BreaksChanged(BROKEN), BreaksChanged(frozenset()), RejectionCode.BOOKS_DISAGREE),
     (OrderChanged(UNKNOWN), OrderChanged(GONE), RejectionCode.UNKNOWN_ORDER),

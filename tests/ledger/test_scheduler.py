@@ -233,3 +233,23 @@ def test_breaks_of_an_account_that_this_gateway_does_not_have_stay_as_they_are(n
     for now in (0.0, GRACE, 2 * GRACE):
         compare(again, log, [held(7, account="DU2")], now)
     assert [found for found in again.breaks if found.account == "DU1"] == list(known)
+
+
+def test_a_break_that_could_not_be_recorded_is_recorded_and_told_by_the_next_comparison_and_booked_later(
+    scheduler, records, log, monkeypatch
+):
+    compare(scheduler, log, [held(5)], 0.0)
+
+    def full(_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(records, "save_break", full)
+    with pytest.raises(OSError, match="no space"):
+        compare(scheduler, log, [held(5)], GRACE)
+    assert scheduler.compared_at == 0.0, "nothing was made of it"
+    monkeypatch.undo()
+    outcome = compare(scheduler, log, [held(5)], 2 * GRACE)
+    (kept,) = records.open_breaks()
+    assert kept.id in {found.id for found in outcome.reportable}
+    later = [compare(scheduler, log, [held(5)], n * GRACE) for n in range(3, 20)]
+    assert next(outcome for outcome in later if outcome.adjustments)

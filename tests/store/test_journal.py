@@ -10,8 +10,9 @@ from mats.model.executions import AdjustmentRecorded, Commission
 from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
 from mats.store.journal.journal import Boot, Journal, StoredHalt
-from mats.store.journal.journal_file import JournalError
+from mats.store.journal.journal_file import JournalError, JournalFullError, JournalUnwritableError
 from mats.store.journal.orders import Alias
+from tests.small_disk import ROOT_ONLY, small_disk
 
 
 def test_entries_of_every_kind_come_back_equal_and_in_order(journal, make):
@@ -260,3 +261,29 @@ def test_no_query_of_the_hot_path_scans_a_table(journal, query):
     plan = " ".join(row[3] for row in journal._db.execute(f"EXPLAIN QUERY PLAN {query}"))
     assert "SEARCH" in plan or "USING INDEX" in plan
     assert not any(f"SCAN {table}" in plan and f"SCAN {table} USING" not in plan for table in journal.counts())
+
+
+@ROOT_ONLY
+def test_on_a_disk_without_space_nothing_is_half_written_and_with_space_it_goes_on(tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        journal = Journal(disk / "journal.sqlite")
+        ballast = disk / "ballast"
+        with pytest.raises(OSError, match="No space left"):
+            ballast.write_bytes(bytes(8 * 2**20))
+        big = bytes(2 * 2**20)
+        with pytest.raises(JournalFullError, match="free some space"):
+            journal.save_snapshot("orders", 1, big)
+        assert journal.load_snapshot("orders") is None
+        ballast.unlink()
+        journal.save_snapshot("orders", 1, big)
+        assert journal.load_snapshot("orders") == (1, big)
+        journal.close()
+
+
+def test_a_file_that_may_not_be_written_is_a_fault_that_may_pass(open_journal):
+    journal = open_journal()
+    journal._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(JournalUnwritableError, match=r"cannot be written .*; nothing is sent or acknowledged"):
+        journal.save_snapshot("orders", 1, b"")
+    journal._db.execute("PRAGMA query_only = OFF")
+    journal.save_snapshot("orders", 1, b"")

@@ -17,6 +17,8 @@ from mats.model.orders import DISCRETIONARY, OrderRequest, OrderTicket, OrderTyp
 from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
 from mats.runtime import Crash
+from mats.store.journal.journal import Journal
+from mats.store.journal.schema import JournalFullError
 from tests.patience import PATIENCE
 from tests.system.harness import ACCOUNT, until, write_bars
 from tests.system.inside import GatewayThread, System, running_system, write_strategies
@@ -160,3 +162,17 @@ def test_what_cannot_be_moved_is_refused_by_the_running_books(system: System) ->
     with pytest.raises(OperatorError, match="Discretionary holds no SPY"):
         ask(system.data, protocol.PreviewTransferRequest(move=a_move(1)), protocol.Preview)
     assert held(system) == {"one": 100}
+
+
+def test_a_journal_that_cannot_be_written_refuses_what_it_must_record_and_no_way_out(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(journal: Journal, *_: object) -> int:
+        raise JournalFullError(journal.path)
+
+    monkeypatch.setattr(Journal, "begin_audit", full)
+    with pytest.raises(OperatorError, match="is full; nothing is sent or acknowledged"):
+        ask(system.data, protocol.SetEquityRequest(strategy="one", amount=Decimal(5)), protocol.Done)
+    ask(system.data, protocol.HaltRequest(strategy="one", reason="out"), protocol.Done)
+    ask(system.data, protocol.CancelOrdersRequest(reason="out"), protocol.Certificate)
+    assert ask(system.data, protocol.StatusRequest(), protocol.DaemonStatus).halts == {"one": "out"}

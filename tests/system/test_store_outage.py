@@ -1,10 +1,9 @@
 """The daemon and the paper gateway while the store does not answer: no restart, ways out stay open, nothing is lost."""
 
 import os
-import subprocess
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,9 +15,12 @@ from mats.ledger.books import Book
 from mats.model import CancelRequest, OrderIntent, OrderRequest, OrderState, OrderTicket, OrderType, Side, TimeInForce
 from mats.orders import Rejected
 from mats.runtime.events import Event, HandlerSlow
+from mats.store.isolation import isolated_store
 from mats.store.journal.journal import Journal
 from mats.store.outages import Patience
+from mats.store.tables.connection import lmdb_uri
 from tests.patience import PATIENCE
+from tests.small_disk import ROOT_ONLY, small_disk
 from tests.store_trouble import Trouble, store_trouble
 from tests.system.harness import lively_strategies, until
 from tests.system.inside import GatewayThread, System, lively_gateway, running_system, write_strategies
@@ -92,8 +94,7 @@ class Desk:
         journal = Journal(self._system.data / "journal.db")
         kept = journal.order(intent_id)
         journal.close()
-        assert kept is not None
-        return kept.view.state
+        return OrderState.PENDING if kept is None else kept.view.state
 
     def get_out(self) -> None:
         """An order that reduces fills."""
@@ -162,22 +163,20 @@ def test_a_call_that_hangs_holds_the_writer_and_nobody_else(
         assert [event for event in slow if event.name == "store/writer"]
 
 
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own."""
-    folder.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "mats-test", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+def test_a_process_of_the_store_that_hangs_is_given_up_and_another_one_stores_what_waited(
+    tmp_path: Path, gateway: GatewayThread
+) -> None:
+    """G6, G7"""
+    with isolated_store(lmdb_uri(tmp_path / "data" / "arctic"), seconds=8.0) as store:
+        with running_system(tmp_path, gateway, store_patience=SOON) as system:
+            system.wait_for_fills(3, *STRATEGIES)
+            first = store.pid
+            assert first is not None
+            trade_through(system, lambda: os.kill(first, signal.SIGSTOP), lambda: None, "not answering for")
+        assert store.pid != first
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@ROOT_ONLY
 def test_a_store_whose_disk_is_full_is_away_until_there_is_room(tmp_path: Path, gateway: GatewayThread) -> None:
     """G7"""
     with small_disk(tmp_path / "data" / "arctic", 160) as disk:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from mats.ledger.books import BookKey, Books
 from mats.ledger.reconciliation.break_causes import BreakCause
 from mats.ledger.reconciliation.breaks import Break
@@ -44,6 +46,7 @@ class ReconciliationScheduler:
         self._due: float | None = None
         self._waiting: list[tuple[int, tuple[BrokerPosition, ...]]] = []
         self._hints: dict[PositionKey, tuple[float, Decimal]] = {}
+        self._unrecorded: list[Break] = []
         self.accounts: tuple[AccountId, ...] = ()
         self.broker: dict[PositionKey, BrokerPosition] = {}
         self.compared_at: float | None = None
@@ -122,16 +125,27 @@ class ReconciliationScheduler:
     def compare(
         self, books: Books, positions: tuple[BrokerPosition, ...], instant: Nanos, now: float
     ) -> ReconciliationResult:
-        """Compare a complete snapshot with the books."""
+        """Compare a complete snapshot with the books.
+
+        Where a break cannot be recorded the error is raised: nothing may be done about it, and it is recorded by the
+        next comparison.
+        """
         snapshot = aggregate(positions)
         self.broker = {(position.account, position.instrument): position for position in snapshot}
         outcome = self._reconciliation.compare(books, snapshot, self.accounts, instant, now)
-        for found in outcome.reportable:
-            self._records.save_break(found)
+        self._due = now + self._pause(outcome)
+        late = tuple(self._unrecorded)
+        self._unrecorded += outcome.reportable
+        self._record()
         self._records.save_snapshot(STATE_NAME, books.seq, self._reconciliation.dump())
         self.compared_at = now
-        self._due = now + self._pause(outcome)
-        return outcome
+        return replace(outcome, changed=(*late, *outcome.changed)) if late else outcome
+
+    def _record(self) -> None:
+        """Record what is not recorded yet."""
+        for found in self._unrecorded:
+            self._records.save_break(found)
+        self._unrecorded.clear()
 
     def _pause(self, outcome: ReconciliationResult) -> float:
         """Seconds to the next comparison: soon after adjustments, to verify them."""
@@ -142,7 +156,7 @@ class ReconciliationScheduler:
     def answer(self, name: str, cause: BreakCause, books: Books, now: float) -> tuple[Break, ...]:
         """The cause of a break as an operator gives it; returns the breaks that it explains. Raises AnswerRefused."""
         answered = self._reconciliation.answer(name, cause, books, self.broker)
-        for found in answered:
-            self._records.save_break(found)
+        self._unrecorded += answered
+        self._record()
         self.compare_within(0.0, now)
         return answered

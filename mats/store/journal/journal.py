@@ -80,9 +80,11 @@ class Journal(FillLogTables, OrderTables, AuditTable, BreakTable):
 
     def client_id(self, strategy: StrategyName) -> int:
         """The IB client id of a strategy: the lowest free one of 1..98 at first, the same one from then on."""
+        known = "SELECT client_id FROM clients WHERE strategy = ?"
+        if row := self._db.execute(known, (strategy,)).fetchone():
+            return int(row[0])
         with self._transaction() as db:
-            row = db.execute("SELECT client_id FROM clients WHERE strategy = ?", (strategy,)).fetchone()
-            if row:
+            if row := db.execute(known, (strategy,)).fetchone():  # another actor has just assigned it
                 return int(row[0])
             taken = {row[0] for row in db.execute("SELECT client_id FROM clients")}
             free = (i for i in range(FIRST_STRATEGY_CLIENT, LAST_STRATEGY_CLIENT + 1) if i not in taken)

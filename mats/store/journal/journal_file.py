@@ -15,13 +15,17 @@ class JournalError(UserError):
     """The journal refuses an operation; the message is one sentence with the reason and the fix."""
 
 
-class JournalFullError(JournalError):
-    """The disk has no space for what must be durable before the program may continue."""
+class JournalUnwritableError(JournalError):
+    """What must be durable before the program may continue could not be recorded; later it may be."""
+
+
+class JournalFullError(JournalUnwritableError):
+    """The disk has no space."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"the disk of the journal {path} is full; whatever it could not record was not sent or acknowledged; "
-            "free some space and start the daemon again"
+            f"the disk of the journal {path} is full; nothing is sent or acknowledged that it cannot record; "
+            "free some space"
         )
 
 
@@ -39,8 +43,8 @@ class JournalFile:
             with self._transaction():
                 self._check_schema()
         except sqlite3.Error as error:
-            if _is_full(error):
-                raise JournalFullError(path) from error
+            if (unwritable := _unwritable(path, error)) is not None:
+                raise unwritable from error
             raise JournalError(
                 f"the journal {path} cannot be opened ({error}); restore it from a backup, "
                 "or start with another data directory"
@@ -59,8 +63,8 @@ class JournalFile:
         except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            if _is_full(error):
-                raise JournalFullError(self.path) from error
+            if (unwritable := _unwritable(self.path, error)) is not None:
+                raise unwritable from error
             raise
 
     def _meta(self, key: str) -> int:
@@ -76,5 +80,18 @@ class JournalFile:
             )
 
 
-def _is_full(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+_UNWRITABLE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
+"""What may pass, as a full disk may: the transaction was rolled back, and can be made again."""
+
+
+def _unwritable(path: Path, error: BaseException) -> JournalUnwritableError | None:
+    """The error that says so, where a transaction failed for a reason that is not its own."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
+    if code == sqlite3.SQLITE_FULL:
+        return JournalFullError(path)
+    if code in _UNWRITABLE:
+        return JournalUnwritableError(
+            f"the journal {path} cannot be written ({error}); nothing is sent or acknowledged that it cannot record; "
+            "make it writable for this user, and check its disk"
+        )
+    return None

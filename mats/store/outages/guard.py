@@ -19,7 +19,7 @@ Task = Literal["commit", "table", "equities", "history"]
 """Calls that are made again until they succeed. An outage ends when each of them that failed has succeeded."""
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 15.0
-REASON_LENGTH = 300
+REASON_LENGTH = 200
 AWAY = (*STORE_ERRORS, StoreUnreachableError)
 
 

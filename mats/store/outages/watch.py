@@ -20,7 +20,7 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class StoreHealth(msgspec.Struct, frozen=True):
-    """`text` says what the store is (`away since …`), empty when all is well; `blocks`: new risk waits for it."""
+    """`text` says what the store is (`away since …`), empty when all is well; `blocks` whether new risk waits."""
 
     text: str = ""
     blocks: bool = False

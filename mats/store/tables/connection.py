@@ -87,7 +87,7 @@ def connect(uri: str) -> Arctic:
 
     Of a remote store nothing is asked yet. Raises StoreUnreachableError.
     """
-    full = f"{uri}?map_size={MAP_SIZE}" if uri.startswith("lmdb://") and "map_size=" not in uri else uri
+    full = _full(uri)
     arctic = _arctics.get(full)
     if arctic is None:
         if full.startswith("lmdb://"):
@@ -96,6 +96,20 @@ def connect(uri: str) -> Arctic:
         set_config_int("VersionMap.ReloadInterval", 0)  # a cached version hides a second writer, and fails when pruned
         arctic = _arctics[full] = _open(full)
     return arctic
+
+
+@contextmanager
+def connected(uri: str, arctic: Arctic) -> Iterator[None]:
+    """Let `arctic` be the connection of this process to `uri`, whoever asks for it, within the block."""
+    _arctics[_full(uri)] = arctic
+    try:
+        yield
+    finally:
+        _arctics.pop(_full(uri), None)
+
+
+def _full(uri: str) -> str:
+    return f"{uri}?map_size={MAP_SIZE}" if uri.startswith("lmdb://") and "map_size=" not in uri else uri
 
 
 def _make(directory: Path) -> None:

@@ -1,0 +1,8 @@
+"""The store in a process of its own: its calls hold no lock of ours, may be given up, and may die."""
+
+from mats.store.isolation.remote import StoreProcessError, isolated_store
+
+__all__ = [
+    "StoreProcessError",
+    "isolated_store",
+]
