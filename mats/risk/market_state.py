@@ -106,13 +106,7 @@ class MarketState:
         account, (own, whole), (price, age, rate) = intent.account, exposures, quote
         connection = self._connection_fault(account, intent.strategy, route)
         troubled = (
-            connection
-            or self.behind
-            or self.store
-            or self.halts
-            or self.links_down
-            or self.broken
-            or state.unknown
+            connection or self.behind or self.store or self.halts or self.links_down or self.broken or state.unknown
         )
         resolved, recent = intent.instrument.con_id != 0, state.orders_in_last_minute(intent.strategy, now)
         if not troubled:

@@ -5,7 +5,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from mats.store.rebuild.rebuild import differences, journal_differences, missing_entries, recompute
 
 from actors.messages.portfolio_manager import ReadPortfolio
 from actors.messages.strategy_manager import ReadStrategies

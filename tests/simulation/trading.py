@@ -3,6 +3,8 @@
 from decimal import Decimal
 from pathlib import Path
 
+from mats.store.rebuild.rebuild import differences, journal_differences, missing_entries, recompute
+
 from actors.messages.fill_log import ReadProgress
 from actors.messages.order_manager import ReadOrders
 from actors.messages.portfolio_manager import ReadPortfolio
@@ -21,10 +23,9 @@ from mats.model import (
 )
 from mats.orders import Rejected
 from mats.runtime import ChildRestarted
+from mats.store.rebuild.contents import Contents
 from mats.store.tables import Reader
 from mats.store.tables.connection import lmdb_uri
-from mats.store.verify.contents import Contents
-from mats.store.verify.rebuild import differences, journal_differences, missing_entries, recompute
 from tests.simulation.checks import every_execution_is_in_the_log_once
 from tests.simulation.faulty_broker import ACCOUNT, INSTRUMENTS
 from tests.simulation.world import Dials, World

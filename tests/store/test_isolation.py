@@ -14,9 +14,9 @@ from arcticdb.exceptions import NoDataFoundException
 from mats.runtime import SystemClock
 from mats.store.isolation import StoreProcessError, isolated_store
 from mats.store.outages import StoreAway, StoreGuard
+from mats.store.rebuild.contents import Contents
 from mats.store.tables import Reader, Store, connect
 from mats.store.tables.connection import lmdb_uri
-from mats.store.verify.contents import Contents
 from tests.patience import PATIENCE
 
 

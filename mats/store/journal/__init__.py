@@ -2,8 +2,8 @@
 
 from mats.store.journal.audit import AuditLine
 from mats.store.journal.journal import Journal
+from mats.store.journal.journal_file import JournalUnwritableError
 from mats.store.journal.orders import Alias
-from mats.store.journal.schema import JournalUnwritableError
 
 __all__ = [
     "Alias",
