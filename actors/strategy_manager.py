@@ -25,8 +25,7 @@ from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, Start
 from actors.messages.subscription import Republish
 from actors.strategy import StrategyActor
 from mats.errors import StrategyError
-from mats.ledger.valuation import check_weights
-from mats.model import AccountId, StrategyName, StrategyRecord
+from mats.model import AccountId, StrategyName, StrategyRecord, check_weights
 from mats.runtime import (
     Actor,
     Backoff,
