@@ -24,8 +24,7 @@ from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarte
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
 from actors.messages.subscription import Republish
 from actors.strategy import StrategyActor
-from mats.ledger.valuation import check_weights
-from mats.model import AccountId, Host, StrategyName, StrategyRecord
+from mats.model import AccountId, Host, StrategyName, StrategyRecord, check_weights
 from mats.runtime import (
     Actor,
     Backoff,

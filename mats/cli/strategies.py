@@ -8,8 +8,7 @@ import typer
 
 from mats.cli.options import Config, DataDir
 from mats.errors import UserError
-from mats.ledger.valuation import check_weights
-from mats.model import StrategyRecord, read_records
+from mats.model import StrategyRecord, check_weights, read_records
 from mats.runtime import SystemClock
 from mats.settings import settings_of
 from mats.store import data_directory

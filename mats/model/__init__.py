@@ -50,7 +50,7 @@ from mats.model.orders import (
 )
 from mats.model.packet import BrokerEvent, Packet
 from mats.model.positions import PositionKey
-from mats.model.strategy_table import Host, StrategyRecord, check_table, read_records
+from mats.model.strategy_table import Host, StrategyRecord, TargetWeight, check_table, check_weights, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
 
@@ -108,10 +108,12 @@ __all__ = [
     "Signal",
     "StrategyName",
     "StrategyRecord",
+    "TargetWeight",
     "TimeInForce",
     "Unknown",
     "changed_view",
     "check_table",
+    "check_weights",
     "converted",
     "difference",
     "exact",

@@ -1,6 +1,6 @@
 """Reports of a broker connection: live, paper gateway or simulated."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
 
 import msgspec
@@ -113,6 +113,15 @@ class AccountValue(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     value: str
     currency: Currency
+
+    @property
+    def number(self) -> Decimal | None:
+        """The value as a finite number, None where it is a text."""
+        try:
+            number = Decimal(self.value)
+        except InvalidOperation:
+            return None
+        return number if number.is_finite() else None
 
 
 class BrokerSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,15 +1,17 @@
-"""The strategy table: the strategies, the files of their code, and which share of the equity each has."""
+"""The strategy table: the strategies, the files of their code, and their target weights, each and in sum."""
 
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from mats.errors import StrategyError
+from mats.model.money import ZERO
 from mats.model.orders import DISCRETIONARY, AccountId, StrategyName
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,20}")
@@ -106,4 +108,34 @@ def check_table(records: tuple[StrategyRecord, ...], where: str) -> None:
             raise StrategyError(
                 f"{where}: process {record.process!r} has two limits of memory, {limits[record.process]} and "
                 f"{record.memory_mb}; give all its strategies the same memory_mb"
+            )
+
+
+class TargetWeight(msgspec.Struct, frozen=True):
+    """A strategy, its account (empty: the first one) and its target weight."""
+
+    strategy: StrategyName
+    account: AccountId
+    weight: Decimal
+
+
+def check_weights(shares: Iterable[TargetWeight], allow_leverage: bool, first: AccountId = "") -> None:
+    """Check target weights together: none negative; in each account at most 1 unless leverage is allowed.
+
+    `first` is the account of the shares that name none. Raises ValueError with one sentence.
+    """
+    accounts: dict[AccountId, list[TargetWeight]] = {}
+    for share in shares:
+        if not share.weight.is_finite() or share.weight < 0:
+            raise ValueError(
+                f"target_weight {share.weight} of {share.strategy} is out of range; give a number from 0 to 1"
+            )
+        accounts.setdefault(share.account or first, []).append(share)
+    for account, held in accounts.items():
+        whole = sum((share.weight for share in held), ZERO)
+        if whole > 1 and not allow_leverage:
+            named = ", ".join(f"{share.strategy} {share.weight}" for share in held)
+            raise ValueError(
+                f"target weights of {account or 'the first account'} sum to {whole} ({named}); "
+                "lower them to at most 1 or set portfolio.allow_leverage"
             )

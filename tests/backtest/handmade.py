@@ -6,7 +6,7 @@ import numpy as np
 
 from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, RuledFill
 from mats.backtest.spec import BacktestSpec
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_record import Trade
 from mats.model.bar_columns import BarColumns
 from mats.model.executions import Execution, FillRecorded
 from mats.model.orders import Side

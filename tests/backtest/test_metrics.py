@@ -14,7 +14,7 @@ from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, Rule
 from mats.backtest.result.benchmark import hold, hold_all
 from mats.backtest.result.metrics import Metrics, drawdowns, measure, measure_curve
 from mats.backtest.spec import BacktestSpec
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_record import Trade
 from mats.model.bar_columns import BarColumns, BarData, Dividend, Split
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument

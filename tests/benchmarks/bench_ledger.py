@@ -18,7 +18,7 @@ from mats.ledger.books.books import Books
 from mats.ledger.books.cost_basis import trade
 from mats.ledger.books.execution_order import Charge
 from mats.ledger.books.lots import Lot, OpenLots
-from mats.ledger.books.round_trips import RoundTrips
+from mats.ledger.books.trade_matching import RoundTrips
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillRecorded
 from mats.model.money import ONE
 from mats.model.orders import Side

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from mats.ledger.books.book import market_value, unrealized
 from mats.ledger.books.books import Books
-from mats.ledger.books.round_trips import RoundTrips
+from mats.ledger.books.trade_matching import RoundTrips
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,

@@ -2,11 +2,10 @@
 
 from decimal import Decimal
 
-import pytest
-
-from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
+from mats.ledger.valuation.allocation import Allocation
 from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.model.broker_reports import AccountValue
+from mats.model.strategy_table import TargetWeight
 
 
 def figures(**totals: str) -> AccountFigures:
@@ -62,28 +61,6 @@ def test_an_equity_that_cannot_be_read_now_stays_what_it_was() -> None:
     shared.set_explicit({"a": Decimal(777), "b": Decimal(5)})
     shared.set_explicit({}, unread=("a",))
     assert shared.changes(figures(DU1="1000")) == {"a": Decimal(777), "b": Decimal(250)}
-
-
-def test_weights_above_one_are_refused_unless_leverage_is_allowed() -> None:
-    weights = (TargetWeight("a", "", Decimal("0.7")), TargetWeight("b", "", Decimal("0.4")))
-    with pytest.raises(ValueError, match=r"weights of the first account sum to 1\.1 \(a 0\.7, b 0\.4\); lower them"):
-        check_weights(weights, allow_leverage=False)
-    check_weights(weights, allow_leverage=True)
-    check_weights((TargetWeight("a", "", Decimal("0.7")), TargetWeight("b", "", Decimal("0.3"))), allow_leverage=False)
-
-
-def test_weights_add_up_in_each_account_by_itself() -> None:
-    weights = (TargetWeight("a", "", Decimal("0.7")), TargetWeight("b", "DU2", Decimal("0.7")))
-    check_weights(weights, allow_leverage=False)
-    check_weights(weights, allow_leverage=False, first="DU1")
-    with pytest.raises(ValueError, match=r"weights of DU2 sum to 1\.4"):
-        check_weights(weights, allow_leverage=False, first="DU2")
-
-
-@pytest.mark.parametrize("weight", ["-0.1", "NaN"])
-def test_a_weight_that_is_no_share_is_refused_with_leverage_too(weight: str) -> None:
-    with pytest.raises(ValueError, match=f"target_weight {weight} of a is out of range"):
-        check_weights((TargetWeight("a", "", Decimal(weight)),), allow_leverage=True)
 
 
 def test_explicit_equities_beyond_what_the_account_is_worth_are_said_and_weights_alone_are_not() -> None:

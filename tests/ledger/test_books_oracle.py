@@ -10,7 +10,7 @@ import pytest
 
 from mats.ledger.books import checkpoints, uncharged
 from mats.ledger.books.books import Books, refold
-from mats.ledger.books.round_trips import NO_CHANGE, RoundTrips, round_trips
+from mats.ledger.books.trade_matching import NO_CHANGE, RoundTrips, round_trips
 from mats.model.executions import CommissionRecorded
 from tests.ledger import histories, oracle
 from tests.ledger.histories import History

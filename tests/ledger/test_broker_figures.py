@@ -97,3 +97,10 @@ def test_without_the_rate_of_our_own_currency_no_rate_is_known(figures):
 def test_a_rate_that_cannot_be_is_not_taken(figures, text):
     figures.update([value("ExchangeRate", "1"), value("ExchangeRate", text, "EUR")], 0)
     assert isinstance(rate(figures, "EUR"), Unknown)
+
+
+def test_the_mid_of_a_pair_is_taken_and_the_price_of_anything_else_is_not(figures):
+    assert figures.update_pair_rate("EURUSD", 1.0942, 7)
+    assert rate(figures, "EUR", 7) == D("1.0942")
+    assert not figures.update_pair_rate("SPY", 510.0, 8)
+    assert figures.rates.pairs.keys() == {("EUR", "USD")}

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mats.ledger.books import Books, RoundTrips, refold
 from mats.ledger.books import uncharged as queue
 from mats.ledger.books.checkpoints import SPACING
-from mats.ledger.books.round_trips import round_trips
+from mats.ledger.books.trade_matching import round_trips
 
 
 class Journal:

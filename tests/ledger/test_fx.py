@@ -1,13 +1,11 @@
 """Exchange rates: exact, of a known age and source, and unknown rather than one."""
 
 from decimal import Decimal
-from math import inf, nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.ledger.valuation.fx import FxRate, FxRates, conversion_pairs, pair_of
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown, difference, total
@@ -83,21 +81,7 @@ def test_whatever_was_said_a_rate_is_unknown_or_the_one_that_was_said(value, sai
     assert known == value if now - said <= 30 else isinstance(known, Unknown)
 
 
-# Where rates come from
-
-
-@pytest.mark.parametrize("mid", [0.0, -1.0, nan, inf])
-def test_a_mid_that_is_no_price_is_not_taken(mid):
-    figures = AccountFigures("USD")
-    assert not figures.update_pair_rate("EURUSD", mid, 0)
-    assert figures.rates.pairs == {}
-
-
-def test_the_mid_of_a_pair_is_a_rate_with_its_source():
-    figures = AccountFigures("USD")
-    assert figures.update_pair_rate("EURUSD", 1.0942, 7)
-    assert figures.rates.find("EUR", 7, 60.0) == FxRate(D("1.0942"), 7, "mid of EURUSD")
-    assert not figures.update_pair_rate("SPY", 510.0, 8)
+# Pairs
 
 
 @pytest.mark.parametrize(

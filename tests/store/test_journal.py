@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from mats.model.executions import AdjustmentRecorded, Commission
 from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
-from mats.store.journal.journal import Boot, Journal, StoredHalt
+from mats.store.journal.boots_and_epochs import Boot
+from mats.store.journal.halts import StoredHalt
+from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import JournalError, JournalFullError, JournalUnwritableError
 from mats.store.journal.orders import Alias
 from tests.small_disk import ROOT_ONLY, small_disk

@@ -11,7 +11,7 @@ from arcticdb.exceptions import NoDataFoundException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_record import Trade
 from mats.model.broker_reports import AccountValue
 from mats.model.market_data import Bar
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side

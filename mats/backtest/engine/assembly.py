@@ -21,7 +21,6 @@ from mats.backtest.engine.strategy_driver import BacktestHost, StrategyDriver
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.errors import UserError
 from mats.ledger.books import Book
-from mats.ledger.valuation import check_weights
 from mats.model import (
     DAY,
     ONE,
@@ -37,6 +36,7 @@ from mats.model import (
     StrategyRecord,
     Unknown,
     check_table,
+    check_weights,
     exact,
     iso,
 )

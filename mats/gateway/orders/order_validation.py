@@ -6,11 +6,26 @@ from decimal import Decimal
 import msgspec
 
 from mats.gateway.accounts import is_advisor
-from mats.gateway.orders.order_terms import check_order_terms, off_grid, order_terms
-from mats.gateway.protocol import PlaceOrder
+from mats.gateway.orders.order_terms import limit_offset, order_terms
+from mats.gateway.protocol import PlaceOrder, WireError, parse_time
 from mats.model import Instrument, SecType, Side
 from mats.venue.markets import Universe
-from mats.venue.matching import FILLED, Account, Mark, VenueOrder, fx_rate
+from mats.venue.matching import (
+    FILLED,
+    IMMEDIATE,
+    LIMITED,
+    ON_CLOSE,
+    STOPPED,
+    TOUCHED,
+    TRAILING,
+    Account,
+    Lifetime,
+    Mark,
+    OrderKind,
+    OrderTerms,
+    VenueOrder,
+    fx_rate,
+)
 from mats.venue.models import MarginModel
 
 
@@ -30,7 +45,7 @@ def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collectio
     rejection = _check_account(request, accounts)
     if rejection:
         return rejection
-    text = check_order_terms(request)
+    text = _check_request(request)
     if text:
         return _invalid(text)
     if request.quantity <= 0:
@@ -38,7 +53,7 @@ def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collectio
     if request.quantity % instrument.size_increment or request.quantity < instrument.min_size:
         text = "Fractional-sized order cannot be placed via API"
         return OrderRejection(10243, f"{text}: sizes of {instrument.id} are multiples of {instrument.size_increment}.")
-    if off_grid(order_terms(request), instrument):
+    if _off_grid(order_terms(request), instrument):
         return OrderRejection(110, "The price does not conform to the minimum price variation for this contract.")
     return None
 
@@ -56,6 +71,58 @@ def _check_account(request: PlaceOrder, accounts: Collection[str]) -> OrderRejec
     if request.account and request.account not in accounts:
         return _invalid(f"Invalid account code {request.account!r}")
     return None
+
+
+def _check_request(request: PlaceOrder) -> str:
+    """What is missing, contradictory or unsupported in a request; empty if it is valid."""
+    kind = request.order_type
+    if kind not in set(OrderKind):
+        return f"Invalid order type was entered: {kind}"
+    if request.tif not in set(Lifetime):
+        return f"Invalid time in force was entered: {request.tif}"
+    if request.tif in IMMEDIATE and (kind in TRAILING or kind in ON_CLOSE):
+        return f"The time in force {request.tif} is invalid for {kind} orders"
+    if kind in TRAILING:
+        return _check_trailing(request) or _check_supported(request)
+    if kind in LIMITED and request.limit_price is None:
+        return f"{kind} needs its limit price"
+    if (kind in STOPPED or kind in TOUCHED) and request.aux_price is None:
+        return f"{kind} needs its trigger price"
+    return _check_supported(request)
+
+
+def _check_trailing(request: PlaceOrder) -> str:
+    amount, percent = request.aux_price, request.trail_percent
+    if (amount is None) == (percent is None):
+        return f"{request.order_type} needs either its trailing amount or its trailing percent"
+    if (amount or percent or 0) <= 0 or (percent or 0) >= 100:
+        return f"{request.order_type} cannot trail by {amount or percent}"
+    if request.order_type == OrderKind.TRAIL_LIMIT and limit_offset(request) is None:
+        return "TRAIL LIMIT needs its limit offset, or a limit and a stop price"
+    return ""
+
+
+def _check_supported(request: PlaceOrder) -> str:
+    if request.tif == Lifetime.GTD:
+        try:
+            parse_time(request.good_till)
+        except WireError as error:
+            return f"Invalid good till date: {error}"
+    if request.good_after:
+        return "Good-after-time orders are not supported by the paper gateway"
+    if request.all_or_none:
+        return "All-or-none orders are not supported by the paper gateway"
+    if request.conditions:
+        return "Conditional orders are not supported by the paper gateway"
+    if request.oca_group and request.oca_type not in (1, 2, 3):
+        return f"Invalid OCA type: {request.oca_type}"
+    return ""
+
+
+def _off_grid(terms: OrderTerms, instrument: Instrument) -> bool:
+    """Whether a price is not a multiple of the tick size."""
+    prices = (terms.limit_price, terms.stop_price, terms.trail_amount, terms.limit_offset)
+    return any(price is not None and price % instrument.tick_size for price in prices)
 
 
 def check_new(request: PlaceOrder, next_order_id: int) -> OrderRejection | None:

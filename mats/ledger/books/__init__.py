@@ -5,8 +5,8 @@ from mats.ledger.books.books import Books, refold
 from mats.ledger.books.cost_basis import adjust, closed_part, move, released_cost, trade
 from mats.ledger.books.execution_order import Charge, History, book_key, effective_steps
 from mats.ledger.books.lots import Lot, Matching, OpenLots
-from mats.ledger.books.round_trips import RoundTrips, TradeChange
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_matching import RoundTrips, TradeChange
+from mats.ledger.books.trade_record import Trade
 
 __all__ = [
     "Book",

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from mats.ledger.books.book import BookKey
 from mats.ledger.books.execution_order import Charge
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_record import Trade
 from mats.model import EXACT, ONE, ZERO, Currency, IntentId, Nanos, Side, converted, prorate
 
 EVICTED = ("", ZERO)

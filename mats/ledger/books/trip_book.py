@@ -13,7 +13,7 @@ import msgspec
 from mats.ledger.books.checkpoints import Checkpoints
 from mats.ledger.books.execution_order import Charge, Effective, Executed, Step, book_key, charge_of, effective_steps
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_record import Trade
 from mats.model import (
     EXACT,
     ONE,

@@ -1,7 +1,7 @@
 """Valuation of books and accounts: rates, exposure, equity, allocation."""
 
 from mats.ledger.valuation.account_views import AccountView, account_view, results_of
-from mats.ledger.valuation.allocation import Allocation, TargetWeight, check_weights
+from mats.ledger.valuation.allocation import Allocation
 from mats.ledger.valuation.broker_figures import AccountFigures
 from mats.ledger.valuation.fx import FxRates, conversion_pairs
 from mats.ledger.valuation.trading_results import Marks, TradingResult
@@ -12,10 +12,8 @@ __all__ = [
     "Allocation",
     "FxRates",
     "Marks",
-    "TargetWeight",
     "TradingResult",
     "account_view",
-    "check_weights",
     "conversion_pairs",
     "results_of",
 ]

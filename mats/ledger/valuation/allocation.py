@@ -1,12 +1,10 @@
 """The equity that each strategy may trade with, by account, and its changes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
-import msgspec
-
 from mats.ledger.valuation.broker_figures import AccountFigures
-from mats.model import ZERO, AccountId, Figure, StrategyName, Unknown
+from mats.model import ZERO, AccountId, Figure, StrategyName, TargetWeight, Unknown
 
 
 def strategy_equity(explicit: Decimal | None, target_weight: Decimal | None, total_equity: Decimal | None) -> Figure:
@@ -18,36 +16,6 @@ def strategy_equity(explicit: Decimal | None, target_weight: Decimal | None, tot
     if total_equity is None:
         return Unknown("the account's total equity is not known yet")
     return target_weight * total_equity
-
-
-class TargetWeight(msgspec.Struct, frozen=True):
-    """A strategy, its account (empty: the first one) and its target weight."""
-
-    strategy: StrategyName
-    account: AccountId
-    weight: Decimal
-
-
-def check_weights(shares: Iterable[TargetWeight], allow_leverage: bool, first: AccountId = "") -> None:
-    """Check target weights together: none negative; in each account at most 1 unless leverage is allowed.
-
-    `first` is the account of the shares that name none. Raises ValueError with one sentence.
-    """
-    accounts: dict[AccountId, list[TargetWeight]] = {}
-    for share in shares:
-        if not share.weight.is_finite() or share.weight < 0:
-            raise ValueError(
-                f"target_weight {share.weight} of {share.strategy} is out of range; give a number from 0 to 1"
-            )
-        accounts.setdefault(share.account or first, []).append(share)
-    for account, held in accounts.items():
-        whole = sum((share.weight for share in held), ZERO)
-        if whole > 1 and not allow_leverage:
-            named = ", ".join(f"{share.strategy} {share.weight}" for share in held)
-            raise ValueError(
-                f"target weights of {account or 'the first account'} sum to {whole} ({named}); "
-                "lower them to at most 1 or set portfolio.allow_leverage"
-            )
 
 
 class Allocation:

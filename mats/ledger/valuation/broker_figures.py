@@ -1,11 +1,11 @@
-"""The broker's account values and exchange rates, as they last arrived."""
+"""The broker's account values, as they last arrived, and the exchange rates that are known with them."""
 
-import math
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from mats.ledger.valuation.fx import FxRates, pair_of
-from mats.model import AccountId, AccountValue, Currency, InstrumentId, Nanos, exact
+from mats.ledger.valuation.fx import FxRates
+from mats.ledger.valuation.rate_sources import with_account_rates, with_pair_rate
+from mats.model import AccountId, AccountValue, Currency, InstrumentId, Nanos
 
 
 class AccountFigures:
@@ -26,27 +26,13 @@ class AccountFigures:
                 self._values.setdefault(value.account, {})[value.tag, value.currency] = value
         for account in dict.fromkeys(value.account for value in batch if value.tag == "ExchangeRate"):
             if self.ready(account):
-                self._take_rates(account, now)
-
-    def _take_rates(self, account: AccountId, now: Nanos) -> None:
-        """All rates of an account, as of now: the broker repeats only those that changed.
-
-        They are quoted in the account's own base currency, which need not be ours.
-        """
-        quoted = {
-            currency: rate
-            for (tag, currency), value in self._values[account].items()
-            if tag == "ExchangeRate" and (rate := _number(value.value)) and rate > 0
-        }
-        if (ours := quoted.pop(self.rates.base, None)) is not None:
-            for currency, rate in quoted.items():
-                self.rates = self.rates.with_rate(currency, self.rates.base, rate / ours, now, f"values of {account}")
+                self.rates = with_account_rates(self.rates, account, self.values(account), now)
 
     def update_pair_rate(self, instrument: InstrumentId, mid: float, now: Nanos) -> bool:
         """Take the mid of a currency pair as its rate; False for other instruments and for a mid that is no price."""
-        if (pair := pair_of(instrument)) is None or not math.isfinite(mid) or mid <= 0:
+        if (rates := with_pair_rate(self.rates, instrument, mid, now)) is None:
             return False
-        self.rates = self.rates.with_rate(*pair, exact(mid), now, f"mid of {instrument}")
+        self.rates = rates
         return True
 
     def accounts(self) -> tuple[AccountId, ...]:
@@ -68,7 +54,7 @@ class AccountFigures:
     def figure(self, account: AccountId, tag: str, currency: Currency) -> Decimal | None:
         """One value of the account, None while it is not known."""
         value = self._values.get(account, {}).get((tag, currency))
-        return _number(value.value) if value and self.ready(account) else None
+        return value.number if value and self.ready(account) else None
 
     def cash(self, account: AccountId) -> dict[Currency, Decimal]:
         """Balances by currency, without the P&L of open futures since their last settlement.
@@ -78,11 +64,3 @@ class AccountFigures:
         tags = self._values.get(account, {})
         balances = {currency: self.figure(account, tag, currency) for tag, currency in tags if tag == "CashBalance"}
         return {c: balance for c, balance in balances.items() if balance is not None and c != "BASE"}
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from mats.ledger.valuation import TargetWeight, check_weights
-from mats.model import AccountId, StrategyName, StrategyRecord, exact
+from mats.model import AccountId, StrategyName, StrategyRecord, TargetWeight, check_weights, exact
 
 Records = Mapping[StrategyName, StrategyRecord]
 

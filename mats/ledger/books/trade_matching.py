@@ -10,7 +10,7 @@ from mats.ledger.books.book import BookKey
 from mats.ledger.books.checkpoints import SPACING, is_due
 from mats.ledger.books.execution_order import History, book_key
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
-from mats.ledger.books.trades import Trade
+from mats.ledger.books.trade_record import Trade
 from mats.ledger.books.trip_book import TripBook, empty_book, refolded, whole_fold
 from mats.ledger.books.uncharged import UnchargedQueue, eviction_order
 from mats.model import CommissionRecorded, Currency, Entry, Nanos

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.ledger.books.round_trips import round_trips
+from mats.ledger.books.trade_matching import round_trips
 from mats.model.orders import Side
 
 D = Decimal
