@@ -18,6 +18,7 @@ from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.daemon.startup import Startup, StopRequested, escalation, print_faults
 from actors.operator import Commands, ControlSocket, Operator
 from actors.screen import draw, report
+from actors.strategy import StrategyActor
 from actors.tree import build
 from mats.logging_setup import configure_logging
 from mats.model import read_records
@@ -48,6 +49,8 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         runtime.dead_letters.subscribe(DeadLetterLog())
         refs = Refs.of(runtime)
         plan = make_plan(settings, seeds)
+        if plan.strategy_host == "process":
+            runtime.prepare_processes(StrategyActor)
         _check_store_address(plan.store_uri)
         stack.enter_context(isolated_store(plan.store_uri))
         operator = Operator(runtime, refs)

@@ -61,9 +61,13 @@ class FollowedClock:
     `monotonic` stays the machine's, so that deadlines and timers keep their meaning.
     """
 
-    def __init__(self) -> None:
-        self._now: Nanos | None = None
+    def __init__(self, now: Nanos | None = None) -> None:
+        self._now = now
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type["FollowedClock"], tuple[Nanos | None]]:
+        """A process of its own goes on from the same instant; the lock stays here."""
+        return FollowedClock, (self._now,)
 
     def now(self) -> Nanos:
         return time.time_ns() if (now := self._now) is None else now

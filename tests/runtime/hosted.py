@@ -125,6 +125,7 @@ ACTS: dict[str, Any] = {
     "ask": lambda actor, _value: actor.runtime.ref("nobody").ask("what", timeout=1),
     "tell itself": lambda actor, message: actor.ref.tell(message),
     "random": lambda actor, _value: actor.random.random(),
+    "time": lambda actor, _value: actor.clock.now(),
     "reply later": lambda actor, _value: _answer_later(actor),
 }
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from mats.runtime import (
     ChildSpec,
     ChildStarted,
     Down,
+    FollowedClock,
     HandlerSlow,
     Limit,
     NotUnderstood,
@@ -31,6 +33,7 @@ from mats.runtime import (
     VirtualRuntime,
 )
 from mats.runtime.hosts.link import LineLimit
+from mats.runtime.hosts.process.fork_server import Forked, ForkServer
 from mats.runtime.testing import Probe
 from tests.patience import PATIENCE
 from tests.runtime.actors_for_tests import Boom, Forward, Teller
@@ -290,6 +293,44 @@ def test_an_abandoned_one_is_killed(threads: ThreadRuntime) -> None:
     down = end_of(threads, far, lambda: threads.ref("root").tell(StopChild("far")))  # type: ignore[arg-type]
     assert down.reason == "abandoned"
     until(lambda: gone(pid), PATIENCE, "the end of the process")
+
+
+def test_one_that_is_abandoned_before_it_has_a_process_never_lives_in_one(
+    threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S12.7"""
+    asked, answer, forks, fork = Event(), Event(), list[Forked](), ForkServer.fork
+
+    def slow_fork(server: ForkServer, module: str) -> Forked:
+        asked.set()
+        assert answer.wait(PATIENCE)
+        forks.append(fork(server, module))
+        return forks[-1]
+
+    monkeypatch.setattr(ForkServer, "fork", slow_fork)
+    out = threads.probe()
+    far = supervised(threads, out, stop_deadline=0.01)
+    assert asked.wait(PATIENCE)
+    down = end_of(threads, far, lambda: threads.ref("root").tell(StopChild("far")))  # type: ignore[arg-type]
+    assert down.reason == "abandoned"
+    answer.set()
+    until(lambda: bool(forks) and gone(forks[0].pid), PATIENCE, "the end of the process")
+    out.expect_nothing()
+
+
+def test_a_followed_clock_goes_on_in_a_process() -> None:
+    """S12.4"""
+    runtime = ThreadRuntime(clock=FollowedClock())
+    try:
+        runtime.clock.advance(5_000)
+        out = runtime.probe()
+        far = spawned(runtime, out)
+        process_of(out)
+        assert far.ask(Do("time"), timeout=PATIENCE) == 5_000
+        runtime.clock.advance(7_000)
+        assert far.ask(Do("time"), timeout=PATIENCE) == 7_000
+    finally:
+        runtime.stop(PATIENCE)
 
 
 def test_a_slow_handler_is_told_with_the_stacks_of_its_process_in_the_log() -> None:

@@ -84,16 +84,18 @@ def test_a_daemon_whose_gateway_hangs_ends_in_order(tmp_path: Path) -> None:
     assert summary["fills"] == summary["fills_stored"] > 5
 
 
-def test_the_paper_gateway_ends_with_its_daemon_even_when_that_is_killed(tmp_path: Path) -> None:
+def test_all_its_processes_end_with_a_daemon_even_when_it_is_killed(tmp_path: Path) -> None:
     daemon = Daemon(None, tmp_path / "run" / "data")
     with killed_at_end(daemon):
-        log = daemon.data / "logs" / "gateway.log"
-        until(log.exists, PATIENCE, "the gateway's log")
-        until(lambda: children(daemon.process.pid), PATIENCE, "the gateway process")
-        (gateway,) = children(daemon.process.pid)
+        until(lambda: len(started(daemon)) > 2, PATIENCE, "the gateway, the store and the server of processes")
+        processes = started(daemon)
         os.kill(daemon.process.pid, signal.SIGKILL)
         daemon.process.wait(PATIENCE)
-        until(lambda: not Path(f"/proc/{gateway}").exists(), PATIENCE, "the end of the gateway")
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), PATIENCE, "their end")
+
+
+def started(daemon: Daemon) -> list[int]:
+    return children(daemon.process.pid) if (daemon.data / "logs" / "gateway.log").exists() else []
 
 
 def children(pid: int) -> list[int]:

@@ -55,6 +55,10 @@ class ThreadRuntime(Runtime):
             return Incarnation(slot, actor, args, parent)
         return StandInIncarnation(slot, stand_in_for(actor), Placement(actor, args, process, self._processes), parent)
 
+    def prepare_processes(self, actor: type[Actor[Any]]) -> None:
+        """Get ready to start actors of this class in processes, beside what else is done; later that takes no time."""
+        self._processes.prepare(actor.__module__)
+
     def start(self, spec: SupervisorSpec) -> Ref[SupervisorMessage]:
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._watchdog.start()

@@ -1,9 +1,11 @@
 """The server that forks processes of actors: one thread, no work of its own, so that a fork is quick and safe.
 
-It is started with the number of a socket. Each request is the name of a module and three descriptors: the link, the
-pipe for what is printed, and the pipe for the exit status. It ends with the socket, and all its processes with it.
+It is started with the number of a socket and the module that it loads first. Each request is the name of a module and
+three descriptors: the link, the pipe for what is printed, and the pipe for the exit status. It ends with the socket,
+and all its processes with it.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -107,4 +109,7 @@ def _load(module: str) -> None:
 
 
 if __name__ == "__main__":
-    Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    control = socket.socket(fileno=int(sys.argv[1]))
+    with contextlib.suppress(Exception):  # whoever asks for a process of this module gets the reason
+        _load(sys.argv[2])
+    Server(control).serve()

@@ -62,6 +62,12 @@ class ForkServer:
         self._control: socket.socket | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
+    def prepare(self, module: str) -> None:
+        """Start the server now, and let it load the module beside what else is done."""
+        with self._lock:
+            if self._control is None:
+                self._start(module)
+
     def fork(self, module: str) -> Forked:
         """A new process, in which `module` is loaded. Raises ProcessEnded where there can be none."""
         link, its_link = socket.socketpair()
@@ -83,7 +89,7 @@ class ForkServer:
     def _request(self, module: str, descriptors: list[int]) -> tuple[int, int]:
         with self._lock:
             if self._control is None:
-                self._start()
+                self._start(module)
             assert self._control is not None
             try:
                 socket.send_fds(self._control, [module.encode()], descriptors)
@@ -95,11 +101,11 @@ class ForkServer:
                 raise ProcessEnded(f"no process was started: {text.decode() or 'the server of processes has ended'}")
         return int(text), received[0]
 
-    def _start(self) -> None:
+    def _start(self, module: str) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", SERVER, str(theirs.fileno())],
+                [sys.executable, "-m", SERVER, str(theirs.fileno()), module],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

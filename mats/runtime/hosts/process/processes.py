@@ -25,6 +25,10 @@ class Processes:
         self._count = itertools.count(1)
         self._log = structlog.get_logger(name=runtime.name)
 
+    def prepare(self, module: str) -> None:
+        """Processes of actors in `module` will be wanted."""
+        self._server.prepare(module)
+
     def enter(self, place: OwnProcess, resident: Resident, module: str) -> Process:
         """The process for an actor whose class is in `module`; raises ProcessEnded where it cannot be started."""
         if not place.name:

@@ -49,11 +49,13 @@ class StandIn(Actor[Any]):
         self._process: Process | None = None
         self._reports: SimpleQueue[ActorStarted | Handled | _Ended] = SimpleQueue()
         self._asks: dict[int, Reply] = {}
-        self._over = False
+        self._over = self._killed = False
 
     def on_start(self) -> None:
         actor = self._placement.actor
         self._process = self._placement.processes.enter(self._placement.place, self, actor.__module__)
+        if self._killed:  # while the process was asked for, when there was nothing to kill
+            self._process.kill()
         self._process.write(Launch(self.name, self.incarnation, actor, self._placement.args))
         self._await()
 
@@ -130,6 +132,7 @@ class StandIn(Actor[Any]):
 
     def kill(self) -> None:
         """End the process, whatever it does; called from other threads."""
+        self._killed = True
         if self._process is not None:
             self._process.kill()
 
