@@ -179,7 +179,8 @@ def _plan(folder: Path, data: Path, port: int, prefix: str) -> DaemonPlan:
         rejects=data / "rejects.jsonl",
         store_uri=lmdb_uri(data / "arctic"),
         connection=partial(
-            ib_connection, Timing(host="127.0.0.1", port=port, connect_timeout=5.0, replay_timeout=10.0, heartbeat=2.0)
+            ib_connection,
+            Timing(host="127.0.0.1", port=port, connect_timeout=30.0, replay_timeout=60.0, heartbeat=15.0),
         ),
         gateway=None,
         limits=Limits(max_orders_per_minute=1_000_000),

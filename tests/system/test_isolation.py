@@ -144,7 +144,7 @@ def test_those_that_end_their_process_are_parked_with_the_reason_and_the_good_on
     house.end()
 
 
-@pytest.mark.parametrize("house", [("burns",), ("loops", "blocks")], indirect=True)
+@pytest.mark.parametrize("house", [("burns", "loops", "blocks")], indirect=True)
 def test_those_that_hold_the_interpreter_or_wait_for_ever_delay_nobody(house: House) -> None:
     house.until_begun(house.bad)
     house.trade_on(5)

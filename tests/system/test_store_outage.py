@@ -167,13 +167,20 @@ def test_a_process_of_the_store_that_hangs_is_given_up_and_another_one_stores_wh
     tmp_path: Path, gateway: GatewayThread
 ) -> None:
     """G6, G7"""
-    with isolated_store(lmdb_uri(tmp_path / "data" / "arctic"), seconds=8.0) as store:
-        with running_system(tmp_path, gateway, store_patience=SOON) as system:
-            system.wait_for_fills(3, *STRATEGIES)
-            first = store.pid
-            assert first is not None
-            trade_through(system, lambda: os.kill(first, signal.SIGSTOP), lambda: None, "not answering for")
-        assert store.pid != first
+    with (
+        isolated_store(lmdb_uri(tmp_path / "data" / "arctic"), seconds=8.0) as store,
+        running_system(tmp_path, gateway, store_patience=SOON) as system,
+    ):
+        system.wait_for_fills(3, *STRATEGIES)
+        first, before = store.pid, system.incarnations()
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        until(lambda: store.pid not in (None, first), PATIENCE, "another process")
+        until(lambda: not store_health(system), PATIENCE, "the store in order")
+        system.wait_for_fills(2, *STRATEGIES)
+        system.wait_until_booked()
+        assert system.incarnations() == before, "nobody was restarted"
+        system.finish_and_prove()
 
 
 @ROOT_ONLY
