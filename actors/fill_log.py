@@ -1,6 +1,7 @@
 """The fill log: the one order of executions. It journals each report of the broker once, and feeds it to the stages.
 
-A stage gets entry n only after the stage above acknowledged n; stages do not know one another. A lost cursor or
+A stage gets entry n only after the stage above has applied n: from that stage, which is told with the entry to whom it
+hands it on, or from the log, when that stage has acknowledged n; stages do not know one another. A lost cursor or
 acknowledgement is made up for at the next tick. What the journal does not take waits, in its order, and with it all
 that came later; no new risk is taken meanwhile. The store is a stage like the others, but for the time that new risk
 goes on without it.
@@ -272,7 +273,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             if entries is None:
                 entries = tuple(self._journal.entries(span.first - 1, span.last - span.first + 1))
             chaos.point("fill log: between two stages")
-            self._stages[span.stage].tell(ApplyEntries(entries))
+            onward = tuple(self._stages[below] for below in span.onward)
+            self._stages[span.stage].tell(ApplyEntries(entries, onward))
 
     def _resume(self, stage: str, cursor: int) -> None:
         self._gate.report_cursor(stage, cursor)

@@ -115,11 +115,20 @@ def test_an_execution_is_in_the_journal_before_any_stage_has_it(world, an_execut
     world.first.expect_nothing()
 
 
-def test_a_stage_gets_an_entry_only_after_the_one_before_it_has_acknowledged(world, an_execution):
+def test_the_first_stage_gets_an_entry_with_those_that_it_is_to_be_handed_on_to(world, an_execution):
     world.hello("first")
     world.hello("second")
     world.report(an_execution("a.01"), an_execution("b.01"))
-    assert seqs(world.first) == [1, 2]
+    assert world.first.expect(ApplyEntries) == ApplyEntries(tuple(world.journaled()), (world.second.ref,))
+    world.log.tell(Acknowledge("first", 2))
+    world.second.expect_nothing()
+
+
+def test_a_stage_that_was_down_gets_an_entry_only_after_the_one_before_it_has_acknowledged(world, an_execution):
+    world.hello("first")
+    world.report(an_execution("a.01"), an_execution("b.01"))
+    assert world.first.expect(ApplyEntries).onward == ()
+    world.hello("second")
     world.second.expect_nothing()
     world.log.tell(Acknowledge("first", 1))
     assert seqs(world.second) == [1]
@@ -298,7 +307,6 @@ def test_a_stage_that_owes_an_entry_for_too_long_is_behind_until_it_acknowledges
     assert world.behind() == ()
     world.runtime.advance(2.0)
     assert world.behind() == ("first", "second")
-    world.log.tell(Acknowledge("second", 1))  # of what it was never sent: void
     world.log.tell(Acknowledge("first", 1))
     world.runtime.advance(1.0)
     assert world.behind() == ("second",)

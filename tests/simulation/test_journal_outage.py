@@ -9,7 +9,7 @@ import pytest
 
 from mats.model import OrderIntent, OrderState
 from mats.orders import Rejected
-from mats.store.journal.schema import JournalFile, JournalFullError
+from mats.store.journal.journal_file import JournalFile, JournalFullError
 from tests.simulation.trading import Trading, way_in, way_out
 
 

@@ -3,8 +3,6 @@
 from decimal import Decimal
 from pathlib import Path
 
-from mats.store.rebuild.rebuild import differences, journal_differences, missing_entries, recompute
-
 from actors.messages.fill_log import ReadProgress
 from actors.messages.order_manager import ReadOrders
 from actors.messages.portfolio_manager import ReadPortfolio
@@ -23,6 +21,7 @@ from mats.model import (
 )
 from mats.orders import Rejected
 from mats.runtime import ChildRestarted
+from mats.store.rebuild import differences, journal_differences, missing_entries, recompute
 from mats.store.rebuild.contents import Contents
 from mats.store.tables import Reader
 from mats.store.tables.connection import lmdb_uri

@@ -18,7 +18,7 @@ from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
 from mats.runtime import Crash
 from mats.store.journal.journal import Journal
-from mats.store.journal.schema import JournalFullError
+from mats.store.journal.journal_file import JournalFullError
 from tests.patience import PATIENCE
 from tests.system.harness import ACCOUNT, until, write_bars
 from tests.system.inside import GatewayThread, System, running_system, write_strategies

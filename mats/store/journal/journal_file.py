@@ -1,4 +1,4 @@
-"""The journal's file: how it is opened (WAL), its transactions and when they are flushed, and what a full disk means."""
+"""The journal's file: how it is opened (WAL), its transactions and their flushes, and what a full disk means."""
 
 import os
 import sqlite3
@@ -87,7 +87,7 @@ class JournalFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing: committed at the end of the block, and flushed but for `unflushed`; rolled back if it raises."""
+        """All or nothing: committed at the end of the block and, but in `unflushed`, flushed; rolled back on errors."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
