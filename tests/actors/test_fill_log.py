@@ -171,6 +171,36 @@ def test_a_correction_is_a_new_entry_that_names_the_old(world, an_execution):
     assert (corrected.previous.quantity, corrected.execution.quantity) == (10, 7)
 
 
+@pytest.fixture
+def short_memory(monkeypatch):
+    """The fill log remembers one execution."""
+    monkeypatch.setattr("actors.fill_log.RECENT_EXECUTIONS", 1)
+
+
+def test_a_report_of_an_execution_that_is_remembered_no_more_changes_nothing(
+    short_memory, runtime, journal_path, an_execution, a_commission
+):
+    world = World(runtime, journal_path)
+    world.open()
+    world.report(an_execution("a.01"), an_execution("b.01"), commissions=(a_commission("a.01"),))
+    before = world.journaled()
+    world.report(an_execution("a.01"), an_execution("c.01"), commissions=(a_commission("a.01"),))
+    assert world.journaled()[:3] == before
+    assert [entry.execution.exec_id for entry in world.journaled()[3:]] == ["c.01"]
+
+
+def test_a_correction_of_an_execution_that_is_remembered_no_more_names_the_old(
+    short_memory, runtime, journal_path, an_execution
+):
+    world = World(runtime, journal_path)
+    world.open()
+    world.report(an_execution("a.01", 10), an_execution("b.01"))
+    world.report(an_execution("a.02", 7))
+    *_, corrected = world.journaled()
+    assert isinstance(corrected, FillCorrected)
+    assert corrected.previous == an_execution("a.01", 10)
+
+
 def test_an_early_commission_waits_for_its_execution_also_over_a_crash(world, an_execution, a_commission):
     world.report(commissions=(a_commission(),))
     assert world.journaled() == []

@@ -198,7 +198,12 @@ class World:
 
     def _child(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
         if spec.name == "writer" and not self.store_uri:
-            args = LightStore.Args(disk=self.disk, fill_log=self.names.fill_log, publishers=spec.args.publishers)
+            args = LightStore.Args(
+                disk=self.disk,
+                flush=self.journal.flush,
+                fill_log=self.names.fill_log,
+                publishers=spec.args.publishers,
+            )
             spec = replace(spec, actor=LightStore, args=args)
         if issubclass(spec.actor, Stage) and spec.actor is not PersistenceWriter:
             spec = replace(spec, actor=self._watched(spec.actor))
