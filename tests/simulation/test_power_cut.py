@@ -73,7 +73,7 @@ class Cuts(World):
         end = START + self.dials.seconds * SECOND
         for _ in range(CUTS):
             self.runtime.run_until(lambda: self.platter.unflushed > 0 or self.runtime.clock.now() >= end)
-            self._steps(self.random.randint(1, 4), end)
+            self._steps(self.random.choice((2, 40)), end)
             self.cut()
             self._steps(self.dials.steps_between_events, end)
 
