@@ -1,6 +1,7 @@
 """The fill log: the one order of executions. It journals each report of the broker once, and feeds it to the stages.
 
-A stage gets entry n only after the stage above acknowledged n; stages do not know one another. A lost cursor or
+A stage gets entry n only after the stage above has applied n: from that stage, which is told with the entry to whom it
+hands it on, or from the log, when that stage has acknowledged n; stages do not know one another. A lost cursor or
 acknowledgement is made up for at the next tick. What the journal does not take waits, in its order, and with it all
 that came later; no new risk is taken meanwhile. The store is a stage like the others, but for the time that new risk
 goes on without it.
@@ -41,17 +42,25 @@ from actors.messages.fill_log import (
     TransferStale,
 )
 from actors.messages.portfolio_manager import RatesChanged
-from mats.ledger.fill_log import EntryCache, StageGate, book_reports, in_broker_order
+from mats.ledger.fill_log import (
+    BookedFacts,
+    EntryCache,
+    RecentFacts,
+    StageGate,
+    book_reports,
+    in_broker_order,
+)
 from mats.ledger.reconciliation import Transfer
 from mats.ledger.valuation import FxRates
 from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
-from mats.store.journal import Journal, JournalUnwritableError
+from mats.store.journal import AlreadyBookedError, Journal, JournalUnwritableError
 from mats.store.outages import Patience, StoreHealth, StoreWatch
 
 WINDOW = 512
 TAIL_ENTRIES = 4096
+RECENT_EXECUTIONS = 4096
 TICK_SECONDS = 1.0
 BEHIND_TICKS = 2
 STORE = "store"
@@ -103,6 +112,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
         self._gate = StageGate(tuple(self._stages), WINDOW)
         self._tail = EntryCache(TAIL_ENTRIES)
+        self._recent = RecentFacts(self._journal, RECENT_EXECUTIONS)
         for stage in self._stages.values():
             stage.tell(ReportCursor())
         self._check_stages()
@@ -161,10 +171,10 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
     def _carry_out(self, message: Write) -> None:
         match message:
             case ReportExecutions():
-                self._report(message)
+                self._report_live(message)
             case ReportReplay(report=report, reply_to=reply_to):
                 ordered = tuple(in_broker_order(report.executions))
-                if self._report(msgspec.structs.replace(report, executions=ordered)):
+                if self._report(msgspec.structs.replace(report, executions=ordered), self._journal):
                     reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
             case OpenEpoch(connection=connection):
                 self._epochs[connection] = self._journal.open_epoch(connection)
@@ -174,18 +184,30 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case FenceEpochs():
                 self._journal.fence_epochs()
 
-    def _report(self, report: ReportExecutions) -> bool:
-        """Journal first, then dispatch. A report of an older epoch is ignored: the snapshot after it contains it."""
+    def _report_live(self, report: ReportExecutions) -> None:
+        """What is reported live was booked a moment ago or never; if it was long ago, the journal refuses it."""
+        try:
+            self._report(report, self._recent)
+        except AlreadyBookedError:
+            self._report(report, self._journal)
+
+    def _report(self, report: ReportExecutions, known: BookedFacts) -> bool:
+        """Journal first, then dispatch. A report of an older epoch is ignored: the snapshot after it contains it.
+
+        What a power cut takes of it the broker reports again, so nobody waits for a flush.
+        """
         epoch = self._epochs.get(report.connection) or self._journal.epoch(report.connection)
         if report.epoch != epoch:
             self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
             return False
         booked = book_reports(
-            report.executions, report.commissions, self._journal, self._last_seq + 1, self.clock.now(), self._rate
+            report.executions, report.commissions, known, self._last_seq + 1, self.clock.now(), self._rate
         )
-        for commission in booked.held:
-            self._journal.hold_commission(commission)
-        self._append(booked.entries)
+        with self._journal.unflushed():
+            for commission in booked.held:
+                self._journal.hold_commission(commission)
+            self._append(booked.entries)
+        self._dispatch(booked.entries)
         for note in booked.notes:
             self.log.warning(note)
         return True
@@ -195,17 +217,17 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if any(self._journal.moved_since((a.account, a.instrument), request.as_of) for a in request.adjustments):
             self.log.info("adjustments discarded: books changed since they were computed", as_of=request.as_of)
             return
-        self._append(
-            tuple(
-                AdjustmentRecorded(
-                    seq=seq,
-                    recorded=self.clock.now(),
-                    rate=self._rate(adjustment.currency),
-                    **msgspec.structs.asdict(adjustment),
-                )
-                for seq, adjustment in enumerate(request.adjustments, self._last_seq + 1)
+        adjusted = tuple(
+            AdjustmentRecorded(
+                seq=seq,
+                recorded=self.clock.now(),
+                rate=self._rate(adjustment.currency),
+                **msgspec.structs.asdict(adjustment),
             )
+            for seq, adjustment in enumerate(request.adjustments, self._last_seq + 1)
         )
+        self._append(adjusted)
+        self._dispatch(adjusted)
 
     def _try_transfer(self, assignment: Transfer) -> TransferBooked | TransferStale | TransferRefused:
         """Whoever waits for the answer tries again; it does not wait for the journal."""
@@ -223,6 +245,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             return TransferStale()
         legs = assignment.entries(self._last_seq + 1, self.clock.now(), self._rate(assignment.currency))
         self._append(legs)
+        self._dispatch(legs)
         return TransferBooked(legs[0].assignment)
 
     def _rate(self, currency: Currency) -> Decimal | None:
@@ -234,9 +257,14 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if entries:
             chaos.point("fill log: before the journal")
             self._journal.append(entries)
+
+    def _dispatch(self, entries: tuple[Entry, ...]) -> None:
+        """The entries are in the journal: the stages may have them."""
+        if entries:
             chaos.point("fill log: after the journal, before dispatch")
             self._last_seq = entries[-1].seq
             self._tail.extend(entries)
+            self._recent.extend(entries)
             self._feed()
 
     def _feed(self) -> None:
@@ -245,7 +273,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             if entries is None:
                 entries = tuple(self._journal.entries(span.first - 1, span.last - span.first + 1))
             chaos.point("fill log: between two stages")
-            self._stages[span.stage].tell(ApplyEntries(entries))
+            onward = tuple(self._stages[below] for below in span.onward)
+            self._stages[span.stage].tell(ApplyEntries(entries, onward))
 
     def _resume(self, stage: str, cursor: int) -> None:
         self._gate.report_cursor(stage, cursor)

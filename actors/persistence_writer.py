@@ -175,8 +175,11 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         self._log.offer(StoreReported(self._outage, self._known))
 
     def _commit(self) -> None:
-        """One call per account and library, then the acknowledgement; a crash in between delivers them again."""
-        if not self._entries:
+        """One call per account and library, then the acknowledgement; a crash in between delivers them again.
+
+        The store must not have what a power cut takes from the journal, so first the journal is flushed.
+        """
+        if not self._entries or not self.writes.attempt(self._journal.flush):
             return
         for account, entries in groupby(sorted(self._entries, key=_account), key=_account):
             self.report_rejects(self._guard.store.append_fills(account, list(entries)))

@@ -200,7 +200,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             super().receive_entries(message)
         except PastMissing as missing:
             self._missing, self.cursor = missing, self._books.seq
-            self.acknowledge()
+            self.hand_on(message)
             self._ask_past()
 
     def _ask_past(self) -> None:

@@ -1,4 +1,4 @@
-"""A stage of the fill log: it applies every entry once, in order, and acknowledges."""
+"""A stage of the fill log: it applies every entry once, in order, hands it on where it is told to, and acknowledges."""
 
 from typing import ClassVar, Generic, TypeVar
 
@@ -56,9 +56,8 @@ class Stage(Actor[M], Generic[M]):
             self.apply(fresh)
             chaos.point(f"{self.stage}: after the fold, before its cursor")
             self.cursor = fresh[-1].seq
-            chaos.point(f"{self.stage}: before the acknowledgement")
         if fresh is not None:
-            self.acknowledge()
+            self.hand_on(message)
 
     def take_fresh(self, message: ApplyEntries) -> tuple[Entry, ...] | None:
         """The entries beyond the cursor; None, and the cursor reported, when there is a gap before them."""
@@ -67,6 +66,15 @@ class Stage(Actor[M], Generic[M]):
             self.report_cursor()
             return None
         return fresh
+
+    def hand_on(self, message: ApplyEntries) -> None:
+        """The next stage may have what this one has applied; then the log is told."""
+        chaos.point(f"{self.stage}: before it hands on")
+        applied = tuple(entry for entry in message.entries if entry.seq <= self.cursor)
+        if applied and message.onward:
+            message.onward[0].tell(ApplyEntries(applied, message.onward[1:]))
+        chaos.point(f"{self.stage}: before the acknowledgement")
+        self.acknowledge()
 
     def acknowledge(self) -> None:
         self.fill_log.tell(Acknowledge(self.stage, self.cursor))

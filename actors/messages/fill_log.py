@@ -84,9 +84,13 @@ class StageCursor(msgspec.Struct, frozen=True):
 
 
 class ApplyEntries(msgspec.Struct, frozen=True):
-    """The next entries of the log, in order and without a gap between them."""
+    """The next entries of the log, in order and without a gap between them.
+
+    Who has applied them hands them on to the first of `onward`, with the rest of `onward`.
+    """
 
     entries: tuple[Entry, ...]
+    onward: "tuple[Ref[ApplyEntries], ...]" = ()
 
 
 class Acknowledge(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ from datetime import UTC
 
 from ib_async.contract import Contract, ContractDetails
 from ib_async.objects import BarData, CommissionReport
-from ib_async.objects import Execution as WireExecution
 from ib_async.order import Order, OrderState
 
 from mats.ib.conversion import (
@@ -17,7 +16,6 @@ from mats.ib.conversion import (
     multiplier_of,
     name_of,
     required,
-    side_of,
     status_of,
     to_broker_order,
     to_completed_order,
@@ -49,7 +47,6 @@ from mats.model import (
     BrokerStatus,
     Commission,
     Execution,
-    from_datetime,
 )
 
 NO_REQUEST = -1
@@ -168,26 +165,8 @@ class Callbacks:
     def orderBound(self, _perm_id: int, _client_id: int, _order_id: int) -> None:
         """A manual order got an id of this client; openOrder reports it too."""
 
-    def execDetails(self, request_id: int, contract: Contract, wire: WireExecution) -> None:
+    def execDetails(self, request_id: int, contract: Contract, execution: Execution) -> None:
         self._collect_instrument(contract)
-        execution = Execution(
-            account=wire.acctNumber,
-            exec_id=wire.execId,
-            instrument=name_of(contract),
-            side=side_of(wire.side),
-            quantity=required(wire.shares),
-            price=required(wire.price),
-            time=from_datetime(wire.time),
-            currency=contract.currency,
-            multiplier=multiplier_of(contract),
-            order_ref=wire.orderRef,
-            perm_id=wire.permId,
-            client_id=wire.clientId,
-            order_id=wire.orderId,
-            cumulative_quantity=required(wire.cumQty),
-            average_price=required(wire.avgPrice),
-            exchange=wire.exchange,
-        )
         live = request_id not in self._pending  # after the end of its snapshot it is an update, not to be missed
         if request_id != NO_REQUEST:
             self._pending.add(request_id, execution)

@@ -9,11 +9,7 @@ from typing import Any
 
 from ib_async.decoder import Decoder
 
-from mats.ib.conversion import Zones, instant
-from mats.model import SECOND
-
-EXECUTION_TIME_FIELD = 15
-"""The index of the time in an execDetails message, whose first field is the message number."""
+from mats.ib.conversion import Zones, to_execution
 
 IGNORED = frozenset(
     {
@@ -53,6 +49,7 @@ class CheckedDecoder(Decoder):
         is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:
         super().__init__(callbacks, 0)
+        self._callbacks = callbacks
         self._on_failure, self._zones, self._is_wanted = on_failure, zones, is_wanted
 
     def wrap(self, methodName: str, types: Sequence[type], skip: int = 2) -> Callable[[list[str]], None]:
@@ -74,10 +71,8 @@ class CheckedDecoder(Decoder):
             self._on_failure(f"{type(error).__name__}: {error} in message {fields}")
 
     def execDetails(self, fields: list[str]) -> None:
-        """The time is parsed here; the library gets it as seconds, which it cannot misread."""
-        time = instant(fields[EXECUTION_TIME_FIELD], self._zones)
-        rewritten = [*fields[:EXECUTION_TIME_FIELD], str(time // SECOND), *fields[EXECUTION_TIME_FIELD + 1 :]]
-        super().execDetails(rewritten)  # type: ignore[no-untyped-call]
+        """The library would make objects of its own, and misread times in unknown zones."""
+        self._callbacks.execDetails(*to_execution(fields, self.serverVersion, self._zones))
 
 
 def _convert(kind: type, field: str) -> object:

@@ -115,11 +115,20 @@ def test_an_execution_is_in_the_journal_before_any_stage_has_it(world, an_execut
     world.first.expect_nothing()
 
 
-def test_a_stage_gets_an_entry_only_after_the_one_before_it_has_acknowledged(world, an_execution):
+def test_the_first_stage_gets_an_entry_with_those_that_it_is_to_be_handed_on_to(world, an_execution):
     world.hello("first")
     world.hello("second")
     world.report(an_execution("a.01"), an_execution("b.01"))
-    assert seqs(world.first) == [1, 2]
+    assert world.first.expect(ApplyEntries) == ApplyEntries(tuple(world.journaled()), (world.second.ref,))
+    world.log.tell(Acknowledge("first", 2))
+    world.second.expect_nothing()
+
+
+def test_a_stage_that_was_down_gets_an_entry_only_after_the_one_before_it_has_acknowledged(world, an_execution):
+    world.hello("first")
+    world.report(an_execution("a.01"), an_execution("b.01"))
+    assert world.first.expect(ApplyEntries).onward == ()
+    world.hello("second")
     world.second.expect_nothing()
     world.log.tell(Acknowledge("first", 1))
     assert seqs(world.second) == [1]
@@ -160,6 +169,36 @@ def test_a_correction_is_a_new_entry_that_names_the_old(world, an_execution):
     _, corrected = world.journaled()
     assert isinstance(corrected, FillCorrected)
     assert (corrected.previous.quantity, corrected.execution.quantity) == (10, 7)
+
+
+@pytest.fixture
+def short_memory(monkeypatch):
+    """The fill log remembers one execution."""
+    monkeypatch.setattr("actors.fill_log.RECENT_EXECUTIONS", 1)
+
+
+def test_a_report_of_an_execution_that_is_remembered_no_more_changes_nothing(
+    short_memory, runtime, journal_path, an_execution, a_commission
+):
+    world = World(runtime, journal_path)
+    world.open()
+    world.report(an_execution("a.01"), an_execution("b.01"), commissions=(a_commission("a.01"),))
+    before = world.journaled()
+    world.report(an_execution("a.01"), an_execution("c.01"), commissions=(a_commission("a.01"),))
+    assert world.journaled()[:3] == before
+    assert [entry.execution.exec_id for entry in world.journaled()[3:]] == ["c.01"]
+
+
+def test_a_correction_of_an_execution_that_is_remembered_no_more_names_the_old(
+    short_memory, runtime, journal_path, an_execution
+):
+    world = World(runtime, journal_path)
+    world.open()
+    world.report(an_execution("a.01", 10), an_execution("b.01"))
+    world.report(an_execution("a.02", 7))
+    *_, corrected = world.journaled()
+    assert isinstance(corrected, FillCorrected)
+    assert corrected.previous == an_execution("a.01", 10)
 
 
 def test_an_early_commission_waits_for_its_execution_also_over_a_crash(world, an_execution, a_commission):
@@ -298,7 +337,6 @@ def test_a_stage_that_owes_an_entry_for_too_long_is_behind_until_it_acknowledges
     assert world.behind() == ()
     world.runtime.advance(2.0)
     assert world.behind() == ("first", "second")
-    world.log.tell(Acknowledge("second", 1))  # of what it was never sent: void
     world.log.tell(Acknowledge("first", 1))
     world.runtime.advance(1.0)
     assert world.behind() == ("second",)

@@ -74,6 +74,37 @@ def test_after_a_gap_nothing_is_applied_and_the_log_is_asked_again(stage, log, a
     assert applied == [1, 2, 3]
 
 
+def test_what_is_applied_is_handed_on_to_one_after_the_other(stage, log, applied, entry, probe):
+    second, third = probe("second"), probe("third")
+    stage.tell(ApplyEntries((entry(1), entry(2)), (second.ref, third.ref)))
+    second.expect_message(ApplyEntries((entry(1), entry(2)), (third.ref,)))
+    third.expect_nothing()
+    log.expect_message(Acknowledge("recorder", 2))
+
+
+def test_a_stage_that_fails_in_an_entry_hands_nothing_on(runtime, log, entry, probe):
+    class Weak(Recorder):
+        def apply(self, entries):
+            raise RuntimeError("an entry that it cannot apply")
+
+    second = probe("second")
+    weak = runtime.spawn(Weak, (log.ref, []), name="weak")
+    log.expect(StageCursor)
+    weak.tell(ApplyEntries((entry(1),), (second.ref,)))
+    log.expect_down(weak)
+    second.expect_nothing()
+
+
+def test_after_a_gap_nothing_is_handed_on_and_what_is_known_is(stage, log, entry, probe):
+    second = probe("second")
+    stage.tell(ApplyEntries((entry(2),), (second.ref,)))
+    log.expect_message(StageCursor("recorder", 0))
+    second.expect_nothing()
+    stage.tell(ApplyEntries((entry(1),)))
+    stage.tell(ApplyEntries((entry(1),), (second.ref,)))
+    second.expect_message(ApplyEntries((entry(1),)))
+
+
 def test_an_empty_delivery_is_acknowledged_as_it_stands(stage, log, applied):
     stage.tell(ApplyEntries(()))
     log.expect_message(Acknowledge("recorder", 0))

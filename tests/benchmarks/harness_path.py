@@ -16,10 +16,12 @@ from decimal import Decimal
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 
 from actors.base.refs import Refs
+from actors.base.stage import Stage
 from actors.ib_connection import Timing
 from actors.messages.addresses import strategy_at
 from actors.messages.market_data import QuoteArrived
@@ -28,18 +30,17 @@ from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
 from mats.gateway.protocol.client_session import ClientSession
 from mats.gateway.server import PaperGateway
-from mats.ledger.fill_log.stage_gate import StageGate
 from mats.logging_setup import configure_logging
 from mats.model.market_data import Quote
 from mats.model.orders import Side
-from mats.model.strategy_table import StrategyRecord
+from mats.model.strategy_table import Host, StrategyRecord
 from mats.risk import Limits
 from mats.runtime import ThreadRuntime
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri
 
 INSTRUMENT, STRATEGY, CLIENT = "SPY", "prober", 1
-PATIENCE = 120.0
+PATIENCE, LOOK_SECONDS = 120.0, 0.03
 PLACE_ORDER, LIVE_EXECUTION = b"3\0", re.compile(rb"\x00\x00..11\x00-1\x00", re.DOTALL)
 VAST = Decimal(10) ** 15
 
@@ -135,36 +136,50 @@ class GatewayChild:
 
 
 class Edge:
-    """Where the strategy and the gate of the fill log leave their stamps, and the strategy finds what to do."""
+    """The stamps of the strategy and the stages.
+
+    Nobody is woken by a stamp: a thread that wakes up takes the interpreter from those that are measured.
+    """
 
     def __init__(self) -> None:
-        self.todo: list[float | tuple[Side, int]] = []
         self.asked: list[int] = []
         self.told: list[tuple[int, int]] = []
         self.refused: list[str] = []
         self.acknowledged: dict[str, list[tuple[int, int]]] = {}
-        self.news = threading.Condition()
+        self._notes: IO[str] | None = None
+
+    def open(self, notes: Path) -> None:
+        """What the strategy notes is in this file."""
+        notes.touch()
+        self._notes = notes.open()
 
     def clear(self) -> None:
+        self.read()
         self.asked.clear()
         self.told.clear()
         for stamps in self.acknowledged.values():
             stamps.clear()
 
-    def note(self, stamps: list[tuple[int, int]], seq: int) -> None:
-        """Something happened to entry `seq`."""
-        stamps.append((time.perf_counter_ns(), seq))
-        with self.news:
-            self.news.notify_all()
-
-    def refuse(self, why: str) -> None:
-        self.refused.append(why)
-        with self.news:
-            self.news.notify_all()
+    def read(self) -> None:
+        """Take what the strategy has noted since the last look."""
+        assert self._notes is not None
+        for line in self._notes:
+            what, at, about = line.split(maxsplit=2)
+            match what:
+                case "asked":
+                    self.asked.append(int(at))
+                case "told":
+                    self.told.append((int(at), int(about)))
+                case _:
+                    self.refused.append(about)
 
     def wait_for(self, condition: Callable[[], object]) -> None:
-        with self.news:
-            if not self.news.wait_for(condition, PATIENCE):
+        """Look now and then; what is waited for is over, as a rule, when the first look is taken."""
+        pause, deadline = threading.Event(), time.monotonic() + PATIENCE
+        while not condition():
+            pause.wait(LOOK_SECONDS)
+            self.read()
+            if time.monotonic() > deadline:
                 raise TimeoutError(f"the path stood still for {PATIENCE:g} s; refusals: {self.refused[-3:]}")
 
 
@@ -172,25 +187,26 @@ EDGE = Edge()
 
 
 @contextmanager
-def stamped_gate() -> Iterator[None]:
-    """Each acknowledgement that reaches the fill log's gate leaves a stamp."""
-    original = StageGate.acknowledge
+def stamped_stages() -> Iterator[None]:
+    """Each acknowledgement leaves a stamp where its stage gives it."""
+    original = Stage.acknowledge
 
-    def acknowledge(gate: StageGate, stage: str, seq: int) -> None:
-        original(gate, stage, seq)
-        EDGE.note(EDGE.acknowledged.setdefault(stage, []), seq)
+    def acknowledge(stage: Stage[Any]) -> None:
+        EDGE.acknowledged.setdefault(stage.stage, []).append((time.perf_counter_ns(), stage.cursor))
+        original(stage)
 
-    StageGate.acknowledge = acknowledge  # type: ignore[method-assign]
+    Stage.acknowledge = acknowledge  # type: ignore[method-assign]
     try:
         yield
     finally:
-        StageGate.acknowledge = original  # type: ignore[method-assign]
+        Stage.acknowledge = original  # type: ignore[method-assign]
 
 
 class Daemon:
-    """The whole tree on the thread runtime with one strategy, against a gateway that runs already."""
+    """The whole tree on the thread runtime with one strategy on `host`, against a gateway that runs already."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, host: Host) -> None:
+        EDGE.open(folder / "notes")
         configure_logging("info", folder / "logs" / "mats.log", to_stderr=False)
         journal = Journal(folder / "journal.db")
         boot = journal.open_boot()
@@ -198,7 +214,7 @@ class Daemon:
         self.runtime = ThreadRuntime(seed=1)
         self.names = Refs.of(self.runtime)
         self.operator = Operator(self.runtime, self.names)
-        self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}"), self.names))
+        self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}", host), self.names))
         self._strategy = self.runtime.ref(strategy_at(STRATEGY))
 
     def wait_ready(self) -> None:
@@ -220,16 +236,19 @@ class Daemon:
         portfolio = self.operator.view().portfolio
         return portfolio.prices.get(INSTRUMENT, 0.0) if portfolio else 0.0
 
-    def poke(self, what: float | tuple[Side, int]) -> None:
-        """Let the strategy, at a quote, signal a strength or place an order."""
-        EDGE.todo.append(what)
-        quote = Quote(instrument=INSTRUMENT, time=time.time_ns(), bid=0.0, ask=0.0, bid_size=0.0, ask_size=0.0)
+    def signal(self, strength: float) -> None:
+        """Let the strategy signal at a quote."""
+        self._quote(last=strength)
+
+    def _quote(self, **values: float) -> None:
+        nothing = dict.fromkeys(("bid", "ask", "bid_size", "ask_size"), 0.0)
+        quote = Quote(instrument=INSTRUMENT, time=time.time_ns(), **(nothing | values))
         self._strategy.tell(QuoteArrived(quote))
 
     def place(self, side: Side, quantity: int) -> int:
         """An order that rests; its order id."""
         known = {order.intent_id for order in self._orders()}
-        self.poke((side, quantity))
+        self._quote(**{"bid_size" if side is Side.BUY else "ask_size": float(quantity)})
         pause = threading.Event()
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -248,13 +267,13 @@ class Daemon:
         return progress.last_seq
 
 
-def _plan(folder: Path, port: int, prefix: str) -> DaemonPlan:
+def _plan(folder: Path, port: int, prefix: str, host: Host) -> DaemonPlan:
     here = Path(__file__).resolve().parent
     record = StrategyRecord(
         name=STRATEGY,
         file=str(here / "strategy_path.py"),
         class_name="Prober",
-        params={"instrument": INSTRUMENT},
+        params={"instrument": INSTRUMENT, "notes": str(folder / "notes")},
         target_weight=0.0001,
     )
     timing = Timing(host="127.0.0.1", port=port, connect_timeout=10.0, replay_timeout=60.0, heartbeat=5.0)
@@ -276,6 +295,7 @@ def _plan(folder: Path, port: int, prefix: str) -> DaemonPlan:
         seeds=(record,),
         strategy_folder=here,
         intent_prefix=prefix,
+        strategy_host=host,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The last stage without a database: it takes what the persistence writer takes, into a memory that outlives it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -30,12 +31,16 @@ class LightStore(Stage[Any]):
     mailbox = MailboxSpec(capacity=50_000, never_full=(ApplyEntries, OrderChanged))
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
+        """`flush` takes the journal to the disk, which the real writer does before each commit, too."""
+
         disk: Disk
+        flush: Callable[[], object]
         fill_log: Ref[FillLogMessage]
         publishers: tuple[Ref[Republish], ...]
 
     def __init__(self, args: Args) -> None:
         self._disk, self.fill_log, self._publishers = args.disk, args.fill_log, args.publishers
+        self._flush = args.flush
 
     def on_start(self) -> None:
         self.cursor = self._disk.entries[-1].seq if self._disk.entries else 0
@@ -56,6 +61,7 @@ class LightStore(Stage[Any]):
         return None
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
+        self._flush()
         for entry in entries:
             self._disk.entries.append(entry)
             chaos.point("store: within a commit")

@@ -198,7 +198,12 @@ class World:
 
     def _child(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
         if spec.name == "writer" and not self.store_uri:
-            args = LightStore.Args(disk=self.disk, fill_log=self.names.fill_log, publishers=spec.args.publishers)
+            args = LightStore.Args(
+                disk=self.disk,
+                flush=self.journal.flush,
+                fill_log=self.names.fill_log,
+                publishers=spec.args.publishers,
+            )
             spec = replace(spec, actor=LightStore, args=args)
         if issubclass(spec.actor, Stage) and spec.actor is not PersistenceWriter:
             spec = replace(spec, actor=self._watched(spec.actor))
@@ -210,15 +215,14 @@ class World:
         """The same stage, but each application of entries is held against the stage above it (G2)."""
         world, name = self, stage.stage
 
-        def receive_entries(self: Stage[Any], message: ApplyEntries) -> None:
-            before = self.cursor
-            stage.receive_entries(self, message)
-            world.passed(name, before, self.cursor)
+        def hand_on(self: Stage[Any], message: ApplyEntries) -> None:
+            world.passed(name, self.cursor)
+            stage.hand_on(self, message)
 
-        return type(stage.__name__, (stage,), {"receive_entries": receive_entries})
+        return type(stage.__name__, (stage,), {"hand_on": hand_on})
 
-    def passed(self, stage: str, before: int, after: int) -> None:
-        """A stage went from one cursor to another."""
+    def passed(self, stage: str, after: int) -> None:
+        """A stage has applied all entries up to this one."""
         above = STAGES.index(stage) - 1
         if above >= 0 and after > self.applied[STAGES[above]]:
             self.faults.append(f"{stage} has entry {after} and {STAGES[above]} only {self.applied[STAGES[above]]}")

@@ -12,7 +12,7 @@ from mats.model.timestamp import SECOND
 from mats.store.journal.boots_and_epochs import Boot
 from mats.store.journal.halts import StoredHalt
 from mats.store.journal.journal import Journal
-from mats.store.journal.journal_file import JournalError, JournalFullError, JournalUnwritableError
+from mats.store.journal.journal_file import AlreadyBookedError, JournalError, JournalFullError, JournalUnwritableError
 from mats.store.journal.orders import Alias
 from tests.small_disk import ROOT_ONLY, small_disk
 
@@ -33,12 +33,39 @@ def test_entries_of_every_kind_come_back_equal_and_in_order(journal, make):
 
 def test_the_same_execution_cannot_be_appended_twice_and_nothing_of_its_batch_is_written(journal, make):
     journal.append([make.fill(1, make.execution(1))])
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(AlreadyBookedError):
         journal.append([make.fill(2, make.execution(2)), make.fill(3, make.execution(1))])
     assert journal.last_seq() == 1
     assert journal.latest_execution("DU1", "0000.000002") is None
     journal.append([make.fill(2, make.execution(2))])
     assert journal.last_seq() == 2
+
+
+def test_an_execution_is_new_only_once_whatever_its_revision(journal, make):
+    journal.append([make.fill(1, make.execution(1))])
+    with pytest.raises(AlreadyBookedError):
+        journal.append([make.fill(2, make.execution(1, 2))])
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.append([make.correction(2, make.execution(1), make.execution(1))])
+    assert journal.last_seq() == 1
+
+
+def test_what_was_committed_unflushed_is_committed(journal, make):
+    with journal.unflushed():
+        journal.append([make.fill(1, make.execution(1))])
+    journal.flush()
+    other = Journal(journal.path)
+    assert other.entries(0, 10) == [make.fill(1, make.execution(1))]
+    other.close()
+
+
+def test_a_flush_that_fails_says_so(journal, monkeypatch):
+    def refuse(descriptor):
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr("os.fdatasync", refuse)
+    with pytest.raises(JournalUnwritableError, match="Input/output error"):
+        journal.flush()
 
 
 def test_the_same_execution_id_in_two_accounts_is_two_executions(journal, make):
@@ -106,7 +133,7 @@ def test_pruning_drops_the_head_and_keeps_what_prevents_a_double_booking(journal
     assert journal.latest_execution("DU1", a.family) == log[2]
     assert journal.has_commission(a.exec_id)
     assert journal.entries_of("DU1", "TREND", "SPY") == [log[3]]
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(AlreadyBookedError):
         journal.append([make.fill(5, a)])
 
 

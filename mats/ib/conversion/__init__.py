@@ -9,6 +9,7 @@ from mats.ib.conversion.contracts import (
     to_contract,
     to_instrument,
 )
+from mats.ib.conversion.executions import to_execution
 from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
 from mats.ib.conversion.orders import (
     UNKNOWN_CLIENT_ID,
@@ -41,6 +42,7 @@ __all__ = [
     "to_broker_order",
     "to_completed_order",
     "to_contract",
+    "to_execution",
     "to_instrument",
     "to_order",
     "utc_text",

@@ -2,11 +2,12 @@
 
 from mats.store.journal.audit import AuditLine
 from mats.store.journal.journal import Journal
-from mats.store.journal.journal_file import JournalUnwritableError
+from mats.store.journal.journal_file import AlreadyBookedError, JournalUnwritableError
 from mats.store.journal.orders import Alias
 
 __all__ = [
     "Alias",
+    "AlreadyBookedError",
     "AuditLine",
     "Journal",
     "JournalUnwritableError",

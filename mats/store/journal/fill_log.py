@@ -17,7 +17,7 @@ from mats.model import (
     Nanos,
     StrategyName,
 )
-from mats.store.journal.journal_file import JournalError, JournalFile
+from mats.store.journal.journal_file import AlreadyBookedError, JournalError, JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
 _entry = msgspec.msgpack.Decoder(Entry)
@@ -31,11 +31,11 @@ class FillLogTables(JournalFile):
     """The seq of the last entry that this instance appended; the primary key refuses what another one has taken."""
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write `entries`, whose seq continues the log, in one flushed transaction: all of them or none.
+        """Write `entries`, whose seq continues the log, in one transaction: all of them or none.
 
-        Raises sqlite3.IntegrityError when an execution (account, family, revision) is in the log already, or a first
-        commission of an exec_id that has one; JournalError when a seq is not the next one. A held commission is
-        removed with its entry.
+        Raises AlreadyBookedError when a new execution is in the log, in any revision; sqlite3.IntegrityError when a
+        correction is, or a first commission of an exec_id that has one; JournalError when a seq is not the next one.
+        A held commission is removed with its entry.
         """
         last = self.last_seq() if self._newest is None else self._newest
         self._newest = None
@@ -159,6 +159,12 @@ DELETE FROM entries WHERE seq > ? AND seq <= ? AND NOT EXISTS (
 """
 
 
+_INSERT_NEW = """
+INSERT INTO executions SELECT ?1, ?2, ?3, ?4, ?5
+WHERE NOT EXISTS (SELECT 1 FROM executions WHERE account = ?1 AND family = ?2)
+"""
+
+
 def _insert(db: sqlite3.Connection, entry: Entry) -> None:
     match entry:
         case AdjustmentRecorded():
@@ -175,7 +181,9 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
             execution = entry.execution
             account, instrument = execution.account, execution.instrument
             keys = (account, execution.family, execution.revision, execution.exec_id, entry.seq)
-            db.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?)", keys)
+            insert = _INSERT_NEW if isinstance(entry, FillRecorded) else "INSERT INTO executions VALUES (?, ?, ?, ?, ?)"
+            if db.execute(insert, keys).rowcount == 0:
+                raise AlreadyBookedError(execution.exec_id)
     row = (entry.seq, entry.recorded, account, entry.strategy, instrument, _encoder.encode(entry))
     db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
 

@@ -1,7 +1,7 @@
 """The journal: all facts that must never be lost, read by recovery. SQLite, write-ahead log, one flush per commit.
 
 Each actor that writes here opens its own instance in its own thread; several may share the file. A call that returned
-is on the disk; a call that was interrupted left no change.
+is on the disk, but for those inside `unflushed`; a call that was interrupted left no change.
 """
 
 from mats.store.journal.audit import AuditTable

@@ -1,5 +1,6 @@
-"""The journal's file: how it is opened (WAL, one flush per commit), its transactions, and what a full disk means."""
+"""The journal's file: how it is opened (WAL), its transactions and their flushes, and what a full disk means."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ class JournalError(UserError):
 
 class JournalUnwritableError(JournalError):
     """What must be durable before the program may continue could not be recorded; later it may be."""
+
+
+class AlreadyBookedError(JournalError):
+    """The execution is in the log, under this or another revision."""
+
+    def __init__(self, exec_id: str) -> None:
+        super().__init__(f"execution {exec_id} is in the journal already, and cannot be booked as a new one")
 
 
 class JournalFullError(JournalUnwritableError):
@@ -54,8 +62,32 @@ class JournalFile:
         self._db.close()
 
     @contextmanager
+    def unflushed(self) -> Iterator[None]:
+        """A kill takes nothing of what is committed inside, but a power cut may: the newest commits, and none before.
+
+        The next flushed commit of any connection, or `flush`, takes them to the disk: all write to one log, in one
+        order. So whatever is on the disk finds there what was committed before it.
+        """
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
+
+    def flush(self) -> None:
+        """All that any connection has committed is on the disk; no writer waits for it."""
+        try:
+            log = os.open(f"{self.path}-wal", os.O_RDONLY)
+            try:
+                os.fdatasync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing: committed and flushed at the end of the block, rolled back when it raises."""
+        """All or nothing: committed at the end of the block and, but in `unflushed`, flushed; rolled back on errors."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
@@ -89,9 +121,11 @@ def _unwritable(path: Path, error: BaseException) -> JournalUnwritableError | No
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
     if code == sqlite3.SQLITE_FULL:
         return JournalFullError(path)
-    if code in _UNWRITABLE:
-        return JournalUnwritableError(
-            f"the journal {path} cannot be written ({error}); nothing is sent or acknowledged that it cannot record; "
-            "make it writable for this user, and check its disk"
-        )
-    return None
+    return _cannot_write(path, error) if code in _UNWRITABLE else None
+
+
+def _cannot_write(path: Path, error: BaseException) -> JournalUnwritableError:
+    return JournalUnwritableError(
+        f"the journal {path} cannot be written ({error}); nothing is sent or acknowledged that it cannot record; "
+        "make it writable for this user, and check its disk"
+    )
