@@ -67,7 +67,7 @@ def frozen(arctic):
 
 def test_a_call_that_hangs_is_given_up_with_its_process_and_the_next_one_starts_another(uri, make):
     """S3 of a store: nobody waits for ever, and while one call waits every other thread runs."""
-    with isolated_store(uri, seconds=3.0) as arctic:
+    with isolated_store(uri, seconds=15.0) as arctic:
         store = Store(uri)
         store.append_fills("DU1", fills(make, 1, 5))
         first, gaps, over = arctic.pid, [0.0], threading.Event()

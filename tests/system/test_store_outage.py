@@ -168,7 +168,7 @@ def test_a_process_of_the_store_that_hangs_is_given_up_and_another_one_stores_wh
 ) -> None:
     """G6, G7"""
     with (
-        isolated_store(lmdb_uri(tmp_path / "data" / "arctic"), seconds=8.0) as store,
+        isolated_store(lmdb_uri(tmp_path / "data" / "arctic"), seconds=15.0) as store,
         running_system(tmp_path, gateway, store_patience=SOON) as system,
     ):
         system.wait_for_fills(3, *STRATEGIES)
