@@ -39,6 +39,7 @@ from mats.runtime.messaging.envelope import Reply
 from mats.runtime.messaging.mailbox import MailboxSpec
 from mats.runtime.messaging.messages import Crash, Down, Drain, Outcome, Stop
 from mats.runtime.messaging.ref import Address, Askable, Question, Ref
+from mats.runtime.plain_actor import PlainArgs, plain_actor
 from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import Backoff, ChildSpec, Limit, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor.commands import (
@@ -93,6 +94,7 @@ __all__ = [
     "Outcome",
     "OwnProcess",
     "Park",
+    "PlainArgs",
     "Question",
     "Ref",
     "Refused",
@@ -117,5 +119,6 @@ __all__ = [
     "VirtualRuntime",
     "describe",
     "events",
+    "plain_actor",
     "text_of",
 ]

@@ -56,6 +56,7 @@ class Incarnation(Turn):
         "fenced",
         "handler",
         "loop",
+        "may_wait",
         "number",
         "owed",
         "replies",
@@ -88,6 +89,7 @@ class Incarnation(Turn):
         self.begun = False
         self.handler: asyncio.Task[None] | None = None
         self.owed = 0
+        self.may_wait = actor_class.host == "pykka"
         self.thread_id: int | None = None
         self._args, self._parent = args, parent
         self.resources = Resources()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from threading import Lock
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import msgspec
 import pykka
@@ -85,6 +85,23 @@ class Reply(pykka.Future[object]):
         return False
 
 
+class FutureReply(Reply):
+    """An answer that is passed on to a pykka future, whose `get` knows nothing of this runtime."""
+
+    def __init__(self, future: pykka.Future[Any]) -> None:
+        super().__init__()
+        self._future = future
+
+    def _settle(self, value: object, error: BaseException | None) -> bool:
+        if not super()._settle(value, error):
+            return False
+        if error is None:
+            self._future.set(value)
+        else:
+            self._future.set_exception((type(error), error, error.__traceback__))
+        return True
+
+
 class Envelope(msgspec.Struct):
     """One message on its way. Collected as garbage like any object: a message may hold the ref of its own mailbox.
 
@@ -104,7 +121,12 @@ class Envelope(msgspec.Struct):
 
 
 class Sender(Protocol):
-    """Who is sending: an incarnation. A fenced one was abandoned, and what it still sends is lost."""
+    """Who is sending: an incarnation. A fenced one was abandoned, and what it still sends is lost.
+
+    `may_wait`: a plain pykka actor, which may wait for others.
+    """
+
+    may_wait: bool
 
     @property
     def name(self) -> str: ...

@@ -1,14 +1,14 @@
 """The ref of an actor: an address that outlives every incarnation, typed by the messages that are understood there."""
 
 from collections.abc import Callable
-from typing import Generic, Literal, NamedTuple, NoReturn, Protocol, Self, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, NoReturn, Protocol, Self, TypeVar, overload
 
 import msgspec
 import pykka
 
 from mats.runtime.errors import ActorDeadError, AskInHandler
 from mats.runtime.messaging.dead_letters import Reason
-from mats.runtime.messaging.envelope import ANYONE, CURRENT, WHOEVER, Envelope, Reply
+from mats.runtime.messaging.envelope import ANYONE, CURRENT, WHOEVER, Envelope, FutureReply, Reply
 from mats.runtime.messaging.mailbox import Mailbox, Refusal
 from mats.runtime.messaging.messages import Down, Drain, SystemMessage
 
@@ -106,21 +106,38 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
         """Send if there is room. A refusal is the caller's to handle, and no dead letter."""
         return (self._fence() or self.deliver(self.envelope(message))) is None
 
-    def ask(self, question: Askable[M_contra, R], *, timeout: float) -> R:  # type: ignore[override]
-        """Send and wait for the reply, from outside of actors only.
+    @overload  # type: ignore[override]
+    def ask(self, question: Askable[M_contra, R], *, timeout: float) -> R: ...
+    @overload
+    def ask(self, question: Askable[M_contra, R], *, block: Literal[False]) -> pykka.Future[R]: ...
+    def ask(self, question: Askable[M_contra, R], *, block: bool = True, timeout: float | None = None) -> Any:
+        """Send and wait for the reply, from outside of actors only; a plain pykka actor may wait, too.
+
+        As pykka's, with `block=False` it returns a future, which gets the value or raises what is listed here.
 
         Raises AskTimeout after `timeout` seconds, ActorFailed if the handler raised, ActorDeadError if the actor is
         closed or its mailbox full, NotUnderstood if it has no use for the question, AskInHandler inside an actor.
         """
-        if CURRENT.get() is not None or self._runtime.in_handler():
+        turn = CURRENT.get()
+        if (turn is not None and not turn.sender.may_wait) or self._runtime.in_handler():
             raise AskInHandler(
                 f"{self.name} was asked inside a handler; send it a message and get the answer as a message"
             )
+        if block and timeout is None:
+            raise TypeError(f"{self.name} was asked without a timeout; who waits says for how many seconds at most")
+        if not block:
+            future: pykka.Future[Any] = pykka.ThreadingFuture()
+            self.request(question, FutureReply(future))
+            return future
         reply = self._runtime.new_reply()
+        self.request(question, reply)
+        return reply.get(timeout=timeout)
+
+    def request(self, question: object, reply: Reply) -> None:
+        """Send what `reply` is to answer; at once with an ActorDeadError where it cannot be delivered."""
         envelope = self.envelope(question, reply)
-        if (refusal := self.deliver(envelope)) is not None:
-            raise ActorDeadError(f"{self.name} does not take {type(question).__name__}: {self._reason(refusal)}")
-        return cast(R, reply.get(timeout=timeout))
+        if (refusal := self._fence() or self.deliver(envelope)) is not None:
+            reply.fail(ActorDeadError(f"{self.name} does not take {type(question).__name__}: {self._reason(refusal)}"))
 
     def signal(self, message: SystemMessage, only: int = WHOEVER) -> bool:
         """Send in the system lane, before all user messages; False if the mailbox is closed."""
