@@ -35,9 +35,10 @@ class PlainActor(Actor[object]):
     def _build(self, args: PlainArgs) -> pykka.ThreadingActor:
         """pykka's constructor asks the object for its inbox, so the object must know the mailbox before."""
         plain = self.plain_class.__new__(self.plain_class, *args.args, **args.kwargs)
-        inbox = Inbox(self.ref)
+        inbox = Inbox(self.ref, self.incarnation)
         vars(plain)["_create_actor_inbox"] = lambda: inbox
         plain.__init__(*args.args, **args.kwargs)  # type: ignore[misc]
+        plain.actor_urn = plain.actor_ref.actor_urn = self.ref.actor_urn
         return plain
 
     def _leave(self) -> None:

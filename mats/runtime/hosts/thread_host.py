@@ -27,7 +27,7 @@ class ThreadHost(pykka.ThreadingActor):
         incarnation.resources.add(self._leave)
 
     def _create_actor_inbox(self) -> Inbox:  # type: ignore[override]
-        return Inbox(self._incarnation.slot.ref)
+        return Inbox(self._incarnation.slot.ref, self._incarnation.number)
 
     def _leave(self) -> None:
         """Dead to pykka: at the end of the incarnation, or when it is abandoned."""

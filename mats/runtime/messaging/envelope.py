@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import msgspec
 import pykka
@@ -83,23 +83,6 @@ class Reply(pykka.Future[object]):
         if self.abandoned and error is None and self.on_late is not None:
             self.on_late(value)
         return False
-
-
-class FutureReply(Reply):
-    """An answer that is passed on to a pykka future, whose `get` knows nothing of this runtime."""
-
-    def __init__(self, future: pykka.Future[Any]) -> None:
-        super().__init__()
-        self._future = future
-
-    def _settle(self, value: object, error: BaseException | None) -> bool:
-        if not super()._settle(value, error):
-            return False
-        if error is None:
-            self._future.set(value)
-        else:
-            self._future.set_exception((type(error), error, error.__traceback__))
-        return True
 
 
 class Envelope(msgspec.Struct):

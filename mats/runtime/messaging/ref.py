@@ -1,14 +1,14 @@
 """The ref of an actor: an address that outlives every incarnation, typed by the messages that are understood there."""
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, NamedTuple, NoReturn, Protocol, Self, TypeVar, overload
+from typing import Generic, Literal, NamedTuple, NoReturn, Protocol, Self, TypeVar, cast
 
 import msgspec
 import pykka
 
 from mats.runtime.errors import ActorDeadError, AskInHandler
 from mats.runtime.messaging.dead_letters import Reason
-from mats.runtime.messaging.envelope import ANYONE, CURRENT, WHOEVER, Envelope, FutureReply, Reply
+from mats.runtime.messaging.envelope import ANYONE, CURRENT, WHOEVER, Envelope, Reply
 from mats.runtime.messaging.mailbox import Mailbox, Refusal
 from mats.runtime.messaging.messages import Down, Drain, SystemMessage
 
@@ -106,14 +106,8 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
         """Send if there is room. A refusal is the caller's to handle, and no dead letter."""
         return (self._fence() or self.deliver(self.envelope(message))) is None
 
-    @overload  # type: ignore[override]
-    def ask(self, question: Askable[M_contra, R], *, timeout: float) -> R: ...
-    @overload
-    def ask(self, question: Askable[M_contra, R], *, block: Literal[False]) -> pykka.Future[R]: ...
-    def ask(self, question: Askable[M_contra, R], *, block: bool = True, timeout: float | None = None) -> Any:
+    def ask(self, question: Askable[M_contra, R], *, timeout: float) -> R:  # type: ignore[override]
         """Send and wait for the reply, from outside of actors only; a plain pykka actor may wait, too.
-
-        As pykka's, with `block=False` it returns a future, which gets the value or raises what is listed here.
 
         Raises AskTimeout after `timeout` seconds, ActorFailed if the handler raised, ActorDeadError if the actor is
         closed or its mailbox full, NotUnderstood if it has no use for the question, AskInHandler inside an actor.
@@ -123,15 +117,9 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
             raise AskInHandler(
                 f"{self.name} was asked inside a handler; send it a message and get the answer as a message"
             )
-        if block and timeout is None:
-            raise TypeError(f"{self.name} was asked without a timeout; who waits says for how many seconds at most")
-        if not block:
-            future: pykka.Future[Any] = pykka.ThreadingFuture()
-            self.request(question, FutureReply(future))
-            return future
         reply = self._runtime.new_reply()
         self.request(question, reply)
-        return reply.get(timeout=timeout)
+        return cast(R, reply.get(timeout=timeout))
 
     def request(self, question: object, reply: Reply) -> None:
         """Send what `reply` is to answer; at once with an ActorDeadError where it cannot be delivered."""

@@ -56,7 +56,7 @@ class FarRef(Ref[M_contra]):
         name = "" if watcher is None else watcher.name
         self._far.write(Watched(name, self, self._far.watches.begin(sink, tag)))
 
-    def ask(self, question: object, *, block: bool = True, timeout: float | None = None) -> NoReturn:
+    def ask(self, question: object, *, timeout: float) -> NoReturn:  # type: ignore[override]
         raise TypeError(f"{self.name} cannot be asked from the process of an actor; send a message")
 
     def signal(self, message: object, only: int = 0) -> NoReturn:
