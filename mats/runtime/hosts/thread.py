@@ -1,4 +1,4 @@
-"""Actors in real time, each on a daemon thread of its own, which pykka starts."""
+"""Actors in real time, each hosted by a pykka actor with a daemon thread of its own."""
 
 import sys
 from threading import Event as Flag

@@ -1,6 +1,6 @@
 """The host of an actor on a thread: a pykka actor, which starts its thread, is registered, and ends with the actor."""
 
-from threading import current_thread, get_ident
+from threading import Thread, get_ident
 from typing import Any
 
 import pykka
@@ -15,8 +15,6 @@ class ThreadHost(pykka.ThreadingActor):
 
     pykka's registry shows it with the class of its actor, and its URN is that of the actor's ref.
     """
-
-    use_daemon_thread = True
 
     def __init__(self, incarnation: Incarnation, trace: Trace) -> None:
         self._incarnation, self._trace = incarnation, trace
@@ -34,12 +32,15 @@ class ThreadHost(pykka.ThreadingActor):
         pykka.ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
 
+    def _start_actor_loop(self) -> None:
+        """As pykka's, but the thread has the name of its actor."""
+        Thread(target=self._actor_loop, name=self._incarnation.name, daemon=True).start()
+
     def _actor_loop(self) -> None:
         incarnation = self._incarnation
         try:
             CURRENT.set(incarnation)
             incarnation.thread_id = get_ident()
-            current_thread().name = incarnation.name
             super()._actor_loop()
         except BaseException as error:
             # Outside of all hooks and handlers, in a line of the runtime: the end of the actor no less than its own.
