@@ -51,6 +51,7 @@ from mats.runtime.supervisor.commands import (
     SupervisorMessage,
     Unpark,
 )
+from mats.runtime.telemetry import MessageStats
 from mats.runtime.timers import Timer
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "HighWater",
     "Limit",
     "MailboxSpec",
+    "MessageStats",
     "MessagesRefused",
     "NameTaken",
     "NoArgs",

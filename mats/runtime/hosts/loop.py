@@ -79,6 +79,7 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) 
             incarnation.envelope = None
             await awake.wait()
             awake.clear()
+            incarnation.woken = True
             continue
         if incarnation.falls(envelope):
             break
