@@ -88,7 +88,7 @@ class Commands:
     def _answer(self, question: protocol.AnyQuestion) -> protocol.BaseResponse:
         match question:
             case protocol.StatusRequest():
-                return status_of(self._operator.view(), self._runtime.clock.now())
+                return status_of(self._operator.view(), self._runtime.message_stats(), self._runtime.clock.now())
             case protocol.BooksRequest():
                 portfolio = self._queries.portfolio()
                 return protocol.BookLines(books=book_lines(portfolio.books, portfolio.prices))
@@ -130,6 +130,8 @@ class Commands:
                 return self._strategy_control().start(strategy)
             case protocol.StopStrategyRequest(strategy=strategy):
                 return self._strategy_control().stop(strategy)
+            case protocol.TraceRequest(actor=name, switch=switch):
+                return self._trace(name, switch)
             case protocol.SetEquityRequest():
                 return self._set_equity(command)
             case protocol.TransferQuantityRequest(move=move):
@@ -210,6 +212,18 @@ class Commands:
         if found.view.state.final:
             raise CommandRefused(f"order {intent} is {found.view.state} already; there is nothing to cancel")
         return found.view
+
+    def _trace(self, name: str, switch: protocol.Switch) -> protocol.BaseResponse:
+        trace = self._runtime.trace
+        if switch == "off":
+            if name not in trace.logged:
+                raise CommandRefused(f"{name} is not traced; traced: {', '.join(sorted(trace.logged)) or 'none'}")
+            trace.stop_logging(name)
+            return protocol.Done(text=f"the messages of {name} are not logged any more")
+        if name not in {actor.name for actor in self._runtime.status()}:
+            raise CommandRefused(f"there is no actor {name}; `mats status` lists them")
+        trace.log(name)
+        return protocol.Done(text=f"each message of {name} is logged until `mats trace {name} off`")
 
     def _set_equity(self, command: protocol.SetEquityRequest) -> protocol.BaseResponse:
         strategy, amount = command.strategy, command.amount

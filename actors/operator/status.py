@@ -3,15 +3,17 @@
 from actors.screen import SystemSnapshot
 from mats.model import Nanos
 from mats.operator import protocol, strategy_lines
+from mats.runtime import MessageStats
 
 
-def status_of(view: SystemSnapshot, now: Nanos) -> protocol.DaemonStatus:
+def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nanos) -> protocol.DaemonStatus:
     """The snapshot as it goes over the control socket."""
     portfolio, table, progress = view.portfolio, view.strategies, view.progress
     equities = None if portfolio is None else portfolio.equity
     return protocol.DaemonStatus(
         time=now,
         actors=view.actors,
+        messages=messages,
         strategies=None
         if table is None
         else strategy_lines(table.records, table.running, table.faults, view.halts, equities),

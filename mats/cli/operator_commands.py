@@ -1,4 +1,4 @@
-"""`mats halt`, `resume`, `cancel`, `flatten`, `reconcile`, `equity`, `strategy`: commands that change something."""
+"""`mats halt`, `resume`, `cancel`, `flatten`, `reconcile`, `equity`, `strategy`, `trace`: what changes something."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -10,7 +10,7 @@ from mats.errors import UserError
 from mats.model import exact
 from mats.operator import ask, protocol, render
 
-__all__ = ["cancel", "equity", "flatten", "halt", "reconcile", "resume", "strategy"]
+__all__ = ["cancel", "equity", "flatten", "halt", "reconcile", "resume", "strategy", "trace"]
 
 REMAINS = 1
 """Exit code where something remains."""
@@ -41,6 +41,19 @@ def resume(
 ) -> None:
     """Lift the halt of a strategy, or the halt of all."""
     request = protocol.ResumeRequest(strategy=strategy, reason=reason)
+    show(ask(directory(config, data_dir), request, protocol.Done), json, render.done)
+
+
+def trace(
+    actor: Annotated[str, typer.Argument(help="the actor, as `mats status` names it")],
+    switch: Annotated[protocol.Switch, typer.Argument(help="on or off")],
+    reason: Reason = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Log each message of an actor, or stop that. It survives the actor's restarts, but not the daemon's."""
+    request = protocol.TraceRequest(actor=actor, switch=switch, reason=reason)
     show(ask(directory(config, data_dir), request, protocol.Done), json, render.done)
 
 

@@ -20,9 +20,15 @@ class AuditLines(msgspec.Struct, frozen=True):
     lines: tuple[AuditLine, ...]
 
 
-def status(config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """Show health, strategies, working orders and actors."""
-    show(ask(directory(config, data_dir), protocol.StatusRequest(), protocol.DaemonStatus), json, render.status)
+def status(
+    messages: Annotated[bool, typer.Option("--messages", help="the messages of each actor instead")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show health, strategies, working orders and actors. With --messages, how long messages wait and take."""
+    answer = ask(directory(config, data_dir), protocol.StatusRequest(), protocol.DaemonStatus)
+    show(answer, json, render.messages if messages else render.status)
 
 
 def audit(

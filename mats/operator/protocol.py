@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
 from mats.ledger.reconciliation import Break, BreakCause, NettedAction, NettedChange, Transfer, TransferRequest
 from mats.ledger.valuation import AccountView
 from mats.model import AccountId, Currency, InstrumentId, IntentId, Nanos, OrderView, StrategyName
-from mats.runtime import ActorStatus
+from mats.runtime import ActorStatus, MessageStats
+
+Switch = Literal["on", "off"]
 
 
 class BaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask", forbid_unknown_fields=True):
@@ -132,6 +135,13 @@ class StopStrategyRequest(Command, frozen=True, kw_only=True, tag="stop"):
     strategy: StrategyName
 
 
+class TraceRequest(Command, frozen=True, kw_only=True, tag="trace"):
+    """Log each message of an actor, or stop logging them; answered by `Done`. It survives the actor's restarts."""
+
+    actor: str
+    switch: Switch
+
+
 class SetEquityRequest(Command, frozen=True, kw_only=True, tag="set-equity"):
     """Give a strategy an explicit equity in the base currency; None: its target weight applies again."""
 
@@ -167,6 +177,7 @@ AnyCommand = (
     | FlattenRequest
     | StartStrategyRequest
     | StopStrategyRequest
+    | TraceRequest
     | SetEquityRequest
     | TransferQuantityRequest
     | ReverseTransferRequest
@@ -210,12 +221,14 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
 class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     """What did not answer in time is null: unknown, not empty. `halts` is by scope, empty scope: all.
 
-    `overcommitted` has the accounts whose strategies may work with more than the account is worth; `store` says what is
+    `messages` says by actor and message class how many there were and how long they waited and took. `overcommitted`
+    has the accounts whose strategies may work with more than the account is worth; `store` says what is
     wrong with the store, empty when all is well.
     """
 
     time: Nanos
     actors: tuple[ActorStatus, ...]
+    messages: tuple[MessageStats, ...] = ()
     strategies: tuple[StrategyStatus, ...] | None
     halts: Mapping[str, str] | None
     equity: Mapping[AccountId, Decimal | None] | None

@@ -32,6 +32,31 @@ def status(answer: protocol.DaemonStatus) -> RenderableType:
                  _actors(answer))  # fmt: skip
 
 
+def messages(answer: protocol.DaemonStatus) -> RenderableType:
+    """For each actor and message class: how many, and how long they waited and took, mean and longest."""
+    times = (">queue", ">longest", ">handling", ">longest")
+    table = _table("Actor", "message", ">count", ">per second", ">waiting", *times)
+    for line in answer.messages:
+        table.add_row(
+            line.name,
+            line.message,
+            f"{line.count:,}",
+            f"{line.per_second:.1f}",
+            f"{line.depth:,}",
+            *_mean_and_longest(line.queue_ns, line.queue_max_ns, line.timed),
+            *_mean_and_longest(line.handling_ns, line.handling_max_ns, line.timed),
+        )
+    return _or_none(table, "no message yet")
+
+
+def _mean_and_longest(total_ns: int, longest_ns: int, timed: int) -> tuple[str, str]:
+    return (_span(total_ns / timed), _span(longest_ns)) if timed else ("-", "-")
+
+
+def _span(ns: float) -> str:
+    return f"{ns / 1e3:,.0f} µs" if ns < 1e6 else f"{ns / 1e6:,.1f} ms" if ns < 1e9 else f"{ns / 1e9:,.2f} s"
+
+
 def books(answer: protocol.BookLines) -> RenderableType:
     """One line a book, flat ones too."""
     names = ("Book", "account", "instrument", ">quantity", ">average cost", ">price", ">realized", ">unrealized",

@@ -39,6 +39,7 @@ from mats.runtime.messaging.envelope import Reply
 from mats.runtime.messaging.mailbox import MailboxSpec
 from mats.runtime.messaging.messages import Crash, Down, Drain, Outcome, Stop
 from mats.runtime.messaging.ref import Address, Askable, Question, Ref
+from mats.runtime.plain_actor import PlainArgs, plain_actor
 from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import Backoff, ChildSpec, Limit, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor.commands import (
@@ -50,6 +51,7 @@ from mats.runtime.supervisor.commands import (
     SupervisorMessage,
     Unpark,
 )
+from mats.runtime.telemetry import MessageStats
 from mats.runtime.timers import Timer
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "HighWater",
     "Limit",
     "MailboxSpec",
+    "MessageStats",
     "MessagesRefused",
     "NameTaken",
     "NoArgs",
@@ -93,6 +96,7 @@ __all__ = [
     "Outcome",
     "OwnProcess",
     "Park",
+    "PlainArgs",
     "Question",
     "Ref",
     "Refused",
@@ -117,5 +121,6 @@ __all__ = [
     "VirtualRuntime",
     "describe",
     "events",
+    "plain_actor",
     "text_of",
 ]

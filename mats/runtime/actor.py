@@ -4,7 +4,6 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
-from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Never, NoReturn, Protocol, TypeVar, overload
 
 import msgspec
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
         """pykka's actor without the types of its hooks, which are narrower than what a loop allows."""
 
         actor_urn: str
-        actor_stopped: Event
         _actor_ref: Ref[Any]
 
 else:
@@ -48,7 +46,7 @@ M = TypeVar("M")
 T = TypeVar("T")
 A_contra = TypeVar("A_contra", contravariant=True)
 
-HostKind = Literal["thread", "loop"]
+HostKind = Literal["thread", "loop", "pykka"]
 
 
 class NoArgs(msgspec.Struct, frozen=True):
@@ -76,7 +74,8 @@ class Actor(_Base, Generic[M]):
     """
 
     host: ClassVar[HostKind] = "thread"
-    """`thread`: an own thread. `loop`: an own asyncio loop in an own thread; hooks and handlers may be coroutines."""
+    """`thread`: an own thread. `loop`: an own asyncio loop in an own thread; hooks and handlers may be coroutines.
+    `pykka`: an own thread, on which a plain pykka actor may wait for others, as pykka lets it."""
     mailbox: ClassVar[MailboxSpec] = MailboxSpec()
     started_at_once: ClassVar[bool] = True
     """Whether the actor counts as started when `on_start` has returned."""
@@ -100,7 +99,6 @@ class Actor(_Base, Generic[M]):
         self.runtime, self.ref, self.name, self.clock = slot.runtime, slot.ref, slot.name, slot.runtime.clock
         self.incarnation = incarnation.number
         self.actor_urn, self._actor_ref = slot.ref.actor_urn, slot.ref
-        self.actor_stopped = Event()
 
     def __init__(self, args: NoArgs = NoArgs()) -> None:  # noqa: B008
         """A subclass takes one frozen struct, its `Args`, or nothing; it need not call this."""
@@ -218,7 +216,7 @@ class Actor(_Base, Generic[M]):
 
     @classmethod
     def start(cls, *_args: object, **_kwargs: object) -> NoReturn:
-        """Refused: only a runtime starts actors, because there is no global registry."""
+        """Refused: an actor has a name, a mailbox and a host of its runtime."""
         raise TypeError(f"{cls.__name__} is started by Runtime.spawn or by a supervisor")
 
     def _create_actor_inbox(self) -> Mailbox:
@@ -226,8 +224,9 @@ class Actor(_Base, Generic[M]):
         return self.ref.mailbox
 
     @staticmethod
-    def _create_future() -> Reply:
-        return Reply()
+    def _create_future() -> pykka.Future[Any]:
+        """What an ask by pykka's `ActorRef` returns."""
+        return pykka.ThreadingFuture()
 
     def _start_actor_loop(self) -> None:
         raise TypeError(f"{self.name} is run by its runtime")

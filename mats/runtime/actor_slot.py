@@ -1,5 +1,6 @@
 """Everything the runtime keeps about one name: mailbox, incarnations, watchers, status."""
 
+from collections import Counter
 from collections.abc import Callable
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +12,8 @@ from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor, State, Supervision
 from mats.runtime.messaging import Down, DownReason, Life, Mailbox, Reason, Ref
 from mats.runtime.spec import Spec
+from mats.runtime.telemetry import MessageStats, Telemetry
+from mats.runtime.timers import carried
 
 
 class _Watch(NamedTuple):
@@ -45,6 +48,7 @@ class ActorSlot:
         self.lock = Lock()
         self.mailbox = runtime.new_mailbox(self)
         self.ref = runtime.new_ref(self)
+        self.telemetry = Telemetry()
         self.incarnation: Incarnation | None = None
         self.number = 0
         self.supervised = False
@@ -161,6 +165,10 @@ class ActorSlot:
 
     def messages_refused(self, message: str, depth: int) -> None:
         self.runtime.emit(MessagesRefused(self.name, message, depth))
+
+    def message_stats(self) -> list[MessageStats]:
+        waiting = Counter(type(carried(envelope.message)).__name__ for envelope in self.mailbox.waiting())
+        return self.telemetry.read(self.name, waiting, self.runtime.monotonic())
 
     def status(self) -> ActorStatus:
         return ActorStatus(

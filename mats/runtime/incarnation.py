@@ -29,6 +29,7 @@ from mats.runtime.messaging import (
 from mats.runtime.owed_replies import OwedReplies
 from mats.runtime.resources import Resources
 from mats.runtime.task_runner import start_task
+from mats.runtime.telemetry import MAX_CLASSES, SAMPLE, Meter
 from mats.runtime.timers import Timer
 
 DONE = object()
@@ -46,7 +47,8 @@ class Incarnation(Turn):
         "_args",
         "_built",
         "_faults",
-        "_known",
+        "_meters",
+        "_monotonic",
         "_parent",
         "actor",
         "actor_class",
@@ -56,6 +58,7 @@ class Incarnation(Turn):
         "fenced",
         "handler",
         "loop",
+        "may_wait",
         "number",
         "owed",
         "replies",
@@ -65,6 +68,7 @@ class Incarnation(Turn):
         "tasks",
         "thread_id",
         "timers",
+        "woken",
     )  # fmt: skip
 
     def __init__(
@@ -88,13 +92,16 @@ class Incarnation(Turn):
         self.begun = False
         self.handler: asyncio.Task[None] | None = None
         self.owed = 0
+        self.may_wait = actor_class.host == "pykka"
         self.thread_id: int | None = None
         self._args, self._parent = args, parent
         self.resources = Resources()
         self.replies = OwedReplies()
         self._faults: list[BaseException] = []
         self._built = False
-        self._known = actor_class.vocabulary.known
+        self._meters: dict[type, Meter] = {}
+        self._monotonic = slot.runtime.monotonic
+        self.woken = False
 
     @property
     def name(self) -> str:
@@ -112,7 +119,7 @@ class Incarnation(Turn):
             self._built = True
             result = self.actor.on_start()
             if result is not None:
-                return self._finish(self._awaitable(result), None)
+                return self._finish(self._awaitable(result))
             self._begun()
         except BaseException as error:
             self.fail(error)
@@ -137,11 +144,17 @@ class Incarnation(Turn):
             return None
         self.envelope = envelope
         try:
-            if message.__class__ not in self._known:
-                self._check(message)
+            meter = self._meters.get(message.__class__)
+            if meter is None:
+                meter = self._meter_of(message)
+            count = meter.count
+            meter.count = count + 1
+            begun = None if count & SAMPLE and not self.woken else self._begin_timing()
             result = self.actor.on_receive(message)
             if result is not None and hasattr(result, "__await__") and not isinstance(result, Reply):
-                return self._finish(self._awaitable(result), envelope)
+                return self._finish(self._awaitable(result), envelope, meter, begun)
+            if begun is not None:
+                meter.add(envelope.sent, begun, self._monotonic())
             if envelope.reply is not None:
                 self._answer(envelope, result)
         except NotUnderstood:
@@ -160,12 +173,21 @@ class Incarnation(Turn):
             self.slot.runtime.lose(self.slot.name, envelope, "unprocessed")
         return self.fenced
 
-    def _check(self, message: object) -> None:
-        """A message of a class that was not seen before: a subclass of what is understood, or none of the actor's."""
+    def _meter_of(self, message: object) -> Meter:
+        """For a class that this incarnation has not seen before; raises NotUnderstood if it is none of the actor's."""
         if isinstance(message, Crash):
             raise TestCrash(message.reason)
-        if not self.actor_class.vocabulary.understands(message.__class__):
-            raise NotUnderstood(f"{self.name} does not understand {message.__class__.__name__}")
+        kind = message.__class__
+        if not self.actor_class.vocabulary.understands(kind):
+            raise NotUnderstood(f"{self.name} does not understand {kind.__name__}")
+        meter = self.slot.telemetry.meter(kind, self._monotonic())
+        if len(self._meters) < MAX_CLASSES:
+            self._meters[kind] = meter
+        return meter
+
+    def _begin_timing(self) -> float:
+        self.woken = False
+        return self._monotonic()
 
     def _refuse(self, envelope: Envelope, message: object) -> None:
         """A message that is not among those of the actor: a dead letter, and an error for its asker."""
@@ -213,9 +235,17 @@ class Incarnation(Turn):
             result.close()
         raise TypeError(f'{self.actor_class.__name__} returned a coroutine; give the class host = "loop"')
 
-    async def _finish(self, result: Awaitable[object], envelope: Envelope | None) -> None:
+    async def _finish(
+        self,
+        result: Awaitable[object],
+        envelope: Envelope | None = None,
+        meter: Meter | None = None,
+        begun: float | None = None,
+    ) -> None:
         try:
             value = await result
+            if envelope is not None and meter is not None and begun is not None:
+                meter.add(envelope.sent, begun, self._monotonic())
             if envelope is None:
                 self._begun()
             elif envelope.reply is not None:

@@ -11,6 +11,7 @@ from mats.runtime.clock import Clock
 from mats.runtime.events import Event
 from mats.runtime.messaging import Address, Delivery, Down, DownReason, Envelope, Outcome, Reason, Ref, Slot, Started
 from mats.runtime.resources import Resources
+from mats.runtime.telemetry import Telemetry
 from mats.runtime.timers import Timer
 
 M = TypeVar("M")
@@ -78,6 +79,7 @@ class ActorHome(Slot, Protocol):
 
     ref: Ref[Any]
     supervised: bool
+    telemetry: Telemetry
 
     @property
     def runtime(self) -> Supervision: ...

@@ -34,6 +34,7 @@ from mats.runtime.messaging import (
 )
 from mats.runtime.spec import ChildSpec, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
+from mats.runtime.telemetry import MessageStats
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
 
@@ -152,6 +153,11 @@ class Runtime(ABC):
     def status(self) -> tuple[ActorStatus, ...]:
         """One line for each actor that was ever launched, by name."""
         return tuple(slot.status() for slot in sorted(self._launched(), key=lambda slot: slot.name))
+
+    def message_stats(self) -> tuple[MessageStats, ...]:
+        """How long messages have waited and taken, by actor and message class."""
+        slots = sorted(self._launched(), key=lambda slot: slot.name)
+        return tuple(line for slot in slots for line in slot.message_stats())
 
     # Life and death
 

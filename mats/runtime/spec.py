@@ -123,7 +123,8 @@ class ChildSpec(Spec, Generic[A], frozen=True, kw_only=True):
         _choose(f"child {self.name}", "mailbox_at_restart", self.mailbox_at_restart, MailboxAtRestart)
         _choose(f"child {self.name}", "shutdown", self.shutdown, Shutdown)
         if self.process is not None and actor.host != "thread":
-            raise ValueError(f"child {self.name}: {actor.__name__} lives on a loop; only actors on a thread can move")
+            what = "lives on a loop" if actor.host == "loop" else "is a plain pykka actor"
+            raise ValueError(f"child {self.name}: {actor.__name__} {what}; only actors on a thread can move")
         if self.over_limit is not None:
             _choose(f"child {self.name}", "over_limit", self.over_limit, OverLimit)
         for field, value in (("start_deadline", self.start_deadline), ("stop_deadline", self.stop_deadline)):

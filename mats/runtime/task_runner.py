@@ -14,6 +14,7 @@ class TaskOwner(Protocol):
 
     number: int
     fenced: bool
+    may_wait: bool
     envelope: Envelope | None
     slot: ActorHome
     loop: asyncio.AbstractEventLoop | None

@@ -63,6 +63,11 @@ FEW = 64
 """A queue of so many timers is not looked through for cancelled ones."""
 
 
+def carried(message: object) -> object:
+    """The message itself: a timer travels as the envelope of what it is to say."""
+    return message.message if isinstance(message, Timer) else message
+
+
 class TimerQueue:
     """Timers by due time, ties by order of arming. Not locked: its owner is.
 

@@ -153,5 +153,6 @@ def test_a_command_is_described_for_the_audit_in_a_few_words() -> None:
         protocol.SetEquityRequest(strategy="trend", amount=None): "equity of trend: by its weight",
         protocol.CancelOrdersRequest(): "cancel every order of all",
         protocol.ReconcileRequest(): "reconcile",
+        protocol.TraceRequest(actor="core/risk", switch="on"): "trace core/risk on",
     }
     assert {command: protocol.described(command) for command in described} == described

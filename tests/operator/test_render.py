@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from mats.operator import protocol, render
-from mats.runtime import ActorStatus
+from mats.runtime import ActorStatus, MessageStats
 
 
 def actor(name: str, **fields: object) -> ActorStatus:
@@ -11,24 +11,39 @@ def actor(name: str, **fields: object) -> ActorStatus:
     return ActorStatus(name=name, **usual | {"last_failure": "", "since": 0, "parked": ""} | fields)  # type: ignore[arg-type]
 
 
+def status_with(**fields: object) -> protocol.DaemonStatus:
+    unknown = dict.fromkeys(("strategies", "halts", "equity", "overcommitted", "orders", "breaks", "entries"))
+    usual = {"time": 0, "actors": (), "compared_seconds_ago": None, "dead_letters": 0}
+    return protocol.DaemonStatus(**unknown | usual | fields)  # type: ignore[arg-type]
+
+
+def stats(message: str, **fields: object) -> MessageStats:
+    usual = {"name": "core/risk", "count": 0, "per_second": 0.0, "depth": 0, "timed": 0}
+    times = dict.fromkeys(("queue_ns", "queue_max_ns", "handling_ns", "handling_max_ns"), 0)
+    return MessageStats(message=message, **usual | times | fields)  # type: ignore[arg-type]
+
+
+def test_the_messages_of_each_actor_are_shown_with_mean_and_longest_times() -> None:
+    times = {"queue_ns": 3_000_000, "queue_max_ns": 2_000_000_000, "handling_ns": 90_000, "handling_max_ns": 70_000}
+    answer = status_with(
+        messages=(stats("Fill", count=12_345, per_second=1.26, depth=7, timed=3, **times), stats("Halt", depth=1))
+    )
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(render.messages(answer))
+    lines = [line.split() for line in shown.get().splitlines() if line.strip().startswith("core/risk")]
+    assert lines == [
+        "core/risk Fill 12,345 1.3 7 1.0 ms 2.00 s 30 µs 70 µs".split(),
+        "core/risk Halt 0 0.0 1 - - - -".split(),
+    ]
+
+
 def test_the_status_says_who_is_behind_and_what_it_lacks() -> None:
     actors = (
         actor("core/risk", depth=20_000, refused=12, behind="OrderRequest, Signal", last_failure="ValueError: old"),
         actor("core/orders", refused=3, last_failure="ValueError: why"),
     )
-    answer = protocol.DaemonStatus(
-        time=0,
-        actors=actors,
-        strategies=None,
-        halts=None,
-        equity=None,
-        overcommitted=None,
-        orders=None,
-        breaks=None,
-        compared_seconds_ago=None,
-        entries=None,
-        dead_letters=0,
-    )
+    answer = status_with(actors=actors)
     console = Console(width=200)
     with console.capture() as shown:
         console.print(render.status(answer))

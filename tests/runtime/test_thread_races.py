@@ -253,6 +253,10 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline() -> None:
     threads.stop(PATIENCE)
 
 
+def registered() -> set[str]:
+    return {ref.actor_urn for ref in pykka.ActorRegistry.get_all()}
+
+
 def test_a_stopped_runtime_leaves_nothing_behind() -> None:
     """S11.5, traps P12 to P14: a process-wide registry, a stop of everybody, threads that keep the process"""
     before = set(threading.enumerate())
@@ -266,10 +270,13 @@ def test_a_stopped_runtime_leaves_nothing_behind() -> None:
     mine = [thread for thread in threading.enumerate() if thread not in before]
     assert mine
     assert all(thread.daemon for thread in mine)
-    assert pykka.ActorRegistry.get_all() == []
+    names = {"root", *(f"c{n}" for n in range(5))}
+    assert registered() >= {f"mats:{name}" for name in (*names, "bystander")}
     assert runtime.stop(PATIENCE).clean
+    assert registered() & {f"mats:{name}" for name in names} == set()
     assert bystander.ask(Note(1), timeout=PATIENCE) == Note(1)
     other.stop(PATIENCE)
+    assert "mats:bystander" not in registered()
     for thread in mine:
         thread.join(PATIENCE)
     assert not [thread for thread in mine if thread.is_alive()]

@@ -1,10 +1,14 @@
 """The operator's commands where the broker has its own mind: liquidations, splits, what nobody of us bought."""
 
+import logging
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from actors.messages.risk_manager import PlaceOrder
 from actors.operator.commands import Commands
@@ -106,6 +110,28 @@ def test_a_split_is_answered_and_nothing_moves_while_it_is_a_question(system: Sy
 
 def opened(system: System) -> protocol.BreakLines:
     return ask(system.data, protocol.ReadBreaksRequest(past=10), protocol.BreakLines)
+
+
+def test_an_actor_is_traced_while_it_runs_and_its_messages_are_in_the_status(system: System) -> None:
+    directory = system.data
+    with pytest.raises(OperatorError, match="there is no actor core/nobody; `mats status` lists them"):
+        ask(directory, protocol.TraceRequest(actor="core/nobody", switch="on"), protocol.Done)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    with capture_logs() as logs:
+        traced = ask(directory, protocol.TraceRequest(actor="core/risk", switch="on", reason="slow"), protocol.Done)
+        ask(directory, protocol.HaltRequest(strategy="one", reason="lunch"), protocol.Done)
+        ask(directory, protocol.TraceRequest(actor="core/risk", switch="off"), protocol.Done)
+    assert traced.text == "each message of core/risk is logged until `mats trace core/risk off`"
+    assert "Halt" in {line["message"] for line in logs if line["event"] == "trace"}
+    assert {line["name"] for line in logs if line["event"] == "trace"} == {"core/risk"}
+    with pytest.raises(OperatorError, match="core/risk is not traced; traced: none"):
+        ask(directory, protocol.TraceRequest(actor="core/risk", switch="off"), protocol.Done)
+    status = ask(directory, protocol.StatusRequest(), protocol.DaemonStatus)
+    (halt,) = (line for line in status.messages if (line.name, line.message) == ("core/risk", "Halt"))
+    assert (halt.count, halt.depth) == (1, 0)
+    with closing(Journal(directory / "journal.db")) as journal:
+        audited = {(line.what, line.why) for line in journal.audit(50)}
+    assert ("trace core/risk on", "slow") in audited
 
 
 def test_flattening_all_leaves_what_no_strategy_owns_and_says_so(system: System) -> None:

@@ -2,11 +2,10 @@
 
 import asyncio
 from functools import partial
-from threading import get_ident
 
 from mats.runtime.containment import contain
+from mats.runtime.hosts.thread_host import ThreadHost
 from mats.runtime.incarnation import Incarnation
-from mats.runtime.messaging import CURRENT
 from mats.runtime.testing import Trace
 
 BREATH = 32
@@ -15,16 +14,14 @@ CLEARANCES = 100
 """How often what is left on a loop is cancelled, when each time an exit out of one task interrupts it."""
 
 
-def live_on_loop(incarnation: Incarnation, trace: Trace) -> None:
-    """The life of an actor whose hooks and handlers may be coroutines, one after the other."""
-    try:
-        CURRENT.set(incarnation)
-        incarnation.thread_id = get_ident()
-        _run(incarnation, trace)
-    except BaseException as error:
-        # In a line of the runtime or of asyncio: there may be no more file descriptors for a loop.
-        incarnation.fail(error)
-    incarnation.conclude()
+class LoopHost(ThreadHost):
+    """The host of an actor whose hooks and handlers may be coroutines, one after the other."""
+
+    def _actor_loop_setup(self) -> None:
+        """The actor begins on the loop, which may fail itself: there may be no more file descriptors for it."""
+
+    def _actor_loop_running(self) -> None:
+        _run(self._incarnation, self._trace)
 
 
 def _run(incarnation: Incarnation, trace: Trace) -> None:
@@ -82,6 +79,7 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) 
             incarnation.envelope = None
             await awake.wait()
             awake.clear()
+            incarnation.woken = True
             continue
         if incarnation.falls(envelope):
             break

@@ -1,23 +1,23 @@
-"""Actors in real time, each on a daemon thread of its own."""
+"""Actors in real time, each hosted by a pykka actor with a daemon thread of its own."""
 
 import sys
 from threading import Event as Flag
-from threading import Thread, get_ident
+from threading import Thread
 from typing import Any
 
-from mats.runtime.actor import Actor
+from mats.runtime.actor import Actor, HostKind
 from mats.runtime.actor_slot import ActorSlot
 from mats.runtime.clock import Clock, SystemClock
-from mats.runtime.hosts.loop import cancel_all, live_on_loop
+from mats.runtime.hosts.loop import LoopHost, cancel_all
 from mats.runtime.hosts.process import Placement, Processes, StandInIncarnation, stand_in_for
+from mats.runtime.hosts.thread_host import PlainHost, ThreadHost
 from mats.runtime.hosts.watchdog import Watchdog
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ParentSink
-from mats.runtime.messaging import CURRENT, Envelope, Mailbox, Ref, Reply
+from mats.runtime.messaging import Envelope, Mailbox, Ref, Reply
 from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import OwnProcess, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage
-from mats.runtime.testing import Trace
 from mats.runtime.timers import Timer, TimerThread
 
 SWITCH_INTERVAL = 0.001
@@ -25,6 +25,8 @@ SWITCH_INTERVAL = 0.001
 
 SLOW_SECONDS = 1.0
 """A handler that holds its actor so long is said to be slow."""
+
+HOSTS: dict[HostKind, type[ThreadHost]] = {"thread": ThreadHost, "loop": LoopHost, "pykka": PlainHost}
 
 RELEASE_SECONDS = 1.0
 """How long the end of the runtime waits for the release of what an abandoned actor held."""
@@ -86,8 +88,7 @@ class ThreadRuntime(Runtime):
         return False
 
     def run(self, slot: ActorSlot, incarnation: Incarnation) -> None:
-        live = live_on_loop if incarnation.actor_class.host == "loop" else live_on_thread
-        Thread(target=live, args=(incarnation, self.trace), name=slot.name, daemon=True).start()
+        HOSTS[incarnation.actor_class.host].start(incarnation, self.trace)
 
     def interrupt(self, incarnation: Incarnation) -> None:
         if (loop := incarnation.loop) is not None:
@@ -111,34 +112,3 @@ class ThreadRuntime(Runtime):
 
     def receive(self, mailbox: Mailbox, timeout: float) -> Envelope | None:
         return mailbox.get(timeout)
-
-
-def live_on_thread(incarnation: Incarnation, trace: Trace) -> None:
-    """The life of an actor that blocks in its mailbox."""
-    try:
-        CURRENT.set(incarnation)
-        incarnation.thread_id = get_ident()
-        incarnation.begin()
-        _handle(incarnation, trace)
-    except BaseException as error:
-        # Outside of all hooks and handlers, in a line of the runtime: the end of the actor no less than its own errors.
-        incarnation.fail(error)
-    incarnation.conclude()
-
-
-def _handle(incarnation: Incarnation, trace: Trace) -> None:
-    slot = incarnation.slot
-    mailbox, step = slot.mailbox, incarnation.step
-    while incarnation.exit is None:
-        envelope = mailbox.poll()
-        if envelope is None:
-            # The actor is idle: nothing may keep its last message alive, or be taken for its cause.
-            incarnation.envelope = None
-            envelope = mailbox.get()
-            if envelope is None:
-                break
-        if incarnation.falls(envelope):
-            break
-        if trace.on:
-            trace.record(slot.name, envelope, slot.runtime.monotonic())
-        step(envelope)

@@ -218,6 +218,8 @@ class VirtualRuntime(Runtime):
         return self.turn is not None
 
     def run(self, slot: ActorSlot, incarnation: Incarnation) -> None:
+        if incarnation.actor_class.host == "pykka":
+            raise TypeError(f"{slot.name} is a plain pykka actor, which may block; run it in real time")
         waiting = 1 + slot.mailbox.pending
         if incarnation.actor_class.host == "loop":
             incarnation.loop = self._loop

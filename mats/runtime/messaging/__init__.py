@@ -2,6 +2,7 @@
 
 from mats.runtime.messaging.dead_letters import DeadLetter, DeadLetters, Reason
 from mats.runtime.messaging.envelope import CURRENT, Envelope, Reply, Turn
+from mats.runtime.messaging.inbox import Inbox
 from mats.runtime.messaging.mailbox import Mailbox, MailboxObserver, MailboxSpec, Refusal
 from mats.runtime.messaging.messages import Crash, Down, DownReason, Drain, Fault, Outcome, Started, Stop, TaskEnded
 from mats.runtime.messaging.ref import Address, Askable, Delivery, Life, M_contra, Question, Ref, Slot, ref_named
@@ -20,6 +21,7 @@ __all__ = [
     "Drain",
     "Envelope",
     "Fault",
+    "Inbox",
     "Life",
     "M_contra",
     "Mailbox",

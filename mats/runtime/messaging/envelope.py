@@ -104,7 +104,12 @@ class Envelope(msgspec.Struct):
 
 
 class Sender(Protocol):
-    """Who is sending: an incarnation. A fenced one was abandoned, and what it still sends is lost."""
+    """Who is sending: an incarnation. A fenced one was abandoned, and what it still sends is lost.
+
+    `may_wait`: a plain pykka actor, which may wait for others.
+    """
+
+    may_wait: bool
 
     @property
     def name(self) -> str: ...

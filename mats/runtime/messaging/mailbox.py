@@ -126,6 +126,11 @@ class Mailbox:
         """Messages of all lanes that wait."""
         return len(self._user) + len(self._urgent) + len(self._system)
 
+    def waiting(self) -> tuple[Envelope, ...]:
+        """The user messages that wait."""
+        with self._lock:
+            return (*self._urgent, *self._user)
+
     def put(self, envelope: Envelope) -> Refusal | None:
         """Take a user message; None, or why not. Never blocks for longer than another put."""
         key = None if self._conflate is None else self._key(envelope)

@@ -107,20 +107,25 @@ class Ref(pykka.ActorRef[pykka.Actor], Generic[M_contra]):
         return (self._fence() or self.deliver(self.envelope(message))) is None
 
     def ask(self, question: Askable[M_contra, R], *, timeout: float) -> R:  # type: ignore[override]
-        """Send and wait for the reply, from outside of actors only.
+        """Send and wait for the reply, from outside of actors only; a plain pykka actor may wait, too.
 
         Raises AskTimeout after `timeout` seconds, ActorFailed if the handler raised, ActorDeadError if the actor is
         closed or its mailbox full, NotUnderstood if it has no use for the question, AskInHandler inside an actor.
         """
-        if CURRENT.get() is not None or self._runtime.in_handler():
+        turn = CURRENT.get()
+        if (turn is not None and not turn.sender.may_wait) or self._runtime.in_handler():
             raise AskInHandler(
                 f"{self.name} was asked inside a handler; send it a message and get the answer as a message"
             )
         reply = self._runtime.new_reply()
-        envelope = self.envelope(question, reply)
-        if (refusal := self.deliver(envelope)) is not None:
-            raise ActorDeadError(f"{self.name} does not take {type(question).__name__}: {self._reason(refusal)}")
+        self.request(question, reply)
         return cast(R, reply.get(timeout=timeout))
+
+    def request(self, question: object, reply: Reply) -> None:
+        """Send what `reply` is to answer; at once with an ActorDeadError where it cannot be delivered."""
+        envelope = self.envelope(question, reply)
+        if (refusal := self._fence() or self.deliver(envelope)) is not None:
+            reply.fail(ActorDeadError(f"{self.name} does not take {type(question).__name__}: {self._reason(refusal)}"))
 
     def signal(self, message: SystemMessage, only: int = WHOEVER) -> bool:
         """Send in the system lane, before all user messages; False if the mailbox is closed."""

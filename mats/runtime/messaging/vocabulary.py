@@ -5,21 +5,14 @@ from typing import Any, Never, TypeVar, Union, get_args, get_origin
 
 
 class Vocabulary:
-    """The classes of a union. A subclass of one of them is understood, too.
-
-    `known` grows with the subclasses that were seen, so that a lookup is one step for each message.
-    """
+    """The classes of a union. A subclass of one of them is understood, too."""
 
     def __init__(self, classes: tuple[type, ...]) -> None:
         self.classes = classes
-        self.known = set(classes)
 
     def understands(self, kind: type) -> bool:
-        """Whether a message of this class is understood; the slow way, for a class that is not in `known`."""
-        if issubclass(kind, self.classes):
-            self.known.add(kind)
-            return True
-        return False
+        """Whether a message of this class is understood."""
+        return issubclass(kind, self.classes)
 
 
 def union_of(actor: type, base: type) -> object:
