@@ -180,7 +180,7 @@ def write_lock(uri: str, libraries: str) -> Iterator[None]:
     if not uri.startswith("lmdb://"):
         yield
         return
-    held = lmdb_directory(uri).with_name(libraries)
+    held = lmdb_directory(uri) / libraries
     for _ in range(ATTEMPTS - 1):
         try:
             lock = DataLock(held)
