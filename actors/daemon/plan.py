@@ -39,7 +39,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
         store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
-        intent_prefix=f"{boot.tag}{boot.number}",
+        intent_prefix=boot.branch,
     )
 
 

@@ -198,7 +198,7 @@ class Daemon:
         self.runtime = ThreadRuntime(seed=1)
         self.names = Refs.of(self.runtime)
         self.operator = Operator(self.runtime, self.names)
-        self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}"), self.names))
+        self.runtime.start(build(_plan(folder, port, boot.branch), self.names))
         self._strategy = self.runtime.ref(strategy_at(STRATEGY))
 
     def wait_ready(self) -> None:

@@ -55,10 +55,10 @@ def test_locks_of_two_directories_do_not_meet(tmp_path):
 
 
 def test_another_name_of_the_directory_leads_to_the_same_lock(holder, tmp_path):
-    os.symlink(tmp_path / "data", tmp_path / "link")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
     with pytest.raises(LockHeldError, match=f"in use by process {holder.pid}"):
         DataLock(tmp_path / "link")
-    os.rename(tmp_path / "data", tmp_path / "moved")
+    (tmp_path / "data").rename(tmp_path / "moved")
     with pytest.raises(LockHeldError, match=f"in use by process {holder.pid}"):
         DataLock(tmp_path / "moved")
 
@@ -73,7 +73,7 @@ def test_a_deleted_file_of_the_holder_lets_nobody_in(holder, tmp_path):
 def test_what_a_link_in_place_of_the_holder_points_to_stays_as_it_is(tmp_path, name):
     (tmp_path / "data").mkdir()
     (tmp_path / "precious").write_text("kept")
-    os.symlink(tmp_path / "precious", tmp_path / "data" / name)
+    (tmp_path / "data" / name).symlink_to(tmp_path / "precious")
     with DataLock(tmp_path / "data"):
         assert (tmp_path / "data" / "mats.pid").read_text() == f"{os.getpid()}\n"
     assert (tmp_path / "precious").read_text() == "kept"

@@ -46,11 +46,6 @@ class FillLogTables(JournalFile):
                 _insert(db, entry)
         self._newest = last + len(entries)
 
-    def last_seq(self) -> int:
-        """The seq of the newest entry ever appended, 0 before the first."""
-        (newest,) = self._db.execute("SELECT max(seq) FROM entries").fetchone()
-        return max(newest or 0, self._meta("pruned_to"))
-
     def entries(self, after: int, limit: int) -> list[Entry]:
         """Up to `limit` entries with seq > `after`, in order; refused when some of them have been pruned."""
         pruned = self._meta("pruned_to")

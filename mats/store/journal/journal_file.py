@@ -71,6 +71,11 @@ class JournalFile:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return int(row[0])
 
+    def last_seq(self) -> int:
+        """The seq of the newest entry ever appended, 0 before the first."""
+        (newest,) = self._db.execute("SELECT max(seq) FROM entries").fetchone()
+        return max(newest or 0, self._meta("pruned_to"))
+
     def _check_schema(self) -> None:
         version = prepare(self._db)
         if version > SCHEMA_VERSION:
