@@ -45,6 +45,10 @@ class StoreAddressError(StoreUnreachableError):
     """The address itself is wrong: the store will never open there."""
 
 
+class NewerTableError(StoreUnreachableError):
+    """A table was written by a newer version of this program."""
+
+
 class DiskReservedError(OSError):
     """A local store is not written, because its disk is nearly full."""
 
