@@ -192,6 +192,7 @@ class Daemon:
 
     def __init__(self, folder: Path, port: int) -> None:
         configure_logging("info", folder / "logs" / "mats.log", to_stderr=False)
+        folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(folder / "journal.db")
         boot = journal.open_boot()
         journal.close()
