@@ -24,7 +24,8 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
     journal.close()
     if boot.dropped:
         structlog.get_logger(name="journal").warning(
-            "saved states that are not of this log, or ahead of it, are dropped and made anew", stages=boot.dropped
+            "saved states that are damaged, not of this log, or ahead of it are dropped and made anew",
+            stages=boot.dropped,
         )
     port = settings.gateway.port if settings.gateway.host else free_port()
     return DaemonPlan(

@@ -226,6 +226,13 @@ def test_a_saved_state_ahead_of_its_log_is_dropped_at_the_next_start(journal, ma
     assert (journal.load_snapshot("portfolio"), journal.load_snapshot("risk")) == ((1, b"true"), None)
 
 
+def test_a_damaged_saved_state_is_dropped_at_the_next_start(journal):
+    journal.open_boot()
+    journal.save_snapshot("risk", 0, b"true")
+    sqlite3.connect(journal.path, isolation_level=None).execute("UPDATE snapshots SET payload = x'ffee01'")
+    assert journal.open_boot().dropped == ("risk",)
+
+
 def test_a_saved_state_of_a_newer_program_is_refused_and_one_of_an_older_is_folded_anew(journal, open_journal):
     journal.save_snapshot("risk", 0, b"")
     raw = sqlite3.connect(journal.path)

@@ -5,6 +5,8 @@ names the branch and the entry up to which it goes. Only where the journal has t
 do both have the same past. What must never repeat is drawn at each start, for the same reason.
 """
 
+from zlib import crc32
+
 import msgspec
 
 from mats.random_ids import random_id, random_number
@@ -18,7 +20,7 @@ EPOCH_BASES = 1 << 40
 class Boot(msgspec.Struct, frozen=True):
     """One start of the daemon: the id of its branch, and its number from 1.
 
-    `dropped` are the stages whose saved states were none of this log, or ahead of it; they are made anew from the log.
+    `dropped` are the stages whose saved states were damaged, none of this log, or ahead of it; they are made anew.
     """
 
     branch: str
@@ -42,8 +44,14 @@ class CounterTables(JournalFile):
         return Boot(branch, number, dropped)
 
     def _drop_foreign_states(self) -> tuple[str, ...]:
-        saved = self._db.execute("SELECT stage, branch, seq FROM snapshots ORDER BY stage").fetchall()
-        foreign = tuple(stage for stage, branch, seq in saved if not self.holds(branch, seq))
+        saved = self._db.execute(
+            "SELECT stage, branch, seq, checksum, payload FROM snapshots ORDER BY stage"
+        ).fetchall()
+        foreign = tuple(
+            stage
+            for stage, branch, seq, checksum, payload in saved
+            if not self.holds(branch, seq) or checksum not in (None, crc32(payload))
+        )
         self._db.executemany("DELETE FROM snapshots WHERE stage = ?", [(stage,) for stage in foreign])
         return foreign
 

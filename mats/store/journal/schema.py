@@ -63,6 +63,7 @@ CREATE TABLE stored (
     library TEXT NOT NULL, account TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (library, account)) WITHOUT ROWID;
 ALTER TABLE snapshots ADD COLUMN branch TEXT NOT NULL DEFAULT '';
 ALTER TABLE snapshots ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE snapshots ADD COLUMN checksum INTEGER;
 INSERT INTO branches SELECT 0, '', 0 WHERE (SELECT value FROM meta WHERE key = 'boots') > 0;
 INSERT INTO meta VALUES ('epoch_base', 0);
 DELETE FROM meta WHERE key = 'tag';

@@ -1,6 +1,7 @@
 """The saved states of the stages that follow the fill log, each with its cursor."""
 
 from collections.abc import Collection
+from zlib import crc32
 
 from mats.store.journal.journal_file import JournalError, JournalFile
 
@@ -8,8 +9,8 @@ FORMAT = 1
 """Of the payloads. An older one is as good as none: the stage folds the log anew."""
 
 _SAVE = """
-INSERT OR REPLACE INTO snapshots (stage, seq, payload, format, branch)
-VALUES (?, ?, ?, ?, coalesce((SELECT id FROM branches ORDER BY number DESC LIMIT 1), ''))
+INSERT OR REPLACE INTO snapshots (stage, seq, payload, format, checksum, branch)
+VALUES (?, ?, ?, ?, ?, coalesce((SELECT id FROM branches ORDER BY number DESC LIMIT 1), ''))
 """
 
 
@@ -19,7 +20,7 @@ class SnapshotTable(JournalFile):
     def save_snapshot(self, stage: str, seq: int, payload: bytes) -> None:
         """Replace the saved state of a stage and its cursor: `payload` is the state after entry `seq`."""
         with self._transaction() as db:
-            db.execute(_SAVE, (stage, seq, payload, FORMAT))
+            db.execute(_SAVE, (stage, seq, payload, FORMAT, crc32(payload)))
 
     def load_snapshot(self, stage: str) -> tuple[int, bytes] | None:
         """Cursor and state of a stage as last saved; JournalError where a newer program saved it."""
