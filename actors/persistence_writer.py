@@ -32,6 +32,7 @@ from mats.model import DAY, SECOND, AccountId, Entry, Nanos
 from mats.runtime import MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
+from mats.store.lineage import require_lineage
 from mats.store.outages import Outage, StoreAway, StoreGuard
 from mats.store.tables import RejectFile, Rejects
 from mats.store.views import BookHistory, ViewWriter, pruned_entries
@@ -85,7 +86,8 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
-        self._guard = StoreGuard(self._uri, self.clock)
+        self._guard = StoreGuard(self._uri, self.clock, self._journal.branch())
+        self._joined, self._stored = False, dict[tuple[str, AccountId], int]()
         self._tables = OperatorTables(self, self._guard, self._journal, self._base)
         saved = self._journal.load_snapshot(self.stage)
         past = BookHistory(self._journal, self._uri)
@@ -159,10 +161,17 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
     def _guarded(self, work: Callable[[], object]) -> bool:
         """Whether the store has taken everything; if not, everything is kept, and given to it again."""
         try:
-            self._guard.run("commit", work)
+            self._guard.run("commit", lambda: self._write(work))
         except StoreAway:
             return False
         return True
+
+    def _write(self, work: Callable[[], object]) -> None:
+        """Nothing is written to tables of another journal, or of another time of this one."""
+        if not self._joined:
+            require_lineage(self._journal, self._uri)
+            self._joined = True
+        work()
 
     def _report_store(self) -> None:
         """Tell the fill log, which judges whether new risk waits; an outage is logged at its begin and its end."""
@@ -197,6 +206,13 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         self._rejects.write()
         self._guard.store.compact_due()
         if self.save_due(SAVE_SECONDS):
+            self._save_views()
+
+    def _save_views(self) -> None:
+        """The fold, and before it how far the tables are, so that older ones are recognized."""
+        stored = self._journal.stored() | self._guard.store.log_seqs()
+        if stored == self._stored or self.writes.attempt(lambda: self._journal.record_stored(stored)):
+            self._stored = stored
             self.save(self._derived.save())
 
     def _prune_journal(self) -> None:
@@ -222,7 +238,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
 
     def _count_stored(self) -> int | None:
         try:
-            self._guard.run("commit", self._commit_all)
+            self._guard.run("commit", lambda: self._write(self._commit_all))
             return self._guard.run_once(self._guard.store.fills_stored)
         except StoreAway:
             return None
@@ -235,7 +251,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
 
     def on_stop(self) -> None:
         if self._guarded(self._commit_all):
-            self.save(self._derived.save())
+            self._save_views()
             with contextlib.suppress(StoreAway):
                 self._guard.run_once(self._guard.store.compact)
         self._guard.store.close()

@@ -13,6 +13,7 @@ from rich.live import Live
 
 from actors.base import Refs
 from actors.daemon.event_log import DeadLetterLog, log_event
+from actors.daemon.lineage import join_store
 from actors.daemon.plan import make_plan
 from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.daemon.startup import Startup, StopRequested, escalation, print_faults
@@ -52,7 +53,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         if plan.strategy_host == "process":
             runtime.prepare_processes(StrategyActor)
         _check_store_address(plan.store_uri)
-        stack.enter_context(isolated_store(plan.store_uri))
+        join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
         operator = Operator(runtime, refs)
         runtime.start(build(plan, refs))
         commands = Commands(runtime, refs, operator, plan.journal)

@@ -4,6 +4,8 @@ import os
 import socket
 from functools import partial
 
+import structlog
+
 from actors.gateway_process import GatewayCommand
 from actors.ib_connection import Timing
 from actors.tree import DaemonPlan, ib_connection
@@ -20,6 +22,11 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
     journal = Journal(data_dir / "journal.db")
     boot = journal.open_boot()
     journal.close()
+    if boot.dropped:
+        structlog.get_logger(name="journal").warning(
+            "saved states that are damaged, not of this log, or ahead of it are dropped and made anew",
+            stages=boot.dropped,
+        )
     port = settings.gateway.port if settings.gateway.host else free_port()
     return DaemonPlan(
         journal=data_dir / "journal.db",
@@ -39,7 +46,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
         store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
-        intent_prefix=f"{boot.tag}{boot.number}",
+        intent_prefix=boot.branch,
     )
 
 

@@ -40,6 +40,7 @@ class ControlSocket:
 
     def __enter__(self) -> "ControlSocket":
         self._listener = listen(self._directory)
+        self._own = (self._directory / NAME).stat()
         self._thread = threading.Thread(target=self._accept, name="control-socket", daemon=True)
         self._thread.start()
         return self
@@ -47,7 +48,7 @@ class ControlSocket:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        (self._directory / NAME).unlink(missing_ok=True)
+        self._remove_address()
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
         self._listener.close()
         with self._lock:
@@ -55,6 +56,13 @@ class ControlSocket:
                 with contextlib.suppress(OSError):  # it has disconnected by itself
                     client.shutdown(socket.SHUT_RD)
         self._thread.join(END_SECONDS)
+
+    def _remove_address(self) -> None:
+        """Where the directory was renamed, another daemon may listen at this path."""
+        path = self._directory / NAME
+        with contextlib.suppress(OSError):  # it is gone
+            if os.path.samestat(path.stat(), self._own):
+                path.unlink()
 
     def _accept(self) -> None:
         while True:

@@ -118,8 +118,7 @@ class FlattenOperation:
 
     def _mint(self) -> IntentId:
         with closing(Journal(self._path)) as journal:
-            boot = journal.boot()
-        return f"{boot.tag}{boot.number}-{self._runtime.next_id()}"
+            return f"{journal.branch()}-{self._runtime.next_id()}"
 
     # State
 

@@ -2,8 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from mats.model import Entry
 from mats.settings import settings_of
 from mats.store import DataLock, LockHeldError, data_directory
 from mats.store.journal import Journal
+from mats.store.lineage import check_lineage, join_tables
 from mats.store.rebuild import (
     Contents,
     Difference,
@@ -28,7 +29,6 @@ from mats.store.rebuild import (
     journal_differences,
     missing_entries,
     recompute,
-    repair_log,
     repair_views,
 )
 from mats.store.tables import store_uri
@@ -97,11 +97,19 @@ class StoreCheck:
         """Repair what differs, and return it. Raises LockHeldError beside a running daemon."""
         with data_directory(data_dir):
             found, contents, expected = self._once()
-            if self._journal is not None and any(difference.table == "fills" for difference in found):
-                repair_log(self._uri, _merged(contents.entries, self._logged()))
+            if self._journal is not None:
+                self._join(self._journal, anyway=any(difference.table == "fills" for difference in found))
                 contents, expected = self._recomputed()
             repair_views(self._uri, contents.views, expected)
         return found
+
+    def _join(self, path: Path, *, anyway: bool) -> None:
+        """Journal and tables get one past, by the rule of a start."""
+        with closing(Journal(path)) as journal:
+            if not anyway and not check_lineage(journal, self._uri):
+                return
+            for sentence in join_tables(journal, self._uri, self._matching):
+                print(f"mats: {sentence}", file=sys.stderr)
 
     def _persistent(self) -> list[Difference]:
         found = self._once()[0]
@@ -140,12 +148,6 @@ class StoreCheck:
             return journal.entries(journal.pruned_to(), journal.last_seq())
         finally:
             journal.close()
-
-
-def _merged(stored: Sequence[Entry], journal: Sequence[Entry]) -> list[Entry]:
-    """All entries, the journal's where both have one."""
-    by_seq = {entry.seq: entry for entry in (*stored, *journal)}
-    return [by_seq[seq] for seq in sorted(by_seq)]
 
 
 @contextmanager

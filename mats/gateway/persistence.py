@@ -12,6 +12,9 @@ import msgspec
 
 T = TypeVar("T")
 
+VERSION = 1
+"""Of the records; kept in the file's `user_version`. States before it have 0, and the same records."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (kind TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID
 """
@@ -26,9 +29,17 @@ class GatewayState:
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.execute(SCHEMA)
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version <= VERSION:
+                self._connection.execute(SCHEMA)
+                self._connection.execute(f"PRAGMA user_version = {VERSION}")
         except sqlite3.Error as error:
             raise ValueError(f"state file {path} cannot be used ({error}); fix it or choose another") from error
+        if version > VERSION:
+            raise ValueError(
+                f"state file {path} has version {version} and this program knows up to {VERSION}; "
+                "start the newer program that wrote it"
+            )
         self._durable = path is not None
         self._changed: dict[tuple[str, str], object] = {}
         self._removed: set[tuple[str, str]] = set()

@@ -1,5 +1,6 @@
 """The control socket of a daemon: a Unix socket in its data directory that only its owner may use."""
 
+import errno
 import os
 import socket
 import struct
@@ -12,12 +13,13 @@ MAX_PATH_BYTES = 100
 """A socket's address holds 108 of them with its end (unix(7))."""
 MAX_WAITING = 8
 OWNER_ONLY = 0o600
+ANSWER_SECONDS = 1.0
 
 
 def listen(directory: Path) -> socket.socket:
-    """Bind the address. A socket left by an earlier daemon is removed: the holder of the directory's lock is alone."""
+    """Bind the address. A socket left by an earlier daemon is removed; raises OSError where a living one listens."""
     path = directory / NAME
-    path.unlink(missing_ok=True)
+    _remove_abandoned(directory)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     os.fchmod(listener.fileno(), OWNER_ONLY)  # before the name exists, so that no other user can connect
     with _short(directory) as address:
@@ -25,6 +27,15 @@ def listen(directory: Path) -> socket.socket:
     path.chmod(OWNER_ONLY)
     listener.listen(MAX_WAITING)
     return listener
+
+
+def _remove_abandoned(directory: Path) -> None:
+    try:
+        connect(directory, ANSWER_SECONDS).close()
+    except OSError:
+        (directory / NAME).unlink(missing_ok=True)
+    else:
+        raise OSError(errno.EADDRINUSE, f"another daemon listens at {directory / NAME}; stop it first")
 
 
 def connect(directory: Path, timeout: float) -> socket.socket:

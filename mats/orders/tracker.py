@@ -73,14 +73,17 @@ class OrderTracker:
             self.happen(order, ev.Restarted(time=now))
         return tuple(dict.fromkeys(kept.view.strategy for kept in found))
 
-    def order(self, intent_id: IntentId) -> Order:
-        """The order of an intent that the log names; one that had left memory is brought back by such a late report."""
+    def order(self, intent_id: IntentId) -> Order | None:
+        """The order of an intent that the log names; one that had left memory is brought back by such a late report.
+
+        None where the journal has the fill and not the intent: it was lost, and its fill was recovered from the tables.
+        """
         known = self.orders.get(intent_id)
         if known is not None:
             return known
         kept = self._archive.order(intent_id)
         if kept is None:
-            raise LookupError(f"the log attributes a fill to intent {intent_id}, which the journal does not have")
+            return None
         order = restored(kept.intent, kept.view, kept.session)
         self.orders.restore(order)
         return order
@@ -134,7 +137,8 @@ class OrderTracker:
     def book(self, entries: Iterable[Entry]) -> None:
         """Let entries of the log happen to their orders; one that its order contains changes nothing."""
         for entry in entries_of_orders(entries):
-            order = self.order(entry.intent_id)
+            if (order := self.order(entry.intent_id)) is None:
+                continue
             before = order.view
             if (result := self.orders.book(order, entry)) is not None:
                 self._note(order, before, result)

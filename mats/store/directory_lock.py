@@ -1,5 +1,6 @@
 """One writer per data directory: a lock that the kernel releases when its process dies, however it dies."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -8,6 +9,11 @@ from pathlib import Path
 from types import TracebackType
 
 from mats.errors import UserError
+
+HOLDER = "mats.pid"
+UNFINISHED = "mats.pid.new"
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+OWNER_ONLY = 0o700
 
 
 class LockHeldError(UserError):
@@ -19,29 +25,48 @@ class DirectoryError(UserError):
 
 
 class DataLock:
-    """Holds `<directory>.lock` for this process; the file has its process id.
+    """Holds a directory for this process, whatever it is called; the file `mats.pid` in it has the process id.
 
-    The lock is flock(2) on an open file: it belongs to the process, ends with it, and needs no cleanup.
+    The lock is flock(2) on the directory itself: a link to it, another name or a deleted file lead to the same one. It
+    belongs to the process, ends with it, and needs no cleanup.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Take the lock of `directory` at once, or raise LockHeldError."""
-        self.path = directory.with_name(directory.name + ".lock")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Take the lock of `directory`, created when absent, at once, or raise LockHeldError."""
+        directory.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = self._holder()
             os.close(self._descriptor)
             raise LockHeldError(
                 f"{directory} is in use by process {holder}; stop that process, or start with another data directory"
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        try:
+            self._sign()
+        except OSError:
+            os.close(self._descriptor)
+            raise
+
+    def _sign(self) -> None:
+        """Write the process id for whoever is refused; a link in its place is replaced, never followed."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(UNFINISHED, dir_fd=self._descriptor)
+        made = os.open(UNFINISHED, CREATE, 0o600, dir_fd=self._descriptor)
+        with os.fdopen(made, "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+        os.rename(UNFINISHED, HOLDER, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def _holder(self) -> str:
+        try:
+            file = os.open(HOLDER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self._descriptor)
+        except OSError:
+            return "unknown"
+        with os.fdopen(file, "rb") as signed:
+            return signed.read(32).decode("ascii", "replace").strip() or "unknown"
 
     def release(self) -> None:
-        """Release the lock. The file stays: removing it would let two processes lock two files."""
         os.close(self._descriptor)
 
     def __enter__(self) -> "DataLock":
@@ -57,7 +82,6 @@ class DataLock:
 def data_directory(path: Path) -> Iterator[None]:
     """The directory, created and held by this process alone. Raises DirectoryError and LockHeldError."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
         lock = DataLock(path)
         (path / "logs").mkdir(exist_ok=True)
     except OSError as error:

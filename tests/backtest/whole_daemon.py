@@ -133,6 +133,7 @@ def _run(spec: BacktestSpec, data: BarData, folder: Path) -> Heard:
     runtime = VirtualRuntime(start=first - round(START_SECONDS * SECOND))
     broker = Brokerage(_universe(data), {ACCOUNT: spec.capital}, runtime.clock.now)
     names = Refs.of(runtime)
+    folder.mkdir(parents=True, exist_ok=True)
     Journal(folder / "journal.db").close()
     runtime.start(_recorded(build(_plan(spec, broker, folder), names), heard, spec, names))
     runtime.advance(START_SECONDS / 2)

@@ -208,13 +208,14 @@ class Daemon:
     def __init__(self, folder: Path, port: int, host: Host) -> None:
         EDGE.open(folder / "notes")
         configure_logging("info", folder / "logs" / "mats.log", to_stderr=False)
+        folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(folder / "journal.db")
         boot = journal.open_boot()
         journal.close()
         self.runtime = ThreadRuntime(seed=1)
         self.names = Refs.of(self.runtime)
         self.operator = Operator(self.runtime, self.names)
-        self.runtime.start(build(_plan(folder, port, f"{boot.tag}{boot.number}", host), self.names))
+        self.runtime.start(build(_plan(folder, port, boot.branch, host), self.names))
         self._strategy = self.runtime.ref(strategy_at(STRATEGY))
 
     def wait_ready(self) -> None:

@@ -29,6 +29,7 @@ def assert_refused(ran: Ran, *parts: str, code: int = 2) -> None:
 def data(tmp_path: Path) -> Iterator[Path]:
     """A data directory with something to lose; whatever the test does, it is still there afterwards."""
     directory = tmp_path / "data"
+    directory.mkdir()
     journal = Journal(directory / "journal.db")
     journal.set_halt("trend-spy", "a person said so", 7)
     journal.close()

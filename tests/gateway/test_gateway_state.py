@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -47,6 +48,41 @@ def test_a_restarted_gateway_has_the_same_positions_orders_executions_and_ids(be
     known: dict[str, object] = {}
     bench.run(before())
     bench.run(after())
+
+
+def test_a_state_that_was_rolled_back_assigns_no_id_again(bench, tmp_path):
+    path, backup = tmp_path / "gateway.db", tmp_path / "backup.db"
+
+    async def trade():
+        async with PaperGateway(state=path) as gateway, bench.client(gateway, 3) as ib:
+            trade = ib.placeOrder(await bench.contract(ib), MarketOrder("BUY", 10))
+            await bench.until(trade.isDone)
+            ids.append((trade.fills[0].execution.execId, trade.order.permId))
+
+    ids: list[tuple[str, int]] = []
+    bench.run(trade())
+    sqlite3.connect(path).execute("VACUUM INTO ?", (str(backup),))
+    bench.run(trade())
+    for file in tmp_path.glob("gateway.db*"):
+        file.unlink()
+    backup.rename(path)
+    bench.run(trade())
+    executions, orders = zip(*ids, strict=True)
+    assert len(set(executions)) == len(set(orders)) == 3
+
+
+def test_the_state_of_a_newer_version_is_refused_with_one_sentence(bench, tmp_path):
+    path = tmp_path / "gateway.db"
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+
+    async def open_it():
+        async with PaperGateway(state=path):
+            pass
+
+    with pytest.raises(GatewayError, match="has version 99 and this program knows up to 1; start the newer program"):
+        bench.run(open_it())
 
 
 SERVE = "import sys; from pathlib import Path; from mats.gateway.process import serve; serve(state=Path(sys.argv[1]){})"

@@ -156,3 +156,23 @@ def test_a_command_is_described_for_the_audit_in_a_few_words() -> None:
         protocol.TraceRequest(actor="core/risk", switch="on"): "trace core/risk on",
     }
     assert {command: protocol.described(command) for command in described} == described
+
+
+def test_the_address_of_a_living_daemon_is_not_taken(port: Path, core: Core) -> None:
+    with pytest.raises(OSError, match="another daemon listens"), ControlSocket(port, core):
+        pass
+    assert ask(port, protocol.HaltRequest(strategy="trend", reason="lunch"), protocol.Done).text == "halted"
+
+
+def test_a_daemon_whose_directory_was_renamed_leaves_the_address_of_its_successor(tmp_path: Path, core: Core) -> None:
+    place = tmp_path / "data"
+    place.mkdir()
+    with ControlSocket(place, core):
+        place.rename(tmp_path / "moved")
+        place.mkdir()
+        successor = ControlSocket(place, core).__enter__()
+    try:
+        assert ask(place, protocol.HaltRequest(strategy="trend", reason="lunch"), protocol.Done).text == "halted"
+    finally:
+        successor.__exit__(None, None, None)
+    assert not (place / NAME).exists()

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -98,8 +97,15 @@ def test_after_a_restart_every_open_order_is_there_and_late_news_brings_a_final_
     desk.take_changed()
     desk.book([fill("i2", 1, "10")])
     assert states(desk) == [("i2", OrderState.FILLED)]
-    with pytest.raises(LookupError, match="intent i3, which the journal does not have"):
-        desk.book([fill("i3", 2, "10")])
+    desk.take_changed()
+
+
+def test_a_fill_whose_intent_was_lost_changes_no_order() -> None:
+    desk = OrderTracker(Archive(kept("i1")))
+    desk.recover(now=5)
+    desk.take_changed()
+    desk.book([fill("i3", 2, "10"), fill("i1", 1, "10")])
+    assert states(desk) == [("i1", OrderState.FILLED)]
 
 
 def test_news_of_other_peoples_orders_is_given_back() -> None:

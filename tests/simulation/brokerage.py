@@ -6,6 +6,7 @@ client id hears of its own orders and executions, client id 0 of everybody's. No
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import count
 
 from msgspec import structs
 
@@ -60,6 +61,7 @@ class Brokerage:
         self.orders: dict[tuple[int, int], VenueOrder] = {}
         self.executions: list[Execution] = []
         self.commissions: dict[str, Commission] = {}
+        self.perm_ids, self._execution_ids = count(1), count(1)
 
     # Clients
 
@@ -93,7 +95,7 @@ class Brokerage:
             return
         self._last_ids[client_id] = order_id
         order = VenueOrder(
-            perm_id=len(self.orders) + 1,
+            perm_id=next(self.perm_ids),
             client_id=client_id,
             order_id=order_id,
             account=intent.account,
@@ -174,7 +176,7 @@ class Brokerage:
         order, instrument = trade.order, self._universe.instrument(trade.order.instrument)
         execution = Execution(
             account=order.account,
-            exec_id=f"0000.{len(self.executions) + 1:08x}.01.01",
+            exec_id=f"0000.{next(self._execution_ids):08x}.01.01",
             instrument=order.instrument,
             side=order.side,
             quantity=trade.quantity,

@@ -83,7 +83,7 @@ class FaultyBroker(Brokerage):
     def trade_by_hand(self) -> None:
         """A person trades at the gateway, without an orderRef."""
         order = VenueOrder(
-            perm_id=len(self.orders) + 1,
+            perm_id=next(self.perm_ids),
             client_id=MASTER,
             order_id=-len(self.orders) - 1,
             account=ACCOUNT,

@@ -119,6 +119,7 @@ class World:
         self.failures: list[ChildFailed] = []
         self.parked: set[str] = set()
         self.boots = 0
+        self.intent_prefix = ""
         self.applied = dict.fromkeys(STAGES, 0)
         self.broker = FaultyBroker(seed, lambda: self.runtime.clock.now())
         self.broker.faults = self.dials.news_faults
@@ -137,6 +138,7 @@ class World:
     def boot(self) -> None:
         """A new process over the same journal, disk and broker."""
         self.boots += 1
+        self.intent_prefix = self.intent_prefix_of_boot()
         self.runtime = VirtualRuntime(self.seed * 1_000 + self.boots, self.runtime.clock.now(), plan=self.chaos)
         self.runtime.trace.switch_on()
         self.runtime.dead_letters.subscribe(self.letters.append)
@@ -144,6 +146,10 @@ class World:
         self.names = Refs.of(self.runtime)
         self.runtime.spawn(MarketActor, self.broker, name="market")
         self.runtime.start(self._patient(self._tree()))
+
+    def intent_prefix_of_boot(self) -> str:
+        """Counted, so that every run of a seed is the same."""
+        return f"sim{self.boots}"
 
     def lose_power(self) -> None:
         """The process is gone in the middle of whatever it did; no hook runs. So often, and then no more."""
@@ -185,7 +191,7 @@ class World:
             allow_leverage=False,
             seeds=seeds,
             strategy_folder=STRATEGIES,
-            intent_prefix=f"sim{self.boots}",
+            intent_prefix=self.intent_prefix,
         )
         return build(plan, self.names)
 

@@ -38,8 +38,8 @@ def test_a_second_process_is_told_who_holds_the_directory_and_what_to_do(holder,
 def test_the_lock_dies_with_its_process(holder, tmp_path):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait(timeout=PATIENCE)
-    with DataLock(tmp_path / "data") as lock:
-        assert lock.path.read_text() == f"{os.getpid()}\n"
+    with DataLock(tmp_path / "data"):
+        assert (tmp_path / "data" / "mats.pid").read_text() == f"{os.getpid()}\n"
 
 
 def test_a_released_lock_can_be_taken_again(tmp_path):
@@ -50,5 +50,35 @@ def test_a_released_lock_can_be_taken_again(tmp_path):
 
 
 def test_locks_of_two_directories_do_not_meet(tmp_path):
-    with DataLock(tmp_path / "one"), DataLock(tmp_path / "two") as second:
-        assert second.path.name == "two.lock"
+    with DataLock(tmp_path / "one"), DataLock(tmp_path / "two"):
+        pass
+
+
+def test_another_name_of_the_directory_leads_to_the_same_lock(holder, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    with pytest.raises(LockHeldError, match=f"in use by process {holder.pid}"):
+        DataLock(tmp_path / "link")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(LockHeldError, match=f"in use by process {holder.pid}"):
+        DataLock(tmp_path / "moved")
+
+
+def test_a_deleted_file_of_the_holder_lets_nobody_in(holder, tmp_path):
+    (tmp_path / "data" / "mats.pid").unlink()
+    with pytest.raises(LockHeldError, match="in use by process unknown"):
+        DataLock(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["mats.pid", "mats.pid.new"])
+def test_what_a_link_in_place_of_the_holder_points_to_stays_as_it_is(tmp_path, name):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "data" / name).symlink_to(tmp_path / "precious")
+    with DataLock(tmp_path / "data"):
+        assert (tmp_path / "data" / "mats.pid").read_text() == f"{os.getpid()}\n"
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_new_data_directory_is_its_owners_alone(tmp_path):
+    with DataLock(tmp_path / "data"):
+        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from mats.model.executions import AdjustmentRecorded, Commission
 from mats.model.orders import OrderState
 from mats.model.timestamp import SECOND
-from mats.store.journal.boots_and_epochs import Boot
 from mats.store.journal.halts import StoredHalt
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import AlreadyBookedError, JournalError, JournalFullError, JournalUnwritableError
@@ -210,12 +209,68 @@ def test_an_alias_without_an_intent_is_refused(journal):
         journal.record_alias("i9", "s", 1, 1, 5)
 
 
-def test_boots_count_up_under_one_tag(open_journal):
+def test_each_start_is_a_new_branch(open_journal):
     first, second = open_journal().open_boot(), open_journal().open_boot()
-    assert (first.number, second) == (1, Boot(first.tag, 2))
-    assert len(first.tag) == 4
-    assert first.tag.isalnum()
-    assert first.tag == first.tag.lower()
+    assert (first.number, second.number) == (1, 2)
+    assert first.branch != second.branch
+    assert open_journal().branch() == second.branch
+    assert first.branch.isalnum()
+    assert first.branch == first.branch.lower()
+
+
+def test_a_branch_is_held_up_to_the_entry_after_which_the_next_one_began(journal, make):
+    first = journal.open_boot().branch
+    journal.append([make.fill(1, make.execution(1)), make.fill(2, make.execution(2))])
+    second = journal.open_boot().branch
+    journal.append([make.fill(3, make.execution(3))])
+    assert [journal.holds(first, seq) for seq in (0, 2, 3)] == [True, True, False]
+    assert [journal.holds(second, seq) for seq in (0, 3, 4)] == [True, True, False]
+    assert not journal.holds("another", 0)
+
+
+def test_a_journal_that_was_rolled_back_repeats_no_branch_and_no_epoch_and_holds_nothing_of_its_lost_life(
+    journal, open_journal, make, tmp_path
+):
+    journal.open_boot()
+    journal.append([make.fill(1, make.execution(1))])
+    sqlite3.connect(journal.path).execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))
+    lost = journal.open_boot().branch
+    epochs = {journal.open_epoch("ib-1") for _ in range(3)}
+    journal.append([make.fill(2, make.execution(2))])
+    restored = Journal(tmp_path / "backup.db")
+    assert restored.open_boot().branch != lost
+    assert epochs.isdisjoint({restored.open_epoch("ib-1") for _ in range(3)})
+    assert not restored.holds(lost, 1)
+    restored.close()
+
+
+def test_a_saved_state_ahead_of_its_log_is_dropped_at_the_next_start(journal, make):
+    journal.open_boot()
+    journal.append([make.fill(1, make.execution(1))])
+    journal.save_snapshot("portfolio", 1, b"true")
+    journal.save_snapshot("risk", 2, b"ahead")
+    assert journal.open_boot().dropped == ("risk",)
+    assert (journal.load_snapshot("portfolio"), journal.load_snapshot("risk")) == ((1, b"true"), None)
+
+
+def test_a_damaged_saved_state_is_dropped_at_the_next_start(journal):
+    journal.open_boot()
+    journal.save_snapshot("risk", 0, b"true")
+    sqlite3.connect(journal.path, isolation_level=None).execute("UPDATE snapshots SET payload = x'ffee01'")
+    assert journal.open_boot().dropped == ("risk",)
+
+
+def test_a_saved_state_of_a_newer_program_is_refused_and_one_of_an_older_is_folded_anew(journal, open_journal):
+    journal.save_snapshot("risk", 0, b"")
+    raw = sqlite3.connect(journal.path)
+    for version in (99, 0):
+        raw.execute("UPDATE snapshots SET format = ?", (version,))
+        raw.commit()
+        if version:
+            with pytest.raises(JournalError, match="has version 99 and this program knows up to 1"):
+                journal.load_snapshot("risk")
+        else:
+            assert journal.load_snapshot("risk") is None
 
 
 def test_an_order_id_mark_never_falls(journal, open_journal):

@@ -91,7 +91,7 @@ class System:
         self._ending = False
         self.runtime.dead_letters.subscribe(self.letters.append)
         self.operator = Operator(self.runtime, self.names)
-        plan = _plan(folder, self.data, gateway.gateway.port, f"{boot.tag}{boot.number}")
+        plan = _plan(folder, self.data, gateway.gateway.port, boot.branch)
         plan = msgspec.structs.replace(plan, **settings)
         self.runtime.start(build(plan, self.names))
         assert self.operator.wait_for_broker(PATIENCE), [actor for actor in self.runtime.status() if actor.last_failure]

@@ -7,12 +7,20 @@ import msgspec
 
 from mats.gateway.persistence import GatewayState
 from mats.model import DAY, SECOND, AccountId, InstrumentId, Nanos, Side
+from mats.random_ids import random_number
 from mats.venue.matching import VenueOrder
 
 KEPT_DAYS = 7
 """Days for which executions and completed orders are reported, as TWS does when its trade log shows a week."""
 
 MAX_PERM_ID = 2**31 - 1
+
+LEAP = 10_000
+DRAW_BITS = 24
+"""Each start leaves out up to so many permanent ids, and draws so many bits of execution ids.
+
+A state that is rolled back to an earlier one does not know what was assigned since.
+"""
 
 
 class OrderFill(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +44,7 @@ class OrderFill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counters(msgspec.Struct):
-    """Ids assigned so far. `era` is the second in which this state was created: it makes ids unique across states."""
+    """Ids assigned so far. `era` is the second in which the state was opened: ids of one start are not another's."""
 
     era: int
     perm_id: int
@@ -57,8 +65,9 @@ class OrderStore:
     def __init__(self, state: GatewayState, era: int) -> None:
         self._state = state
         self._next_ids = {int(key): number for key, number in state.load("client", int).items()}
-        counters = state.load("counter", Counters)
-        self._counters = counters.get("ids") or Counters(era, 100_000_000 + era % 20_000_000 * 100)
+        known = state.load("counter", Counters).get("ids")
+        self._counters = Counters(era, max(known.perm_id if known else 0, first_perm_id(era)) + random_number(LEAP))
+        self._draw = random_number(1 << DRAW_BITS)
         self._orders = {order.perm_id: order for order in state.load("order", VenueOrder).values()}
         self._by_key = {(order.client_id, order.order_id): order for order in self._orders.values()}
         self._fills = state.load("execution", OrderFill)
@@ -90,10 +99,10 @@ class OrderStore:
         return self._counters.perm_id
 
     def new_exec_id(self) -> str:
-        """`65f3c2b1.0000e1a7.01.01`: era, number, leg, revision."""
+        """`65f3c2b1.4b9d2e0000e1a7.01.01`: era, what this start has drawn and a number, leg, revision."""
         self._counters.execution += 1
         self._state.put("counter", "ids", self._counters)
-        return f"{self._counters.era:08x}.{self._counters.execution:08x}.01.01"
+        return f"{self._counters.era:08x}.{self._draw:06x}{self._counters.execution:08x}.01.01"
 
     def save_order(self, order: VenueOrder) -> None:
         """Stores an order, new or changed."""
@@ -156,5 +165,10 @@ class OrderStore:
 
 
 def new_era(now: Nanos) -> int:
-    """The era of a state created at this instant."""
+    """The era of a state opened at this instant."""
     return now // SECOND
+
+
+def first_perm_id(era: int) -> int:
+    """Permanent ids of this era begin here, above those of eras before: 100 for each second, until they wrap."""
+    return 100_000_000 + era % 20_000_000 * 100

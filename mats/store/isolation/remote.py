@@ -67,6 +67,12 @@ class IsolatedArctic:
     def get_uri(self) -> str:
         return self._uri
 
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Give up calls after so long within the block."""
+        with self._process.patience(seconds):
+            yield
+
     @property
     def pid(self) -> int | None:
         """The process that makes the calls; None before the first one."""
@@ -88,6 +94,14 @@ class _Process:
     @property
     def pid(self) -> int | None:
         return self._running[0].pid if self._running else None
+
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        usual, self._seconds = self._seconds, seconds
+        try:
+            yield
+        finally:
+            self._seconds = usual
 
     def call(self, call: Call) -> Any:
         """The result; raises what the call raised, or StoreProcessError."""

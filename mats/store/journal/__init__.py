@@ -1,6 +1,7 @@
 """The journal: all facts that must never be lost, read by recovery. SQLite."""
 
 from mats.store.journal.audit import AuditLine
+from mats.store.journal.joined_log import JournalFacts
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import AlreadyBookedError, JournalUnwritableError
 from mats.store.journal.orders import Alias
@@ -10,5 +11,6 @@ __all__ = [
     "AlreadyBookedError",
     "AuditLine",
     "Journal",
+    "JournalFacts",
     "JournalUnwritableError",
 ]

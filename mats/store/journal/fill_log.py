@@ -43,13 +43,8 @@ class FillLogTables(JournalFile):
             for seq, entry in enumerate(entries, last + 1):
                 if entry.seq != seq:
                     raise JournalError(f"entry {entry.seq} does not continue the log; the next seq is {seq}")
-                _insert(db, entry)
+                insert_entry(db, entry)
         self._newest = last + len(entries)
-
-    def last_seq(self) -> int:
-        """The seq of the newest entry ever appended, 0 before the first."""
-        (newest,) = self._db.execute("SELECT max(seq) FROM entries").fetchone()
-        return max(newest or 0, self._meta("pruned_to"))
 
     def entries(self, after: int, limit: int) -> list[Entry]:
         """Up to `limit` entries with seq > `after`, in order; refused when some of them have been pruned."""
@@ -165,27 +160,30 @@ WHERE NOT EXISTS (SELECT 1 FROM executions WHERE account = ?1 AND family = ?2)
 """
 
 
-def _insert(db: sqlite3.Connection, entry: Entry) -> None:
+def insert_entry(db: sqlite3.Connection, entry: Entry) -> None:
+    """Within a transaction; raises as `append` where its fact is in the log already."""
     match entry:
         case AdjustmentRecorded():
-            account, instrument = entry.account, entry.instrument
             if entry.assignment:
                 named = (entry.assignment, entry.seq, entry.reverses or None)
                 db.execute("INSERT INTO assignments VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", named)
         case CommissionRecorded():
-            account, instrument = entry.execution.account, entry.execution.instrument
             kept = "INSERT INTO" if entry.previous is None else "REPLACE INTO"
             db.execute(f"{kept} commissions VALUES (?, ?)", (entry.commission.exec_id, entry.seq))
             db.execute("DELETE FROM early_commissions WHERE exec_id = ?", (entry.commission.exec_id,))
         case FillRecorded() | FillCorrected():
             execution = entry.execution
-            account, instrument = execution.account, execution.instrument
-            keys = (account, execution.family, execution.revision, execution.exec_id, entry.seq)
+            keys = (execution.account, execution.family, execution.revision, execution.exec_id, entry.seq)
             insert = _INSERT_NEW if isinstance(entry, FillRecorded) else "INSERT INTO executions VALUES (?, ?, ?, ?, ?)"
             if db.execute(insert, keys).rowcount == 0:
                 raise AlreadyBookedError(execution.exec_id)
-    row = (entry.seq, entry.recorded, account, entry.strategy, instrument, _encoder.encode(entry))
-    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", entry_row(entry))
+
+
+def entry_row(entry: Entry) -> tuple[int, int, AccountId, StrategyName, InstrumentId, bytes]:
+    """The row of an entry in `entries`."""
+    place = entry if isinstance(entry, AdjustmentRecorded) else entry.execution
+    return (entry.seq, entry.recorded, place.account, entry.strategy, place.instrument, _encoder.encode(entry))
 
 
 def _execution(row: tuple[bytes] | None) -> FillRecorded | FillCorrected | None:

@@ -8,15 +8,12 @@ from mats.store.journal.audit import AuditTable
 from mats.store.journal.boots_and_epochs import CounterTables
 from mats.store.journal.breaks import BreakTable
 from mats.store.journal.client_ids import ClientTables
-from mats.store.journal.fill_log import FillLogTables
 from mats.store.journal.halts import HaltTable
+from mats.store.journal.joined_log import JoinedLogTables
 from mats.store.journal.orders import OrderTables
-from mats.store.journal.snapshots import SnapshotTable
 
 
-class Journal(
-    FillLogTables, OrderTables, ClientTables, CounterTables, SnapshotTable, HaltTable, BreakTable, AuditTable
-):
+class Journal(JoinedLogTables, OrderTables, ClientTables, CounterTables, HaltTable, BreakTable, AuditTable):
     """All tables in one file; a fact is found in the module of its table."""
 
     def counts(self) -> dict[str, int]:

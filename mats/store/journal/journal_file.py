@@ -41,9 +41,11 @@ class JournalFile:
     """One connection to the journal's file, used only by the thread that opened it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`; a damaged one, or one of a newer version, is refused."""
+        """Open or create the file at `path`; a damaged one, or one of a newer version, is refused.
+
+        The directory is there: where it was renamed under a running daemon, a new one would be an empty journal.
+        """
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -102,6 +104,11 @@ class JournalFile:
     def _meta(self, key: str) -> int:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return int(row[0])
+
+    def last_seq(self) -> int:
+        """The seq of the newest entry ever appended, 0 before the first."""
+        (newest,) = self._db.execute("SELECT max(seq) FROM entries").fetchone()
+        return max(newest or 0, self._meta("pruned_to"))
 
     def _check_schema(self) -> None:
         version = prepare(self._db)

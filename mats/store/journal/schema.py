@@ -1,10 +1,8 @@
 """The journal's tables, and their versions: an older journal is upgraded when it is opened."""
 
-import secrets
 import sqlite3
-import string
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -57,6 +55,19 @@ CREATE TABLE breaks (
     resolved INTEGER NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX breaks_by_end ON breaks (resolved);
 """,
+    4: """
+-- The branches of this journal, a new one at each start, and the entry after which each of them began.
+CREATE TABLE branches (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, began INTEGER NOT NULL);
+-- How far the tables were known to be, at least.
+CREATE TABLE stored (
+    library TEXT NOT NULL, account TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (library, account)) WITHOUT ROWID;
+ALTER TABLE snapshots ADD COLUMN branch TEXT NOT NULL DEFAULT '';
+ALTER TABLE snapshots ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE snapshots ADD COLUMN checksum INTEGER;
+INSERT INTO branches SELECT 0, '', 0 WHERE (SELECT value FROM meta WHERE key = 'boots') > 0;
+INSERT INTO meta VALUES ('epoch_base', 0);
+DELETE FROM meta WHERE key = 'tag';
+""",
 }
 """What each later schema version added."""
 
@@ -78,9 +89,7 @@ def prepare(db: sqlite3.Connection) -> int:
 
 def _create(db: sqlite3.Connection) -> None:
     _execute(db, TABLES)
-    alphabet = string.ascii_lowercase + string.digits
-    tag = "".join(secrets.choice(alphabet) for _ in range(4))
-    values = [("schema_version", 1), ("tag", tag), ("boots", 0), ("pruned_to", 0)]
+    values = [("schema_version", 1), ("boots", 0), ("pruned_to", 0)]
     db.executemany("INSERT INTO meta VALUES (?, ?)", values)
 
 

@@ -40,8 +40,9 @@ class _Retry(msgspec.Struct):
 class StoreGuard:
     """Opens the store when it is first needed, and again after it was away for more than a moment."""
 
-    def __init__(self, uri: str, clock: Clock) -> None:
-        self.store = Store(uri)
+    def __init__(self, uri: str, clock: Clock, branch: str = "") -> None:
+        """`branch` is the branch of the journal whose log is stored."""
+        self.store = Store(uri, branch)
         self.outage: Outage | None = None
         self._uri, self._clock = uri, clock
         self._failing: dict[Task, _Retry] = {}

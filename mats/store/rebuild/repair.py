@@ -23,8 +23,8 @@ def repair_views(uri: str, stored: Stored, expected: Stored) -> list[Name]:
     return differing
 
 
-def repair_log(uri: str, entries: Sequence[Entry]) -> None:
-    """Rewrite the tables of the fill log from `entries`, all there ever were, ascending in seq."""
+def repair_log(uri: str, entries: Sequence[Entry], branch: str) -> None:
+    """Rewrite the tables of the fill log from `entries`, all there ever were, ascending in seq, as of a branch."""
     for account, group in groupby(sorted(entries, key=_account), key=_account):
         of_account = list(group)
         scratch = Store(SCRATCH)
@@ -33,15 +33,14 @@ def repair_log(uri: str, entries: Sequence[Entry]) -> None:
         for library, schema in LOG.items():
             made = connect(SCRATCH).get_library(library)
             if made.has_symbol(account):
-                _replace(
-                    uri, (library, account), schema, from_frame(made.read(account).data, schema), of_account[-1].seq
-                )
+                rows = from_frame(made.read(account).data, schema)
+                _replace(uri, (library, account), schema, rows, branch, of_account[-1].seq)
         scratch.close()
 
 
-def _replace(uri: str, name: Name, schema: Schema, rows: dict[Nanos, Row], seq: int = 0) -> None:
+def _replace(uri: str, name: Name, schema: Schema, rows: dict[Nanos, Row], branch: str = "", seq: int = 0) -> None:
     library = open_library(connect(uri), name[0], LibraryOptions(rows_per_segment=schema.rows_per_segment))
-    TableWriter(library, name[1], schema).replace(rows, seq)
+    TableWriter(library, name[1], schema, branch).replace(rows, seq)
 
 
 def _by_time(table: Table) -> dict[Nanos, Row]:

@@ -6,6 +6,7 @@ from mats.store.tables.bars import BarStore, StoredBars
 from mats.store.tables.connection import (
     STORE_ERRORS,
     DiskReservedError,
+    NewerTableError,
     StoreAddressError,
     StoreUnreachableError,
     check_disk_space,
@@ -32,20 +33,22 @@ from mats.store.tables.rows import (
 )
 from mats.store.tables.schemas import Schema
 from mats.store.tables.snapshot_policy import SnapshotInfo, hourly_due, reconciled_due
-from mats.store.tables.store import Rejects, Store, strategy_equities, strategy_table
+from mats.store.tables.store import LOG_LIBRARIES, Rejects, Store, strategy_equities, strategy_table
 from mats.store.tables.symbol_names import library_part, symbol_name
-from mats.store.tables.table_writer import TableWriter
+from mats.store.tables.table_writer import TableWriter, format_of
 from mats.store.tables.time_index import INDEX_NAME, MAX_TIME, time_index
 
 __all__ = [
     "INDEX_NAME",
     "LIBRARY",
+    "LOG_LIBRARIES",
     "MAX_TIME",
     "STORE_ERRORS",
     "BacktestLibrary",
     "BarStore",
     "DiskReservedError",
     "Mark",
+    "NewerTableError",
     "PositionRow",
     "Reader",
     "RejectFile",
@@ -65,6 +68,7 @@ __all__ = [
     "conform",
     "connect",
     "connected",
+    "format_of",
     "from_frame",
     "history_row",
     "hourly_due",

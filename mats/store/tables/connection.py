@@ -45,6 +45,10 @@ class StoreAddressError(StoreUnreachableError):
     """The address itself is wrong: the store will never open there."""
 
 
+class NewerTableError(StoreUnreachableError):
+    """A table was written by a newer version of this program."""
+
+
 class DiskReservedError(OSError):
     """A local store is not written, because its disk is nearly full."""
 
@@ -180,7 +184,7 @@ def write_lock(uri: str, libraries: str) -> Iterator[None]:
     if not uri.startswith("lmdb://"):
         yield
         return
-    held = lmdb_directory(uri).with_name(libraries)
+    held = lmdb_directory(uri) / libraries
     for _ in range(ATTEMPTS - 1):
         try:
             lock = DataLock(held)

@@ -55,6 +55,9 @@ from mats.store.tables.table_writer import TableWriter
 Rejects = list[Reject]
 
 
+LOG_LIBRARIES = ("fills", "fill_corrections", "adjustments")
+"""Libraries that hold the fill log, with a table for each account."""
+
 CLEARED = "cleared"
 """In `equity_exact` instead of an amount: from this row on the target weight applies again."""
 
@@ -66,9 +69,12 @@ class UnreadableTableError(Exception):
 class Store:
     """Opens itself and each library when it is first used, and reads each symbol's tail once."""
 
-    def __init__(self, uri: str) -> None:
-        """`uri` is `lmdb_uri(directory)`, or an `s3://` or `s3s://` address with the credentials in the environment."""
-        self._uri = uri
+    def __init__(self, uri: str, branch: str = "") -> None:
+        """`uri` is `lmdb_uri(directory)`, or an `s3://` or `s3s://` address with the credentials in the environment.
+
+        `branch` is the branch of the journal whose log is stored.
+        """
+        self._uri, self._branch = uri, branch
         self._arctic: Arctic | None = None
         self._libraries: dict[str, Library] = {}
         self._symbols: dict[tuple[str, str], TableWriter] = {}
@@ -97,6 +103,14 @@ class Store:
     def fills_seq(self, account: AccountId) -> int:
         """The seq of the last batch whose fills are stored; every entry up to it may be sent again without effect."""
         return self._fill_tables(account).fills.seq
+
+    def log_seqs(self) -> dict[tuple[str, AccountId], int]:
+        """How far each table of the fill log is, by library and account, of those that were used."""
+        return {
+            (library, account): symbol.seq
+            for (library, account), symbol in self._symbols.items()
+            if library in LOG_LIBRARIES and symbol.usable and symbol.seq
+        }
 
     def fills_stored(self) -> int:
         """How many executions are stored, over all accounts; it lists the library, so it is not for hot paths."""
@@ -280,7 +294,7 @@ class Store:
         key = (library_name, symbol_name(name))
         if key not in self._symbols or not self._symbols[key].usable:
             library = self._library(library_name, LibraryOptions(rows_per_segment=schema.rows_per_segment))
-            self._symbols[key] = TableWriter(library, name, schema)
+            self._symbols[key] = TableWriter(library, name, schema, self._branch)
         return self._symbols[key]
 
     def _fill_tables(self, account: AccountId) -> FillTables:

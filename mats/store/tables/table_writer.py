@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from mats.model import SECOND, Nanos
 from mats.store.tables import compaction
+from mats.store.tables.connection import NewerTableError
 from mats.store.tables.frames import Row, from_frame, to_frame
 from mats.store.tables.old_rows import Key, OldRows, Span
 from mats.store.tables.schemas import Schema
@@ -28,6 +29,10 @@ CHECK_COMMITS = 32
 """The rows of a symbol are counted at least once in this many commits."""
 
 _Run = tuple[Nanos, Nanos]
+
+
+FORMAT = 1
+"""Of the tables, in their metadata; tables of before it have none, and the same rows."""
 
 
 class StoreError(Exception):
@@ -55,8 +60,9 @@ class TableWriter:
     _outdated: bool
     _compacted_versions: int
 
-    def __init__(self, library: Library, name: str, schema: Schema) -> None:
-        self._library, self.name, self._schema = library, name, schema
+    def __init__(self, library: Library, name: str, schema: Schema, branch: str = "") -> None:
+        """`branch` of the journal is the one on which it is written."""
+        self._library, self.name, self._schema, self._branch = library, name, schema, branch
         self._exists = library.has_symbol(name)
         self._old = OldRows(library, name, schema)
         self.usable = True
@@ -225,6 +231,7 @@ class TableWriter:
             self._outdated = not self._schema.added.keys() <= set(stored.data.columns)
             self._version = int(stored.version)
             metadata = stored.metadata or {}
+            format_of(self.name, metadata)
             self._seq, self._uncompacted = metadata.get("seq", 0), metadata.get("loose", compaction.COMPACT_AT)
         self._index = list(self._rows)
         self._floor = MIN_TIME if len(self._index) == self._count else self._index[0]
@@ -331,8 +338,8 @@ class TableWriter:
             self._library.delete_data_in_range(self.name, span)
             self._version = None
 
-    def _metadata(self, seq: int) -> dict[str, int]:
-        return {"seq": seq, "loose": self._uncompacted}
+    def _metadata(self, seq: int) -> dict[str, int | str]:
+        return {"format": FORMAT, "branch": self._branch, "seq": seq, "loose": self._uncompacted}
 
     def _expect(self, written: VersionedItem) -> None:
         """Versions follow one another; one of another writer in between would hide its rows or ours."""
@@ -382,3 +389,15 @@ class TableWriter:
             self._behind[time] = key
         elif self._keys.get(key) == time:
             del self._keys[key]
+
+
+def format_of(name: str, metadata: Mapping[str, object]) -> int:
+    """The format of a table by its metadata; NewerTableError for one of a newer program."""
+    found = metadata.get("format", 0)
+    assert isinstance(found, int)
+    if found > FORMAT:
+        raise NewerTableError(
+            f"table {name} has version {found} and this program knows up to {FORMAT}; start the newer program that "
+            "wrote it"
+        )
+    return found

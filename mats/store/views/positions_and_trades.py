@@ -68,7 +68,7 @@ class Views:
         """Fold the next entry; one that is folded already changes nothing."""
         for changed in self._books.apply(entry):
             book = changed.after
-            self._since[book.key] = entry.recorded
+            self._since[book.key] = max(entry.recorded, self._since.get(book.key, 0))
             self._changed_at[book.account] = book.seq
             self._changed[book.key] = None
             self.changes.append(self._row(book))

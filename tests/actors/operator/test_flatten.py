@@ -277,7 +277,7 @@ def test_closing_orders_have_ids_of_this_start_of_the_daemon_and_none_twice(worl
     world.flatten()
     ids = [request.intent_id for request in world.requests]
     assert len(set(ids)) == ROUNDS
-    assert all(name.startswith(f"{world.boot.tag}{world.boot.number}-") for name in ids)
+    assert all(name.startswith(f"{world.boot.branch}-") for name in ids)
 
 
 # What stands in the way
