@@ -175,9 +175,15 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
             execution = entry.execution
             account, instrument = execution.account, execution.instrument
             keys = (account, execution.family, execution.revision, execution.exec_id, entry.seq)
-            db.execute("INSERT INTO executions VALUES (?, ?, ?, ?, ?)", keys)
+            kept = "REPLACE INTO" if _repeats_its_id(entry) else "INSERT INTO"
+            db.execute(f"{kept} executions VALUES (?, ?, ?, ?, ?)", keys)
     row = (entry.seq, entry.recorded, account, entry.strategy, instrument, _encoder.encode(entry))
     db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _repeats_its_id(entry: FillRecorded | FillCorrected) -> bool:
+    """A correction by an operator takes the place of the report that it corrects."""
+    return isinstance(entry, FillCorrected) and entry.execution.exec_id == entry.previous.exec_id
 
 
 def _execution(row: tuple[bytes] | None) -> FillRecorded | FillCorrected | None:

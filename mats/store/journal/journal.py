@@ -11,11 +11,20 @@ from mats.store.journal.client_ids import ClientTables
 from mats.store.journal.fill_log import FillLogTables
 from mats.store.journal.halts import HaltTable
 from mats.store.journal.orders import OrderTables
+from mats.store.journal.quarantine import QuarantineTables
 from mats.store.journal.snapshots import SnapshotTable
 
 
 class Journal(
-    FillLogTables, OrderTables, ClientTables, CounterTables, SnapshotTable, HaltTable, BreakTable, AuditTable
+    FillLogTables,
+    OrderTables,
+    ClientTables,
+    CounterTables,
+    SnapshotTable,
+    HaltTable,
+    BreakTable,
+    AuditTable,
+    QuarantineTables,
 ):
     """All tables in one file; a fact is found in the module of its table."""
 

@@ -4,7 +4,7 @@ import secrets
 import sqlite3
 import string
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -56,6 +56,16 @@ CREATE TABLE breaks (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, instrument TEXT NOT NULL, first_seen INTEGER NOT NULL,
     resolved INTEGER NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX breaks_by_end ON breaks (resolved);
+""",
+    4: """
+-- What the broker reported and the books cannot take, as it was received: open items have resolved = 0.
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, resolved INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX quarantine_by_end ON quarantine (resolved);
+-- Entries that a stage leaves out, and the entry up to which it tries each one before it applies it.
+CREATE TABLE set_aside (
+    stage TEXT NOT NULL, seq INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (stage, seq)) WITHOUT ROWID;
+CREATE TABLE suspects (stage TEXT PRIMARY KEY, through INTEGER NOT NULL) WITHOUT ROWID;
 """,
 }
 """What each later schema version added."""
