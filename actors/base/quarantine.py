@@ -24,11 +24,13 @@ from mats.ledger.quarantine import (
 from mats.model import (
     POSSIBLE,
     AccountId,
-    AdjustmentRecorded,
     Commission,
+    CommissionRecorded,
     Currency,
     Entry,
     Execution,
+    FillCorrected,
+    FillRecorded,
     InstrumentId,
     commission_fault,
     execution_fault,
@@ -89,6 +91,9 @@ class Quarantine:
         return tuple(admitted)
 
     def _keep_execution(self, execution: Execution, fault: str, source: str) -> None:
+        if self._journal.find_execution(as_text(execution.exec_id)) is not None:
+            self._leave_out("execution", as_text(execution.exec_id), fault)
+            return
         named = parse_order_ref(execution.order_ref)
         self.keep(
             QuarantineItem(
@@ -105,6 +110,9 @@ class Quarantine:
         )
 
     def _keep_commission(self, commission: Commission, fault: str, source: str) -> None:
+        if self._journal.has_commission(as_text(commission.exec_id)):
+            self._leave_out("commission", as_text(commission.exec_id), fault)
+            return
         booked = self._journal.find_execution(as_text(commission.exec_id))
         self.keep(
             QuarantineItem(
@@ -124,6 +132,9 @@ class Quarantine:
         """Keep a message that could not be decoded; one with an execution's id is that execution."""
         account, instrument, strategy = report.account, report.instrument, ""
         raw = {str(place): as_text(field) for place, field in enumerate(report.fields)}
+        if report.execution and self._journal.find_execution(as_text(report.exec_id)) is not None:
+            self._leave_out("execution", as_text(report.exec_id), report.reason)
+            return
         if report.execution:
             named = parse_order_ref(report.execution.get("order_ref", ""))
             kind, name, strategy = QuarantineKind.EXECUTION, report.exec_id, named[0] if named else ""
@@ -131,6 +142,9 @@ class Quarantine:
                 "message": "|".join(raw.values())
             }
         elif report.exec_id:
+            if self._journal.has_commission(as_text(report.exec_id)):
+                self._leave_out("commission", as_text(report.exec_id), report.reason)
+                return
             kind, name = QuarantineKind.MESSAGE, f"commission {report.exec_id}"
             if (booked := self._journal.find_execution(as_text(report.exec_id))) is not None:
                 account, instrument = booked.execution.account, booked.execution.instrument
@@ -154,6 +168,12 @@ class Quarantine:
                 instrument=as_text(instrument),
                 strategy=as_text(strategy),
             )
+        )
+
+    def _leave_out(self, what: str, exec_id: str, fault: str) -> None:
+        """Another connection has reported it as it should be."""
+        self._owner.log.warning(
+            f"{what} {exec_id} was reported again as it cannot be; what is booked stays", reason=fault
         )
 
     def _turn_away(self, report: ReportUnusable) -> None:
@@ -188,9 +208,9 @@ class Quarantine:
         if not self._open:
             return
         for entry in booked:
-            item = None if isinstance(entry, AdjustmentRecorded) else self._open.get(_key(entry.execution))
-            if item is not None:
-                self._resolve(item, f"the broker reported it again, and it is entry {entry.seq}")
+            for key in _keys(entry):
+                if (item := self._open.get(key)) is not None:
+                    self._resolve(item, f"the broker reported it again, and it is entry {entry.seq}")
 
     def healed_by(self, execution: Execution) -> QuarantineItem | None:
         """The entry in quarantine that the broker now reports with other fields: they take its place."""
@@ -251,6 +271,18 @@ class Quarantine:
         self._open.pop(item.key, None)
         self._locate()
         self._owner.log.info("quarantine resolved", item=item.id, resolution=resolution)
+
+
+def _keys(entry: Entry) -> tuple[str, ...]:
+    """The items that an entry makes up for."""
+    match entry:
+        case CommissionRecorded():
+            exec_id = entry.commission.exec_id
+            return f"{QuarantineKind.COMMISSION}/{exec_id}", f"{QuarantineKind.MESSAGE}/commission {exec_id}"
+        case FillRecorded() | FillCorrected():
+            return (_key(entry.execution),)
+        case _:
+            return ()
 
 
 def _key(execution: Execution) -> str:

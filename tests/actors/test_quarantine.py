@@ -146,6 +146,23 @@ def test_a_commission_that_is_no_number_is_kept_and_its_fill_is_booked(world, an
     assert [type(entry) for entry in world.entries] == [FillRecorded, CommissionRecorded]
 
 
+def test_what_is_booked_already_is_not_kept_again_because_a_copy_of_it_cannot_be(world, an_execution, a_commission):
+    world.report(an_execution(), commissions=(a_commission(),))
+    world.report(poisoned(an_execution(), "multiplier"), commissions=(replace(a_commission(), amount=D("nan")),))
+    world.log.tell(ReportUnusable(connection=CONNECTION, fields=("59", "1", "a.01"), reason="x", exec_id="a.01"))
+    assert (world.items, len(world.entries)) == ([], 2)
+
+
+def test_a_commission_that_another_connection_reports_as_it_should_be_settles_its_item(
+    world, an_execution, a_commission
+):
+    world.report(an_execution())
+    world.log.tell(ReportUnusable(connection=CONNECTION, fields=("59", "1", "a.01"), reason="x", exec_id="a.01"))
+    assert world.places()[0].instrument == "SPY"
+    world.report(commissions=(a_commission(),))
+    assert (world.items, world.places()) == ([], ())
+
+
 # What an operator does
 
 
