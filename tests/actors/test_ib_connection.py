@@ -360,7 +360,6 @@ def test_an_execution_that_cannot_be_decoded_goes_to_the_quarantine_and_nothing_
 @pytest.mark.parametrize(
     "poison",
     [
-        (14, "\ud800x"),
         (19, "inf"),
         (20, "1e400"),
         (9, "abc"),
