@@ -8,7 +8,7 @@ goes on without it.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import JournalWrites
+from actors.base import JournalWrites, Quarantine
 from actors.messages.addresses import FillLogMessage, RiskManagerMessage, StageMessage
 from actors.messages.fill_log import (
     Acknowledge,
@@ -42,6 +42,14 @@ from actors.messages.fill_log import (
     TransferStale,
 )
 from actors.messages.portfolio_manager import RatesChanged
+from actors.messages.quarantine import (
+    EntrySetAside,
+    QuarantineChanged,
+    QuarantineRefused,
+    QuarantineResolved,
+    ReportUnusable,
+    ResolveQuarantine,
+)
 from mats.ledger.fill_log import (
     BookedFacts,
     EntryCache,
@@ -50,9 +58,10 @@ from mats.ledger.fill_log import (
     book_reports,
     in_broker_order,
 )
+from mats.ledger.quarantine import CorrectionError, QuarantineItem, QuarantineKind, QuarantinePlace
 from mats.ledger.reconciliation import Transfer
 from mats.ledger.valuation import FxRates
-from mats.model import AdjustmentRecorded, Currency, Entry, Unknown
+from mats.model import AdjustmentRecorded, Commission, Currency, Entry, Execution, Unknown
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import AlreadyBookedError, Journal, JournalUnwritableError
@@ -75,7 +84,7 @@ class FenceEpochs(msgspec.Struct, frozen=True):
     """What was reported under the epochs of an earlier incarnation must be reported again."""
 
 
-Write = OpenEpoch | ReportExecutions | ReportReplay | BookAdjustments | FenceEpochs
+Write = OpenEpoch | ReportExecutions | ReportReplay | ReportUnusable | BookAdjustments | FenceEpochs
 """What is handled when the journal takes it, in the order in which it came."""
 
 
@@ -105,6 +114,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self._quarantine = Quarantine(self, self._journal)
+        self._told_places: tuple[QuarantinePlace, ...] = ()
         self._writes, self._unwritten = JournalWrites(self), deque[Write]()
         self._epochs: dict[str, int] = {}
         self._write(FenceEpochs())
@@ -120,7 +131,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
-            case ReportExecutions() | ReportReplay() | OpenEpoch() | BookAdjustments():
+            case ReportExecutions() | ReportReplay() | ReportUnusable() | OpenEpoch() | BookAdjustments():
                 self._write(message)
             case Acknowledge(stage=stage, seq=seq):
                 self._gate.acknowledge(stage, seq)
@@ -131,6 +142,11 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
                 self._lose(message)
             case BookTransfer(assignment=assignment):
                 return message.answer(self._try_transfer(assignment))
+            case EntrySetAside():
+                self._quarantine.reload()
+                self._tell_quarantine()
+            case ResolveQuarantine():
+                return message.answer(self._try_resolve(message))
             case RatesChanged(rates=rates):
                 self._rates = rates
             case StoreReported(outage=outage, known=known):
@@ -179,6 +195,9 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case OpenEpoch(connection=connection):
                 self._epochs[connection] = self._journal.open_epoch(connection)
                 message.reply_to.tell(EpochOpened(connection, self._epochs[connection]))
+            case ReportUnusable():
+                self._quarantine.keep_message(message)
+                self._tell_quarantine()
             case BookAdjustments():
                 self._adjust(message)
             case FenceEpochs():
@@ -200,9 +219,19 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if report.epoch != epoch:
             self.log.info("report of an older epoch ignored", connection=report.connection, epoch=report.epoch)
             return False
-        booked = book_reports(
-            report.executions, report.commissions, known, self._last_seq + 1, self.clock.now(), self._rate
-        )
+        executions = self._quarantine.admit_executions(report.executions, report.connection)
+        commissions = self._quarantine.admit_commissions(report.commissions, report.connection)
+        self._tell_quarantine()
+        if self._quarantine.places:
+            self._heal(executions)
+        self._quarantine.settle_by(self._book(executions, commissions, known))
+        self._tell_quarantine()
+        return True
+
+    def _book(
+        self, executions: Sequence[Execution], commissions: Sequence[Commission], known: BookedFacts
+    ) -> tuple[Entry, ...]:
+        booked = book_reports(executions, commissions, known, self._last_seq + 1, self.clock.now(), self._rate)
         with self._journal.unflushed():
             for commission in booked.held:
                 self._journal.hold_commission(commission)
@@ -210,10 +239,64 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._dispatch(booked.entries)
         for note in booked.notes:
             self.log.warning(note)
-        return True
+        return booked.entries
+
+    # Quarantine
+
+    def _heal(self, executions: Sequence[Execution]) -> None:
+        """What the broker reports with other fields takes the place of an entry that a stage could not apply."""
+        for execution in executions:
+            if (item := self._quarantine.healed_by(execution)) is not None:
+                self._replace(item, execution, "the broker reported it with other fields")
+
+    def _replace(self, item: QuarantineItem, execution: Execution, why: str) -> QuarantineResolved:
+        replaced = self._quarantine.replace(item, execution, self._last_seq + 1, self._rate)
+        self._append(replaced)
+        self._dispatch(replaced)
+        return self._quarantine.close(item, f"is booked with entry {self._last_seq}: {why}")
+
+    def _try_resolve(self, request: ResolveQuarantine) -> QuarantineResolved | QuarantineRefused:
+        """Whoever waits for the answer tries again; it does not wait for the journal."""
+        try:
+            item = self._quarantine.find(request.number)
+            return item if isinstance(item, QuarantineRefused) else self._resolve_item(item, request)
+        except (CorrectionError, JournalUnwritableError) as error:
+            return QuarantineRefused(str(error))
+        finally:
+            self._tell_quarantine()
+
+    def _resolve_item(self, item: QuarantineItem, request: ResolveQuarantine) -> QuarantineResolved:
+        """The books first: where a crash comes in between, the item is open still and its fact is a repetition."""
+        because = f" ({request.reason})" if request.reason else ""
+        if request.action == "drop":
+            if item.kind is QuarantineKind.ENTRY:
+                voided = self._quarantine.void(item, self._last_seq + 1)
+                self._append(voided)
+                self._dispatch(voided)
+            return self._quarantine.close(item, f"is dropped{because}")
+        how = "as received" if request.action == "accept" else "as corrected"
+        fact = self._quarantine.fact(item, request)
+        if item.kind is QuarantineKind.ENTRY and isinstance(fact, Execution):
+            return self._replace(item, fact, f"{how}{because}")
+        executions, commissions = ((fact,), ()) if isinstance(fact, Execution) else ((), (fact,))
+        booked = self._book(executions, commissions, self._journal)
+        if not booked and isinstance(fact, Execution):
+            raise CorrectionError(
+                f"{item.id} is booked already, or a later report of it; `mats quarantine drop {item.id}`"
+            )
+        return self._quarantine.close(item, f"is booked {how}{because}")
+
+    def _tell_quarantine(self) -> None:
+        """Before the next entry: what lacks one takes no new risk."""
+        if self._told_places != self._quarantine.places:
+            self._told_places = self._quarantine.places
+            self._risk.tell(QuarantineChanged(self._told_places))
 
     def _adjust(self, request: BookAdjustments) -> None:
         """All or none: after a change of the books the next comparison computes those that are still needed."""
+        if any(self._quarantine.holds(a.account, a.instrument) for a in request.adjustments):
+            self.log.info("adjustments discarded: what is in quarantine may explain them", as_of=request.as_of)
+            return
         if any(self._journal.moved_since((a.account, a.instrument), request.as_of) for a in request.adjustments):
             self.log.info("adjustments discarded: books changed since they were computed", as_of=request.as_of)
             return
@@ -304,6 +387,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
                 self.log.info("new risk does not wait for the store")
         if self._unwritten:
             behind = (f"the fill log ({self._writes.fault})", *behind)
+        if self._quarantine.places:
+            self._risk.offer(QuarantineChanged(self._quarantine.places))
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
 
     def _look_at_store(self) -> StoreHealth:

@@ -3,6 +3,8 @@
 A lost or silent gateway is a failure: the supervisor starts the next incarnation after a backoff.
 """
 
+from collections import Counter
+
 import msgspec
 
 from actors.base import BaseMessage, BrokerConnection, Replayed
@@ -20,6 +22,7 @@ from actors.messages.broker import (
     TakePositions,
     Unresolved,
 )
+from actors.messages.quarantine import ReportUnusable
 from mats.ib import (
     FIRST_REQUEST_ID,
     MASTER,
@@ -29,6 +32,7 @@ from mats.ib import (
     IbSession,
     Opened,
     RequestFailed,
+    Undecoded,
 )
 from mats.ib import events as ib
 from mats.model import BrokerError, BrokerSnapshot, Instrument, OrderIntent
@@ -99,6 +103,7 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
+        self._left_out = Counter[str]()
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing.
         skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
@@ -174,7 +179,7 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
-        self.clock.advance(await self._session.server_time(2 * self._timing.heartbeat))
+        self.advance_clock(await self._session.server_time(2 * self._timing.heartbeat))
 
     # Orders
 
@@ -218,9 +223,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.ref.tell(RequestSnapshot())
             case ib.SessionLost(reason=reason, unsent=unsent):
                 self._lose(reason, unsent)
-            case ib.DecodeFailed(text=text):
-                self.log.error("broker message could not be decoded; requesting a new snapshot", text=text)
-                self.ref.tell(RequestSnapshot())
+            case ib.DecodeFailed(message=message):
+                self._on_undecoded(message)
             case ib.ExecutionReported() | ib.OrderReported():
                 return  # part of a snapshot, which is merged as a whole
 
@@ -230,6 +234,26 @@ class IbConnection(BrokerConnection[IbMessage]):
             self.packet.add(error)
         else:
             self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
+
+    def _on_undecoded(self, message: Undecoded) -> None:
+        """It goes into quarantine, or is counted; to ask for it again would bring it again."""
+        if message.kept:
+            self.report_unusable(
+                ReportUnusable(
+                    connection=self.name,
+                    fields=message.fields,
+                    reason=message.reason,
+                    account=message.account,
+                    instrument=message.instrument,
+                    exec_id=message.exec_id,
+                    execution=message.execution,
+                )
+            )
+            return
+        kind = message.fields[0]
+        if kind not in self._left_out:
+            self.log.warning("broker message left out; more of its kind are only counted", text=message.text[:500])
+        self._left_out[kind] += 1
 
     def _tell_link(self, *, up: bool, reason: str) -> None:
         self.risk.tell(LinkChanged(self.name, up, reason))

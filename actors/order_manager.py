@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, Stage, Subscribers, ask_to_resubscribe
+from actors.base import FollowerDown, Stage, Subscribers, Trial, ask_to_resubscribe
 from actors.messages.addresses import (
     FillLogMessage,
     IbPoolMessage,
@@ -150,6 +150,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.recall()
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
         self._overtaken: dict[IntentId, None] = {}
@@ -305,6 +306,9 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         """Changes are sent before the acknowledgement, which lets risk have the entries."""
         self._tracker.book(entries)
         self._tell_changes()
+
+    def rehearse(self) -> Trial:
+        return self._tracker.rehearse
 
     def _merge_ready(self) -> None:
         """A snapshot is compared only after every execution in it has passed this stage."""

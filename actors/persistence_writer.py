@@ -12,7 +12,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import OperatorTables, Stage
+from actors.base import OperatorTables, Stage, Trial
 from actors.messages.addresses import FillLogMessage, PersistenceWriterMessage
 from actors.messages.fill_log import ApplyEntries, ReportCursor, StoreReported
 from actors.messages.order_manager import OrderChanged
@@ -33,9 +33,9 @@ from mats.runtime import MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 from mats.store.lineage import require_lineage
-from mats.store.outages import Outage, StoreAway, StoreGuard
+from mats.store.outages import AWAY, Outage, StoreAway, StoreGuard
 from mats.store.tables import RejectFile, Rejects
-from mats.store.views import BookHistory, ViewWriter, pruned_entries
+from mats.store.views import BookHistory, ViewWriter, WithoutSetAside, pruned_entries
 
 DERIVED_SECONDS = 1.0
 """How often views are committed (orders, positions, accounts), and the state of the store is reported."""
@@ -59,6 +59,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
     """Fourth stage. Fills are acknowledged when they are committed; derived tables follow within a second."""
 
     stage = "store"
+    unrelated = AWAY
     mailbox = MailboxSpec(
         capacity=50_000,
         never_full=(ApplyEntries, OrderChanged, BooksReconciled),
@@ -90,7 +91,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         self._joined, self._stored = False, dict[tuple[str, AccountId], int]()
         self._tables = OperatorTables(self, self._guard, self._journal, self._base)
         saved = self._journal.load_snapshot(self.stage)
-        past = BookHistory(self._journal, self._uri)
+        past = WithoutSetAside(BookHistory(self._journal, self._uri), self.recall().aside)
         self._derived = ViewWriter(self._guard.store, self._base, past, saved[1] if saved else b"", self._matching)
         self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
@@ -109,9 +110,9 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
             case ApplyEntries():
                 self._collect(message)
             case Commit():
-                self._guarded(self._commit)
+                self._suspecting(self._commit)
             case CommitDerived():
-                self._guarded(self._commit_all)
+                self._suspecting(self._commit_all)
                 self._tables.catch_up()
                 self._report_store()
             case OrderChanged(order=order):
@@ -173,6 +174,16 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
             self._joined = True
         work()
 
+    def _suspecting(self, work: Callable[[], object]) -> None:
+        """What raises and is no outage is the fault of an entry, until each of them was tried."""
+        waiting = self._entries
+        try:
+            self._guarded(work)
+        except Exception:
+            if waiting:
+                self.suspect(waiting)
+            raise
+
     def _report_store(self) -> None:
         """Tell the fill log, which judges whether new risk waits; an outage is logged at its begin and its end."""
         before, self._outage, self._known = self._outage, self._guard.outage, self._tables.known
@@ -190,14 +201,23 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         """
         if not self._entries or not self.writes.attempt(self._journal.flush):
             return
-        for account, entries in groupby(sorted(self._entries, key=_account), key=_account):
-            self.report_rejects(self._guard.store.append_fills(account, list(entries)))
-            chaos.point("store: after the commit, before the acknowledgement")
-        self.report_rejects(self._derived.apply(self._entries, self.clock.now()))
+        self._apply_fresh(tuple(self._entries))
         self._rejects.write()
         self.cursor = self._entries[-1].seq
         self._entries = []
         self.acknowledge()
+
+    def apply(self, entries: tuple[Entry, ...]) -> None:
+        for account, of_account in groupby(sorted(entries, key=_account), key=_account):
+            self.report_rejects(self._guard.store.append_fills(account, list(of_account)))
+            chaos.point("store: after the commit, before the acknowledgement")
+        self.report_rejects(self._derived.apply(entries, self.clock.now()))
+
+    def rehearse(self) -> Trial:
+        return self._derived.rehearsal()
+
+    def skip(self, seq: int) -> None:
+        self._derived.skip(seq)
 
     def _commit_all(self) -> None:
         """The fills, then the views; now and then the state is saved, so that a start has little to apply."""

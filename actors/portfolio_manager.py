@@ -5,7 +5,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, Stage, Subscribers, ask_to_resubscribe
+from actors.base import FollowerDown, Stage, Subscribers, Trial, ask_to_resubscribe
 from actors.messages.addresses import (
     ConnectionMessage,
     FillLogMessage,
@@ -57,7 +57,7 @@ from mats.model import Entry, FillRecorded
 from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
-from mats.store.views import AskedHistory, PastMissing
+from mats.store.views import AskedHistory, PastMissing, WithoutSetAside
 from mats.strategy import Position
 
 TICK_SECONDS = 0.25
@@ -74,6 +74,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
     """Third stage. The book is changed first, then its strategy is sent one message."""
 
     stage = "portfolio"
+    unrelated = (PastMissing,)
     mailbox = MailboxSpec(
         capacity=50_000,
         never_full=(ApplyEntries, PositionsChanged, PositionsTaken, Ready),
@@ -101,10 +102,12 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
     def on_start(self) -> None:
         args = self._args
         self._journal = Journal(args.journal_path)
+        quarantine = self.recall()
         saved = self._journal.load_snapshot(self.stage)
         self._past = AskedHistory(self._journal)
         self._missing: PastMissing | None = None
-        self._books = Books.load(saved[1], self._past) if saved else Books(self._past)
+        self._history = WithoutSetAside(self._past, quarantine.aside)
+        self._books = Books.load(saved[1], self._history) if saved else Books(self._history)
         self.resume_at(self._books.seq)
         scheduler = ReconciliationScheduler(args.reconcile_every, args.grace, self._journal)
         self._reconciler = Reconciler(
@@ -225,6 +228,13 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
                 self._valuation.need_rates({change.after.currency, *change.after.commissions})
         if len(self._books) > known:
             self._ask_prices()
+
+    def rehearse(self) -> Trial:
+        books = Books.load(self._books.dump(), self._history)
+        return lambda entry: [_position(change.after) for change in books.apply(entry)]
+
+    def skip(self, seq: int) -> None:
+        self._books.seq = seq
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None

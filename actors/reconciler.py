@@ -21,6 +21,7 @@ from mats.ledger.reconciliation import (
     BreakCause,
     ReconciliationResult,
     ReconciliationScheduler,
+    explained_by,
     summary,
 )
 from mats.model import AccountId, BrokerPosition, InstrumentId
@@ -126,11 +127,14 @@ class Reconciler:
         """Compare the newest snapshot once the books have every entry that the log had when it arrived."""
         if (positions := self._scheduler.pop_comparable_snapshot(cursor)) is None:
             return False
+        quarantine = tuple(item.place for item in self._journal.open_quarantine())
+        self._scheduler.set_quarantine(quarantine)
         outcome = self._outcome(positions)
         if outcome is None:
             return False
         for found in outcome.reportable:
-            self._manager.log.warning(summary(found))
+            explained = explained_by(found.key, quarantine)
+            self._manager.log.warning(summary(found), **({"explained_by": explained} if explained else {}))
         for adjustments in outcome.adjustments:
             self._fill_log.tell(BookAdjustments(adjustments, as_of=self._books.seq))
         self.publish_breaks()

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import Stage
+from actors.base import Stage, Trial
 from actors.messages.addresses import (
     ConnectionMessage,
     FillLogMessage,
@@ -26,6 +26,7 @@ from actors.messages.order_manager import (
     SubscribeAllOrders,
 )
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
+from actors.messages.quarantine import QuarantineChanged
 from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, RequestHandled, Resume
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from mats.model import AccountId, Entry, Nanos, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
@@ -47,6 +48,7 @@ CONTROL = (
     OrderChanged,
     RouteChanged,
     StagesBehind,
+    QuarantineChanged,
     BreaksChanged,
     LinkChanged,
     Ready,
@@ -101,6 +103,7 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.recall()
         saved = self._journal.load_snapshot(self.stage)
         self._state = RiskState.load(saved[1]) if saved else RiskState()
         self.resume_at(self._state.seq)
@@ -145,6 +148,8 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
                 (market.routes.add if is_open else market.routes.discard)(client_id)
             case StagesBehind(stages=stages, store=store):
                 market.behind, market.store = stages, store
+            case QuarantineChanged(places=places):
+                market.quarantine = places
             case RatesChanged(rates=rates):
                 market.rates = rates
             case BreaksChanged(places=places):
@@ -180,6 +185,12 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
     def apply(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:
             self._state.apply(entry)
+
+    def rehearse(self) -> Trial:
+        return RiskState.load(self._state.dump()).apply
+
+    def skip(self, seq: int) -> None:
+        self._state.skip(seq)
 
     # From request to intent
 

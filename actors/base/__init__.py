@@ -5,8 +5,10 @@ from actors.base.fill_log_client import Replayed
 from actors.base.journal_writes import JournalWrites
 from actors.base.operator_tables import OperatorTables
 from actors.base.owner import Owner
+from actors.base.quarantine import Quarantine
 from actors.base.refs import Refs
 from actors.base.stage import Stage
+from actors.base.stage_quarantine import Trial
 from actors.base.subscribers import FollowerDown, Subscribers, ask_to_resubscribe
 
 __all__ = [
@@ -16,9 +18,11 @@ __all__ = [
     "JournalWrites",
     "OperatorTables",
     "Owner",
+    "Quarantine",
     "Refs",
     "Replayed",
     "Stage",
     "Subscribers",
+    "Trial",
     "ask_to_resubscribe",
 ]

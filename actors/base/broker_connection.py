@@ -31,7 +31,8 @@ from actors.messages.broker import (
     SubmitOrder,
 )
 from actors.messages.fill_log import EpochOpened, ReplayMerged, ReportHeld
-from mats.model import AccountId, IntentId, OrderIntent, Packet
+from actors.messages.quarantine import ReportUnusable
+from mats.model import AccountId, IntentId, Nanos, OrderIntent, Packet, is_moment
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 
@@ -99,7 +100,7 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
 
     def on_start(self) -> None:
         self.packet = Packet()
-        self._announced = False
+        self._announced = self._clock_doubted = False
         self._accounts: tuple[AccountId, ...] = ()
         self._next_order_id = 0
         self._client = FillLogClient(self, self._fill_log)
@@ -199,6 +200,18 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
         if packet.values:
             self._portfolio.tell(AccountChanged(tuple(packet.values)))
         if packet.bars:
-            self.clock.advance(packet.bars[-1].end)
+            self.advance_clock(packet.bars[-1].end)
         if packet.bars or packet.quotes:
             self._market_data.tell(MarketEvents(tuple(packet.bars), tuple(packet.quotes)))
+
+    def advance_clock(self, told: Nanos) -> None:
+        """Follow the broker's clock, which never goes back; an instant far ahead of it is a mistake."""
+        if is_moment(told, self.clock.now()):
+            self.clock.advance(told)
+        elif not self._clock_doubted:
+            self._clock_doubted = True
+            self.log.error("the broker's clock is far ahead and is not followed; set the gateway's clock", time=told)
+
+    def report_unusable(self, report: ReportUnusable) -> None:
+        """What cannot be used goes into quarantine."""
+        self._fill_log.tell(report)

@@ -1,9 +1,12 @@
 """A stage of the fill log: it applies every entry once, in order, hands it on where it is told to, and acknowledges."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from actors.base.journal_writes import JournalWrites
+from actors.base.stage_quarantine import StageQuarantine, Trial
 from actors.messages.fill_log import Acknowledge, ApplyEntries, StageCursor
+from actors.messages.quarantine import EntrySetAside
 from mats.model import Entry
 from mats.runtime import Actor, Ref
 from mats.runtime.testing import chaos
@@ -13,10 +16,17 @@ M = TypeVar("M")
 
 
 class Stage(Actor[M], Generic[M]):
-    """Base of the actors that fills pass through. A subclass sets `fill_log` and its journal, and calls `resume_at`."""
+    """Base of the actors that fills pass through.
+
+    A subclass sets `fill_log` and its journal, and calls `resume_at`. Before that it calls `recall`, if entries that it
+    cannot apply are to be set aside; then it says how to `rehearse` and `skip` one.
+    """
 
     stage: ClassVar[str]
-    fill_log: Ref[StageCursor | Acknowledge]
+    unrelated: ClassVar[tuple[type[Exception], ...]] = ()
+    """Errors of `apply` that are not about the entry."""
+    fill_log: Ref[StageCursor | Acknowledge | EntrySetAside]
+    quarantine: StageQuarantine | None = None
     cursor: int
     writes: JournalWrites
     _journal: Journal
@@ -24,6 +34,11 @@ class Stage(Actor[M], Generic[M]):
     def on_failure(self, error: BaseException) -> None:
         """What was not saved is applied again by the next incarnation."""
         self._journal.close()
+
+    def recall(self) -> StageQuarantine:
+        """What earlier incarnations have set aside."""
+        self.quarantine = StageQuarantine(self, self.stage, self._journal)
+        return self.quarantine
 
     def resume_at(self, cursor: int) -> None:
         """Begin with a state that has every entry up to `cursor`, as it was saved."""
@@ -53,11 +68,42 @@ class Stage(Actor[M], Generic[M]):
         fresh = self.take_fresh(message)
         if fresh:
             chaos.point(f"{self.stage}: before the fold")
-            self.apply(fresh)
+            self._apply_fresh(fresh)
             chaos.point(f"{self.stage}: after the fold, before its cursor")
             self.cursor = fresh[-1].seq
         if fresh is not None:
             self.hand_on(message)
+
+    def _apply_fresh(self, fresh: tuple[Entry, ...]) -> None:
+        try:
+            if self.quarantine is None or not (self.quarantine.aside or self.quarantine.is_careful(fresh[0].seq)):
+                self.apply(fresh)
+            else:
+                self._apply_one_by_one(fresh, self.quarantine)
+        except Exception as error:
+            if not isinstance(error, self.unrelated):
+                self.suspect(fresh)
+            raise
+
+    def _apply_one_by_one(self, fresh: tuple[Entry, ...], quarantine: StageQuarantine) -> None:
+        trial: Trial | None = None
+        for entry in fresh:
+            taken = quarantine.aside.take(entry)
+            if taken is not None and quarantine.is_careful(entry.seq):
+                trial = trial or self.rehearse()
+                if not quarantine.passes(taken, trial, self.unrelated):
+                    taken = trial = None
+                    self.fill_log.tell(EntrySetAside())
+            if taken is None:
+                trial = None
+                self.skip(entry.seq)
+            else:
+                self.apply((taken,))
+
+    def suspect(self, entries: Sequence[Entry]) -> None:
+        """Applying these has failed: the next incarnation tries each of them on a copy first."""
+        if self.quarantine is not None:
+            self.quarantine.suspect(entries[-1].seq)
 
     def take_fresh(self, message: ApplyEntries) -> tuple[Entry, ...] | None:
         """The entries beyond the cursor; None, and the cursor reported, when there is a gap before them."""
@@ -82,3 +128,10 @@ class Stage(Actor[M], Generic[M]):
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """Apply the entries to this stage's state; they continue at `cursor`."""
         raise NotImplementedError(f"{type(self).__name__}.apply")
+
+    def rehearse(self) -> Trial:
+        """Applies the next entries, one after the other, to a copy of this stage's state."""
+        raise NotImplementedError(f"{type(self).__name__}.rehearse")
+
+    def skip(self, seq: int) -> None:
+        """Go on as if entry `seq` had been applied and had changed nothing."""

@@ -10,6 +10,7 @@ from actors.messages import (
     order_manager,
     persistence_writer,
     portfolio_manager,
+    quarantine,
     risk_manager,
     strategy,
     strategy_manager,
@@ -34,6 +35,9 @@ FillLogMessage = (
     | fill_log.StoreReported
     | fill_log.GetLogPosition
     | fill_log.ReadProgress
+    | quarantine.ReportUnusable
+    | quarantine.EntrySetAside
+    | quarantine.ResolveQuarantine
     | portfolio_manager.RatesChanged
 )
 
@@ -72,6 +76,7 @@ RiskManagerMessage = (
     | market_data.PriceMarked
     | market_data.DataStale
     | fill_log.StagesBehind
+    | quarantine.QuarantineChanged
     | LinkChanged
     | Ready
     | Unsubscribe

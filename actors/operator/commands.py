@@ -15,13 +15,14 @@ from actors.messages.portfolio_manager import (
     EquityOverridden,
     ReversalRequest,
 )
+from actors.messages.quarantine import QuarantineRefused, ResolveQuarantine
 from actors.operator.flatten import FlattenOperation, discretionary_remains
 from actors.operator.operator import Operator
 from actors.operator.queries import CommandRefused, NoAnswer, ask
 from actors.operator.status import status_of
 from actors.operator.strategy_control import StrategyControl
 from actors.operator.transfers import Netting, TransferOperation
-from mats.ledger.reconciliation import BreakCause
+from mats.ledger.reconciliation import BreakCause, explained_by
 from mats.model import IntentId, OrderView, StrategyName
 from mats.operator import book_lines, equity_lines, protocol
 from mats.runtime import Runtime
@@ -138,6 +139,8 @@ class Commands:
                 return self._transfers().book(move, (move.giver, move.taker))
             case protocol.BookNettedRequest(netted=netted):
                 return self._netting().book(netted)
+            case protocol.ResolveQuarantineRequest():
+                return self._resolve_quarantine(command)
             case protocol.ReverseTransferRequest(id=name, reason=reason):
                 return self._transfers().book(ReversalRequest(name, reason), ())
             case _:
@@ -255,7 +258,25 @@ class Commands:
     def _breaks(self, past: int) -> protocol.BreakLines:
         breaks, ago = self._queries.breaks(past), self._queries.portfolio().reconciled_seconds_ago
         now = self._runtime.clock.now()
-        return protocol.BreakLines(time=now, open=breaks.open, past=breaks.past, compared_seconds_ago=ago)
+        with closing(Journal(self._path)) as journal:
+            places = [item.place for item in journal.open_quarantine()]
+        explained = {found.id: why for found in breaks.open if (why := explained_by(found.key, places))}
+        return protocol.BreakLines(
+            time=now, open=breaks.open, past=breaks.past, compared_seconds_ago=ago, explained=explained
+        )
+
+    def _resolve_quarantine(self, command: protocol.ResolveQuarantineRequest) -> protocol.BaseResponse:
+        question = ResolveQuarantine(
+            number=command.number,
+            action=command.action,
+            corrections=command.corrections,
+            reason=command.reason,
+        )
+        result = ask(self._refs.fill_log, question, "the fill log")
+        if isinstance(result, QuarantineRefused):
+            raise CommandRefused(result.reason)
+        self._operator.reconcile()
+        return protocol.Done(text=result.text)
 
     def _answer_break(self, name: str, action: BreakCause) -> protocol.BaseResponse:
         result = ask(self._refs.portfolio, AnswerBreak(name, action), "the portfolio manager")

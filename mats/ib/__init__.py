@@ -9,6 +9,7 @@ from mats.ib.handshake import Opened
 from mats.ib.pending_requests import FIRST_REQUEST_ID
 from mats.ib.session import IbSession
 from mats.ib.snapshot import MASTER, ExecutionsEnd
+from mats.ib.undecoded import Undecoded
 
 __all__ = [
     "FIRST_REQUEST_ID",
@@ -21,6 +22,7 @@ __all__ = [
     "Meaning",
     "Opened",
     "RequestFailed",
+    "Undecoded",
     "events",
     "meaning_of",
 ]

@@ -4,6 +4,7 @@ Every message is reported, in the order of the wire, requested or not: openOrder
 request id, so an answer and an update look alike. Method names are those of IB's protocol.
 """
 
+import math
 from collections.abc import Callable
 from datetime import UTC
 
@@ -38,6 +39,7 @@ from mats.ib.events import (
 from mats.ib.notices import NoticeRouter
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
 from mats.ib.streams import QuoteAggregator, StreamKind, Streams
+from mats.ib.undecoded import Undecoded
 from mats.model import (
     SECOND,
     AccountValue,
@@ -47,6 +49,11 @@ from mats.model import (
     BrokerStatus,
     Commission,
     Execution,
+    is_price,
+    order_fault,
+    position_fault,
+    status_fault,
+    value_fault,
 )
 
 NO_REQUEST = -1
@@ -58,7 +65,7 @@ COST_PENDING = -1
 class Callbacks:
     """The receiving half of a session.
 
-    `sink` takes each event; `undecoded` counts messages that could not be used.
+    `sink` takes each event; `undecoded` counts messages that could not be used and may be a part of an answer.
     """
 
     defaultTimezone = UTC  # the decoder makes datetimes in it
@@ -77,10 +84,10 @@ class Callbacks:
         self._emitted = True
         self._sink(event)
 
-    def decode_failed(self, text: str) -> None:
+    def decode_failed(self, message: Undecoded) -> None:
         """A message could not be decoded, or its handler raised."""
-        self.undecoded += 1
-        self._emit(DecodeFailed(text))
+        self.undecoded += message.may_answer
+        self._emit(DecodeFailed(message))
 
     # --- the connection
 
@@ -120,6 +127,7 @@ class Callbacks:
     def openOrder(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
         self._collect_instrument(contract)
         reported = to_broker_order(contract, order, state)
+        _refuse(order_fault(reported))
         self._pending.add(PendingSnapshot.OPEN_ORDERS, reported)
         self._emit(OrderReported(reported))
 
@@ -129,6 +137,7 @@ class Callbacks:
     def completedOrder(self, contract: Contract, order: Order, state: OrderState) -> None:
         self._collect_instrument(contract)
         reported = to_completed_order(contract, order, state)
+        _refuse(order_fault(reported))
         self._pending.add(PendingSnapshot.COMPLETED_ORDERS, reported)
         self._emit(OrderReported(reported))
 
@@ -160,6 +169,7 @@ class Callbacks:
             average_price=required(average_price),
             why_held=why_held,
         )
+        _refuse(status_fault(reported))
         self._emit(OrderStatusReported(reported))
 
     def orderBound(self, _perm_id: int, _client_id: int, _order_id: int) -> None:
@@ -196,6 +206,7 @@ class Callbacks:
             multiplier=multiplier_of(contract),
             con_id=contract.conId,
         )
+        _refuse(position_fault(reported))
         self._pending.add(PendingSnapshot.POSITIONS, reported)
         self._emit(PositionReported(reported))
 
@@ -206,6 +217,7 @@ class Callbacks:
         self, request_id: int, account: str, _model: str, tag: str, value: str, currency: str
     ) -> None:
         reported = AccountValue(account=account, tag=tag, value=value, currency=currency)
+        _refuse(value_fault(reported))
         if self._streams.subject(request_id, StreamKind.ACCOUNT) is None:
             self._pending.add(request_id, reported)
         else:
@@ -244,6 +256,8 @@ class Callbacks:
         wap: float,
         count: int,
     ) -> None:
+        if not (is_price(open_, high, low, close) and math.isfinite(volume)):
+            raise ValueError("a bar without finite prices is no bar")
         if instrument := self._streams.subject(request_id, StreamKind.BARS):
             volume, wap, count = max(0.0, volume), max(0.0, wap), max(0, count)
             self._emit(BarReported(Bar(instrument, time * SECOND, 5, open_, high, low, close, volume, wap, count)))
@@ -251,6 +265,8 @@ class Callbacks:
             self._pending.late += 1
 
     def priceSizeTick(self, request_id: int, tick: int, price: float, size: float) -> None:
+        if not is_price(price):
+            raise ValueError("a quote without a finite price is no quote")
         if instrument := self._streams.subject(request_id, StreamKind.QUOTES):
             self._quotes.price(instrument, tick, price, size)
         else:
@@ -265,3 +281,9 @@ class Callbacks:
     def _collect_instrument(self, contract: Contract) -> None:
         if PendingSnapshot.INSTRUMENTS in self._pending and (instrument := to_instrument(contract)):
             self._pending.add(PendingSnapshot.INSTRUMENTS, instrument)
+
+
+def _refuse(fault: str) -> None:
+    """What says nothing usable is handled as what cannot be decoded is."""
+    if fault:
+        raise ValueError(fault)

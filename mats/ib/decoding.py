@@ -10,6 +10,7 @@ from typing import Any
 from ib_async.decoder import Decoder
 
 from mats.ib.conversion import Zones, to_execution
+from mats.ib.undecoded import Undecoded, undecoded
 
 IGNORED = frozenset(
     {
@@ -36,21 +37,23 @@ def decode_all(_number: int) -> bool:
 
 
 class CheckedDecoder(Decoder):
-    """Decodes one message after the other; `on_failure` gets a description of each that could not be used.
+    """Decodes one message after the other; `on_failure` gets each that could not be used, and what can be read of it.
 
-    `is_wanted` decides by message number whether a message is decoded at all.
+    A number that is not known here is counted and left out: a newer gateway has more of them. `is_wanted` decides by
+    message number whether a message is decoded at all.
     """
 
     def __init__(
         self,
         callbacks: Any,
-        on_failure: Callable[[str], None],
+        on_failure: Callable[[Undecoded], None],
         zones: Zones,
         is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:
         super().__init__(callbacks, 0)
         self._callbacks = callbacks
         self._on_failure, self._zones, self._is_wanted = on_failure, zones, is_wanted
+        self.unknown = 0
 
     def wrap(self, methodName: str, types: Sequence[type], skip: int = 2) -> Callable[[list[str]], None]:
         """A handler that converts the fields and calls the method; unlike the library's it lets exceptions out."""
@@ -65,10 +68,12 @@ class CheckedDecoder(Decoder):
         """Decode one message and pass it on; a failure is reported, not raised, so that the next message is read."""
         try:
             number = int(fields[0])
-            if number not in IGNORED and self._is_wanted(number):
+            if number not in self.handlers:
+                self.unknown += 1
+            elif number not in IGNORED and self._is_wanted(number):
                 self.handlers[number](fields)
         except Exception as error:
-            self._on_failure(f"{type(error).__name__}: {error} in message {fields}")
+            self._on_failure(undecoded(fields, f"{type(error).__name__}: {error}"))
 
     def execDetails(self, fields: list[str]) -> None:
         """The library would make objects of its own, and misread times in unknown zones."""

@@ -21,6 +21,10 @@ class GatewaySilent(ConnectionFailed):
     """The socket opened, the handshake did not finish in time."""
 
 
+class OrderIdsExhausted(ConnectionFailed):
+    """The gateway goes on with order ids that belong to requests."""
+
+
 class VersionTooOld(ConnectionFailed):
     """The gateway's protocol version is no longer supported."""
 

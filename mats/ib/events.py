@@ -3,6 +3,7 @@
 import msgspec
 
 from mats.ib.error_codes import Meaning
+from mats.ib.undecoded import Undecoded
 from mats.model import (
     AccountValue,
     Bar,
@@ -106,9 +107,9 @@ class SessionLost(msgspec.Struct, frozen=True):
 
 
 class DecodeFailed(msgspec.Struct, frozen=True):
-    """A message could not be decoded: its content and why. It may have been an execution; a new snapshot is needed."""
+    """A message could not be decoded: its content and why. It comes again in every snapshot that holds it."""
 
-    text: str
+    message: Undecoded
 
 
 class PacketEnd(msgspec.Struct, frozen=True):

@@ -12,7 +12,13 @@ from ib_async.client import Client
 from mats.ib.callbacks import Callbacks
 from mats.ib.conversion import NO_ZONES, HistoricalBars, Zones, source_of, to_contract, to_order
 from mats.ib.decoding import CheckedDecoder
-from mats.ib.errors import ConnectionFailed, ConnectionLostError, GatewayRefused, IncompleteSnapshot
+from mats.ib.errors import (
+    ConnectionFailed,
+    ConnectionLostError,
+    GatewayRefused,
+    IncompleteSnapshot,
+    OrderIdsExhausted,
+)
 from mats.ib.events import SessionEvent, SessionLost, Unsent
 from mats.ib.handshake import Handshake, Opened
 from mats.ib.pacing import PacedSender, Pacer, SendLane
@@ -20,6 +26,7 @@ from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests, PendingS
 from mats.ib.requests import BrokerRequests
 from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
 from mats.ib.streams import QuoteAggregator, Stream, StreamKind, Streams
+from mats.ib.undecoded import undecoded
 from mats.model import (
     AccountId,
     AccountValue,
@@ -87,11 +94,18 @@ class IbSession:
             raise GatewayRefused(
                 f"gateway {host}:{port} closed the connection at once ({self._last_api_error}); see its log"
             )
+        first = self._callbacks.next_order_id
+        if first >= FIRST_REQUEST_ID:
+            self._client.disconnect()
+            raise OrderIdsExhausted(
+                f"gateway {host}:{port} (client id {self.client_id}) continues with order id {first}, but ids from"
+                f" {FIRST_REQUEST_ID} on belong to requests; choose Reset API order ID sequence in its API settings"
+            )
         self._opened = True
         self._sender.open()
         return Opened(
             accounts=tuple(self._client.getAccounts()),
-            next_order_id=self._callbacks.next_order_id,
+            next_order_id=first,
             server_version=self._client.serverVersion(),
         )
 
@@ -131,6 +145,11 @@ class IbSession:
     def degraded(self) -> bool:
         """The gateway has no link to IB's servers."""
         return self._callbacks.notices.degraded
+
+    @property
+    def unknown_messages(self) -> int:
+        """Messages whose number is not known; they are left out."""
+        return int(self._client.decoder.unknown)
 
     @property
     def late_answers(self) -> int:
@@ -272,7 +291,8 @@ class IbSession:
         if self._handshake and not self._opened:
             self._handshake.not_a_gateway(error)
         else:
-            self._callbacks.decode_failed(f"{type(error).__name__}: {error} while reading the socket")
+            reason = f"{type(error).__name__}: {error} while reading the socket"
+            self._callbacks.decode_failed(undecoded([], reason))
 
     def _on_closed(self) -> None:
         self._end(self._last_api_error or "the gateway closed the socket")

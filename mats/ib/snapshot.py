@@ -1,4 +1,4 @@
-"""The snapshot: all that the broker knows, complete or not at all.
+"""The snapshot: all that the broker knows, complete or not at all; but for what cannot be decoded, which is an event.
 
 Positions, open orders and completed orders are requested at once; executions last, so that they cover every fill that
 the others show. Commissions have no end marker: those that came by then are included, later ones are events.
@@ -51,7 +51,6 @@ class SnapshotRequests:
 
     async def run(self, timeout: float, policy: ExecutionsEnd) -> BrokerSnapshot:
         """Everything within `timeout` seconds, or `IncompleteSnapshot` naming what is missing."""
-        undecoded = self._callbacks.undecoded
         answers: dict[str, PendingAnswer[Any]] = {}
         async with AsyncExitStack() as stack:
             try:
@@ -60,8 +59,6 @@ class SnapshotRequests:
             except RequestTimedOut as error:
                 if not (policy is ExecutionsEnd.SILENCE_IF_IDLE and _idle(answers)):
                     raise IncompleteSnapshot(self._missing(timeout, answers)) from error
-            if self._callbacks.undecoded > undecoded:
-                raise IncompleteSnapshot("snapshot: a message could not be decoded; it may have been an execution")
             return _collect(answers)
 
     async def _ask(self, stack: AsyncExitStack, answers: dict[str, PendingAnswer[Any]]) -> None:

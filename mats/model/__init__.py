@@ -53,6 +53,17 @@ from mats.model.positions import PositionKey
 from mats.model.strategy_table import Host, StrategyRecord, TargetWeight, check_table, check_weights, read_records
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
+from mats.model.validation import (
+    POSSIBLE,
+    commission_fault,
+    execution_fault,
+    is_moment,
+    is_price,
+    order_fault,
+    position_fault,
+    status_fault,
+    value_fault,
+)
 
 __all__ = [
     "CURRENCIES",
@@ -63,6 +74,7 @@ __all__ = [
     "MINUTE",
     "ONE",
     "PLAIN",
+    "POSSIBLE",
     "PRICES",
     "SECOND",
     "ZERO",
@@ -114,23 +126,31 @@ __all__ = [
     "changed_view",
     "check_table",
     "check_weights",
+    "commission_fault",
     "converted",
     "difference",
     "exact",
+    "execution_fault",
     "floor_to",
     "from_datetime",
     "instrument_id",
+    "is_moment",
+    "is_price",
     "iso",
     "opening_view",
+    "order_fault",
     "order_ref",
     "parse_instrument",
     "parse_order_ref",
+    "position_fault",
     "prorate",
     "read_records",
     "refused_view",
     "round_to",
     "size_name",
     "size_seconds",
+    "status_fault",
     "to_datetime",
     "total",
+    "value_fault",
 ]

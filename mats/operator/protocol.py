@@ -161,6 +161,14 @@ class BookNettedRequest(Command, frozen=True, kw_only=True, tag="netted"):
     netted: NettedAction
 
 
+class ResolveQuarantineRequest(Command, frozen=True, kw_only=True, tag="quarantine"):
+    """Book an item as it was received, book it with these fields, or forget it; answered by `Done`."""
+
+    number: int
+    action: Literal["accept", "correct", "drop"]
+    corrections: Mapping[str, str] = {}
+
+
 class ReverseTransferRequest(Command, frozen=True, kw_only=True, tag="reverse"):
     """Reverse a transfer; answered by `Done`."""
 
@@ -182,6 +190,7 @@ AnyCommand = (
     | TransferQuantityRequest
     | ReverseTransferRequest
     | BookNettedRequest
+    | ResolveQuarantineRequest
 )
 
 Request = AnyQuestion | AnyCommand
@@ -273,6 +282,8 @@ class BreakLines(BaseResponse, frozen=True, kw_only=True, tag="breaks"):
     open: tuple[Break, ...]
     past: tuple[Break, ...]
     compared_seconds_ago: float | None
+    explained: Mapping[str, str] = {}
+    """By id of a break: what in quarantine may explain it; it is not booked meanwhile."""
 
 
 class EquityLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -365,6 +376,9 @@ def described(command: Command) -> str:
         return f"move {move.quantity:f} {move.instrument} from {move.giver} to {move.taker}{price}"
     if isinstance(command, BookNettedRequest):
         return f"{command.netted.action.text} in books that net to zero"
+    if isinstance(command, ResolveQuarantineRequest):
+        given = "".join(f" {name}={text}" for name, text in command.corrections.items())
+        return f"quarantine {command.action} Q{command.number}{given}"
     if isinstance(command, CancelOrdersRequest):
         return f"cancel every order of {command.strategy or 'all'}"
     if isinstance(command, AnswerBreakRequest):

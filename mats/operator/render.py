@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mats.ledger.books import Book
+from mats.ledger.quarantine import QuarantineItem
 from mats.ledger.reconciliation import Break, BreakState, describe
 from mats.model import Currency, OrderView, iso, to_datetime
 from mats.operator import protocol
@@ -83,14 +84,16 @@ def breaks(answer: protocol.BreakLines) -> RenderableType:
     table = _table("Break", ">age", ">books", ">broker", ">difference", "state", "resolution")
     for found in (*answer.open, *answer.past):
         numbers = (f"{found.expected:f}", f"{found.broker:f}", f"{found.difference:+f}")
-        table.add_row(found.id, f"{found.age(answer.time):.0f} s", *numbers, found.state.value, _resolution(found))
+        table.add_row(found.id, f"{found.age(answer.time):.0f} s", *numbers, found.state.value,
+                      answer.explained.get(found.id) or _resolution(found))  # fmt: skip
     agreed = "books = broker" if answer.compared_seconds_ago is not None else "not compared yet"
     return Group(_or_none(table, agreed), _ago(answer.compared_seconds_ago))
 
 
 def one_break(answer: protocol.BreakLines) -> RenderableType:
     """Everything about each, with its evidence."""
-    return Text("\n".join(describe(found, answer.time) for found in (*answer.open, *answer.past)))
+    lines = [describe(found, answer.time) for found in (*answer.open, *answer.past)]
+    return Text("\n".join((*lines, *answer.explained.values())))
 
 
 def equity(answer: protocol.EquityLines) -> RenderableType:
@@ -135,6 +138,28 @@ def netted(answer: protocol.NettedPreview) -> RenderableType:
         table.add_row(before.strategy, "before", *_figures(before))
         table.add_row("", "after", *_figures(after))
     return Group(table, Text("broker's total: 0 before and after", "dim"))
+
+
+def quarantine(items: Iterable[QuarantineItem]) -> RenderableType:
+    """Each item with what it concerns and why it is no fact; `mats quarantine show ID` shows its fields."""
+    table = _table("Quarantine", "time", "kind", "instrument", "strategy", "why", "resolution")
+    for item in items:
+        whose = (item.instrument, item.strategy)
+        table.add_row(item.id, iso(item.time), item.kind.value, *whose, item.fault, item.resolution or "open")
+    return _or_none(table, "nothing is in quarantine")
+
+
+def one_quarantined(item: QuarantineItem) -> RenderableType:
+    """Everything about an item, as it was received."""
+    waits = " and ".join(name for name in (item.instrument, item.strategy) if name)
+    told = [
+        f"{item.id}  {item.kind.value} from {item.source}, {iso(item.time)}",
+        f"why        {item.fault}",
+        f"means      {f'{waits} take no new risk until it is resolved' if waits else 'nothing waits for it'}",
+        *(f"  {name} = {text}" for name, text in item.fields.items()),
+        f"resolution {item.resolution or 'open'}",
+    ]
+    return Text("\n".join(told))
 
 
 def audit(lines: Iterable[AuditLine]) -> RenderableType:

@@ -22,8 +22,8 @@ from mats.model import (
 )
 from mats.orders import order_events as ev
 from mats.orders.order_queries import OrderQueries
-from mats.orders.order_state import Transition
-from mats.orders.registry import Order, Orders, entries_of_orders, replay_events, report_events, restored
+from mats.orders.order_state import Transition, transition
+from mats.orders.registry import Order, Orders, entries_of_orders, fill_event, replay_events, report_events, restored
 
 SETTLE_SECONDS = 2.0
 """An order younger than this may have passed the question on its way; its absence in the answer says nothing."""
@@ -142,6 +142,12 @@ class OrderTracker:
             before = order.view
             if (result := self.orders.book(order, entry)) is not None:
                 self._note(order, before, result)
+
+    def rehearse(self, entry: Entry) -> None:
+        """Raise what `book` would raise, and change no order."""
+        for booked in entries_of_orders((entry,)):
+            if (order := self.order(booked.intent_id)) is not None:
+                transition(order.view, fill_event(booked))
 
     def _note(self, order: Order, before: OrderView, result: Transition) -> None:
         if result.query:

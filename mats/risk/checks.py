@@ -24,7 +24,8 @@ class PreTradeContext(msgspec.Struct, frozen=True, gc=False):
 
     `connection`: why its connection cannot carry it. `behind`: which stages are down or behind. `halt`: the halt in
     force. `disagreement`: the break between books and broker on the instrument. `unknown_order`: an order of the
-    strategy on the instrument whose outcome is missing. `price_age` is in seconds, None where no price ever came.
+    strategy on the instrument whose outcome is missing. `quarantine`: what of the instrument or the strategy is in
+    quarantine. `price_age` is in seconds, None where no price ever came.
     """
 
     resolved: bool
@@ -39,6 +40,7 @@ class PreTradeContext(msgspec.Struct, frozen=True, gc=False):
     halt: str = ""
     disagreement: str = ""
     unknown_order: str = ""
+    quarantine: str = ""
 
 
 Check = Callable[[OrderIntent, PreTradeContext, Limits], Rejection | None]
@@ -132,6 +134,10 @@ def nothing_is_halted(_: OrderIntent, context: PreTradeContext, __: Limits) -> R
 
 def books_agree(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
     return reject(RejectionCode.BOOKS_DISAGREE, context.disagreement) if context.disagreement else None
+
+
+def nothing_is_in_quarantine(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
+    return reject(RejectionCode.QUARANTINED, context.quarantine) if context.quarantine else None
 
 
 def outcomes_are_known(_: OrderIntent, context: PreTradeContext, __: Limits) -> Rejection | None:
@@ -238,6 +244,7 @@ SOUNDNESS: tuple[Check, ...] = (
 RISK_TAKING: tuple[Check, ...] = (
     stages_keep_up,
     nothing_is_halted,
+    nothing_is_in_quarantine,
     books_agree,
     outcomes_are_known,
     data_is_fresh,

@@ -207,6 +207,15 @@ class RiskState:
         self.book(entry.seq, self.positions[account, instrument], strategy, change)
         if not isinstance(entry, AdjustmentRecorded):
             self._grow(entry.intent_id, change)
+        self._catch_up()
+
+    def skip(self, seq: int) -> None:
+        """Entry `seq` changes nothing here."""
+        self.seq = seq
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Views that ran ahead of the log count from the entry that they contain."""
         for caught_up in [i for i, view in self._ahead.items() if view.applied <= self.seq]:
             self._install(self._ahead.pop(caught_up))
             self._mark_unknown(caught_up)

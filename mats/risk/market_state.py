@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from decimal import Decimal
 
+from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.valuation import FxRates
 from mats.model import (
     AccountId,
@@ -25,8 +26,8 @@ from mats.risk.sizing import Basis
 MarketQuote = tuple[Decimal | None, float | None, Decimal | Unknown]
 """The newest price of an instrument, how many seconds old it is, and base currency for one unit of its currency."""
 
-Faults = tuple[str, str, str, str]
-"""Texts of a `PreTradeContext`: of stages behind, halt, disagreement and unknown order."""
+Faults = tuple[str, str, str, str, str]
+"""Texts of a `PreTradeContext`: of stages behind, halt, disagreement, unknown order and quarantine."""
 
 EVERYTHING = ""
 """The scope of a halt that holds for every strategy."""
@@ -47,6 +48,7 @@ class MarketState:
         self.behind: tuple[str, ...] = ("every stage has yet to report",)
         self.store = ""
         self.broken: frozenset[PositionKey] = frozenset()
+        self.quarantine: tuple[QuarantinePlace, ...] = ()
         self.silent: frozenset[InstrumentId] = frozenset()
         self.links_down: dict[str, str] = {}
         self.routes: set[int] = set()
@@ -106,7 +108,14 @@ class MarketState:
         account, (own, whole), (price, age, rate) = intent.account, exposures, quote
         connection = self._connection_fault(account, intent.strategy, route)
         troubled = (
-            connection or self.behind or self.store or self.halts or self.links_down or self.broken or state.unknown
+            connection
+            or self.behind
+            or self.store
+            or self.halts
+            or self.links_down
+            or self.quarantine
+            or self.broken
+            or state.unknown
         )
         resolved, recent = intent.instrument.con_id != 0, state.orders_in_last_minute(intent.strategy, now)
         if not troubled:
@@ -122,6 +131,7 @@ class MarketState:
             self._halt(strategy),
             f"books and broker differ on {name}" if (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
+            self._quarantined(account, name, strategy),
         )
 
     def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
@@ -132,6 +142,13 @@ class MarketState:
         if not account.startswith("D") and account not in self._live:
             return f"account {account} is live; name it in gateway.live_accounts to let it trade"
         return "" if route in self.routes else f"the connection of {strategy} (client {route}) is not ready"
+
+    def _quarantined(self, account: AccountId, instrument: InstrumentId, strategy: StrategyName) -> str:
+        for place in self.quarantine:
+            if place.holds_instrument(account, instrument) or place.strategy == strategy:
+                whose = f"{place.kind} of {place.instrument or place.strategy}"
+                return f"{whose} is in quarantine; see `mats quarantine show {place.id}`"
+        return ""
 
     def _behind(self) -> str:
         if self.behind:

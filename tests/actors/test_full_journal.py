@@ -32,16 +32,25 @@ from mats.risk import Limits
 from mats.runtime import StartChild, VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import JournalFullError
+from tests.actors.conftest import START
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
 WIDE = "x" * 200_000
+
+
+@pytest.fixture(autouse=True)
+def wide_references(monkeypatch):
+    """An entry that needs more space than there is has a reference that would be refused otherwise."""
+    monkeypatch.setattr("mats.model.validation.TEXT_LENGTH", len(WIDE))
+
+
 """A text for which the pages that the journal has are too few."""
 
 
 @pytest.fixture
 def runtime():
     """A world in which nobody fails and no message is lost."""
-    made = VirtualRuntime()
+    made = VirtualRuntime(start=START)
     yield made
     assert [line.last_failure for line in made.status() if line.last_failure] == []
     made.stop(5.0)

@@ -30,6 +30,8 @@ from actors.messages.broker import (
     Unresolved,
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.messages.quarantine import ReportUnusable
+from mats.gateway.faults.fault_types import Edit
 from mats.ib.errors import ConnectionLostError, RequestTimedOut
 from mats.model.broker_reports import (
     BrokerError,
@@ -41,6 +43,7 @@ from mats.model.broker_reports import (
 )
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
+from mats.model.validation import execution_fault
 from mats.runtime import AskTimeout, Crash, SystemClock, ThreadRuntime
 from tests.actors.samples import launch_relay
 from tests.system.inside import GatewayThread
@@ -346,9 +349,65 @@ def test_a_lost_log_makes_it_begin_anew_over_the_same_line_and_orders_wait_until
     assert ready.order_event(BrokerOrder).order_ref == "trend:new"
 
 
-def test_what_cannot_be_understood_makes_it_ask_for_everything(ready):
+def test_an_execution_that_cannot_be_decoded_goes_to_the_quarantine_and_nothing_is_asked_again(ready):
     ready.gateway.fault(lambda faults: faults.push(1, 11, -1, "garbage"))
-    assert ready.next(ready.log, ReportReplay).report.epoch == 7
+    report = ready.next(ready.log, ReportUnusable)
+    assert (report.connection, report.fields) == ("ib", ("11", "-1", "garbage"))
+    ready.working()
+    ready.log.expect_nothing(0.0)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        (19, "inf"),
+        (20, "1e400"),
+        (9, "abc"),
+        (15, "99991231 23:59:59 UTC"),
+        (15, "soon"),
+        (18, "HOLD"),
+    ],
+    ids=str,
+)
+def test_a_snapshot_with_a_poisonous_execution_is_complete_but_for_it(ready, poison):
+    ready.gateway.fault(lambda faults: faults.hold_orders())
+    order_id = ready.working()
+    ready.gateway.fault(lambda faults: faults.fill((1, order_id), 60, 1.0))
+    ready.next(ready.log, ReportExecutions, lambda message: message.executions)
+    ready.gateway.fault(lambda faults: faults.arm(Edit(message=(11,), set=dict([poison]))))
+    for _ in range(2):
+        ready.ref.tell(RequestSnapshot())
+        replay = ready.next(ready.log, ReportReplay).report
+        found = [execution for execution in replay.executions if execution_fault(execution, SystemClock().now()) == ""]
+        assert found == []
+        ready.ref.tell(ReplayMerged(7, 4))
+        assert ready.listener.expect(Ready, PATIENCE).replay.open_orders, "it is announced, and lives"
+
+
+def test_a_position_that_is_no_number_is_left_out_and_kept(master):
+    master.gateway.fault(lambda faults: faults.arm(Edit(message=(61,), where={4: "SPY"}, set={14: "inf"})))
+    master.gateway.fault(lambda faults: faults.manual_order("SPY", Side.BUY, 10))
+    report = master.next(master.log, ReportUnusable)
+    assert (report.account, report.instrument) == (ACCOUNT, "SPY")
+    for _ in range(2):
+        master.ref.tell(TakePositions(master.asker.ref))
+        assert master.next(master.asker, PositionsTaken).positions == ()
+
+
+def test_messages_with_unknown_numbers_and_data_that_are_no_numbers_are_only_counted(ready):
+    ready.gateway.fault(lambda faults: [faults.push(1, 9999, 1, "x" * 5000) for _ in range(50)])
+    ready.gateway.fault(lambda faults: [faults.push(1, 50, 3, 7, 0, "nan", "inf", "x", 1, 1, 1, 1) for _ in range(50)])
+    ready.working()
+    ready.log.expect_nothing(0.0)
+
+
+def test_a_gateway_whose_order_ids_are_those_of_requests_is_refused_with_the_remedy(gateway):
+    gateway.fault(lambda faults: faults.arm(Edit(message=(9,), set={2: "1700000000"})))
+    world = World(gateway.call(lambda gateway: gateway.port), gateway)
+    world.next(world.log, OpenEpoch)
+    world.ref.tell(EpochOpened("ib", 7))
+    assert "Reset API order ID sequence" in str(world.down().error)
+    world.stop()
 
 
 # Questions

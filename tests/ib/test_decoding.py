@@ -61,4 +61,4 @@ def test_an_exception_of_the_owner_is_reported_and_does_not_stop_the_next_messag
     reading.interpret(list(status))
     reading.interpret(list(status))
     assert [type(event).__name__ for event in events] == ["OrderStatusReported", "DecodeFailed", "OrderStatusReported"]
-    assert "the owner stumbled" in events[1].text  # type: ignore[union-attr]
+    assert "the owner stumbled" in events[1].message.text  # type: ignore[union-attr]

@@ -162,7 +162,8 @@ async def test_a_broken_message_is_reported_and_the_next_one_is_read(scripted: F
     async with scripted() as script, open_session(script.port) as (session, recorded, _):
         script.push((9999, 1), ("x",), (62,), (3, "seven", "Filled"), (4, 2, -1, 1100, "lost", ""))
         await recorded.until(lambda _: session.degraded)
-        failures = [event.text for event in recorded.of(DecodeFailed)]
-        assert len(failures) == 3
-        assert "KeyError: 9999" in failures[0]
-        assert "['3', 'seven', 'Filled']" in failures[2]
+        failures = [event.message.text for event in recorded.of(DecodeFailed)]
+        assert len(failures) == 2
+        assert "['x']" in failures[0]
+        assert "['3', 'seven', 'Filled']" in failures[1]
+        assert session.unknown_messages == 1, "a number that is not known is counted and left out"

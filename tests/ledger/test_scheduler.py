@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from mats.ledger.quarantine import QuarantinePlace
+from mats.ledger.reconciliation import explained_by
 from mats.ledger.reconciliation.scheduler import FILL_GRACE_SECONDS, POSITIONS_TIMEOUT_SECONDS, ReconciliationScheduler
 from mats.model.broker_reports import BrokerPosition
 from mats.model.timestamp import SECOND
@@ -253,3 +255,14 @@ def test_a_break_that_could_not_be_recorded_is_recorded_and_told_by_the_next_com
     assert kept.id in {found.id for found in outcome.reportable}
     later = [compare(scheduler, log, [held(5)], n * GRACE) for n in range(3, 20)]
     assert next(outcome for outcome in later if outcome.adjustments)
+
+
+def test_a_difference_that_the_quarantine_may_explain_is_a_break_and_is_not_booked(scheduler, log):
+    scheduler.set_quarantine((QuarantinePlace("Q1", "execution", "DU1", held(5).instrument, ""),))
+    for look in range(3):
+        outcome = compare(scheduler, log, [held(5)], 10.0 + look * 2 * GRACE)
+        assert outcome.adjustments == ()
+    (found,) = scheduler.breaks
+    assert "mats quarantine show Q1" in explained_by(found.key, (QuarantinePlace("Q1", "execution", "", "SPY", ""),))
+    scheduler.set_quarantine(())
+    assert compare(scheduler, log, [held(5)], 10.0 + 8 * GRACE).adjustments

@@ -1,7 +1,10 @@
 """What a person reads in the status."""
 
+from io import StringIO
+
 from rich.console import Console
 
+from mats.ledger.quarantine import QuarantineItem, QuarantineKind
 from mats.operator import protocol, render
 from mats.runtime import ActorStatus, MessageStats
 
@@ -50,3 +53,25 @@ def test_the_status_says_who_is_behind_and_what_it_lacks() -> None:
     risk, orders = (line for line in shown.get().splitlines() if line.strip().startswith("core/"))
     assert "its mailbox is full: it lacks OrderRequest, Signal (12 refused)" in risk
     assert orders.rstrip().endswith("ValueError: why")
+
+
+def test_an_item_in_quarantine_says_what_waits_for_it_and_what_was_received() -> None:
+    item = QuarantineItem(
+        key="execution/a.01",
+        kind=QuarantineKind.EXECUTION,
+        fault="multiplier 0 is not above zero",
+        fields={"exec_id": "a.01", "multiplier": "0"},
+        source="brokers/ib-0",
+        time=0,
+        instrument="SPY",
+        strategy="trend",
+        number=3,
+    )
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(render.quarantine([item]))
+    console.print(render.one_quarantined(item))
+    text = console.export_text()
+    assert "Q3" in text
+    assert "multiplier 0 is not above zero" in text
+    assert "SPY and trend take no new risk until it is resolved" in text
+    assert "multiplier = 0" in text

@@ -53,5 +53,5 @@ def test_what_is_wrong_is_the_same_as_where_each_text_is_made(world, intent, rou
     exposures = state.exposures(state.positions[intent.account, intent.instrument.id], intent.strategy)
     met = world.pretrade_context(intent, exposures, world.quote(intent.instrument, 0, 0.0), state, route, 0)
     assert met.connection == world._connection_fault(intent.account, intent.strategy, route)
-    texts = (met.behind, met.halt, met.disagreement, met.unknown_order)
+    texts = (met.behind, met.halt, met.disagreement, met.unknown_order, met.quarantine)
     assert texts == world._other_faults(intent, state)

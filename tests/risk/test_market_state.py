@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from mats.ledger.quarantine import QuarantinePlace
 from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.model.timestamp import SECOND
@@ -162,3 +163,16 @@ def test_sizing_gets_figures_or_the_reason_why_there_are_none(world):
     basis = world.basis("trend", world.quote(SPY, 0, 10.0))
     assert (basis.equity, basis.price, basis.rate) == (D(0), D("500.5"), D(1))
     assert world.basis("trend", world.quote(parse_instrument("QQQ"), 0, 10.0)).price is None
+
+
+def test_what_is_in_quarantine_speaks_against_its_instrument_and_its_strategy_and_nothing_else(world):
+    qqq = replace(parse_instrument("QQQ"), con_id=1)
+    world.quarantine = (QuarantinePlace("Q3", "execution", "DU1", "SPY", "trend"),)
+    said = "execution of SPY is in quarantine; see `mats quarantine show Q3`"
+    assert meet(world).quarantine == said
+    assert meet(world, an_intent(instrument=qqq)).quarantine == said, "its strategy, in anything"
+    assert meet(world, an_intent(strategy="revert")).quarantine == said, "its instrument, for anybody"
+    assert meet(world, an_intent(strategy="revert", account="DU2")).quarantine == ""
+    assert meet(world, an_intent(strategy="revert", instrument=qqq)).quarantine == ""
+    world.quarantine = (QuarantinePlace("Q4", "execution", "", "SPY", ""),)
+    assert meet(world, an_intent(strategy="revert", account="DU2")).quarantine, "an unknown account is any"

@@ -138,8 +138,12 @@ def _launch(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
 class GatewayProcess:
     """The paper gateway, which can be killed and started again on its port with its state."""
 
-    def __init__(self, folder: Path, replay: Path | None, bar_seconds: float, seed: int = 7) -> None:
+    def __init__(
+        self, folder: Path, replay: Path | None, bar_seconds: float, seed: int = 7, faults: Path | None = None
+    ) -> None:
+        """`faults` is the plan by which it misbehaves until it is started `honest`."""
         self._folder, self.port = folder, 0
+        self._faults = [] if faults is None else ["--faults", str(faults)]
         self._arguments = [
             "--seed",
             str(seed),
@@ -152,8 +156,9 @@ class GatewayProcess:
             self._arguments += ["--replay", str(replay), "--bar-seconds", str(bar_seconds), "--hold-seconds", "0.2"]
         self.start()
 
-    def start(self) -> None:
-        arguments = ["gateway", "--port", str(self.port), *self._arguments]
+    def start(self, honest: bool = False) -> None:
+        faults = [] if honest else self._faults
+        arguments = ["gateway", "--port", str(self.port), *self._arguments, *faults]
         self._process = _launch(arguments, self._folder / "gateway.log")
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode()

@@ -10,7 +10,7 @@ from mats.ledger.reconciliation.break_causes import (
 )
 from mats.ledger.reconciliation.breaks import MAX_PROOF_LINES, Break, BreakState, describe, summary
 from mats.ledger.reconciliation.netted_actions import NettedAction, NettedChange, netted_change
-from mats.ledger.reconciliation.reconcile import AnswerRefused, ReconciliationResult
+from mats.ledger.reconciliation.reconcile import AnswerRefused, ReconciliationResult, explained_by
 from mats.ledger.reconciliation.scheduler import ReconciliationScheduler
 from mats.ledger.reconciliation.transfers import Transfer, TransferError, TransferRequest, propose, propose_reversal
 
@@ -34,6 +34,7 @@ __all__ = [
     "TransferError",
     "TransferRequest",
     "describe",
+    "explained_by",
     "netted_change",
     "propose",
     "propose_reversal",

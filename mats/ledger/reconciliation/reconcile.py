@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mats.ledger.books import BookKey, Books
+from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.reconciliation.adjustments import Adjustment, CauseMismatch, adjustments_for
 from mats.ledger.reconciliation.break_causes import (
     BreakCause,
@@ -76,6 +77,8 @@ class Reconciliation:
         self._since: dict[PositionKey, float] = {}
         self._agreed: dict[PositionKey, Agreement] = {}
         self._elsewhere: Agreement | None = None
+        self.quarantine: tuple[QuarantinePlace, ...] = ()
+        """Where the books may lack something that is kept elsewhere: a difference there is not booked."""
 
     @property
     def open(self) -> tuple[Break, ...]:
@@ -245,7 +248,7 @@ class Reconciliation:
         return tuple(groups)
 
     def _is_due(self, found: Break, at: float) -> bool:
-        if found.state is not BreakState.CONFIRMED:
+        if found.state is not BreakState.CONFIRMED or explained_by(found.key, self.quarantine):
             return False
         wait = (
             self._grace if not found.booking_requests else max(self._grace, 1.0) * RETRY_FACTOR**found.booking_requests
@@ -266,6 +269,12 @@ class Reconciliation:
             resolution=why,
             settled_by=lines,
         )
+
+
+def explained_by(key: PositionKey, quarantine: Iterable[QuarantinePlace]) -> str:
+    """What in quarantine may explain a difference of this position; empty where nothing does."""
+    places = [place for place in quarantine if place.holds_instrument(*key)]
+    return "; ".join(f"{place.kind} {place.id} is in quarantine: `mats quarantine show {place.id}`" for place in places)
 
 
 def _figures(found: Break) -> tuple[Decimal, Decimal, int]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from mats.ledger.books import BookKey, Books
+from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.reconciliation.break_causes import BreakCause
 from mats.ledger.reconciliation.breaks import Break
 from mats.ledger.reconciliation.comparison import aggregate
@@ -50,6 +51,10 @@ class ReconciliationScheduler:
         self.accounts: tuple[AccountId, ...] = ()
         self.broker: dict[PositionKey, BrokerPosition] = {}
         self.compared_at: float | None = None
+
+    def set_quarantine(self, places: tuple[QuarantinePlace, ...]) -> None:
+        """Where a difference may be explained by what is in quarantine."""
+        self._reconciliation.quarantine = places
 
     @property
     def open(self) -> tuple[Break, ...]:

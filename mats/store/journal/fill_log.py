@@ -174,8 +174,7 @@ def insert_entry(db: sqlite3.Connection, entry: Entry) -> None:
         case FillRecorded() | FillCorrected():
             execution = entry.execution
             keys = (execution.account, execution.family, execution.revision, execution.exec_id, entry.seq)
-            insert = _INSERT_NEW if isinstance(entry, FillRecorded) else "INSERT INTO executions VALUES (?, ?, ?, ?, ?)"
-            if db.execute(insert, keys).rowcount == 0:
+            if db.execute(_insert_execution(entry), keys).rowcount == 0:
                 raise AlreadyBookedError(execution.exec_id)
     db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", entry_row(entry))
 
@@ -184,6 +183,14 @@ def entry_row(entry: Entry) -> tuple[int, int, AccountId, StrategyName, Instrume
     """The row of an entry in `entries`."""
     place = entry if isinstance(entry, AdjustmentRecorded) else entry.execution
     return (entry.seq, entry.recorded, place.account, entry.strategy, place.instrument, _encoder.encode(entry))
+
+
+def _insert_execution(entry: FillRecorded | FillCorrected) -> str:
+    """A correction by an operator has the id of the report that it corrects, and takes its place."""
+    if isinstance(entry, FillRecorded):
+        return _INSERT_NEW
+    replaces = entry.execution.exec_id == entry.previous.exec_id
+    return f"{'REPLACE' if replaces else 'INSERT'} INTO executions VALUES (?, ?, ?, ?, ?)"
 
 
 def _execution(row: tuple[bytes] | None) -> FillRecorded | FillCorrected | None:

@@ -11,9 +11,19 @@ from mats.store.journal.client_ids import ClientTables
 from mats.store.journal.halts import HaltTable
 from mats.store.journal.joined_log import JoinedLogTables
 from mats.store.journal.orders import OrderTables
+from mats.store.journal.quarantine import QuarantineTables
 
 
-class Journal(JoinedLogTables, OrderTables, ClientTables, CounterTables, HaltTable, BreakTable, AuditTable):
+class Journal(
+    JoinedLogTables,
+    OrderTables,
+    ClientTables,
+    CounterTables,
+    HaltTable,
+    BreakTable,
+    AuditTable,
+    QuarantineTables,
+):
     """All tables in one file; a fact is found in the module of its table."""
 
     def counts(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -67,6 +67,16 @@ ALTER TABLE snapshots ADD COLUMN checksum INTEGER;
 INSERT INTO branches SELECT 0, '', 0 WHERE (SELECT value FROM meta WHERE key = 'boots') > 0;
 INSERT INTO meta VALUES ('epoch_base', 0);
 DELETE FROM meta WHERE key = 'tag';
+""",
+    5: """
+-- What the broker reported and the books cannot take, as it was received: open items have resolved = 0.
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, resolved INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX quarantine_by_end ON quarantine (resolved);
+-- Entries that a stage leaves out, and the entry up to which it tries each one before it applies it.
+CREATE TABLE set_aside (
+    stage TEXT NOT NULL, seq INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (stage, seq)) WITHOUT ROWID;
+CREATE TABLE suspects (stage TEXT PRIMARY KEY, through INTEGER NOT NULL) WITHOUT ROWID;
 """,
 }
 """What each later schema version added."""

@@ -18,6 +18,7 @@ from mats.store.tables.connection import (
     symbols,
     write_lock,
 )
+from mats.store.tables.fills import check_storable
 from mats.store.tables.frames import RejectFile, Row, Value, conform, from_frame
 from mats.store.tables.reader import Reader
 from mats.store.tables.rows import (
@@ -65,6 +66,7 @@ __all__ = [
     "Value",
     "book_row",
     "check_disk_space",
+    "check_storable",
     "conform",
     "connect",
     "connected",

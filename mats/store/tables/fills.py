@@ -11,7 +11,18 @@ from mats.store.tables import schemas
 from mats.store.tables.frames import ROW_ERRORS, Raw, Reject, Row, conform
 from mats.store.tables.old_rows import Key
 from mats.store.tables.rows import NO_COMMISSION, adjustment_row, commission_columns, execution_row
+from mats.store.tables.symbol_names import symbol_name
 from mats.store.tables.table_writer import TableWriter
+from mats.store.tables.time_index import check_time
+
+
+def check_storable(entry: Entry) -> None:
+    """Raise ValueError where an entry has no place: its account names no table, or its time no row."""
+    if isinstance(entry, AdjustmentRecorded):
+        symbol_name(entry.account)
+    else:
+        symbol_name(entry.execution.account)
+        check_time(entry.execution.time)
 
 
 class FillTables:

@@ -1,6 +1,12 @@
 """Views, the tables that follow from the fill log: positions, trades, histories."""
 
-from mats.store.views.book_history import AskedHistory, BookHistory, PastMissing, pruned_entries
+from mats.store.views.book_history import (
+    AskedHistory,
+    BookHistory,
+    PastMissing,
+    WithoutSetAside,
+    pruned_entries,
+)
 from mats.store.views.decode import as_stored, decode_entries
 from mats.store.views.positions_and_trades import Views
 from mats.store.views.view_writer import ViewWriter
@@ -11,6 +17,7 @@ __all__ = [
     "PastMissing",
     "ViewWriter",
     "Views",
+    "WithoutSetAside",
     "as_stored",
     "decode_entries",
     "pruned_entries",

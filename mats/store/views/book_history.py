@@ -1,8 +1,11 @@
 """The complete history of a book: from the journal, and its pruned part from the tables."""
 
+from collections.abc import Sequence
+
 from arcticdb import QueryBuilder
 
-from mats.ledger.books import BookKey
+from mats.ledger.books import BookKey, History
+from mats.ledger.quarantine import SetAside
 from mats.model import AccountId, Entry, InstrumentId, StrategyName
 from mats.store.journal import Journal
 from mats.store.tables import Reader, Row, Schema, from_frame, schemas
@@ -56,6 +59,20 @@ class AskedHistory:
     def take(self, key: BookKey, through: int, entries: tuple[Entry, ...]) -> None:
         """The pruned part of a book's history; only the last one is kept."""
         self._past = {(key, through): entries}
+
+
+class WithoutSetAside:
+    """A history without the entries that a stage has set aside."""
+
+    def __init__(self, history: History, aside: SetAside) -> None:
+        self._history, self._aside = history, aside
+
+    def __call__(
+        self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
+    ) -> Sequence[Entry]:
+        """The entries of one book after entry `after` as the stage applies them."""
+        entries = self._history(account, strategy, instrument, after)
+        return self._aside.without(entries) if self._aside else entries
 
 
 def pruned_entries(uri: str, key: BookKey, through: int) -> list[Entry]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from mats.ledger.books import History, Matching
 from mats.model import AccountId, AccountValue, Currency, Entry, InstrumentId, IntentId, Nanos, OrderView
 from mats.runtime.testing import chaos
-from mats.store.tables import Mark, Rejects, SnapshotInfo, Store, hourly_due, reconciled_due
+from mats.store.tables import Mark, Rejects, SnapshotInfo, Store, check_storable, hourly_due, reconciled_due
 from mats.store.views.positions_and_trades import Views
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class ViewWriter:
         self, store: Store, base: Currency, history: History, saved: bytes, matching: Matching = "fifo"
     ) -> None:
         self._store, self._base = store, base
+        self._history, self._matching = history, matching
         self._views = Views(history, saved, matching)
         self._orders: dict[IntentId, OrderView] = {}
         self._accounts: dict[AccountId, tuple[AccountValue, ...]] = {}
@@ -37,6 +38,22 @@ class ViewWriter:
     def save(self) -> bytes:
         """The fold, for the journal; without changes that are not stored yet."""
         return self._views.save()
+
+    def rehearsal(self) -> Callable[[Entry], None]:
+        """Applies the next entries to a copy of the fold; raises where one of them could not be stored."""
+        copy = Views(self._history, self._views.save(), self._matching)
+
+        def rehearse(entry: Entry) -> None:
+            check_storable(entry)
+            copy.apply(entry)
+            copy.portfolio()
+
+        return rehearse
+
+    def skip(self, seq: int) -> None:
+        """Go on after entry `seq`, which changes nothing here; one before the last folded one is passed already."""
+        if seq > self.seq:
+            self._views.skip(seq)
 
     # Changes
 
