@@ -44,9 +44,18 @@ def test_an_execution_is_new_only_once_whatever_its_revision(journal, make):
     journal.append([make.fill(1, make.execution(1))])
     with pytest.raises(AlreadyBookedError):
         journal.append([make.fill(2, make.execution(1, 2))])
+    journal.append([make.correction(2, make.execution(1, 2), make.execution(1))])
     with pytest.raises(sqlite3.IntegrityError):
-        journal.append([make.correction(2, make.execution(1), make.execution(1))])
-    assert journal.last_seq() == 1
+        journal.append([make.correction(3, make.execution(1, 2), make.execution(1))])
+    assert journal.last_seq() == 2
+
+
+def test_a_correction_under_the_id_of_what_it_corrects_takes_its_place(journal, make):
+    journal.append([make.fill(1, make.execution(1))])
+    corrected = make.correction(2, make.execution(1), make.execution(1))
+    journal.append([corrected])
+    assert journal.find_execution(make.execution(1).exec_id) == corrected
+    assert [entry.seq for entry in journal.entries(0, 10)] == [1, 2]
 
 
 def test_what_was_committed_unflushed_is_committed(journal, make):
