@@ -31,6 +31,7 @@ from mats.runtime.events import (
     HighWater,
     MessagesRefused,
 )
+from mats.runtime.hosts.plain_actor import PlainArgs, plain_actor
 from mats.runtime.hosts.thread import ThreadRuntime
 from mats.runtime.hosts.virtual import VirtualRuntime
 from mats.runtime.interfaces import ActorStatus
@@ -39,7 +40,7 @@ from mats.runtime.messaging.envelope import Reply
 from mats.runtime.messaging.mailbox import MailboxSpec
 from mats.runtime.messaging.messages import Crash, Down, Drain, Outcome, Stop
 from mats.runtime.messaging.ref import Address, Askable, Question, Ref
-from mats.runtime.plain_actor import PlainArgs, plain_actor
+from mats.runtime.messaging.telemetry import MessageStats
 from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import Backoff, ChildSpec, Limit, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor.commands import (
@@ -51,7 +52,6 @@ from mats.runtime.supervisor.commands import (
     SupervisorMessage,
     Unpark,
 )
-from mats.runtime.telemetry import MessageStats
 from mats.runtime.timers import Timer
 
 __all__ = [

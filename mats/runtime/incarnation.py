@@ -14,11 +14,14 @@ from mats.runtime.containment import contain, describe, format_trace, log_error
 from mats.runtime.errors import ActorFailed, NotUnderstood, TestCrash
 from mats.runtime.interfaces import ActorHome, ParentSink
 from mats.runtime.messaging import (
+    MAX_CLASSES,
+    SAMPLE,
     Crash,
     DownReason,
     Drain,
     Envelope,
     Fault,
+    Meter,
     Outcome,
     Reply,
     Started,
@@ -29,7 +32,6 @@ from mats.runtime.messaging import (
 from mats.runtime.owed_replies import OwedReplies
 from mats.runtime.resources import Resources
 from mats.runtime.task_runner import start_task
-from mats.runtime.telemetry import MAX_CLASSES, SAMPLE, Meter
 from mats.runtime.timers import Timer
 
 DONE = object()
