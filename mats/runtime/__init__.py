@@ -40,6 +40,7 @@ from mats.runtime.messaging.envelope import Reply
 from mats.runtime.messaging.mailbox import MailboxSpec
 from mats.runtime.messaging.messages import Crash, Down, Drain, Outcome, Stop
 from mats.runtime.messaging.ref import Address, Askable, Question, Ref
+from mats.runtime.messaging.telemetry import MessageStats
 from mats.runtime.runtime import Runtime, StopReport
 from mats.runtime.spec import Backoff, ChildSpec, Limit, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor.commands import (
@@ -51,7 +52,6 @@ from mats.runtime.supervisor.commands import (
     SupervisorMessage,
     Unpark,
 )
-from mats.runtime.telemetry import MessageStats
 from mats.runtime.timers import Timer
 
 __all__ = [

@@ -10,9 +10,8 @@ from mats.runtime.errors import NameTaken
 from mats.runtime.events import Abandoned, HighWater, MessagesRefused
 from mats.runtime.incarnation import Incarnation
 from mats.runtime.interfaces import ActorStatus, ParentSink, RunningActor, State, Supervision
-from mats.runtime.messaging import Down, DownReason, Life, Mailbox, Reason, Ref
+from mats.runtime.messaging import Down, DownReason, Life, Mailbox, MessageStats, Reason, Ref, Telemetry
 from mats.runtime.spec import Spec
-from mats.runtime.telemetry import MessageStats, Telemetry
 from mats.runtime.timers import carried
 
 

@@ -14,11 +14,13 @@ from mats.runtime.containment import contain, describe, format_trace, log_error
 from mats.runtime.errors import ActorFailed, NotUnderstood, TestCrash
 from mats.runtime.interfaces import ActorHome, ParentSink
 from mats.runtime.messaging import (
+    MAX_CLASSES,
     Crash,
     DownReason,
     Drain,
     Envelope,
     Fault,
+    Meter,
     Outcome,
     Reply,
     Started,
@@ -29,9 +31,9 @@ from mats.runtime.messaging import (
 from mats.runtime.owed_replies import OwedReplies
 from mats.runtime.resources import Resources
 from mats.runtime.task_runner import start_task
-from mats.runtime.telemetry import MAX_CLASSES, SAMPLE, Meter
 from mats.runtime.timers import Timer
 
+NO_METERS: dict[type, Meter] = {}
 DONE = object()
 """In place of a message: there is nothing to hand to the actor."""
 
@@ -48,6 +50,7 @@ class Incarnation(Turn):
         "_built",
         "_faults",
         "_meters",
+        "_meters_seen",
         "_monotonic",
         "_parent",
         "actor",
@@ -68,7 +71,6 @@ class Incarnation(Turn):
         "tasks",
         "thread_id",
         "timers",
-        "woken",
     )  # fmt: skip
 
     def __init__(
@@ -99,9 +101,9 @@ class Incarnation(Turn):
         self.replies = OwedReplies()
         self._faults: list[BaseException] = []
         self._built = False
-        self._meters: dict[type, Meter] = {}
+        self._meters_seen: dict[type, Meter] = {}
+        self._meters = self._meters_seen
         self._monotonic = slot.runtime.monotonic
-        self.woken = False
 
     @property
     def name(self) -> str:
@@ -144,12 +146,12 @@ class Incarnation(Turn):
             return None
         self.envelope = envelope
         try:
-            meter = self._meters.get(message.__class__)
-            if meter is None:
+            try:
+                meter = self._meters[message.__class__]
+            except KeyError:
                 meter = self._meter_of(message)
-            count = meter.count
-            meter.count = count + 1
-            begun = None if count & SAMPLE and not self.woken else self._begin_timing()
+            left = meter.left = meter.left - 1
+            begun = None if left else self._begin_timing(meter)
             result = self.actor.on_receive(message)
             if result is not None and hasattr(result, "__await__") and not isinstance(result, Reply):
                 return self._finish(self._awaitable(result), envelope, meter, begun)
@@ -173,20 +175,35 @@ class Incarnation(Turn):
             self.slot.runtime.lose(self.slot.name, envelope, "unprocessed")
         return self.fenced
 
+    def woken(self) -> None:
+        """The actor was idle: the message that comes is timed. Called by hosts, before the step.
+
+        That message finds no meter at hand, so that all others are spared the question.
+        """
+        self._meters = NO_METERS
+
     def _meter_of(self, message: object) -> Meter:
-        """For a class that this incarnation has not seen before; raises NotUnderstood if it is none of the actor's."""
-        if isinstance(message, Crash):
-            raise TestCrash(message.reason)
+        """For the first message after an idle time or of a class; raises NotUnderstood if it is none of the actor's."""
+        self._meters = self._meters_seen
         kind = message.__class__
+        meter = self._meters.get(kind)
+        if meter is None:
+            meter = self._new_meter(kind, message)
+        meter.time_next()
+        return meter
+
+    def _new_meter(self, kind: type, message: object) -> Meter:
+        if isinstance(message, Crash):
+            raise TestCrash(message.reason) from None
         if not self.actor_class.vocabulary.understands(kind):
-            raise NotUnderstood(f"{self.name} does not understand {kind.__name__}")
+            raise NotUnderstood(f"{self.name} does not understand {kind.__name__}") from None
         meter = self.slot.telemetry.meter(kind, self._monotonic())
         if len(self._meters) < MAX_CLASSES:
             self._meters[kind] = meter
         return meter
 
-    def _begin_timing(self) -> float:
-        self.woken = False
+    def _begin_timing(self, meter: Meter) -> float:
+        meter.begin_batch()
         return self._monotonic()
 
     def _refuse(self, envelope: Envelope, message: object) -> None:

@@ -9,9 +9,20 @@ import msgspec
 from mats.model import Nanos
 from mats.runtime.clock import Clock
 from mats.runtime.events import Event
-from mats.runtime.messaging import Address, Delivery, Down, DownReason, Envelope, Outcome, Reason, Ref, Slot, Started
+from mats.runtime.messaging import (
+    Address,
+    Delivery,
+    Down,
+    DownReason,
+    Envelope,
+    Outcome,
+    Reason,
+    Ref,
+    Slot,
+    Started,
+    Telemetry,
+)
 from mats.runtime.resources import Resources
-from mats.runtime.telemetry import Telemetry
 from mats.runtime.timers import Timer
 
 M = TypeVar("M")

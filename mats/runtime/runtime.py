@@ -26,6 +26,7 @@ from mats.runtime.messaging import (
     Down,
     Envelope,
     Mailbox,
+    MessageStats,
     Reason,
     Ref,
     Reply,
@@ -34,7 +35,6 @@ from mats.runtime.messaging import (
 )
 from mats.runtime.spec import ChildSpec, OwnProcess, Spec, SupervisorSpec
 from mats.runtime.supervisor import SupervisorMessage, as_child
-from mats.runtime.telemetry import MessageStats
 from mats.runtime.testing import Probe, Trace
 from mats.runtime.timers import Timer
 

@@ -79,7 +79,7 @@ async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) 
             incarnation.envelope = None
             await awake.wait()
             awake.clear()
-            incarnation.woken = True
+            incarnation.woken()
             continue
         if incarnation.falls(envelope):
             break

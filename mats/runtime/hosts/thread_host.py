@@ -62,7 +62,7 @@ class ThreadHost(pykka.ThreadingActor):
                 envelope = mailbox.get()
                 if envelope is None:
                     break
-                incarnation.woken = True
+                incarnation.woken()
             if incarnation.falls(envelope):
                 break
             if trace.on:

@@ -6,10 +6,12 @@ from mats.runtime.messaging.inbox import Inbox
 from mats.runtime.messaging.mailbox import Mailbox, MailboxObserver, MailboxSpec, Refusal
 from mats.runtime.messaging.messages import Crash, Down, DownReason, Drain, Fault, Outcome, Started, Stop, TaskEnded
 from mats.runtime.messaging.ref import Address, Askable, Delivery, Life, M_contra, Question, Ref, Slot, ref_named
+from mats.runtime.messaging.telemetry import MAX_CLASSES, MessageStats, Meter, Telemetry
 from mats.runtime.messaging.vocabulary import Vocabulary, union_of, vocabulary_of
 
 __all__ = [
     "CURRENT",
+    "MAX_CLASSES",
     "Address",
     "Askable",
     "Crash",
@@ -27,6 +29,8 @@ __all__ = [
     "Mailbox",
     "MailboxObserver",
     "MailboxSpec",
+    "MessageStats",
+    "Meter",
     "Outcome",
     "Question",
     "Reason",
@@ -37,6 +41,7 @@ __all__ = [
     "Started",
     "Stop",
     "TaskEnded",
+    "Telemetry",
     "Turn",
     "Vocabulary",
     "ref_named",

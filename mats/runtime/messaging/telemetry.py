@@ -7,8 +7,8 @@ import msgspec
 MAX_CLASSES = 64
 """So many message classes of an actor are told apart; the others are one."""
 OTHERS = "others"
-SAMPLE = 15
-"""A mask: in a backlog, one message of 16 of a class is timed. One that finds its actor idle is timed always."""
+BATCH = 128
+"""In a backlog, one message of so many of a class is timed. One that finds its actor idle is timed always."""
 RATE_SECONDS = 10.0
 """A rate is of the time since a reading that is at least so old, if there was one."""
 NANOS = 1e9
@@ -34,14 +34,31 @@ class MessageStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Meter:
-    """The counters of one message class at one actor, written by that actor alone."""
+    """The counters of one message class at one actor, written by that actor alone.
 
-    __slots__ = ("_marks", "count", "handling", "handling_max", "queue", "queue_max", "timed")
+    `left` is counted down for each message, and the one that makes it 0 is timed: a batch costs as little as that.
+    """
+
+    __slots__ = ("_batch", "_before", "_marks", "handling", "handling_max", "left", "queue", "queue_max", "timed")
 
     def __init__(self, since: float) -> None:
-        self.count = self.timed = 0
+        self._before = self._batch = self.left = 0
+        self.timed = 0
         self.queue = self.queue_max = self.handling = self.handling_max = 0
         self._marks = ((since, 0), (since, 0))
+
+    @property
+    def count(self) -> int:
+        """All messages so far; read by another thread in mid-step, it may be one batch behind."""
+        return self._before + self._batch - self.left
+
+    def time_next(self) -> None:
+        """The next message is timed."""
+        self._before, self._batch, self.left = self.count, 1, 1
+
+    def begin_batch(self) -> None:
+        """`left` is 0: that many are counted, and so many more come before one is timed."""
+        self._before, self._batch, self.left = self.count, BATCH, BATCH
 
     def add(self, sent: float, begun: float, ended: float) -> None:
         """One message more was timed; monotonic seconds."""
