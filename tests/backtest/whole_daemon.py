@@ -209,7 +209,11 @@ def _recorded(tree: SupervisorSpec, heard: Heard, spec: BacktestSpec, names: Ref
             return replace(given, children=tuple(child(inner) for inner in given.children))
         if given.actor is PersistenceWriter:
             args = HeardWriter.Args(
-                disk=heard, equities=spec.equities, fill_log=names.fill_log, publishers=given.args.publishers
+                flush=lambda: None,
+                disk=heard,
+                equities=spec.equities,
+                fill_log=names.fill_log,
+                publishers=given.args.publishers,
             )
             return replace(given, actor=HeardWriter, args=args)
         if given.actor is RiskManager:

@@ -227,6 +227,7 @@ class History:
 
     def journal(self, path: Path, entries: int, orders: int = 0) -> None:
         """Writes a journal with so many entries, and orders that have filled."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         journal = Journal(path)
         journal._db.execute("PRAGMA synchronous = OFF")
         if entries:

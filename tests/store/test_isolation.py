@@ -80,10 +80,10 @@ def test_a_call_that_hangs_is_given_up_with_its_process_and_the_next_one_starts_
 
         threading.Thread(target=beat).start()
         frozen(arctic)
-        with pytest.raises(StoreProcessError, match="did not answer within 3 s and was ended, at append"):
+        with pytest.raises(StoreProcessError, match="did not answer within 15 s and was ended, at append"):
             store.append_fills("DU1", fills(make, 6, 9))
         over.set()
-        assert max(gaps) < 1.0
+        assert max(gaps) < 7.0, "less than half of the wait"
         assert store.append_fills("DU1", fills(make, 6, 9)) == []
         assert arctic.pid != first
         assert Reader(uri).fills("DU1")["seq"].tolist() == list(range(1, 10))
