@@ -72,7 +72,7 @@ def items(trading: Trading) -> list[QuarantineItem]:
 def assert_it_trades(trading: Trading) -> None:
     """Everybody is up, and fills go through all stages."""
     before = trading.world.journal.last_seq()
-    trading.advance(40.0)
+    trading.advance(80.0)
     assert trading.world.journal.last_seq() > before + 5
     assert not trading.world.parked
     assert not trading.world.runtime.escalated.is_set()

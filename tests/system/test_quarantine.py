@@ -87,6 +87,8 @@ def mats(data: Path, *arguments: str) -> Any:
 
 
 def fills(data: Path, *strategies: str) -> int:
+    if not (data / "journal.db").exists():
+        return 0
     journal = Journal(data / "journal.db")
     try:
         rows = journal._db.execute("SELECT strategy FROM executions JOIN entries USING (seq)").fetchall()

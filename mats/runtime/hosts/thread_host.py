@@ -54,6 +54,8 @@ class ThreadHost(pykka.ThreadingActor):
         """An actor that blocks in its mailbox."""
         incarnation, trace, slot = self._incarnation, self._trace, self._incarnation.slot
         mailbox, step = slot.mailbox, incarnation.step
+        if incarnation.fenced:  # abandoned while it started: that mailbox is its successor's
+            return
         while incarnation.exit is None:
             envelope = mailbox.poll()
             if envelope is None:
