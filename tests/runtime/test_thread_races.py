@@ -30,6 +30,7 @@ from mats.runtime import (
 )
 from tests.patience import PATIENCE
 from tests.runtime.actors_for_tests import Hooks, Note, Teller, expect_no_more, patient
+from tests.system.harness import until
 
 SOON = Backoff(min=0.001, max=0.001, jitter=0)
 
@@ -250,6 +251,39 @@ def test_a_start_that_hangs_is_abandoned_at_its_deadline() -> None:
     assert threads.ref("h").ask("who", timeout=PATIENCE) == 2
     assert ChildFailed("h", 1, "abandoned", "abandoned") in events
     release.set()
+    threads.stop(PATIENCE)
+
+
+def test_one_that_was_abandoned_while_it_started_takes_nothing_of_its_successor() -> None:
+    """S7.2"""
+    clock = VirtualClock()
+    threads = ThreadRuntime(clock=clock)
+    release, hangs, opened = threading.Event(), threading.Event(), threading.Event()
+    handled: list[int] = []
+
+    class Hanging(Actor[int]):
+        def on_start(self) -> None:
+            if self.incarnation == 1:
+                hangs.set()
+                release.wait(PATIENCE)
+
+        def on_receive(self, message: int) -> None:
+            opened.wait(PATIENCE)
+            handled.append(message)
+
+    child = ChildSpec(name="h", actor=Hanging, args=NoArgs(), start_deadline=0.05)
+    threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0, max=0)))
+    assert hangs.wait(PATIENCE)
+    (first,) = (thread for thread in threading.enumerate() if thread.name == "h")
+    clock.set(0.05)
+    until(lambda: threads.slot("h").status().incarnation == 2, PATIENCE, "the second incarnation")
+    for number in range(5):
+        threads.ref("h").tell(number)
+    release.set()
+    first.join(PATIENCE)
+    opened.set()
+    until(lambda: len(handled) == 5, PATIENCE, "all messages")
+    assert handled == [0, 1, 2, 3, 4]
     threads.stop(PATIENCE)
 
 

@@ -32,7 +32,7 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 T = TypeVar("T")
 
 VOID_AT_THE_END = (ReplayMerged, StagesBehind, WatchPrices)
-"""Answers and news of the fill log, and a wish for prices, that matter to nobody once the reader has stopped."""
+"""Answers and news of the fill log, and requests for prices, that matter to nobody once the reader has stopped."""
 
 
 class GatewayThread:
