@@ -47,7 +47,7 @@ from actors.messages.quarantine import (
     QuarantineChanged,
     QuarantineRefused,
     QuarantineResolved,
-    ReportUnusable,
+    ReportUndecoded,
     ResolveQuarantine,
 )
 from mats.ledger.fill_log import (
@@ -84,7 +84,7 @@ class FenceEpochs(msgspec.Struct, frozen=True):
     """What was reported under the epochs of an earlier incarnation must be reported again."""
 
 
-Write = OpenEpoch | ReportExecutions | ReportReplay | ReportUnusable | BookAdjustments | FenceEpochs
+Write = OpenEpoch | ReportExecutions | ReportReplay | ReportUndecoded | BookAdjustments | FenceEpochs
 """What is handled when the journal takes it, in the order in which it came."""
 
 
@@ -131,7 +131,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
-            case ReportExecutions() | ReportReplay() | ReportUnusable() | OpenEpoch() | BookAdjustments():
+            case ReportExecutions() | ReportReplay() | ReportUndecoded() | OpenEpoch() | BookAdjustments():
                 self._write(message)
             case Acknowledge(stage=stage, seq=seq):
                 self._gate.acknowledge(stage, seq)
@@ -195,7 +195,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case OpenEpoch(connection=connection):
                 self._epochs[connection] = self._journal.open_epoch(connection)
                 message.reply_to.tell(EpochOpened(connection, self._epochs[connection]))
-            case ReportUnusable():
+            case ReportUndecoded():
                 self._quarantine.keep_message(message)
                 self._tell_quarantine()
             case BookAdjustments():
@@ -251,8 +251,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def _replace(self, item: QuarantineItem, execution: Execution, why: str) -> QuarantineResolved:
         replaced = self._quarantine.replace(item, execution, self._last_seq + 1, self._rate)
-        self._append(replaced)
-        self._dispatch(replaced)
+        self._record(replaced)
         return self._quarantine.close(item, f"is booked with entry {self._last_seq}: {why}")
 
     def _try_resolve(self, request: ResolveQuarantine) -> QuarantineResolved | QuarantineRefused:
@@ -271,8 +270,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if request.action == "drop":
             if item.kind is QuarantineKind.ENTRY:
                 voided = self._quarantine.void(item, self._last_seq + 1)
-                self._append(voided)
-                self._dispatch(voided)
+                self._record(voided)
             return self._quarantine.close(item, f"is dropped{because}")
         how = "as received" if request.action == "accept" else "as corrected"
         fact = self._quarantine.fact(item, request)
@@ -309,8 +307,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             )
             for seq, adjustment in enumerate(request.adjustments, self._last_seq + 1)
         )
-        self._append(adjusted)
-        self._dispatch(adjusted)
+        self._record(adjusted)
 
     def _try_transfer(self, assignment: Transfer) -> TransferBooked | TransferStale | TransferRefused:
         """Whoever waits for the answer tries again; it does not wait for the journal."""
@@ -327,14 +324,18 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if assignment.reverses and self._journal.reversal_of(assignment.reverses):
             return TransferStale()
         legs = assignment.entries(self._last_seq + 1, self.clock.now(), self._rate(assignment.currency))
-        self._append(legs)
-        self._dispatch(legs)
+        self._record(legs)
         return TransferBooked(legs[0].assignment)
 
     def _rate(self, currency: Currency) -> Decimal | None:
         """Units of base currency for one unit of `currency`, as known now; None is booked where it is not known."""
         rate = self._rates.rate(currency, self.clock.now(), self._rate_age)
         return None if isinstance(rate, Unknown) else rate
+
+    def _record(self, entries: tuple[Entry, ...]) -> None:
+        """What the broker does not report again is on the disk before a stage has it."""
+        self._append(entries)
+        self._dispatch(entries)
 
     def _append(self, entries: tuple[Entry, ...]) -> None:
         if entries:

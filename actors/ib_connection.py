@@ -22,7 +22,6 @@ from actors.messages.broker import (
     TakePositions,
     Unresolved,
 )
-from actors.messages.quarantine import ReportUnusable
 from mats.ib import (
     FIRST_REQUEST_ID,
     MASTER,
@@ -32,10 +31,10 @@ from mats.ib import (
     IbSession,
     Opened,
     RequestFailed,
-    Undecoded,
+    is_kept,
 )
 from mats.ib import events as ib
-from mats.model import BrokerError, BrokerSnapshot, Instrument, OrderIntent
+from mats.model import BrokerError, BrokerSnapshot, Instrument, OrderIntent, UndecodedMessage
 from mats.runtime import Ref, Reply
 
 
@@ -235,20 +234,10 @@ class IbConnection(BrokerConnection[IbMessage]):
         else:
             self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
 
-    def _on_undecoded(self, message: Undecoded) -> None:
+    def _on_undecoded(self, message: UndecodedMessage) -> None:
         """It goes into quarantine, or is counted; to ask for it again would bring it again."""
-        if message.kept:
-            self.report_unusable(
-                ReportUnusable(
-                    connection=self.name,
-                    fields=message.fields,
-                    reason=message.reason,
-                    account=message.account,
-                    instrument=message.instrument,
-                    exec_id=message.exec_id,
-                    execution=message.execution,
-                )
-            )
+        if is_kept(message):
+            self.report_undecoded(message)
             return
         kind = message.fields[0]
         if kind not in self._left_out:

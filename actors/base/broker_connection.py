@@ -31,8 +31,8 @@ from actors.messages.broker import (
     SubmitOrder,
 )
 from actors.messages.fill_log import EpochOpened, ReplayMerged, ReportHeld
-from actors.messages.quarantine import ReportUnusable
-from mats.model import AccountId, IntentId, Nanos, OrderIntent, Packet, is_moment
+from actors.messages.quarantine import ReportUndecoded
+from mats.model import AccountId, IntentId, Nanos, OrderIntent, Packet, UndecodedMessage, is_moment
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 
@@ -212,6 +212,6 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             self._clock_doubted = True
             self.log.error("the broker's clock is far ahead and is not followed; set the gateway's clock", time=told)
 
-    def report_unusable(self, report: ReportUnusable) -> None:
+    def report_undecoded(self, message: UndecodedMessage) -> None:
         """What cannot be used goes into quarantine."""
-        self._fill_log.tell(report)
+        self._fill_log.tell(ReportUndecoded(self.name, message))

@@ -8,7 +8,7 @@ from typing import Never
 from msgspec.structs import replace
 
 from actors.base.owner import Owner
-from actors.messages.quarantine import QuarantineRefused, QuarantineResolved, ReportUnusable, ResolveQuarantine
+from actors.messages.quarantine import QuarantineRefused, QuarantineResolved, ReportUndecoded, ResolveQuarantine
 from mats.ledger.quarantine import (
     CorrectionError,
     QuarantineItem,
@@ -32,6 +32,8 @@ from mats.model import (
     FillCorrected,
     FillRecorded,
     InstrumentId,
+    StrategyName,
+    UndecodedMessage,
     commission_fault,
     execution_fault,
     parse_order_ref,
@@ -40,7 +42,6 @@ from mats.store.journal import Journal
 
 MOST_MESSAGES = 1_000
 """How many open messages are kept; more of them are counted."""
-EXECUTION_MESSAGE, POSITION_MESSAGE = "11", "61"
 
 Rate = Callable[[Currency], Decimal | None]
 
@@ -128,40 +129,34 @@ class Quarantine:
             )
         )
 
-    def keep_message(self, report: ReportUnusable) -> None:
+    def keep_message(self, report: ReportUndecoded) -> None:
         """Keep a message that could not be decoded; one with an execution's id is that execution."""
-        account, instrument, strategy = report.account, report.instrument, ""
-        raw = {str(place): as_text(field) for place, field in enumerate(report.fields)}
-        if report.execution and self._journal.find_execution(as_text(report.exec_id)) is not None:
-            self._leave_out("execution", as_text(report.exec_id), report.reason)
+        message = report.message
+        if message.exec_id and self._is_booked(message):
+            self._leave_out(message.about, as_text(message.exec_id), message.reason)
             return
-        if report.execution:
-            named = parse_order_ref(report.execution.get("order_ref", ""))
-            kind, name, strategy = QuarantineKind.EXECUTION, report.exec_id, named[0] if named else ""
-            raw = {name: as_text(field) for name, field in report.execution.items()} | {
-                "message": "|".join(raw.values())
-            }
-        elif report.exec_id:
-            if self._journal.has_commission(as_text(report.exec_id)):
-                self._leave_out("commission", as_text(report.exec_id), report.reason)
-                return
-            kind, name = QuarantineKind.MESSAGE, f"commission {report.exec_id}"
-            if (booked := self._journal.find_execution(as_text(report.exec_id))) is not None:
-                account, instrument = booked.execution.account, booked.execution.instrument
-                strategy = booked.strategy
-        elif report.fields[:1] == (POSITION_MESSAGE,):
-            kind, name = QuarantineKind.POSITION, f"{account}/{instrument}"
-        else:
-            kind, name = QuarantineKind.MESSAGE, _digest(report.fields)
-            if sum(item.kind is QuarantineKind.MESSAGE for item in self._open.values()) >= MOST_MESSAGES:
-                self._turn_away(report)
-                return
+        account, instrument, strategy = self._concerned(message)
+        fields = {str(place): as_text(field) for place, field in enumerate(message.fields)}
+        match message.about:
+            case "execution" if message.exec_id:
+                kind, name = QuarantineKind.EXECUTION, message.exec_id
+                whole = "|".join(fields.values())
+                fields = {name: as_text(field) for name, field in message.execution.items()} | {"message": whole}
+            case "commission" if message.exec_id:
+                kind, name = QuarantineKind.MESSAGE, f"commission {message.exec_id}"
+            case "position":
+                kind, name = QuarantineKind.POSITION, f"{account}/{instrument}"
+            case _:
+                kind, name = QuarantineKind.MESSAGE, _digest(message.lasting)
+                if sum(item.kind is QuarantineKind.MESSAGE for item in self._open.values()) >= MOST_MESSAGES:
+                    self._turn_away(message)
+                    return
         self.keep(
             QuarantineItem(
                 key=f"{kind}/{as_text(name)}",
                 kind=kind,
-                fault=as_text(report.reason),
-                fields=raw,
+                fault=as_text(message.reason),
+                fields=fields,
                 source=report.connection,
                 time=self._owner.clock.now(),
                 account=as_text(account),
@@ -170,18 +165,33 @@ class Quarantine:
             )
         )
 
+    def _is_booked(self, message: UndecodedMessage) -> bool:
+        exec_id = as_text(message.exec_id)
+        if message.about == "execution":
+            return self._journal.find_execution(exec_id) is not None
+        return self._journal.has_commission(exec_id)
+
+    def _concerned(self, message: UndecodedMessage) -> tuple[AccountId, InstrumentId, StrategyName]:
+        """Whose trading it concerns: as the message says, or as the execution that a commission is for."""
+        if message.about == "commission":
+            booked = self._journal.find_execution(as_text(message.exec_id))
+            if booked is not None:
+                return booked.execution.account, booked.execution.instrument, booked.strategy
+        named = parse_order_ref(message.execution.get("order_ref", ""))
+        return message.account, message.instrument, named[0] if named else ""
+
     def _leave_out(self, what: str, exec_id: str, fault: str) -> None:
         """Another connection has reported it as it should be."""
         self._owner.log.warning(
             f"{what} {exec_id} was reported again as it cannot be; what is booked stays", reason=fault
         )
 
-    def _turn_away(self, report: ReportUnusable) -> None:
+    def _turn_away(self, message: UndecodedMessage) -> None:
         if not self._turned_away:
             self._owner.log.error(
                 "the quarantine is full: messages that cannot be decoded are no more kept, only counted",
                 resolve="mats quarantine",
-                reason=as_text(report.reason),
+                reason=as_text(message.reason),
             )
         self._turned_away += 1
 
@@ -290,6 +300,4 @@ def _key(execution: Execution) -> str:
 
 
 def _digest(fields: tuple[str, ...]) -> str:
-    """The same for the same message, in whichever answer it comes: executions name the request."""
-    told = (*fields[:1], *fields[2:]) if fields[:1] == (EXECUTION_MESSAGE,) else fields
-    return sha256(repr(told).encode(errors="backslashreplace")).hexdigest()[:16]
+    return sha256(repr(fields).encode(errors="backslashreplace")).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """A stage of the fill log: it applies every entry once, in order, hands it on where it is told to, and acknowledges."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
@@ -125,13 +126,13 @@ class Stage(Actor[M], Generic[M]):
     def acknowledge(self) -> None:
         self.fill_log.tell(Acknowledge(self.stage, self.cursor))
 
+    @abstractmethod
     def apply(self, entries: tuple[Entry, ...]) -> None:
         """Apply the entries to this stage's state; they continue at `cursor`."""
-        raise NotImplementedError(f"{type(self).__name__}.apply")
 
+    @abstractmethod
     def rehearse(self) -> Trial:
         """Applies the next entries, one after the other, to a copy of this stage's state."""
-        raise NotImplementedError(f"{type(self).__name__}.rehearse")
 
     def skip(self, seq: int) -> None:
         """Go on as if entry `seq` had been applied and had changed nothing."""

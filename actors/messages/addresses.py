@@ -35,7 +35,7 @@ FillLogMessage = (
     | fill_log.StoreReported
     | fill_log.GetLogPosition
     | fill_log.ReadProgress
-    | quarantine.ReportUnusable
+    | quarantine.ReportUndecoded
     | quarantine.EntrySetAside
     | quarantine.ResolveQuarantine
     | portfolio_manager.RatesChanged

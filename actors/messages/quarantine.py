@@ -6,22 +6,15 @@ from typing import Literal
 import msgspec
 
 from mats.ledger.quarantine import QuarantinePlace
+from mats.model import UndecodedMessage
 from mats.runtime import Question
 
 
-class ReportUnusable(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of the broker that could not be decoded, by its fields as they were received, and why.
-
-    What it is about is filled in as far as it can be read; `execution` has the fields of one by their names.
-    """
+class ReportUndecoded(msgspec.Struct, frozen=True):
+    """A connection has received a message that it could not decode."""
 
     connection: str
-    fields: tuple[str, ...]
-    reason: str
-    account: str = ""
-    instrument: str = ""
-    exec_id: str = ""
-    execution: Mapping[str, str] = {}
+    message: UndecodedMessage
 
 
 class EntrySetAside(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from mats.ib.handshake import Opened
 from mats.ib.pending_requests import FIRST_REQUEST_ID
 from mats.ib.session import IbSession
 from mats.ib.snapshot import MASTER, ExecutionsEnd
-from mats.ib.undecoded import Undecoded
+from mats.ib.undecoded import is_kept
 
 __all__ = [
     "FIRST_REQUEST_ID",
@@ -22,7 +22,7 @@ __all__ = [
     "Meaning",
     "Opened",
     "RequestFailed",
-    "Undecoded",
     "events",
+    "is_kept",
     "meaning_of",
 ]

@@ -39,7 +39,7 @@ from mats.ib.events import (
 from mats.ib.notices import NoticeRouter
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
 from mats.ib.streams import QuoteAggregator, StreamKind, Streams
-from mats.ib.undecoded import Undecoded
+from mats.ib.undecoded import may_answer
 from mats.model import (
     SECOND,
     AccountValue,
@@ -49,6 +49,7 @@ from mats.model import (
     BrokerStatus,
     Commission,
     Execution,
+    UndecodedMessage,
     is_price,
     order_fault,
     position_fault,
@@ -84,9 +85,9 @@ class Callbacks:
         self._emitted = True
         self._sink(event)
 
-    def decode_failed(self, message: Undecoded) -> None:
+    def decode_failed(self, message: UndecodedMessage) -> None:
         """A message could not be decoded, or its handler raised."""
-        self.undecoded += message.may_answer
+        self.undecoded += may_answer(message)
         self._emit(DecodeFailed(message))
 
     # --- the connection

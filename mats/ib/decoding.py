@@ -10,7 +10,8 @@ from typing import Any
 from ib_async.decoder import Decoder
 
 from mats.ib.conversion import Zones, to_execution
-from mats.ib.undecoded import Undecoded, undecoded
+from mats.ib.undecoded import undecoded
+from mats.model import UndecodedMessage
 
 IGNORED = frozenset(
     {
@@ -46,7 +47,7 @@ class CheckedDecoder(Decoder):
     def __init__(
         self,
         callbacks: Any,
-        on_failure: Callable[[Undecoded], None],
+        on_failure: Callable[[UndecodedMessage], None],
         zones: Zones,
         is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:

@@ -3,7 +3,6 @@
 import msgspec
 
 from mats.ib.error_codes import Meaning
-from mats.ib.undecoded import Undecoded
 from mats.model import (
     AccountValue,
     Bar,
@@ -16,6 +15,7 @@ from mats.model import (
     InstrumentId,
     IntentId,
     Quote,
+    UndecodedMessage,
 )
 
 
@@ -109,7 +109,7 @@ class SessionLost(msgspec.Struct, frozen=True):
 class DecodeFailed(msgspec.Struct, frozen=True):
     """A message could not be decoded: its content and why. It comes again in every snapshot that holds it."""
 
-    message: Undecoded
+    message: UndecodedMessage
 
 
 class PacketEnd(msgspec.Struct, frozen=True):

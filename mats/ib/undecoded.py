@@ -3,104 +3,112 @@
 The positions of fields are those of IB's protocol from version 157 on. Nothing here raises, whatever the fields hold.
 """
 
-from collections.abc import Mapping
+from enum import IntEnum
 
-import msgspec
+from mats.ib.conversion import ExecDetails, UnknownTime, instant
+from mats.model import InstrumentId, SecType, UndecodedMessage, instrument_id
 
-from mats.ib.conversion import UnknownTime, instant
-from mats.model import AccountId, InstrumentId, SecType, instrument_id
 
-TICK_PRICE, TICK_SIZE, ORDER_STATUS, OPEN_ORDER, EXECUTION, BAR = 1, 2, 3, 5, 11, 50
-COMMISSION, POSITION, ACCOUNT_VALUE, COMPLETED_ORDER = 59, 61, 73, 101
-KEPT = frozenset({ORDER_STATUS, OPEN_ORDER, EXECUTION, COMMISSION, POSITION, COMPLETED_ORDER})
+class Number(IntEnum):
+    """Message numbers of IB's protocol."""
+
+    TICK_PRICE = 1
+    TICK_SIZE = 2
+    ORDER_STATUS = 3
+    OPEN_ORDER = 5
+    EXECUTION = 11
+    BAR = 50
+    COMMISSION = 59
+    POSITION = 61
+    ACCOUNT_VALUE = 73
+    COMPLETED_ORDER = 101
+
+
+KEPT = frozenset(
+    {
+        Number.ORDER_STATUS,
+        Number.OPEN_ORDER,
+        Number.EXECUTION,
+        Number.COMMISSION,
+        Number.POSITION,
+        Number.COMPLETED_ORDER,
+    }
+)
 """Messages that say something about orders, fills and positions; what else cannot be decoded is only counted."""
-STREAMED = KEPT | {TICK_PRICE, TICK_SIZE, BAR, ACCOUNT_VALUE}
+STREAMED = KEPT | {Number.TICK_PRICE, Number.TICK_SIZE, Number.BAR, Number.ACCOUNT_VALUE}
 """Messages that are no part of the answer to one request."""
 
-_EXECUTION_FIELDS = {
-    "order_id": 2,
-    "multiplier": 9,
-    "currency": 11,
-    "exec_id": 14,
-    "time": 15,
-    "account": 16,
-    "exchange": 17,
-    "side": 18,
-    "quantity": 19,
-    "price": 20,
-    "perm_id": 21,
-    "client_id": 22,
-    "cumulative_quantity": 24,
-    "average_price": 25,
-    "order_ref": 26,
-}
 _SIDES = {"BOT": "BUY", "SLD": "SELL"}
 
 
-class Undecoded(msgspec.Struct, frozen=True, kw_only=True):
-    """A message by its fields, why it could not be used, and what it is about; empty where that cannot be read.
-
-    `execution` has the fields of an execution by our names for them, as text.
-    """
-
-    fields: tuple[str, ...]
-    reason: str
-    account: AccountId = ""
-    instrument: InstrumentId = ""
-    exec_id: str = ""
-    execution: Mapping[str, str] = {}
-
-    @property
-    def kept(self) -> bool:
-        """Whether books or orders may lack something without it: an operator must see it."""
-        number = _number(self.fields)
-        return number is None or number in KEPT
-
-    @property
-    def may_answer(self) -> bool:
-        """Whether it may be a part of the answer to a request."""
-        return _number(self.fields) not in STREAMED
-
-    @property
-    def text(self) -> str:
-        """One line for the log."""
-        return f"{self.reason} in message {list(self.fields)}"
+def is_kept(message: UndecodedMessage) -> bool:
+    """Whether books or orders may lack something without it: an operator must see it."""
+    number = _number(message.fields)
+    return number is None or number in KEPT
 
 
-def undecoded(fields: list[str], reason: str) -> Undecoded:
+def may_answer(message: UndecodedMessage) -> bool:
+    """Whether it may be a part of the answer to a request."""
+    return _number(message.fields) not in STREAMED
+
+
+def undecoded(fields: list[str], reason: str) -> UndecodedMessage:
     """What these fields say, as far as they can be read."""
-    account = instrument = exec_id = ""
-    execution: Mapping[str, str] = {}
+    received = tuple(fields)
     match _number(fields):
-        case 11:
-            instrument = _instrument(fields, 4)
-            execution = _execution(fields, instrument)
-            exec_id, account = execution["exec_id"], execution["account"]
-        case 59:
-            exec_id = _field(fields, 2)
-        case 61:
-            account, instrument = _field(fields, 2), _instrument(fields, 4)
+        case Number.EXECUTION:
+            execution = _execution(fields)
+            return UndecodedMessage(
+                fields=received,
+                reason=reason,
+                about="execution",
+                lasting=(*received[:1], *received[2:]),  # without the id of the request
+                account=execution["account"],
+                instrument=execution["instrument"],
+                exec_id=execution["exec_id"],
+                execution=execution if execution["exec_id"] else {},
+            )
+        case Number.COMMISSION:
+            return UndecodedMessage(
+                fields=received, reason=reason, about="commission", lasting=received, exec_id=_field(fields, 2)
+            )
+        case Number.POSITION:
+            return UndecodedMessage(
+                fields=received,
+                reason=reason,
+                about="position",
+                lasting=received,
+                account=_field(fields, 2),
+                instrument=_instrument(fields, 4),
+            )
         case _:
-            pass
-    return Undecoded(
-        fields=tuple(fields),
-        reason=reason,
-        account=account,
-        instrument=instrument,
-        exec_id=exec_id,
-        execution=execution if exec_id else {},
-    )
+            return UndecodedMessage(fields=received, reason=reason, lasting=received)
 
 
-def _execution(fields: list[str], instrument: InstrumentId) -> dict[str, str]:
-    found = {name: _field(fields, place) for name, place in _EXECUTION_FIELDS.items()}
-    found |= {"instrument": instrument, "side": _SIDES.get(found["side"], found["side"])}
-    found["multiplier"] = found["multiplier"] or "1"
+def _execution(fields: list[str]) -> dict[str, str]:
+    wire = ExecDetails(*(_field(fields, place) for place in range(len(ExecDetails._fields))))
     try:
-        found["time"] = str(instant(found["time"]))
+        time = str(instant(wire.time))
     except (UnknownTime, OverflowError):
-        pass
-    return found
+        time = wire.time  # the operator sees what was received
+    return {
+        "order_id": wire.order_id,
+        "multiplier": wire.multiplier or "1",
+        "currency": wire.currency,
+        "exec_id": wire.exec_id,
+        "time": time,
+        "account": wire.account,
+        "exchange": wire.traded_at,
+        "side": _SIDES.get(wire.side, wire.side),
+        "quantity": wire.quantity,
+        "price": wire.price,
+        "perm_id": wire.perm_id,
+        "client_id": wire.client_id,
+        "cumulative_quantity": wire.cumulative_quantity,
+        "average_price": wire.average_price,
+        "order_ref": wire.order_ref,
+        "instrument": _instrument(fields, 4),
+    }
 
 
 def _number(fields: tuple[str, ...] | list[str]) -> int | None:

@@ -10,6 +10,7 @@ from mats.model.broker_reports import (
     BrokerSnapshot,
     BrokerStatus,
     OrderErrorMeaning,
+    UndecodedMessage,
 )
 from mats.model.clock import Clock
 from mats.model.executions import (
@@ -122,6 +123,7 @@ __all__ = [
     "StrategyRecord",
     "TargetWeight",
     "TimeInForce",
+    "UndecodedMessage",
     "Unknown",
     "changed_view",
     "check_table",

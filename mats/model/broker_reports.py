@@ -1,7 +1,9 @@
 """Reports of a broker connection: live, paper gateway or simulated."""
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -133,3 +135,25 @@ class BrokerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     completed_orders: tuple[BrokerOrder, ...]
     positions: tuple[BrokerPosition, ...]
     instruments: tuple[Instrument, ...] = ()
+
+
+class UndecodedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message by its fields as they were received, why it could not be used, and what it is about.
+
+    What cannot be read is empty. `lasting` are the fields that are the same whenever the message is sent; `execution`
+    has the fields of an execution by our names for them, as text.
+    """
+
+    fields: tuple[str, ...]
+    reason: str
+    about: Literal["execution", "commission", "position", ""] = ""
+    lasting: tuple[str, ...] = ()
+    account: AccountId = ""
+    instrument: InstrumentId = ""
+    exec_id: str = ""
+    execution: Mapping[str, str] = {}
+
+    @property
+    def text(self) -> str:
+        """One line for the log."""
+        return f"{self.reason} in message {list(self.fields)}"

@@ -79,7 +79,11 @@ class OwnProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a supervisor can run; the deadlines are in seconds."""
+    """What a supervisor can run; the deadlines are in seconds.
+
+    A base, and not the union of both: where a `ChildSpec[Any]` is expected the type checker takes the arguments of one
+    actor for another's.
+    """
 
     name: str
 

@@ -30,7 +30,7 @@ from actors.messages.broker import (
     Unresolved,
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
-from actors.messages.quarantine import ReportUnusable
+from actors.messages.quarantine import ReportUndecoded
 from mats.gateway.faults.fault_types import Edit
 from mats.ib.errors import ConnectionLostError, RequestTimedOut
 from mats.model.broker_reports import (
@@ -351,8 +351,8 @@ def test_a_lost_log_makes_it_begin_anew_over_the_same_line_and_orders_wait_until
 
 def test_an_execution_that_cannot_be_decoded_goes_to_the_quarantine_and_nothing_is_asked_again(ready):
     ready.gateway.fault(lambda faults: faults.push(1, 11, -1, "garbage"))
-    report = ready.next(ready.log, ReportUnusable)
-    assert (report.connection, report.fields) == ("ib", ("11", "-1", "garbage"))
+    report = ready.next(ready.log, ReportUndecoded)
+    assert (report.connection, report.message.fields) == ("ib", ("11", "-1", "garbage"))
     ready.working()
     ready.log.expect_nothing(0.0)
 
@@ -387,8 +387,8 @@ def test_a_snapshot_with_a_poisonous_execution_is_complete_but_for_it(ready, poi
 def test_a_position_that_is_no_number_is_left_out_and_kept(master):
     master.gateway.fault(lambda faults: faults.arm(Edit(message=(61,), where={4: "SPY"}, set={14: "inf"})))
     master.gateway.fault(lambda faults: faults.manual_order("SPY", Side.BUY, 10))
-    report = master.next(master.log, ReportUnusable)
-    assert (report.account, report.instrument) == (ACCOUNT, "SPY")
+    report = master.next(master.log, ReportUndecoded)
+    assert (report.message.account, report.message.instrument) == (ACCOUNT, "SPY")
     for _ in range(2):
         master.ref.tell(TakePositions(master.asker.ref))
         assert master.next(master.asker, PositionsTaken).positions == ()

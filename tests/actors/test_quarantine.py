@@ -18,12 +18,13 @@ from actors.messages.quarantine import (
     QuarantineChanged,
     QuarantineRefused,
     QuarantineResolved,
-    ReportUnusable,
+    ReportUndecoded,
     ResolveQuarantine,
 )
+from mats.ib.undecoded import undecoded
 from mats.ledger.quarantine import QuarantineItem, QuarantineKind, as_text_fields
 from mats.ledger.reconciliation.adjustments import Adjustment
-from mats.model import DAY, SECOND, CommissionRecorded, FillCorrected, FillRecorded
+from mats.model import DAY, SECOND, CommissionRecorded, FillCorrected, FillRecorded, UndecodedMessage
 from mats.store.journal.journal import Journal
 from tests.actors.conftest import START
 from tests.actors.test_fill_log import CONNECTION, log_args
@@ -149,7 +150,7 @@ def test_a_commission_that_is_no_number_is_kept_and_its_fill_is_booked(world, an
 def test_what_is_booked_already_is_not_kept_again_because_a_copy_of_it_cannot_be(world, an_execution, a_commission):
     world.report(an_execution(), commissions=(a_commission(),))
     world.report(poisoned(an_execution(), "multiplier"), commissions=(replace(a_commission(), amount=D("nan")),))
-    world.log.tell(ReportUnusable(connection=CONNECTION, fields=("59", "1", "a.01"), reason="x", exec_id="a.01"))
+    world.log.tell(ReportUndecoded(CONNECTION, undecoded(["59", "1", "a.01"], "x")))
     assert (world.items, len(world.entries)) == ([], 2)
 
 
@@ -157,7 +158,7 @@ def test_a_commission_that_another_connection_reports_as_it_should_be_settles_it
     world, an_execution, a_commission
 ):
     world.report(an_execution())
-    world.log.tell(ReportUnusable(connection=CONNECTION, fields=("59", "1", "a.01"), reason="x", exec_id="a.01"))
+    world.log.tell(ReportUndecoded(CONNECTION, undecoded(["59", "1", "a.01"], "x")))
     assert world.places()[0].instrument == "SPY"
     world.report(commissions=(a_commission(),))
     assert (world.items, world.places()) == ([], ())
@@ -204,7 +205,7 @@ def test_a_dropped_item_is_never_booked(world, an_execution):
 
 def test_a_message_that_cannot_be_decoded_is_kept_once_whichever_answer_it_comes_in(world):
     for request in ("-1", "1000000001"):
-        world.log.tell(ReportUnusable(connection=CONNECTION, fields=("11", request, "garbage"), reason="ValueError: x"))
+        world.log.tell(ReportUndecoded(CONNECTION, undecoded(["11", request, "garbage"], "ValueError: x")))
     world.runtime.run_until_idle()
     (item,) = world.items
     assert (item.kind, item.fields["2"]) == ("message", "garbage")
@@ -218,11 +219,11 @@ def test_an_execution_whose_message_cannot_be_decoded_is_booked_once_it_is_corre
         "exec_id": "a.01", "account": "DU1", "instrument": "SPY", "side": "BUY", "quantity": "10", "price": "abc",
         "time": str(START), "currency": "USD", "multiplier": "1", "order_ref": "",
     }  # fmt: skip
-    report = ReportUnusable(
-        connection=CONNECTION, fields=("11", "-1", "x"), reason="ValueError: could not convert string to float: 'abc'",
+    message = UndecodedMessage(
+        fields=("11", "-1", "x"), reason="ValueError: could not convert string to float: 'abc'", about="execution",
         account="DU1", instrument="SPY", exec_id="a.01", execution=named,
     )  # fmt: skip
-    world.log.tell(report)
+    world.log.tell(ReportUndecoded(CONNECTION, message))
     assert world.places()[0].instrument == "SPY"
     assert "price" in world.resolve("accept").reason
     assert isinstance(world.resolve("correct", price="99.5"), QuarantineResolved)
@@ -232,7 +233,7 @@ def test_an_execution_whose_message_cannot_be_decoded_is_booked_once_it_is_corre
 def test_the_messages_that_are_kept_are_bounded(world, monkeypatch):
     monkeypatch.setattr("actors.base.quarantine.MOST_MESSAGES", 5)
     for number in range(20):
-        world.log.tell(ReportUnusable(connection=CONNECTION, fields=("3", str(number)), reason="ValueError: x"))
+        world.log.tell(ReportUndecoded(CONNECTION, undecoded(["3", str(number)], "ValueError: x")))
     world.runtime.run_until_idle()
     assert len(world.items) == 5
 

@@ -23,6 +23,9 @@ class Recorder(Stage):
     def on_receive(self, message):
         self.receive_entries(message)
 
+    def rehearse(self):
+        return lambda entry: None
+
     def apply(self, entries):
         self.applied += [entry.seq for entry in entries]
 
@@ -111,11 +114,9 @@ def test_an_empty_delivery_is_acknowledged_as_it_stands(stage, log, applied):
     assert applied == []
 
 
-def test_a_stage_that_does_not_say_how_it_applies_fails_and_acknowledges_nothing(runtime, log, entry):
-    class Idle(Recorder):
-        apply = Stage.apply
-
-    idle = runtime.spawn(Idle, (log.ref, []), name="idle")
-    log.expect(StageCursor)
-    idle.tell(ApplyEntries((entry(1),)))
-    assert "Idle.apply" in str(log.expect_down(idle).error)
+@pytest.mark.parametrize("lacking", ["apply", "rehearse"])
+def test_a_stage_that_does_not_say_how_it_applies_never_starts_and_acknowledges_nothing(runtime, log, lacking):
+    idle = type("Idle", (Recorder,), {lacking: getattr(Stage, lacking)})
+    ref = runtime.spawn(idle, (log.ref, []), name="idle")
+    assert f"abstract method {lacking}" in str(log.expect_down(ref).error)
+    log.expect_nothing(0.0)

@@ -272,8 +272,9 @@ def test_one_that_was_abandoned_while_it_started_takes_nothing_of_its_successor(
             handled.append(message)
 
     child = ChildSpec(name="h", actor=Hanging, args=NoArgs(), start_deadline=0.05)
-    threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0, max=0)))
+    root = threads.start(SupervisorSpec(name="root", children=(child,), backoff=Backoff(min=0, max=0)))
     assert hangs.wait(PATIENCE)
+    root.ask(Unpark("h"), timeout=PATIENCE)  # so it has begun to count the time of the start
     (first,) = (thread for thread in threading.enumerate() if thread.name == "h")
     clock.set(0.05)
     until(lambda: threads.slot("h").status().incarnation == 2, PATIENCE, "the second incarnation")

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from actors.base.stage import Stage
+from actors.base.stage_quarantine import Trial
 from actors.messages.addresses import FillLogMessage
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.order_manager import OrderChanged
@@ -59,6 +60,10 @@ class LightStore(Stage[Any]):
             case ReportCursor():
                 self.report_cursor()
         return None
+
+    def rehearse(self) -> Trial:
+        """It fails at no entry."""
+        return lambda entry: None
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         self._flush()

@@ -9,7 +9,7 @@ from mats.ib.conversion.contracts import (
     to_contract,
     to_instrument,
 )
-from mats.ib.conversion.executions import to_execution
+from mats.ib.conversion.executions import ExecDetails, to_execution
 from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
 from mats.ib.conversion.orders import (
     UNKNOWN_CLIENT_ID,
@@ -24,6 +24,7 @@ from mats.ib.conversion.timestamps import NO_ZONES, UnknownTime, Zones, instant,
 __all__ = [
     "NO_ZONES",
     "UNKNOWN_CLIENT_ID",
+    "ExecDetails",
     "HistoricalBars",
     "UnknownTime",
     "Zones",

@@ -1,6 +1,7 @@
 """The fields of an execDetails message as plain data; what nobody reads of it is not made."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ib_async.contract import Contract
 
@@ -11,7 +12,45 @@ from mats.model import Execution
 
 PRICE_REVISION_VERSION = 178
 """The server version from which on a message has one more field."""
-FIELDS = 31
+
+
+class ExecDetails(NamedTuple):
+    """The fields in their order, as IB's protocol has them from version 157 on. `traded_at`: where it was executed."""
+
+    number: str
+    request_id: str
+    order_id: str
+    con_id: str
+    symbol: str
+    kind: str
+    expiry: str
+    strike: str
+    right: str
+    multiplier: str
+    exchange: str
+    currency: str
+    local_symbol: str
+    trading_class: str
+    exec_id: str
+    time: str
+    account: str
+    traded_at: str
+    side: str
+    quantity: str
+    price: str
+    perm_id: str
+    client_id: str
+    liquidation: str
+    cumulative_quantity: str
+    average_price: str
+    order_ref: str
+    rule: str
+    rule_multiplier: str
+    model: str
+    liquidity: str
+
+
+FIELDS = len(ExecDetails._fields)
 
 
 def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tuple[int, Contract, Execution]:
@@ -19,35 +58,36 @@ def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tu
     wanted = FIELDS + (server_version >= PRICE_REVISION_VERSION)
     if len(fields) < wanted:
         raise ValueError(f"{len(fields)} fields where an execution has {wanted}")
+    wire = ExecDetails._make(fields[:FIELDS])
     contract = Contract(
-        conId=int(fields[3] or 0),
-        symbol=fields[4],
-        secType=fields[5],
-        lastTradeDateOrContractMonth=fields[6],
-        strike=float(fields[7] or 0),
-        right=fields[8],
-        multiplier=fields[9],
-        exchange=fields[10],
-        currency=fields[11],
-        localSymbol=fields[12],
-        tradingClass=fields[13],
+        conId=int(wire.con_id or 0),
+        symbol=wire.symbol,
+        secType=wire.kind,
+        lastTradeDateOrContractMonth=wire.expiry,
+        strike=float(wire.strike or 0),
+        right=wire.right,
+        multiplier=wire.multiplier,
+        exchange=wire.exchange,
+        currency=wire.currency,
+        localSymbol=wire.local_symbol,
+        tradingClass=wire.trading_class,
     )
     execution = Execution(
-        account=fields[16],
-        exec_id=fields[14],
+        account=wire.account,
+        exec_id=wire.exec_id,
         instrument=name_of(contract),
-        side=side_of(fields[18]),
-        quantity=required(float(fields[19] or 0)),
-        price=required(float(fields[20] or 0)),
-        time=instant(fields[15], zones),
+        side=side_of(wire.side),
+        quantity=required(float(wire.quantity or 0)),
+        price=required(float(wire.price or 0)),
+        time=instant(wire.time, zones),
         currency=contract.currency,
         multiplier=multiplier_of(contract),
-        order_ref=fields[26],
-        perm_id=int(fields[21] or 0),
-        client_id=int(fields[22] or 0),
-        order_id=int(fields[2] or 0),
-        cumulative_quantity=required(float(fields[24] or 0)),
-        average_price=required(float(fields[25] or 0)),
-        exchange=fields[17],
+        order_ref=wire.order_ref,
+        perm_id=int(wire.perm_id or 0),
+        client_id=int(wire.client_id or 0),
+        order_id=int(wire.order_id or 0),
+        cumulative_quantity=required(float(wire.cumulative_quantity or 0)),
+        average_price=required(float(wire.average_price or 0)),
+        exchange=wire.traded_at,
     )
-    return int(fields[1]), contract, execution
+    return int(wire.request_id), contract, execution

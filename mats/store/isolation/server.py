@@ -1,9 +1,6 @@
 """The process that calls ArcticDB: takes one call after the other, and ends with the process that started it."""
 
-import ctypes
-import os
 import signal
-import sys
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -11,9 +8,8 @@ from arcticdb import Arctic, VersionedItem
 from arcticdb.exceptions import StorageException
 from arcticdb.version_store.library import Library, SymbolDescription
 
+from mats.end_with_parent import end_with_parent
 from mats.store.tables import connect
-
-PR_SET_PDEATHSIG = 1
 
 
 class Call(NamedTuple):
@@ -51,7 +47,7 @@ def serve(connection: Connection, uri: str, parent: int) -> None:
     """Answer calls until the other end is closed. Signals for the daemon are none for this process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _end_with(parent)
+    end_with_parent(parent)  # a second writer must never be
     store = _Opened(uri)
     while True:
         try:
@@ -105,11 +101,3 @@ def _portable(result: object) -> object:
         case Library():
             return None
     return result
-
-
-def _end_with(parent: int) -> None:
-    """A second writer must never be: this process ends at once when the one that started it does, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)

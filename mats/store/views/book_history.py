@@ -1,5 +1,6 @@
 """The complete history of a book: from the journal, and its pruned part from the tables."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from arcticdb import QueryBuilder
@@ -12,11 +13,11 @@ from mats.store.tables import Reader, Row, Schema, from_frame, schemas
 from mats.store.views.decode import decode_entries
 
 
-class BookHistory:
-    """Serves folds whose past changed. The tables are read only where the journal was pruned."""
+class JournalHistory(ABC):
+    """Serves folds whose past changed. Where the journal was pruned, a subclass knows the rest."""
 
-    def __init__(self, journal: Journal, uri: str) -> None:
-        self._journal, self._uri = journal, uri
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
 
     def __call__(
         self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
@@ -26,7 +27,22 @@ class BookHistory:
         kept, pruned = self._journal.entries_of(*key, after), self._journal.pruned_to()
         if pruned <= after:
             return kept
-        return [entry for entry in pruned_entries(self._uri, key, pruned) if entry.seq > after] + kept
+        return [entry for entry in self.pruned(key, pruned) if entry.seq > after] + kept
+
+    @abstractmethod
+    def pruned(self, key: BookKey, through: int) -> Sequence[Entry]:
+        """The entries of the book up to entry `through`."""
+
+
+class BookHistory(JournalHistory):
+    """Reads the pruned part from the tables."""
+
+    def __init__(self, journal: Journal, uri: str) -> None:
+        super().__init__(journal)
+        self._uri = uri
+
+    def pruned(self, key: BookKey, through: int) -> Sequence[Entry]:
+        return pruned_entries(self._uri, key, through)
 
 
 class PastMissing(Exception):
@@ -37,24 +53,17 @@ class PastMissing(Exception):
         self.key, self.through = key, through
 
 
-class AskedHistory:
-    """Serves the same folds without a call to the store: raises PastMissing until the pruned part was handed over."""
+class AskedHistory(JournalHistory):
+    """Makes no call to the store: raises PastMissing until the pruned part was handed over."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._past: dict[tuple[BookKey, int], tuple[Entry, ...]] = {}
 
-    def __call__(
-        self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /
-    ) -> list[Entry]:
-        """All entries of one book after entry `after`, in the order of the log."""
-        key = account, strategy, instrument
-        kept, pruned = self._journal.entries_of(*key, after), self._journal.pruned_to()
-        if pruned <= after:
-            return kept
-        if (key, pruned) not in self._past:
-            raise PastMissing(key, pruned)
-        return [entry for entry in self._past[key, pruned] if entry.seq > after] + kept
+    def pruned(self, key: BookKey, through: int) -> Sequence[Entry]:
+        if (key, through) not in self._past:
+            raise PastMissing(key, through)
+        return self._past[key, through]
 
     def take(self, key: BookKey, through: int, entries: tuple[Entry, ...]) -> None:
         """The pruned part of a book's history; only the last one is kept."""

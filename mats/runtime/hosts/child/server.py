@@ -6,19 +6,17 @@ and all its processes with it.
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
 import select
-import signal
 import socket
 import sys
 import traceback
 
+from mats.end_with_parent import end_with_parent
 from mats.runtime.hosts.child.main import live
 
-PR_SET_PDEATHSIG = 1
 REQUEST_BYTES = 4096
 FAILED = 70
 
@@ -88,9 +86,7 @@ class Server:
 
     def _become_child(self, server: int, output: int) -> None:
         """Keep nothing of the server, and end when it does."""
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != server:
-            os._exit(FAILED)
+        end_with_parent(server)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
