@@ -141,7 +141,10 @@ class PacketDecoder(CheckedDecoder):
     def _decode(self, messages: list[list[str]]) -> None:
         for fields in messages:
             super().interpret(fields)
-        self._callbacks.packet_decoded()
+        try:
+            self._callbacks.packet_decoded()
+        except Exception as error:  # of whoever takes the events
+            self._on_failure(undecoded([], f"{type(error).__name__}: {error} at the end of a packet"))
 
 
 _FILLS = frozenset(map(str, FILL_MESSAGES))

@@ -34,7 +34,9 @@ class Reading:
 
     def __init__(self, at_once: frozenset[int] | None) -> None:
         self.events: list[SessionEvent] = []
-        callbacks = Callbacks(self.events.append, PendingRequests(), Streams(), QuoteAggregator(lambda: 0))
+        self.callbacks = callbacks = Callbacks(
+            self.events.append, PendingRequests(), Streams(), QuoteAggregator(lambda: 0)
+        )
         self.decoder = PacketDecoder(callbacks, callbacks.decode_failed, NO_ZONES, decode_all, at_once)
         self.decoder.serverVersion = 178
 
@@ -96,6 +98,25 @@ async def test_a_message_without_fields_is_reported_in_its_turn(execution: Fixtu
     reading.packet((), execution("e1.01"))
     reading.decoder.catch_up()
     assert reading.kinds() == [ExecutionReported, PacketEnd, DecodeFailed, PacketEnd]
+
+
+async def test_an_error_of_the_owner_at_the_end_of_a_packet_is_reported_and_the_next_one_is_read(
+    execution: Fixture,
+) -> None:
+    reading = Reading(FILL_MESSAGES)
+
+    def fragile(event: SessionEvent) -> None:
+        if isinstance(event, PacketEnd) and DecodeFailed not in map(type, reading.events):
+            raise RuntimeError("the owner stumbled")
+        reading.events.append(event)
+
+    reading.callbacks._sink = fragile
+    reading.packet(STATUS, execution("e1.01"))
+    failed = reading.events[-1]
+    assert isinstance(failed, DecodeFailed)
+    assert "the owner stumbled" in failed.message.text
+    reading.decoder.catch_up()
+    assert reading.kinds() == [ExecutionReported, DecodeFailed, OrderStatusReported, PacketEnd]
 
 
 async def test_the_rest_of_a_packet_comes_by_itself(
