@@ -235,6 +235,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         with self._journal.unflushed():
             for commission in booked.held:
                 self._journal.hold_commission(commission)
+                self._recent.hold(commission)
             self._append(booked.entries)
         self._dispatch(booked.entries)
         for note in booked.notes:

@@ -23,6 +23,7 @@ from actors.messages.broker import (
     Unresolved,
 )
 from mats.ib import (
+    FILL_MESSAGES,
     FIRST_REQUEST_ID,
     MASTER,
     ORDER_MESSAGES,
@@ -103,10 +104,18 @@ class IbConnection(BrokerConnection[IbMessage]):
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
         self._left_out = Counter[str]()
-        # Order events go to the client that placed the order; the master's copy would be decoded for nothing.
-        skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
-        now, monotonic = self.clock.now, self.clock.monotonic
-        self._session = IbSession(self.client_id, self._on_event, clock=now, monotonic=monotonic, skipped=skipped)
+        # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
+        # of a fill counts where that client's connection has died, and gives way to it.
+        nothing = frozenset[int]()
+        skipped, at_once = (ORDER_MESSAGES, nothing) if self.client_id == MASTER else (nothing, FILL_MESSAGES)
+        self._session = IbSession(
+            self.client_id,
+            self._on_event,
+            clock=self.clock.now,
+            monotonic=self.clock.monotonic,
+            skipped=skipped,
+            at_once=at_once,
+        )
         self.defer(self._session.cut)
         super().on_start()
 

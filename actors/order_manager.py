@@ -234,8 +234,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     def _tell_change(self, view: OrderView) -> None:
         changed = OrderChanged(view)
         self._risk.offer(changed)  # while it is down it needs none; when it is back it asks for all
-        self._store.tell(changed)
         self._followers.offer(view.strategy, changed)
+        self._store.tell(changed)  # last, because nobody waits for what is stored
 
     # From intent to order
 

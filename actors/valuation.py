@@ -135,8 +135,10 @@ class Valuation:
             self.tell_rates()
 
     def _value_accounts(self, values: tuple[AccountValue, ...]) -> None:
+        before = self._figures.rates
         self._figures.update(values, self._manager.clock.now())
-        self.tell_rates()
+        if self._figures.rates is not before:
+            self.tell_rates()
         for account in {value.account for value in values}:
             self._store.tell(AccountUpdated(account, self._figures.values(account)))
             self.need_rates(self._figures.cash(account))

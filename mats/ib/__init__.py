@@ -2,7 +2,7 @@
 
 from mats.ib import events
 from mats.ib.conversion import HistoricalBars
-from mats.ib.decoding import ORDER_MESSAGES
+from mats.ib.decoding import FILL_MESSAGES, ORDER_MESSAGES
 from mats.ib.error_codes import Meaning, meaning_of
 from mats.ib.errors import ConnectionLostError, RequestFailed
 from mats.ib.handshake import Opened
@@ -12,6 +12,7 @@ from mats.ib.snapshot import MASTER, ExecutionsEnd
 from mats.ib.undecoded import is_kept
 
 __all__ = [
+    "FILL_MESSAGES",
     "FIRST_REQUEST_ID",
     "MASTER",
     "ORDER_MESSAGES",

@@ -80,6 +80,7 @@ class Callbacks:
         self.undecoded = 0
         self.notices = NoticeRouter(self._emit, pending, streams)
         self.on_closed: Callable[[], None] | None = None
+        self.on_packet: Callable[[], None] = self.packet_decoded
 
     def _emit(self, event: SessionEvent) -> None:
         self._emitted = True
@@ -109,6 +110,11 @@ class Callbacks:
             self.on_closed()
 
     def tcpDataProcessed(self) -> None:
+        """A packet was read, and none of it is decoded yet."""
+        self.on_packet()
+
+    def packet_decoded(self) -> None:
+        """A packet, or a part of one, was decoded."""
         for quote in self._quotes.drain():
             self._emit(QuoteReported(quote))
         if self._emitted:

@@ -130,6 +130,10 @@ class BrokerRequests:
             times: list[Nanos] = await answer
         return times[0]
 
+    def send_urgently(self, send: Callable[[], None]) -> None:
+        """Send what has no answer, in the order of the requests without an id."""
+        self._sender.send(SendLane.URGENT, send)
+
     @asynccontextmanager
     async def ask_without_id(
         self, kind: PendingSnapshot, send: Callable[[], None]

@@ -11,7 +11,7 @@ from ib_async.client import Client
 
 from mats.ib.callbacks import Callbacks
 from mats.ib.conversion import NO_ZONES, HistoricalBars, Zones, source_of, to_contract, to_order
-from mats.ib.decoding import CheckedDecoder
+from mats.ib.decoding import PacketDecoder
 from mats.ib.errors import (
     ConnectionFailed,
     ConnectionLostError,
@@ -44,7 +44,8 @@ class IbSession:
 
     `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
     `monotonic` seconds for pacing. `zones` names the time zones of a gateway that does not use IANA's names. Messages
-    whose numbers are in `skipped` are only decoded while open orders are requested.
+    whose numbers are in `skipped` are only decoded while open orders are requested. Of a packet with
+    fills, what is not in `at_once` (None: all) is decoded a few milliseconds later.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class IbSession:
         monotonic: Callable[[], float],
         zones: Zones = NO_ZONES,
         skipped: frozenset[int] = frozenset(),
+        at_once: frozenset[int] | None = None,
         pacer: Pacer | None = None,
     ) -> None:
         self.client_id = client_id
@@ -63,19 +65,20 @@ class IbSession:
         self._pending, self._streams, self._quotes = PendingRequests(), Streams(), QuoteAggregator(clock)
         self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
         self._sender = PacedSender(Pacer(monotonic) if pacer is None else pacer)
-        self._client: Any = self._make_client(zones)
+        self._decoder = PacketDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted, at_once)
+        self._client: Any = self._make_client()
         self._requests = BrokerRequests(self._client, self._sender, self._pending, self._callbacks, zones, clock)
         self._handshake: Handshake | None = None
         self._opened = self._ended = False
         self._last_api_error = ""
 
-    def _make_client(self, zones: Zones) -> Any:
+    def _make_client(self) -> Any:
         client: Any = Client(self._callbacks)  # type: ignore[no-untyped-call]
         client.MaxRequests = 0  # paced by `PacedSender`, where orders can overtake
-        client.decoder = CheckedDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted)
+        client.decoder = self._decoder
         client.apiError += self._on_api_error
         client.conn.hasData.error_event += self._on_reading_failed
-        self._callbacks.on_closed = self._on_closed
+        self._callbacks.on_closed, self._callbacks.on_packet = self._on_closed, self._decoder.end_packet
         return client
 
     def _wanted(self, number: int) -> bool:
@@ -127,7 +130,7 @@ class IbSession:
     async def snapshot(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
         """All that the broker knows; `IncompleteSnapshot` closes the session, because its answers may still come.
 
-        From the first snapshot on, changes of positions are reported as they happen.
+        From the first snapshot on, changes of positions are reported to client 0 as they happen.
         """
         snapshot = SnapshotRequests(self._client, self.client_id, self._requests, self._pending, self._callbacks)
         try:
@@ -149,7 +152,7 @@ class IbSession:
     @property
     def unknown_messages(self) -> int:
         """Messages whose number is not known; they are left out."""
-        return int(self._client.decoder.unknown)
+        return self._decoder.unknown
 
     @property
     def late_answers(self) -> int:
@@ -291,16 +294,19 @@ class IbSession:
         if self._handshake and not self._opened:
             self._handshake.not_a_gateway(error)
         else:
+            self._decoder.end_packet()
             reason = f"{type(error).__name__}: {error} while reading the socket"
             self._callbacks.decode_failed(undecoded([], reason))
 
     def _on_closed(self) -> None:
+        self._decoder.catch_up()
         self._end(self._last_api_error or "the gateway closed the socket")
 
     def _end(self, reason: str) -> None:
         if self._ended:
             return
         self._ended = True
+        self._decoder.discard()
         unsent = self._sender.close(f"session of client id {self.client_id} ended ({reason})")
         self._pending.fail_all(ConnectionLostError(f"session of client id {self.client_id} ended: {reason}"))
         if self._opened:

@@ -59,6 +59,9 @@ class SnapshotRequests:
             except RequestTimedOut as error:
                 if not (policy is ExecutionsEnd.SILENCE_IF_IDLE and _idle(answers)):
                     raise IncompleteSnapshot(self._missing(timeout, answers)) from error
+            if self._client_id != MASTER:
+                # Each change of a position would be sent to every strategy's connection; client 0 reports them.
+                self._requests.send_urgently(self._client.cancelPositions)
             return _collect(answers)
 
     async def _ask(self, stack: AsyncExitStack, answers: dict[str, PendingAnswer[Any]]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from actors.messages.broker import AccountChanged, SubscribeAccount
 from actors.messages.persistence_writer import EquitiesRead, ReadEquities
-from actors.messages.portfolio_manager import EquityChanged, ReadAccount, ReadPortfolio, SetWeights
+from actors.messages.portfolio_manager import EquityChanged, RatesChanged, ReadAccount, ReadPortfolio, SetWeights
 from actors.portfolio_manager import PortfolioManager
 from mats.model.broker_reports import AccountValue
 from mats.model.strategy_table import StrategyRecord
@@ -69,3 +69,14 @@ def test_equities_beyond_the_account_are_a_warning_that_ends_and_no_refusal(worl
     assert portfolio.ask(ReadPortfolio(), timeout=1.0).overcommitted == {"DU1": view.overcommitted}
     portfolio.tell(EquitiesRead({}))
     assert portfolio.ask(ReadPortfolio(), timeout=1.0).overcommitted == {}
+
+
+def test_rates_are_told_when_they_have_changed_and_not_with_every_value(world):
+    portfolio, risk, _ = world
+    equities(risk, 2)
+    rate = AccountValue(account="DU1", tag="ExchangeRate", value="1.1", currency="EUR")
+    base = AccountValue(account="DU1", tag="ExchangeRate", value="1", currency="USD")
+    portfolio.tell(AccountChanged((rate, base)))
+    assert ("EUR", "USD") in risk.expect(RatesChanged, 1.0).rates.pairs
+    portfolio.tell(AccountChanged((AccountValue(account="DU1", tag="NetLiquidation", value="2000", currency="USD"),)))
+    assert risk.expect(EquityChanged, 1.0).equity == Decimal(500), "and no rates before it"

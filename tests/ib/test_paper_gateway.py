@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mats.gateway import PaperGateway
+from mats.ib import MASTER
 from mats.ib.events import (
     BarReported,
     CommissionReported,
@@ -59,13 +60,19 @@ async def filled(recorded: Any, quantity: int) -> list[Any]:
 
 
 async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture) -> None:
-    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, opened):
+    async with (
+        PaperGateway(port=0, seed=1) as gateway,
+        open_session(gateway.port, client_id=MASTER) as (master, of_master, _),
+        open_session(gateway.port) as (session, recorded, opened),
+    ):
         spy = await session.resolve(parse_instrument("SPY"))
+        await master.snapshot(5)
         await session.snapshot(5)
         session.place(opened.next_order_id, order(spy))
         fills = await filled(recorded, 100)
         await recorded.until(lambda _: len(recorded.of(CommissionReported)) == len(fills))
-        await recorded.until(lambda _: any(e.position.quantity == 100 for e in recorded.of(PositionReported)))
+        await of_master.until(lambda _: any(e.position.quantity == 100 for e in of_master.of(PositionReported)))
+        assert recorded.of(PositionReported) == [], "they are not sent to a client of a strategy"
         for fill in fills:
             execution = fill.execution
             assert fill.live

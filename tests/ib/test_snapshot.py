@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mats.gateway import PaperGateway
-from mats.ib import ExecutionsEnd
+from mats.ib import MASTER, ExecutionsEnd
 from mats.ib.errors import ConnectionLostError, IncompleteSnapshot
 from mats.ib.events import CommissionReported, DecodeFailed, ExecutionReported, PositionReported, SessionLost
 from mats.model.executions import Commission
@@ -164,11 +164,32 @@ async def test_a_socket_that_ends_in_a_snapshot_ends_the_snapshot(scripted: Fixt
             await pending
 
 
-async def test_positions_go_on_after_the_snapshot(
+async def test_positions_go_on_for_client_0_after_the_snapshot(
     scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture
 ) -> None:
-    async with scripted(snapshot_answers()) as script, open_session(script.port) as (session, recorded, _):
+    async with scripted(snapshot_answers()) as script, open_session(script.port, MASTER) as (session, recorded, _):
         await session.snapshot(5)
         script.push((61, 3, "DU1", 756733, "SPY", "STK", "", 0, "", "", "SMART", "USD", "SPY", "SPY", 0, 0))
         reported = await recorded.first(PositionReported)
         assert (reported.position.instrument, reported.position.quantity) == ("SPY", Decimal(0))
+
+
+async def test_positions_end_with_the_snapshot_of_another_client(
+    scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture
+) -> None:
+    async with scripted(snapshot_answers()) as script, open_session(script.port) as (session, _, _):
+        await session.snapshot(5)
+        assert await script.got(64) == [["64", "1"]]
+        await session.snapshot(5)
+        await script.got(64, times=2)
+        numbers = [fields[0] for fields in script.received if fields[0] in ("61", "64")]
+        assert numbers == ["61", "64", "61", "64"], "each cancel goes before the next request"
+
+
+async def test_client_0_never_ends_its_positions(
+    scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture
+) -> None:
+    async with scripted(snapshot_answers()) as script, open_session(script.port, MASTER) as (session, _, _):
+        await session.snapshot(5)
+        await session.snapshot(5)
+        assert "64" not in [fields[0] for fields in script.received]

@@ -48,6 +48,9 @@ class Known:
     def early_commission(self, exec_id):
         return self.early.get(exec_id)
 
+    def held_commissions(self):
+        return frozenset(self.early)
+
     def strategy_of(self, intent_id):
         return self.intents.get(intent_id)
 

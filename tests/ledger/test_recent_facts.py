@@ -65,3 +65,16 @@ def test_one_id_in_three_accounts_leaves_nothing_behind(recent):
     assert recent.latest_execution("DU1", "a") is None
     assert recent.latest_execution("DU3", "a") is not None
     assert len(recent._latest) == 2
+
+
+def test_only_the_execution_of_a_held_commission_is_looked_up_among_them(known, monkeypatch):
+    known.early["a.01"] = cost("a.01")
+    recent, asked = RecentFacts(known, 2), []
+    monkeypatch.setattr(known, "early_commission", lambda exec_id: asked.append(exec_id) or known.early.get(exec_id))
+    recent.hold(cost("b.01"))
+    assert recent.early_commission("a.01") == cost("a.01")
+    assert recent.early_commission("b.01") is recent.early_commission("c.01") is None
+    assert asked == ["a.01", "b.01"]
+    book(known, recent, "a.01", commissions=[cost("a.01")])
+    assert recent.early_commission("a.01") is None
+    assert asked[2:].count("a.01") == 1, "the booking looks it up; then it is held no more"

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import msgspec
 
@@ -75,6 +76,23 @@ def test_hooks_and_handlers_may_be_coroutines_and_hold_the_mailbox(runtime: Runt
     ref.stop()
     assert probe.receive(4) == ["on_start", ("sleep", 0.03), "next", "on_stop"]
     assert probe.expect_down(ref).reason in ("normal", "noproc")
+
+
+class InCallback(Actor[str]):
+    """Answers whether it is handled in a callback of the loop, and not in a task."""
+
+    host = "loop"
+
+    def on_receive(self, message: str) -> bool:
+        return asyncio.current_task() is None
+
+
+def test_an_idle_actor_handles_what_comes_in_the_callback_that_wakes_its_loop(threads: ThreadRuntime) -> None:
+    """No turn of the loop, and so no look at its sockets, is between the two."""
+    ref = threads.spawn(InCallback, name="loop")
+    deadline = time.monotonic() + PATIENCE
+    while not ref.ask("?", timeout=PATIENCE):  # the first ones may find it busy with its start
+        assert time.monotonic() < deadline
 
 
 def test_a_task_runs_beside_the_handlers_and_its_result_has_its_cause(runtime: Runtime) -> None:

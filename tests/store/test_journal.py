@@ -67,6 +67,18 @@ def test_what_was_committed_unflushed_is_committed(journal, make):
     other.close()
 
 
+def test_live_reports_that_follow_one_another_tell_sqlite_once_that_they_are_not_flushed(journal, make):
+    statements = []
+    with journal.unflushed():
+        journal.append([make.fill(1, make.execution(1))])
+    journal._db.set_trace_callback(statements.append)
+    with journal.unflushed():
+        journal.append([make.fill(2, make.execution(2))])
+    assert [line for line in statements if line.startswith("PRAGMA")] == []
+    journal.append([make.fill(3, make.execution(3))])
+    assert [line for line in statements if line.startswith("PRAGMA")] == ["PRAGMA synchronous = FULL"]
+
+
 def test_a_flush_that_fails_says_so(journal, monkeypatch):
     def refuse(descriptor):
         raise OSError("Input/output error")
@@ -294,6 +306,14 @@ def test_epochs_rise_by_one_for_each_connection(journal, open_journal):
     assert journal.epoch("ib-1") == 0
     assert (journal.open_epoch("ib-1"), open_journal().open_epoch("ib-1"), journal.open_epoch("ib-2")) == (1, 2, 1)
     assert journal.epoch("ib-1") == 2
+
+
+def test_the_client_id_of_a_strategy_is_asked_for_once(journal):
+    statements = []
+    assert journal.client_id("trend") == 1
+    journal._db.set_trace_callback(statements.append)
+    assert journal.client_id("trend") == 1
+    assert statements == []
 
 
 def test_client_ids_are_stable_and_run_out_with_a_reason(journal, open_journal):

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 from mats.ledger.fill_log.booking import BookedFacts
 from mats.model import (
@@ -17,6 +18,14 @@ from mats.model import (
 )
 
 
+class LoggedFacts(BookedFacts, Protocol):
+    """The facts that are booked, and what is held for later; the journal implements it."""
+
+    def held_commissions(self) -> frozenset[str]:
+        """The executions whose commission came before them."""
+        ...
+
+
 class RecentFacts:
     """The newest `capacity` executions with their commissions, over all facts that are booked.
 
@@ -24,8 +33,9 @@ class RecentFacts:
     refuses to append it as a new one. Whoever gets that refusal books again with all facts.
     """
 
-    def __init__(self, all_facts: BookedFacts, capacity: int) -> None:
+    def __init__(self, all_facts: LoggedFacts, capacity: int) -> None:
         self._all, self._capacity = all_facts, capacity
+        self._held = set(all_facts.held_commissions())
         self._order: deque[FillRecorded | FillCorrected] = deque()
         self._latest: dict[tuple[AccountId, str], FillRecorded | FillCorrected] = {}
         self._fills: dict[str, FillRecorded | FillCorrected] = {}
@@ -42,10 +52,16 @@ class RecentFacts:
                 case FillRecorded() | FillCorrected():
                     self._order.append(entry)
                     self._latest[_key(entry.execution)] = self._fills[entry.execution.exec_id] = entry
-                case CommissionRecorded() if entry.commission.exec_id in self._fills:
-                    self._charges[entry.commission.exec_id] = entry.commission
+                case CommissionRecorded(commission=commission):
+                    self._held.discard(commission.exec_id)
+                    if commission.exec_id in self._fills:
+                        self._charges[commission.exec_id] = commission
         while len(self._order) > self._capacity:
             self._forget(self._order.popleft())
+
+    def hold(self, commission: Commission) -> None:
+        """It is kept until its execution comes, and nothing else of it is known here."""
+        self._held.add(commission.exec_id)
 
     def _forget(self, entry: FillRecorded | FillCorrected) -> None:
         execution = entry.execution
@@ -68,7 +84,7 @@ class RecentFacts:
         return self._charges.get(exec_id) if exec_id in self._fills else self._all.booked_commission(exec_id)
 
     def early_commission(self, exec_id: str) -> Commission | None:
-        return self._all.early_commission(exec_id)
+        return self._all.early_commission(exec_id) if exec_id in self._held else None
 
     def strategy_of(self, intent_id: IntentId) -> StrategyName | None:
         """An intent keeps its strategy for ever."""

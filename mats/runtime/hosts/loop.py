@@ -1,7 +1,9 @@
 """An actor on its own asyncio loop, in its own thread: libraries that need a loop live inside their actor."""
 
 import asyncio
-from functools import partial
+from collections.abc import Awaitable
+from contextlib import suppress
+from contextvars import copy_context
 
 from mats.runtime.containment import contain
 from mats.runtime.hosts.thread_host import ThreadHost
@@ -43,14 +45,15 @@ def _run(incarnation: Incarnation, trace: Trace) -> None:
 
 
 async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop, trace: Trace) -> None:
-    awake = asyncio.Event()
     mailbox = incarnation.slot.mailbox
-    mailbox.notify_by(partial(_wake, loop, awake))
+    reader = Reader(incarnation, loop, trace)
+    mailbox.notify_by(reader.notify)
     try:
         if (pending := incarnation.begin()) is not None:
             await pending
-        await _handle(incarnation, awake, trace)
+        await reader.read_all()
     finally:
+        reader.over = True
         mailbox.notify_by(mailbox.wake_reader)
     for task in tuple(incarnation.tasks):
         task.cancel()
@@ -59,38 +62,74 @@ async def _live(incarnation: Incarnation, loop: asyncio.AbstractEventLoop, trace
         await pending
 
 
-def _wake(loop: asyncio.AbstractEventLoop, awake: asyncio.Event) -> None:
-    """Called by senders, who do not pay for a loop that is closed."""
-    try:
-        loop.call_soon_threadsafe(awake.set)
-    except RuntimeError:
-        return
+class Reader:
+    """Takes what comes to the mailbox of an actor on a loop.
 
+    Where the actor is idle, a message is handled in the callback that it wakes the loop by. The way over the task would
+    give the interpreter away three times between the two. What a handler returns to be awaited, the task awaits.
+    """
 
-async def _handle(incarnation: Incarnation, awake: asyncio.Event, trace: Trace) -> None:
-    slot = incarnation.slot
-    mailbox = slot.mailbox
-    handled = 0
-    while incarnation.exit is None and not incarnation.fenced:
-        envelope = mailbox.poll_or_wait()
-        if envelope is None:
-            if mailbox.closed:
+    def __init__(self, incarnation: Incarnation, loop: asyncio.AbstractEventLoop, trace: Trace) -> None:
+        self._incarnation, self._loop, self._trace = incarnation, loop, trace
+        self._mailbox = incarnation.slot.mailbox
+        self._context = copy_context()
+        self._awake = asyncio.Event()
+        self._pending: Awaitable[None] | None = None
+        self.over = False
+
+    def notify(self) -> None:
+        """Called by senders, who do not pay for a loop that is closed."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake, context=self._context)
+
+    def _wake(self) -> None:
+        """The task waits, until there is something for it."""
+        if self.over:
+            return
+        self._incarnation.woken()
+        try:
+            if self._read():
+                return
+        except BaseException as error:  # in a line of the runtime
+            self._incarnation.fail(error)
+        self._awake.set()
+
+    async def read_all(self) -> None:
+        """Until the incarnation is to end."""
+        incarnation = self._incarnation
+        while incarnation.exit is None and not incarnation.fenced:
+            if self._read():
+                await self._awake.wait()
+                self._awake.clear()
+            pending, self._pending = self._pending, None
+            if pending is not None:
+                await pending
+            elif self._mailbox.closed:
                 break
-            incarnation.envelope = None
-            await awake.wait()
-            awake.clear()
-            incarnation.woken()
-            continue
-        if incarnation.falls(envelope):
-            break
-        if trace.on:
-            trace.record(slot.name, envelope, slot.runtime.monotonic())
-        if (pending := incarnation.step(envelope)) is not None:
-            await pending
-        del envelope
-        handled += 1
-        if handled % BREATH == 0:
-            await asyncio.sleep(0)
+            else:
+                await asyncio.sleep(0)
+
+    def _read(self) -> bool:
+        """Handle what waits, at most so much that the loop can breathe; whether nothing is left, now and for the task.
+
+        Then the next message calls `notify`.
+        """
+        incarnation, slot = self._incarnation, self._incarnation.slot
+        for _ in range(BREATH):
+            if incarnation.exit is not None:
+                return False
+            envelope = self._mailbox.poll_or_wait()
+            if envelope is None:
+                incarnation.envelope = None
+                return not self._mailbox.closed
+            if incarnation.falls(envelope):
+                return False
+            if self._trace.on:
+                self._trace.record(slot.name, envelope, slot.runtime.monotonic())
+            self._pending = incarnation.step(envelope)
+            if self._pending is not None:
+                return False
+        return False
 
 
 def _clear(loop: asyncio.AbstractEventLoop) -> None:

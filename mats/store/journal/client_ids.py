@@ -1,5 +1,7 @@
 """The IB client id of each strategy, and the highest order id that each client may have used."""
 
+from pathlib import Path
+
 from mats.model import StrategyName
 from mats.store.journal.journal_file import JournalError, JournalFile
 
@@ -10,8 +12,17 @@ LAST_STRATEGY_CLIENT = 98
 class ClientTables(JournalFile):
     """Client ids are kept forever; marks of order ids only rise."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._client_ids: dict[StrategyName, int] = {}
+
     def client_id(self, strategy: StrategyName) -> int:
         """The IB client id of a strategy: the lowest free one of 1..98 at first, the same one from then on."""
+        if strategy not in self._client_ids:
+            self._client_ids[strategy] = self._recorded_client_id(strategy)
+        return self._client_ids[strategy]
+
+    def _recorded_client_id(self, strategy: StrategyName) -> int:
         with self._transaction() as db:
             row = db.execute("SELECT client_id FROM clients WHERE strategy = ?", (strategy,)).fetchone()
             if row:

@@ -103,6 +103,10 @@ class FillLogTables(JournalFile):
         row = self._db.execute("SELECT payload FROM early_commissions WHERE exec_id = ?", (exec_id,)).fetchone()
         return _commission.decode(row[0]) if row else None
 
+    def held_commissions(self) -> frozenset[str]:
+        """The executions that have a held commission."""
+        return frozenset(exec_id for (exec_id,) in self._db.execute("SELECT exec_id FROM early_commissions"))
+
     def touched_since(self, account: AccountId, strategy: StrategyName, instrument: InstrumentId, seq: int) -> bool:
         """Whether a book has an entry beyond `seq`."""
         query = "SELECT 1 FROM entries WHERE account = ? AND strategy = ? AND instrument = ? AND seq > ? LIMIT 1"

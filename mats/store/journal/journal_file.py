@@ -5,11 +5,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from mats.errors import UserError
 from mats.store.journal.schema import SCHEMA_VERSION, prepare
 
 BUSY_TIMEOUT_SECONDS = 10.0
+
+Flushing = Literal["FULL", "NORMAL"]
+"""SQLite's `synchronous`: with FULL a commit is flushed."""
 
 
 class JournalError(UserError):
@@ -49,7 +53,8 @@ class JournalFile:
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._flushing: Flushing = "FULL"
+            self._flush_commits("FULL")
             with self._transaction():
                 self._check_schema()
         except sqlite3.Error as error:
@@ -70,11 +75,11 @@ class JournalFile:
         The next flushed commit of any connection, or `flush`, takes them to the disk: all write to one log, in one
         order. So whatever is on the disk finds there what was committed before it.
         """
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._flushing = "NORMAL"
         try:
             yield
         finally:
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._flushing = "FULL"
 
     def flush(self) -> None:
         """All that any connection has committed is on the disk; no writer waits for it."""
@@ -91,6 +96,8 @@ class JournalFile:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing: committed at the end of the block and, but in `unflushed`, flushed; rolled back on errors."""
         try:
+            if self._synchronous != self._flushing:
+                self._flush_commits(self._flushing)
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
@@ -100,6 +107,11 @@ class JournalFile:
             if (unwritable := _unwritable(self.path, error)) is not None:
                 raise unwritable from error
             raise
+
+    def _flush_commits(self, flushing: Flushing) -> None:
+        """Tell SQLite; live reports follow one another, and only the first of them has to."""
+        self._db.execute(f"PRAGMA synchronous = {flushing}")
+        self._synchronous = flushing
 
     def _meta(self, key: str) -> int:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
