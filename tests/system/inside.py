@@ -32,7 +32,7 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 T = TypeVar("T")
 
 VOID_AT_THE_END = (ReplayMerged, StagesBehind, StoreReported, WatchPrices)
-"""Answers and news of the fill log, news of the store, and requests for prices, that matter to nobody once the reader has stopped."""
+"""Answers and reports of the fill log and of the store, and requests for prices: nobody needs them at the end."""
 
 
 class GatewayThread:
