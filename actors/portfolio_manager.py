@@ -5,7 +5,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, Stage, Subscribers, Trial, ask_to_resubscribe
+from actors.base import FollowerDown, Publisher, Stage, Trial
 from actors.messages.addresses import (
     ConnectionMessage,
     FillLogMessage,
@@ -53,7 +53,7 @@ from mats.ledger.reconciliation import (
     propose,
     propose_reversal,
 )
-from mats.model import Entry, FillRecorded
+from mats.model import Entry, FillRecorded, StrategyName
 from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
@@ -120,7 +120,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             risk=args.risk,
             store=args.store,
         )
-        self._followers = Subscribers[BookChange](self)
+        self._followers = Publisher[BookState, BookChange](self, self._book_state)
         self._valuation = Valuation(
             self,
             self._followers,
@@ -137,7 +137,6 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         args.broker.tell(RequestSnapshot())
         args.strategy_manager.tell(Republish())
         args.market_data.tell(Republish())
-        ask_to_resubscribe(self)
         self.every(TICK_SECONDS, Tick())
         self.every(EQUITY_SECONDS, RefreshEquities())
 
@@ -154,7 +153,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
                 self._valuation.receive(message)
                 self._ask_past()
             case SubscribeBook():
-                self._follow(message)
+                self._followers.subscribe(message)
             case Ready():
                 self._connect(message)
             case LogPosition():
@@ -183,8 +182,8 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             case ReportCursor():
                 self.report_cursor()
                 self._valuation.tell_rates()
-            case Down(tag=FollowerDown(strategy=strategy)):
-                self._followers.drop(strategy)
+            case Down(tag=FollowerDown() as follower):
+                self._followers.drop(follower)
             case Unsubscribe():
                 self._followers.unsubscribe(message)
             case Down():
@@ -238,13 +237,12 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None
-        self._followers.offer(book.strategy, PositionUpdated(seq=entry.seq, position=_position(book), fill=fill))
+        self._followers.publish(book.strategy, PositionUpdated(seq=entry.seq, position=_position(book), fill=fill))
 
-    def _follow(self, request: SubscribeBook) -> None:
-        self._followers.add(request.strategy, request.follower)
-        positions = tuple(_position(book) for book in self._books.of_strategy(request.strategy))
-        equity = self._valuation.equities.get(request.strategy)
-        request.follower.tell(BookState(positions=positions, equity=equity, seq=self.cursor))
+    def _book_state(self, strategy: StrategyName) -> BookState:
+        positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
+        equity = self._valuation.equities.get(strategy)
+        return BookState(positions=positions, equity=equity, seq=self.cursor)
 
     # The broker's positions
 

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import Owner, Subscribers
+from actors.base import Owner, Publisher
 from actors.messages.addresses import (
     FillLogMessage,
     MarketDataMessage,
@@ -21,6 +21,7 @@ from actors.messages.portfolio_manager import (
     AccountsDiscovered,
     AccountUpdated,
     BookChange,
+    BookState,
     EquityChanged,
     EquityOverridden,
     MarksUpdated,
@@ -53,7 +54,7 @@ class Valuation:
     def __init__(
         self,
         manager: Owner[EquitiesRead],
-        followers: Subscribers[BookChange],
+        followers: Publisher[BookState, BookChange],
         base: Currency,
         rate_age: float,
         *,
@@ -196,7 +197,7 @@ class Valuation:
         """Tell risk and each strategy what it may work with, when that has changed."""
         for strategy, equity in self._allocation.changes(self._figures).items():
             self._risk.tell(EquityChanged(strategy, equity))
-            self._followers.offer(strategy, EquityChanged(strategy, equity))
+            self._followers.publish(strategy, EquityChanged(strategy, equity))
         found = self._allocation.overcommitted(self._figures)
         for account in found.keys() - self.overcommitted.keys():
             self._manager.log.warning(found[account])

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from actors.messages.subscription import Unsubscribed
+from actors.messages.subscription import Subscribe
 from mats.ledger.books import Book
 from mats.ledger.reconciliation import (
     Break,
@@ -27,7 +27,7 @@ from mats.model import (
     StrategyName,
     StrategyRecord,
 )
-from mats.runtime import Question, Ref
+from mats.runtime import Question
 from mats.strategy import Position
 
 
@@ -58,11 +58,8 @@ BookChange = PositionUpdated | EquityChanged
 """Sent to a strategy whose book or equity changes."""
 
 
-class SubscribeBook(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `BookState` now, and each `BookChange` from then on."""
-
-    strategy: StrategyName
-    follower: Ref[BookState | BookChange | Unsubscribed]
+class SubscribeBook(Subscribe[BookState, BookChange], frozen=True):
+    """Of the books and the equity of the strategy that is the topic."""
 
 
 class RatesChanged(msgspec.Struct, frozen=True):
