@@ -156,8 +156,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._waiting: list[Ready] = []
         self._overtaken: dict[IntentId, None] = {}
         self._unrecorded: list[Names] = []
-        self._followers = Publisher[WorkingOrders, OrderChanged](self, self._working_orders)
-        self._overview = Publisher[AllOrders, OrderOrRouteChanged](self, self._all_orders)
+        self._followers = Publisher[WorkingOrders, OrderChanged](self, "orders", self._working_orders)
+        self._overview = Publisher[AllOrders, OrderOrRouteChanged](self, "all orders", self._all_orders)
         self._tracker = OrderTracker(self._journal)
         for strategy in self._tracker.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))

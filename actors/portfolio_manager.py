@@ -1,7 +1,7 @@
 """The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
 
 from pathlib import Path
-from typing import assert_never
+from typing import Never, assert_never
 
 import msgspec
 
@@ -22,8 +22,8 @@ from actors.messages.persistence_writer import EquitiesRead, PrunedEntriesRead, 
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AssignmentRefused,
-    BookChange,
     BookState,
+    EquityChanged,
     EquityOverridden,
     PortfolioSnapshot,
     PositionUpdated,
@@ -36,6 +36,7 @@ from actors.messages.portfolio_manager import (
     ReversalRequest,
     SetWeights,
     SubscribeBook,
+    SubscribeEquity,
 )
 from actors.messages.subscription import Republish, Unsubscribe
 from actors.reconciler import Reconciler
@@ -120,10 +121,11 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             risk=args.risk,
             store=args.store,
         )
-        self._followers = Publisher[BookState, BookChange](self, self._book_state)
+        self._followers = Publisher[BookState, PositionUpdated](self, "book", self._book_state)
+        self._equity_feed = Publisher[EquityChanged, Never](self, "equity", self._equity_state)
         self._valuation = Valuation(
             self,
-            self._followers,
+            self._equity_feed,
             args.base_currency,
             args.rate_stale_after,
             fill_log=args.fill_log,
@@ -154,6 +156,8 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
                 self._ask_past()
             case SubscribeBook():
                 self._followers.subscribe(message)
+            case SubscribeEquity():
+                self._equity_feed.subscribe(message)
             case Ready():
                 self._connect(message)
             case LogPosition():
@@ -184,7 +188,9 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
                 self._valuation.tell_rates()
             case Down(tag=FollowerDown() as follower):
                 self._followers.drop(follower)
-            case Unsubscribe():
+                self._equity_feed.drop(follower)
+            case Unsubscribe(follower=leaving):
+                self._equity_feed.drop(FollowerDown(leaving))
                 self._followers.unsubscribe(message)
             case Down():
                 self._reconciler.lost()
@@ -243,6 +249,9 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
         equity = self._valuation.equities.get(strategy)
         return BookState(positions=positions, equity=equity, seq=self.cursor)
+
+    def _equity_state(self, strategy: StrategyName) -> EquityChanged:
+        return EquityChanged(strategy, self._valuation.equities.get(strategy))
 
     # The broker's positions
 

@@ -17,7 +17,7 @@ from actors.messages.addresses import (
 from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
-from actors.messages.portfolio_manager import BookChange, BookState, EquityChanged, PositionUpdated, SubscribeBook
+from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
 from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
 from actors.messages.subscription import AskToResubscribe, Change, Snapshot, Unsubscribe, Unsubscribed, Version
@@ -57,7 +57,9 @@ def _newest_quote(message: object) -> InstrumentId | None:
     return message.quote.instrument if isinstance(message, QuoteArrived) else None
 
 
-Followed = Subscription[BookState | WorkingOrders, BookChange | OrderChanged]
+State = BookState | EquityChanged | WorkingOrders
+StateChange = PositionUpdated | OrderChanged
+Followed = Subscription[State, StateChange]
 
 
 class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
@@ -66,7 +68,7 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
     mailbox = MailboxSpec(
         capacity=20_000,
         conflate=_newest_quote,
-        never_full=(Snapshot, Change, OrderDenied, Unsubscribed, StopTrading),
+        never_full=(Change, OrderDenied, Unsubscribed, StopTrading),
     )
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +105,9 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
     def _subscribe(self) -> None:
         self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
         self._followed = {
-            self._portfolio.name: Followed(self, self._portfolio, self._subscribe_book),
-            self._orders.name: Followed(self, self._orders, self._subscribe_orders),
+            "book": Followed(self, self._portfolio, self._subscribe_book),
+            "equity": Followed(self, self._portfolio, self._subscribe_equity),
+            "orders": Followed(self, self._orders, self._subscribe_orders),
         }
         for followed in self._followed.values():
             followed.renew()
@@ -120,7 +123,7 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
                 if self._running:
                     self._runner.quote(quote)
             case Snapshot() | Change():
-                self._take(self._followed[message.service].take(message))
+                self._take(self._followed[message.feed].take(message))
             case OrderDenied(order=order):
                 if self._running:
                     self._runner.order_status(order)
@@ -141,14 +144,13 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
                     self.stop()
             case ClockTick():
                 self._tick()
-            case Down(name=service):
-                if not self._leaving:
-                    self._followed[service].lost(message)
+            case Down():
+                self._lose(message)
             case _:
                 assert_never(message)
 
-    def _take(self, taken: BookState | WorkingOrders | BookChange | OrderChanged | None) -> None:
-        """The book or the orders, or a change of one of them; None where it is known."""
+    def _take(self, taken: State | StateChange | None) -> None:
+        """Book, equity or orders, or a change of one of them; None where it is known."""
         match taken:
             case PositionUpdated(seq=seq, position=position, fill=fill):
                 if self._desk.take_position(position, seq) and fill is not None and self._running:
@@ -173,7 +175,16 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         for followed in () if self._leaving else self._followed.values():
             followed.tick()
 
+    def _lose(self, down: Down) -> None:
+        """A publisher has ended."""
+        for followed in () if self._leaving else self._followed.values():
+            if followed.publisher.name == down.name:
+                followed.lost(down)
+
     # Subscriptions
+
+    def _subscribe_equity(self, since: Version) -> None:
+        self._portfolio.offer(SubscribeEquity(self._record.name, self.ref, since))
 
     def _subscribe_book(self, since: Version) -> None:
         self._portfolio.offer(SubscribeBook(self._record.name, self.ref, since))

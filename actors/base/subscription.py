@@ -36,10 +36,13 @@ class FollowerDown(msgspec.Struct, frozen=True):
 
 
 class Publisher(Generic[S, C]):
-    """The half of the actor that has the state. `state` is that of a topic now, all published changes included."""
+    """The half of the actor that has the state. `state` is that of a topic now, all published changes included.
 
-    def __init__(self, service: Owner[Never], state: Callable[[str], S]) -> None:
-        self._service, self._state = service, state
+    `feed` tells it from other states that the same followers follow.
+    """
+
+    def __init__(self, service: Owner[Never], feed: str, state: Callable[[str], S]) -> None:
+        self._service, self._feed, self._state = service, feed, state
         self._numbers = Counter[str]()
         self._followers = defaultdict[str, dict[Ref[Never], Ref[Snapshot[S] | Change[C]]]](dict)
 
@@ -50,15 +53,23 @@ class Publisher(Generic[S, C]):
             followers[request.follower] = request.follower
             self._service.watch(request.follower, tag=FollowerDown(request.follower))
         if request.since != version:
-            request.follower.offer(Snapshot(self._service.name, version, self._state(request.topic)))
+            request.follower.offer(Snapshot(self._feed, version, self._state(request.topic)))
 
     def publish(self, topic: str, change: C) -> None:
         """Count the change and send it to those who follow the topic."""
         self._numbers[topic] += 1
         if followers := self._followers.get(topic):
-            numbered = Change(self._service.name, self._version(topic), change)
+            numbered = Change(self._feed, self._version(topic), change)
             for follower in followers.values():
                 follower.offer(numbered)
+
+    def replace(self, topic: str) -> None:
+        """Count a change of which nothing but the new state is of interest, and send that."""
+        self._numbers[topic] += 1
+        if followers := self._followers.get(topic):
+            snapshot = Snapshot(self._feed, self._version(topic), self._state(topic))
+            for follower in followers.values():
+                follower.offer(snapshot)
 
     def drop(self, down: FollowerDown) -> None:
         """The follower has ended."""
@@ -81,7 +92,7 @@ class Subscription(Generic[S, C]):
     """
 
     def __init__(self, follower: Owner[Never], publisher: Ref[Never], subscribe: Callable[[Version], object]) -> None:
-        self._follower, self._publisher, self._subscribe = follower, publisher, subscribe
+        self._follower, self.publisher, self._subscribe = follower, publisher, subscribe
         self._version, self._complete, self._ticks = NOTHING, False, 0
 
     def renew(self) -> None:
@@ -98,8 +109,8 @@ class Subscription(Generic[S, C]):
 
     def lost(self, down: Down) -> None:
         """The publisher has ended, and its next life knows of nobody. One that was stopped may have none."""
-        self._complete = False
-        if down.reason != "normal":
+        had, self._complete = self._complete, False
+        if had and down.reason != "normal":
             self.renew()
 
     def take(self, message: Snapshot[S] | Change[C]) -> S | C | None:
@@ -116,7 +127,7 @@ class Subscription(Generic[S, C]):
 
     def _take_snapshot(self, snapshot: Snapshot[S]) -> S | None:
         if snapshot.version.life > self._version.life:
-            self._follower.watch(self._publisher)
+            self._follower.watch(self.publisher)
         elif snapshot.version <= self._version:
             self._complete = self._complete or snapshot.version == self._version
             return None

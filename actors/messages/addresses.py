@@ -91,6 +91,7 @@ RiskManagerMessage = (
 PortfolioManagerMessage = (
     StageMessage
     | portfolio_manager.SubscribeBook
+    | portfolio_manager.SubscribeEquity
     | portfolio_manager.SetWeights
     | portfolio_manager.EquityOverridden
     | portfolio_manager.Reconcile
@@ -174,8 +175,8 @@ StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
     | HistoryLoaded
-    | Snapshot[portfolio_manager.BookState | order_manager.WorkingOrders]
-    | Change[portfolio_manager.BookChange | order_manager.OrderChanged]
+    | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]
+    | Change[portfolio_manager.PositionUpdated | order_manager.OrderChanged]
     | risk_manager.OrderDenied
     | risk_manager.RequestHandled
     | strategy.StopTrading

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Never
 
 import msgspec
 
@@ -54,12 +55,12 @@ class EquityChanged(msgspec.Struct, frozen=True):
     equity: Decimal | None
 
 
-BookChange = PositionUpdated | EquityChanged
-"""Sent to a strategy whose book or equity changes."""
+class SubscribeBook(Subscribe[BookState, PositionUpdated], frozen=True):
+    """Of the books of the strategy that is the topic."""
 
 
-class SubscribeBook(Subscribe[BookState, BookChange], frozen=True):
-    """Of the books and the equity of the strategy that is the topic."""
+class SubscribeEquity(Subscribe[EquityChanged, Never], frozen=True):
+    """Of what the strategy that is the topic may work with: each change is the whole of it."""
 
 
 class RatesChanged(msgspec.Struct, frozen=True):

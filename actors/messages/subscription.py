@@ -28,9 +28,9 @@ NOTHING = Version()
 
 
 class Snapshot(msgspec.Struct, Generic[S_co], frozen=True):
-    """The whole state that the service of this name publishes to the follower; replaces what it knew before."""
+    """The whole state that is published under the name `feed`; replaces what the follower knew before."""
 
-    service: str
+    feed: str
     version: Version
     state: S_co
 
@@ -38,7 +38,7 @@ class Snapshot(msgspec.Struct, Generic[S_co], frozen=True):
 class Change(msgspec.Struct, Generic[C_co], frozen=True):
     """What makes `version` of the one before it."""
 
-    service: str
+    feed: str
     version: Version
     change: C_co
 

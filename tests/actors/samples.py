@@ -37,8 +37,8 @@ def launch_relay(runtime: Runtime, name: str, inbox: Probe) -> Ref[Any]:
 class Published:
     """What a service sends of a state that it publishes: as it does it, numbered."""
 
-    def __init__(self, service: str, state: type, *changes: type) -> None:
-        self._service, self._state, self._changes = service, state, changes
+    def __init__(self, feed: str, state: type, *changes: type) -> None:
+        self._feed, self._state, self._changes = feed, state, changes
         self.version = Version(1, 0)
 
     def __call__(self, message: Any) -> Any:
@@ -47,7 +47,7 @@ class Published:
             return message
         self.version = replace(self.version, number=self.version.number + 1)
         kind: Any = Snapshot if isinstance(message, self._state) else Change
-        return kind(self._service, self.version, message)
+        return kind(self._feed, self.version, message)
 
 
 def contents(message: object) -> object:

@@ -26,6 +26,7 @@ from actors.messages.portfolio_manager import (
     Reconcile,
     SetWeights,
     SubscribeBook,
+    SubscribeEquity,
 )
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from actors.portfolio_manager import PortfolioManager
@@ -110,8 +111,8 @@ def world(runtime, journal_path, a_ready, received):
 
 @pytest.fixture
 def followed(world):
-    """With a strategy that follows its book."""
-    world.tell(SubscribeBook("trend", world.strategy.ref))
+    """With a strategy that follows its book and its equity."""
+    world.tell(SubscribeBook("trend", world.strategy.ref), SubscribeEquity("trend", world.strategy.ref))
     world.forget()
     return world
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
-from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
+from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
 from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
 from actors.messages.subscription import NOTHING, AskToResubscribe, Unsubscribe, Unsubscribed
@@ -91,7 +91,8 @@ class Trader:
         names = ("market-data", "risk", "orders", "portfolio", "manager")
         self.market, self.risk, self.orders, self.portfolio, self.manager = map(runtime.probe, names)
         self.published = (
-            Published("portfolio", BookState, PositionUpdated, EquityChanged),
+            Published("book", BookState, PositionUpdated),
+            Published("equity", EquityChanged),
             Published("orders", WorkingOrders, OrderChanged),
         )
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
@@ -157,6 +158,7 @@ def booked(an_execution):
 def test_it_follows_book_orders_and_market_when_it_comes_up(trader):
     world = trader(ticks=True).launch()
     world.portfolio.expect_message(SubscribeBook("diary", world.ref))
+    world.portfolio.expect_message(SubscribeEquity("diary", world.ref))
     world.orders.expect_message(SubscribeOrders("diary", world.ref))
     world.market.expect_message(SubscribeInstruments(instruments=("SPY",), quotes=True, follower=world.ref))
     world.market.expect_nothing()
@@ -275,13 +277,13 @@ def test_a_service_that_restarted_is_followed_again_and_no_other(trader):
     world.tell(book(), WorkingOrders(()), HistoryLoaded("SPY", (), complete=True), AskToResubscribe("market-data"))
     assert [type(message) for message in world.market.receive(1)] == [SubscribeInstruments]
     world.market.expect_nothing()
-    world.portfolio.expect(SubscribeBook)
+    assert [type(message) for message in world.portfolio.receive(2)] == [SubscribeBook, SubscribeEquity]
     world.portfolio.expect_nothing()
 
 
 def test_one_that_has_missed_a_change_of_its_book_asks_once_for_what_came_after_what_it_has(trader, booked):
     world = trader().start(quantity=5)
-    assert world.portfolio.expect(SubscribeBook).since == NOTHING
+    assert [message.since for message in world.portfolio.receive(2)] == [NOTHING, NOTHING]
     had = world.published[0].version
     world.published[0](booked(1))
     world.tell(booked(2, "b.01", 5, 15), booked(3, "c.01", 1, 16))
@@ -296,15 +298,16 @@ def test_a_portfolio_that_ends_finds_the_request_when_it_is_back(trader, runtime
     inbox = runtime.probe("inbox")
     portfolio = launch_relay(runtime, "books", inbox)
     world.portfolio = SimpleNamespace(ref=portfolio)
-    world.published = (Published("books", BookState), world.published[1])
     world.start()
+    world.tell(EquityChanged("diary", D(1)))
     portfolio.signal(Crash())
     runtime.run_until_idle()
-    inbox.expect(SubscribeBook)
+    assert [message.since for message in inbox.receive(2)] == [NOTHING, NOTHING]
     inbox.expect_nothing()
     launch_relay(runtime, "books", inbox)
     runtime.run_until_idle()
     inbox.expect_message(SubscribeBook("diary", world.ref, world.published[0].version))
+    inbox.expect_message(SubscribeEquity("diary", world.ref, world.published[1].version))
     portfolio.stop()
     runtime.run_until_idle()
 
@@ -442,7 +445,7 @@ def test_it_parts_from_everybody_and_ends_when_all_have_said_farewell(trader, a_
 def test_one_that_parts_follows_nobody_again(trader):
     world = trader().start()
     world.tell(StopTrading(), AskToResubscribe("portfolio"))
-    world.portfolio.receive(2)
+    world.portfolio.receive(3)
     world.portfolio.expect_nothing()
 
 

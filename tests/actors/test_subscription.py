@@ -57,7 +57,7 @@ class Pair:
         self.lives += 1
         self.state = self.state[: len(self.state) // 2]
         self.service = Life(self.lives)
-        self.publisher = Publisher[tuple[int, ...], int](self.service, lambda topic: self.state)  # type: ignore[arg-type]
+        self.publisher = Publisher[tuple[int, ...], int](self.service, "numbers", lambda topic: self.state)  # type: ignore[arg-type]
 
     def restart_follower(self) -> None:
         self.seen: tuple[int, ...] | None = None
@@ -212,6 +212,16 @@ def test_a_late_snapshot_takes_nobody_back() -> None:
     pair.deliver_all()
     pair.deliver(late)
     assert pair.seen == (1,)
+
+
+def test_a_state_that_is_replaced_is_sent_whole_and_counts_as_one_change() -> None:
+    pair = Pair()
+    pair.deliver_all()
+    pair.state = (7, 7)
+    pair.publisher.replace(TOPIC)
+    pair.change(8)
+    assert pair.deliver_all() == 2
+    assert pair.seen == (7, 7, 8)
 
 
 def test_one_who_leaves_is_told_so_last() -> None:

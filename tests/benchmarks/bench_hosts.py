@@ -120,8 +120,8 @@ class World:
         )  # fmt: skip
         self._runtime.launch(f"strategies/{name}", StrategyActor, args, process=self._process)
         ref: Ref[object] = self._runtime.slot(f"strategies/{name}").ref
-        ref.tell(Snapshot("all", Version(1, 0), BookState(positions=(), equity=Decimal(1000), seq=0)))
-        ref.tell(Snapshot("all", Version(1, 1), WorkingOrders(())))
+        ref.tell(Snapshot("book", Version(1, 0), BookState(positions=(), equity=Decimal(1000), seq=0)))
+        ref.tell(Snapshot("orders", Version(1, 0), WorkingOrders(())))
         self._probe.fish(lambda message: isinstance(message, StrategyStarted))
         self._strategies.append(ref)
 
