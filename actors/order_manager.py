@@ -6,13 +6,12 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, Stage, Subscribers, Trial, ask_to_resubscribe
+from actors.base import FollowerDown, Publisher, Stage, Trial
 from actors.messages.addresses import (
     FillLogMessage,
     IbPoolMessage,
     OrderManagerMessage,
     PersistenceWriterMessage,
-    RiskManagerMessage,
 )
 from actors.messages.broker import (
     CancelOrder,
@@ -27,9 +26,11 @@ from actors.messages.broker import (
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import (
+    ALL,
     AllOrders,
     ModifyIntent,
     OrderChanged,
+    OrderOrRouteChanged,
     ReadOrders,
     RouteChanged,
     SubmitIntent,
@@ -46,6 +47,7 @@ from mats.model import (
     OrderModification,
     OrderState,
     OrderView,
+    StrategyName,
     opening_view,
 )
 from mats.orders import Names, Order, OrderIds, OrderTracker, amended, amendment_fault
@@ -92,10 +94,10 @@ class Routes:
         self._open[client_id] = Route(ready.ref, ready.session, ids)
         return True
 
-    def announce_open(self, follower: Ref[RouteChanged]) -> None:
-        """Send every open route."""
-        for client_id in self._open:
-            follower.tell(RouteChanged(client_id, True))
+    @property
+    def clients(self) -> frozenset[int]:
+        """Whose routes are open."""
+        return frozenset(self._open)
 
     def resync(self, client_id: int) -> None:
         """Ask the broker for everything about a client's orders, if its route is open."""
@@ -132,7 +134,7 @@ class Sweep(msgspec.Struct, frozen=True):
 
 
 class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
-    """First stage. Sends every change to risk, the store and the strategy."""
+    """First stage. Sends every change to the store, and to risk and the strategy, which follow orders."""
 
     stage = "orders"
     mailbox = MailboxSpec(capacity=20_000, never_full=(SubmitIntent, ModifyIntent), urgent=CONTROL)
@@ -140,13 +142,12 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     class Args(msgspec.Struct, frozen=True, kw_only=True):
         journal_path: Path
         fill_log: Ref[FillLogMessage]
-        risk: Ref[RiskManagerMessage]
         store: Ref[PersistenceWriterMessage]
         pool: Ref[IbPoolMessage]
 
     def __init__(self, args: Args) -> None:
         self._path, self.fill_log = args.journal_path, args.fill_log
-        self._risk, self._store, self._pool = args.risk, args.store, args.pool
+        self._store, self._pool = args.store, args.pool
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -155,16 +156,15 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._waiting: list[Ready] = []
         self._overtaken: dict[IntentId, None] = {}
         self._unrecorded: list[Names] = []
-        self._followers = Subscribers[OrderChanged](self)
+        self._followers = Publisher[WorkingOrders, OrderChanged](self, "orders", self._working_orders)
+        self._overview = Publisher[AllOrders, OrderOrRouteChanged](self, "all orders", self._all_orders)
         self._tracker = OrderTracker(self._journal)
         for strategy in self._tracker.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))
         self._tell_changes()
         self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
-        self._risk.tell(AllOrders(self._tracker.views()))
         self.report_cursor()
         self._pool.tell(Republish())
-        ask_to_resubscribe(self)
         self.every(SWEEP_SECONDS, Sweep())
 
     def on_receive(self, message: OrderManagerMessage | Sweep | Down) -> object:
@@ -194,12 +194,10 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self._flush()
             case Unsubscribe():
                 self._followers.unsubscribe(message)
-            case SubscribeAllOrders(follower=follower):
-                follower.tell(AllOrders(self._tracker.views()))
-                self._routes.announce_open(follower)
-            case SubscribeOrders(strategy=strategy):
-                self._followers.add(strategy, message.follower)
-                message.follower.tell(WorkingOrders(self._tracker.views(strategy)))
+            case SubscribeAllOrders():
+                self._overview.subscribe(message)
+            case SubscribeOrders():
+                self._followers.subscribe(message)
             case ReadOrders():
                 return message.answer(self._tracker.views())
             case Republish():
@@ -214,11 +212,12 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     def _lose(self, down: Down) -> None:
         """A strategy or a connection has ended."""
         match down.tag:
-            case FollowerDown(strategy=strategy):
-                self._followers.drop(strategy)
+            case FollowerDown() as follower:
+                self._followers.drop(follower)
+                self._overview.drop(follower)
             case int(client_id):
                 self._routes.close(client_id)
-                self._risk.offer(RouteChanged(client_id, False))
+                self._overview.publish(ALL, RouteChanged(client_id, False))
                 self._tracker.lose(client_id, self.clock.now())
 
     def _republish(self) -> None:
@@ -227,14 +226,20 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         for journaled in self._journal.recent_orders(REPUBLISHED):
             self._store.tell(OrderChanged(journaled.view))
 
+    def _working_orders(self, strategy: StrategyName) -> WorkingOrders:
+        return WorkingOrders(self._tracker.views(strategy))
+
+    def _all_orders(self, topic: str) -> AllOrders:
+        return AllOrders(self._tracker.views(), self._routes.clients)
+
     def _tell_changes(self) -> None:
         for view in self._tracker.take_changed():
             self._tell_change(view)
 
     def _tell_change(self, view: OrderView) -> None:
         changed = OrderChanged(view)
-        self._risk.offer(changed)  # while it is down it needs none; when it is back it asks for all
-        self._followers.offer(view.strategy, changed)
+        self._overview.publish(ALL, changed)
+        self._followers.publish(view.strategy, changed)
         self._store.tell(changed)  # last, because nobody waits for what is stored
 
     # From intent to order
@@ -295,8 +300,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         fault = amendment_fault(order, route.session if route else None)
         if route is None or fault:
             unchanged = OrderChanged(msgspec.structs.replace(order.view, note=f"not changed: {fault}"))
-            self._risk.tell(unchanged)
-            self._followers.offer(order.view.strategy, unchanged)
+            self._overview.publish(ALL, unchanged)
+            self._followers.publish(order.view.strategy, unchanged)
         else:
             route.modify(order.view.order_id, amended(order.intent, order.view, change))
 
@@ -318,7 +323,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
             if self._routes.open(ready):
                 self._tracker.orders.begin_session(ready.client_id, ready.session)
                 self.watch(ready.ref, tag=ready.client_id)
-                self._risk.tell(RouteChanged(ready.client_id, True))
+                self._overview.publish(ALL, RouteChanged(ready.client_id, True))
             self._tracker.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
             self._rebind_order_ids(ready)
 

@@ -1,11 +1,11 @@
 """The portfolio manager: the books of all strategies, their equity, and the proof that they equal the broker's."""
 
 from pathlib import Path
-from typing import assert_never
+from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import FollowerDown, Stage, Subscribers, Trial, ask_to_resubscribe
+from actors.base import FollowerDown, Publisher, Stage, Trial
 from actors.messages.addresses import (
     ConnectionMessage,
     FillLogMessage,
@@ -22,8 +22,8 @@ from actors.messages.persistence_writer import EquitiesRead, PrunedEntriesRead, 
 from actors.messages.portfolio_manager import (
     AnswerBreak,
     AssignmentRefused,
-    BookChange,
     BookState,
+    EquityChanged,
     EquityOverridden,
     PortfolioSnapshot,
     PositionUpdated,
@@ -36,6 +36,7 @@ from actors.messages.portfolio_manager import (
     ReversalRequest,
     SetWeights,
     SubscribeBook,
+    SubscribeEquity,
 )
 from actors.messages.subscription import Republish, Unsubscribe
 from actors.reconciler import Reconciler
@@ -53,7 +54,7 @@ from mats.ledger.reconciliation import (
     propose,
     propose_reversal,
 )
-from mats.model import Entry, FillRecorded
+from mats.model import Entry, FillRecorded, StrategyName
 from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
@@ -120,10 +121,11 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             risk=args.risk,
             store=args.store,
         )
-        self._followers = Subscribers[BookChange](self)
+        self._followers = Publisher[BookState, PositionUpdated](self, "book", self._book_state)
+        self._equity_feed = Publisher[EquityChanged, Never](self, "equity", self._equity_state)
         self._valuation = Valuation(
             self,
-            self._followers,
+            self._equity_feed,
             args.base_currency,
             args.rate_stale_after,
             fill_log=args.fill_log,
@@ -137,7 +139,6 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         args.broker.tell(RequestSnapshot())
         args.strategy_manager.tell(Republish())
         args.market_data.tell(Republish())
-        ask_to_resubscribe(self)
         self.every(TICK_SECONDS, Tick())
         self.every(EQUITY_SECONDS, RefreshEquities())
 
@@ -154,7 +155,9 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
                 self._valuation.receive(message)
                 self._ask_past()
             case SubscribeBook():
-                self._follow(message)
+                self._followers.subscribe(message)
+            case SubscribeEquity():
+                self._equity_feed.subscribe(message)
             case Ready():
                 self._connect(message)
             case LogPosition():
@@ -183,9 +186,11 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             case ReportCursor():
                 self.report_cursor()
                 self._valuation.tell_rates()
-            case Down(tag=FollowerDown(strategy=strategy)):
-                self._followers.drop(strategy)
-            case Unsubscribe():
+            case Down(tag=FollowerDown() as follower):
+                self._followers.drop(follower)
+                self._equity_feed.drop(follower)
+            case Unsubscribe(follower=leaving):
+                self._equity_feed.drop(FollowerDown(leaving))
                 self._followers.unsubscribe(message)
             case Down():
                 self._reconciler.lost()
@@ -238,13 +243,15 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
 
     def _tell_strategy(self, book: Book, entry: Entry) -> None:
         fill = entry if isinstance(entry, FillRecorded) else None
-        self._followers.offer(book.strategy, PositionUpdated(seq=entry.seq, position=_position(book), fill=fill))
+        self._followers.publish(book.strategy, PositionUpdated(seq=entry.seq, position=_position(book), fill=fill))
 
-    def _follow(self, request: SubscribeBook) -> None:
-        self._followers.add(request.strategy, request.follower)
-        positions = tuple(_position(book) for book in self._books.of_strategy(request.strategy))
-        equity = self._valuation.equities.get(request.strategy)
-        request.follower.tell(BookState(positions=positions, equity=equity, seq=self.cursor))
+    def _book_state(self, strategy: StrategyName) -> BookState:
+        positions = tuple(_position(book) for book in self._books.of_strategy(strategy))
+        equity = self._valuation.equities.get(strategy)
+        return BookState(positions=positions, equity=equity, seq=self.cursor)
+
+    def _equity_state(self, strategy: StrategyName) -> EquityChanged:
+        return EquityChanged(strategy, self._valuation.equities.get(strategy))
 
     # The broker's positions
 

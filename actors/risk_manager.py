@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import Stage, Trial
+from actors.base import Stage, Subscription, Trial
 from actors.messages.addresses import (
     ConnectionMessage,
     FillLogMessage,
@@ -18,9 +18,11 @@ from actors.messages.broker import LinkChanged, Ready, RequestSnapshot
 from actors.messages.fill_log import ApplyEntries, ReportCursor, StagesBehind
 from actors.messages.market_data import DataStale, InstrumentCompleted, PriceMarked
 from actors.messages.order_manager import (
+    ALL,
     AllOrders,
     ModifyIntent,
     OrderChanged,
+    OrderOrRouteChanged,
     RouteChanged,
     SubmitIntent,
     SubscribeAllOrders,
@@ -28,15 +30,16 @@ from actors.messages.order_manager import (
 from actors.messages.portfolio_manager import BreaksChanged, EquityChanged, RatesChanged, SetWeights
 from actors.messages.quarantine import QuarantineChanged
 from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalts, RequestHandled, Resume
-from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
+from actors.messages.subscription import Change, Republish, Snapshot, Unsubscribe, Unsubscribed
 from mats.model import AccountId, Entry, Nanos, OrderIntent, OrderModification, OrderRequest, Signal, StrategyName
 from mats.orders import PreTrade, Rejected
 from mats.risk import Limits, MarketState, RiskState
-from mats.runtime import MailboxSpec, Ref
+from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 from mats.store.journal import Journal
 
 SNAPSHOT_SECONDS = 5.0
+CHECK_SECONDS = 1.0
 NO_CLIENT = -1
 """Of a strategy whose client id could not be recorded: no connection has it."""
 
@@ -44,9 +47,8 @@ NO_CLIENT = -1
 CONTROL = (
     ApplyEntries,
     ReportCursor,
-    AllOrders,
-    OrderChanged,
-    RouteChanged,
+    Snapshot,
+    Change,
     StagesBehind,
     QuarantineChanged,
     BreaksChanged,
@@ -74,7 +76,11 @@ class Save(msgspec.Struct, frozen=True):
     pass
 
 
-class RiskManager(Stage[RiskManagerMessage | Save]):
+class CheckOrders(msgspec.Struct, frozen=True):
+    """Time to see whether a change of an order was missed."""
+
+
+class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
     """Second stage. Every order of every strategy passes here before it exists."""
 
     stage = "risk"
@@ -113,21 +119,29 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
         self._routes: dict[StrategyName, int] = {}
         self._pretrade = PreTrade(self._state, self._market, self._limits, self._route)
         self.report_cursor()
-        self._orders.tell(SubscribeAllOrders(self.ref))
+        self._order_feed = Subscription[AllOrders, OrderOrRouteChanged](
+            self, self._orders, lambda since: self._orders.offer(SubscribeAllOrders(ALL, self.ref, since))
+        )
+        self._order_feed.renew()
         self._broker.tell(RequestSnapshot())
         for publisher in self._publishers:
             publisher.tell(Republish())
         self.every(SNAPSHOT_SECONDS, Save())
+        self.every(CHECK_SECONDS, CheckOrders())
 
-    def on_receive(self, message: RiskManagerMessage | Save) -> object:
+    def on_receive(self, message: RiskManagerMessage | Save | CheckOrders | Down) -> object:
         market = self._market
         match message:
             case ApplyEntries():
                 self.receive_entries(message)
             case PriceMarked(instrument=instrument, price=price):
                 market.mark(instrument, price, self.clock.monotonic())
-            case OrderChanged(order=order):
-                self._state.observe(order)
+            case Snapshot() | Change():
+                self._take_orders(self._order_feed.take(message))
+            case Down():
+                self._order_feed.lost(message)
+            case CheckOrders():
+                self._order_feed.tick()
             case Signal() | OrderRequest():
                 self._decide(message)
                 self._handled(message.strategy)
@@ -136,16 +150,12 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
             case OrderModification():
                 self._decide_change(message)
                 self._handled(message.strategy)
-            case AllOrders(orders=orders):
-                self._state.replace_orders(orders)
             case EquityChanged(strategy=strategy, equity=equity):
                 market.equities[strategy] = equity
             case InstrumentCompleted(instrument=instrument):
                 market.know(instrument)
             case DataStale(instruments=instruments):
                 market.silent = instruments
-            case RouteChanged(client_id=client_id, open=is_open):
-                (market.routes.add if is_open else market.routes.discard)(client_id)
             case StagesBehind(stages=stages, store=store):
                 market.behind, market.store = stages, store
             case QuarantineChanged(places=places):
@@ -191,6 +201,18 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
 
     def skip(self, seq: int) -> None:
         self._state.skip(seq)
+
+    def _take_orders(self, taken: AllOrders | OrderOrRouteChanged | None) -> None:
+        """How orders stand, and whose can be sent; None where that is known."""
+        routes = self._market.routes
+        match taken:
+            case OrderChanged(order=order):
+                self._state.observe(order)
+            case RouteChanged(client_id=client_id, open=is_open):
+                (routes.add if is_open else routes.discard)(client_id)
+            case AllOrders(orders=orders):
+                self._state.replace_orders(orders)
+                self._market.routes = set(taken.routes)
 
     # From request to intent
 

@@ -5,6 +5,7 @@ from typing import assert_never
 
 import msgspec
 
+from actors.base import Subscription
 from actors.messages.addresses import (
     MarketDataMessage,
     OrderManagerMessage,
@@ -16,10 +17,10 @@ from actors.messages.addresses import (
 from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
-from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
+from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
 from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
-from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
+from actors.messages.subscription import AskToResubscribe, Change, Snapshot, Unsubscribe, Unsubscribed, Version
 from mats.errors import StrategyError
 from mats.model import (
     Bar,
@@ -34,7 +35,7 @@ from mats.model import (
     refused_view,
 )
 from mats.risk import RejectionCode, reject
-from mats.runtime import Actor, MailboxSpec, Ref
+from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.strategy import LogLevel
 from mats.strategy.hosting import Credit, LocalHost, OrderCommand, make_runner
 
@@ -56,13 +57,18 @@ def _newest_quote(message: object) -> InstrumentId | None:
     return message.quote.instrument if isinstance(message, QuoteArrived) else None
 
 
-class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
+State = BookState | EquityChanged | WorkingOrders
+StateChange = PositionUpdated | OrderChanged
+Followed = Subscription[State, StateChange]
+
+
+class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
     """One strategy, isolated: what it raises, or how long it takes, affects no other actor."""
 
     mailbox = MailboxSpec(
         capacity=20_000,
         conflate=_newest_quote,
-        never_full=(PositionUpdated, OrderChanged, OrderDenied, BookState, WorkingOrders, Unsubscribed, StopTrading),
+        never_full=(Change, OrderDenied, Unsubscribed, StopTrading),
     )
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,12 +104,17 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
 
     def _subscribe(self) -> None:
         self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
-        self._subscribe_book()
-        self._subscribe_orders()
+        self._followed = {
+            "book": Followed(self, self._portfolio, self._subscribe_book),
+            "equity": Followed(self, self._portfolio, self._subscribe_equity),
+            "orders": Followed(self, self._orders, self._subscribe_orders),
+        }
+        for followed in self._followed.values():
+            followed.renew()
         self._subscribe_market()
         self.every(CLOCK_SECONDS, ClockTick())
 
-    def on_receive(self, message: StrategyMessage | ClockTick | RefusalsEnded) -> None:
+    def on_receive(self, message: StrategyMessage | ClockTick | RefusalsEnded | Down) -> None:
         match message:
             case BarArrived(bar=bar):
                 if self._running:
@@ -111,13 +122,8 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
             case QuoteArrived(quote=quote):
                 if self._running:
                     self._runner.quote(quote)
-            case PositionUpdated(seq=seq, position=position, fill=fill):
-                if self._desk.take_position(position, seq) and fill is not None and self._running:
-                    self._runner.fill(fill)
-            case OrderChanged(order=order):
-                self._desk.take_order(order)
-                if self._running:
-                    self._runner.order_status(order)
+            case Snapshot() | Change():
+                self._take(self._followed[message.feed].take(message))
             case OrderDenied(order=order):
                 if self._running:
                     self._runner.order_status(order)
@@ -125,15 +131,6 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
                 self._credit.hand_back()
             case RefusalsEnded():
                 self._report_refusals()
-            case EquityChanged(equity=equity):
-                self._desk.take_equity(equity)
-            case BookState(positions=positions, equity=equity, seq=seq):
-                if self._desk.take_book(positions, equity, seq) and self._running:
-                    self._runner.book_replaced()
-                self._have("book")
-            case WorkingOrders(orders=orders):
-                self._desk.take_orders(orders)
-                self._have("orders")
             case HistoryLoaded():
                 self._take_history(message)
             case AskToResubscribe(service=service):
@@ -146,18 +143,54 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
                 if not self._leaving:
                     self.stop()
             case ClockTick():
-                if self._running:
-                    self._runner.clock(self.clock.now())
+                self._tick()
+            case Down():
+                self._lose(message)
             case _:
                 assert_never(message)
 
+    def _take(self, taken: State | StateChange | None) -> None:
+        """Book, equity or orders, or a change of one of them; None where it is known."""
+        match taken:
+            case PositionUpdated(seq=seq, position=position, fill=fill):
+                if self._desk.take_position(position, seq) and fill is not None and self._running:
+                    self._runner.fill(fill)
+            case OrderChanged(order=order):
+                self._desk.take_order(order)
+                if self._running:
+                    self._runner.order_status(order)
+            case EquityChanged(equity=equity):
+                self._desk.take_equity(equity)
+            case BookState(positions=positions, equity=equity, seq=seq):
+                if self._desk.take_book(positions, equity, seq) and self._running:
+                    self._runner.book_replaced()
+                self._have("book")
+            case WorkingOrders(orders=orders):
+                self._desk.take_orders(orders)
+                self._have("orders")
+
+    def _tick(self) -> None:
+        if self._running:
+            self._runner.clock(self.clock.now())
+        for followed in () if self._leaving else self._followed.values():
+            followed.tick()
+
+    def _lose(self, down: Down) -> None:
+        """A publisher has ended."""
+        for followed in () if self._leaving else self._followed.values():
+            if followed.publisher.name == down.name:
+                followed.lost(down)
+
     # Subscriptions
 
-    def _subscribe_book(self) -> None:
-        self._portfolio.tell(SubscribeBook(self._record.name, self.ref))
+    def _subscribe_equity(self, since: Version) -> None:
+        self._portfolio.offer(SubscribeEquity(self._record.name, self.ref, since))
 
-    def _subscribe_orders(self) -> None:
-        self._orders.tell(SubscribeOrders(self._record.name, self.ref))
+    def _subscribe_book(self, since: Version) -> None:
+        self._portfolio.offer(SubscribeBook(self._record.name, self.ref, since))
+
+    def _subscribe_orders(self, since: Version) -> None:
+        self._orders.offer(SubscribeOrders(self._record.name, self.ref, since))
 
     def _subscribe_market(self) -> None:
         runner = self._runner
@@ -168,11 +201,7 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded]):
 
     def _resubscribe(self, service: str) -> None:
         """A service has restarted; the strategy manager only needs to know that this strategy runs."""
-        if service == self._portfolio.name:
-            self._subscribe_book()
-        elif service == self._orders.name:
-            self._subscribe_orders()
-        elif service == self._market_data.name:
+        if service == self._market_data.name:
             self._subscribe_market()
         elif self._running:
             self._manager.tell(StrategyStarted(self._record.name))

@@ -122,9 +122,7 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
         broker=refs.master,
         publishers=(refs.portfolio, refs.market_data, refs.strategy_manager),
     )
-    orders = OrderManager.Args(
-        journal_path=plan.journal, fill_log=refs.fill_log, risk=refs.risk, store=refs.store, pool=refs.pool
-    )
+    orders = OrderManager.Args(journal_path=plan.journal, fill_log=refs.fill_log, store=refs.store, pool=refs.pool)
     portfolio = PortfolioManager.Args(
         journal_path=plan.journal,
         base_currency=plan.base_currency,

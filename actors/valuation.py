@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import assert_never
+from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import Owner, Subscribers
+from actors.base import Owner, Publisher
 from actors.messages.addresses import (
     FillLogMessage,
     MarketDataMessage,
@@ -20,7 +20,6 @@ from actors.messages.persistence_writer import EquitiesRead, ReadEquities
 from actors.messages.portfolio_manager import (
     AccountsDiscovered,
     AccountUpdated,
-    BookChange,
     EquityChanged,
     EquityOverridden,
     MarksUpdated,
@@ -53,7 +52,7 @@ class Valuation:
     def __init__(
         self,
         manager: Owner[EquitiesRead],
-        followers: Subscribers[BookChange],
+        equity_feed: Publisher[EquityChanged, Never],
         base: Currency,
         rate_age: float,
         *,
@@ -63,7 +62,7 @@ class Valuation:
         market_data: Ref[MarketDataMessage],
         strategy_manager: Ref[StrategyManagerMessage],
     ) -> None:
-        self._manager, self._followers = manager, followers
+        self._manager, self._equity_feed = manager, equity_feed
         self._fill_log, self._risk, self._store = fill_log, risk, store
         self._market_data, self._strategy_manager = market_data, strategy_manager
         self._base, self._rate_age = base, rate_age
@@ -198,7 +197,7 @@ class Valuation:
         """Tell risk and each strategy what it may work with, when that has changed."""
         for strategy, equity in self._allocation.changes(self._figures).items():
             self._risk.tell(EquityChanged(strategy, equity))
-            self._followers.offer(strategy, EquityChanged(strategy, equity))
+            self._equity_feed.replace(strategy)
         found = self._allocation.overcommitted(self._figures)
         for account in found.keys() - self.overcommitted.keys():
             self._manager.log.warning(found[account])

@@ -9,7 +9,8 @@ from actors.base.quarantine import Quarantine
 from actors.base.refs import Refs
 from actors.base.stage import Stage
 from actors.base.stage_quarantine import Trial
-from actors.base.subscribers import FollowerDown, Subscribers, ask_to_resubscribe
+from actors.base.subscribers import ask_to_resubscribe
+from actors.base.subscription import FollowerDown, Publisher, Subscription
 
 __all__ = [
     "BaseMessage",
@@ -18,11 +19,12 @@ __all__ = [
     "JournalWrites",
     "OperatorTables",
     "Owner",
+    "Publisher",
     "Quarantine",
     "Refs",
     "Replayed",
     "Stage",
-    "Subscribers",
+    "Subscription",
     "Trial",
     "ask_to_resubscribe",
 ]

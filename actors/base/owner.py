@@ -13,6 +13,7 @@ class Owner(Protocol[M_contra]):
     """An actor that handles M and watches others. Its helpers run in its turns and have its answers sent to it."""
 
     name: str
+    incarnation: int
     clock: Clock
 
     @property

@@ -1,49 +1,10 @@
-"""The strategies that an actor keeps informed: each is offered its changes until it unsubscribes or ends."""
+"""How a service that streams and keeps no state finds its subscribers again after a restart."""
 
-from typing import Any, Generic, Never, TypeVar
+from typing import Any
 
-import msgspec
-
-from actors.base.owner import Owner
 from actors.messages.addresses import STRATEGIES
-from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
-from mats.model import StrategyName
-from mats.runtime import Actor, Address, Ref
-
-M = TypeVar("M")
-
-
-class FollowerDown(msgspec.Struct, frozen=True):
-    """The tag of a follower's `Down`."""
-
-    strategy: StrategyName
-
-
-class Subscribers(Generic[M]):
-    """One follower a strategy, sent M. An offer that a strategy refuses because it is gone is no lost message."""
-
-    def __init__(self, service: Owner[Never]) -> None:
-        self._service = service
-        self._refs: dict[StrategyName, Ref[M]] = {}
-
-    def add(self, strategy: StrategyName, follower: Ref[M]) -> None:
-        """Keep the strategy informed from now on."""
-        self._refs[strategy] = follower
-        self._service.watch(follower, tag=FollowerDown(strategy))
-
-    def offer(self, strategy: StrategyName, message: M) -> None:
-        """Tell the strategy, if it follows."""
-        if (follower := self._refs.get(strategy)) is not None:
-            follower.offer(message)
-
-    def drop(self, strategy: StrategyName) -> None:
-        """The strategy is down."""
-        self._refs.pop(strategy, None)
-
-    def unsubscribe(self, message: Unsubscribe) -> None:
-        """The strategy leaves: the last message it gets is `Unsubscribed`."""
-        self._refs = {strategy: ref for strategy, ref in self._refs.items() if ref != message.follower}
-        message.follower.tell(Unsubscribed(self._service.name))
+from actors.messages.subscription import AskToResubscribe
+from mats.runtime import Actor, Address
 
 
 def ask_to_resubscribe(service: Actor[Any]) -> None:

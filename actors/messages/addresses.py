@@ -18,7 +18,14 @@ from actors.messages import (
 from actors.messages.broker import HistoryLoaded, LinkChanged, MarketEvents, Ready
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection, connection_name
-from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
+from actors.messages.subscription import (
+    AskToResubscribe,
+    Change,
+    Republish,
+    Snapshot,
+    Unsubscribe,
+    Unsubscribed,
+)
 from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName
 from mats.runtime import Address, CommandResult, SupervisorMessage
 
@@ -65,9 +72,8 @@ RiskManagerMessage = (
     | risk_manager.Halt
     | risk_manager.Resume
     | risk_manager.ReadHalts
-    | order_manager.AllOrders
-    | order_manager.OrderChanged
-    | order_manager.RouteChanged
+    | Snapshot[order_manager.AllOrders]
+    | Change[order_manager.OrderOrRouteChanged]
     | portfolio_manager.BreaksChanged
     | portfolio_manager.EquityChanged
     | portfolio_manager.RatesChanged
@@ -85,6 +91,7 @@ RiskManagerMessage = (
 PortfolioManagerMessage = (
     StageMessage
     | portfolio_manager.SubscribeBook
+    | portfolio_manager.SubscribeEquity
     | portfolio_manager.SetWeights
     | portfolio_manager.EquityOverridden
     | portfolio_manager.Reconcile
@@ -168,13 +175,10 @@ StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
     | HistoryLoaded
-    | order_manager.OrderChanged
-    | order_manager.WorkingOrders
+    | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]
+    | Change[portfolio_manager.PositionUpdated | order_manager.OrderChanged]
     | risk_manager.OrderDenied
     | risk_manager.RequestHandled
-    | portfolio_manager.BookState
-    | portfolio_manager.PositionUpdated
-    | portfolio_manager.EquityChanged
     | strategy.StopTrading
     | AskToResubscribe
     | Unsubscribed

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from actors.messages.subscription import Unsubscribed
-from mats.model import OrderIntent, OrderModification, OrderView, StrategyName
-from mats.runtime import Question, Ref
+from actors.messages.subscription import Subscribe
+from mats.model import OrderIntent, OrderModification, OrderView
+from mats.runtime import Question
 
 
 class SubmitIntent(msgspec.Struct, frozen=True):
@@ -20,9 +20,10 @@ class ModifyIntent(msgspec.Struct, frozen=True):
 
 
 class AllOrders(msgspec.Struct, frozen=True):
-    """Every order that is not final; replaces what was known before."""
+    """Every order that is not final, and the client ids whose route is open; replaces what was known before."""
 
     orders: tuple[OrderView, ...]
+    routes: frozenset[int] = frozenset()
 
 
 class WorkingOrders(msgspec.Struct, frozen=True):
@@ -44,17 +45,17 @@ class RouteChanged(msgspec.Struct, frozen=True):
     open: bool
 
 
-class SubscribeOrders(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `WorkingOrders` now, and `OrderChanged` from then on."""
-
-    strategy: StrategyName
-    follower: Ref[WorkingOrders | OrderChanged | Unsubscribed]
+class SubscribeOrders(Subscribe[WorkingOrders, OrderChanged], frozen=True):
+    """Of the orders of the strategy that is the topic."""
 
 
-class SubscribeAllOrders(msgspec.Struct, frozen=True):
-    """The risk manager (re)started: it gets `AllOrders` and every open route now, and all changes from then on."""
+OrderOrRouteChanged = OrderChanged | RouteChanged
+ALL = ""
+"""The topic of all orders and routes."""
 
-    follower: Ref[AllOrders | RouteChanged]
+
+class SubscribeAllOrders(Subscribe[AllOrders, OrderOrRouteChanged], frozen=True):
+    """Of `ALL`."""
 
 
 class ReadOrders(Question[tuple[OrderView, ...]], frozen=True):

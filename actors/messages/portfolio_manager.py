@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Never
 
 import msgspec
 
-from actors.messages.subscription import Unsubscribed
+from actors.messages.subscription import Subscribe
 from mats.ledger.books import Book
 from mats.ledger.reconciliation import (
     Break,
@@ -27,7 +28,7 @@ from mats.model import (
     StrategyName,
     StrategyRecord,
 )
-from mats.runtime import Question, Ref
+from mats.runtime import Question
 from mats.strategy import Position
 
 
@@ -54,15 +55,12 @@ class EquityChanged(msgspec.Struct, frozen=True):
     equity: Decimal | None
 
 
-BookChange = PositionUpdated | EquityChanged
-"""Sent to a strategy whose book or equity changes."""
+class SubscribeBook(Subscribe[BookState, PositionUpdated], frozen=True):
+    """Of the books of the strategy that is the topic."""
 
 
-class SubscribeBook(msgspec.Struct, frozen=True):
-    """A strategy (re)started: it gets `BookState` now, and each `BookChange` from then on."""
-
-    strategy: StrategyName
-    follower: Ref[BookState | BookChange | Unsubscribed]
+class SubscribeEquity(Subscribe[EquityChanged, Never], frozen=True):
+    """Of what the strategy that is the topic may work with: each change is the whole of it."""
 
 
 class RatesChanged(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from actors.messages.subscription import Change, Snapshot, Version
 from mats.model.broker_reports import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 from mats.model.executions import Execution, FillRecorded
 from mats.model.instrument import parse_instrument
@@ -33,10 +34,39 @@ def launch_relay(runtime: Runtime, name: str, inbox: Probe) -> Ref[Any]:
     return runtime.ref(name)
 
 
+class Published:
+    """What a service sends of a state that it publishes: as it does it, numbered."""
+
+    def __init__(self, feed: str, state: type, *changes: type) -> None:
+        self._feed, self._state, self._changes = feed, state, changes
+        self.version = Version(1, 0)
+
+    def __call__(self, message: Any) -> Any:
+        """The message as it is sent; one that is not about this state is sent as it is."""
+        if not isinstance(message, (self._state, *self._changes)):
+            return message
+        self.version = replace(self.version, number=self.version.number + 1)
+        kind: Any = Snapshot if isinstance(message, self._state) else Change
+        return kind(self._feed, self.version, message)
+
+
+def contents(message: object) -> object:
+    """What a service has published, without its number."""
+    match message:
+        case Snapshot(state=state):
+            return state
+        case Change(change=change):
+            return change
+    return message
+
+
 def since_last_look(runtime: VirtualRuntime, probe: Probe, *kinds: type) -> list[object]:
-    """What a probe was sent since the last look, once everybody has handled everything; of some kinds, or all."""
+    """What a probe was sent since the last look, once everybody has handled everything; of some kinds, or all.
+
+    What was published to it stands without its number.
+    """
     runtime.run_until_idle()
-    messages = probe.receive(probe.ref.mailbox.pending)
+    messages = [contents(message) for message in probe.receive(probe.ref.mailbox.pending)]
     return [message for message in messages if isinstance(message, kinds or (object,))]
 
 

@@ -22,7 +22,7 @@ from actors.messages.fill_log import (
 )
 from actors.messages.fill_log import ReportExecutions as Report
 from actors.messages.ib_pool import LeaseConnection
-from actors.messages.order_manager import OrderChanged, SubmitIntent, SubscribeOrders
+from actors.messages.order_manager import ALL, OrderChanged, SubmitIntent, SubscribeAllOrders, SubscribeOrders
 from actors.messages.risk_manager import Halt, ReadHalts, Resume
 from actors.order_manager import OrderManager
 from actors.risk_manager import RiskManager
@@ -33,6 +33,7 @@ from mats.runtime import StartChild, VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import JournalFullError
 from tests.actors.conftest import START
+from tests.actors.samples import contents
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
 WIDE = "x" * 200_000
@@ -98,23 +99,28 @@ def intent(name, reason=""):
     )  # fmt: skip
 
 
+def is_change(message, of="i1"):
+    return isinstance(message, OrderChanged) and message.order.intent_id == of
+
+
 def test_no_order_leaves_that_the_journal_could_not_take_and_with_space_the_next_one_does(
     runtime, journal_path, a_ready, disk
 ):
     """G4"""
     names = ("fill-log", "risk", "store", "pool", "line", "strategy")
     log, risk, store, pool, line, strategy = map(runtime.probe, names)
-    args = OrderManager.Args(journal_path=journal_path, fill_log=log.ref, risk=risk.ref, store=store.ref, pool=pool.ref)
+    args = OrderManager.Args(journal_path=journal_path, fill_log=log.ref, store=store.ref, pool=pool.ref)
     runtime.launch("orders", OrderManager, args, supervised=True)
     orders = runtime.ref("orders")
     orders.tell(SubscribeOrders("trend", strategy.ref))
+    orders.tell(SubscribeAllOrders(ALL, risk.ref))
     orders.tell(replace(a_ready(line.ref, "1"), client_id=1))
     orders.tell(SubmitIntent(intent("i0")))
     working = line.expect(SubmitOrder)
     disk.change(full=True)
     orders.tell(SubmitIntent(intent("i1", WIDE)))
     for told in (risk, strategy, store):
-        change = told.fish(lambda m: isinstance(m, OrderChanged) and m.order.intent_id == "i1").order
+        change = contents(told.fish(lambda m: is_change(contents(m)))).order
         assert change.state is OrderState.REJECTED
         assert change.note.startswith("not sent: the disk of the journal ")
         assert change.note.endswith("free some space")
@@ -130,8 +136,8 @@ def test_no_order_leaves_that_the_journal_could_not_take_and_with_space_the_next
 
 
 def test_what_an_order_came_to_meanwhile_is_written_down_with_space(runtime, journal_path, a_ready, disk):
-    log, risk, store, pool, line = map(runtime.probe, ("fill-log", "risk", "store", "pool", "line"))
-    args = OrderManager.Args(journal_path=journal_path, fill_log=log.ref, risk=risk.ref, store=store.ref, pool=pool.ref)
+    log, store, pool, line = map(runtime.probe, ("fill-log", "store", "pool", "line"))
+    args = OrderManager.Args(journal_path=journal_path, fill_log=log.ref, store=store.ref, pool=pool.ref)
     runtime.launch("orders", OrderManager, args, supervised=True)
     orders = runtime.ref("orders")
     orders.tell(replace(a_ready(line.ref, "1"), client_id=1))

@@ -17,6 +17,7 @@ from actors.messages.broker import (
 from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.order_manager import (
+    ALL,
     AllOrders,
     ModifyIntent,
     OrderChanged,
@@ -27,7 +28,7 @@ from actors.messages.order_manager import (
     SubscribeOrders,
     WorkingOrders,
 )
-from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
+from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed, Version
 from actors.order_manager import OrderManager
 from mats.model.broker_reports import BrokerError, BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import CancelRequest, OrderModification, OrderState
@@ -44,7 +45,6 @@ def start(runtime, journal_path, actor=OrderManager):
     args = OrderManager.Args(
         journal_path=journal_path,
         fill_log=runtime.ref("fill-log"),
-        risk=runtime.ref("risk"),
         store=runtime.ref("store"),
         pool=runtime.ref("pool"),
     )
@@ -61,6 +61,7 @@ class World:
         self.log, self.risk, self.store, self.pool, self.line, self.strategy = map(runtime.probe, names)
         self.connection = runtime.ref("ib-1")
         self.ref = start(runtime, journal_path)
+        self.tell(SubscribeAllOrders(ALL, self.risk.ref))
 
     def tell(self, *messages):
         for message in messages:
@@ -135,7 +136,7 @@ def connected(world):
 # The beginning, and connections
 
 
-def test_it_tells_risk_that_there_are_no_orders_says_how_far_it_is_and_calls_the_connections(world):
+def test_it_has_no_orders_at_first_says_how_far_it_is_and_calls_the_connections(world):
     assert world.received(world.risk) == [AllOrders(())]
     assert world.received(world.log) == [StageCursor("orders", 0)]
     assert world.received(world.pool) == [Republish()]
@@ -384,10 +385,10 @@ def test_a_strategy_that_has_died_is_sent_nothing(connected, runtime):
 
 def test_risk_gets_all_orders_and_every_open_route_when_it_comes_back(connected):
     connected.work()
-    connected.tell(SubscribeAllOrders(connected.risk.ref))
-    orders, route = connected.received(connected.risk)
-    assert [order.intent_id for order in orders.orders] == ["i1"]
-    assert route == RouteChanged(1, True)
+    connected.tell(SubscribeAllOrders(ALL, connected.risk.ref))
+    (known,) = connected.received(connected.risk)
+    assert [order.intent_id for order in known.orders] == ["i1"]
+    assert known.routes == {1}
 
 
 def test_the_orders_that_are_not_final_can_be_read(connected):
@@ -434,6 +435,7 @@ def test_after_a_crash_on_the_way_the_outcome_is_unknown_and_the_order_is_not_se
     assert len(crashing.received(crashing.line, SubmitOrder)) == times
     crashing.forget()
     crashing.ref = start(crashing.runtime, crashing.journal_path)
+    crashing.tell(SubscribeAllOrders(ALL, crashing.risk.ref))
     crashing.connect("2")
     (orders,) = crashing.received(crashing.risk, AllOrders)
     assert [(order.intent_id, order.state) for order in orders.orders] == [("i1", OrderState.UNKNOWN)]
@@ -446,7 +448,9 @@ def test_after_a_crash_open_orders_are_found_again_and_their_connections_leased(
     connected.runtime.advance(1.0)
     connected.crash()
     start(connected.runtime, connected.journal_path)
+    connected.tell(SubscribeAllOrders(ALL, connected.risk.ref, Version(1, 7)))
     (orders,) = connected.received(connected.risk, AllOrders)
+    assert orders.routes == frozenset()
     assert [(order.intent_id, order.state) for order in orders.orders] == [("i1", OrderState.WORKING)]
     assert connected.received(connected.pool) == [LeaseConnection("trend"), Republish()]
     connected.connect("2", at_broker(71))
@@ -476,15 +480,6 @@ def test_no_order_id_is_used_twice_whatever_the_gateway_says_after_a_crash(conne
     (sent,) = connected.received(connected.line, SubmitOrder)
     assert sent.session == "2"
     assert sent.order_id > 1
-
-
-def test_strategies_that_are_up_are_asked_to_follow_again_after_a_crash(world, probe):
-    inbox = probe("inbox")
-    launch_relay(world.runtime, "strategies/trend", inbox)
-    world.crash()
-    world.received(inbox)
-    start(world.runtime, world.journal_path)
-    assert world.received(inbox) == [AskToResubscribe("orders")]
 
 
 def test_a_stop_saves_orders_and_cursor(connected):

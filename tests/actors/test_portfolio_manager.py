@@ -26,8 +26,9 @@ from actors.messages.portfolio_manager import (
     Reconcile,
     SetWeights,
     SubscribeBook,
+    SubscribeEquity,
 )
-from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
+from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from actors.portfolio_manager import PortfolioManager
 from mats.ledger.reconciliation.transfers import TransferRequest
 from mats.model.broker_reports import AccountValue, BrokerPosition
@@ -110,8 +111,8 @@ def world(runtime, journal_path, a_ready, received):
 
 @pytest.fixture
 def followed(world):
-    """With a strategy that follows its book."""
-    world.tell(SubscribeBook("trend", world.strategy.ref))
+    """With a strategy that follows its book and its equity."""
+    world.tell(SubscribeBook("trend", world.strategy.ref), SubscribeEquity("trend", world.strategy.ref))
     world.forget()
     return world
 
@@ -139,13 +140,6 @@ def test_it_says_how_far_it_is_and_asks_everybody_for_what_it_cannot_know(world)
     assert world.received(world.line) == [RequestSnapshot()]
     assert world.received(world.manager) == [Republish()]
     assert world.received(world.market_data) == [Republish()]
-
-
-def test_strategies_that_are_up_are_asked_to_follow_again_after_a_crash(world):
-    launch_relay(world.runtime, "strategies/trend", world.strategy)
-    world.crash()
-    start(world.runtime, world.journal_path)
-    assert world.received(world.strategy) == [AskToResubscribe("portfolio")]
 
 
 # Fills, and those who follow a book

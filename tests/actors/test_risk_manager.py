@@ -9,6 +9,7 @@ from actors.messages.broker import LinkChanged, RequestSnapshot
 from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor, StagesBehind
 from actors.messages.market_data import DataStale, InstrumentCompleted, PriceMarked
 from actors.messages.order_manager import (
+    ALL,
     AllOrders,
     ModifyIntent,
     OrderChanged,
@@ -27,9 +28,10 @@ from mats.model.timestamp import MINUTE, SECOND
 from mats.orders import Rejected
 from mats.risk import Limits, RejectionCode
 from mats.runtime import Crash
-from tests.actors.samples import SPY, a_fill, a_request, a_signal, a_view, an_intent
+from tests.actors.samples import SPY, Published, a_fill, a_request, a_signal, a_view, an_intent
 
 D = Decimal
+OPEN = frozenset({1})
 
 
 def start(runtime, journal_path, actor=RiskManager, **changes):
@@ -56,11 +58,13 @@ class World:
         self.log, self.orders, self.broker, self.portfolio, self.market_data, self.strategy = map(runtime.probe, names)
         self.runtime, self.journal_path, self.received = runtime, journal_path, received
         self.ready = a_ready(self.broker.ref)
+        self.published = Published("orders", AllOrders, OrderChanged, RouteChanged)
         self.ref = start(runtime, journal_path)
+        self.tell(AllOrders(()))
 
     def tell(self, *messages):
         for message in messages:
-            self.ref.tell(message)
+            self.ref.tell(self.published(message))
             self.runtime.run_until_idle()
 
     def all_is_well(self):
@@ -92,6 +96,7 @@ class World:
         self.received(self.log)
         start(self.runtime, self.journal_path, **changes)
         (cursor,) = self.received(self.log)
+        self.tell(AllOrders(()))
         return cursor
 
 
@@ -105,7 +110,7 @@ def world(runtime, journal_path, a_ready, received):
 
 def test_it_says_how_far_it_is_and_asks_for_what_it_cannot_know(world):
     assert world.received(world.log) == [StageCursor("risk", 0)]
-    assert world.received(world.orders) == [SubscribeAllOrders(world.ref)]
+    assert world.received(world.orders) == [SubscribeAllOrders(ALL, world.ref)]
     assert world.received(world.broker) == [RequestSnapshot()]
     assert world.received(world.portfolio) == [Republish()]
     assert world.received(world.market_data) == [Republish()]
@@ -159,7 +164,7 @@ def test_a_signal_counts_what_is_held_and_what_is_on_its_way(world):
 
 def test_the_whole_list_of_orders_replaces_what_was_thought_to_be_on_its_way(world):
     world.all_is_well()
-    world.tell(a_signal(0.5, "i1"), AllOrders(()), a_signal(0.5, "i2"))
+    world.tell(a_signal(0.5, "i1"), AllOrders((), OPEN), a_signal(0.5, "i2"))
     assert world.submitted() == [(Side.BUY, D(500)), (Side.BUY, D(500))]
 
 
@@ -300,14 +305,14 @@ def change(quantity, name="i1"):
 
 def test_a_change_that_is_approved_goes_to_the_order_manager_and_counts_at_once(world):
     world.all_is_well()
-    world.tell(AllOrders((a_view(OrderState.WORKING, quantity=10),)), change(500), a_signal(0.5, "i2"))
+    world.tell(AllOrders((a_view(OrderState.WORKING, quantity=10),), OPEN), change(500), a_signal(0.5, "i2"))
     assert world.received(world.orders, ModifyIntent, SubmitIntent) == [ModifyIntent(change(500))]
     assert world.denied() == []
 
 
 @pytest.mark.parametrize("state", [OrderState.SENT, OrderState.WORKING, OrderState.UNKNOWN])
 def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(world, state):
-    world.tell(AllOrders((a_view(state),)), Halt("", "by hand"), change(25))
+    world.tell(AllOrders((a_view(state),), OPEN), Halt("", "by hand"), change(25))
     (message,) = world.received(world.strategy, OrderDenied)
     assert (message.order.state, message.order.quantity) == (state, D(10))
     assert message.denial.code is RejectionCode.UNKNOWN_INSTRUMENT
@@ -317,7 +322,7 @@ def test_a_denied_change_says_why_and_leaves_the_state_of_the_order_alone(world,
 
 def test_a_change_to_nothing_is_denied(world):
     world.all_is_well()
-    world.tell(AllOrders((a_view(OrderState.WORKING),)), change(0))
+    world.tell(AllOrders((a_view(OrderState.WORKING),), OPEN), change(0))
     assert world.denied() == [RejectionCode.NOT_POSITIVE]
 
 
@@ -423,7 +428,7 @@ def test_what_is_true_of_the_world_is_never_refused_and_overtakes_requests(world
     offers = [world.ref.offer(a_request(1, f"i{n}")) for n in range(6)]
     assert offers == [True] * 4 + [False] * 2
     for message in CONTROL_MESSAGES:
-        world.ref.tell(message)
+        world.ref.tell(world.published(message))
     assert world.submitted() == []
     assert world.denied() == [RejectionCode.HALTED] * 4
     assert world.ref.ask(ReadHalts(), timeout=1.0) == {"": "by hand"}

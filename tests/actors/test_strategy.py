@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -10,10 +11,10 @@ from msgspec.structs import replace
 from actors.messages.broker import HistoryLoaded
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
-from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook
+from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
 from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
-from actors.messages.subscription import AskToResubscribe, Unsubscribe, Unsubscribed
+from actors.messages.subscription import NOTHING, AskToResubscribe, Unsubscribe, Unsubscribed
 from actors.strategy import CREDIT, CREDIT_SECONDS, StrategyActor
 from mats.model.executions import FillRecorded
 from mats.model.market_data import Quote
@@ -24,6 +25,7 @@ from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position
 from mats.strategy.tickets import market
 from tests.actors.diary_page import HEARD, TODO
+from tests.actors.samples import Published, launch_relay
 
 D = Decimal
 DIARY = '''
@@ -88,6 +90,11 @@ class Trader:
         self.todo.clear()
         names = ("market-data", "risk", "orders", "portfolio", "manager")
         self.market, self.risk, self.orders, self.portfolio, self.manager = map(runtime.probe, names)
+        self.published = (
+            Published("book", BookState, PositionUpdated),
+            Published("equity", EquityChanged),
+            Published("orders", WorkingOrders, OrderChanged),
+        )
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
 
     def launch(self):
@@ -103,6 +110,8 @@ class Trader:
 
     def tell(self, *messages):
         for message in messages:
+            for published in self.published:
+                message = published(message)
             self.ref.tell(message)
         self.runtime.run_until_idle()
 
@@ -149,6 +158,7 @@ def booked(an_execution):
 def test_it_follows_book_orders_and_market_when_it_comes_up(trader):
     world = trader(ticks=True).launch()
     world.portfolio.expect_message(SubscribeBook("diary", world.ref))
+    world.portfolio.expect_message(SubscribeEquity("diary", world.ref))
     world.orders.expect_message(SubscribeOrders("diary", world.ref))
     world.market.expect_message(SubscribeInstruments(instruments=("SPY",), quotes=True, follower=world.ref))
     world.market.expect_nothing()
@@ -264,11 +274,42 @@ def test_a_service_that_restarted_is_followed_again_and_no_other(trader):
     world.market.receive(2)
     world.tell(AskToResubscribe("market-data"))
     assert [type(message) for message in world.market.receive(2)] == [SubscribeInstruments, LoadHistory]
-    world.portfolio.expect(SubscribeBook)
-    world.portfolio.expect_nothing()
     world.tell(book(), WorkingOrders(()), HistoryLoaded("SPY", (), complete=True), AskToResubscribe("market-data"))
     assert [type(message) for message in world.market.receive(1)] == [SubscribeInstruments]
     world.market.expect_nothing()
+    assert [type(message) for message in world.portfolio.receive(2)] == [SubscribeBook, SubscribeEquity]
+    world.portfolio.expect_nothing()
+
+
+def test_one_that_has_missed_a_change_of_its_book_asks_once_for_what_came_after_what_it_has(trader, booked):
+    world = trader().start(quantity=5)
+    assert [message.since for message in world.portfolio.receive(2)] == [NOTHING, NOTHING]
+    had = world.published[0].version
+    world.published[0](booked(1))
+    world.tell(booked(2, "b.01", 5, 15), booked(3, "c.01", 1, 16))
+    world.portfolio.expect_message(SubscribeBook("diary", world.ref, had))
+    world.portfolio.expect_nothing()
+    world.tell(book(3, 16), booked(4, "d.01", 1, 17))
+    assert world.heard == [("fill", "d.01", D(17))]
+
+
+def test_a_portfolio_that_ends_finds_the_request_when_it_is_back(trader, runtime):
+    world = trader()
+    inbox = runtime.probe("inbox")
+    portfolio = launch_relay(runtime, "books", inbox)
+    world.portfolio = SimpleNamespace(ref=portfolio)
+    world.start()
+    world.tell(EquityChanged("diary", D(1)))
+    portfolio.signal(Crash())
+    runtime.run_until_idle()
+    assert [message.since for message in inbox.receive(2)] == [NOTHING, NOTHING]
+    inbox.expect_nothing()
+    launch_relay(runtime, "books", inbox)
+    runtime.run_until_idle()
+    inbox.expect_message(SubscribeBook("diary", world.ref, world.published[0].version))
+    inbox.expect_message(SubscribeEquity("diary", world.ref, world.published[1].version))
+    portfolio.stop()
+    runtime.run_until_idle()
 
 
 # Wishing
@@ -404,7 +445,7 @@ def test_it_parts_from_everybody_and_ends_when_all_have_said_farewell(trader, a_
 def test_one_that_parts_follows_nobody_again(trader):
     world = trader().start()
     world.tell(StopTrading(), AskToResubscribe("portfolio"))
-    world.portfolio.receive(2)
+    world.portfolio.receive(3)
     world.portfolio.expect_nothing()
 
 

@@ -25,6 +25,7 @@ from actors.messages.market_data import BarArrived
 from actors.messages.order_manager import WorkingOrders
 from actors.messages.portfolio_manager import BookState
 from actors.messages.strategy import StrategyStarted
+from actors.messages.subscription import Snapshot, Version
 from actors.strategy import StrategyActor
 from mats.model import SECOND, Bar, StrategyRecord
 from mats.runtime import OwnProcess, Ref, ThreadRuntime
@@ -119,8 +120,8 @@ class World:
         )  # fmt: skip
         self._runtime.launch(f"strategies/{name}", StrategyActor, args, process=self._process)
         ref: Ref[object] = self._runtime.slot(f"strategies/{name}").ref
-        ref.tell(BookState(positions=(), equity=Decimal(1000), seq=0))
-        ref.tell(WorkingOrders(()))
+        ref.tell(Snapshot("book", Version(1, 0), BookState(positions=(), equity=Decimal(1000), seq=0)))
+        ref.tell(Snapshot("orders", Version(1, 0), WorkingOrders(())))
         self._probe.fish(lambda message: isinstance(message, StrategyStarted))
         self._strategies.append(ref)
 

@@ -149,10 +149,10 @@ REAL_FAULTS = {
         "actors/tree.py", "keep_days=plan.keep_days", "keep_dais=plan.keep_days", "call-arg",
     ),
     "swapped refs in the tree": (
-        "actors/tree.py", "risk=refs.risk, store=refs.store,", "risk=refs.store, store=refs.risk,", "arg-type",
+        "actors/tree.py", "store=refs.store, pool=refs.pool", "store=refs.pool, pool=refs.store", "arg-type",
     ),
     "a number for a ref in the tree": (
-        "actors/tree.py", "store=refs.store, pool=refs.pool\n", "store=refs.store, pool=42\n", "arg-type",
+        "actors/tree.py", "store=refs.store, pool=refs.pool", "store=refs.store, pool=42", "arg-type",
     ),
     "the arguments of another actor in the tree": (
         "actors/tree.py", "actor=RiskManager, args=risk", "actor=RiskManager, args=orders", "misc",

@@ -16,7 +16,7 @@ from actors.messages.fill_log import (
     StagesBehind,
 )
 from actors.messages.market_data import InstrumentCompleted, PriceMarked
-from actors.messages.order_manager import OrderChanged, RouteChanged, SubmitIntent
+from actors.messages.order_manager import ALL, AllOrders, OrderChanged, SubmitIntent, SubscribeAllOrders
 from actors.messages.portfolio_manager import EquityChanged
 from actors.order_manager import OrderManager
 from actors.risk_manager import RiskManager
@@ -24,6 +24,7 @@ from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, OrderRequ
 from mats.risk import Limits
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.store import Store
+from tests.actors.samples import Published
 
 CONNECTION = "brokers/ib-1"
 
@@ -79,9 +80,11 @@ def test_an_entry_an_order_and_a_decision_of_risk(costs, operations, history, wo
         )  # fmt: skip
         risk = runtime.spawn(RiskManager, args, name="risk")
         risk.tell(ApplyEntries(history.entries(0, length)))
+        published = Published("orders", AllOrders, OrderChanged)
+        risk.tell(published(AllOrders((), frozenset({1}))))
         for past in range(number):
-            risk.tell(OrderChanged(filled(history.intent(past))))
-        for news in (StagesBehind(()), RouteChanged(1, True), InstrumentCompleted(history.intent(0).instrument)):
+            risk.tell(published(OrderChanged(filled(history.intent(past)))))
+        for news in (StagesBehind(()), InstrumentCompleted(history.intent(0).instrument)):
             risk.tell(news)
         risk.tell(EquityChanged("trend", Decimal(100_000)))
         risk.tell(PriceMarked("SPY", 100.0))
@@ -98,7 +101,7 @@ def test_an_entry_an_order_and_a_decision_of_risk(costs, operations, history, wo
         fill, commission = history.pair(number)
         counted(ApplyEntries((fill,)))
         counted(ApplyEntries((commission,)))
-        counted(OrderChanged(opening_view(history.intent(number))))
+        counted(published(OrderChanged(opening_view(history.intent(number)))))
         counted(order(history, number))
         return cost
 
@@ -111,10 +114,9 @@ def test_an_intent_a_status_and_an_entry_of_an_order(costs, operations, history,
         runtime, number, cost = worlds(), length // 2, []
         names = ("fill-log", "risk", "store", "pool", CONNECTION)
         log, risk, store, pool, line = probes = tuple(map(runtime.probe, names))
-        args = OrderManager.Args(
-            journal_path=folder / "journal.db", fill_log=log.ref, risk=risk.ref, store=store.ref, pool=pool.ref
-        )
+        args = OrderManager.Args(journal_path=folder / "journal.db", fill_log=log.ref, store=store.ref, pool=pool.ref)
         manager = runtime.spawn(OrderManager, args, name="orders")
+        manager.tell(SubscribeAllOrders(ALL, risk.ref))
         manager.tell(ApplyEntries(history.entries(0, length)))
         manager.tell(ready(line.ref))
         runtime.advance(10.0)

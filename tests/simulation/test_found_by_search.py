@@ -47,7 +47,7 @@ class Newest(Actor[int]):
 
 
 def _order_manager(runtime: VirtualRuntime, folder: Path) -> dict[str, Probe]:
-    probes = {name: runtime.probe(name) for name in ("fill_log", "risk", "store", "pool")}
+    probes = {name: runtime.probe(name) for name in ("fill_log", "store", "pool")}
     refs = {name: probe.ref for name, probe in probes.items()}
     args = OrderManager.Args(journal_path=folder / "journal.db", **refs)
     runtime.spawn(OrderManager, args, name=ORDERS.path)

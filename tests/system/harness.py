@@ -97,7 +97,14 @@ def lively_strategies(count: int = 3) -> str:
     return "\n".join(table)
 
 
-def write_settings(folder: Path, strategies: str, port: int, files: dict[str, str] | None = None) -> Path:
+def write_settings(
+    folder: Path,
+    strategies: str,
+    port: int,
+    files: dict[str, str] | None = None,
+    *,
+    orders_per_minute: int = 1_000_000,
+) -> Path:
     """A settings file with its strategy table and strategy files; the gateway is at `port`."""
     (folder / "strategies").mkdir(parents=True)
     for name, text in ({"lively.py": LIVELY} | (files or {})).items():
@@ -107,7 +114,7 @@ def write_settings(folder: Path, strategies: str, port: int, files: dict[str, st
     path.write_text(
         f'[gateway]\nhost = "127.0.0.1"\nport = {port}\n'
         "connect_timeout_seconds = 5.0\nheartbeat_interval_seconds = 2.0\n"
-        "[risk]\nmax_orders_per_minute = 1000000\n"
+        f"[risk]\nmax_orders_per_minute = {orders_per_minute}\n"
         "[portfolio]\nreconcile_interval_seconds = 2.0\nbreak_confirmation_seconds = 2.0\n"
     )
     return path
