@@ -52,6 +52,7 @@ from actors.messages.quarantine import (
 )
 from mats.ledger.fill_log import (
     BookedFacts,
+    ClockWatch,
     EntryCache,
     RecentFacts,
     StageGate,
@@ -123,6 +124,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
         self._gate = StageGate(tuple(self._stages), WINDOW)
         self._tail = EntryCache(TAIL_ENTRIES)
+        self._clocks = ClockWatch()
         self._recent = RecentFacts(self._journal, RECENT_EXECUTIONS)
         for stage in self._stages.values():
             stage.tell(ReportCursor())
@@ -161,7 +163,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case GetLogPosition():
                 message.reply_to.tell(LogPosition(self._last_seq))
             case ReadProgress():
-                return message.answer(Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text))
+                return message.answer(self._progress())
             case _:
                 assert_never(message)
         return None
@@ -240,6 +242,8 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._dispatch(booked.entries)
         for note in booked.notes:
             self.log.warning(note)
+        if ahead := self._clocks.look(booked.entries):
+            self.log.warning(ahead)
         return booked.entries
 
     # Quarantine
@@ -392,6 +396,9 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if self._quarantine.places:
             self._risk.offer(QuarantineChanged(self._quarantine.places))
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
+
+    def _progress(self) -> Progress:
+        return Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text, self._clocks.text)
 
     def _look_at_store(self) -> StoreHealth:
         return self._store.look(self._gate.cursors().get(STORE), self._last_seq, self.clock.monotonic())

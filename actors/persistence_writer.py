@@ -92,7 +92,8 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         self._tables = OperatorTables(self, self._guard, self._journal, self._base)
         saved = self._journal.load_snapshot(self.stage)
         past = WithoutSetAside(BookHistory(self._journal, self._uri), self.recall().aside)
-        self._derived = ViewWriter(self._guard.store, self._base, past, saved[1] if saved else b"", self._matching)
+        state = saved[1] if saved else b""
+        self._derived = ViewWriter(self._guard.store, self._base, past, state, self._matching, past.charges)
         self.resume_at(self._derived.seq)
         self._entries: list[Entry] = []
         self._outage: Outage | None = None

@@ -108,7 +108,8 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
         self._past = AskedHistory(self._journal)
         self._missing: PastMissing | None = None
         self._history = WithoutSetAside(self._past, quarantine.aside)
-        self._books = Books.load(saved[1], self._history) if saved else Books(self._history)
+        charges = self._history.charges
+        self._books = Books.load(saved[1], self._history, charges) if saved else Books(self._history, charges=charges)
         self.resume_at(self._books.seq)
         scheduler = ReconciliationScheduler(args.reconcile_every, args.grace, self._journal)
         self._reconciler = Reconciler(
@@ -235,7 +236,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
             self._ask_prices()
 
     def rehearse(self) -> Trial:
-        books = Books.load(self._books.dump(), self._history)
+        books = Books.load(self._books.dump(), self._history, self._history.charges)
         return lambda entry: [_position(change.after) for change in books.apply(entry)]
 
     def skip(self, seq: int) -> None:

@@ -132,12 +132,13 @@ class GetLogPosition(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """The last entry of the log, and the cursor of each stage; None where a stage is down.
 
-    `store` says what is wrong with the store, empty when all is well.
+    `store` says what is wrong with the store, `clock` with the time of executions; empty when all is well.
     """
 
     last_seq: int
     cursors: dict[str, int | None]
     store: str = ""
+    clock: str = ""
 
 
 class ReadProgress(Question[Progress], frozen=True):

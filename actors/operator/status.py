@@ -25,5 +25,6 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         compared_seconds_ago=None if portfolio is None else portfolio.reconciled_seconds_ago,
         entries=None if progress is None else progress.last_seq,
         store=None if progress is None else progress.store,
+        clock="" if progress is None else progress.clock,
         dead_letters=view.dead_letters,
     )

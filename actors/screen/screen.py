@@ -45,6 +45,7 @@ def _health(view: SystemSnapshot) -> list[Text]:
     portfolio, progress = view.portfolio, view.progress
     letters = (f"   {view.dead_letters} dead letters", "red" if view.dead_letters else "dim")
     halted = [line((f"store: {progress.store}", "bold red"))] if progress and progress.store else []
+    halted += [line((f"clock: {progress.clock}", "bold yellow"))] if progress and progress.clock else []
     halted += [line((f"HALTED {scope or 'all'}: {why}", "bold red")) for scope, why in (view.halts or {}).items()]
     if view.halts is None:
         halted.append(line(("halts unknown: the risk manager does not answer", "bold yellow")))

@@ -247,6 +247,7 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     compared_seconds_ago: float | None
     entries: int | None
     store: str | None = None
+    clock: str = ""
     dead_letters: int
 
 

@@ -23,13 +23,14 @@ def status(answer: protocol.DaemonStatus) -> RenderableType:
         _compared(answer.breaks, answer.compared_seconds_ago),
         f"   {answer.dead_letters} dead letters",
     )
-    store = [Text(f"store: {answer.store}", "bold red")] if answer.store else []
+    notes = [Text(f"store: {answer.store}", "bold red")] if answer.store else []
+    notes += [Text(f"clock: {answer.clock}", "bold yellow")] if answer.clock else []
     halted = [Text(f"HALTED {scope or 'all'}: {why}", "bold red") for scope, why in (answer.halts or {}).items()]
     if answer.halts is None:
         halted = [Text("halts unknown: the risk manager does not answer", "bold yellow")]
     accounts = [Text(f"{account} {_money(total)}") for account, total in (answer.equity or {}).items()]
     accounts += [Text(f"! {why}", "bold yellow") for why in (answer.overcommitted or {}).values()]
-    return Group(head, *store, *accounts, *halted, Text(), _strategies(answer), Text(), _orders(answer.orders), Text(),
+    return Group(head, *notes, *accounts, *halted, Text(), _strategies(answer), Text(), _orders(answer.orders), Text(),
                  _actors(answer))  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from actors.fill_log import FillLog
 from actors.messages.fill_log import (
@@ -31,6 +32,7 @@ from mats.ledger.books.books import refold
 from mats.ledger.reconciliation.adjustments import Adjustment
 from mats.ledger.reconciliation.transfers import empty_taker, transfer
 from mats.ledger.valuation.fx import FxRates
+from mats.model import SECOND
 from mats.model.executions import CommissionRecorded, FillCorrected, FillRecorded
 from mats.runtime import Actor, ActorFailed, Crash
 from mats.runtime.testing import ChaosPlan, chaos
@@ -316,6 +318,24 @@ def test_progress_shows_every_cursor_and_which_stage_is_down(world, an_execution
     world.log.tell(Acknowledge("first", 1))
     progress = world.log.ask(ReadProgress(), timeout=1.0)
     assert (progress.last_seq, progress.cursors) == (1, {"first": 1, "second": None})
+
+
+def test_an_execution_ahead_of_the_clock_is_booked_and_said_once_with_its_amount(world, an_execution):
+    now = world.runtime.clock.now()
+    with capture_logs() as lines:
+        world.report(an_execution("a.01", time=now), an_execution("b.01", time=now + 30 * SECOND))
+        assert world.log.ask(ReadProgress(), timeout=1.0).clock == ""
+        for number in range(3):
+            world.report(an_execution(f"c{number}.01", time=now + 3_600 * SECOND))
+        assert [line["event"] for line in lines if "3,600 s ahead of this machine's clock" in line["event"]] == [
+            "an execution is stamped 3,600 s ahead of this machine's clock; it counts as executed when it was booked."
+            " Compare the clocks of this machine and of the gateway, and its time zone"
+        ]
+        progress = world.log.ask(ReadProgress(), timeout=1.0)
+        assert progress.last_seq == 5
+        assert progress.clock == "3 executions were stamped ahead of this machine's clock, the worst by 3,600 s"
+        world.report(an_execution("d.01", time=now + 36_000 * SECOND))
+    assert sum("ahead of this machine's clock" in line["event"] for line in lines) == 2
 
 
 # No new risk while a stage is down or behind

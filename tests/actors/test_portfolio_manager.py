@@ -465,7 +465,7 @@ def test_of_the_prices_that_wait_the_newest_is_enough(world):
 
 def test_an_entry_that_changes_a_pruned_past_waits_until_the_store_has_answered(world):
     """A late fill among entries that the journal has let go: nothing is guessed, and nothing read from the store."""
-    entries = [replace(a_fill(seq, quantity=10 * seq), recorded=1) for seq in range(1, 4)]
+    entries = [replace(a_fill(seq, quantity=10 * seq), recorded=seq) for seq in range(1, 4)]
     late = a_fill(4, quantity=40)
     late = replace(late, execution=replace(late.execution, time=2), recorded=10)
     journal = Journal(world.journal_path)

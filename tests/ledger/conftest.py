@@ -23,6 +23,9 @@ from mats.model.orders import DISCRETIONARY, Side
 
 ACCOUNT = "DU1"
 
+BOOKED = 10**18
+"""When everything is booked, in nanoseconds: behind all executions."""
+
 
 def an_execution(
     exec_id: str, quantity: str, price: str, *, instrument: str = "SPY", multiplier: str = "1", order_ref: str = ""
@@ -58,7 +61,7 @@ class Log:
 
     def fill(self, quantity: str, price: str, strategy: str = "trend", **more: str) -> FillRecorded:
         execution = an_execution(more.pop("exec_id", f"e{self.next}.01"), quantity, price, **more)
-        entry = FillRecorded(seq=self.next, strategy=strategy, intent_id="", execution=execution, recorded=0)
+        entry = FillRecorded(seq=self.next, strategy=strategy, intent_id="", execution=execution, recorded=BOOKED)
         self.entries.append(entry)
         return entry
 
@@ -72,7 +75,7 @@ class Log:
             multiplier=str(old.multiplier),
         )
         entry = FillCorrected(
-            seq=self.next, strategy=fill.strategy, intent_id="", execution=execution, previous=old, recorded=0
+            seq=self.next, strategy=fill.strategy, intent_id="", execution=execution, previous=old, recorded=BOOKED
         )
         self.entries.append(entry)
         return entry
@@ -85,7 +88,7 @@ class Log:
             intent_id="",
             execution=fill.execution,
             commission=commission,
-            recorded=0,
+            recorded=BOOKED,
         )
         self.entries.append(entry)
         return entry
@@ -103,7 +106,7 @@ class Log:
             currency="USD",
             multiplier=Decimal(1),
             reason="test",
-            recorded=0,
+            recorded=BOOKED,
         )
         self.entries.append(entry)
         return entry
@@ -111,7 +114,7 @@ class Log:
     def settle(self, adjustments: Iterable[Adjustment]) -> None:
         """Book what a reconciliation asks for."""
         for wanted in adjustments:
-            self.entries.append(AdjustmentRecorded(seq=self.next, recorded=0, **msgspec.structs.asdict(wanted)))
+            self.entries.append(AdjustmentRecorded(seq=self.next, recorded=BOOKED, **msgspec.structs.asdict(wanted)))
 
     def newest(self, key: BookKey, after: int) -> list[Entry]:
         """The entries of a book beyond a seq."""

@@ -32,6 +32,11 @@ RATES = {"USD": "1", "EUR": "1.0834", "CHF": "1.13207547169811320754716981"}
 class History:
     """A log of one account that grows by one random entry at a time; `rows` are the same facts for the oracle."""
 
+    changeable = None
+    """Only so many of the newest executions are corrected or charged late; None: all of them."""
+    latest = 30
+    """How late an execution may come, in ticks of the clock."""
+
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.entries, self.rows, self.fills, self.costs = [], [], [], {}
@@ -76,7 +81,7 @@ class History:
         return self._log(entry, self._fact("fill", entry))
 
     def _late(self):
-        return self._fill(back=self.random.randrange(1, 30))
+        return self._fill(back=self.random.randrange(1, self.latest))
 
     def _close(self, times=1):
         held = self._held()
@@ -89,7 +94,7 @@ class History:
         return self._close(times=self.random.choice([2, 3]))
 
     def _correct(self, bust=False):
-        at = self.random.randrange(len(self.fills))
+        at = self.random.randrange(self._oldest(self.fills), len(self.fills))
         old = self.fills[at].execution
         _, currency, _, digits, decimals = self._contract(("DU1", "", old.instrument))
         fixed = msgspec.structs.replace(
@@ -101,13 +106,16 @@ class History:
         self.fills[at] = entry
         return self._log(entry, self._fact("correct", entry))
 
+    def _oldest(self, executions):
+        return 0 if self.changeable is None else max(0, len(executions) - self.changeable)
+
     def _bust(self):
         return self._correct(bust=True)
 
     def _charge(self):
         """As a rule of the newest fill; sometimes of an old one, of a replaced report, or once more."""
         logged = [e for e in self.entries if isinstance(e, FillRecorded | FillCorrected)]
-        fill = logged[-1] if self.random.random() < 0.7 else self.random.choice(logged)
+        fill = logged[-1] if self.random.random() < 0.7 else self.random.choice(logged[self._oldest(logged) :])
         execution, currency = fill.execution, self.random.choice([fill.execution.currency, "USD"])
         cost = Commission(exec_id=execution.exec_id, amount=self._price(4) / 100, currency=currency)
         entry = CommissionRecorded(

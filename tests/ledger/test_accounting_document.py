@@ -83,7 +83,7 @@ class Ledger:
         return change.after
 
     def _head(self):
-        return {"seq": len(self.log) + 1, "strategy": "trend", "recorded": 0, "rate": self.rate}
+        return {"seq": len(self.log) + 1, "strategy": "trend", "recorded": 10**18, "rate": self.rate}
 
     def _fill(self, match):
         seq = len(self.log) + 1

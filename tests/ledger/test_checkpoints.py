@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from mats.ledger.books import Books, RoundTrips, refold
 from mats.ledger.books import uncharged as queue
-from mats.ledger.books.checkpoints import SPACING
+from mats.ledger.books.checkpoints import LIMIT, REACH, SPACING
 from mats.ledger.books.trade_matching import round_trips
 
 
@@ -40,9 +40,12 @@ def folded(kind, journal):
     return fold
 
 
-@pytest.mark.parametrize("back", [1, 30, 100, 500, 1_900])
+REACHED = [1, 10, 50, REACH - 1]
+
+
+@pytest.mark.parametrize("back", REACHED)
 @pytest.mark.parametrize("kind", [Books, RoundTrips])
-def test_a_correction_reads_about_what_it_reaches_back(long, kind, back):
+def test_a_correction_of_what_is_not_settled_reads_about_what_it_reaches_back(long, kind, back):
     journal = Journal(long)
     fold = folded(kind, journal)
     assert journal.served == 0
@@ -51,29 +54,72 @@ def test_a_correction_reads_about_what_it_reaches_back(long, kind, back):
     assert back <= journal.served <= 4 * (2 * back + SPACING)
 
 
-@pytest.mark.parametrize("back", [1, 30, 100, 500])
+@pytest.mark.parametrize("back", REACHED)
 @pytest.mark.parametrize("kind", [Books, RoundTrips])
-def test_a_late_fill_reads_about_what_it_reaches_back(long, kind, back):
+def test_a_late_fill_behind_what_is_settled_reads_about_what_it_reaches_back(long, kind, back):
     journal = Journal(long)
     fold = folded(kind, journal)
-    late = long.fill("3", "99")
-    long.entries[-1] = replace(late, execution=replace(late.execution, time=5 * (2_000 - back) - 1))
-    fold.apply(long.entries[-1])
+    fold.apply(late(long, back))
     assert back <= journal.served <= 4 * (2 * back + SPACING)
+
+
+@pytest.mark.parametrize("back", [2 * REACH + SPACING, 500, 1_900])
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("kind", [Books, RoundTrips])
+def test_what_changes_a_settled_past_reads_nothing(long, kind, restarted, back):
+    journal = Journal(long)
+    fold = folded(kind, journal)
+    for number in range(3):
+        if restarted:
+            fold = kind.load(fold.dump(), journal)
+        old = long.entries[-back - number]
+        for entry in (late(long, back - number), fixed := long.correct(old, "7", "101")):
+            fold.apply(entry)
+        charge = long.charge(fixed, "1")
+        for entry in (charge, replace(long.charge(fixed, "1.5"), previous=charge.commission)):
+            fold.apply(entry)
+    assert journal.served == 0
+
+
+@pytest.mark.parametrize("kind", [Books, RoundTrips])
+def test_changes_of_the_past_that_come_again_and_again_reach_no_further_each_time(long, kind):
+    """Each leaves no newer state to fold from; the book is settled all the same."""
+    journal = Journal(long)
+    fold = folded(kind, journal)
+    first = long.entries[-1]
+    at = first.execution.time
+    for _ in range(20):
+        for _ in range(SPACING - 1):
+            fold.apply(later(long, at))
+        first = long.correct(first, "7", "101")
+        first = long.entries[-1] = replace(first, execution=replace(first.execution, time=at))
+        before = journal.served
+        fold.apply(first)
+        assert journal.served - before <= 2 * (LIMIT + SPACING)
 
 
 def test_a_saved_state_is_one_to_fold_again_from(long):
     journal = Journal(long)
     books = Books.load(folded(Books, journal).dump(), journal)
     trips = RoundTrips.load(folded(RoundTrips, journal).dump(), journal)
-    fill = long.fill("10", "100")
-    long.entries[-1] = fill = replace(fill, execution=replace(fill.execution, time=10_001))
+    fill = later(long, 10_001)
     change = long.correct(fill, "7", "101")
     for entry in (fill, change):
         books.apply(entry)
         trips.apply(entry)
-    assert journal.served == 4
+    assert journal.served <= 2 * (SPACING + 2)
     assert books.get("DU1", "trend", "SPY") == refold(long.entries)
+
+
+def late(log, back):
+    """A fill that was executed before the newest `back` ones of `long`."""
+    return later(log, 5 * (2_000 - back) - 1)
+
+
+def later(log, time):
+    fill = log.fill("3", "99")
+    log.entries[-1] = replace(fill, execution=replace(fill.execution, time=time))
+    return log.entries[-1]
 
 
 def test_commissions_that_come_behind_more_executions_than_are_kept_are_read_a_page_at_a_time(log, monkeypatch):

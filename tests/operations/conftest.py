@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
-from mats.ledger.books import books
+from mats.ledger.books import book_fold
 from mats.ledger.books.lots import OpenLots
 from mats.model import (
     SECOND,
@@ -109,7 +109,7 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
     for name in READS + WRITES:
         monkeypatch.setattr(Library, name, _counting(counted, name, getattr(Library, name)))
     monkeypatch.setattr(OpenLots, "apply", _folding(counted, OpenLots.apply))
-    monkeypatch.setattr(books, "trade", _folding(counted, books.trade))
+    monkeypatch.setattr(book_fold, "trade", _folding(counted, book_fold.trade))
     return counted
 
 

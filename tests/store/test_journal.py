@@ -216,6 +216,15 @@ def test_one_intent_may_have_several_incarnations_and_each_is_found(journal, mak
     assert journal.intent_by_perm_id(0) is None
 
 
+def test_an_order_that_rests_over_many_starts_has_one_incarnation(journal, make):
+    journal.record_intent(make.intent(1), make.sent(make.intent(1), 1, 5), "s0")
+    for start in range(1, 20):
+        journal.record_alias("i1", f"s{start}", 1, 5, 777 if start > 2 else 0)
+        assert journal.counts()["aliases"] == 1
+        assert journal.order("i1").session == f"s{start}"
+    assert journal.intent_by_perm_id(777) == "i1"
+
+
 def test_a_perm_id_cannot_move_to_another_intent(journal, make):
     for n in (1, 2):
         journal.record_intent(make.intent(n), make.sent(make.intent(n), 1, n), "s")

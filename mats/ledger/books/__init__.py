@@ -1,6 +1,7 @@
 """Books: position, cost and P&L of each strategy. Folds over the fill log."""
 
 from mats.ledger.books.book import Book, BookKey, unrealized
+from mats.ledger.books.book_fold import ChargesOf, no_charges
 from mats.ledger.books.books import Books, refold
 from mats.ledger.books.cost_basis import adjust, closed_part, move, released_cost, trade
 from mats.ledger.books.execution_order import Charge, History, book_key, effective_steps
@@ -13,6 +14,7 @@ __all__ = [
     "BookKey",
     "Books",
     "Charge",
+    "ChargesOf",
     "History",
     "Lot",
     "Matching",
@@ -25,6 +27,7 @@ __all__ = [
     "closed_part",
     "effective_steps",
     "move",
+    "no_charges",
     "refold",
     "released_cost",
     "trade",

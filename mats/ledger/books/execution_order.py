@@ -1,9 +1,11 @@
 """The effective steps of one book: each execution once, in its latest revision, in the order of execution.
 
-The order is the time of the execution's first report, ties in the order of the log. An adjustment has no time at the
+The order is the time of the execution's first report, ties in the order of the log. Nothing was executed after its
+report: a time ahead of the clock counts as the time at which the report was booked. An adjustment has no time at the
 broker: it follows everything that the log had by then, and precedes what was executed later.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -35,6 +37,17 @@ class History(Protocol):
     ) -> Sequence[Entry]: ...
 
 
+class Prefix:
+    """The first `count` of the entries of one book, as the history of that book serves them."""
+
+    def __init__(self, entries: Sequence[Entry], count: int) -> None:
+        self._entries, self._count = entries, count
+
+    def __call__(self, after: int) -> Sequence[Entry]:
+        """Those of them after entry `after`."""
+        return self._entries[bisect_right(self._entries, after, key=lambda entry: entry.seq) : self._count]
+
+
 class Charge(msgspec.Struct, frozen=True):
     """A commission; `rate` is base currency for one unit of `currency` at booking, None where unknown."""
 
@@ -57,7 +70,7 @@ Step = Executed | AdjustmentRecorded
 
 
 class Effective(NamedTuple):
-    """What entries come to: the steps in their order, and the newest time of execution.
+    """What entries come to: the steps in their order, and the newest of their places.
 
     `charges` are the commissions of executions that were reported before them.
     """
@@ -74,9 +87,14 @@ def book_key(entry: Entry) -> BookKey:
     return entry.execution.account, entry.strategy, entry.execution.instrument
 
 
+def place_of(entry: FillRecorded) -> Nanos:
+    """The time at which an execution counts."""
+    return min(entry.execution.time, entry.recorded)
+
+
 def effective_steps(entries: Sequence[Entry], since: Nanos = 0) -> Effective:
-    """The effective steps of `entries`, all of one book in the order of the log, where `since` is the newest time of
-    execution before them."""
+    """The effective steps of `entries`, all of one book in the order of the log, where `since` is the newest place
+    before them."""
     fills, charges = _latest(entries)
     steps: list[tuple[Nanos, Step]] = []
     newest, seen = since, set[str]()
@@ -87,10 +105,11 @@ def effective_steps(entries: Sequence[Entry], since: Nanos = 0) -> Effective:
             steps.append((newest, entry))
         elif (family := entry.execution.family) not in seen:
             seen.add(family)
-            newest = max(newest, entry.execution.time)
+            place = place_of(entry) if isinstance(entry, FillRecorded) else entry.execution.time
+            newest = max(newest, place)
             fill = fills[family]
             executed = Executed(fill.execution, fill.intent_id, fill.rate, charges.pop(family, None))
-            steps.append((entry.execution.time, executed))
+            steps.append((place, executed))
     return Effective([step for _, step in sorted(steps, key=lambda placed: placed[0])], newest, charges)
 
 

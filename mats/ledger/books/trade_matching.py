@@ -1,17 +1,17 @@
 """Round trips of all books: the fold of the fill log into completed trades, entry by entry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
 import msgspec
 
 from mats.ledger.books.book import BookKey
-from mats.ledger.books.checkpoints import SPACING, is_due
+from mats.ledger.books.checkpoints import REACH, Checkpoints
 from mats.ledger.books.execution_order import History, book_key
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trade_record import Trade
-from mats.ledger.books.trip_book import TripBook, empty_book, refolded, whole_fold
+from mats.ledger.books.trip_book import LotsCheckpoint, TripBook, change_past, empty_book, recall, whole_fold
 from mats.ledger.books.uncharged import UnchargedQueue, eviction_order
 from mats.model import CommissionRecorded, Currency, Entry, Nanos
 
@@ -31,15 +31,15 @@ NO_CHANGE = TradeChange()
 
 def round_trips(entries: Sequence[Entry], matching: Matching = "fifo") -> tuple[Trade, ...]:
     """The completed trades of one book, each execution at its latest revision and with its share of commissions."""
-    return tuple(whole_fold(entries, matching)[1]) if entries else ()
+    return tuple(whole_fold(entries, matching)[1].values()) if entries else ()
 
 
 class RoundTrips:
     """The open lots of every book, up to entry `seq` of the log; completed trades are returned and not kept.
 
-    `history` serves entries that change the past, as for `Books`, and commissions of trades that were evicted. Without
-    the past a correction is undone at its old price and booked again, a late fill counts at the end, and an older
-    commission changes no trade.
+    `history` serves entries that change the past, as for `Books`, and commissions of trades that were evicted. Where
+    the book is settled, or the past is missing, a correction is undone at its old price and booked again, a late fill
+    counts at the end, and a commission that replaces an older one changes no trade.
     """
 
     def __init__(self, history: History, matching: Matching = "fifo") -> None:
@@ -59,13 +59,11 @@ class RoundTrips:
             raise ValueError(f"entry {entry.seq} follows {self.seq}: read entry {self.seq + 1} first")
         key = book_key(entry)
         book = self._books.get(key) or self._books.setdefault(key, empty_book(entry, self.matching))
-        number = book.entries + 1
         if book.changes_past(entry):
-            change = self._change_past(book, entry) or self._made(book, entry, book.folded_without_past(entry))
+            change = self._change_past(book, entry) or self._made(book, entry, book.settled_with(entry))
         else:
             change = self._made(book, entry, book.folded(entry))
-        if is_due(number):
-            self._books[key].keep()
+        self._books[key].keep()
         self.seq = entry.seq
         return change
 
@@ -86,8 +84,6 @@ class RoundTrips:
         loaded.seq = snapshot.seq
         for saved in snapshot.books:
             book = loaded._books[saved.key] = _restored(saved, snapshot.matching)
-            if book.entries > SPACING:
-                book.keep()
             loaded._uncharged.add(saved.key, book.lots.waiting)
         return loaded
 
@@ -107,7 +103,7 @@ class RoundTrips:
                 )
             before = round_trips(whole, self.matching)  # trades of later entries may be stored; they are returned again
             books[key], after = whole_fold(past, matching)
-            changes.append(_change(before, after))
+            changes.append(_change(before, tuple(after.values())))
         self.matching, self._books, self._uncharged = matching, books, UnchargedQueue()
         for key, book in books.items():
             self._wait(key, book.lots.waiting)
@@ -125,17 +121,19 @@ class RoundTrips:
         return TradeChange(tuple(trades))
 
     def _change_past(self, book: TripBook, entry: Entry) -> TradeChange | None:
-        """The trades of a book before and after an entry that changes its past; None where that past is not whole."""
+        """The trades of a book before and after an entry that changes its past; None where that is settled, or not
+        whole. What was evicted is found in the whole history, together with what comes next."""
         key = book.lots.key
-        found = book.checkpoints.reach(partial(self._history, *key), entry, book.entries + 1)
+        history = partial(self._history, *key)
+        found = change_past(book, entry, history)
+        if found is None and book.has_evicted(entry):
+            found = recall(book, entry, history)
         if found is None:
             return None
-        base, later = found
-        changed, before, after = refolded(book, base, later)
-        self._books[key] = changed
+        self._books[key] = found.book
         self._uncharged.remove(key, book.lots.waiting)
-        self._wait(key, eviction_order(changed.lots.waiting, later))
-        return _change(before, after)
+        self._wait(key, eviction_order(found.book.lots.waiting, found.entries))
+        return _change(found.before, found.after)
 
     def _wait(self, key: BookKey, families: Iterable[str]) -> None:
         self._uncharged.add(key, families)
@@ -144,8 +142,25 @@ class RoundTrips:
             self._books[owner].lots.evict(family)
 
 
+class _SavedState(msgspec.Struct):
+    """An earlier state of a book; `lots` are places among the open lots and the `other` ones of that book."""
+
+    lots: list[int]
+    entries: int
+    seq: int
+    time: Nanos
+    corrected: list[str]
+
+
+class _Earlier(msgspec.Struct):
+    """The earlier states of a book, None for the empty one; they have most of their lots in common."""
+
+    states: list[_SavedState | None]
+    other: list[Lot]
+
+
 class _Saved(msgspec.Struct):
-    """A book in a saved state."""
+    """A book in a saved state; one that was saved without its earlier states has none."""
 
     key: BookKey
     currency: Currency
@@ -158,6 +173,7 @@ class _Saved(msgspec.Struct):
     seq: int
     time: Nanos
     corrected: list[str]
+    earlier: _Earlier | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Snapshot(msgspec.Struct):
@@ -180,7 +196,35 @@ def _saved(book: TripBook) -> _Saved:
         seq=book.seq,
         time=book.time,
         corrected=sorted(book.corrected),
+        earlier=_saved_states(book.checkpoints.kept, tuple(lots.lots.values())),
     )
+
+
+def _saved_states(kept: Sequence[LotsCheckpoint | None], lots: Sequence[Lot]) -> _Earlier | msgspec.UnsetType:
+    if kept == (None,):
+        return msgspec.UNSET
+    places = {id(lot): place for place, lot in enumerate(lots)}
+    others = {id(lot): lot for state in kept if state for lot in state.lots if id(lot) not in places}
+    places |= {name: place for place, name in enumerate(others, len(lots))}
+    return _Earlier([None if state is None else _saved_state(state, places) for state in kept], list(others.values()))
+
+
+def _saved_state(state: LotsCheckpoint, places: Mapping[int, int]) -> _SavedState:
+    lots = [places[id(lot)] for lot in state.lots]
+    return _SavedState(lots, state.entries, state.seq, state.time, sorted(state.corrected))
+
+
+def _restored_states(saved: _Saved, book: TripBook) -> Checkpoints[LotsCheckpoint]:
+    """A book that was saved without its earlier states is settled, if it is long."""
+    if saved.earlier is msgspec.UNSET:
+        return Checkpoints((None,) if saved.entries <= REACH else (book.state(),))
+    lots = saved.lots + saved.earlier.other
+    return Checkpoints([None if state is None else _restored_state(state, lots) for state in saved.earlier.states])
+
+
+def _restored_state(saved: _SavedState, lots: Sequence[Lot]) -> LotsCheckpoint:
+    held = tuple(lots[place] for place in saved.lots)
+    return LotsCheckpoint(held, saved.entries, saved.seq, saved.time, frozenset(saved.corrected))
 
 
 def _restored(saved: _Saved, matching: Matching) -> TripBook:
@@ -190,6 +234,7 @@ def _restored(saved: _Saved, matching: Matching) -> TripBook:
     lots.unfinished = {trade.id: trade for trade in saved.unfinished}
     book = TripBook(lots)
     book.entries, book.seq, book.time, book.corrected = saved.entries, saved.seq, saved.time, frozenset(saved.corrected)
+    book.checkpoints = _restored_states(saved, book)
     return book
 
 

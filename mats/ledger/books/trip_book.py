@@ -7,11 +7,22 @@ one, because no sale is known. An adjustment of the quantity at unchanged cost i
 
 from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from mats.ledger.books.checkpoints import Checkpoints
-from mats.ledger.books.execution_order import Charge, Effective, Executed, Step, book_key, charge_of, effective_steps
+from mats.ledger.books.checkpoints import Checkpoints, PastOfBook, is_due
+from mats.ledger.books.execution_order import (
+    Charge,
+    Effective,
+    Executed,
+    Prefix,
+    Step,
+    book_key,
+    charge_of,
+    effective_steps,
+    place_of,
+)
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trade_record import Trade
 from mats.model import (
@@ -53,7 +64,7 @@ class TripBook:
         """Whether an entry belongs before the end of the book, replaces an earlier one, or is about evicted trades."""
         match entry:
             case FillRecorded():
-                return entry.execution.time < self.time
+                return place_of(entry) < self.time
             case FillCorrected():
                 return True
             case CommissionRecorded():
@@ -62,12 +73,20 @@ class TripBook:
             case AdjustmentRecorded():
                 return False
 
+    def has_evicted(self, entry: Entry) -> bool:
+        """Whether an entry is the first commission of an execution some of whose trades were evicted."""
+        if not isinstance(entry, CommissionRecorded) or entry.previous is not None:
+            return False
+        family = entry.execution.family
+        return family not in self.corrected and not self.lots.remembers(family)
+
     def folded(self, entry: Entry) -> list[Trade]:
-        """The trades that `entry` makes or changes, where it belongs to the end of the book."""
+        """The trades that `entry` makes or changes at the end of the book."""
         self._count(entry)
         match entry:
             case FillRecorded():
-                self.time = max(self.time, entry.execution.time)
+                self.time = max(self.time, place_of(entry))
+                self.checkpoints.report(entry)
                 return self.lots.apply(_lot(entry.execution, entry.intent_id, entry.rate, None))
             case CommissionRecorded():
                 return self.lots.charge(entry.execution.family, charge_of(entry))
@@ -77,24 +96,31 @@ class TripBook:
                 self.corrected |= {entry.execution.family}
                 return self.lots.apply(_undoing(entry)) + self.lots.apply(_replacement(entry))
 
-    def folded_without_past(self, entry: Entry) -> list[Trade]:
-        """The same for an entry that changes a past which is not available: a commission then changes no trade."""
+    def settled_with(self, entry: Entry) -> list[Trade]:
+        """The same for an entry that changes a past which is settled or not available: a commission then changes no
+        trade. The book is settled with it."""
         if isinstance(entry, CommissionRecorded):
             self._count(entry)
-            return []
-        return self.folded(entry)
+            trades = list[Trade]()
+        else:
+            trades = self.folded(entry)
+        self.checkpoints.settle(self.state())
+        return trades
 
     def _count(self, entry: Entry) -> None:
         self.entries += 1
         self.seq = entry.seq
 
     def keep(self) -> None:
-        """Keep this state, to fold again from, if as many entries have come as it takes to copy its lots."""
+        """Keep this state, to fold again from, where one is due."""
+        if is_due(self.entries):
+            self.checkpoints.add(self.state())
+
+    def state(self) -> LotsCheckpoint:
+        """The present state, to fold again from."""
         lots = self.lots.lots
-        if self.checkpoints.age(self.entries) >= len(lots):
-            split = {lot.id for lot in lots.values() if lot.charge is None and lot.value is not None}
-            corrected = self.corrected | split
-            self.checkpoints.add(LotsCheckpoint(tuple(lots.values()), self.entries, self.seq, self.time, corrected))
+        split = {lot.id for lot in lots.values() if lot.charge is None and lot.value is not None}
+        return LotsCheckpoint(tuple(lots.values()), self.entries, self.seq, self.time, self.corrected | split)
 
 
 def empty_book(entry: Entry, matching: Matching) -> TripBook:
@@ -103,31 +129,70 @@ def empty_book(entry: Entry, matching: Matching) -> TripBook:
     return TripBook(OpenLots(book_key(entry), source.currency, source.multiplier, matching))
 
 
-def whole_fold(entries: Sequence[Entry], matching: Matching) -> tuple[TripBook, list[Trade]]:
-    """A book from its whole history, and its completed trades."""
-    book = empty_book(entries[0], matching)
-    effective, trades = _fold(book.lots, LotsCheckpoint(), entries)
-    book.entries, book.seq, book.time = len(entries), entries[-1].seq, effective.newest
-    book.corrected = frozenset(e.execution.family for e in entries if isinstance(e, FillCorrected))
+class Refolded(NamedTuple):
+    """A book that was folded again from the `entries`, and the trades that they make without the last of them, and
+    with it; trades that are in neither have not changed."""
+
+    book: TripBook
+    entries: Sequence[Entry]
+    before: Sequence[Trade]
+    after: Sequence[Trade]
+
+
+def whole_fold(entries: Sequence[Entry], matching: Matching) -> tuple[TripBook, dict[str, Trade]]:
+    """A book from its whole history, entry by entry, and its completed trades by id."""
+    book, trades = empty_book(entries[0], matching), dict[str, Trade]()
+    for number, entry in enumerate(entries, 1):
+        book, before, after = _next(book, entry, Prefix(entries, number))
+        for trade in before:
+            del trades[trade.id]
+        trades.update((trade.id, trade) for trade in after)
     return book, trades
 
 
-def refolded(
-    book: TripBook, base: LotsCheckpoint | None, later: Sequence[Entry]
-) -> tuple[TripBook, list[Trade], list[Trade]]:
-    """The book after the last of the `later` entries, which has changed its past; the trades since `base` without that
-    entry, and with it."""
+def change_past(book: TripBook, entry: Entry, history: PastOfBook) -> Refolded | None:
+    """Fold again the newest entries of a book with one that changes its past; None where that is settled or missing."""
+    found = book.checkpoints.reach(history, entry, book.entries + 1)
+    if found is None:
+        return None
+    base, later = found
     start = base or LotsCheckpoint()
     _, before = _fold(_lots_at(book.lots, start), start, later[:-1])
     lots = _lots_at(book.lots, start)
     if base is not None:
         _inherit(lots, book.lots, later, {trade.id for trade in before})
     effective, after = _fold(lots, start, later)
-    changed, last = TripBook(lots), later[-1]
-    changed.entries, changed.seq, changed.time = book.entries + 1, last.seq, effective.newest
-    changed.corrected = book.corrected | {last.execution.family} if isinstance(last, FillCorrected) else book.corrected
-    changed.checkpoints = book.checkpoints
-    return changed, before, after
+    changed = TripBook(lots)
+    changed.entries, changed.seq, changed.time = book.entries + 1, entry.seq, effective.newest
+    corrected = {entry.execution.family} if isinstance(entry, FillCorrected) else set[str]()
+    changed.corrected, changed.checkpoints = book.corrected | corrected, book.checkpoints
+    if isinstance(entry, FillRecorded):
+        changed.checkpoints.report(entry)
+    return Refolded(changed, later, before, after)
+
+
+def recall(book: TripBook, entry: Entry, history: PastOfBook) -> Refolded | None:
+    """Fold a book again from its whole history, for an entry about trades that were evicted; None where some of it is
+    missing."""
+    whole = [known for known in history(0) if known.seq <= entry.seq]
+    if len(whole) != book.entries + 1:
+        return None
+    complete, _ = whole_fold(whole[:-1], book.lots.matching)
+    complete, before, after = _next(complete, entry, Prefix(whole, len(whole)))
+    return Refolded(complete, whole, before, after)
+
+
+def _next(book: TripBook, entry: Entry, history: PastOfBook) -> tuple[TripBook, Sequence[Trade], Sequence[Trade]]:
+    """The book after the next entry; the trades that it replaces, and those that it makes or changes."""
+    if not book.changes_past(entry):
+        made: Sequence[Trade] = book.folded(entry)
+        before: Sequence[Trade] = ()
+    elif found := change_past(book, entry, history):
+        book, _, before, made = found
+    else:
+        made, before = book.settled_with(entry), ()
+    book.keep()
+    return book, before, made
 
 
 def _lots_at(lots: OpenLots, start: LotsCheckpoint) -> OpenLots:

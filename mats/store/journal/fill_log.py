@@ -92,6 +92,17 @@ class FillLogTables(JournalFile):
         assert isinstance(entry, CommissionRecorded), f"entry {entry.seq} is not a commission"
         return entry.commission
 
+    def commissions_of(self, account: AccountId, family: str) -> list[CommissionRecorded | None]:
+        """The commissions booked for an execution, the last one of each revision; None for one that was pruned."""
+        query = (
+            "SELECT payload FROM executions JOIN commissions USING (exec_id)"
+            " LEFT JOIN entries ON entries.seq = commissions.seq"
+            " WHERE executions.account = ? AND family = ? ORDER BY revision"
+        )
+        rows = self._db.execute(query, (account, family)).fetchall()
+        booked = [None if row[0] is None else _entry.decode(row[0]) for row in rows]
+        return [entry for entry in booked if entry is None or isinstance(entry, CommissionRecorded)]
+
     def hold_commission(self, commission: Commission) -> None:
         """Keep a commission whose execution has not come yet; a repeated one replaces the first."""
         with self._transaction() as db:

@@ -13,6 +13,8 @@ _view = msgspec.msgpack.Decoder(OrderView)
 
 _ORDER = "SELECT intent_id, intent, view FROM orders"
 
+_PASSED = "DELETE FROM aliases WHERE intent_id = ? AND session != ? AND client_id = ? AND perm_id IN (0, ?)"
+
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
     """One broker incarnation of an intent. The ids hold within `session` only, but for `perm_id`, 0 until known."""
@@ -65,7 +67,11 @@ class OrderTables(JournalFile):
                     raise _unknown(view.intent_id)
 
     def record_alias(self, intent_id: IntentId, session: str, client_id: int, order_id: int, perm_id: int) -> None:
-        """Add a broker incarnation, or the perm_id of one already known. A perm_id belongs to one intent forever."""
+        """Add a broker incarnation, or the perm_id of one already known. A perm_id belongs to one intent forever.
+
+        It takes the place of that of an earlier session, unless the broker had another perm_id then: so an order that
+        rests for a year has one row, and not one for each start.
+        """
         with self._transaction() as db:
             owner = self.intent_by_perm_id(perm_id)
             if owner not in (None, intent_id):
@@ -79,6 +85,7 @@ class OrderTables(JournalFile):
             elif db.execute(f"SELECT 1 FROM aliases {where}", key).fetchone():
                 return
             db.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?, ?, ?)", (*key, perm_id))
+            db.execute(_PASSED, (intent_id, session, client_id, perm_id))
 
     def open_orders(self) -> list[JournaledOrder]:
         """Every order that is not final, oldest first: a start looks for them at the broker."""

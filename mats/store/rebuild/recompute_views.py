@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from mats.ledger.books import BookKey, Matching, book_key, effective_steps
-from mats.model import AccountId, AdjustmentRecorded, Entry, InstrumentId, StrategyName
+from mats.model import AccountId, AdjustmentRecorded, CommissionRecorded, Entry, InstrumentId, StrategyName
 from mats.store.rebuild.view_tables import HISTORY_KEY, Name, Placed, Stored, Table, key_columns, schema_of
 from mats.store.tables import (
     PositionRow,
@@ -38,12 +38,16 @@ def recompute(
 ) -> dict[Name, Table]:
     """The views that follow from `entries`, ascending in seq, valued at the stored prices."""
     past: dict[BookKey, list[Entry]] = defaultdict(list)
+    booked: dict[tuple[AccountId, str], list[CommissionRecorded]] = defaultdict(list)
 
     def history(account: AccountId, strategy: StrategyName, instrument: InstrumentId, after: int = 0, /) -> list[Entry]:
         book = past[account, strategy, instrument]
         return book[bisect_right(book, after, key=lambda entry: entry.seq) :]
 
-    views = Views(history, matching=matching)
+    def charges(entry: CommissionRecorded) -> list[CommissionRecorded]:
+        return booked[entry.execution.account, entry.execution.family]
+
+    views = Views(history, matching=matching, charges=charges)
     expected: dict[Name, Table] = {name: {} for name in stored}
     snapshots = _snapshots(stored)
     for done, entry in enumerate(entries, 1):
@@ -51,6 +55,8 @@ def recompute(
         past[book_key(entry)].append(entry)
         views.skip(entry.seq - 1)
         views.apply(entry)
+        if isinstance(entry, CommissionRecorded):
+            booked[entry.execution.account, entry.execution.family].append(entry)
         for step in views.changes:
             _put(expected, stored, (f"positions/{library_part(step.strategy)}", symbol_name(step.instrument)), step)
         views.changes.clear()

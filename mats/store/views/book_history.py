@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from arcticdb import QueryBuilder
 
-from mats.ledger.books import BookKey, History
+from mats.ledger.books import BookKey, book_key
 from mats.ledger.quarantine import SetAside
-from mats.model import AccountId, Entry, InstrumentId, StrategyName
+from mats.model import AccountId, CommissionRecorded, Entry, InstrumentId, StrategyName
 from mats.store.journal import Journal
 from mats.store.tables import Reader, Row, Schema, from_frame, schemas
 from mats.store.views.decode import decode_entries
@@ -28,6 +28,15 @@ class JournalHistory(ABC):
         if pruned <= after:
             return kept
         return [entry for entry in self.pruned(key, pruned) if entry.seq > after] + kept
+
+    def charges(self, entry: CommissionRecorded) -> list[CommissionRecorded]:
+        """The commissions that were booked for the same execution before this entry."""
+        execution = entry.execution
+        booked: list[Entry | None] = [*self._journal.commissions_of(execution.account, execution.family)]
+        if None in booked:
+            booked += self.pruned(book_key(entry), self._journal.pruned_to())
+        found = [known for known in booked if isinstance(known, CommissionRecorded) and known.seq < entry.seq]
+        return [known for known in found if known.execution.family == execution.family]
 
     @abstractmethod
     def pruned(self, key: BookKey, through: int) -> Sequence[Entry]:
@@ -73,7 +82,7 @@ class AskedHistory(JournalHistory):
 class WithoutSetAside:
     """A history without the entries that a stage has set aside."""
 
-    def __init__(self, history: History, aside: SetAside) -> None:
+    def __init__(self, history: JournalHistory, aside: SetAside) -> None:
         self._history, self._aside = history, aside
 
     def __call__(
@@ -82,6 +91,12 @@ class WithoutSetAside:
         """The entries of one book after entry `after` as the stage applies them."""
         entries = self._history(account, strategy, instrument, after)
         return self._aside.without(entries) if self._aside else entries
+
+    def charges(self, entry: CommissionRecorded) -> Sequence[CommissionRecorded]:
+        """The commissions that the stage has applied for the same execution before this entry."""
+        booked = self._history.charges(entry)
+        taken = self._aside.without(booked) if self._aside else booked
+        return [known for known in taken if isinstance(known, CommissionRecorded)]
 
 
 def pruned_entries(uri: str, key: BookKey, through: int) -> list[Entry]:

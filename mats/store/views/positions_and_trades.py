@@ -9,7 +9,18 @@ from itertools import product
 
 import msgspec
 
-from mats.ledger.books import Book, BookKey, Books, History, Matching, RoundTrips, Trade, TradeChange
+from mats.ledger.books import (
+    Book,
+    BookKey,
+    Books,
+    ChargesOf,
+    History,
+    Matching,
+    RoundTrips,
+    Trade,
+    TradeChange,
+    no_charges,
+)
 from mats.model import AccountId, Entry, InstrumentId, Nanos
 from mats.store.tables import Mark, PositionRow, book_row
 
@@ -29,10 +40,12 @@ class Views:
     `trades` are the round trips that changed, by account, id and closing time; None where one no longer exists.
     """
 
-    def __init__(self, history: History, saved: bytes = b"", matching: Matching = "fifo") -> None:
+    def __init__(
+        self, history: History, saved: bytes = b"", matching: Matching = "fifo", charges: ChargesOf = no_charges
+    ) -> None:
         """The `saved` state, or empty; all trades are matched again where the matching method has changed."""
         snapshot = msgspec.msgpack.decode(saved, type=_Snapshot) if saved else None
-        self._books = Books.load(snapshot.books, history) if snapshot else Books(history)
+        self._books = Books.load(snapshot.books, history, charges) if snapshot else Books(history, charges=charges)
         self._trips = RoundTrips.load(snapshot.trips, history) if snapshot else RoundTrips(history, matching)
         self._since: dict[BookKey, Nanos] = dict(snapshot.since) if snapshot else {}
         self._changed_at: dict[AccountId, int] = {}

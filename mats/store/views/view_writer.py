@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import TypeVar
 
-from mats.ledger.books import History, Matching
+from mats.ledger.books import ChargesOf, History, Matching, no_charges
 from mats.model import AccountId, AccountValue, Currency, Entry, InstrumentId, IntentId, Nanos, OrderView
 from mats.runtime.testing import chaos
 from mats.store.tables import Mark, Rejects, SnapshotInfo, Store, check_storable, hourly_due, reconciled_due
@@ -20,11 +20,17 @@ class ViewWriter:
     """The views of one store. `saved` is a result of `save`, `base` the currency of account figures."""
 
     def __init__(
-        self, store: Store, base: Currency, history: History, saved: bytes, matching: Matching = "fifo"
+        self,
+        store: Store,
+        base: Currency,
+        history: History,
+        saved: bytes,
+        matching: Matching = "fifo",
+        charges: ChargesOf = no_charges,
     ) -> None:
         self._store, self._base = store, base
-        self._history, self._matching = history, matching
-        self._views = Views(history, saved, matching)
+        self._history, self._matching, self._charges = history, matching, charges
+        self._views = Views(history, saved, matching, charges)
         self._orders: dict[IntentId, OrderView] = {}
         self._accounts: dict[AccountId, tuple[AccountValue, ...]] = {}
         self._agreed: tuple[int, tuple[AccountId, ...]] = (0, ())
@@ -41,7 +47,7 @@ class ViewWriter:
 
     def rehearsal(self) -> Callable[[Entry], None]:
         """Applies the next entries to a copy of the fold; raises where one of them could not be stored."""
-        copy = Views(self._history, self._views.save(), self._matching)
+        copy = Views(self._history, self._views.save(), self._matching, self._charges)
 
         def rehearse(entry: Entry) -> None:
             check_storable(entry)
