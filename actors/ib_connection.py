@@ -31,6 +31,7 @@ from mats.ib import (
     ExecutionsEnd,
     IbSession,
     Opened,
+    QueueFull,
     RequestFailed,
     is_kept,
 )
@@ -165,9 +166,10 @@ class IbConnection(BrokerConnection[IbMessage]):
         return Connected(opened, await self._replay(epoch))
 
     async def _replay(self, epoch: int) -> Replayed:
-        asked_at = self.clock.monotonic()
-        replay = await self._session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
-        return Replayed(replay, epoch, asked_at)
+        session = self._session
+        asked_at, linked, unsent = self.clock.monotonic(), not session.degraded, session.unsent_orders
+        replay = await session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
+        return Replayed(replay, epoch, asked_at, linked and not session.degraded, unsent)
 
     def _answer_later(self) -> Reply:
         """In a task, because the broker may not answer; without an open socket there is no answer."""
@@ -196,13 +198,20 @@ class IbConnection(BrokerConnection[IbMessage]):
         return self._session.connected
 
     def place(self, order_id: int, intent: OrderIntent) -> None:
-        self._session.place(order_id, intent)
+        try:
+            self._session.place(order_id, intent)
+        except QueueFull as full:
+            self.not_sent(intent.intent_id, str(full))
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
-        self._session.modify(order_id, intent)
+        try:
+            self._session.modify(order_id, intent)
+        except QueueFull as full:
+            self.log.warning("order modification discarded", intent=intent.intent_id, reason=str(full))
 
     def cancel(self, order_id: int) -> None:
-        self._session.cancel(order_id)
+        if withdrawn := self._session.cancel(order_id):
+            self.not_sent(withdrawn, "it was cancelled before it was sent")
 
     # Events of the session
 

@@ -31,8 +31,11 @@ from actors.messages.order_manager import (
     ModifyIntent,
     OrderChanged,
     OrderOrRouteChanged,
+    OrderSettled,
     ReadOrders,
     RouteChanged,
+    SettlementRefused,
+    SettleOrder,
     SubmitIntent,
     SubscribeAllOrders,
     SubscribeOrders,
@@ -50,7 +53,7 @@ from mats.model import (
     StrategyName,
     opening_view,
 )
-from mats.orders import Names, Order, OrderIds, OrderTracker, amended, amendment_fault
+from mats.orders import Names, Order, OrderIds, OrderTracker, SettlementPolicy, amended, amendment_fault
 from mats.orders import order_events as ev
 from mats.runtime import Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
@@ -144,10 +147,12 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         fill_log: Ref[FillLogMessage]
         store: Ref[PersistenceWriterMessage]
         pool: Ref[IbPoolMessage]
+        settlement: SettlementPolicy = SettlementPolicy()
 
     def __init__(self, args: Args) -> None:
         self._path, self.fill_log = args.journal_path, args.fill_log
         self._store, self._pool = args.store, args.pool
+        self._settlement = args.settlement
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
@@ -158,7 +163,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._unrecorded: list[Names] = []
         self._followers = Publisher[WorkingOrders, OrderChanged](self, "orders", self._working_orders)
         self._overview = Publisher[AllOrders, OrderOrRouteChanged](self, "all orders", self._all_orders)
-        self._tracker = OrderTracker(self._journal)
+        self._tracker = OrderTracker(self._journal, self._settlement)
         for strategy in self._tracker.recover(self.clock.now()):
             self._pool.tell(LeaseConnection(strategy))
         self._tell_changes()
@@ -200,6 +205,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self._followers.subscribe(message)
             case ReadOrders():
                 return message.answer(self._tracker.views())
+            case SettleOrder():
+                return message.answer(self._settle(message))
             case Republish():
                 self._republish()
             case ReportCursor():
@@ -235,6 +242,14 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     def _tell_changes(self) -> None:
         for view in self._tracker.take_changed():
             self._tell_change(view)
+        for view in self._tracker.take_contradicted():
+            self.log.warning(
+                "an order that was settled was not over; compare the books with `mats breaks`",
+                intent=view.intent_id,
+                strategy=view.strategy,
+                state=view.state,
+                note=view.note,
+            )
 
     def _tell_change(self, view: OrderView) -> None:
         changed = OrderChanged(view)
@@ -305,6 +320,27 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         else:
             route.modify(order.view.order_id, amended(order.intent, order.view, change))
 
+    # Orders whose end the broker does not say
+
+    def _settle(self, command: SettleOrder) -> OrderSettled | SettlementRefused:
+        """An operator's word ends an order; the answer says so when the journal has it."""
+        now = self.clock.now()
+        settled = self._tracker.settle(command.intent_id, command.state, command.reason, now)
+        if isinstance(settled, str):
+            return SettlementRefused(settled)
+        self._tell_changes()
+        self._flush()
+        if self.writes.fault:
+            return SettlementRefused(f"it is settled, but a restart would undo that: {self.writes.fault}")
+        return OrderSettled(settled)
+
+    def _cancel_parked(self, ready: Ready) -> None:
+        """What the broker has parked for too long is asked to be cancelled; until it confirms, it counts."""
+        for order in self._tracker.take_parked(ready.client_id, ready.asked_at):
+            self.log.warning("order stays parked at the broker; its cancel is sent", intent=order.view.intent_id,
+                             strategy=order.view.strategy, note=order.view.note)  # fmt: skip
+            self._routes.cancel(order)
+
     # Events of the broker
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
@@ -324,8 +360,16 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self._tracker.orders.begin_session(ready.client_id, ready.session)
                 self.watch(ready.ref, tag=ready.client_id)
                 self._overview.publish(ALL, RouteChanged(ready.client_id, True))
-            self._tracker.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
+            self._tracker.compare(
+                ready.replay,
+                ready.client_id,
+                ready.asked_at,
+                self.clock.now(),
+                linked=ready.linked,
+                unsent=ready.unsent,
+            )
             self._rebind_order_ids(ready)
+            self._cancel_parked(ready)
 
     def _rebind_order_ids(self, ready: Ready) -> None:
         """Adopt the order ids of this session, then repeat the cancels that may have been lost with the last one."""

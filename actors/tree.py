@@ -34,6 +34,7 @@ from actors.risk_manager import RiskManager
 from actors.strategy_manager import StrategyManager
 from mats.ledger.books import Matching
 from mats.model import AccountId, Host, StrategyRecord
+from mats.orders import SettlementPolicy
 from mats.risk import Limits
 from mats.runtime import Backoff, ChildSpec, Limit, Ref, Spec, SupervisorSpec
 from mats.store.outages import Patience
@@ -69,6 +70,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching = "fifo"
     strategy_host: Host = "thread"
     store_patience: Patience = Patience()
+    settlement: SettlementPolicy = SettlementPolicy()
 
 
 def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -122,7 +124,10 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
         broker=refs.master,
         publishers=(refs.portfolio, refs.market_data, refs.strategy_manager),
     )
-    orders = OrderManager.Args(journal_path=plan.journal, fill_log=refs.fill_log, store=refs.store, pool=refs.pool)
+    orders = OrderManager.Args(
+        journal_path=plan.journal, settlement=plan.settlement,
+        fill_log=refs.fill_log, store=refs.store, pool=refs.pool
+    )  # fmt: skip
     portfolio = PortfolioManager.Args(
         journal_path=plan.journal,
         base_currency=plan.base_currency,

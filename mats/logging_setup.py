@@ -3,27 +3,34 @@
 import logging
 import logging.handlers
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from mats.logs import LogFile, RepeatLimit, cut_fields
+
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
 
 
-def configure_logging(level: str, file: Path, *, to_stderr: bool) -> None:
+def configure_logging(level: str, file: Path, monotonic: Callable[[], float], *, to_stderr: bool) -> RepeatLimit:
     """Send everything at `level` and above to `file` (JSON lines, rotated), and to standard error if `to_stderr`.
 
-    The client library's own log is muted: its relevant events reach the operator as events of the connection.
+    Lines that repeat are counted by what is returned, in seconds of `monotonic`: poll it now and then, and close it at
+    the end. The client library's own log is muted: its relevant events reach the operator as events of the connection.
     """
+    limit = RepeatLimit(_say, monotonic)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
+        cut_fields,
     ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            limit,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -36,9 +43,7 @@ def configure_logging(level: str, file: Path, *, to_stderr: bool) -> None:
         foreign_pre_chain=shared,
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
-    ]
+    handlers: list[logging.Handler] = [LogFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")]
     if to_stderr:
         handlers.append(logging.StreamHandler(sys.stderr))
     root = logging.getLogger()
@@ -49,3 +54,8 @@ def configure_logging(level: str, file: Path, *, to_stderr: bool) -> None:
     root.setLevel(level.upper())
     logging.getLogger("ib_async").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    return limit
+
+
+def _say(level: str, event: str, **fields: object) -> None:
+    getattr(structlog.get_logger(), level)(event, **fields)

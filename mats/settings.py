@@ -102,6 +102,20 @@ else:
     RiskSettings = create_model("RiskSettings", __base__=_RiskSection, **_limit_fields())
 
 
+class OrdersSettings(_Section):
+    """Orders whose end the broker does not say; docs/operations.md, "Unknown orders"."""
+
+    proof_seconds: float = Field(
+        60.0, ge=5, description="how long the broker's complete answers about an UNKNOWN order must agree to settle it"
+    )
+    unlisted: Literal["cancelled", "keep"] = Field(
+        "cancelled", description="an order in none of its lists for that long: cancelled, or keep it UNKNOWN"
+    )
+    inactive: Literal["cancel", "keep"] = Field(
+        "cancel", description="an order that stays parked for that long: cancel it, or keep it UNKNOWN"
+    )
+
+
 class PortfolioSettings(_Section):
     """Books and their comparison with the broker's."""
 
@@ -163,6 +177,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     paper_gateway: PaperGatewaySettings = PaperGatewaySettings()
     risk: RiskSettings = RiskSettings()
+    orders: OrdersSettings = OrdersSettings()
     portfolio: PortfolioSettings = PortfolioSettings()
     store: StoreSettings = StoreSettings()
     strategies: StrategiesSettings = StrategiesSettings()

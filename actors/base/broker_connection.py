@@ -173,6 +173,8 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             replay=replayed.replay,
             through=through,
             asked_at=replayed.asked_at,
+            linked=replayed.linked,
+            unsent=replayed.unsent,
         )
         for listener in self._listeners:
             listener.tell(ready)

@@ -11,7 +11,7 @@ from actors.messages.fill_log import (
     ReportHeld,
     ReportReplay,
 )
-from mats.model import BrokerSnapshot, Commission, Execution
+from mats.model import BrokerSnapshot, Commission, Execution, IntentId
 from mats.runtime import Ref
 from mats.runtime.testing import chaos
 
@@ -20,11 +20,17 @@ REOPEN_SECONDS = 5.0
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """The broker's complete answer to a question asked at `asked_at` (monotonic seconds) in `epoch`."""
+    """The broker's complete answer to a question asked at `asked_at` (monotonic seconds) in `epoch`.
+
+    `linked`: the gateway had its link to the broker's servers all the while. `unsent` waited in the line when it was
+    asked.
+    """
 
     replay: BrokerSnapshot
     epoch: int
     asked_at: float
+    linked: bool = True
+    unsent: frozenset[IntentId] = frozenset()
 
 
 class FillLogClient:

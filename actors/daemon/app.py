@@ -44,8 +44,10 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
     seeds = read_records(settings.strategies.seed_file)
     with data_directory(settings.data_dir), contextlib.ExitStack() as stack:
         on_screen = sys.stdout.isatty() and not as_json
-        configure_logging(settings.log_level, settings.data_dir / "logs" / "mats.log", to_stderr=not on_screen)
         clock: Clock = FollowedClock() if settings.paper_gateway.replay and not settings.gateway.host else SystemClock()
+        file = settings.data_dir / "logs" / "mats.log"
+        repeats = configure_logging(settings.log_level, file, clock.monotonic, to_stderr=not on_screen)
+        stack.callback(repeats.close)
         runtime = ThreadRuntime(seed=settings.paper_gateway.seed, clock=clock, name="mats")
         runtime.on_event.append(log_event)
         runtime.dead_letters.subscribe(DeadLetterLog())
@@ -65,7 +67,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
                 contextlib.suppress(StopRequested),
             ):
                 print_faults(Startup(runtime, operator, settings, stop).wait(refresh))
-                _watch(runtime, stop, seconds, refresh)
+                _watch(runtime, stop, seconds, (refresh, repeats.poll))
         except BaseException:
             runtime.stop(STOP_SECONDS)
             raise
@@ -101,14 +103,17 @@ def _screen(operator: Operator, runtime: ThreadRuntime, *, on_screen: bool) -> I
         yield lambda: live.update(draw(operator.view(), runtime.clock.now(), console.height), refresh=True)
 
 
-def _watch(runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, refresh: Callable[[], None]) -> None:
+def _watch(
+    runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, meanwhile: tuple[Callable[[], None], ...]
+) -> None:
     """Until it is stopped, its time is over, or the root supervisor gives up."""
     end = None if seconds is None else runtime.monotonic() + seconds
     while not stop.is_set() and not runtime.escalated.is_set():
         left = SCREEN_SECONDS if end is None else end - runtime.monotonic()
         if left <= 0:
             return
-        refresh()
+        for act in meanwhile:
+            act()
         stop.wait(min(SCREEN_SECONDS, left))
 
 

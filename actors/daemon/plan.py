@@ -10,6 +10,7 @@ from actors.gateway_process import GatewayCommand
 from actors.ib_connection import Timing
 from actors.tree import DaemonPlan, ib_connection
 from mats.model import StrategyRecord
+from mats.orders import SettlementPolicy
 from mats.settings import Settings
 from mats.store.journal import Journal
 from mats.store.outages import Patience
@@ -46,6 +47,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
         store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
+        settlement=SettlementPolicy(**dict(settings.orders)),
         intent_prefix=boot.branch,
     )
 

@@ -55,6 +55,7 @@ OrderManagerMessage = (
     | order_manager.SubscribeOrders
     | order_manager.SubscribeAllOrders
     | order_manager.ReadOrders
+    | order_manager.SettleOrder
     | CancelRequest
     | broker.OrderEvents
     | broker.NotSent

@@ -119,7 +119,9 @@ class RequestHistory(msgspec.Struct, frozen=True, kw_only=True):
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """The connection holds the broker's complete answer, and the fill log has merged it up to entry `through`.
 
-    `asked_at` (monotonic seconds) is when the broker was asked: what was sent later may be missing from the answer.
+    `asked_at` (monotonic seconds) is when the broker was asked: what was sent later may be missing from the answer, and
+    so may what is `unsent`, which waited in the line then. `linked`: the gateway had its link to the broker's servers
+    all the while; without it, what it does not list may exist.
     """
 
     connection: str
@@ -131,6 +133,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     replay: BrokerSnapshot
     through: int
     asked_at: float
+    linked: bool = True
+    unsent: frozenset[IntentId] = frozenset()
 
 
 class NotSent(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import msgspec
 
 from actors.messages.subscription import Subscribe
-from mats.model import OrderIntent, OrderModification, OrderView
+from mats.model import IntentId, OrderIntent, OrderModification, OrderState, OrderView
 from mats.runtime import Question
 
 
@@ -60,3 +60,23 @@ class SubscribeAllOrders(Subscribe[AllOrders, OrderOrRouteChanged], frozen=True)
 
 class ReadOrders(Question[tuple[OrderView, ...]], frozen=True):
     """Asks for every order that is not final."""
+
+
+class OrderSettled(msgspec.Struct, frozen=True):
+    """It was settled, and is in the journal; the order as it is now."""
+
+    order: OrderView
+
+
+class SettlementRefused(msgspec.Struct, frozen=True):
+    """It was not settled: one sentence with what to do instead."""
+
+    reason: str
+
+
+class SettleOrder(Question[OrderSettled | SettlementRefused], frozen=True, kw_only=True):
+    """An operator's word about how an order of unknown state has ended."""
+
+    intent_id: IntentId
+    state: OrderState
+    reason: str

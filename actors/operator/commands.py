@@ -18,7 +18,8 @@ from actors.messages.portfolio_manager import (
 from actors.messages.quarantine import QuarantineRefused, ResolveQuarantine
 from actors.operator.flatten import FlattenOperation, discretionary_remains
 from actors.operator.operator import Operator
-from actors.operator.queries import CommandRefused, NoAnswer, ask
+from actors.operator.queries import CommandRefused, NoAnswer, answered, ask
+from actors.operator.settlements import SettlementOperation
 from actors.operator.status import status_of
 from actors.operator.strategy_control import StrategyControl
 from actors.operator.transfers import Netting, TransferOperation
@@ -95,6 +96,8 @@ class Commands:
                 return protocol.BookLines(books=book_lines(portfolio.books, portfolio.prices))
             case protocol.ReadBreaksRequest(past=past):
                 return self._breaks(past)
+            case protocol.OrdersRequest():
+                return protocol.OrderLines(time=self._runtime.clock.now(), orders=self._queries.orders())
             case protocol.EquityRequest():
                 portfolio, table = self._queries.portfolio(), self._queries.table()
                 return protocol.EquityLines(
@@ -122,9 +125,12 @@ class Commands:
             case protocol.ResumeRequest(strategy=strategy):
                 return self._resume(strategy)
             case protocol.CancelOrderRequest(intent=intent):
-                return self._flatten_operation().cancel([self._working_order(intent)])
+                return self._flatten_operation().cancel([self._order(intent, "cancel")])
             case protocol.CancelOrdersRequest(strategy=strategy):
                 return self._flatten_operation().cancel(self._working_orders(self._queries.strategies(strategy)))
+            case protocol.SettleOrderRequest(intent=intent):
+                order = self._order(intent, "settle")
+                return SettlementOperation(self._refs, self._operator).settle(command, order)
             case protocol.FlattenRequest(strategy=strategy, reason=reason):
                 return self._flatten(strategy, reason)
             case protocol.StartStrategyRequest(strategy=strategy):
@@ -207,13 +213,17 @@ class Commands:
     def _working_orders(self, strategies: Sequence[StrategyName]) -> list[OrderView]:
         return [order for order in self._queries.orders() if order.strategy in strategies]
 
-    def _working_order(self, intent: IntentId) -> OrderView:
+    def _order(self, intent: IntentId, to_do: str) -> OrderView:
+        """An order that is not final, as it is in the order manager, or in the journal where that does not answer."""
+        for order in answered(self._queries.orders) or ():
+            if order.intent_id == intent:
+                return order
         with closing(Journal(self._path)) as journal:
             found = journal.order(intent)
         if found is None:
             raise CommandRefused(f"there is no order {intent}; `mats status` lists the working ones")
         if found.view.state.final:
-            raise CommandRefused(f"order {intent} is {found.view.state} already; there is nothing to cancel")
+            raise CommandRefused(f"order {intent} is {found.view.state} already; there is nothing to {to_do}")
         return found.view
 
     def _trace(self, name: str, switch: protocol.Switch) -> protocol.BaseResponse:

@@ -78,6 +78,10 @@ def _alerts(view: SystemSnapshot, now: Nanos) -> list[Text]:
     for found in view.portfolio.breaks if view.portfolio else ():
         what = f"{found.account} {found.instrument}: broker {found.broker:f}, books {found.expected:f}"
         lines.append(line((f"break   {what}, for {found.age(now):.0f} s", "bold red")))
+    for order in view.orders or ():
+        if order.state is OrderState.UNKNOWN:
+            what = f"{order.intent_id} of {order.strategy} in {order.instrument}: {order.said or order.note}"
+            lines.append(line((f"unknown {what}; mats orders", "bold red")))
     if view.strategies is not None and view.strategies.refused:
         lines.append(line((f"table   rejected: {view.strategies.refused}", "bold red")))
     for name, fault in (view.strategies.faults if view.strategies else {}).items():

@@ -107,7 +107,7 @@ class BrokerRequests:
 
         stop = self._client.cancelAccountUpdatesMulti
         what = f"values of account {account}"
-        async with within(what, timeout), self.ask_with_id(what, ask, stop) as answer:
+        async with within(what, timeout), self.ask_with_id(what, ask, stop, SendLane.LINK) as answer:
             values: list[AccountValue] = await answer
             self._sender.send(SendLane.DATA, lambda: stop(answer.key))  # a stream, which continues after its end marker
         return tuple(values)
@@ -141,7 +141,7 @@ class BrokerRequests:
         """A request without an id; one of a kind at a time."""
         async with self._locks[kind]:
             with self._pending.collecting(kind) as answer:
-                self._sender.send(SendLane.URGENT, send)
+                self._sender.send(SendLane.LINK, send)
                 yield answer
 
     @asynccontextmanager

@@ -33,6 +33,7 @@ from mats.model import (
     BrokerPosition,
     BrokerSnapshot,
     Instrument,
+    IntentId,
     Nanos,
     OrderIntent,
     order_ref,
@@ -74,7 +75,7 @@ class IbSession:
 
     def _make_client(self) -> Any:
         client: Any = Client(self._callbacks)  # type: ignore[no-untyped-call]
-        client.MaxRequests = 0  # paced by `PacedSender`, where orders can overtake
+        client.MaxRequests = 0  # paced by `PacedSender`, where what is urgent can overtake
         client.decoder = self._decoder
         client.apiError += self._on_api_error
         client.conn.hasData.error_event += self._on_reading_failed
@@ -167,16 +168,31 @@ class IbSession:
     # --- orders
 
     def place(self, order_id: int, intent: OrderIntent) -> None:
-        """Send a new order. That it was sent proves nothing; only `SessionLost.unsent` proves that it was not."""
+        """Send a new order. That it was sent proves nothing; only `SessionLost.unsent` proves that it was not.
+
+        `QueueFull` where too many orders wait for their turn: it was not sent.
+        """
         self._send_order("place", order_id, intent)
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
         """Send the order again with other quantity or prices; until the broker confirms, the old one holds."""
         self._send_order("modify", order_id, intent)
 
-    def cancel(self, order_id: int) -> None:
-        """Ask to cancel; the order may still fill."""
-        self._sender.send(SendLane.URGENT, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
+    def cancel(self, order_id: int) -> IntentId:
+        """Ask to cancel, before all new orders that wait; the order may still fill.
+
+        An order that waits itself is withdrawn in place of that, and its intent is returned: it was never sent.
+        """
+        for message in self._sender.withdraw(order_id):
+            if message.action == "place":
+                return message.intent_id
+        self._sender.send(SendLane.CANCEL, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
+        return ""
+
+    @property
+    def unsent_orders(self) -> frozenset[IntentId]:
+        """The intents of new orders that wait for their turn."""
+        return self._sender.unsent_orders()
 
     def _send_order(self, action: str, order_id: int, intent: OrderIntent) -> None:
         if not 0 < order_id < FIRST_REQUEST_ID:
@@ -185,7 +201,7 @@ class IbSession:
         order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
         contract = to_contract(intent.instrument)
         unsent = Unsent(order_id, action, intent.intent_id)
-        self._sender.send(SendLane.URGENT, lambda: self._client.placeOrder(order_id, contract, order), unsent)
+        self._sender.send(SendLane.ORDER, lambda: self._client.placeOrder(order_id, contract, order), unsent)
 
     # --- requests
 
@@ -258,8 +274,9 @@ class IbSession:
 
     def _subscribe(self, stream: Stream) -> None:
         request_id = self._pending.new_id()
+        lane = SendLane.LINK if stream.kind is StreamKind.ACCOUNT else SendLane.DATA
         if self._streams.add(request_id, stream):
-            self._sender.send(SendLane.DATA, lambda: self._send_request(request_id, stream))
+            self._sender.send(lane, lambda: self._send_request(request_id, stream))
 
     def _unsubscribe(self, kind: StreamKind, subject: str) -> None:
         request_id = self._streams.remove(kind, subject)

@@ -83,7 +83,7 @@ class SnapshotRequests:
             await answers[kind]
         answers[EXECUTIONS] = await stack.enter_async_context(
             self._requests.ask_with_id(
-                EXECUTIONS, lambda key: client.reqExecutions(key, ExecutionFilter()), lane=SendLane.URGENT
+                EXECUTIONS, lambda key: client.reqExecutions(key, ExecutionFilter()), lane=SendLane.LINK
             )
         )
         answers[PendingSnapshot.SERVER_TIME] = await stack.enter_async_context(

@@ -166,6 +166,29 @@ class OrderState(StrEnum):
         self.final = word in ("FILLED", "CANCELLED", "REJECTED")
 
 
+class OrderDoubt(StrEnum):
+    """Why it is not known how an order stands, or, where it is final, that the broker never said so.
+
+    Every `UNKNOWN` order has one: it says which proof ends it. What is not in doubt has `NONE`.
+    """
+
+    NONE = ""
+    UNANSWERED = "UNANSWERED"
+    """The connection or the daemon ended before the broker answered, or the order is not there at the first look."""
+    INACTIVE = "INACTIVE"
+    """The broker has parked it: refused, or held and able to come back."""
+    UNLISTED = "UNLISTED"
+    """The broker knew it, and has it in no list now."""
+    REFUSED = "REFUSED"
+    """Refused while it worked, or with a code that is not known here."""
+    UNREADABLE = "UNREADABLE"
+    """The broker reports it with a word that is not known here."""
+    CONTRADICTED = "CONTRADICTED"
+    """The broker shows life in an order that has ended here."""
+    SETTLED = "SETTLED"
+    """Final by proof or by an operator's word; an execution or a listing that comes after all counts."""
+
+
 FINAL_STATES = frozenset(state for state in OrderState if state.final)
 
 
@@ -174,7 +197,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
 
     `notional` is Σ quantity × price of its fills, `average_price` 0 before the first one. `acknowledged`: the broker
     has acknowledged it at least once. `applied` is the last entry of the fill log that it contains. `note` explains the
-    present state.
+    present state; `said` is the broker's first reason against the order, with its code, as it was received. `doubt`
+    says why the state is not known, or that the end was settled without the broker's word.
     """
 
     intent_id: IntentId
@@ -196,6 +220,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     order_id: int = 0
     perm_id: int = 0
     note: str = ""
+    said: str = ""
+    doubt: OrderDoubt = OrderDoubt.NONE
 
     @property
     def remaining(self) -> Decimal:

@@ -41,6 +41,10 @@ class ReadBreaksRequest(BaseRequest, frozen=True, kw_only=True, tag="breaks"):
     past: int = 0
 
 
+class OrdersRequest(BaseRequest, frozen=True, tag="orders"):
+    """Every order that is not final; answered by `OrderLines`."""
+
+
 class EquityRequest(BaseRequest, frozen=True, tag="equity"):
     """What strategies may work with; answered by `EquityLines`."""
 
@@ -71,6 +75,7 @@ AnyQuestion = (
     StatusRequest
     | BooksRequest
     | ReadBreaksRequest
+    | OrdersRequest
     | EquityRequest
     | AccountsRequest
     | PreviewTransferRequest
@@ -115,6 +120,15 @@ class CancelOrdersRequest(Command, frozen=True, kw_only=True, tag="cancel-orders
     """Cancel the orders of a strategy, or (empty) of all; answered by `Certificate`."""
 
     strategy: StrategyName = ""
+
+
+class SettleOrderRequest(Command, frozen=True, kw_only=True, tag="settle-order"):
+    """End an order of unknown state, of which `quantity` (None: the rest) filled at `price`; answered by `Done`."""
+
+    intent: IntentId
+    outcome: Literal["cancelled", "filled"]
+    quantity: Decimal | None = None
+    price: Decimal | None = None
 
 
 class FlattenRequest(Command, frozen=True, kw_only=True, tag="flatten"):
@@ -182,6 +196,7 @@ AnyCommand = (
     | ResumeRequest
     | CancelOrderRequest
     | CancelOrdersRequest
+    | SettleOrderRequest
     | FlattenRequest
     | StartStrategyRequest
     | StopStrategyRequest
@@ -287,6 +302,13 @@ class BreakLines(BaseResponse, frozen=True, kw_only=True, tag="breaks"):
     """By id of a break: what in quarantine may explain it; it is not booked meanwhile."""
 
 
+class OrderLines(BaseResponse, frozen=True, kw_only=True, tag="orders"):
+    """The oldest first."""
+
+    time: Nanos
+    orders: tuple[OrderView, ...]
+
+
 class EquityLine(msgspec.Struct, frozen=True, kw_only=True):
     """What a strategy may work with in its account, in the base currency; null: not known."""
 
@@ -358,6 +380,7 @@ Reply = (
     | DaemonStatus
     | BookLines
     | BreakLines
+    | OrderLines
     | EquityLines
     | AccountViews
     | Preview
@@ -380,6 +403,10 @@ def described(command: Command) -> str:
     if isinstance(command, ResolveQuarantineRequest):
         given = "".join(f" {name}={text}" for name, text in command.corrections.items())
         return f"quarantine {command.action} Q{command.number}{given}"
+    if isinstance(command, SettleOrderRequest):
+        units = "" if command.quantity is None else f" {command.quantity:f}"
+        price = "" if command.price is None else f" at {command.price:f}"
+        return f"order {command.intent} is {command.outcome}{units}{price}"
     if isinstance(command, CancelOrdersRequest):
         return f"cancel every order of {command.strategy or 'all'}"
     if isinstance(command, AnswerBreakRequest):

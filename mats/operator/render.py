@@ -10,7 +10,7 @@ from rich.text import Text
 from mats.ledger.books import Book
 from mats.ledger.quarantine import QuarantineItem
 from mats.ledger.reconciliation import Break, BreakState, describe
-from mats.model import Currency, OrderView, iso, to_datetime
+from mats.model import SECOND, Currency, OrderState, OrderView, iso, to_datetime
 from mats.operator import protocol
 from mats.store.journal import AuditLine
 
@@ -89,6 +89,27 @@ def breaks(answer: protocol.BreakLines) -> RenderableType:
                       answer.explained.get(found.id) or _resolution(found))  # fmt: skip
     agreed = "books = broker" if answer.compared_seconds_ago is not None else "not compared yet"
     return Group(_or_none(table, agreed), _ago(answer.compared_seconds_ago))
+
+
+def orders(answer: protocol.OrderLines) -> RenderableType:
+    """Each order with its state since when, why that is not known, and what the broker first said against it."""
+    table = _table("Order", "strategy", "state", ">for", "order", ">filled", "note", "the broker said")
+    for order in answer.orders:
+        doubt = f"{order.state} {order.doubt}".strip()
+        what = f"{order.side} {order.quantity:f} {order.instrument} {order.ticket.order_type}"
+        lasts = f"{max(0, answer.time - order.updated) / SECOND:.0f} s"
+        state = Text(doubt, style="bold red" if order.state is OrderState.UNKNOWN else "")
+        table.add_row(order.intent_id, order.strategy, state, lasts, what, f"{order.filled:f}", order.note, order.said)
+    table = _or_none(table, "no order works")
+    if not any(order.state is OrderState.UNKNOWN for order in answer.orders):
+        return table
+    return Group(table, Text(f"! {UNKNOWN_ORDERS}", "bold yellow"))
+
+
+UNKNOWN_ORDERS = (
+    "an UNKNOWN order counts as if it will fill, and its strategy takes no new risk there; the broker is asked until"
+    " its answers prove the end (orders.proof_seconds); `mats orders settle ORDER --as cancelled|filled` ends it now"
+)
 
 
 def one_break(answer: protocol.BreakLines) -> RenderableType:
@@ -187,7 +208,9 @@ def _orders(orders: tuple[OrderView, ...] | None) -> Table:
     table = _table("Working order", "strategy", "state", "order", ">filled", "note")
     for order in orders or ():
         what = f"{order.side} {order.quantity:f} {order.instrument} {order.ticket.order_type}"
-        table.add_row(order.intent_id, order.strategy, order.state, what, f"{order.filled:f}", order.note)
+        said = "" if order.said in order.note else f"; the broker said {order.said}"
+        state = f"{order.state} {order.doubt}".strip()
+        table.add_row(order.intent_id, order.strategy, state, what, f"{order.filled:f}", f"{order.note}{said}")
     return _or_none(table, "none" if orders is not None else "unknown")
 
 

@@ -142,11 +142,14 @@ def _order_lines(intent: OrderIntent, order: OrderView, names: tuple[Alias, ...]
         for name in names
     )
     note = f": {order.note}" if order.note else ""
+    said = f"; the broker said {order.said}" if order.said and order.said not in order.note else ""
+    doubt = f" ({order.doubt})" if order.doubt else ""
     return [
         f"signal     {iso(intent.time)}  {intent.strategy}{f': {intent.reason}' if intent.reason else ''}",
         f"intent     {order_ref(intent.strategy, intent.intent_id)}  {what} in {intent.account}",
         f"order      {iso(order.created)}  {ids or 'never sent'}",
-        f"state      {iso(order.updated)}  {order.state}, {order.filled:f} of {order.quantity:f} filled{note}",
+        f"state      {iso(order.updated)}  {order.state}{doubt}, {order.filled:f} of {order.quantity:f} filled"
+        f"{note}{said}",
     ]
 
 

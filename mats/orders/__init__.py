@@ -12,6 +12,7 @@ from mats.orders.order_state import Outcome, Transition, apply, happen, transiti
 from mats.orders.pretrade import PreTrade, Rejected
 from mats.orders.record import OrderRecord, record_of
 from mats.orders.registry import Order, Orders, amended, restored
+from mats.orders.settlement import SettlementPolicy
 from mats.orders.tracker import Names, OrderTracker, amendment_fault
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Outcome",
     "PreTrade",
     "Rejected",
+    "SettlementPolicy",
     "Transition",
     "amended",
     "amendment_fault",

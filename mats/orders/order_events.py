@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import BrokerOrderStatus, Nanos, OrderErrorMeaning, OrderTicket
+from mats.model import BrokerOrderStatus, Nanos, OrderErrorMeaning, OrderState, OrderTicket
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +105,20 @@ class FoundCompleted(_StatusEvent, frozen=True):
 
 
 class NotFound(_Event, frozen=True):
-    """`looks` complete replays in a row since the settle time show it neither open, completed nor executed."""
+    """`looks` complete replays in a row since the settle time show it neither open, completed nor executed.
+
+    `proof` says in words why that ends an order that the broker knew; empty where it does not, or not yet.
+    """
 
     looks: int
+    proof: str = ""
+
+
+class OrderSettled(_Event, frozen=True):
+    """An operator says how an order of unknown state has ended, and why."""
+
+    state: OrderState
+    reason: str
 
 
 OrderEvent = (
@@ -124,4 +135,5 @@ OrderEvent = (
     | FoundOpen
     | FoundCompleted
     | NotFound
+    | OrderSettled
 )

@@ -1,7 +1,8 @@
 """The life of an order as a table: what each event makes of each state.
 
 Executions of the log are the only facts about fills; statuses, errors and replays are evidence about whether the
-order is alive. What the evidence does not settle becomes `UNKNOWN` and asks for a query. Nothing here raises: an event
+order is alive. What the evidence does not settle becomes `UNKNOWN`, with the doubt that says why, and asks for a
+query. An end that the broker never spoke of is `SETTLED`: what contradicts it counts. Nothing here raises: an event
 that means nothing in a state leaves the order as it is, and the outcome says so.
 
 The rules change a record in place. `happen` picks the rule of an event; who has no event at hand asks the rule itself.
@@ -15,7 +16,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from mats.model import ZERO, BrokerOrderStatus, Nanos, OrderErrorMeaning, OrderState, OrderView
+from mats.model import ZERO, BrokerOrderStatus, Nanos, OrderDoubt, OrderErrorMeaning, OrderState, OrderView
 from mats.orders import order_events as ev
 from mats.orders.record import OrderRecord, record_of
 
@@ -67,11 +68,23 @@ def transition(order: OrderView, event: ev.OrderEvent) -> Transition:
     return Transition(after, outcome.ignored, outcome.query)
 
 
-def _to(order: OrderRecord, time: Nanos, state: OrderState, note: str = "", query: bool = False) -> Outcome:
-    order.state, order.note = state, note
+def _to(
+    order: OrderRecord,
+    time: Nanos,
+    state: OrderState,
+    note: str = "",
+    query: bool = False,
+    doubt: OrderDoubt = OrderDoubt.NONE,
+) -> Outcome:
+    order.state, order.note, order.doubt = state, note, doubt
     if time > order.updated:
         order.updated = time
     return ASK if query else TAKEN
+
+
+def _stays(order: OrderRecord, time: Nanos, note: str, query: bool = False) -> Outcome:
+    """The state is as it was, whatever is to be noted about it."""
+    return _to(order, time, order.state, note, query, order.doubt)
 
 
 def _ignored(order: OrderRecord, event: type[ev.OrderEvent], query: bool = False) -> Outcome:
@@ -84,9 +97,9 @@ def _heard(order: OrderRecord, perm_id: int) -> None:
     order.perm_id = order.perm_id or perm_id
 
 
-def _unclear(order: OrderRecord, time: Nanos, note: str) -> Outcome:
-    """The evidence contradicts or runs out on an order that is not final."""
-    return _to(order, time, UNKNOWN, note, query=True)
+def _unclear(order: OrderRecord, time: Nanos, note: str, doubt: OrderDoubt) -> Outcome:
+    """The evidence contradicts or runs out."""
+    return _to(order, time, UNKNOWN, note, query=True, doubt=doubt)
 
 
 # Our own acts ------------------------------------------------------------------------------------------------------
@@ -103,7 +116,8 @@ def sent(order: OrderRecord, time: Nanos, client_id: int, order_id: int) -> Outc
 def _refused(order: OrderRecord, event: ev.OrderRefused) -> Outcome:
     if order.acknowledged or order.state.final:
         return _ignored(order, type(event), query=order.acknowledged)
-    return _to(order, event.time, REJECTED, f"not sent: {event.reason}")
+    state = CANCELLED if order.state is CANCELLING else REJECTED
+    return _to(order, event.time, state, f"not sent: {event.reason}")
 
 
 def _cancel(order: OrderRecord, event: ev.CancelRequested) -> Outcome:
@@ -123,7 +137,15 @@ def _modified(order: OrderRecord, event: ev.OrderModified) -> Outcome:
     order.quantity, order.ticket = event.quantity, event.ticket
     if order.filled and order.filled >= order.quantity:
         return _to(order, event.time, FILLED)
-    return _to(order, event.time, WORKING if order.state is SENT else order.state, order.note)
+    if order.state is SENT:
+        return _to(order, event.time, WORKING, order.note)
+    return _stays(order, event.time, order.note)
+
+
+def _settled(order: OrderRecord, event: ev.OrderSettled) -> Outcome:
+    if order.state.final:
+        return _ignored(order, type(event))
+    return _to(order, event.time, event.state, event.reason, doubt=OrderDoubt.SETTLED)
 
 
 # Facts: the fill log -----------------------------------------------------------------------------------------------
@@ -145,8 +167,12 @@ def booked(order: OrderRecord, time: Nanos, quantity: Decimal, notional: Decimal
     order.notional += notional
     if filled > order.quantity:
         return _to(order, time, FILLED, f"filled {filled} of {order.quantity}: more than was ordered", query=True)
+    settled = order.doubt is OrderDoubt.SETTLED
+    before = f"settled as {order.state} before, and executed after all" if settled else ""
     if filled == order.quantity:
-        return _to(order, time, FILLED)
+        return _to(order, time, FILLED, before)
+    if settled and quantity > 0:
+        return _unclear(order, time, f"{before}: {filled} of {order.quantity}", OrderDoubt.CONTRADICTED)
     match order.state:
         case OrderState.FILLED:
             return _to(order, time, FILLED, f"a correction left {filled} of {order.quantity} filled")
@@ -155,7 +181,7 @@ def booked(order: OrderRecord, time: Nanos, quantity: Decimal, notional: Decimal
         case OrderState.PENDING | OrderState.SENT:
             return _to(order, time, WORKING)
         case _:
-            return _to(order, time, order.state, order.note)
+            return _stays(order, time, order.note)
 
 
 # Hints: statuses and errors ----------------------------------------------------------------------------------------
@@ -173,14 +199,19 @@ def status(
     """The broker says how the order stands; `wording` is its own word for it."""
     if order.state.final:
         order.perm_id = order.perm_id or perm_id
+        if order.doubt is OrderDoubt.SETTLED and reported in ALIVE:
+            note = f"the broker reports {wording or reported}, here it was settled as {order.state}"
+            return _unclear(order, time, note, OrderDoubt.CONTRADICTED)
         contradicts = order.state is not FILLED and (reported in ALIVE or filled > order.filled)
         return Outcome(f"{wording or reported} changes nothing: the order is {order.state}", contradicts)
     _heard(order, perm_id)
     if reported in ALIVE:
+        if order.state is UNKNOWN:
+            order.said = ""
         return _to(order, time, CANCELLING if order.state is CANCELLING else WORKING)
     if reported is DEAD:
         missing = filled > order.filled
-        note = f"the broker reports {filled} filled, {order.filled} are booked" if missing else ""
+        note = f"the broker reports {filled} filled, {order.filled} are booked" if missing else _reason(order)
         return _to(order, time, CANCELLED, note, query=missing)
     match reported:
         case BrokerOrderStatus.PENDING_CANCEL:
@@ -189,9 +220,27 @@ def status(
             return _awaiting_executions(order, time)
         case BrokerOrderStatus.INACTIVE if why_held:
             return _to(order, time, CANCELLING if order.state is CANCELLING else WORKING, f"held: {why_held}")
-        case _:
+        case BrokerOrderStatus.INACTIVE:
             note = f"the broker reports {wording or reported}: refused, or held and able to come back"
-            return _unclear(order, time, note)
+            return _unclear(order, time, note, OrderDoubt.INACTIVE)
+        case _:
+            note = f"the broker reports {wording or reported}: a word that is not known here"
+            return _unclear(order, time, note, OrderDoubt.UNREADABLE)
+
+
+def _reason(order: OrderRecord) -> str:
+    """What the broker first said against an order that is in doubt; the words of its end are often empty."""
+    return order.said if order.state is UNKNOWN else ""
+
+
+def _speaks_against(order: OrderRecord, meaning: OrderErrorMeaning) -> bool:
+    """Whether an error is about the life of the order; what fails validation leaves one that works as it was."""
+    match meaning:
+        case OrderErrorMeaning.REJECTED | OrderErrorMeaning.CANCELLED | OrderErrorMeaning.UNCLEAR:
+            return not order.state.final
+        case OrderErrorMeaning.INVALID:
+            return not order.state.final and not order.acknowledged
+    return False
 
 
 def _awaiting_executions(order: OrderRecord, time: Nanos) -> Outcome:
@@ -201,6 +250,8 @@ def _awaiting_executions(order: OrderRecord, time: Nanos) -> Outcome:
 
 def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
     text = f"{event.code}: {event.text}"
+    if _speaks_against(order, event.meaning):
+        order.said = order.said or text
     match event.meaning:
         case OrderErrorMeaning.INFORMATION:
             return Outcome(f"{text} (changes nothing)")
@@ -213,11 +264,11 @@ def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
         case OrderErrorMeaning.CANCELLED:
             return _to(order, event.time, CANCELLED, text)
         case OrderErrorMeaning.WARNING | OrderErrorMeaning.INVALID | OrderErrorMeaning.MODIFY_REFUSED:
-            return _to(order, event.time, order.state, text)
+            return _stays(order, event.time, text)
         case OrderErrorMeaning.CANCEL_REFUSED:
-            return _to(order, event.time, order.state, text, query=True)
+            return _stays(order, event.time, text, query=True)
         case _:
-            return _unclear(order, event.time, text)
+            return _unclear(order, event.time, text, OrderDoubt.REFUSED)
 
 
 # The connection and its replays ------------------------------------------------------------------------------------
@@ -226,9 +277,10 @@ def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
 def _lost(order: OrderRecord, event: ev.ConnectionLost) -> Outcome:
     match order.state:
         case OrderState.SENT:
-            return _to(order, event.time, UNKNOWN, "the connection was lost before the broker answered", query=True)
+            note = "the connection was lost before the broker answered"
+            return _unclear(order, event.time, note, OrderDoubt.UNANSWERED)
         case OrderState.WORKING | OrderState.CANCELLING:
-            return _to(order, event.time, order.state, "not verified since the connection was lost")
+            return _stays(order, event.time, "not verified since the connection was lost")
         case _:
             return _ignored(order, type(event))
 
@@ -236,21 +288,25 @@ def _lost(order: OrderRecord, event: ev.ConnectionLost) -> Outcome:
 def _restarted(order: OrderRecord, event: ev.Restarted) -> Outcome:
     match order.state:
         case OrderState.PENDING | OrderState.SENT:
-            return _to(order, event.time, UNKNOWN, "the daemon restarted before the broker answered", query=True)
+            note = "the daemon restarted before the broker answered"
+            return _unclear(order, event.time, note, OrderDoubt.UNANSWERED)
         case OrderState.WORKING | OrderState.CANCELLING:
-            return _to(order, event.time, order.state, "not verified since the daemon restarted")
+            return _stays(order, event.time, "not verified since the daemon restarted")
         case _:
             return _ignored(order, type(event))
 
 
 def _open(order: OrderRecord, event: ev.FoundOpen) -> Outcome:
     """A listing proves life; one that contradicts a final state may be older than it: count the order, ask again."""
-    if order.state is FILLED or (order.state.final and event.status not in ALIVE):
+    executed = order.state is FILLED and order.doubt is not OrderDoubt.SETTLED
+    if executed or (order.state.final and event.status not in ALIVE):
         return _ignored(order, type(event))
     _heard(order, event.perm_id)
     if order.state.final:
-        return _to(order, event.time, UNKNOWN, f"the broker lists it as open, here it was {order.state}", query=True)
-    order.state = WORKING
+        note = f"the broker lists it as open, here it was {order.state}"
+        return _unclear(order, event.time, note, OrderDoubt.CONTRADICTED)
+    if order.state is CANCELLING:
+        order.state = WORKING
     return status(order, event.time, event.status, wording=event.wording)
 
 
@@ -261,10 +317,11 @@ def _completed(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
     if event.status is BrokerOrderStatus.FILLED:
         return _filled_by_replay(order, event)
     if event.status is BrokerOrderStatus.INACTIVE and not order.filled and not event.filled:
-        return _to(order, event.time, REJECTED, event.note or f"the broker completed it as {event.wording}")
+        note = _reason(order) or event.note or f"the broker completed it as {event.wording}"
+        return _to(order, event.time, REJECTED, note)
     if event.status is DEAD or event.status is BrokerOrderStatus.INACTIVE:
-        return _to(order, event.time, CANCELLED, event.note, query=event.filled > order.filled)
-    return _unclear(order, event.time, f"the broker completed it as {event.wording}")
+        return _to(order, event.time, CANCELLED, _reason(order) or event.note, query=event.filled > order.filled)
+    return _unclear(order, event.time, f"the broker completed it as {event.wording}", OrderDoubt.UNREADABLE)
 
 
 def _filled_by_replay(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
@@ -275,14 +332,18 @@ def _filled_by_replay(order: OrderRecord, event: ev.FoundCompleted) -> Outcome:
 
 
 def _absent(order: OrderRecord, event: ev.NotFound) -> Outcome:
-    """Absence is proof only for an order that nobody ever acknowledged, and only after a second look."""
+    """A second look is proof for an order that nobody ever acknowledged; one that the broker knew needs more."""
     if order.state.final or order.state is PENDING:
         return _ignored(order, type(event))
+    if order.acknowledged and event.proof:
+        reason = f" (before: {order.said})" if order.said else ""
+        return _to(order, event.time, CANCELLED, f"{event.proof}{reason}", doubt=OrderDoubt.SETTLED)
     if order.acknowledged:
-        return _unclear(order, event.time, "the broker knew it and lists it nowhere now")
+        return _unclear(order, event.time, "the broker knew it and lists it nowhere now", OrderDoubt.UNLISTED)
     if event.looks < LOOKS_THAT_PROVE_ABSENCE:
-        return _unclear(order, event.time, "not at the broker at the first look")
-    return _to(order, event.time, REJECTED, "never reached the broker")
+        return _unclear(order, event.time, "not at the broker at the first look", OrderDoubt.UNANSWERED)
+    note = f"not at the broker, which said {order.said}" if order.said else "never reached the broker"
+    return _to(order, event.time, REJECTED, note, doubt=OrderDoubt.SETTLED)
 
 
 _RULES = cast(
@@ -303,5 +364,6 @@ _RULES = cast(
         ev.FoundOpen: _open,
         ev.FoundCompleted: _completed,
         ev.NotFound: _absent,
+        ev.OrderSettled: _settled,
     },
 )

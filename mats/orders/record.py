@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.model import ZERO, Nanos, OrderIntent, OrderState, OrderTicket, OrderView, Side, StrategyName
+from mats.model import ZERO, Nanos, OrderDoubt, OrderIntent, OrderState, OrderTicket, OrderView, Side, StrategyName
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +26,8 @@ class OrderRecord:
     order_id: int = 0
     perm_id: int = 0
     note: str = ""
+    said: str = ""
+    doubt: OrderDoubt = OrderDoubt.NONE
 
     @property
     def strategy(self) -> StrategyName:
@@ -68,6 +70,8 @@ class OrderRecord:
             order_id=self.order_id,
             perm_id=self.perm_id,
             note=self.note,
+            said=self.said,
+            doubt=self.doubt,
         )
 
     def _changed(self, view: OrderView) -> OrderView:
@@ -87,6 +91,8 @@ class OrderRecord:
             order_id=self.order_id,
             perm_id=self.perm_id,
             note=self.note,
+            said=self.said,
+            doubt=self.doubt,
         )
 
 
@@ -106,4 +112,6 @@ def record_of(view: OrderView) -> OrderRecord:
         order_id=view.order_id,
         perm_id=view.perm_id,
         note=view.note,
+        said=view.said,
+        doubt=view.doubt,
     )

@@ -33,7 +33,8 @@ CLOSED_ORDERS_KEPT = 2_000
 class Order(msgspec.Struct):
     """An order with what only its owner needs: the intent that goes to the broker, and how often it was not found.
 
-    `sent_at` and `waits_since` are monotonic seconds: when it was sent, and since when the broker owes an answer.
+    `sent_at`, `waits_since` and `doubted_since` are monotonic seconds: when it was sent, since when the broker owes an
+    answer, and when the first of the complete answers was asked for that agree on the present doubt (None: none yet).
     """
 
     intent: OrderIntent
@@ -42,6 +43,7 @@ class Order(msgspec.Struct):
     sent_at: float = 0.0
     waits_since: float = 0.0
     looks: int = 0
+    doubted_since: float | None = None
 
 
 def restored(intent: OrderIntent, view: OrderView, session: str) -> Order:
@@ -201,12 +203,14 @@ def echo(report: BrokerOrder, view: OrderView, now: Nanos) -> list[ev.OrderEvent
     return [ev.OrderModified(time=now, quantity=report.quantity, ticket=ticket)]
 
 
-def replay_events(replay: BrokerSnapshot, order: Order, now: Nanos) -> list[ev.OrderEvent]:
-    """What a complete replay says about one order that was sent before the replay was asked for."""
+def replay_events(replay: BrokerSnapshot, order: Order, now: Nanos, proof: str = "") -> list[ev.OrderEvent]:
+    """What a complete replay says about one order that was sent before the replay was asked for.
+
+    `proof` is why the order has ended, should the replay not have it either.
+    """
     reference = order_ref(order.view.strategy, order.view.intent_id)
     for found in _matching(replay.open_orders, reference, order.view.perm_id):
-        opened = ev.FoundOpen(time=now, status=found.status, status_text=found.status_text, perm_id=found.perm_id)
-        return [*echo(found, order.view, now), opened]
+        return [*echo(found, order.view, now), found_open(found, now)]
     for found in _matching(replay.completed_orders, reference, order.view.perm_id):
         return [
             ev.FoundCompleted(
@@ -219,7 +223,12 @@ def replay_events(replay: BrokerSnapshot, order: Order, now: Nanos) -> list[ev.O
                 looks=order.looks + 1,
             )
         ]
-    return [ev.NotFound(time=now, looks=order.looks + 1)]
+    return [ev.NotFound(time=now, looks=order.looks + 1, proof=proof)]
+
+
+def found_open(found: BrokerOrder, now: Nanos) -> ev.FoundOpen:
+    """That a complete replay lists an order as open."""
+    return ev.FoundOpen(time=now, status=found.status, status_text=found.status_text, perm_id=found.perm_id)
 
 
 def _matching(orders: Iterable[BrokerOrder], reference: str, perm_id: int) -> Iterator[BrokerOrder]:

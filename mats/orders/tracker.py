@@ -4,7 +4,7 @@ Nothing is sent here. Every change waits in `take_changed` for those who follow 
 journal.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from mats.model import (
@@ -15,15 +15,27 @@ from mats.model import (
     Entry,
     IntentId,
     Nanos,
+    OrderDoubt,
     OrderIntent,
     OrderState,
     OrderView,
     StrategyName,
+    parse_order_ref,
 )
 from mats.orders import order_events as ev
 from mats.orders.order_queries import OrderQueries
 from mats.orders.order_state import Transition, transition
-from mats.orders.registry import Order, Orders, entries_of_orders, fill_event, replay_events, report_events, restored
+from mats.orders.registry import (
+    Order,
+    Orders,
+    entries_of_orders,
+    fill_event,
+    found_open,
+    replay_events,
+    report_events,
+    restored,
+)
+from mats.orders.settlement import SettlementPolicy
 
 SETTLE_SECONDS = 2.0
 """An order younger than this may have passed the question on its way; its absence in the answer says nothing."""
@@ -55,10 +67,11 @@ class Archive(Protocol):
 class OrderTracker:
     """Orders and the open questions about them."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, policy: SettlementPolicy = SettlementPolicy()) -> None:  # noqa: B008
         self.orders, self._inquiries = Orders(), OrderQueries()
-        self._archive = archive
+        self._archive, self._policy = archive, policy
         self._changed: list[OrderView] = []
+        self._contradicted: list[OrderView] = []
         self._unsaved: set[IntentId] = set()
 
     def recover(self, now: Nanos) -> tuple[StrategyName, ...]:
@@ -97,6 +110,11 @@ class OrderTracker:
         changed, self._changed = self._changed, []
         return changed
 
+    def take_contradicted(self) -> list[OrderView]:
+        """The orders that were settled and then shown to be otherwise, since the last call."""
+        contradicted, self._contradicted = self._contradicted, []
+        return contradicted
+
     def take_unsaved(self) -> list[OrderView]:
         """The orders that have changed since the last call, as they are now."""
         orders = [self.orders.get(intent_id) for intent_id in self._unsaved]
@@ -129,6 +147,16 @@ class OrderTracker:
         self.happen(order, ev.CancelRequested(time=now))
         return order
 
+    def settle(self, intent_id: IntentId, state: OrderState, reason: str, now: Nanos) -> OrderView | str:
+        """An operator says how an order of unknown state has ended: the order, or why it is not settled."""
+        order = self.order(intent_id)
+        if order is None:
+            return f"there is no order {intent_id}; `mats orders` lists those whose end is not known"
+        if fault := settlement_fault(order.view):
+            return fault
+        self.happen(order, ev.OrderSettled(time=now, state=state, reason=reason))
+        return order.view
+
     def happen(self, order: Order, event: ev.OrderEvent) -> None:
         """Let an event happen to an order."""
         before = order.view
@@ -154,6 +182,10 @@ class OrderTracker:
             self._inquiries.ask(order.view)
         elif order.view.state is OrderState.FILLED is not before.state:
             self._inquiries.answered(order.view)
+        if order.view.doubt is not before.doubt:
+            order.doubted_since = None
+            if before.doubt is OrderDoubt.SETTLED:
+                self._contradicted.append(order.view)
         if order.view != before:
             self._unsaved.add(order.view.intent_id)
             self._changed.append(order.view)
@@ -176,20 +208,66 @@ class OrderTracker:
                 self.happen(order, event)
         return foreign
 
-    def compare(self, replay: BrokerSnapshot, client_id: int, asked_at: float, now: Nanos) -> None:
+    def compare(
+        self,
+        replay: BrokerSnapshot,
+        client_id: int,
+        asked_at: float,
+        now: Nanos,
+        *,
+        linked: bool = True,
+        unsent: Collection[IntentId] = (),
+    ) -> None:
         """Hold the client's orders against a complete answer to a question asked at `asked_at` (monotonic seconds).
 
-        A cancel that the broker does not know of is wished for again.
+        `linked`: the gateway had its link to the broker's servers; without, absence says nothing. `unsent` had not left
+        by then. A cancel that the broker does not know of is wished for again.
         """
         for order in self._of_client(client_id):
-            if order.sent_at >= asked_at - SETTLE_SECONDS:
+            if order.sent_at >= asked_at - SETTLE_SECONDS or order.view.intent_id in unsent:
                 continue
             cancelling = order.view.state is OrderState.CANCELLING
-            for event in replay_events(replay, order, now):
+            for event in replay_events(replay, order, now, self._absence_proof(order, asked_at)):
+                if isinstance(event, ev.NotFound) and not linked:
+                    continue
                 order.looks = event.looks if isinstance(event, ev.NotFound | ev.FoundCompleted) else 0
                 self.happen(order, event)
             if cancelling and order.view.state is OrderState.WORKING:
                 self.happen(order, ev.CancelRequested(time=now))
+            if order.doubted_since is None:
+                order.doubted_since = asked_at
+        self._revive(replay, client_id, now)
+
+    def _absence_proof(self, order: Order, asked_at: float) -> str:
+        if order.view.doubt is not OrderDoubt.UNLISTED or order.doubted_since is None:
+            return ""
+        return self._policy.absence_proof(asked_at - order.doubted_since)
+
+    def _revive(self, replay: BrokerSnapshot, client_id: int, now: Nanos) -> None:
+        """An order that was settled without the broker's word and is listed as open counts again."""
+        for found in replay.open_orders:
+            order = self.orders.named_by(found, client_id) or self._archived(found)
+            if order is not None and order.view.state.final and order.view.doubt is OrderDoubt.SETTLED:
+                self.happen(order, found_open(found, now))
+
+    def _archived(self, found: BrokerOrder) -> Order | None:
+        """The order that had left memory and that the broker means."""
+        strategy, intent_id = parse_order_ref(found.order_ref) or ("", "")
+        order = self.order(intent_id) if intent_id else None
+        return order if order is not None and order.view.strategy == strategy else None
+
+    def take_parked(self, client_id: int, asked_at: float) -> list[Order]:
+        """The client's orders that stayed parked for too long by the answer asked for at `asked_at`.
+
+        Each is given another span: where its cancel does not take, it is asked for again.
+        """
+        parked = []
+        for order in self._of_client(client_id):
+            inactive = order.view.doubt is OrderDoubt.INACTIVE
+            if inactive and order.doubted_since is not None and self._policy.gives_up(asked_at - order.doubted_since):
+                order.doubted_since = asked_at
+                parked.append(order)
+        return parked
 
     def rebind_order_ids(
         self, replay: BrokerSnapshot, client_id: int, session: str
@@ -209,6 +287,18 @@ class OrderTracker:
 
     def _of_client(self, client_id: int) -> list[Order]:
         return [order for order in self.orders.live() if order.view.client_id == client_id]
+
+
+def settlement_fault(view: OrderView) -> str:
+    """Why an operator cannot settle the order; empty when it can."""
+    if view.state.final:
+        return f"order {view.intent_id} is {view.state} already; there is nothing to settle"
+    if view.state is not OrderState.UNKNOWN:
+        return (
+            f"order {view.intent_id} is {view.state}, which the broker has said or will say within seconds; end it with"
+            f" `mats cancel {view.intent_id}`"
+        )
+    return ""
 
 
 def amendment_fault(order: Order, session: str | None) -> str:

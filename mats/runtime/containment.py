@@ -1,10 +1,15 @@
-"""Code that is not the runtime's own, kept from reaching further than it may: errors' texts, hooks, sinks, the log."""
+"""Code that is not the runtime's own, kept from reaching further than it may: errors' texts, hooks, sinks, the log.
+
+Texts are cut: an error may say 50 MB, and what is said here stays in the status of its actor.
+"""
 
 import traceback
 from collections.abc import Callable
 from typing import ParamSpec
 
 import structlog
+
+from mats.logs import cut
 
 P = ParamSpec("P")
 
@@ -27,7 +32,7 @@ def safe_repr(value: object) -> str:
 def format_trace(error: BaseException) -> str:
     """The traceback of an error as the interpreter prints it, as far as the error lets it."""
     try:
-        return "".join(traceback.format_exception(error))
+        return cut("".join(traceback.format_exception(error)))
     except BaseException as failure:
         return f"{describe(error)} (its traceback cannot be formatted: {describe(failure)})"
 
@@ -54,6 +59,6 @@ def contain(what: str, action: Callable[P, object], *args: P.args, **kwargs: P.k
 def _text(write: Callable[[object], str], value: object) -> str:
     try:
         # `join` makes a plain string of a subclass that could misbehave later.
-        return "".join(("", write(value)))
+        return "".join(("", cut(write(value))))
     except BaseException as failure:
         return f"<{write.__name__} of {type(value).__name__} raised {type(failure).__name__}>"

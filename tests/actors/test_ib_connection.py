@@ -32,7 +32,8 @@ from actors.messages.broker import (
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from actors.messages.quarantine import ReportUndecoded
 from mats.gateway.faults.fault_types import Edit
-from mats.ib.errors import ConnectionLostError, RequestTimedOut
+from mats.ib.errors import ConnectionLostError, QueueFull, RequestTimedOut
+from mats.ib.session import IbSession
 from mats.model.broker_reports import (
     BrokerError,
     BrokerOrder,
@@ -178,6 +179,15 @@ def ready(world):
 
 
 @pytest.fixture
+def beating(gateway):
+    """An announced connection with a heartbeat every half second."""
+    made = World(gateway.call(lambda gateway: gateway.port), gateway, heartbeat=0.5)
+    made.open()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
 def master(gateway):
     """The connection that sees everything and places nothing."""
     made = World(gateway.call(lambda gateway: gateway.port), gateway, client_id=0)
@@ -254,6 +264,55 @@ def test_a_change_and_a_cancel_reach_the_broker_and_their_answers_the_order_mana
         ready.order_event(BrokerStatus, lambda status: status.status is BrokerOrderStatus.CANCELLED).order_id
         == order_id
     )
+
+
+def test_orders_that_wait_in_the_line_delay_no_heartbeat_and_are_withdrawn_by_their_cancel(beating):
+    """Without an answer for a second the connection would fail; the orders need three and a half."""
+    world, last = beating, 150
+    for number in range(1, last + 2):
+        world.ref.tell(SubmitOrder(session="7", order_id=number, intent=world.order(f"i{number}")))
+    world.ref.tell(CancelOrder(session="7", order_id=last + 1))
+    assert world.next(world.orders, NotSent) == NotSent(f"i{last + 1}", "it was cancelled before it was sent")
+    world.ref.tell(RequestSnapshot())
+    world.next(world.log, ReportReplay)
+    world.ref.tell(ReplayMerged(7, 3))
+    unsent = world.next(world.listener, Ready).unsent
+    assert f"i{last}" in unsent
+    assert not {"i1", f"i{last + 1}"} & unsent
+    world.order_event(BrokerOrder, lambda order: order.order_ref == f"trend:i{last}")
+
+
+def test_a_cancel_goes_before_the_orders_that_wait(ready):
+    for number in range(1, 201):
+        ready.ref.tell(SubmitOrder(session="7", order_id=number, intent=ready.order(f"i{number}")))
+    ready.order_event(BrokerOrder)
+    ready.ref.tell(CancelOrder(session="7", order_id=1))
+    ready.order_event(BrokerStatus, lambda status: status.status is BrokerOrderStatus.CANCELLED)
+    assert ready.gateway.call(lambda gateway: sum(1 for _ in gateway.exchange.working())) < 150
+
+
+def test_an_order_for_which_there_is_no_room_in_the_line_is_not_sent_and_the_line_stays_open(ready, monkeypatch):
+    def full(*_):
+        raise QueueFull("10000 messages already wait in lane ORDER; request less or wait")
+
+    monkeypatch.setattr(IbSession, "place", full)
+    ready.submit("i1")
+    assert ready.next(ready.orders, NotSent).reason.startswith("10000 messages already wait")
+    monkeypatch.undo()
+    ready.working("i2")
+
+
+def test_what_is_taken_while_the_gateway_is_cut_off_from_the_broker_proves_no_absence(ready):
+    ready.ref.tell(RequestSnapshot())
+    ready.next(ready.log, ReportReplay)
+    ready.ref.tell(ReplayMerged(7, 3))
+    assert ready.next(ready.listener, Ready).linked
+    ready.gateway.fault(lambda faults: faults.connectivity(1100))
+    ready.next(ready.risk, LinkChanged, lambda message: not message.up)
+    ready.ref.tell(RequestSnapshot())
+    ready.next(ready.log, ReportReplay)
+    ready.ref.tell(ReplayMerged(7, 3))
+    assert not ready.next(ready.listener, Ready).linked
 
 
 def test_a_change_or_a_cancel_of_another_session_does_nothing(ready):

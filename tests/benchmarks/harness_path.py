@@ -207,7 +207,7 @@ class Daemon:
 
     def __init__(self, folder: Path, port: int, host: Host) -> None:
         EDGE.open(folder / "notes")
-        configure_logging("info", folder / "logs" / "mats.log", to_stderr=False)
+        configure_logging("info", folder / "logs" / "mats.log", time.monotonic, to_stderr=False)
         folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(folder / "journal.db")
         boot = journal.open_boot()

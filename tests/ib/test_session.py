@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mats.ib.error_codes import Meaning
 from mats.ib.errors import (
@@ -154,6 +155,37 @@ async def test_an_order_overtakes_a_queue_of_requests(scripted: Fixture, open_se
         session.close()
         assert (await recorded.first(SessionLost)).unsent == (Unsent(101, "modify", intent().intent_id),)
         await asyncio.gather(*requests, return_exceptions=True)
+
+
+async def test_a_cancel_overtakes_new_orders_but_never_the_order_that_it_cancels(
+    scripted: Fixture, open_session: Fixture
+) -> None:
+    now = [0.0]
+    async with scripted() as script, open_session(script.port, pacer=Pacer(lambda: now[0])) as (session, _, _):
+        for order_id in range(100, 120):
+            session.place(order_id, replace(intent(), intent_id=f"i{order_id}"))
+        await script.got(3, 7)
+        session.modify(100, intent())
+        assert session.cancel(100) == "", "it was sent: its cancel goes at once, and its change is not needed any more"
+        assert session.cancel(110) == "i110", "it was not sent, and never will be"
+        assert (await script.got(4))[0][2] == "100"
+        assert session.unsent_orders == {f"i{order_id}" for order_id in range(107, 120)} - {"i110"}
+        now[0] = 1_000.0
+        assert await asyncio.wait_for(_time_from(session, script), 5)
+        sent = await script.got(3, 13)
+        assert [int(fields[1]) for fields in sent[7:]] == [107, 108, 109, 111, 112, 113]
+
+
+async def test_the_library_never_holds_back_what_the_line_has_let_go(scripted: Fixture, open_session: Fixture) -> None:
+    fast = Pacer(lambda: asyncio.get_running_loop().time(), rate=1e6, burst=1e6)
+    async with scripted() as script, open_session(script.port, pacer=fast) as (session, _, _):
+        held = []
+        session._client.throttleStart += lambda: held.append("held")
+        for order_id in range(100, 400):
+            session.place(order_id, intent())
+        assert not session._client._msgQ
+        assert held == []
+        assert len(await script.got(3, 300)) == 300
 
 
 async def test_a_request_whose_asker_left_is_not_sent(scripted: Fixture, open_session: Fixture) -> None:

@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 SPEAK = """
-import logging, sys
+import logging, sys, time
 from pathlib import Path
 import structlog
 from mats import logging_setup
 logging_setup.FILE_BYTES, logging_setup.FILES_KEPT = 2_000, 2
-logging_setup.configure_logging("info", Path(sys.argv[1]), to_stderr=sys.argv[2] == "yes")
+logging_setup.configure_logging("info", Path(sys.argv[1]), time.monotonic, to_stderr=sys.argv[2] == "yes")
 log = structlog.get_logger(name="core/risk")
 log.debug("too quiet")
 log.info("order sent", intent="i1")
@@ -21,7 +21,7 @@ except ZeroDivisionError:
 logging.getLogger("elsewhere").warning("from a library")
 logging.getLogger("ib_async.wrapper").error("muted")
 for n in range(int(sys.argv[3])):
-    log.info("filler", number=n)
+    log.info(f"filler {n}")
 """
 
 

@@ -236,3 +236,37 @@ async def test_row_32_several_accounts(gateway, wire, wires):
         other.place(2, account="DU1000001")
         await other.until(lambda: other.messages("5"))
         assert [(f[2], f[3]) for f in other.messages("4")[3:]] == [("1", "435")]
+
+
+async def test_row_48_an_order_is_parked_without_a_word_and_can_be_cancelled(gateway, wire, wires):
+    gateway.faults.provoke(48)
+    wire.place(1)
+    await wire.until(lambda: wire.messages("3"))
+    assert set(wire.statuses()) == {"Inactive"}
+    wire.call("reqOpenOrders")
+    await wire.until(lambda: wire.messages("53"))
+    assert set(wire.statuses()) == {"Inactive"}
+    wire.call("reqCompletedOrders", False)
+    await wire.until(lambda: wire.messages("102"))
+    assert wire.messages("101") == []
+    wire.call("cancelOrder", 1)
+    await wire.until(lambda: "Cancelled" in wire.statuses())
+
+
+async def test_row_49_an_acknowledged_order_is_in_no_list(gateway, wire, wires):
+    gateway.faults.provoke(49)
+    wire.place(1)
+    await wire.until(lambda: wire.statuses() == ["PreSubmitted"])
+    wire.call("reqOpenOrders")
+    wire.call("reqCompletedOrders", False)
+    await wire.until(lambda: wire.messages("102"))
+    assert wire.messages("5") == wire.messages("101") == []
+    wire.call("cancelOrder", 1)
+    await wire.until(lambda: wire.codes() == [10147])
+
+
+async def test_row_50_an_order_is_refused_with_a_code_that_nobody_knows(gateway, wire, wires):
+    gateway.faults.provoke(50)
+    wire.place(1)
+    await wire.until(lambda: wire.codes() == [9999])
+    assert wire.messages("3") == wire.messages("5") == []

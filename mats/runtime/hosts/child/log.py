@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import structlog
 
+from mats.logs import cut_fields
 from mats.runtime.hosts.link import LineLimit, Logged
 
 LINES = 600
@@ -23,7 +24,7 @@ def log_to(write: Callable[[Logged], None], monotonic: Callable[[], float], proc
         raise structlog.DropEvent
 
     structlog.configure(
-        processors=[structlog.processors.format_exc_info, send],
+        processors=[structlog.processors.format_exc_info, cut_fields, send],
         wrapper_class=structlog.make_filtering_bound_logger(0),
         cache_logger_on_first_use=False,
     )
