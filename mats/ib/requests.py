@@ -132,7 +132,7 @@ class BrokerRequests:
 
     def send_urgently(self, send: Callable[[], None]) -> None:
         """Send what has no answer, in the order of the requests without an id."""
-        self._sender.send(SendLane.URGENT, send)
+        self._sender.send(SendLane.LINK, send)
 
     @asynccontextmanager
     async def ask_without_id(
