@@ -150,6 +150,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.defer(self._journal.release)
         self.recall()
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
@@ -351,4 +352,3 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
 
     def on_stop(self) -> None:
         self._flush()
-        self._journal.close()

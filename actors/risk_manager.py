@@ -103,6 +103,7 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.defer(self._journal.release)
         self.recall()
         saved = self._journal.load_snapshot(self.stage)
         self._state = RiskState.load(saved[1]) if saved else RiskState()
@@ -254,4 +255,3 @@ class RiskManager(Stage[RiskManagerMessage | Save]):
 
     def on_stop(self) -> None:
         self._save()
-        self._journal.close()

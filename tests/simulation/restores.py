@@ -6,6 +6,7 @@ executions, as it does at midnight.
 
 import shutil
 import sqlite3
+from contextlib import closing
 from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
@@ -45,13 +46,6 @@ class DrilledWorld(World):
         if check_lineage(self.journal, self.store_uri):
             self.said = (*self.said, *join_tables(self.journal, self.store_uri, "fifo"))
         return prefix
-
-    def end(self) -> None:
-        """The process is gone, and with it everything but the files and the broker."""
-        for status in self.runtime.status():
-            self.runtime.abandon(status.name)
-        self.broker.forget_clients()
-        self.journal.close()
 
     def move(self, folder: Path) -> None:
         self.folder, self.store_uri = folder, lmdb_uri(folder / "arctic")
@@ -102,7 +96,8 @@ class Drill:
         self._copies += 1
         place = self._folder / f"backup{self._copies}"
         place.mkdir()
-        sqlite3.connect(self.world.folder / "journal.db").execute("VACUUM INTO ?", (str(place / "journal.db"),))
+        with closing(sqlite3.connect(self.world.folder / "journal.db")) as journal:
+            journal.execute("VACUUM INTO ?", (str(place / "journal.db"),))
         tables = self.world.folder / "arctic"
         if tables.is_dir():
             shutil.copytree(tables, place / "arctic")

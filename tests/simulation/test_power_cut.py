@@ -96,7 +96,7 @@ def test_what_a_power_cut_takes_is_reported_again_and_booked_once(seed: int, fol
     world.run()
     assert world.lost > 0, "nothing was lost, so nothing was shown"
     assert not complaints(world)
-    world.journal.close()
+    world.end()
 
 
 def test_the_store_has_nothing_that_a_power_cut_takes_from_the_journal(folder: Path, platter: Platter) -> None:
@@ -109,4 +109,4 @@ def test_the_store_has_nothing_that_a_power_cut_takes_from_the_journal(folder: P
     contents = Contents(uri)
     assert not missing_entries(contents.entries)
     assert not list(journal_differences(contents.entries, world.journal.entries(0, 1_000_000)))
-    world.journal.close()
+    world.end()

@@ -156,10 +156,19 @@ class World:
         if self.boots > MOST_POWER_LOSSES:
             return
         self._traces.append(self.runtime.trace.digest())
+        self.abandon_all()
+        self.boot()
+
+    def abandon_all(self) -> None:
+        """Everybody is gone at once, and what they held: files, sockets, clients of the broker."""
         for status in self.runtime.status():
             self.runtime.abandon(status.name)
         self.broker.forget_clients()
-        self.boot()
+
+    def end(self) -> None:
+        """The process is gone, and with it everything but the files and the broker."""
+        self.abandon_all()
+        self.journal.close()
 
     @property
     def trading_until(self) -> Nanos:
@@ -316,4 +325,4 @@ def world(seed: int, dials: Dials | None = None) -> Iterator[World]:
         try:
             yield made
         finally:
-            made.journal.close()
+            made.end()

@@ -1,6 +1,7 @@
 """The journal keeps each fact once, all or nothing, and finds it again."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -65,6 +66,15 @@ def test_what_was_committed_unflushed_is_committed(journal, make):
     other = Journal(journal.path)
     assert other.entries(0, 10) == [make.fill(1, make.execution(1))]
     other.close()
+
+
+def test_it_is_released_by_the_thread_that_uses_it_and_by_no_other(journal, make):
+    with ThreadPoolExecutor(1) as other:
+        other.submit(journal.release).result()
+    journal.append([make.fill(1, make.execution(1))])
+    journal.release()
+    with pytest.raises(sqlite3.ProgrammingError):
+        journal.last_seq()
 
 
 def test_a_flush_that_fails_says_so(journal, monkeypatch):
