@@ -312,7 +312,10 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         return self._tracker.rehearse
 
     def _merge_ready(self) -> None:
-        """A snapshot is compared only after every execution in it has passed this stage."""
+        """A snapshot is compared only after every execution in it has passed this stage.
+
+        What a gateway has kept that is cut off from the broker may be in none of its lists: it proves nothing.
+        """
         comparable = [ready for ready in self._waiting if ready.through <= self.cursor]
         self._waiting = [ready for ready in self._waiting if ready.through > self.cursor]
         for ready in comparable:
@@ -320,7 +323,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self._tracker.orders.begin_session(ready.client_id, ready.session)
                 self.watch(ready.ref, tag=ready.client_id)
                 self._risk.tell(RouteChanged(ready.client_id, True))
-            self._tracker.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
+            if not ready.from_memory:
+                self._tracker.compare(ready.replay, ready.client_id, ready.asked_at, self.clock.now())
             self._rebind_order_ids(ready)
 
     def _rebind_order_ids(self, ready: Ready) -> None:

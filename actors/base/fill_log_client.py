@@ -20,11 +20,15 @@ REOPEN_SECONDS = 5.0
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """The broker's complete answer to a question asked at `asked_at` (monotonic seconds) in `epoch`."""
+    """The broker's complete answer to a question asked at `asked_at` (monotonic seconds) in `epoch`.
+
+    `from_memory`: the gateway was cut off from the broker when it answered.
+    """
 
     replay: BrokerSnapshot
     epoch: int
     asked_at: float
+    from_memory: bool = False
 
 
 class FillLogClient:

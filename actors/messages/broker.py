@@ -120,6 +120,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """The connection holds the broker's complete answer, and the fill log has merged it up to entry `through`.
 
     `asked_at` (monotonic seconds) is when the broker was asked: what was sent later may be missing from the answer.
+    `from_memory`: the gateway was cut off from the broker, and its positions may lack fills.
     """
 
     connection: str
@@ -131,6 +132,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     replay: BrokerSnapshot
     through: int
     asked_at: float
+    from_memory: bool = False
 
 
 class NotSent(msgspec.Struct, frozen=True):

@@ -21,7 +21,8 @@ from mats.store.rebuild import Contents, Difference, differences, journal_differ
 from mats.store.tables import Reader
 from mats.store.tables.connection import lmdb_uri
 from tests.simulation.faulty_broker import ACCOUNT, FaultyBroker
-from tests.simulation.world import Dials, World
+from tests.simulation.plan import Plan
+from tests.simulation.world import World
 
 ALL = 1_000_000
 ACCOUNT_STATE = ("_books", "_last_ids", "exchange", "_clearing", "orders", "executions", "commissions", "_universe")
@@ -59,8 +60,8 @@ class Drill:
         self._draw, self._folder = Random(f"drill/{seed}"), folder
         first = folder / "life0"
         first.mkdir()
-        dials = Dials(strategies=1, seconds=60 * LIVES, latency=0.01)
-        self.world = DrilledWorld(seed, first, dials, store_uri=lmdb_uri(first / "arctic"))
+        plan = Plan(strategies=1, seconds=60 * LIVES)
+        self.world = DrilledWorld(seed, first, plan, store_uri=lmdb_uri(first / "arctic"))
         self._forgotten = 0
         self.world.broker.replay = self._replay  # type: ignore[method-assign]
         self._backups: list[Backup] = [Backup(None, None, self._account())]

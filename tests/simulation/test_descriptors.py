@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.plan import Plan
 from tests.simulation.world import World
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -34,7 +35,7 @@ def _holders(world: World) -> list[str]:
 
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="the system does not list open descriptors")
 def test_whoever_is_killed_or_fails_leaves_nothing_open(folder: Path, no_collector: None) -> None:
-    world = World(1, folder)
+    world = World(1, folder, Plan())
     world.boot()
     world.runtime.advance(5.0)
     before = _open()
