@@ -115,6 +115,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.defer(self._journal.release)
         self._quarantine = Quarantine(self, self._journal)
         self._told_places: tuple[QuarantinePlace, ...] = ()
         self._writes, self._unwritten = JournalWrites(self), deque[Write]()
@@ -402,6 +403,3 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def _look_at_store(self) -> StoreHealth:
         return self._store.look(self._gate.cursors().get(STORE), self._last_seq, self.clock.monotonic())
-
-    def on_stop(self) -> None:
-        self._journal.close()

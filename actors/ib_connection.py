@@ -11,7 +11,6 @@ from actors.base import BaseMessage, BrokerConnection, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
     InstrumentResolved,
-    LinkChanged,
     PositionsTaken,
     ReadBroker,
     RequestHistory,
@@ -125,8 +124,8 @@ class IbConnection(BrokerConnection[IbMessage]):
             case Connected(opened=opened, replayed=replayed):
                 self._opened = True
                 self.up(opened.accounts, opened.next_order_id)
-                if not self._session.degraded:
-                    self._tell_link(up=True, reason="connected")
+                if not self.degraded:
+                    self.report_link(up=True, reason="connected")
                 self.every(self._timing.heartbeat, Beat())
                 self.merge(replayed)
             case Replayed():
@@ -167,9 +166,9 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     async def _replay(self, epoch: int) -> Replayed:
         session = self._session
-        asked_at, linked, unsent = self.clock.monotonic(), not session.degraded, session.unsent_orders
+        asked_at, linked, unsent = self.clock.monotonic(), not self.degraded, session.unsent_orders
         replay = await session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
-        return Replayed(replay, epoch, asked_at, linked and not session.degraded, unsent)
+        return Replayed(replay, epoch, asked_at, linked and not self.degraded, unsent)
 
     def _answer_later(self) -> Reply:
         """In a task, because the broker may not answer; without an open socket there is no answer."""
@@ -182,10 +181,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         return (await self._replay(0)).replay
 
     async def _take_positions(self, reply_to: Ref[PositionsTaken]) -> None:
-        """A gateway that is cut off from IB reports what it remembers, which may lack fills: that is no answer."""
-        positions = await self._session.positions(self._timing.replay_timeout)
-        if not self._session.degraded:
-            reply_to.tell(PositionsTaken(positions))
+        self.answer_positions(reply_to, await self._session.positions(self._timing.replay_timeout))
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
@@ -196,6 +192,10 @@ class IbConnection(BrokerConnection[IbMessage]):
     @property
     def connected(self) -> bool:
         return self._session.connected
+
+    @property
+    def degraded(self) -> bool:
+        return self._session.degraded
 
     def place(self, order_id: int, intent: OrderIntent) -> None:
         try:
@@ -232,11 +232,11 @@ class IbConnection(BrokerConnection[IbMessage]):
             case ib.PacketEnd():
                 self.pass_on()
             case ib.LinkDegraded(reason=reason):
-                self._tell_link(up=False, reason=reason)
+                self.report_link(up=False, reason=reason)
             case ib.LinkRestored(data_lost=data_lost):
                 if data_lost:
                     self._session.resubscribe_all()
-                self._tell_link(up=True, reason="restored")
+                self.report_link(up=True, reason="restored")
                 self.ref.tell(RequestSnapshot())
             case ib.SessionLost(reason=reason, unsent=unsent):
                 self._lose(reason, unsent)
@@ -261,9 +261,6 @@ class IbConnection(BrokerConnection[IbMessage]):
         if kind not in self._left_out:
             self.log.warning("broker message left out; more of its kind are only counted", text=message.text[:500])
         self._left_out[kind] += 1
-
-    def _tell_link(self, *, up: bool, reason: str) -> None:
-        self.risk.tell(LinkChanged(self.name, up, reason))
 
     def _lose(self, reason: str, unsent: tuple[ib.Unsent, ...]) -> None:
         for order in unsent:

@@ -33,6 +33,7 @@ class IbPool(Actor[IbPoolMessage]):
 
     def on_start(self) -> None:
         self._journal, self._writes = Journal(self._path), JournalWrites(self)
+        self.defer(self._journal.release)
         fixed = {connection_at(MASTER_CLIENT).path, connection_at(DATA_CLIENT).path}
         names = {status.name for status in self.runtime.status()} - fixed
         prefix = connection_at(0).path.removesuffix("0")
@@ -55,6 +56,3 @@ class IbPool(Actor[IbPoolMessage]):
         if client_id not in self._leased:
             self._leased.add(client_id)
             self._supervisor.tell(StartChild(self._connection(client_id)))
-
-    def on_stop(self) -> None:
-        self._journal.close()

@@ -156,6 +156,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.defer(self._journal.release)
         self.recall()
         self._routes = Routes(self._journal)
         self._waiting: list[Ready] = []
@@ -352,7 +353,10 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         return self._tracker.rehearse
 
     def _merge_ready(self) -> None:
-        """A snapshot is compared only after every execution in it has passed this stage."""
+        """A snapshot is compared only after every execution in it has passed this stage.
+
+        What a gateway has kept that is cut off from the broker may be in none of its lists: it proves nothing.
+        """
         comparable = [ready for ready in self._waiting if ready.through <= self.cursor]
         self._waiting = [ready for ready in self._waiting if ready.through > self.cursor]
         for ready in comparable:
@@ -360,14 +364,10 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self._tracker.orders.begin_session(ready.client_id, ready.session)
                 self.watch(ready.ref, tag=ready.client_id)
                 self._overview.publish(ALL, RouteChanged(ready.client_id, True))
-            self._tracker.compare(
-                ready.replay,
-                ready.client_id,
-                ready.asked_at,
-                self.clock.now(),
-                linked=ready.linked,
-                unsent=ready.unsent,
-            )
+            if ready.linked:
+                self._tracker.compare(
+                    ready.replay, ready.client_id, ready.asked_at, self.clock.now(), unsent=ready.unsent
+                )
             self._rebind_order_ids(ready)
             self._cancel_parked(ready)
 
@@ -400,4 +400,3 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
 
     def on_stop(self) -> None:
         self._flush()
-        self._journal.close()

@@ -87,7 +87,9 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.defer(self._journal.release)
         self._guard = StoreGuard(self._uri, self.clock, self._journal.branch())
+        self.defer(self._guard.store.close)
         self._joined, self._stored = False, dict[tuple[str, AccountId], int]()
         self._tables = OperatorTables(self, self._guard, self._journal, self._base)
         saved = self._journal.load_snapshot(self.stage)
@@ -275,12 +277,6 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
             self._save_views()
             with contextlib.suppress(StoreAway):
                 self._guard.run_once(self._guard.store.compact)
-        self._guard.store.close()
-        self._journal.close()
-
-    def on_failure(self, error: BaseException) -> None:
-        self._guard.store.close()
-        self._journal.close()
 
 
 def _account(entry: Entry) -> AccountId:

@@ -103,6 +103,7 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
     def on_start(self) -> None:
         args = self._args
         self._journal = Journal(args.journal_path)
+        self.defer(self._journal.release)
         quarantine = self.recall()
         saved = self._journal.load_snapshot(self.stage)
         self._past = AskedHistory(self._journal)
@@ -297,7 +298,6 @@ class PortfolioManager(Stage[PortfolioManagerMessage | RefreshEquities | Tick | 
 
     def on_stop(self) -> None:
         self.save(self._books.dump())
-        self._journal.close()
 
     def _view(self) -> PortfolioSnapshot:
         return PortfolioSnapshot(

@@ -78,14 +78,18 @@ class Reconciler:
         return self._scheduler.held_instruments(self._books)
 
     def connect(self, ready: Ready) -> None:
-        """The connection that sees all positions is ready: from here on they are requested there."""
+        """The connection that sees all positions is ready: from here on they are requested there.
+
+        What a gateway remembers that is cut off from the broker is compared with nothing.
+        """
         if not self._connected:
             self._connected = True
             self._manager.watch(self._broker, tag=ready.connection)
             for account in ready.accounts:
                 self._broker.tell(SubscribeAccount(account))
         self._scheduler.accounts = ready.accounts
-        self._scheduler.on_snapshot(ready.through, ready.replay.positions)
+        if ready.linked:
+            self._scheduler.on_snapshot(ready.through, ready.replay.positions)
 
     def lost(self) -> None:
         """That connection is gone."""

@@ -109,6 +109,7 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
 
     def on_start(self) -> None:
         self._journal = Journal(self._path)
+        self.defer(self._journal.release)
         self.recall()
         saved = self._journal.load_snapshot(self.stage)
         self._state = RiskState.load(saved[1]) if saved else RiskState()
@@ -276,4 +277,3 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
 
     def on_stop(self) -> None:
         self._save()
-        self._journal.close()

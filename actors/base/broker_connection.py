@@ -21,18 +21,20 @@ from actors.messages.addresses import (
 from actors.messages.broker import (
     AccountChanged,
     CancelOrder,
+    LinkChanged,
     MarketEvents,
     ModifyOrder,
     NotSent,
     OrderEvents,
     PositionsChanged,
+    PositionsTaken,
     Ready,
     RequestSnapshot,
     SubmitOrder,
 )
 from actors.messages.fill_log import EpochOpened, ReplayMerged, ReportHeld
 from actors.messages.quarantine import ReportUndecoded
-from mats.model import AccountId, IntentId, Nanos, OrderIntent, Packet, UndecodedMessage, is_moment
+from mats.model import AccountId, BrokerPosition, IntentId, Nanos, OrderIntent, Packet, UndecodedMessage, is_moment
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 
@@ -95,6 +97,11 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
     @abstractmethod
     def connected(self) -> bool:
         """Whether the line is open, as far as this end knows."""
+
+    @property
+    @abstractmethod
+    def degraded(self) -> bool:
+        """Whether the gateway is cut off from the broker: it answers from its memory, which may lack fills."""
 
     # The fill log and the broker's snapshot
 
@@ -163,6 +170,8 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
         """The snapshot is in the log: orders may be sent."""
         replayed = self._client.pop_acknowledged()
         self._announced = True
+        if self.degraded:  # risk may have started anew, and not know it
+            self.report_link(up=False, reason="the gateway is cut off from the broker")
         ready = Ready(
             connection=self.name,
             ref=self.ref,
@@ -173,7 +182,7 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             replay=replayed.replay,
             through=through,
             asked_at=replayed.asked_at,
-            linked=replayed.linked,
+            linked=replayed.linked and not self.degraded,
             unsent=replayed.unsent,
         )
         for listener in self._listeners:
@@ -185,6 +194,17 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
     def not_sent(self, intent_id: IntentId, reason: str) -> None:
         """An order that did not leave this process, and never will."""
         self._orders.tell(NotSent(intent_id, reason))
+
+    # The gateway's own link to the broker
+
+    def report_link(self, *, up: bool, reason: str) -> None:
+        """Tell risk: while the link is down no new risk is taken."""
+        self.risk.tell(LinkChanged(self.name, up, reason))
+
+    def answer_positions(self, reply_to: Ref[PositionsTaken], positions: tuple[BrokerPosition, ...]) -> None:
+        """What a gateway remembers that is cut off from the broker may lack fills: that is no answer."""
+        if not self.degraded:
+            reply_to.tell(PositionsTaken(positions))
 
     # Events of the broker
 

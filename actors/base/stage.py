@@ -32,10 +32,6 @@ class Stage(Actor[M], Generic[M]):
     writes: JournalWrites
     _journal: Journal
 
-    def on_failure(self, error: BaseException) -> None:
-        """What was not saved is applied again by the next incarnation."""
-        self._journal.close()
-
     def recall(self) -> StageQuarantine:
         """What earlier incarnations have set aside."""
         self.quarantine = StageQuarantine(self, self.stage, self._journal)

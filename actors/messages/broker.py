@@ -121,7 +121,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
     `asked_at` (monotonic seconds) is when the broker was asked: what was sent later may be missing from the answer, and
     so may what is `unsent`, which waited in the line then. `linked`: the gateway had its link to the broker's servers
-    all the while; without it, what it does not list may exist.
+    all the while; without it, it answers from its memory, which may lack orders and fills.
     """
 
     connection: str

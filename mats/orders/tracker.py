@@ -215,21 +215,17 @@ class OrderTracker:
         asked_at: float,
         now: Nanos,
         *,
-        linked: bool = True,
         unsent: Collection[IntentId] = (),
     ) -> None:
         """Hold the client's orders against a complete answer to a question asked at `asked_at` (monotonic seconds).
 
-        `linked`: the gateway had its link to the broker's servers; without, absence says nothing. `unsent` had not left
-        by then. A cancel that the broker does not know of is wished for again.
+        `unsent` had not left by then. A cancel that the broker does not know of is wished for again.
         """
         for order in self._of_client(client_id):
             if order.sent_at >= asked_at - SETTLE_SECONDS or order.view.intent_id in unsent:
                 continue
             cancelling = order.view.state is OrderState.CANCELLING
             for event in replay_events(replay, order, now, self._absence_proof(order, asked_at)):
-                if isinstance(event, ev.NotFound) and not linked:
-                    continue
                 order.looks = event.looks if isinstance(event, ev.NotFound | ev.FoundCompleted) else 0
                 self.happen(order, event)
             if cancelling and order.view.state is OrderState.WORKING:

@@ -68,7 +68,7 @@ class World:
             self.ref.tell(message)
             self.runtime.run_until_idle()
 
-    def connect(self, session="1", *open_orders, through=0, next_order_id=1):
+    def connect(self, session="1", *open_orders, through=0, next_order_id=1, linked=True):
         """The connection comes up (anew) and has the broker's complete answer, which was just asked for."""
         if not self.connection.is_alive():
             launch_relay(self.runtime, "ib-1", self.line)
@@ -76,7 +76,12 @@ class World:
         now = self.runtime.clock.monotonic()
         self.tell(
             replace(
-                ready, client_id=1, replay=a_snapshot(*open_orders), asked_at=now + 10.0, next_order_id=next_order_id
+                ready,
+                client_id=1,
+                replay=a_snapshot(*open_orders),
+                asked_at=now + 10.0,
+                next_order_id=next_order_id,
+                linked=linked,
             )
         )
 
@@ -352,6 +357,17 @@ def test_an_order_that_two_complete_answers_do_not_have_never_reached_the_broker
     assert connected.states(connected.strategy) == [OrderState.UNKNOWN]
     connected.connect("1")
     assert connected.states(connected.strategy) == [OrderState.REJECTED]
+
+
+def test_what_a_gateway_remembers_that_is_cut_off_proves_nothing_about_an_order(connected):
+    """It keeps orders and sends them later."""
+    connected.submit()
+    connected.forget()
+    for _ in range(3):
+        connected.connect("1", linked=False)
+    assert connected.states(connected.strategy) == []
+    connected.connect("1")
+    assert connected.states(connected.strategy) == [OrderState.UNKNOWN]
 
 
 # Those who follow orders, or ask for them

@@ -435,6 +435,21 @@ def test_pruned_entries_are_read_for_who_asks_as_soon_as_the_store_answers(world
     assert (read.key, read.through, [entry.seq for entry in read.entries]) == (question.key, 3, [1, 2, 3])
 
 
+@pytest.mark.parametrize(("saved", "left"), [(0, [1, 2, 3, 4]), (2, [3, 4])])
+def test_the_journal_is_not_pruned_past_what_every_stage_has_saved(world, saved, left):
+    """A stage that starts again needs what came after its saved state; the journal keeps more than that of fills."""
+    world.apply(1, 4)
+    world.runtime.advance(10.0)
+    journal = Journal(world.folder / "journal.sqlite")
+    if saved:
+        journal.save_snapshot("portfolio", saved, b"")
+    world.crash()
+    world.restart(keep_days=0.0, stages=("portfolio", "store"))
+    assert journal.pruned_to() == saved
+    assert [entry.seq for entry in journal.entries(saved, 10)] == left
+    journal.close()
+
+
 def test_it_stops_in_order_while_the_store_is_away_and_the_next_one_stores_what_waited(world, trouble):
     world.tell(SeedStrategies((SEED,), world.asker.ref))
     trouble.begin("away")

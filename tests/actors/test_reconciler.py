@@ -126,6 +126,17 @@ def test_snapshots_that_waited_while_the_stage_was_behind_do_not_confirm_each_ot
     assert world.broken() == frozenset()
 
 
+def test_what_a_gateway_remembers_that_is_cut_off_is_compared_with_nothing(world, a_ready):
+    for _ in range(3):
+        ready = a_ready(world.runtime.ref("ib-0"))
+        world.ref.tell(replace(ready, replay=replace(ready.replay, positions=held(10)), linked=False))
+    assert world.adjustments() == []
+    assert world.broken() == frozenset()
+    world.ref.tell(replace(ready, replay=replace(ready.replay, positions=held(10))))
+    world.taken(*held(10), mark=0)
+    assert world.adjustments() == [Decimal(10)]
+
+
 def test_positions_are_asked_for_regularly_and_again_when_they_do_not_come(world):
     world.heard.receive(2)
     world.runtime.advance(61.0)

@@ -28,9 +28,10 @@ from mats.model.timestamp import SECOND, Nanos
 from mats.runtime import Actor, ChildSpec, SupervisorSpec, VirtualRuntime
 from mats.store.journal.journal import Journal
 from mats.venue.markets.universe import Listing, Universe
+from tests.backtest.light_store import Disk, LightStore
 from tests.simulation.brokerage import Brokerage
-from tests.simulation.light_store import Disk, LightStore
-from tests.simulation.simulated_connection import VenueLine, simulated_connection
+from tests.simulation.line import VenueLine
+from tests.simulation.simulated_connection import simulated_connection
 
 ACCOUNT = "DU0000001"
 OPENING: Nanos = SECOND // 1000

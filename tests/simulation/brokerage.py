@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import count
 
+import msgspec
 from msgspec import structs
 
 from mats.ib.conversion import status_of
@@ -38,7 +39,15 @@ from mats.venue.models.fees import FixedFees
 
 MASTER = 0
 
-Listener = Callable[[tuple[BrokerEvent, ...] | None], None]
+
+class LinkNotice(msgspec.Struct, frozen=True):
+    """The gateway has lost its link to the broker, or has it again."""
+
+    up: bool
+
+
+News = BrokerEvent | LinkNotice
+Listener = Callable[[tuple[News, ...] | None], None]
 """Gets each packet of news; None when the broker hangs up. It must not call the broker back."""
 
 
@@ -53,6 +62,8 @@ class Brokerage:
         history: BarHistory | None = None,
     ) -> None:
         self._universe, self._now, self._history = universe, now, history
+        self.degraded = False
+        """Whether the gateway is cut off from the broker."""
         self._books = {name: Account(name, {BASE: amount}) for name, amount in cash.items()}
         self._listeners: dict[int, Listener] = {}
         self._last_ids: dict[int, int] = {}
@@ -145,7 +156,7 @@ class Brokerage:
         told = tuple(quotes)
         for quote in told:
             self.book(self.exchange.on_quote(quote))
-        news: tuple[BrokerEvent, ...] = (*told, *bars)
+        news: tuple[News, ...] = (*told, *bars)
         for listener in tuple(self._listeners.values()):
             listener(news)
 
@@ -264,7 +275,7 @@ class Brokerage:
     def _tell_order(self, order: VenueOrder) -> None:
         self._tell(order.client_id, _described(order), _status(order))
 
-    def _tell(self, client_id: int, *news: BrokerEvent) -> None:
+    def _tell(self, client_id: int, *news: News) -> None:
         for listener in self._concerned(client_id):
             listener(news)
 
@@ -273,7 +284,7 @@ class Brokerage:
             if listener := self._listeners.get(concerned):
                 yield listener
 
-    def _tell_all(self, *news: BrokerEvent) -> None:
+    def _tell_all(self, *news: News) -> None:
         for listener in tuple(self._listeners.values()):
             listener(news)
 

@@ -1,44 +1,104 @@
 """The simulated broker with the habits of real gateways: repeated, late and missing news, corrections, hang-ups."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 from msgspec.structs import replace
 
-from mats.model.broker_reports import BrokerStatus
+from mats.model.broker_reports import BrokerPosition, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Commission, Execution
 from mats.model.market_data import Bar, Quote
 from mats.model.money import exact
 from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
-from mats.model.packet import BrokerEvent
 from mats.model.timestamp import SECOND, Nanos
 from mats.venue.markets.universe import default_universe
 from mats.venue.matching.orders import VenueOrder
-from tests.simulation.brokerage import MASTER, Brokerage
+from tests.simulation.brokerage import MASTER, Brokerage, LinkNotice, Listener, News
 
 ACCOUNT = "DU1"
 INSTRUMENTS = ("SPY", "BAC", "EURUSD")
 BAR: Nanos = 5 * SECOND
 
 
+REMEMBERED = 4
+"""How many seconds old the positions are that a gateway remembers when it is cut off."""
+
+NOTHING = BrokerSnapshot(executions=(), commissions=(), open_orders=(), completed_orders=(), positions=())
+
+
 class FaultyBroker(Brokerage):
-    """`faults` is the probability of each fault of the news; `arriving` is asked about each order that arrives."""
+    """`noise` is the probability of each fault of the news; `arriving` is asked about each order that arrives."""
 
     def __init__(self, seed: int, now: Callable[[], Nanos]) -> None:
         super().__init__(default_universe(), {ACCOUNT: Decimal(10_000_000)}, now)
         self._random = Random(f"broker/{seed}")
         self._prices = {name: default_universe().listing(name).price for name in INSTRUMENTS}
         self._late: list[tuple[int, Commission]] = []
+        self._overtaken: dict[str, tuple[int, Execution]] = {}
+        self._memory = NOTHING
+        self._positions_before: deque[tuple[BrokerPosition, ...]] = deque(maxlen=REMEMBERED)
+        self._kept: list[Callable[[], object]] = []
         self._bars_until: Nanos = 0
         self.transfers: list[tuple[str, Decimal]] = []
-        self.faults = 0.0
+        self.noise = 0.0
         self.frozen = False
         self.arriving: Callable[[OrderIntent], None] = lambda intent: None
 
     def place(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
         self.arriving(intent)
-        super().place(client_id, order_id, intent)
+        self._carry_out(partial(super().place, client_id, order_id, intent))
+
+    def modify(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
+        self._carry_out(partial(super().modify, client_id, order_id, intent))
+
+    def cancel(self, client_id: int, order_id: int) -> None:
+        self._carry_out(partial(super().cancel, client_id, order_id))
+
+    # The gateway, cut off from the broker
+
+    def _carry_out(self, act: Callable[[], object]) -> None:
+        """A gateway keeps what it cannot pass on."""
+        if self.degraded:
+            self._kept.append(act)
+        else:
+            act()
+
+    def cut_off(self) -> None:
+        """From now on the gateway knows what it knew, its positions from a moment ago; trading goes on without it."""
+        if not self.degraded:
+            self._memory = replace(super().replay(MASTER), positions=self.remembered_positions())
+            self._tell_all(LinkNotice(up=False))
+            self.degraded = True
+
+    def restore(self) -> None:
+        """The link is back: what the gateway has kept goes out. What has happened meanwhile nobody is told."""
+        if self.degraded:
+            self.degraded = False
+            kept, self._kept = self._kept, []
+            for act in kept:
+                act()
+            self._tell_all(LinkNotice(up=True))
+
+    def connect(self, client_id: int, listener: Listener) -> None:
+        super().connect(client_id, listener)
+        if self.degraded:
+            listener((LinkNotice(up=False),))
+
+    def remembered_positions(self) -> tuple[BrokerPosition, ...]:
+        return self._positions_before[0] if self._positions_before else super().positions()
+
+    def positions(self) -> tuple[BrokerPosition, ...]:
+        return self._memory.positions if self.degraded else super().positions()
+
+    def true_positions(self) -> tuple[BrokerPosition, ...]:
+        """Whatever the gateway knows."""
+        return super().positions()
+
+    def replay(self, client_id: int) -> BrokerSnapshot:
+        return _of_client(self._memory, client_id) if self.degraded else super().replay(client_id)
 
     # The market, one second at a time
 
@@ -46,12 +106,13 @@ class FaultyBroker(Brokerage):
         """New quotes; bars when five seconds are full; commissions that are late come now and then."""
         if self.frozen:
             return
+        self._positions_before.append(super().positions())
         quotes = [self._quote(name) for name in INSTRUMENTS]
         full = self._now() // BAR * BAR
         bars = [self._bar(quote, full - BAR) for quote in quotes] if full > self._bars_until else []
         self._bars_until = full
         self.on_market(quotes, bars)
-        if self._late and (self._random.random() < 0.3 or not self.faults):
+        if self._late and not self.degraded and (self._random.random() < 0.3 or not self.noise):
             late, self._late = self._late, []
             for client_id, commission in late:
                 super()._tell(client_id, self._keep(commission))
@@ -68,20 +129,59 @@ class FaultyBroker(Brokerage):
 
     # Faults
 
-    def _tell(self, client_id: int, *news: BrokerEvent) -> None:
-        chance = self._random.random
-        told = [item for item in news if not (isinstance(item, BrokerStatus) and chance() < self.faults)]
-        if len(told) == 1 and isinstance(told[0], Commission) and chance() < self.faults:
-            del self.commissions[told[0].exec_id]
-            self._late.append((client_id, told[0]))
+    def on_market(self, quotes: Iterable[Quote] = (), bars: Iterable[Bar] = ()) -> None:
+        if not self.degraded:
+            super().on_market(quotes, bars)
             return
-        if told:
-            super()._tell(client_id, *told)
-        if any(isinstance(item, Execution) for item in told) and chance() < self.faults:
-            super()._tell(client_id, *told)
+        for quote in quotes:
+            self.book(self.exchange.on_quote(quote))
 
-    def trade_by_hand(self) -> None:
-        """A person trades at the gateway, without an orderRef."""
+    def _tell_all(self, *news: News) -> None:
+        if not self.degraded:
+            super()._tell_all(*news)
+
+    def _tell(self, client_id: int, *news: News) -> None:
+        if self.degraded:
+            return
+        match news:
+            case (Commission() as commission,):
+                self._tell_commission(client_id, commission)
+            case (Execution() as execution,):
+                self._tell_execution(client_id, execution)
+            case _:
+                told = [item for item in news if not (isinstance(item, BrokerStatus) and self._is_faulty())]
+                if told:
+                    super()._tell(client_id, *told)
+
+    def _is_faulty(self) -> bool:
+        return bool(self.noise) and self._random.random() < self.noise
+
+    def _tell_commission(self, client_id: int, commission: Commission) -> None:
+        """Late, or before its execution, or as it should be."""
+        overtaken = self._overtaken.pop(commission.exec_id, None)
+        if overtaken is None and self._is_faulty():
+            del self.commissions[commission.exec_id]
+            self._late.append((client_id, commission))
+            return
+        super()._tell(client_id, commission)
+        if overtaken is not None:
+            super()._tell(*overtaken)
+
+    def _tell_execution(self, client_id: int, execution: Execution) -> None:
+        """Once, or twice, or after its commission."""
+        if execution.exec_id in self.commissions and self._is_faulty():
+            self._overtaken[execution.exec_id] = (client_id, execution)
+            return
+        super()._tell(client_id, execution)
+        if self._is_faulty():
+            super()._tell(client_id, execution)
+
+    def be_quiet(self) -> None:
+        """No more noise."""
+        self.noise = 0.0
+
+    def trade_by_hand(self, reference: str) -> None:
+        """A person trades at the gateway, with an orderRef of any kind."""
         order = VenueOrder(
             perm_id=next(self.perm_ids),
             client_id=MASTER,
@@ -92,6 +192,7 @@ class FaultyBroker(Brokerage):
             quantity=Decimal(self._random.randint(1, 100)),
             order_type=OrderType.MARKET,
             tif=TimeInForce.DAY,
+            order_ref=reference,
             submitted=self._now(),
         )
         self.orders[MASTER, order.order_id] = order
@@ -118,11 +219,25 @@ class FaultyBroker(Brokerage):
         self.transfers.append((instrument, quantity))
         self._tell_all(self._position(self._books[ACCOUNT], instrument))
 
-    def hang_up_on_somebody(self) -> None:
-        """A connection breaks; what is on the line is lost."""
-        if self._listeners:
-            self.hang_up(self._random.choice(sorted(self._listeners)))
+    def hang_up_on_everybody(self) -> None:
+        """All connections break; what is on the lines is lost."""
+        for client_id in sorted(self._listeners):
+            self.hang_up(client_id)
 
     def forget_clients(self) -> None:
         """All clients are gone at once, with their machine."""
         self._listeners.clear()
+
+
+def _of_client(snapshot: BrokerSnapshot, client_id: int) -> BrokerSnapshot:
+    """What a client may know of what client id 0 knows."""
+    if client_id == MASTER:
+        return snapshot
+    executions = tuple(e for e in snapshot.executions if e.client_id == client_id)
+    known = {execution.exec_id for execution in executions}
+    return replace(
+        snapshot,
+        executions=executions,
+        commissions=tuple(c for c in snapshot.commissions if c.exec_id in known),
+        open_orders=tuple(order for order in snapshot.open_orders if order.client_id == client_id),
+    )

@@ -6,6 +6,7 @@ executions, as it does at midnight.
 
 import shutil
 import sqlite3
+from contextlib import closing
 from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,8 @@ from mats.store.rebuild import Contents, Difference, differences, journal_differ
 from mats.store.tables import Reader
 from mats.store.tables.connection import lmdb_uri
 from tests.simulation.faulty_broker import ACCOUNT, FaultyBroker
-from tests.simulation.world import Dials, World
+from tests.simulation.plan import Plan
+from tests.simulation.world import World
 
 ALL = 1_000_000
 ACCOUNT_STATE = ("_books", "_last_ids", "exchange", "_clearing", "orders", "executions", "commissions", "_universe")
@@ -46,13 +48,6 @@ class DrilledWorld(World):
             self.said = (*self.said, *join_tables(self.journal, self.store_uri, "fifo"))
         return prefix
 
-    def end(self) -> None:
-        """The process is gone, and with it everything but the files and the broker."""
-        for status in self.runtime.status():
-            self.runtime.abandon(status.name)
-        self.broker.forget_clients()
-        self.journal.close()
-
     def move(self, folder: Path) -> None:
         self.folder, self.store_uri = folder, lmdb_uri(folder / "arctic")
         self.journal = Journal(folder / "journal.db")
@@ -65,8 +60,8 @@ class Drill:
         self._draw, self._folder = Random(f"drill/{seed}"), folder
         first = folder / "life0"
         first.mkdir()
-        dials = Dials(strategies=1, seconds=60 * LIVES, latency=0.01)
-        self.world = DrilledWorld(seed, first, dials, store_uri=lmdb_uri(first / "arctic"))
+        plan = Plan(strategies=1, seconds=60 * LIVES)
+        self.world = DrilledWorld(seed, first, plan, store_uri=lmdb_uri(first / "arctic"))
         self._forgotten = 0
         self.world.broker.replay = self._replay  # type: ignore[method-assign]
         self._backups: list[Backup] = [Backup(None, None, self._account())]
@@ -102,7 +97,8 @@ class Drill:
         self._copies += 1
         place = self._folder / f"backup{self._copies}"
         place.mkdir()
-        sqlite3.connect(self.world.folder / "journal.db").execute("VACUUM INTO ?", (str(place / "journal.db"),))
+        with closing(sqlite3.connect(self.world.folder / "journal.db")) as journal:
+            journal.execute("VACUUM INTO ?", (str(place / "journal.db"),))
         tables = self.world.folder / "arctic"
         if tables.is_dir():
             shutil.copytree(tables, place / "arctic")

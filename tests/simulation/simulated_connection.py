@@ -11,12 +11,15 @@ import msgspec
 
 from actors.base import BaseMessage, BrokerConnection, Refs, Replayed
 from actors.messages.broker import (
+    CancelOrder,
     HistoryLoaded,
     InstrumentResolved,
-    PositionsTaken,
+    ModifyOrder,
     Ready,
     RequestHistory,
+    RequestSnapshot,
     ResolveInstrument,
+    SubmitOrder,
     SubscribeAccount,
     SubscribeMarket,
     TakePositions,
@@ -26,20 +29,10 @@ from actors.messages.ib_pool import connection_name
 from actors.tree import RECONNECT
 from mats.model import SECOND, AccountId, Bar, BrokerEvent, Instrument, InstrumentId, OrderIntent, Quote
 from mats.runtime import ChildSpec, Ref, Spec
-from tests.simulation.brokerage import Brokerage
+from tests.simulation.brokerage import LinkNotice, News
+from tests.simulation.line import LineLost, VenueLine
 
 ACCOUNT_SECONDS = 60.0
-
-
-class LineLost(Exception):
-    """The broker hung up."""
-
-
-class VenueLine(msgspec.Struct, frozen=True):
-    """The line to a simulated broker; each way takes `latency` seconds."""
-
-    broker: Brokerage
-    latency: float = 0.0
 
 
 class Arrive(msgspec.Struct, frozen=True):
@@ -51,7 +44,7 @@ class Arrive(msgspec.Struct, frozen=True):
 class Hear(msgspec.Struct, frozen=True):
     """A packet of the broker is here now; none is the end of the line."""
 
-    news: tuple[BrokerEvent, ...] | None
+    news: tuple[News, ...] | None
 
 
 class ValueAccounts(msgspec.Struct, frozen=True):
@@ -79,10 +72,12 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
 
     def __init__(self, args: Args) -> None:
         super().__init__(args)
-        self._broker, self._latency = args.timing.broker, args.timing.latency
+        self._line, self._broker = args.timing, args.timing.broker
 
     def on_start(self) -> None:
-        self._open = False
+        self._open = self._cut_off = False
+        self._out_until = self._in_until = 0.0
+        self.defer(self._hang_up)
         self._bars: set[InstrumentId] = set()
         self._quotes: set[InstrumentId] = set()
         self._accounts_followed: set[AccountId] = set()
@@ -107,11 +102,14 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
                 if quotes:
                     self._quotes.add(instrument.id)
             case TakePositions():
-                self._send(lambda: message.reply_to.tell(PositionsTaken(self._broker.positions())))
+                self._send(lambda: self.answer_positions(message.reply_to, self._broker.positions()))
             case ResolveInstrument():
                 self._send(lambda: message.reply_to.tell(self._resolve(message.instrument)))
             case RequestHistory():
                 self._send(lambda: message.reply_to.tell(self._history(message)))
+            case SubmitOrder() | ModifyOrder() | CancelOrder():
+                self._action = message
+                self.on_base_message(message)
             case _:
                 self.on_base_message(message)
 
@@ -121,30 +119,53 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
     def connected(self) -> bool:
         return self._open
 
+    @property
+    def degraded(self) -> bool:
+        return self._cut_off
+
     def ask(self, epoch: int) -> None:
         """The first question opens the line."""
         if not self._open:
             self._broker.connect(self.client_id, self._listen)
             self._open = True
+            if not self._broker.degraded:
+                self.report_link(up=True, reason="connected")
             self.up(self._broker.accounts, self._broker.next_order_id(self.client_id))
         asked_at = self.clock.monotonic()
         self._send(lambda: self._answer(epoch, asked_at))
 
     def place(self, order_id: int, intent: OrderIntent) -> None:
-        self._send(lambda: self._broker.place(self.client_id, order_id, intent))
+        self._send_action(lambda: self._broker.place(self.client_id, order_id, intent))
 
     def modify(self, order_id: int, intent: OrderIntent) -> None:
-        self._send(lambda: self._broker.modify(self.client_id, order_id, intent))
+        self._send_action(lambda: self._broker.modify(self.client_id, order_id, intent))
 
     def cancel(self, order_id: int) -> None:
-        self._send(lambda: self._broker.cancel(self.client_id, order_id))
+        self._send_action(lambda: self._broker.cancel(self.client_id, order_id))
+
+    def _send_action(self, act: Callable[[], object]) -> None:
+        self._line.going_out(self.client_id, str(self._client.epoch), self._action)
+        self._send(act)
 
     def _send(self, act: Callable[[], object]) -> None:
-        self.after(self._latency, Arrive(act))
+        """What was sent first arrives first."""
+        if (delay := self._line.delay(self.client_id)) is not None:
+            self._out_until = max(self._out_until, self.clock.monotonic() + delay)
+            self.after(self._out_until - self.clock.monotonic(), Arrive(act))
 
-    def _listen(self, news: tuple[BrokerEvent, ...] | None) -> None:
+    def _listen(self, news: tuple[News, ...] | None) -> None:
         """Called by the broker, in whosever turn it is: nothing happens here before the packet has travelled."""
-        self.after(self._latency, Hear(news))
+        if news is None:
+            self.after(0.0, Hear(None))
+            return
+        for more in self._line.delays(self.client_id):
+            self._receive(Hear(news), more)
+
+    def _receive(self, message: Hear | Replayed, more: float = 0.0) -> None:
+        """It comes after what came before; `more` seconds later still, if others overtake it."""
+        if (delay := self._line.delay(self.client_id)) is not None:
+            self._in_until = max(self._in_until, self.clock.monotonic() + delay)
+            self.after(self._in_until - self.clock.monotonic() + more, message)
 
     def _value_accounts(self) -> None:
         for account in sorted(self._accounts_followed):
@@ -153,7 +174,8 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
     # The far end of the line: what the broker answers, in this actor's turn
 
     def _answer(self, epoch: int, asked_at: float) -> None:
-        self.after(self._latency, Replayed(self._broker.replay(self.client_id), epoch, asked_at))
+        linked = not self._broker.degraded
+        self._receive(Replayed(self._broker.replay(self.client_id), epoch, asked_at, linked))
 
     def _resolve(self, asked: Instrument) -> InstrumentResolved | Unresolved:
         found = self._broker.resolve(asked)
@@ -170,13 +192,22 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
 
     # A packet of the broker
 
-    def _hear(self, news: tuple[BrokerEvent, ...] | None) -> None:
+    def _hear(self, news: tuple[News, ...] | None) -> None:
         if news is None:
             raise LineLost(f"{self.name} lost the simulated broker")
         for item in news:
-            if self._wanted(item):
+            if isinstance(item, LinkNotice):
+                self._on_link(item)
+            elif self._wanted(item):
                 self.packet.add(item)
         self.pass_on()
+
+    def _on_link(self, notice: LinkNotice) -> None:
+        """As at a connection to IB."""
+        self._cut_off = not notice.up
+        self.report_link(up=notice.up, reason="restored" if notice.up else "the simulated link is down")
+        if notice.up:
+            self.ref.tell(RequestSnapshot())
 
     def _wanted(self, news: BrokerEvent) -> bool:
         match news:
@@ -186,10 +217,7 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
                 return instrument in self._quotes
         return True
 
-    def on_stop(self) -> None:
-        self._broker.disconnect(self.client_id, self._listen)
-
-    def on_failure(self, error: BaseException) -> None:
+    def _hang_up(self) -> None:
         self._broker.disconnect(self.client_id, self._listen)
 
 

@@ -1,5 +1,6 @@
 """A connection and the fill log: what is lost between them is found again by a new epoch."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -7,16 +8,27 @@ import pytest
 
 from actors.base.fill_log_client import REOPEN_SECONDS
 from actors.messages.addresses import FillLogMessage
-from actors.messages.broker import NotSent, Ready, SubmitOrder
+from actors.messages.broker import (
+    CancelOrder,
+    LinkChanged,
+    ModifyOrder,
+    NotSent,
+    Ready,
+    RequestSnapshot,
+    SubmitOrder,
+    TakePositions,
+)
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
 from mats.model.instrument import parse_instrument
 from mats.model.market_data import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
+from mats.model.timestamp import Nanos
 from mats.runtime import Actor, Address, Ref, VirtualRuntime
 from mats.runtime.testing import Probe
-from mats.venue.markets.universe import default_universe
-from tests.simulation.brokerage import Brokerage
-from tests.simulation.simulated_connection import SimulatedConnection, VenueLine
+from mats.venue.markets.universe import Universe, default_universe
+from tests.simulation.brokerage import Brokerage, LinkNotice
+from tests.simulation.line import VenueLine
+from tests.simulation.simulated_connection import SimulatedConnection
 
 M = TypeVar("M")
 
@@ -50,12 +62,23 @@ class FakeLog(Actor[Any]):
         return None
 
 
+class CountingBroker(Brokerage):
+    """Keeps the order ids of the cancels that reach it."""
+
+    def __init__(self, universe: Universe, cash: dict[str, Decimal], now: Callable[[], Nanos]) -> None:
+        super().__init__(universe, cash, now)
+        self.cancelled: list[int] = []
+
+    def cancel(self, client_id: int, order_id: int) -> None:
+        self.cancelled.append(order_id)
+
+
 class Bench:
     """One connection of client 1, with probes on all sides, at a broker that quotes SPY."""
 
     def __init__(self) -> None:
         self.runtime = VirtualRuntime()
-        self.broker = Brokerage(default_universe(), {"DU1": Decimal(1_000_000)}, self.runtime.clock.now)
+        self.broker = CountingBroker(default_universe(), {"DU1": Decimal(1_000_000)}, self.runtime.clock.now)
         self.broker.on_market([Quote("SPY", 1, 100.0, 100.01, 500.0, 500.0, 100.0)])
         self.log, self.listener, self.others = (self.runtime.probe(name) for name in ("log", "listener", "others"))
         self.runtime.spawn(FakeLog, self.log.ref, name="fill-log")
@@ -108,6 +131,46 @@ def test_orders_of_the_session_before_are_not_sent(bench: Bench) -> None:
     bench.submit("1", order_id=1)
     assert fish(bench.others, NotSent, 1.0).intent_id == "i1"
     assert not bench.broker.orders
+
+
+def test_orders_changes_and_cancels_of_an_older_session_are_not_sent_in_a_newer_one(bench: Bench) -> None:
+    bench.ready(epoch=1)
+    bench.submit("1", order_id=1)
+    bench.runtime.advance(0.1)
+    bench.runtime.kill(bench.runtime.ref("fill-log"))
+    bench.runtime.spawn(FakeLog, bench.log.ref, name="fill-log")
+    bench.ready(epoch=2)
+    known = dict(bench.broker.orders)
+    bench.broker.cancelled.clear()
+    bench.submit("1", order_id=2)
+    bench.ref.tell(ModifyOrder(session="1", order_id=1, intent=INTENT))
+    bench.ref.tell(CancelOrder(session="1", order_id=1))
+    assert fish(bench.others, NotSent, 1.0).intent_id == "i1"
+    bench.runtime.advance(0.1)
+    assert (bench.broker.orders, bench.broker.cancelled) == (known, [])
+    bench.ref.tell(CancelOrder(session="2", order_id=1))
+    bench.runtime.advance(0.1)
+    assert bench.broker.cancelled == [1]
+
+
+def test_while_the_gateway_is_cut_off_risk_knows_whoever_asks_again_and_positions_are_no_answer(bench: Bench) -> None:
+    bench.ready(epoch=1)
+    bench.broker.degraded = True
+    bench.broker._tell_all(LinkNotice(up=False))
+    assert [fish(bench.others, LinkChanged, 1.0).up for _ in range(2)] == [True, False]
+    bench.ref.tell(TakePositions(bench.others.ref))
+    bench.ref.tell(RequestSnapshot())
+    fish(bench.log, ReportReplay, 10.0)
+    bench.ref.tell(ReplayMerged(1, 0))
+    assert not fish(bench.others, LinkChanged, 1.0).up, "risk may have started anew, and not know it"
+    assert not bench.listener.expect(Ready, timeout=1.0).linked
+    bench.others.expect_nothing(3.0)
+    bench.broker.degraded = False
+    bench.broker._tell_all(LinkNotice(up=True))
+    assert fish(bench.others, LinkChanged, 1.0).up
+    fish(bench.log, ReportReplay, 10.0)
+    bench.ref.tell(ReplayMerged(1, 0))
+    assert bench.listener.expect(Ready, timeout=1.0).linked
 
 
 def test_a_fill_log_that_does_not_answer_is_asked_again(bench: Bench) -> None:

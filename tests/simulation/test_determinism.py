@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.simulation.checks import verdict
+from tests.simulation.checks import digest_of, verdict
 
 POWER_LOSS = 7
 """A seed in which the power is lost."""
@@ -20,12 +20,12 @@ def test_one_seed_takes_the_same_steps_in_two_processes_with_different_hash_seed
 
 
 def test_two_seeds_take_different_steps() -> None:
-    assert verdict(1).digest != verdict(2).digest
+    assert digest_of(1) != digest_of(2)
 
 
 def _trace(seed: int, hash_seed: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(SEARCH), "--first", str(seed), "--seeds", "1", "--digest"],
+        [sys.executable, str(SEARCH), "--from", str(seed), "--seeds", "1", "--digest"],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,

@@ -38,7 +38,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 def trading(folder: Path, disk: Disk) -> Iterator[Trading]:
     made = Trading(folder)
     yield made
-    made.world.journal.close()
+    made.world.end()
 
 
 def test_a_full_journal_stops_every_order_but_no_cancel_and_books_what_happened_when_there_is_space(
@@ -59,7 +59,7 @@ def test_a_full_journal_stops_every_order_but_no_cancel_and_books_what_happened_
     assert not any(ref.endswith(resting.intent_id) for ref in at_broker), "the cancel went out"
     booked = trading.world.journal.last_seq()
     known = len(trading.world.broker.executions)
-    trading.world.broker.trade_by_hand()
+    trading.world.broker.trade_by_hand("")
     trading.advance(8.0)
     refused = trading.order(book, way_in(book), Decimal(1))
     assert isinstance(refused, Rejected)

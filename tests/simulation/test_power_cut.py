@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from sqlite3 import Connection
 
 import pytest
 
-from mats.model.timestamp import SECOND
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import JournalFile
 from mats.store.rebuild import Contents, journal_differences, missing_entries
@@ -15,9 +15,10 @@ from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
 from tests.simulation.checks import complaints, every_execution_is_in_the_log_once
 from tests.simulation.faulty_broker import ACCOUNT
-from tests.simulation.world import STAGES, START, Dials, World
+from tests.simulation.plan import Plan
+from tests.simulation.world import World
 
-CUTS = 8
+CUTS, SECONDS = 8, 60
 NORMAL = 1
 """`PRAGMA synchronous` of a connection whose commits are not flushed."""
 
@@ -66,16 +67,22 @@ class Cuts(World):
     """A world whose only trouble is that the power goes while something is not flushed."""
 
     def __init__(self, seed: int, folder: Path, platter: Platter, store_uri: str = "") -> None:
-        super().__init__(seed, folder, Dials(strategies=2, seconds=60, news_faults=0.05), store_uri)
+        super().__init__(seed, folder, Plan(strategies=2, seconds=SECONDS), store_uri)
         self.platter, self.lost = platter, 0
+        self.broker.noise = 0.05
 
     def _trouble(self) -> None:
-        end = START + self.dials.seconds * SECOND
+        draw = Random(f"cuts/{self.seed}")
         for _ in range(CUTS):
-            self.runtime.run_until(lambda: self.platter.unflushed > 0 or self.runtime.clock.now() >= end)
-            self._steps(self.random.choice((2, 40)), end)
+            self.runtime.run_until(lambda: self.platter.unflushed > 0 or self.now >= SECONDS)
+            self._steps(draw.choice((2, 40)))
             self.cut()
-            self._steps(self.dials.steps_between_events, end)
+            self._steps(300)
+        self.broker.be_quiet()
+
+    def _steps(self, count: int) -> None:
+        left = iter(range(count))
+        self.runtime.run_until(lambda: next(left, None) is None or self.now >= SECONDS)
 
     def cut(self) -> None:
         """The daemon goes, and what was not flushed; it starts again with what the disk holds."""
@@ -86,7 +93,7 @@ class Cuts(World):
         self.journal = Journal(self.folder / "journal.db")
         after = self.journal.last_seq()
         self.lost += before - after
-        self.applied = {stage: min(self.applied[stage], after) for stage in STAGES}
+        self.watch.forget_beyond(after)
         self.lose_power()
 
 
@@ -96,7 +103,7 @@ def test_what_a_power_cut_takes_is_reported_again_and_booked_once(seed: int, fol
     world.run()
     assert world.lost > 0, "nothing was lost, so nothing was shown"
     assert not complaints(world)
-    world.journal.close()
+    world.end()
 
 
 def test_the_store_has_nothing_that_a_power_cut_takes_from_the_journal(folder: Path, platter: Platter) -> None:
@@ -109,4 +116,4 @@ def test_the_store_has_nothing_that_a_power_cut_takes_from_the_journal(folder: P
     contents = Contents(uri)
     assert not missing_entries(contents.entries)
     assert not list(journal_differences(contents.entries, world.journal.entries(0, 1_000_000)))
-    world.journal.close()
+    world.end()

@@ -31,7 +31,7 @@ D = Decimal
 def trading(folder: Path) -> Iterator[Trading]:
     made = Trading(folder)
     yield made
-    made.world.journal.close()
+    made.world.end()
 
 
 def execution(exec_id: str, **poison: object) -> Execution:

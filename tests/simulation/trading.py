@@ -28,7 +28,8 @@ from mats.store.tables import Reader
 from mats.store.tables.connection import lmdb_uri
 from tests.simulation.checks import every_execution_is_in_the_log_once
 from tests.simulation.faulty_broker import ACCOUNT, INSTRUMENTS
-from tests.simulation.world import Dials, World
+from tests.simulation.plan import Plan
+from tests.simulation.world import World
 
 
 class Trading:
@@ -36,7 +37,7 @@ class Trading:
 
     def __init__(self, folder: Path) -> None:
         self.uri = lmdb_uri(folder / "arctic")
-        self.world = World(5, folder, Dials(strategies=2, seconds=300), store_uri=self.uri)
+        self.world = World(5, folder, Plan(strategies=2, seconds=300), store_uri=self.uri)
         self.restarted: list[str] = []
         self._orders = 0
 

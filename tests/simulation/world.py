@@ -1,29 +1,29 @@
-"""The whole daemon in virtual time: the real tree over a simulated broker, with faults from one seed."""
+"""The whole daemon in virtual time: the real tree over a simulated broker, and the faults of one plan."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.base.refs import Refs
-from actors.base.stage import Stage
-from actors.messages.fill_log import ApplyEntries
+from actors.messages.risk_manager import Resume
 from actors.messages.strategy_manager import StartStrategy
-from actors.persistence_writer import PersistenceWriter
 from actors.tree import DaemonPlan, build
-from mats.model.orders import OrderIntent
+from mats.model import Entry, IntentId
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND, Nanos
 from mats.risk import Limits
 from mats.runtime import (
     Actor,
+    Backoff,
     ChildFailed,
     ChildParked,
     ChildSpec,
@@ -33,61 +33,56 @@ from mats.runtime import (
     SupervisorSpec,
     VirtualRuntime,
 )
+from mats.runtime.errors import SimulatedCrash
 from mats.runtime.testing import ChaosPlan
 from mats.store.journal.journal import Journal
+from mats.store.outages import Patience
+from tests.simulation.faults import Fault, Halt, StoreTrouble
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
-from tests.simulation.light_store import Disk, LightStore
-from tests.simulation.simulated_connection import VenueLine, simulated_connection
+from tests.simulation.line import VenueLine
+from tests.simulation.memory_store import URI, Disk, stored_on
+from tests.simulation.plan import MOST_POWER_LOSSES, Plan
+from tests.simulation.simulated_connection import simulated_connection
+from tests.simulation.watch import NEWS_SECONDS, Watch
 
 START: Nanos = 1_700_000_000 * SECOND
 STRATEGIES = Path(__file__).parent / "strategies"
-STAGES = ("orders", "risk", "portfolio", "store")
 PATIENT = Limit(restarts=1_000_000, seconds=1.0)
 """No actor gives up: the limits have tests of their own."""
-MOST_POWER_LOSSES = 8
+LONGEST_PAUSE = 5.0
+"""Seconds between two attempts of anybody, so that a run need not wait for the last one."""
+STORE_PATIENCE = Patience(seconds=8.0, entries=1_000)
+TRADING_SECONDS = 30
+"""How long the scripts trade on when the trouble is over."""
 MEMORY = Path("/dev/shm")
 """Where a flush to the disk costs nothing, as far as there is such a place."""
 
 
-class Dials(Struct, frozen=True, kw_only=True):
-    """How much of each kind of trouble a run has.
+class ArmedCrashes(ChaosPlan):
+    """Crashes at the visits that were armed, and at no other."""
 
-    `seconds` it lasts; the chances of faults in the news and of a crash at each point, and at `points` by name; then
-    how often events come, in steps, and the weights by which they are drawn.
-    """
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._armed: dict[str, list[int]] = {}
 
-    strategies: int = 2
-    seconds: int = 20
-    latency: float = 0.01
-    news_faults: float = 0.0
-    crash_points: float = 0.0
-    points: Mapping[str, float] = {}
-    steps_between_events: int = 300
-    kills: int = 0
-    power_losses: int = 0
-    hang_ups: int = 0
-    corrections: int = 0
-    manual_trades: int = 0
-    transfers: int = 0
+    def arm(self, point: str, skip: int) -> None:
+        """The visit after `skip` others ends in a crash."""
+        self._armed.setdefault(point, []).append(skip)
 
+    def visit(self, name: str) -> None:
+        if (waiting := self._armed.get(name)) is None:
+            return
+        if waiting[0] > 0:
+            waiting[0] -= 1
+            return
+        waiting.pop(0)
+        if not waiting:
+            del self._armed[name]
+        self.crashes[name] += 1
+        raise SimulatedCrash(f"simulated crash at {name}")
 
-def drawn(seed: int) -> Dials:
-    """Dials of a seed, so that runs differ in kind and not only in detail."""
-    draw = Random(f"dials/{seed}")
-    return Dials(
-        strategies=draw.randint(1, 3),
-        seconds=draw.choice((20, 40, 60)),
-        latency=draw.choice((0.0, 0.01, 0.3)),
-        news_faults=draw.choice((0.0, 0.05, 0.2)),
-        crash_points=draw.choice((0.0, 0.002, 0.01, 0.03)),
-        steps_between_events=draw.choice((100, 300, 1000)),
-        kills=draw.choice((0, 1, 4)),
-        power_losses=draw.choice((0, 0, 1)),
-        hang_ups=draw.choice((0, 1, 2)),
-        corrections=draw.choice((0, 1)),
-        manual_trades=draw.choice((0, 1)),
-        transfers=draw.choice((0, 0, 1)),
-    )
+    def heal(self) -> None:
+        self._armed.clear()
 
 
 class MarketActor(Actor[str]):
@@ -107,30 +102,46 @@ class MarketActor(Actor[str]):
 class World:
     """What outlives the daemon (journal, stored rows, broker), and the daemon of now."""
 
-    def __init__(self, seed: int, folder: Path, dials: Dials | None = None, store_uri: str = "") -> None:
-        """With `store_uri` the real persistence writer writes there, in place of the light store."""
-        self.seed, self.folder, self.store_uri = seed, folder, store_uri
-        self.dials = dials or drawn(seed)
-        self.random = Random(f"world/{seed}")
+    def __init__(self, seed: int, folder: Path, plan: Plan, store_uri: str = "") -> None:
+        """With `store_uri` the tables are written there, in place of a memory."""
+        self.seed, self.folder, self.plan, self.store_uri = seed, folder, plan, store_uri
         self.journal = Journal(folder / "journal.db")
-        self.disk = Disk([], {})
-        self.faults: list[str] = []
+        self.disk = Disk()
+        self.watch = Watch(self)
         self.letters: list[DeadLetter] = []
         self.failures: list[ChildFailed] = []
         self.parked: set[str] = set()
         self.boots = 0
         self.intent_prefix = ""
-        self.applied = dict.fromkeys(STAGES, 0)
-        self.broker = FaultyBroker(seed, lambda: self.runtime.clock.now())
-        self.broker.faults = self.dials.news_faults
-        self.broker.arriving = self._arriving
-        self.chaos = ChaosPlan(seed, self.dials.crash_points, self.dials.points)
+        self.healed_at: Nanos = 0
+        self.broker = FaultyBroker(seed, lambda: START + round((self.now + self.gateway_offset) * SECOND))
+        self.broker.arriving = self.watch.arrived
+        self.line = VenueLine(self.broker, plan.latency, seed, self.watch.complain)
+        self.gateway_offset = 0.0
+        self.chaos = ArmedCrashes()
         self.runtime = VirtualRuntime(seed, START)
+        self._earlier = 0.0
+        self._clock_offset = 0.0
+        self._ends: list[tuple[float, int, Callable[[], object]]] = []
+        self._ends_made = itertools.count()
+        self.traced = False
         self._traces: list[str] = []
+        self._patches = ExitStack()
+        if self.stores_in_memory:
+            self._patches.enter_context(stored_on(self.disk))
+
+    @property
+    def stores_in_memory(self) -> bool:
+        return not self.store_uri
+
+    @property
+    def now(self) -> float:
+        """Seconds since the first boot, whatever any clock says."""
+        return self._earlier + self.runtime.clock.seconds
 
     @property
     def digest(self) -> str:
-        """A hash of the traces of all boots."""
+        """A hash of the traces of all boots, of a world that is traced."""
         return hashlib.sha256("/".join(self._traces).encode()).hexdigest()
 
     # Boots and power losses
@@ -138,9 +149,12 @@ class World:
     def boot(self) -> None:
         """A new process over the same journal, disk and broker."""
         self.boots += 1
+        self._earlier = self.now
         self.intent_prefix = self.intent_prefix_of_boot()
-        self.runtime = VirtualRuntime(self.seed * 1_000 + self.boots, self.runtime.clock.now(), plan=self.chaos)
-        self.runtime.trace.switch_on()
+        wall = START + round((self._earlier + self._clock_offset) * SECOND)
+        self.runtime = VirtualRuntime(self.seed * 1_000 + self.boots, wall, plan=self.chaos)
+        if self.traced:
+            self.runtime.trace.switch_on()
         self.runtime.dead_letters.subscribe(self.letters.append)
         self.runtime.on_event.append(self._watch_failures)
         self.names = Refs.of(self.runtime)
@@ -151,37 +165,51 @@ class World:
         """Counted, so that every run of a seed is the same."""
         return f"sim{self.boots}"
 
-    def lose_power(self) -> None:
+    def lose_power(self, down: float = 0.0) -> None:
         """The process is gone in the middle of whatever it did; no hook runs. So often, and then no more."""
         if self.boots > MOST_POWER_LOSSES:
             return
         self._traces.append(self.runtime.trace.digest())
+        self.abandon_all()
+        for _ in range(round(down)):
+            self._earlier += 1.0
+            self.broker.tick()
+        self.boot()
+
+    def abandon_all(self) -> None:
+        """Everybody is gone at once, and what they held: files, sockets, clients of the broker."""
         for status in self.runtime.status():
             self.runtime.abandon(status.name)
         self.broker.forget_clients()
-        self.boot()
+
+    def end(self) -> None:
+        """The process is gone, and with it everything but the files and the broker."""
+        self.abandon_all()
+        self.journal.close()
+        self._patches.close()
 
     @property
-    def trading_until(self) -> Nanos:
-        """The scripts stop trading some time after the faults have ended."""
-        return START + (self.dials.seconds + 90) * SECOND
+    def trading_until(self) -> float:
+        """Seconds at which the scripts stop trading, some time after the faults have ended."""
+        return float(self.plan.seconds + TRADING_SECONDS)
 
     def _tree(self) -> SupervisorSpec:
+        params = {
+            "instruments": list(INSTRUMENTS),
+            "seed": self.seed,
+            "until": START + round(self.trading_until * SECOND),
+        }
         seeds = tuple(
             StrategyRecord(
-                name=f"s{number}",
-                file="scripted.py",
-                class_name="Scripted",
-                params={"instruments": list(INSTRUMENTS), "seed": self.seed, "until": self.trading_until},
-                target_weight=0.1,
+                name=f"s{number}", file="scripted.py", class_name="Scripted", params=params, target_weight=0.1
             )
-            for number in range(1, self.dials.strategies + 1)
+            for number in range(1, self.plan.strategies + 1)
         )
         plan = DaemonPlan(
             journal=self.folder / "journal.db",
             rejects=self.folder / "rejects.jsonl",
-            store_uri=self.store_uri,
-            connection=partial(simulated_connection, VenueLine(self.broker, self.dials.latency)),
+            store_uri=self.store_uri or URI,
+            connection=partial(simulated_connection, self.line),
             gateway=None,
             limits=Limits(),
             base_currency="USD",
@@ -192,47 +220,23 @@ class World:
             seeds=seeds,
             strategy_folder=STRATEGIES,
             intent_prefix=self.intent_prefix,
+            keep_days=self.plan.keep_days,
+            store_patience=STORE_PATIENCE if self.stores_in_memory else Patience(),
         )
         return build(plan, self.names)
 
     def _patient(self, spec: SupervisorSpec) -> SupervisorSpec:
-        """The real tree, with a light store, stages that are watched, and nobody who gives up."""
+        """The real tree, whose actors are watched, and of whom nobody gives up or waits for long."""
         children = tuple(
             self._patient(child) if isinstance(child, SupervisorSpec) else self._child(child) for child in spec.children
         )
-        return replace(spec, children=children, limit=PATIENT)
+        return replace(spec, children=children, limit=PATIENT, backoff=_short(spec.backoff))
 
     def _child(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
-        if spec.name == "writer" and not self.store_uri:
-            args = LightStore.Args(
-                disk=self.disk,
-                flush=self.journal.flush,
-                fill_log=self.names.fill_log,
-                publishers=spec.args.publishers,
-            )
-            spec = replace(spec, actor=LightStore, args=args)
-        if issubclass(spec.actor, Stage) and spec.actor is not PersistenceWriter:
-            spec = replace(spec, actor=self._watched(spec.actor))
-        return replace(spec, limit=PATIENT)
+        backoff = _short(spec.backoff) if spec.backoff is not None else None
+        return replace(spec, actor=self.watch.watched(spec.actor), limit=PATIENT, backoff=backoff)
 
-    # What is proved while the run goes on
-
-    def _watched(self, stage: type[Stage[Any]]) -> type[Stage[Any]]:
-        """The same stage, but each application of entries is held against the stage above it (G2)."""
-        world, name = self, stage.stage
-
-        def hand_on(self: Stage[Any], message: ApplyEntries) -> None:
-            world.passed(name, self.cursor)
-            stage.hand_on(self, message)
-
-        return type(stage.__name__, (stage,), {"hand_on": hand_on})
-
-    def passed(self, stage: str, after: int) -> None:
-        """A stage has applied all entries up to this one."""
-        above = STAGES.index(stage) - 1
-        if above >= 0 and after > self.applied[STAGES[above]]:
-            self.faults.append(f"{stage} has entry {after} and {STAGES[above]} only {self.applied[STAGES[above]]}")
-        self.applied[stage] = max(self.applied[stage], after)
+    # What is seen from outside
 
     def _watch_failures(self, event: Event) -> None:
         if isinstance(event, ChildFailed):
@@ -240,65 +244,126 @@ class World:
         elif isinstance(event, ChildParked):
             self.parked.add(event.name)
 
-    def _arriving(self, intent: OrderIntent) -> None:
-        """No order reaches the broker before its intent is durable (G4)."""
-        if self.journal.strategy_of(intent.intent_id) != intent.strategy:
-            self.faults.append(f"order of intent {intent.intent_id} arrived before it was in the journal")
+    def log(self) -> list[Entry]:
+        """All entries of the fill log: those that the journal has pruned from the store."""
+        pruned = self.journal.pruned_to()
+        return [e for e in self.disk.entries if e.seq <= pruned] + self.journal.entries(pruned, 1_000_000)
 
-    # Faults
+    def works_at_broker(self, intent_id: IntentId) -> bool:
+        """Whether an order of the intent may still trade."""
+        return any(
+            order.working and order.client_id and order.order_ref.endswith(f":{intent_id}")
+            for order in self.broker.orders.values()
+        )
+
+    @property
+    def crashes(self) -> Counter[str]:
+        """How often each point ended in a crash."""
+        return self.chaos.crashes
+
+    # The run
 
     def run(self) -> None:
         """Trouble for some time, then none; the scripts trade on for a while, and everything settles."""
         self.boot()
         self._trouble()
-        self.chaos.heal()
-        self.broker.faults = 0.0
-        self.healed_at = self.runtime.clock.now()
+        self._heal()
+        self.runtime.advance(5.0)
         self._restart_parked()
         self.advance_to(self.trading_until)
-        self.runtime.advance(20.0)
+        self.runtime.advance(12.0)
         self.broker.frozen = True
-        self.runtime.advance(40.0)
+        self.runtime.advance(25.0)
         self._traces.append(self.runtime.trace.digest())
 
-    def advance_to(self, instant: Nanos) -> None:
-        self.runtime.advance(max(0.0, (instant - self.runtime.clock.now()) / SECOND))
+    def advance_to(self, second: float) -> None:
+        self.runtime.advance(max(0.0, second - self.now))
 
     def _trouble(self) -> None:
-        end, dials = START + self.dials.seconds * SECOND, self.dials
-        events = [
-            *[self.kill_somebody] * dials.kills,
-            *[self.lose_power] * dials.power_losses,
-            *[self.broker.hang_up_on_somebody] * dials.hang_ups,
-            *[self.broker.correct_something] * dials.corrections,
-            *[self.broker.trade_by_hand] * dials.manual_trades,
-            *[self.broker.transfer_something] * dials.transfers,
-        ]
-        while self.runtime.clock.now() < end:
-            self._steps(self.random.randint(1, dials.steps_between_events), end)
-            if events:
-                self.random.choice(events)()
+        for fault in self.plan.faults:
+            self._pass_time(fault.at)
+            self._take_steps(fault)
+            fault.strike(self)
+        self._pass_time(float(self.plan.seconds))
+
+    def _take_steps(self, fault: Fault) -> None:
+        left = iter(range(fault.steps))
+        until = self.now + 1.0
+        self.runtime.run_until(lambda: next(left, None) is None or self.now >= until)
+
+    def _pass_time(self, until: float) -> None:
+        """On the way, what lasts ends in its time."""
+        while self._ends and self._ends[0][0] <= until:
+            at, _, end = heapq.heappop(self._ends)
+            self.advance_to(at)
+            end()
+        self.advance_to(until)
+
+    def later(self, seconds: float, end: Callable[[], object]) -> None:
+        """Let something happen in the run, or when the trouble is over."""
+        heapq.heappush(self._ends, (self.now + seconds, next(self._ends_made), end))
+
+    def _heal(self) -> None:
+        while self._ends:
+            heapq.heappop(self._ends)[2]()
+        self.chaos.heal()
+        self.line.heal()
+        self.healed_at = START + round(self.now * SECOND)
+        for scope in {fault.scope for fault in self.plan.faults if isinstance(fault, Halt)}:
+            self.names.risk.tell(Resume(scope))
 
     def _restart_parked(self) -> None:
         """A strategy that was hit too often is down until a person starts it again."""
-        self.runtime.advance(5.0)
         for status in self.runtime.status():
             if status.state == "parked":
                 self.names.strategy_manager.tell(StartStrategy(status.name.rpartition("/")[2]))
 
-    def _steps(self, count: int, end: Nanos) -> None:
-        """Stop after so many steps, which as a rule is in the middle of something."""
-        left = iter(range(count))
-        self.runtime.run_until(lambda: next(left, None) is None or self.runtime.clock.now() >= end)
+    # What faults do
 
-    def kill_somebody(self) -> None:
-        """An actor that is no supervisor goes without a word."""
-        alive = [s.name for s in self.runtime.status() if s.state == "running" and s.actor not in UNTOUCHED]
-        if alive:
-            self.runtime.kill(self.runtime.ref(self.random.choice(alive)))
+    def lives(self, actor: str) -> bool:
+        return any(status.name == actor and status.state == "running" for status in self.runtime.status())
+
+    def hang(self, actor: str, seconds: float) -> None:
+        runtime, ref = self.runtime, self.runtime.ref(actor)
+        runtime.pause(ref)
+        self.watch.hung(actor, self.now + seconds)
+        self.later(seconds, lambda: runtime.resume(ref))
+
+    def degrade(self, seconds: float) -> None:
+        """Risk knows it soon, however long the lines are. What is cut off already stays so for its own time."""
+        if self.broker.degraded:
+            return
+        self.broker.cut_off()
+        block = self.watch.block("the gateway is cut off", self.now + NEWS_SECONDS + self.plan.latency)
+
+        def end() -> None:
+            block.end = self.now
+            self.broker.restore()
+
+        self.later(seconds, end)
+
+    def trouble_store(self, error: Exception, fault: StoreTrouble) -> None:
+        """New risk waits for the store after a while. One that is in trouble already stays so for its own time."""
+        if self.disk.unreadable or self.disk.unwritable:
+            return
+        self.disk.unreadable = error if fault.reads else None
+        self.disk.unwritable = error if fault.writes else None
+        block = self.watch.block("the store is away", self.now + STORE_PATIENCE.seconds + NEWS_SECONDS)
+
+        def end() -> None:
+            block.end = self.now
+            self.disk.unreadable = self.disk.unwritable = None
+
+        self.later(fault.seconds, end)
+
+    def set_clock(self, offset: float) -> None:
+        """Set the wall clock so many seconds from the true time."""
+        self.runtime.clock.jump(offset - self._clock_offset)
+        self._clock_offset = offset
 
 
-UNTOUCHED = ("Supervisor", "MarketActor")
+def _short(backoff: Backoff) -> Backoff:
+    return replace(backoff, max=min(backoff.max, LONGEST_PAUSE))
 
 
 @contextmanager
@@ -309,11 +374,11 @@ def folder_in_memory() -> Iterator[Path]:
 
 
 @contextmanager
-def world(seed: int, dials: Dials | None = None) -> Iterator[World]:
+def world(seed: int, plan: Plan) -> Iterator[World]:
     """A world of one seed."""
     with folder_in_memory() as folder:
-        made = World(seed, folder, dials)
+        made = World(seed, folder, plan)
         try:
             yield made
         finally:
-            made.journal.close()
+            made.end()

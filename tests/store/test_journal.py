@@ -1,6 +1,7 @@
 """The journal keeps each fact once, all or nothing, and finds it again."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -77,6 +78,15 @@ def test_live_reports_that_follow_one_another_tell_sqlite_once_that_they_are_not
     assert [line for line in statements if line.startswith("PRAGMA")] == []
     journal.append([make.fill(3, make.execution(3))])
     assert [line for line in statements if line.startswith("PRAGMA")] == ["PRAGMA synchronous = FULL"]
+
+
+def test_it_is_released_by_the_thread_that_uses_it_and_by_no_other(journal, make):
+    with ThreadPoolExecutor(1) as other:
+        other.submit(journal.release).result()
+    journal.append([make.fill(1, make.execution(1))])
+    journal.release()
+    with pytest.raises(sqlite3.ProgrammingError):
+        journal.last_seq()
 
 
 def test_a_flush_that_fails_says_so(journal, monkeypatch):

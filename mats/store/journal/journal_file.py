@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +67,15 @@ class JournalFile:
 
     def close(self) -> None:
         self._db.close()
+
+    def release(self) -> None:
+        """Close, if the caller is the thread that uses it.
+
+        For another one nothing happens, because the first may be in the middle of a call: the file is closed when that
+        thread has let go of it.
+        """
+        with suppress(sqlite3.ProgrammingError):
+            self._db.close()
 
     @contextmanager
     def unflushed(self) -> Iterator[None]:

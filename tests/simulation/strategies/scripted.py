@@ -5,7 +5,7 @@ from random import Random
 
 import msgspec
 
-from mats.model.market_data import Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
 from mats.strategy import Strategy
 
@@ -27,6 +27,9 @@ class Scripted(Strategy):
     def on_start(self) -> None:
         """Begin anew with numbers of its own: a restarted script does not repeat itself."""
         self._random = Random(f"{self.params.seed}/{self.name}/{self._context.host.now()}")
+
+    def on_bar(self, bar: Bar) -> None:
+        """Quotes are enough."""
 
     def on_tick(self, quote: Quote) -> None:
         """One wish, or none."""

@@ -1,4 +1,4 @@
-"""The last stage without a database: it takes what the persistence writer takes, into a memory that outlives it."""
+"""The last stage without a database: it takes what the persistence writer takes, and keeps it in memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,18 +15,17 @@ from actors.messages.subscription import Republish
 from mats.model.executions import Entry
 from mats.model.orders import IntentId, OrderView
 from mats.runtime import MailboxSpec, Ref
-from mats.runtime.testing import chaos
 
 
 class Disk(msgspec.Struct):
-    """What was stored: entries as often as they were written, and the newest view of each order."""
+    """What was stored: entries, and the newest view of each order."""
 
     entries: list[Entry] = []
     orders: dict[IntentId, OrderView] = {}
 
 
 class LightStore(Stage[Any]):
-    """Fourth stage. The cursor is what is on the disk, so that a crash between commit and acknowledgement shows."""
+    """Fourth stage."""
 
     stage = "store"
     mailbox = MailboxSpec(capacity=50_000, never_full=(ApplyEntries, OrderChanged))
@@ -69,4 +68,3 @@ class LightStore(Stage[Any]):
         self._flush()
         for entry in entries:
             self._disk.entries.append(entry)
-            chaos.point("store: within a commit")

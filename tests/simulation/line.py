@@ -1,0 +1,67 @@
+"""The line to the simulated broker: how long each message takes now, and what is seen on it from outside."""
+
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from actors.messages.broker import OrderAction, SubmitOrder
+from mats.model.orders import IntentId
+from tests.simulation.brokerage import Brokerage
+
+
+class LineLost(Exception):
+    """The broker hung up."""
+
+
+class Condition(msgspec.Struct):
+    """What is wrong with the line of one client: nothing arrives; seconds more; packets twice; packets overtaken."""
+
+    lost: bool = False
+    delay: float = 0.0
+    repeats: float = 0.0
+    spread: float = 0.0
+
+
+class VenueLine:
+    """The lines of all clients to a simulated broker; each way takes `latency` seconds.
+
+    Towards the broker, and in its answers, messages keep their order, as a socket does. `complain` is told of an order
+    id that stands for two intents, and of an order that goes out in another session than the one it was meant for.
+    """
+
+    def __init__(
+        self, broker: Brokerage, latency: float = 0.0, seed: int = 0, complain: Callable[[str], object] = print
+    ) -> None:
+        self.broker, self._latency, self._complain = broker, latency, complain
+        self._draw = Random(f"line/{seed}")
+        self._conditions: dict[int, Condition] = {}
+        self._intents: dict[tuple[int, int], IntentId] = {}
+
+    def condition(self, client_id: int) -> Condition:
+        return self._conditions.setdefault(client_id, Condition())
+
+    def heal(self) -> None:
+        self._conditions.clear()
+
+    def delay(self, client_id: int) -> float | None:
+        """Seconds that a message takes, None where it is lost."""
+        now = self.condition(client_id)
+        return None if now.lost else self._latency + now.delay
+
+    def delays(self, client_id: int) -> tuple[float, ...]:
+        """Seconds that each copy of a packet takes beyond what one takes that is neither repeated nor overtaken."""
+        now = self.condition(client_id)
+        if not (now.repeats or now.spread):
+            return (0.0,)
+        copies = 2 if self._draw.random() < now.repeats else 1
+        return tuple(self._draw.uniform(0.0, now.spread) for _ in range(copies))
+
+    def going_out(self, client_id: int, session: str, action: OrderAction) -> None:
+        """An action leaves for the broker in `session`."""
+        if action.session != session:
+            self._complain(f"{action} left in session {session} of client {client_id}")
+        if isinstance(action, SubmitOrder):
+            intent_id = self._intents.setdefault((client_id, action.order_id), action.intent.intent_id)
+            if intent_id != action.intent.intent_id:
+                self._complain(f"order id {action.order_id} of client {client_id} is that of {intent_id}: {action}")
