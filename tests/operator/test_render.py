@@ -1,10 +1,12 @@
 """What a person reads in the status."""
 
+from decimal import Decimal
 from io import StringIO
 
 from rich.console import Console
 
 from mats.ledger.quarantine import QuarantineItem, QuarantineKind
+from mats.model import SECOND, OrderDoubt, OrderState, OrderTicket, OrderView, Side
 from mats.operator import protocol, render
 from mats.runtime import ActorStatus, MessageStats
 
@@ -75,3 +77,21 @@ def test_an_item_in_quarantine_says_what_waits_for_it_and_what_was_received() ->
     assert "multiplier 0 is not above zero" in text
     assert "SPY and trend take no new risk until it is resolved" in text
     assert "multiplier = 0" in text
+
+
+def test_an_order_in_doubt_is_shown_with_its_reason_and_the_words_of_the_broker() -> None:
+    order = OrderView(
+        intent_id="a1-7", strategy="trend", account="DU1", instrument="SPY", side=Side.BUY, quantity=Decimal(10),
+        ticket=OrderTicket(), state=OrderState.UNKNOWN, doubt=OrderDoubt.INACTIVE, updated=5 * SECOND,
+        note="the broker reports Inactive", said="201: no margin",
+    )  # fmt: skip
+    console = Console(width=250, record=True, file=StringIO())
+    console.print(render.orders(protocol.OrderLines(time=65 * SECOND, orders=(order,))))
+    console.print(render.status(status_with(orders=(order,))))
+    text = console.export_text()
+    assert "UNKNOWN INACTIVE  60 s" in text
+    assert "mats orders settle ORDER --as cancelled|filled" in text
+    assert "the broker reports Inactive; the broker said 201: no margin" in text
+    none = Console(width=250, record=True, file=StringIO())
+    none.print(render.orders(protocol.OrderLines(time=0, orders=())))
+    assert none.export_text().strip().endswith("no order works")

@@ -35,6 +35,9 @@ PAYLOADS = {
     "breaks.payload": Break,
 }
 
+GROWN = {"orders.view": {"said": "", "doubt": ""}}
+"""Fields that a stored value has got since, with what they are where it was written without them."""
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -71,7 +74,9 @@ def test_every_stored_value_is_read_and_written_back_as_the_same_bytes(folder, c
     assert rows
     for (payload,) in rows:
         value = msgspec.msgpack.decode(payload, type=PAYLOADS[column])
-        assert msgspec.msgpack.encode(value) == payload
+        fields = msgspec.msgpack.decode(payload)
+        assert msgspec.msgpack.encode(value) == msgspec.msgpack.encode(fields | GROWN.get(column, {}))
+        assert column in GROWN or msgspec.msgpack.encode(fields) == payload
 
 
 def test_the_journal_opens_with_all_its_facts(journal):
