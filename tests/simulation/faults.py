@@ -66,6 +66,15 @@ class Hang(Fault, frozen=True, kw_only=True):
             world.hang(self.actor, self.seconds)
 
 
+class Preemption(Fault, frozen=True, kw_only=True):
+    """From now on adjustments, orders and cancels leave `delay` seconds late: their sender is preempted before."""
+
+    delay: float
+
+    def strike(self, world: "World") -> None:
+        world.preemption = world.line.preemption = self.delay
+
+
 class HostLoss(Fault, frozen=True, kw_only=True):
     """The process of a strategy ends, and takes it with it."""
 
@@ -248,7 +257,7 @@ class Transfer(Fault, frozen=True, kw_only=True):
 
 
 AnyFault = (
-    Crash | Kill | Hang | HostLoss | PowerLoss
+    Crash | Kill | Hang | Preemption | HostLoss | PowerLoss
     | Noise | HangUp | LinkLoss | LinkDelay | LinkRepeats | LinkReorders | Degraded | GatewayClock
     | StoreTrouble | WallClock
     | Halt | Correction | ManualTrade | Transfer

@@ -1,7 +1,7 @@
 """The simulated broker with the habits of real gateways: repeated, late and missing news, corrections, hang-ups."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -67,7 +67,10 @@ class FaultyBroker(Brokerage):
             act()
 
     def cut_off(self) -> None:
-        """From now on the gateway knows what it knew, its positions from a moment ago; trading goes on without it."""
+        """From now on the gateway knows what it knew, its positions from a moment ago; trading goes on without it.
+
+        Prices still come: strategies may have them from elsewhere, and must be kept from acting on them.
+        """
         if not self.degraded:
             self._memory = replace(super().replay(MASTER), positions=self.remembered_positions())
             self._tell_all(LinkNotice(up=False))
@@ -128,13 +131,6 @@ class FaultyBroker(Brokerage):
         return Bar(quote.instrument, start, BAR // SECOND, quote.mid, quote.mid, quote.mid, quote.mid, 100.0)
 
     # Faults
-
-    def on_market(self, quotes: Iterable[Quote] = (), bars: Iterable[Bar] = ()) -> None:
-        if not self.degraded:
-            super().on_market(quotes, bars)
-            return
-        for quote in quotes:
-            self.book(self.exchange.on_quote(quote))
 
     def _tell_all(self, *news: News) -> None:
         if not self.degraded:

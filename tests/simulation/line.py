@@ -36,6 +36,8 @@ class VenueLine:
         self.broker, self._latency, self._complain = broker, latency, complain
         self._draw = Random(f"line/{seed}")
         self._conditions: dict[int, Condition] = {}
+        self.preemption = 0.0
+        """How many seconds late actions come to their connection."""
         self._intents: dict[tuple[int, int], IntentId] = {}
 
     def condition(self, client_id: int) -> Condition:
@@ -43,6 +45,7 @@ class VenueLine:
 
     def heal(self) -> None:
         self._conditions.clear()
+        self.preemption = 0.0
 
     def delay(self, client_id: int) -> float | None:
         """Seconds that a message takes, None where it is lost."""

@@ -48,6 +48,7 @@ POINTS = chaos_points()
 CORE = ("core/fill-log", "core/orders", "core/risk", "core/portfolio", "store/writer")
 OTHERS = ("brokers/ib-0", "brokers/ib-99", "brokers/ib-1", "brokers/pool", "brokers/market-data", "strategies/s1",
           "strategy-manager")  # fmt: skip
+HANGING = (*CORE, *CORE[-2:], "core/portfolio", "core/portfolio", "brokers/ib-0", "brokers/ib-1", "strategies/s1")
 CLIENTS = (0, 1, 1, 2, 99)
 
 
@@ -81,12 +82,15 @@ def _crashes(draw: Random, seconds: int) -> Iterator[f.Fault]:
 
 def _kills(draw: Random, seconds: int) -> Iterator[f.Fault]:
     for at, steps in _times(draw, seconds, (1, 2, 6)):
-        yield f.Kill(at=at, steps=steps, actor=draw.choice(CORE + OTHERS))
+        kill = f.Kill(at=at, steps=steps, actor=draw.choice(CORE + OTHERS))
+        yield kill
+        if kill.actor == "core/fill-log":
+            yield f.Preemption(at=max(0.0, at - 1.0), delay=1.25)
 
 
 def _hangs(draw: Random, seconds: int) -> Iterator[f.Fault]:
     for at, steps in _times(draw, seconds, (1, 3)):
-        yield f.Hang(at=at, steps=steps, actor=draw.choice(CORE + OTHERS), seconds=draw.choice((0.5, 2.0, 8.0)))
+        yield f.Hang(at=at, steps=steps, actor=draw.choice(HANGING), seconds=draw.choice((0.5, 3.0, 12.0)))
 
 
 def _hosts(draw: Random, seconds: int) -> Iterator[f.Fault]:
@@ -170,6 +174,7 @@ def _manual(draw: Random, seconds: int) -> Iterator[f.Fault]:
 def _transfers(draw: Random, seconds: int) -> Iterator[f.Fault]:
     for at, steps in _times(draw, seconds, (1, 1, 2)):
         yield f.Transfer(at=at, steps=steps)
+        yield f.Preemption(at=at, delay=1.25)
 
 
 Kind = Callable[[Random, int], Iterator[f.Fault]]

@@ -10,11 +10,13 @@ from collections.abc import Callable
 import msgspec
 
 from actors.base import BaseMessage, BrokerConnection, Refs, Replayed
+from actors.messages.addresses import ORDERS
 from actors.messages.broker import (
     CancelOrder,
     HistoryLoaded,
     InstrumentResolved,
     ModifyOrder,
+    OrderAction,
     Ready,
     RequestHistory,
     RequestSnapshot,
@@ -47,6 +49,13 @@ class Hear(msgspec.Struct, frozen=True):
     news: tuple[News, ...] | None
 
 
+class Late(msgspec.Struct, frozen=True):
+    """An action whose sender was preempted before it was sent; an incarnation that has ended sends nothing more."""
+
+    action: OrderAction
+    sender: int | None
+
+
 class ValueAccounts(msgspec.Struct, frozen=True):
     pass
 
@@ -55,6 +64,7 @@ VenueMessage = (
     Arrive
     | Hear
     | ValueAccounts
+    | Late
     | Replayed
     | SubscribeAccount
     | SubscribeMarket
@@ -107,11 +117,19 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
                 self._send(lambda: message.reply_to.tell(self._resolve(message.instrument)))
             case RequestHistory():
                 self._send(lambda: message.reply_to.tell(self._history(message)))
+            case SubmitOrder() | ModifyOrder() | CancelOrder() if self._line.preemption:
+                self.after(self._line.preemption, Late(message, self.runtime.ref(ORDERS).incarnation))
             case SubmitOrder() | ModifyOrder() | CancelOrder():
-                self._action = message
-                self.on_base_message(message)
+                self._act(message)
+            case Late(action=action, sender=sender):
+                if sender == self.runtime.ref(ORDERS).incarnation:
+                    self._act(action)
             case _:
                 self.on_base_message(message)
+
+    def _act(self, action: OrderAction) -> None:
+        self._action = action
+        self.on_base_message(action)
 
     # The near end of the line
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.checks import verdict
+from tests.simulation.faults import Crash, HangUp, Kill, PowerLoss
 from tests.simulation.plan import Plan
 from tests.simulation.world import World
 
@@ -31,6 +33,22 @@ def _holders(world: World) -> list[str]:
     """Every actor that holds something outside of the program's memory."""
     slots = [world.runtime.slot(status.name) for status in world.runtime.status()]
     return [slot.name for slot in slots if slot.incarnation is not None and slot.incarnation.resources]
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="the system does not list open descriptors")
+def test_a_seed_leaves_nothing_open(no_collector: None) -> None:
+    struck = (
+        Kill(at=1.5, actor="core/fill-log"),
+        Crash(at=1.6, point="orders: after the fold, before its cursor"),
+        PowerLoss(at=2.5, down=0.0),
+        HangUp(at=3.5, client=1),
+    )
+    plan = Plan(seconds=4, faults=struck)
+    verdict(1, plan)
+    before = _open()
+    for seed in range(2, 7):
+        assert not verdict(seed, plan).complaints
+        assert _open() == before
 
 
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="the system does not list open descriptors")

@@ -1,6 +1,6 @@
 """What is proved while a run goes on, from outside the actors: each of them is the real one, and is looked at.
 
-Nothing here changes what an actor does. What must not be is a complaint.
+Nothing here changes what an actor does, but when an adjustment comes. What must not be is a complaint.
 """
 
 from collections import deque
@@ -68,6 +68,7 @@ class Watch:
         self._over: dict[IntentId, OrderState] = {}
         self._booked: deque[tuple[float, int]] = deque()
         self._logged = 0
+        self._preempted: list[BookAdjustments] = []
         self._log_began = self._log_hung = 0.0
         self._held: dict[tuple[StrategyName, InstrumentId], deque[tuple[float, Decimal]]] = {}
 
@@ -125,6 +126,8 @@ class Watch:
         return then()
 
     def _log_receives(self, log: FillLog, message: object, then: Callable[[], object]) -> object:
+        if isinstance(message, BookAdjustments) and self._is_preempted(log, message):
+            return None
         last = log._last_seq
         void = self._why_void(message)
         answer = then()
@@ -134,6 +137,14 @@ class Watch:
         if newest > self._logged:
             self._take(self._world.journal.entries(self._logged, newest - self._logged), newest)
         return answer
+
+    def _is_preempted(self, log: FillLog, message: BookAdjustments) -> bool:
+        """Whether it is to come later, as the plan says; once."""
+        if message in self._preempted or not self._world.preemption:
+            return False
+        self._preempted.append(message)
+        log.after(self._world.preemption, message)
+        return True
 
     def _why_void(self, message: object) -> str:
         journal = self._world.journal

@@ -117,7 +117,7 @@ class World:
         self.broker = FaultyBroker(seed, lambda: START + round((self.now + self.gateway_offset) * SECOND))
         self.broker.arriving = self.watch.arrived
         self.line = VenueLine(self.broker, plan.latency, seed, self.watch.complain)
-        self.gateway_offset = 0.0
+        self.gateway_offset = self.preemption = 0.0
         self.chaos = ArmedCrashes()
         self.runtime = VirtualRuntime(seed, START)
         self._earlier = 0.0
@@ -308,6 +308,7 @@ class World:
             heapq.heappop(self._ends)[2]()
         self.chaos.heal()
         self.line.heal()
+        self.preemption = 0.0
         self.healed_at = START + round(self.now * SECOND)
         for scope in {fault.scope for fault in self.plan.faults if isinstance(fault, Halt)}:
             self.names.risk.tell(Resume(scope))
