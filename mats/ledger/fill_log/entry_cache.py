@@ -14,7 +14,7 @@ class EntryCache:
 
     def extend(self, entries: Sequence[Entry]) -> None:
         self._entries.extend(entries)
-        if len(self._entries) > 2 * self._capacity:
+        if len(self._entries) > self._capacity + self._capacity // 8:
             del self._entries[: -self._capacity]
 
     def span(self, first: int, last: int) -> tuple[Entry, ...] | None:

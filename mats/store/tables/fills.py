@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from mats.model import AdjustmentRecorded, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded, Nanos
 from mats.store.tables import schemas
-from mats.store.tables.frames import ROW_ERRORS, Raw, Reject, Row, conform
+from mats.store.tables.frames import ROW_ERRORS, Raw, Reject, Row, amended, conform
 from mats.store.tables.old_rows import Key
 from mats.store.tables.rows import NO_COMMISSION, adjustment_row, commission_columns, execution_row
 from mats.store.tables.symbol_names import symbol_name
@@ -89,7 +89,7 @@ class FillTables:
             return
         if row["commission_seq"] not in (0, entry.seq):  # its own seq: the entry is repeated after a crash
             self._supersede(row, entry, entry.commission.exec_id)
-        self.fills.put(at, conform({**row, **charge}, schemas.FILLS))
+        self.fills.put(at, amended(row, charge, schemas.FILLS))
 
     def _supersede(self, row: Raw, entry: FillCorrected | CommissionRecorded, by: str) -> None:
         """Keep the row that `entry` replaces, once."""

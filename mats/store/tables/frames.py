@@ -41,13 +41,22 @@ def conform(raw: Raw, schema: Schema) -> Row:
     if raw.keys() != schema.columns.keys():
         mismatched = sorted(raw.keys() ^ schema.columns.keys())
         raise ValueError(f"columns {mismatched} are missing or unknown; give exactly {list(schema.columns)}")
-    row: Row = {}
-    for name, kind in schema.columns.items():
-        try:
-            row[name] = _CONVERT[kind](raw[name])
-        except TypeError:
-            raise ValueError(f"column {name} cannot hold {raw[name]!r}; it needs {kind.name.lower()}") from None
-    return row
+    try:
+        return {name: _CONVERT[kind](raw[name]) for name, kind in schema.columns.items()}
+    except TypeError:
+        return amended({}, raw, schema)  # which names the column
+
+
+def amended(row: Row, changes: Raw, schema: Schema) -> Row:
+    """A row of the schema with other values in some of its columns; ValueError as for `conform`."""
+    return row | {name: _converted(name, value, schema.columns[name]) for name, value in changes.items()}
+
+
+def _converted(name: str, value: object, kind: Kind) -> Value:
+    try:
+        return _CONVERT[kind](value)
+    except TypeError:
+        raise ValueError(f"column {name} cannot hold {value!r}; it needs {kind.name.lower()}") from None
 
 
 def to_frame(rows: Mapping[Nanos, Row], schema: Schema) -> pd.DataFrame:

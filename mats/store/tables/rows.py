@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -106,6 +107,7 @@ def revalued(row: PositionRow, mark: Mark | None) -> PositionRow:
     )
 
 
+@lru_cache(4_096)
 def sec_type_of(instrument: InstrumentId) -> SecType:
     """The type of an instrument by the form of its name."""
     return SecType.OPTION if _OPTION.fullmatch(instrument) else parse_instrument(instrument).sec_type

@@ -17,6 +17,8 @@ class Kind(Enum):
     BOOL = "bool"
     TIME = "datetime64[ns]"
 
+    __hash__ = object.__hash__  # each is one object; an enum's own hash is computed anew at each look-up
+
 
 TEXT, FLOAT, INT, BOOL, TIME = Kind.TEXT, Kind.FLOAT, Kind.INT, Kind.BOOL, Kind.TIME
 

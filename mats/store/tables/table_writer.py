@@ -372,7 +372,7 @@ class TableWriter:
                 self._forget_row(time, self._key(row))
         self._pending.clear()
         self._old.forget()
-        if len(self._index) <= 2 * self._schema.cached:
+        if len(self._index) <= self._schema.cached + self._schema.cached // 8:
             return
         dropped = self._index[: -self._schema.cached]
         del self._index[: -self._schema.cached]
