@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from mats import cli
-from mats.errors import UserError
+from mats.errors import UserError, say
 
 USAGE_ERROR = 2
 
@@ -77,15 +77,15 @@ def main() -> None:
         message = error.format_message()
         if message.startswith("Usage: "):  # typer's message for a group without a command
             message = "Missing command"
-        print(f"mats: {message.rstrip('.')}; `{command} --help` shows the usage", file=sys.stderr)
+        say(f"{message.rstrip('.')}; `{command} --help` shows the usage")
     except typer.Abort:
-        print("mats: interrupted", file=sys.stderr)
+        say("interrupted")
     sys.exit(USAGE_ERROR)
 
 
 def _print_error(error: UserError) -> None:
     for sentence in error.args:
-        print(f"mats: {sentence}", file=sys.stderr)
+        say(sentence)
 
 
 @app.callback(invoke_without_command=True)

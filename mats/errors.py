@@ -1,4 +1,6 @@
-"""Errors that a user can fix."""
+"""Errors that a user can fix, and the one way in which a person at the terminal is told."""
+
+import sys
 
 
 class UserError(Exception):
@@ -15,3 +17,13 @@ class SweepError(UserError):
 
 class StrategyError(UserError):
     """An invalid strategy file, parameter, record or call; the text names it, its value and the fix."""
+
+
+def say(sentence: object) -> None:
+    """One sentence to the person at the terminal, on standard error, as `mats: ...`.
+
+    It is written in one piece with the end of its line: `print` writes that by itself, and a line of the log can come
+    in between.
+    """
+    sys.stderr.write(f"mats: {sentence}\n")
+    sys.stderr.flush()

@@ -201,18 +201,22 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             self._portfolio.tell(PositionsChanged(tuple(packet.positions)))
         if packet.values:
             self._portfolio.tell(AccountChanged(tuple(packet.values)))
-        if packet.bars:
-            self.advance_clock(packet.bars[-1].end)
-        if packet.bars or packet.quotes:
-            self._market_data.tell(MarketEvents(tuple(packet.bars), tuple(packet.quotes)))
+        bars = tuple(bar for bar in packet.bars if self.advance_clock(bar.end))
+        if bars or packet.quotes:
+            self._market_data.tell(MarketEvents(bars, tuple(packet.quotes)))
 
-    def advance_clock(self, told: Nanos) -> None:
-        """Follow the broker's clock, which never goes back; an instant far ahead of it is a mistake."""
-        if is_moment(told, self.clock.now()):
+    def advance_clock(self, told: Nanos) -> bool:
+        """Follow the broker's clock, which never goes back; whether this can be an instant: far ahead is a mistake.
+
+        A bar that was taken from the far future would make every later one a late one.
+        """
+        plausible = is_moment(told, self.clock.now())
+        if plausible:
             self.clock.advance(told)
         elif not self._clock_doubted:
             self._clock_doubted = True
             self.log.error("the broker's clock is far ahead and is not followed; set the gateway's clock", time=told)
+        return plausible
 
     def report_undecoded(self, message: UndecodedMessage) -> None:
         """What cannot be used goes into quarantine."""

@@ -21,6 +21,7 @@ from actors.operator import Commands, ControlSocket, Operator
 from actors.screen import draw, report
 from actors.strategy import StrategyActor
 from actors.tree import build
+from mats.errors import say
 from mats.logging_setup import configure_logging
 from mats.model import read_records
 from mats.operator import RunSummary
@@ -76,7 +77,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
     else:
         Console(width=None if on_screen else PIPE_WIDTH, highlight=False).print(report(summary))
     if runtime.escalated.is_set():
-        print(f"mats: {escalation(runtime, settings)}", file=sys.stderr)
+        say(escalation(runtime, settings))
         return GAVE_UP
     return 0
 
@@ -88,7 +89,7 @@ def _check_store_address(uri: str) -> None:
     except StoreAddressError:
         raise
     except StoreUnreachableError as error:
-        print(f"mats: {error}; trading goes on without it", file=sys.stderr)
+        say(f"{error}; trading goes on without it")
 
 
 @contextlib.contextmanager

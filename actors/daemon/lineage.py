@@ -1,11 +1,11 @@
 """A start joins journal and tables where a file was put back or lost, before anybody reads either."""
 
-import sys
 from contextlib import closing
 
 import structlog
 
 from actors.tree import DaemonPlan
+from mats.errors import say
 from mats.store.isolation import IsolatedArctic
 from mats.store.journal import Journal
 from mats.store.lineage import check_lineage, join_tables
@@ -26,15 +26,15 @@ def join_store(plan: DaemonPlan, store: IsolatedArctic) -> None:
             if found:
                 check_disk_space(plan.store_uri)
                 for sentence in join_tables(journal, plan.store_uri, plan.matching):
-                    say(sentence)
+                    _warn(sentence)
         except NewerTableError:
             raise
         except (*STORE_ERRORS, StoreUnreachableError) as error:
             reason = safe_uri(str(error))[:200]
-            say(f"journal and tables cannot be compared now ({reason}); trading goes on without the tables")
+            _warn(f"journal and tables cannot be compared now ({reason}); trading goes on without the tables")
 
 
-def say(sentence: str) -> None:
+def _warn(sentence: str) -> None:
     """To the operator at the terminal, and to the log."""
-    print(f"mats: {sentence}", file=sys.stderr)
+    say(sentence)
     structlog.get_logger(name="store").warning(sentence)

@@ -1,13 +1,12 @@
 """Waits for the start: until the broker has answered and a strategy can run, or it is known why not."""
 
-import sys
 import threading
 from collections.abc import Callable
 
 from actors.gateway_process import GatewayUnusable
 from actors.messages.strategy_manager import StrategyTable
 from actors.operator import Operator
-from mats.errors import UserError
+from mats.errors import UserError, say
 from mats.runtime import Runtime
 from mats.settings import Settings
 
@@ -79,12 +78,12 @@ def _require_strategy(table: StrategyTable) -> None:
 def print_faults(table: StrategyTable) -> None:
     """Each fault once; and that no strategy is active, where that is so."""
     for fault in dict.fromkeys(table.faults.values()):
-        print(f"mats: {fault}", file=sys.stderr)
+        say(fault)
     if not table.loaded:
         why = table.away or "the store has not answered yet"
-        print(f"mats: {why}; strategies wait for their table, cancels and exits go on", file=sys.stderr)
+        say(f"{why}; strategies wait for their table, cancels and exits go on")
     elif not any(record.active for record in table.records):
-        print("mats: no strategy is active; add one with `mats strategies --load FILE` to trade", file=sys.stderr)
+        say("no strategy is active; add one with `mats strategies --load FILE` to trade")
 
 
 def escalation(runtime: Runtime, settings: Settings) -> str:

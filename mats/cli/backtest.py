@@ -1,6 +1,5 @@
 """The command line of backtests: `mats backtest STRATEGY…`, and `list`, `show`, `verify`, `delete` of results."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from mats.backtest.result import (
 from mats.cli.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.cli.options import Config, DataDir, grouped
 from mats.cli.progress import shown_progress
+from mats.errors import say
 from mats.runtime import SystemClock
 from mats.settings import Settings, settings_of
 from mats.store.tables import BacktestLibrary
@@ -93,7 +93,7 @@ def run(
         result, spent = _run_and_store(request, settings, benchmark, replace=replace)
     _show(result.record, result, spent, as_json=json)
     if result.record.state == "failed":
-        print(f"mats: {' '.join(result.record.failure.split())}", file=sys.stderr)
+        say(" ".join(result.record.failure.split()))
         raise typer.Exit(FAILED)
 
 
@@ -107,7 +107,7 @@ def list_(
     """List stored results, oldest first, or the best first."""
     found, unreadable = records(_uri(config, data_dir))
     for sentence in unreadable:
-        print(f"mats: {sentence}", file=sys.stderr)
+        say(sentence)
     if by:
         found = ranking(found, by)
     if json:
@@ -137,7 +137,7 @@ def verify_(name: Name, config: Config = None, data_dir: DataDir = None) -> None
         print(f"{name}: trades and equity are the same, byte for byte")
         return
     for difference in verdict.differences:
-        print(f"mats: {name}: {difference}", file=sys.stderr)
+        say(f"{name}: {difference}")
     raise typer.Exit(DIFFERENT)
 
 
@@ -170,7 +170,7 @@ def _check(prepared: Prepared) -> None:
 
     found = look_ahead(prepared.spec, prepared.data)
     for item in found:
-        print(f"mats: {item}", file=sys.stderr)
+        say(item)
     if not found:
         print("no look-ahead: with the data cut short, the strategy makes the same requests up to the cut")
     for warmed in warm_up(prepared.spec, prepared.data):
@@ -207,7 +207,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("mats: interrupted; nothing was stored", file=sys.stderr)
+        say("interrupted; nothing was stored")
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -9,7 +9,7 @@ import typer
 
 from mats.cli.options import Config, DataDir, Json, Reason, directory, show
 from mats.errors import UserError
-from mats.ledger.quarantine import QuarantineItem
+from mats.ledger.quarantine import QuarantineItem, QuarantineKind
 from mats.operator import ask, protocol, render
 from mats.store.journal import Journal
 
@@ -79,9 +79,25 @@ def correct(
 
 
 @quarantine.command()
-def drop(name: Name, reason: Why, config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """Forget an item: it is never booked. A difference to the broker that remains is a break."""
-    _resolve(name, "drop", {}, reason, directory(config, data_dir), json)
+def drop(
+    reason: Why,
+    names: Annotated[list[str] | None, typer.Argument(help="ids of items, as `mats quarantine` shows them")] = None,
+    kind: Annotated[QuarantineKind | None, typer.Option(help="every open item of this kind")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Forget items: they are never booked. A difference to the broker that remains is a break."""
+    data = directory(config, data_dir)
+    if bool(names) == (kind is not None):
+        raise UserError("name the items to drop, or give --kind; `mats quarantine` lists them")
+    for name in names or _open_of(data, kind):
+        _resolve(name, "drop", {}, reason, data, json)
+
+
+def _open_of(data: Path, kind: QuarantineKind | None) -> list[str]:
+    with closing(_journal(data)) as journal:
+        return [item.id for item in journal.open_quarantine() if item.kind is kind]
 
 
 def _resolve(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from mats.cli.options import Config, DataDir
-from mats.errors import UserError
+from mats.errors import UserError, say
 from mats.ledger.books import Matching
 from mats.model import Entry
 from mats.settings import settings_of
@@ -109,7 +109,7 @@ class StoreCheck:
             if not anyway and not check_lineage(journal, self._uri):
                 return
             for sentence in join_tables(journal, self._uri, self._matching):
-                print(f"mats: {sentence}", file=sys.stderr)
+                say(sentence)
 
     def _persistent(self) -> list[Difference]:
         found = self._once()[0]

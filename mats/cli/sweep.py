@@ -1,7 +1,6 @@
 """The command line of sweeps: `mats sweep STRATEGY --param fast=5:50:5 --param slow=20:200:20`."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from rich.text import Text
 from mats.backtest import api, data_for
 from mats.cli.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.cli.options import Config, DataDir, grouped
-from mats.errors import SweepError
+from mats.errors import SweepError, say
 from mats.model.bar_columns import BarData
 from mats.report import PageTable as Written
 from mats.report.sweeps import SweepReport, best_table, failure_table, stored, window_table
@@ -140,9 +139,7 @@ def _interruptible(name: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(
-            f"mats: interrupted; finished trials are stored, resume with `mats sweep --resume {name}`", file=sys.stderr
-        )
+        say(f"interrupted; finished trials are stored, resume with `mats sweep --resume {name}`")
         raise typer.Exit(INTERRUPTED) from None
 
 

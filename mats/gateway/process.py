@@ -62,7 +62,7 @@ def serve(
     start. `log`: a file for everything sent and received. `control_port`: 0 takes a free one; `control HOST:PORT` is
     then the second line. Raises GatewayError if the gateway cannot run with these options.
     """
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
     if (market == "replay") != bool(options.get("replay")) and market is not None:
         raise GatewayError(
             f"--market {market} contradicts --replay; use --market replay with --replay DIR, --market random without"
@@ -93,7 +93,7 @@ async def _serve(gateway: PaperGateway, plan: FaultPlan, control_port: int | Non
 
 def serve_script(record: Path, *, port: int = 0, with_parent: int | None = None) -> None:
     """Plays a record made by `log` until it is stopped. Raises GatewayError if it cannot be read or played."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
     try:
         asyncio.run(_serve_script(ScriptedGateway(record, port=port), with_parent))
     except (ValueError, OSError) as error:

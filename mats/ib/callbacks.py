@@ -4,7 +4,6 @@ Every message is reported, in the order of the wire, requested or not: openOrder
 request id, so an answer and an update look alike. Method names are those of IB's protocol.
 """
 
-import math
 from collections.abc import Callable
 from datetime import UTC
 
@@ -38,7 +37,7 @@ from mats.ib.events import (
 )
 from mats.ib.notices import NoticeRouter
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
-from mats.ib.streams import QuoteAggregator, StreamKind, Streams
+from mats.ib.streams import BAR_SECONDS, QuoteAggregator, StreamKind, Streams
 from mats.ib.undecoded import may_answer
 from mats.model import (
     SECOND,
@@ -50,6 +49,7 @@ from mats.model import (
     Commission,
     Execution,
     UndecodedMessage,
+    bar_fault,
     is_price,
     order_fault,
     position_fault,
@@ -240,6 +240,7 @@ class Callbacks:
         self._pending.finish(request_id)
 
     def historicalData(self, request_id: int, bar: BarData) -> None:
+        _refuse(bar_fault(bar.open, bar.high, bar.low, bar.close, bar.volume))
         self._pending.add(request_id, bar)
 
     def historicalDataEnd(self, request_id: int, _start: str, end: str) -> None:
@@ -257,11 +258,14 @@ class Callbacks:
         wap: float,
         count: int,
     ) -> None:
-        if not (is_price(open_, high, low, close) and math.isfinite(volume)):
-            raise ValueError("a bar without finite prices is no bar")
+        _refuse(bar_fault(open_, high, low, close, volume))
+        if time < 0 or time % BAR_SECONDS:
+            raise ValueError(f"a bar of {BAR_SECONDS} s that begins at second {time} is no bar")
         if instrument := self._streams.subject(request_id, StreamKind.BARS):
             volume, wap, count = max(0.0, volume), max(0.0, wap), max(0, count)
-            self._emit(BarReported(Bar(instrument, time * SECOND, 5, open_, high, low, close, volume, wap, count)))
+            self._emit(
+                BarReported(Bar(instrument, time * SECOND, BAR_SECONDS, open_, high, low, close, volume, wap, count))
+            )
         else:
             self._pending.late += 1
 

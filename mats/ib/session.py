@@ -25,7 +25,7 @@ from mats.ib.pacing import PacedSender, Pacer, SendLane
 from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests, PendingSnapshot
 from mats.ib.requests import BrokerRequests
 from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
-from mats.ib.streams import QuoteAggregator, Stream, StreamKind, Streams
+from mats.ib.streams import BAR_SECONDS, QuoteAggregator, Stream, StreamKind, Streams
 from mats.ib.undecoded import undecoded
 from mats.model import (
     AccountId,
@@ -293,7 +293,7 @@ class IbSession:
             self._client.reqAccountUpdatesMulti(request_id, stream.subject, "", False)
         elif stream.kind is StreamKind.BARS:
             source = source_of(stream.instrument)
-            self._client.reqRealTimeBars(request_id, to_contract(stream.instrument), 5, source, False, [])
+            self._client.reqRealTimeBars(request_id, to_contract(stream.instrument), BAR_SECONDS, source, False, [])
         else:
             self._client.reqMktData(request_id, to_contract(stream.instrument), "", False, False, [])
 

@@ -16,6 +16,8 @@ PRICES = MappingProxyType({1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 
 SIZES = MappingProxyType({0: "bid_size", 3: "ask_size", 69: "bid_size", 70: "ask_size"})
 SIZE_OF_PRICE = MappingProxyType({"bid": "bid_size", "ask": "ask_size"})
 NOT_QUOTED = -1.0
+BAR_SECONDS = 5
+"""The one length of bars that IB streams; they begin at multiples of it."""
 
 
 class StreamKind(StrEnum):

@@ -57,6 +57,7 @@ from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime
 from mats.model.unknown import Figure, Unknown, difference, total
 from mats.model.validation import (
     POSSIBLE,
+    bar_fault,
     commission_fault,
     execution_fault,
     is_moment,
@@ -127,6 +128,7 @@ __all__ = [
     "TimeInForce",
     "UndecodedMessage",
     "Unknown",
+    "bar_fault",
     "changed_view",
     "check_table",
     "check_weights",

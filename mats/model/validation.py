@@ -4,6 +4,7 @@ What an operator cannot correct afterwards is checked before it is booked: an en
 and every stage must be able to apply it.
 """
 
+import math
 import re
 from decimal import Decimal
 from functools import lru_cache
@@ -131,6 +132,16 @@ def value_fault(value: AccountValue) -> str:
 def is_price(*numbers: float) -> bool:
     """Whether measured prices can be used: finite, and of a size that prices have."""
     return all(-1e9 <= number <= 1e9 for number in numbers)
+
+
+def bar_fault(open_: float, high: float, low: float, close: float, volume: float) -> str:
+    """Why these figures are no bar; empty where they are one.
+
+    Open and close may lie outside: the close of a future's day is its settlement price.
+    """
+    if not (is_price(open_, high, low, close) and math.isfinite(volume)):
+        return "a bar without finite prices is no bar"
+    return "" if low <= high else f"a bar whose low {low} is above its high {high} is no bar"
 
 
 def is_moment(time: Nanos, now: Nanos) -> bool:

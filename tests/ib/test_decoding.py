@@ -1,14 +1,15 @@
 """The decoder loses nothing: every message becomes an event, an item of an answer, or a `DecodeFailed`."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.ib.callbacks import Callbacks
 from mats.ib.conversion.timestamps import NO_ZONES
 from mats.ib.decoding import IGNORED, CheckedDecoder
-from mats.ib.events import DecodeFailed, ExecutionReported, SessionEvent
+from mats.ib.events import BarReported, DecodeFailed, ExecutionReported, SessionEvent
 from mats.ib.pending_requests import PendingRequests
-from mats.ib.streams import QuoteAggregator, Streams
+from mats.ib.streams import QuoteAggregator, Stream, StreamKind, Streams
 
 NUMBERS = st.integers(min_value=0, max_value=120).filter(lambda number: number not in IGNORED)
 FIELDS = st.one_of(st.sampled_from(["", "0", "1", "-1", "1.5", "SPY", "BOT", "1e400", "nan"]), st.text(max_size=5))
@@ -62,3 +63,28 @@ def test_an_exception_of_the_owner_is_reported_and_does_not_stop_the_next_messag
     reading.interpret(list(status))
     assert [type(event).__name__ for event in events] == ["OrderStatusReported", "DecodeFailed", "OrderStatusReported"]
     assert "the owner stumbled" in events[1].message.text  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(3, "-1"), (3, "1700000001"), (4, "nan"), (5, "-inf"), (5, "0"), (6, "1e400"), (7, "1e12"), (8, "inf")],
+)
+def test_a_bar_that_is_none_goes_no_further(place: int, value: str) -> None:
+    events: list[SessionEvent] = []
+    streams = Streams()
+    streams.add(7, Stream(StreamKind.BARS, "SPY"))
+    callbacks = Callbacks(events.append, PendingRequests(), streams, QuoteAggregator(lambda: 0))
+    reading = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    reading.serverVersion = 178
+    bar = ["50", "3", "7", "1700000000", "500", "501", "499", "500.5", "1000", "500.2", "12"]
+    reading.interpret(list(bar))
+    reading.interpret([*bar[:place], value, *bar[place + 1 :]])
+    assert [type(event) for event in events] == [BarReported, DecodeFailed]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400", "-1e300"])
+def test_a_bar_of_history_without_prices_is_told_and_does_not_join_the_answer(value: str) -> None:
+    events: list[SessionEvent] = []
+    reading = decoder(events)
+    reading.interpret(["17", "9", "", "", "1", "1700000000", "500", value, "499", "500.5", "1000", "500.2", "12"])
+    assert [type(event) for event in events] == [DecodeFailed]

@@ -13,7 +13,7 @@ import msgspec
 from actors.base.refs import Refs
 from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.ib_connection import Timing
-from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind
+from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind, StoreReported
 from actors.messages.market_data import WatchPrices
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
 from actors.operator.operator import Operator
@@ -31,8 +31,8 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 
 T = TypeVar("T")
 
-VOID_AT_THE_END = (ReplayMerged, StagesBehind, WatchPrices)
-"""Answers and news of the fill log, and requests for prices, that matter to nobody once the reader has stopped."""
+VOID_AT_THE_END = (ReplayMerged, StagesBehind, StoreReported, WatchPrices)
+"""Answers and reports of the fill log and of the store, and requests for prices: nobody needs them at the end."""
 
 
 class GatewayThread:

@@ -79,11 +79,44 @@ messages = [[9999, 1, "x"], ["", "", ""], [49, 1, 4102444800], [11, -1, "garbage
 HONEST, POISONED = ("lively-2", "lively-3"), ("lively-0", "lively-1", "lively-4", "lively-5")
 
 
+EXTREME = """
+seed = {seed}
+
+[[fault]]
+do = "fuzz"
+message = [11]
+where = {{ 26 = "lively-[0145]:.*" }}
+chance = 0.5
+fields = [9, 10, 15, 16, 18, 19, 20, 25]
+values = {unbelievable}
+
+[[fault]]
+do = "fuzz"
+client = 0
+message = [59]
+chance = 0.3
+
+[[fault]]
+do = "fuzz"
+message = [61]
+where = {{ 4 = "SPY|BAC" }}
+chance = 0.3
+
+[[fault]]
+do = "fuzz"
+message = [1, 2, 3, 4, 5, 6, 8, 10, 17, 50, 52, 63, 72, 73, 101]
+chance = 0.03
+"""
+UNBELIEVABLE = ["nan", "-inf", "1e400", "1.7976931348623157E308", "9" * 40, "\u2028", "\n", "x" * 5_000]
+"""What no execution can have where a figure, a side, a time or an account is expected."""
+
+
 def mats(data: Path, *arguments: str) -> Any:
     command = [sys.executable, str(ROOT / "run.py"), *arguments, "--data-dir", str(data), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    lines = done.stdout.split("\n")  # a fuzzed text may have other ends of lines
+    return json.loads(lines[-2]) if len(lines) > 1 else None
 
 
 def fills(data: Path, *strategies: str) -> int:
@@ -100,6 +133,10 @@ def fills(data: Path, *strategies: str) -> int:
 def kinds(data: Path) -> set[str]:
     """Of what is in quarantine."""
     return {item["kind"] for item in mats(data, "quarantine", "list")["items"]}
+
+
+def restarts(data: Path) -> dict[str, int]:
+    return {actor["name"]: actor["restarts"] for actor in mats(data, "status")["actors"] if actor["restarts"]}
 
 
 @pytest.fixture
@@ -122,8 +159,7 @@ def test_several_poisons_at_once_stop_what_they_concern_and_nothing_else(
         assert "multiplier 0" in faults["SPY"]
         assert "time" in faults["BAC"] or "account" in faults["BAC"]
         assert {"position", "message"} <= {item["kind"] for item in items}
-        status = mats(data, "status")
-        assert {actor["name"]: actor["restarts"] for actor in status["actors"] if actor["restarts"]} == {}
+        assert restarts(data) == {}
         daemon.stop()
         assert "Traceback" not in daemon.stderr
 
@@ -143,3 +179,35 @@ def test_several_poisons_at_once_stop_what_they_concern_and_nothing_else(
     assert (summary["breaks"], summary["dead_letters"], summary["abandoned"]) == (0, 0, [])
     prove(data, seen)
     assert set(Reader(lmdb_uri(data / "arctic")).fills(ACCOUNT)["strategy"]) == {*HONEST, *POISONED}
+
+
+def test_extremes_in_any_field_of_any_message_stop_nobody_else(tmp_path: Path) -> None:
+    plan = tmp_path / "extreme.toml"
+    plan.write_text(EXTREME.format(seed=1, unbelievable=json.dumps(UNBELIEVABLE)))
+    gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=11), bar_seconds=1.0, faults=plan)
+    config, data = write_settings(tmp_path / "config", lively_strategies(6), gateway.port), tmp_path / "run" / "data"
+    daemon = Daemon(config, data)
+    with killed_at_end(daemon, gateway):
+        until(lambda: fills(data, *HONEST) > 40, 3 * PATIENCE, "trading beside the extremes")
+        until(lambda: {"commission", "position", "message"} <= kinds(data), PATIENCE, "quarantine of each kind")
+        assert restarts(data) == {}
+        daemon.stop()
+        assert "Traceback" not in daemon.stderr
+
+        gateway.kill()
+        gateway.start(honest=True)
+        daemon = Daemon(config, data)
+        with killed_at_end(daemon):
+            had = fills(data, *HONEST)
+            until(lambda: fills(data, *HONEST) > had, PATIENCE, "trading with the honest gateway")
+            until(lambda: "execution" not in kinds(data), PATIENCE, "the honest report of what was in quarantine")
+            for kind in kinds(data):
+                mats(data, "quarantine", "drop", "--kind", kind, "--reason", "the gateway is honest now")
+            assert not kinds(data)
+            before = {name: fills(data, name) for name in (*HONEST, *POISONED)}
+            for name, held in before.items():
+                until(lambda n=name, h=held: fills(data, n) > h + 3, PATIENCE, f"new fills of {name}")
+            summary = daemon.stop()
+        seen = look(gateway.port)
+    assert (summary["breaks"], summary["dead_letters"], summary["abandoned"]) == (0, 0, [])
+    prove(data, seen)

@@ -99,6 +99,20 @@ class Edit(GatewayFault, frozen=True):
     replace: dict[str, Text] = {}
 
 
+EXTREMES: tuple[Text, ...] = (
+    "", "0", "-1", "nan", "-inf", "1e400", "1.7976931348623157E308", "9" * 40, "2147483647", "99991231 23:59:59 UTC",
+    "garbage", "x" * 5_000, "../../x", "\u2028", "\udcff", "\n",
+)  # fmt: skip
+"""What a field may hold at worst: nothing, no number, too large a one, and texts that break files and tables."""
+
+
+class Fuzz(GatewayFault, frozen=True):
+    """Replaces one field by one of `values`, both drawn by the seed: one of `fields`, or any but the number."""
+
+    fields: tuple[int, ...] = ()
+    values: tuple[Text, ...] = EXTREMES
+
+
 class AnswerRequest(GatewayFault, frozen=True, tag="answer"):
     """Sends these messages, or this error, instead of processing the request or sending the message."""
 
@@ -273,8 +287,8 @@ class RollDay(GatewayFault, frozen=True):
 
 
 AnyFault = (
-    Swallow | Delay | Reorder | DuplicateMessage | Edit | AnswerRequest | Drop | StopReading | SplitFrame | Truncate |
-    Refuse | Reserve | Restart | Checkpoint | Connectivity | Push | Error | SendStatus | Release | HoldOrders |
-    ReleaseOrders | FillOrder | Correct | Twin | ManualOrder | CancelWorkingOrder | Liquidate | Transfer | StockSplit |
-    ShiftClock | RollDay
+    Swallow | Delay | Reorder | DuplicateMessage | Edit | Fuzz | AnswerRequest | Drop | StopReading | SplitFrame |
+    Truncate | Refuse | Reserve | Restart | Checkpoint | Connectivity | Push | Error | SendStatus | Release |
+    HoldOrders | ReleaseOrders | FillOrder | Correct | Twin | ManualOrder | CancelWorkingOrder | Liquidate | Transfer |
+    StockSplit | ShiftClock | RollDay
 )  # fmt: skip

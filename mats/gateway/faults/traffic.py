@@ -129,6 +129,8 @@ class Traffic:
                 return [(event, rest)] * (1 + copies)
             case fault_types.Edit():
                 return [(msgspec.structs.replace(event, fields=self._edit(armed.fault, event)), rest)]
+            case fault_types.Fuzz():
+                return [(msgspec.structs.replace(event, fields=_fuzz(armed, armed.fault, event.fields)), rest)]
             case fault_types.AnswerRequest():
                 return self._send_answer(armed.fault, event)
             case fault_types.Drop():
@@ -218,3 +220,11 @@ def _request_number(session: ClientSession, fields: list[str]) -> int:
     if not session.version:
         return 0
     return int(fields[0]) if fields[0].isdigit() and len(fields[0]) < 10 else -1
+
+
+def _fuzz(armed: ArmedFault, fault: fault_types.Fuzz, fields: list[str]) -> list[str]:
+    places = [place for place in fault.fields or range(1, len(fields)) if place < len(fields)]
+    if not places:
+        return fields
+    place, value = armed.random.choice(places), armed.random.choice(fault.values)
+    return [*fields[:place], str(value), *fields[place + 1 :]]

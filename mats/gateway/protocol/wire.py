@@ -42,7 +42,7 @@ def encode(message: Message) -> bytes:
 
 def encode_text(fields: str) -> bytes:
     """One frame from fields that are already text, each ended by a NUL."""
-    body = fields.encode(errors="replace")
+    body = fields.encode(errors="surrogatepass")
     return struct.pack(">I", len(body)) + body
 
 

@@ -98,7 +98,9 @@ class Wire:
     def _take(self, data):
         self._buffer += data
         while len(self._buffer) >= 4 and len(self._buffer) >= 4 + (length := struct.unpack(">I", self._buffer[:4])[0]):
-            self.seen.append(self._buffer[4 : 4 + length].decode().removesuffix("\0").split("\0"))
+            self.seen.append(
+                self._buffer[4 : 4 + length].decode(errors="backslashreplace").removesuffix("\0").split("\0")
+            )
             self._buffer = self._buffer[4 + length :]
         self._news.set()
 

@@ -6,11 +6,13 @@ import pytest
 
 from mats.gateway import PaperGateway
 from mats.gateway.faults.fault_types import (
+    EXTREMES,
     Checkpoint,
     Delay,
     Drop,
     DuplicateMessage,
     Edit,
+    Fuzz,
     PlanError,
     Push,
     Refuse,
@@ -77,6 +79,21 @@ async def test_messages_are_duplicated_and_edited_in_the_order_of_the_plan(gatew
     await wire.until(lambda: len(wire.messages("49")) == 3)
     times = [f[2] for f in wire.messages("49")]
     assert times == [times[1] * 2, times[1], times[1]]
+
+
+async def test_one_field_at_a_time_is_fuzzed_by_the_seed(gateway, wire, wires):
+    gateway.faults.arm(Fuzz(message=(9,), fields=(2,), values=("nan", "\udcff")), seed=3)
+    for _ in range(20):
+        wire.call("reqIds", 1)
+    await wire.until(lambda: len(wire.messages("9")) == 21)
+    fuzzed = [fields[2] for fields in wire.messages("9")[1:]]
+    assert {"nan"} < set(fuzzed)
+    assert all(text == "nan" or "\\x" in text for text in fuzzed)  # the client shows bytes that are no text
+    gateway.faults.disarm()
+    gateway.faults.arm(Fuzz(message=(49,)))
+    wire.call("reqCurrentTime")
+    await wire.until(lambda: wire.messages("49"))
+    assert wire.messages("49")[0][1] in EXTREMES or wire.messages("49")[0][1] == "1"
 
 
 @pytest.mark.parametrize(("hard", "end"), [(False, "closed"), (True, "reset")])
