@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from mats.errors import say
+
 
 class LogFile(logging.handlers.RotatingFileHandler):
     """A full disk costs one line at its beginning and one at its end; what was to be written meanwhile is counted."""
@@ -30,7 +32,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
             super().handleError(record)
             return
         if not self._lost:
-            print(f"mats: the log cannot be written ({error}); its lines are lost until it can", file=sys.stderr)
+            with contextlib.suppress(OSError):  # standard error may be on that disk
+                say(f"the log cannot be written ({error}); its lines are lost until it can")
         self._lost += 1
         if self.stream is not None:
             with contextlib.suppress(OSError):  # what it still holds would be written in the middle of a later line
