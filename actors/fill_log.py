@@ -33,6 +33,7 @@ from actors.messages.fill_log import (
     ReportCursor,
     ReportExecutions,
     ReportHeld,
+    ReportPart,
     ReportReplay,
     StageCursor,
     StagesBehind,
@@ -56,7 +57,6 @@ from mats.ledger.fill_log import (
     RecentFacts,
     StageGate,
     book_reports,
-    in_broker_order,
 )
 from mats.ledger.quarantine import CorrectionError, QuarantineItem, QuarantineKind, QuarantinePlace
 from mats.ledger.reconciliation import Transfer
@@ -84,7 +84,7 @@ class FenceEpochs(msgspec.Struct, frozen=True):
     """What was reported under the epochs of an earlier incarnation must be reported again."""
 
 
-Write = OpenEpoch | ReportExecutions | ReportReplay | ReportUndecoded | BookAdjustments | FenceEpochs
+Write = OpenEpoch | ReportExecutions | ReportPart | ReportReplay | ReportUndecoded | BookAdjustments | FenceEpochs
 """What is handled when the journal takes it, in the order in which it came."""
 
 
@@ -93,7 +93,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     mailbox = MailboxSpec(
         capacity=50_000,
-        never_full=(ReportExecutions, ReportReplay, StageCursor, Acknowledge, BookAdjustments),
+        never_full=(ReportExecutions, ReportPart, ReportReplay, StageCursor, Acknowledge, BookAdjustments),
         conflate=lambda message: type(message) if isinstance(message, RatesChanged | StoreReported) else None,
     )
 
@@ -131,7 +131,9 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
-            case ReportExecutions() | ReportReplay() | ReportUndecoded() | OpenEpoch() | BookAdjustments():
+            case ReportExecutions() | ReportPart() | ReportReplay():
+                self._write(message)
+            case ReportUndecoded() | OpenEpoch() | BookAdjustments():
                 self._write(message)
             case Acknowledge(stage=stage, seq=seq):
                 self._gate.acknowledge(stage, seq)
@@ -161,7 +163,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
             case GetLogPosition():
                 message.reply_to.tell(LogPosition(self._last_seq))
             case ReadProgress():
-                return message.answer(Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text))
+                return message.answer(self._progress())
             case _:
                 assert_never(message)
         return None
@@ -180,7 +182,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
     def _write_waiting(self) -> None:
         while self._unwritten and self._writes.attempt(partial(self._carry_out, self._unwritten[0])):
             self._unwritten.popleft()
-        waiting = (message for message in self._unwritten if isinstance(message, OpenEpoch | ReportReplay))
+        waiting = (message for message in self._unwritten if isinstance(message, OpenEpoch | ReportPart | ReportReplay))
         for asked in dict.fromkeys(message.reply_to for message in waiting):
             asked.tell(ReportHeld())
 
@@ -188,9 +190,11 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         match message:
             case ReportExecutions():
                 self._report_live(message)
+            case ReportPart(report=report, reply_to=reply_to):
+                self._report(report, self._journal)
+                reply_to.tell(ReportHeld())
             case ReportReplay(report=report, reply_to=reply_to):
-                ordered = tuple(in_broker_order(report.executions))
-                if self._report(msgspec.structs.replace(report, executions=ordered), self._journal):
+                if self._report(report, self._journal):
                     reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
             case OpenEpoch(connection=connection):
                 self._epochs[connection] = self._journal.open_epoch(connection)
@@ -391,6 +395,9 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         if self._quarantine.places:
             self._risk.offer(QuarantineChanged(self._quarantine.places))
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
+
+    def _progress(self) -> Progress:
+        return Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text, self._quarantine.count)
 
     def _look_at_store(self) -> StoreHealth:
         return self._store.look(self._gate.cursors().get(STORE), self._last_seq, self.clock.monotonic())

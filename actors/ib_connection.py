@@ -14,6 +14,7 @@ from actors.messages.broker import (
     LinkChanged,
     PositionsTaken,
     ReadBroker,
+    ReadReplayed,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
@@ -34,7 +35,7 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
-from mats.model import BrokerError, BrokerSnapshot, Instrument, OrderIntent, UndecodedMessage
+from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, OrderIntent, UndecodedMessage
 from mats.runtime import Ref, Reply
 
 
@@ -57,7 +58,7 @@ async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway is, and how long it may take; seconds."""
+    """Where the gateway is, and how long it may take; seconds. `replay_timeout` is of silence."""
 
     host: str
     port: int
@@ -66,7 +67,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float
 
 
+PROGRESS_SECONDS = 5.0
+"""Between two lines in the log about a replay that goes on."""
+
+
 class Beat(msgspec.Struct, frozen=True):
+    pass
+
+
+class LogProgress(msgspec.Struct, frozen=True):
     pass
 
 
@@ -78,6 +87,7 @@ class Connected(msgspec.Struct, frozen=True):
 IbMessage = (
     TakePositions
     | ReadBroker
+    | ReadReplayed
     | SubscribeAccount
     | ResolveInstrument
     | SubscribeMarket
@@ -85,6 +95,7 @@ IbMessage = (
     | Connected
     | Replayed
     | Beat
+    | LogProgress
 )
 
 
@@ -103,12 +114,15 @@ class IbConnection(BrokerConnection[IbMessage]):
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
         self._left_out = Counter[str]()
+        self._replayed: list[Execution] = []
+        self._logged = 0
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing.
         skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
         self._session = IbSession(self.client_id, self._on_event, clock=now, monotonic=monotonic, skipped=skipped)
         self.defer(self._session.cut)
         super().on_start()
+        self.every(PROGRESS_SECONDS, LogProgress())
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:
@@ -128,6 +142,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._session.subscribe_account(account)
             case ReadBroker():
                 return self._answer_later()
+            case ReadReplayed():
+                return message.answer(len(self._replayed))
             case TakePositions():
                 self.spawn_task(self._take_positions(message.reply_to))
             case ResolveInstrument():
@@ -136,6 +152,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._load(message))
             case Beat():
                 self.spawn_task(self._beat())
+            case LogProgress():
+                self._log_progress()
             case _:
                 self.on_base_message(message)
         return None
@@ -158,7 +176,13 @@ class IbConnection(BrokerConnection[IbMessage]):
     async def _replay(self, epoch: int) -> Replayed:
         asked_at = self.clock.monotonic()
         replay = await self._session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
+        self._replayed, self._logged = [], 0
         return Replayed(replay, epoch, asked_at)
+
+    def _log_progress(self) -> None:
+        if (replayed := len(self._replayed)) > self._logged:
+            self._logged = replayed
+            self.log.info("the broker replays executions", so_far=replayed)
 
     def _answer_later(self) -> Reply:
         """In a task, because the broker may not answer; without an open socket there is no answer."""
@@ -224,8 +248,10 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._lose(reason, unsent)
             case ib.DecodeFailed(message=message):
                 self._on_undecoded(message)
-            case ib.ExecutionReported() | ib.OrderReported():
-                return  # part of a snapshot, which is merged as a whole
+            case ib.ExecutionReported(execution=item):
+                self._replayed.append(item)  # the snapshot is merged as a whole, or what came of it is kept
+            case ib.OrderReported():
+                return  # part of a snapshot
 
     def _on_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
         """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
@@ -272,5 +298,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._session.close()
 
     def on_failure(self, error: BaseException) -> None:
+        """What the broker has replayed is in the log before the next incarnation asks for everything again."""
         self._ending = True
         self._session.close()
+        self.keep(self._replayed)

@@ -56,6 +56,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         _check_store_address(plan.store_uri)
         join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
         operator = Operator(runtime, refs)
+        tell = (lambda _: None) if on_screen else say
         runtime.start(build(plan, refs))
         commands = Commands(runtime, refs, operator, plan.journal)
         try:
@@ -64,7 +65,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
                 _screen(operator, runtime, on_screen=on_screen) as refresh,
                 contextlib.suppress(StopRequested),
             ):
-                print_faults(Startup(runtime, operator, settings, stop).wait(refresh))
+                print_faults(Startup(runtime, operator, settings, stop, tell).wait(refresh))
                 _watch(runtime, stop, seconds, refresh)
         except BaseException:
             runtime.stop(STOP_SECONDS)

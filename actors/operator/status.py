@@ -26,4 +26,6 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         entries=None if progress is None else progress.last_seq,
         store=None if progress is None else progress.store,
         dead_letters=view.dead_letters,
+        quarantined=None if progress is None else progress.quarantined,
+        starting=str(view.start),
     )

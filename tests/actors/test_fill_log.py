@@ -19,6 +19,8 @@ from actors.messages.fill_log import (
     ReplayMerged,
     ReportCursor,
     ReportExecutions,
+    ReportHeld,
+    ReportPart,
     ReportReplay,
     StageCursor,
     StagesBehind,
@@ -276,10 +278,14 @@ def test_epochs_grow_over_a_crash_and_end_what_was_reported_before_it(world, an_
     assert world.epoch > before
 
 
-def test_a_replay_is_booked_in_the_order_of_the_market_and_answered_when_it_is_in_the_journal(world, an_execution):
-    late, early = an_execution("late.01", time=20), an_execution("early.01", time=10)
-    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(late, early))
-    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+def test_a_replay_is_answered_when_it_is_in_the_journal_and_each_part_of_it_before(world, an_execution):
+    early, late = (
+        ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(an_execution(name),))
+        for name in ("early.01", "late.01")
+    )
+    world.log.tell(ReportPart(report=early, reply_to=world.connection.ref))
+    world.connection.expect_message(ReportHeld())
+    world.log.tell(ReportReplay(report=late, reply_to=world.connection.ref))
     world.connection.expect_message(ReplayMerged(world.epoch, 2))
     assert [entry.execution.exec_id for entry in world.journaled()] == ["early.01", "late.01"]
 
