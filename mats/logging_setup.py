@@ -7,6 +7,8 @@ from pathlib import Path
 
 import structlog
 
+from mats.errors import UserError
+
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
 
 
@@ -35,10 +37,7 @@ def configure_logging(level: str, file: Path, *, to_stderr: bool) -> None:
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
         foreign_pre_chain=shared,
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
-    ]
+    handlers: list[logging.Handler] = [_rotating(file)]
     if to_stderr:
         handlers.append(logging.StreamHandler(sys.stderr))
     root = logging.getLogger()
@@ -49,3 +48,13 @@ def configure_logging(level: str, file: Path, *, to_stderr: bool) -> None:
     root.setLevel(level.upper())
     logging.getLogger("ib_async").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _rotating(file: Path) -> logging.Handler:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"the log {file} cannot be written ({error.strerror}); remove what is in its place, or make it writable"
+        ) from error

@@ -11,6 +11,7 @@ from actors.operator import Operator
 from mats.errors import UserError, say
 from mats.runtime import Runtime
 from mats.settings import Settings
+from mats.store.journal import journal_damage
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ class Startup:
         no_failure = "it has not sent its complete state; start the gateway, or correct gateway.host and gateway.port"
         if stuck:
             no_failure = f"nothing went further ({stuck}); see the log"
-        return next((text.partition(": ")[2] for text in failures if text), no_failure)
+        return next((text.partition(": ")[2] or text for text in failures if text), no_failure)
 
     def _last_failure(self, name: str) -> str:
         return next((actor.last_failure for actor in self._runtime.status() if actor.name == name), "")
@@ -139,6 +140,8 @@ def print_faults(table: StrategyTable) -> None:
 
 
 def escalation(runtime: Runtime, settings: Settings) -> str:
-    """Why the root supervisor gave up."""
+    """Why the root supervisor gave up; a damaged journal has a remedy."""
+    if (damage := journal_damage(settings.data_dir / "journal.db")) is not None:
+        return str(damage)
     log = settings.data_dir / "logs" / "mats.log"
     return f"an actor that the daemon cannot run without failed too often: {runtime.escalation}; see {log}"

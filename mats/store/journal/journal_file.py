@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mats.errors import UserError
+from mats.owner_only import touch
 from mats.store.journal.schema import SCHEMA_VERSION, prepare
 
 BUSY_TIMEOUT_SECONDS = 10.0
+REMEDY = "restore it from a backup, or move it away with its -wal and -shm and start again: the tables make a new one"
+"""For a file that cannot be read."""
 
 
 class JournalError(UserError):
@@ -47,17 +50,17 @@ class JournalFile:
         """
         self.path = path
         try:
+            touch(path)
             self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             with self._transaction():
                 self._check_schema()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if (unwritable := _unwritable(path, error)) is not None:
                 raise unwritable from error
             raise JournalError(
-                f"the journal {path} cannot be opened ({error}); restore it from a backup, "
-                "or start with another data directory"
+                f"the journal {path} cannot be opened ({error}); {REMEDY}, or start with another data directory"
             ) from error
 
     def close(self) -> None:
