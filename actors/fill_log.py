@@ -30,6 +30,7 @@ from actors.messages.fill_log import (
     Progress,
     ReadProgress,
     ReplayMerged,
+    ReplayProgressed,
     ReportCursor,
     ReportExecutions,
     ReportHeld,
@@ -118,6 +119,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._told_places: tuple[QuarantinePlace, ...] = ()
         self._writes, self._unwritten = JournalWrites(self), deque[Write]()
         self._epochs: dict[str, int] = {}
+        self._replayed: dict[str, int] = {}
         self._write(FenceEpochs())
         self._last_seq = self._journal.last_seq()
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
@@ -131,10 +133,13 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
-            case ReportExecutions() | ReportPart() | ReportReplay():
+            case ReportPart(report=report) | ReportReplay(report=report):
+                self._replayed.pop(report.connection, None)
                 self._write(message)
-            case ReportUndecoded() | OpenEpoch() | BookAdjustments():
+            case ReportExecutions() | ReportUndecoded() | OpenEpoch() | BookAdjustments():
                 self._write(message)
+            case ReplayProgressed(connection=connection, executions=executions):
+                self._replayed[connection] = executions
             case Acknowledge(stage=stage, seq=seq):
                 self._gate.acknowledge(stage, seq)
                 self._feed()
@@ -397,7 +402,13 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
 
     def _progress(self) -> Progress:
-        return Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text, self._quarantine.count)
+        return Progress(
+            self._last_seq,
+            self._gate.cursors(),
+            self._look_at_store().text,
+            self._quarantine.count,
+            max(self._replayed.values(), default=0),
+        )
 
     def _look_at_store(self) -> StoreHealth:
         return self._store.look(self._gate.cursors().get(STORE), self._last_seq, self.clock.monotonic())

@@ -14,7 +14,6 @@ from actors.messages.broker import (
     LinkChanged,
     PositionsTaken,
     ReadBroker,
-    ReadReplayed,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
@@ -67,15 +66,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float
 
 
-PROGRESS_SECONDS = 5.0
-"""Between two lines in the log about a replay that goes on."""
+PROGRESS_SECONDS = 1.0
+"""Between two reports about a replay that goes on."""
 
 
 class Beat(msgspec.Struct, frozen=True):
     pass
 
 
-class LogProgress(msgspec.Struct, frozen=True):
+class ReportProgress(msgspec.Struct, frozen=True):
     pass
 
 
@@ -87,7 +86,6 @@ class Connected(msgspec.Struct, frozen=True):
 IbMessage = (
     TakePositions
     | ReadBroker
-    | ReadReplayed
     | SubscribeAccount
     | ResolveInstrument
     | SubscribeMarket
@@ -95,7 +93,7 @@ IbMessage = (
     | Connected
     | Replayed
     | Beat
-    | LogProgress
+    | ReportProgress
 )
 
 
@@ -115,14 +113,14 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._opening = self._opened = self._ending = False
         self._left_out = Counter[str]()
         self._replayed: list[Execution] = []
-        self._logged = 0
+        self._progress = 0
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing.
         skipped = ORDER_MESSAGES if self.client_id == MASTER else frozenset[int]()
         now, monotonic = self.clock.now, self.clock.monotonic
         self._session = IbSession(self.client_id, self._on_event, clock=now, monotonic=monotonic, skipped=skipped)
         self.defer(self._session.cut)
         super().on_start()
-        self.every(PROGRESS_SECONDS, LogProgress())
+        self.every(PROGRESS_SECONDS, ReportProgress())
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:
@@ -142,8 +140,6 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._session.subscribe_account(account)
             case ReadBroker():
                 return self._answer_later()
-            case ReadReplayed():
-                return message.answer(len(self._replayed))
             case TakePositions():
                 self.spawn_task(self._take_positions(message.reply_to))
             case ResolveInstrument():
@@ -152,8 +148,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._load(message))
             case Beat():
                 self.spawn_task(self._beat())
-            case LogProgress():
-                self._log_progress()
+            case ReportProgress():
+                self._report_progress()
             case _:
                 self.on_base_message(message)
         return None
@@ -176,13 +172,14 @@ class IbConnection(BrokerConnection[IbMessage]):
     async def _replay(self, epoch: int) -> Replayed:
         asked_at = self.clock.monotonic()
         replay = await self._session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
-        self._replayed, self._logged = [], 0
+        self._replayed, self._progress = [], 0
         return Replayed(replay, epoch, asked_at)
 
-    def _log_progress(self) -> None:
-        if (replayed := len(self._replayed)) > self._logged:
-            self._logged = replayed
+    def _report_progress(self) -> None:
+        if (replayed := len(self._replayed)) > self._progress:
+            self._progress = replayed
             self.log.info("the broker replays executions", so_far=replayed)
+            self.report_progress(replayed)
 
     def _answer_later(self) -> Reply:
         """In a task, because the broker may not answer; without an open socket there is no answer."""

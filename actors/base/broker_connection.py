@@ -31,7 +31,7 @@ from actors.messages.broker import (
     RequestSnapshot,
     SubmitOrder,
 )
-from actors.messages.fill_log import EpochOpened, ReplayMerged, ReportHeld
+from actors.messages.fill_log import EpochOpened, ReplayMerged, ReplayProgressed, ReportHeld
 from actors.messages.quarantine import ReportUndecoded
 from mats.model import AccountId, Execution, IntentId, Nanos, OrderIntent, Packet, UndecodedMessage, is_moment
 from mats.runtime import Actor, Down, MailboxSpec, Ref
@@ -159,6 +159,10 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             self._client.report_answer(replayed)
         elif epoch:
             self.ask(epoch)
+
+    def report_progress(self, executions: int) -> None:
+        """So many have come of a snapshot that is under way: for people, who look at the log's progress."""
+        self._fill_log.offer(ReplayProgressed(self.name, executions))
 
     def keep(self, executions: Sequence[Execution]) -> None:
         """The line is lost with a snapshot that is not finished: the executions that have come of it are not."""

@@ -27,6 +27,7 @@ StageMessage = ApplyEntries | ReportCursor
 FillLogMessage = (
     fill_log.OpenEpoch
     | fill_log.ReportExecutions
+    | fill_log.ReplayProgressed
     | fill_log.ReportPart
     | fill_log.ReportReplay
     | fill_log.BookAdjustments
@@ -144,7 +145,6 @@ ConnectionMessage = (
     SessionMessage
     | broker.TakePositions
     | broker.ReadBroker
-    | broker.ReadReplayed
     | broker.SubscribeAccount
     | broker.ResolveInstrument
     | broker.SubscribeMarket

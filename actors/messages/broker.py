@@ -66,10 +66,6 @@ class ReadBroker(Question[BrokerSnapshot], frozen=True):
     """Asks the broker for its complete state, past the fill log."""
 
 
-class ReadReplayed(Question[int], frozen=True):
-    """Asks how many executions have come of the snapshot that is under way; 0 while there is none."""
-
-
 class SubscribeAccount(msgspec.Struct, frozen=True):
     """Stream the account's values to the portfolio manager, beginning with all of them."""
 

@@ -33,6 +33,13 @@ class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
     commissions: tuple[Commission, ...] = ()
 
 
+class ReplayProgressed(msgspec.Struct, frozen=True):
+    """How many executions have come of a connection's replay that is under way."""
+
+    connection: str
+    executions: int
+
+
 class ReplayMerged(msgspec.Struct, frozen=True):
     """Everything of the replay is in the log, at `through` or before."""
 
@@ -139,13 +146,15 @@ class GetLogPosition(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """The last entry of the log, and the cursor of each stage; None where a stage is down.
 
-    `store` says what is wrong with the store, empty when all is well; `quarantined` counts what is in quarantine.
+    `store` says what is wrong with the store, empty when all is well; `quarantined` counts what is in quarantine,
+    `replayed` the executions that have come of replays under way.
     """
 
     last_seq: int
     cursors: dict[str, int | None]
     store: str = ""
     quarantined: int = 0
+    replayed: int = 0
 
 
 class ReadProgress(Question[Progress], frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from actors.base import Refs
-from actors.messages.broker import ReadBroker, ReadReplayed
+from actors.messages.broker import ReadBroker
 from actors.messages.fill_log import Progress, ReadProgress
 from actors.messages.order_manager import ReadOrders
 from actors.messages.persistence_writer import ReadStored
@@ -87,10 +87,6 @@ class Queries:
     def broker(self) -> BrokerSnapshot:
         """The broker's own complete answer."""
         return ask(self._refs.master, ReadBroker(), "the broker", BROKER_SECONDS)
-
-    def replayed(self) -> int:
-        """How many executions the broker has sent of a replay that is under way."""
-        return ask(self._refs.master, ReadReplayed(), "the broker")
 
     def strategies(self, strategy: StrategyName) -> tuple[StrategyName, ...]:
         """This strategy, if the table or a book has it; all of them where none is named."""

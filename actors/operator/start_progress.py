@@ -39,17 +39,20 @@ class StartProgress:
 
     def _count(self) -> str:
         """What can be counted, as a sentence; empty where nothing can."""
-        replayed, progress = answered(self._queries.replayed) or 0, answered(self._queries.progress)
-        self._reach("replayed", replayed)
-        if progress is not None:
-            self._reach("log", progress.last_seq)
-            cursors = {stage: cursor or 0 for stage, cursor in progress.cursors.items()}
-            for stage, cursor in cursors.items():
-                self._reach(stage, cursor)
-            last = min(cursors, key=cursors.__getitem__)
-            if not replayed and cursors[last] < progress.last_seq:
-                return f"booking: entry {cursors[last]:,} of {progress.last_seq:,} has reached {last}"
-        return f"replaying: {replayed:,} executions so far" if replayed else ""
+        progress = answered(self._queries.progress)
+        if progress is None:
+            return ""
+        self._reach("replayed", progress.replayed)
+        self._reach("log", progress.last_seq)
+        cursors = {stage: cursor or 0 for stage, cursor in progress.cursors.items()}
+        for stage, cursor in cursors.items():
+            self._reach(stage, cursor)
+        last = min(cursors, key=cursors.__getitem__)
+        if progress.replayed:
+            return f"replaying: {progress.replayed:,} executions so far"
+        if cursors[last] < progress.last_seq:
+            return f"booking: entry {cursors[last]:,} of {progress.last_seq:,} has reached {last}"
+        return ""
 
     def _reach(self, what: str, number: int) -> None:
         if number > self._furthest.get(what, 0):

@@ -290,6 +290,17 @@ def test_a_replay_is_answered_when_it_is_in_the_journal_and_each_part_of_it_befo
     assert [entry.execution.exec_id for entry in world.journaled()] == ["early.01", "late.01"]
 
 
+def test_how_far_a_replay_is_can_be_read_until_it_is_reported(world, an_execution):
+    def replayed():
+        return world.runtime.run_ask(world.log, ReadProgress()).replayed if False else world.progress().replayed
+
+    world.log.tell(ReplayProgressed(CONNECTION, 34_000))
+    assert replayed() == 34_000
+    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(an_execution(),))
+    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+    assert replayed() == 0
+
+
 def test_a_replay_that_brings_nothing_new_is_answered_with_the_end_of_the_log(world, an_execution):
     world.report(an_execution())
     report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(an_execution(),))

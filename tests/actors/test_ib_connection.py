@@ -19,7 +19,6 @@ from actors.messages.broker import (
     PositionsChanged,
     PositionsTaken,
     ReadBroker,
-    ReadReplayed,
     Ready,
     RequestHistory,
     RequestSnapshot,
@@ -30,7 +29,14 @@ from actors.messages.broker import (
     TakePositions,
     Unresolved,
 )
-from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.messages.fill_log import (
+    EpochOpened,
+    OpenEpoch,
+    ReplayMerged,
+    ReplayProgressed,
+    ReportExecutions,
+    ReportReplay,
+)
 from actors.messages.quarantine import ReportUndecoded
 from mats.gateway.faults.fault_types import Edit, Swallow
 from mats.gateway.orders.order_store import OrderFill
@@ -49,7 +55,6 @@ from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 from mats.model.validation import execution_fault
 from mats.runtime import AskTimeout, Crash, SystemClock, ThreadRuntime
 from tests.actors.samples import launch_relay
-from tests.system.harness import until
 from tests.system.inside import GatewayThread
 
 D = Decimal
@@ -357,12 +362,12 @@ def test_what_came_of_a_replay_that_failed_is_in_the_log_and_its_reason_is_told(
     world.stop()
 
 
-def test_how_much_of_a_replay_has_come_can_be_asked_while_it_goes_on(traded):
+def test_how_much_of_a_replay_has_come_is_reported_while_it_goes_on(traded):
     traded.fault(lambda faults: faults.arm(Swallow(message=(EXECUTIONS_END,))))
     world = World(traded.call(lambda gateway: gateway.port), traded, client_id=0)
     world.next(world.log, OpenEpoch)
     world.ref.tell(EpochOpened("ib", 7))
-    until(lambda: world.ref.ask(ReadReplayed(), timeout=PATIENCE) == 2)
+    assert world.next(world.log, ReplayProgressed) == ReplayProgressed("ib", 2)
     world.stop()
 
 

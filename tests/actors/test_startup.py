@@ -15,27 +15,30 @@ SILENCE = Settings().gateway.startup_timeout_seconds
 TABLE = StrategyTable(records=(), faults={}, running=frozenset(), loaded=True)
 
 
-class World:
-    """Time, the actors that a start asks, and their answers: `replayed` and `progress` by second."""
+def replaying(by_second):
+    """The log's progress while the broker replays."""
+    return lambda second: Progress(0, {"orders": 0}, replayed=by_second(second))
 
-    def __init__(self, replayed=lambda _: 0, progress=lambda _: None, ready_after=1e9, failure=""):
-        self.seconds, self._replayed, self._progress, self._ready_after = 0.0, replayed, progress, ready_after
+
+class World:
+    """Time, the actors that a start asks, and the answer of the log by second (None: there is none)."""
+
+    def __init__(self, progress=lambda _: Progress(0, {"orders": 0}), ready_after=1e9, failure=""):
+        self.seconds, self._by_second, self._ready_after = 0.0, progress, ready_after
         clock = SimpleNamespace(monotonic=lambda: self.seconds)
         actors = [SimpleNamespace(name="brokers/ib-0", last_failure=failure)]
         self.runtime = SimpleNamespace(
             clock=clock, escalated=SimpleNamespace(is_set=lambda: False), status=lambda: actors
         )
-        queries = SimpleNamespace(
-            replayed=lambda: self._answer(self._replayed), progress=lambda: self._answer(self._progress)
-        )
+        queries = SimpleNamespace(progress=self._answer)
         self.progress = StartProgress(queries, clock)
         self.operator = SimpleNamespace(
             start=self.progress, wait_for_broker=self._wait, wait_for_strategies=lambda *_: TABLE
         )
         self.told, self.stopped = [], False
 
-    def _answer(self, by_second):
-        answer = by_second(self.seconds)
+    def _answer(self):
+        answer = self._by_second(self.seconds)
         if answer is None:
             raise NoAnswer("none in time")
         return answer
@@ -57,7 +60,7 @@ class World:
 
 
 def test_a_start_that_goes_further_is_waited_for_and_shown():
-    world = World(replayed=lambda second: int(100 * second), ready_after=10 * SILENCE)
+    world = World(replaying(lambda second: int(100 * second)), ready_after=10 * SILENCE)
     assert world.start() is TABLE
     assert world.told[0] == "replaying: 500 executions so far"
     assert len(world.told) == pytest.approx(10 * SILENCE / 5, abs=1)
@@ -72,7 +75,7 @@ def test_a_start_in_which_nothing_goes_further_ends_with_the_reason_of_the_last_
 
 
 def test_a_replay_that_begins_anew_again_and_again_is_no_progress():
-    world = World(replayed=lambda second: int(second) % 10, failure="E: why")
+    world = World(replaying(lambda second: int(second) % 10), failure="E: why")
     with pytest.raises(CannotStart, match="why"):
         world.start()
     assert world.seconds == pytest.approx(SILENCE + 9, abs=1.0)
@@ -89,20 +92,20 @@ def test_entries_that_reach_the_stages_are_progress_and_what_stands_still_is_nam
 
 
 def test_an_actor_that_does_not_answer_is_no_progress():
-    world = World(replayed=lambda _: None)
+    world = World(lambda _: None)
     with pytest.raises(CannotStart, match="has not sent its complete state"):
         world.start()
 
 
 def test_a_start_can_be_stopped_at_any_time():
-    world = World(replayed=lambda second: int(100 * second))
+    world = World(replaying(lambda second: int(100 * second)))
     world.stopped = True
     with pytest.raises(StopRequested):
         world.start()
 
 
 def test_the_phase_of_a_start_says_what_it_waits_for_since_when_and_what_can_be_counted():
-    world = World(replayed=lambda second: 34_000)
+    world = World(replaying(lambda _: 34_000))
     world.progress.wait_for("the broker's complete answer")
     world.seconds = 12.0
     world.progress.look()
