@@ -17,6 +17,7 @@ from actors.messages.fill_log import (
     OpenEpoch,
     ReadProgress,
     ReplayMerged,
+    ReplayProgressed,
     ReportCursor,
     ReportExecutions,
     ReportHeld,
@@ -292,7 +293,7 @@ def test_a_replay_is_answered_when_it_is_in_the_journal_and_each_part_of_it_befo
 
 def test_how_far_a_replay_is_can_be_read_until_it_is_reported(world, an_execution):
     def replayed():
-        return world.runtime.run_ask(world.log, ReadProgress()).replayed if False else world.progress().replayed
+        return world.log.ask(ReadProgress(), timeout=1.0).replayed
 
     world.log.tell(ReplayProgressed(CONNECTION, 34_000))
     assert replayed() == 34_000
