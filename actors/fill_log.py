@@ -30,9 +30,11 @@ from actors.messages.fill_log import (
     Progress,
     ReadProgress,
     ReplayMerged,
+    ReplayProgressed,
     ReportCursor,
     ReportExecutions,
     ReportHeld,
+    ReportPart,
     ReportReplay,
     StageCursor,
     StagesBehind,
@@ -57,7 +59,6 @@ from mats.ledger.fill_log import (
     RecentFacts,
     StageGate,
     book_reports,
-    in_broker_order,
 )
 from mats.ledger.quarantine import CorrectionError, QuarantineItem, QuarantineKind, QuarantinePlace
 from mats.ledger.reconciliation import Transfer
@@ -85,7 +86,7 @@ class FenceEpochs(msgspec.Struct, frozen=True):
     """What was reported under the epochs of an earlier incarnation must be reported again."""
 
 
-Write = OpenEpoch | ReportExecutions | ReportReplay | ReportUndecoded | BookAdjustments | FenceEpochs
+Write = OpenEpoch | ReportExecutions | ReportPart | ReportReplay | ReportUndecoded | BookAdjustments | FenceEpochs
 """What is handled when the journal takes it, in the order in which it came."""
 
 
@@ -94,7 +95,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     mailbox = MailboxSpec(
         capacity=50_000,
-        never_full=(ReportExecutions, ReportReplay, StageCursor, Acknowledge, BookAdjustments),
+        never_full=(ReportExecutions, ReportPart, ReportReplay, StageCursor, Acknowledge, BookAdjustments),
         conflate=lambda message: type(message) if isinstance(message, RatesChanged | StoreReported) else None,
     )
 
@@ -120,6 +121,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._told_places: tuple[QuarantinePlace, ...] = ()
         self._writes, self._unwritten = JournalWrites(self), deque[Write]()
         self._epochs: dict[str, int] = {}
+        self._replayed: dict[str, int] = {}
         self._write(FenceEpochs())
         self._last_seq = self._journal.last_seq()
         self._seq_at_ticks = deque([self._last_seq] * BEHIND_TICKS, maxlen=BEHIND_TICKS)
@@ -134,8 +136,13 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
 
     def on_receive(self, message: FillLogMessage | Tick | Down) -> object:
         match message:
-            case ReportExecutions() | ReportReplay() | ReportUndecoded() | OpenEpoch() | BookAdjustments():
+            case ReportPart(report=report) | ReportReplay(report=report):
+                self._replayed.pop(report.connection, None)
                 self._write(message)
+            case ReportExecutions() | ReportUndecoded() | OpenEpoch() | BookAdjustments():
+                self._write(message)
+            case ReplayProgressed(connection=connection, executions=executions):
+                self._replayed[connection] = executions
             case Acknowledge(stage=stage, seq=seq):
                 self._gate.acknowledge(stage, seq)
                 self._feed()
@@ -183,7 +190,7 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
     def _write_waiting(self) -> None:
         while self._unwritten and self._writes.attempt(partial(self._carry_out, self._unwritten[0])):
             self._unwritten.popleft()
-        waiting = (message for message in self._unwritten if isinstance(message, OpenEpoch | ReportReplay))
+        waiting = (message for message in self._unwritten if isinstance(message, OpenEpoch | ReportPart | ReportReplay))
         for asked in dict.fromkeys(message.reply_to for message in waiting):
             asked.tell(ReportHeld())
 
@@ -191,9 +198,11 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         match message:
             case ReportExecutions():
                 self._report_live(message)
+            case ReportPart(report=report, reply_to=reply_to):
+                self._report(report, self._journal)
+                reply_to.tell(ReportHeld())
             case ReportReplay(report=report, reply_to=reply_to):
-                ordered = tuple(in_broker_order(report.executions))
-                if self._report(msgspec.structs.replace(report, executions=ordered), self._journal):
+                if self._report(report, self._journal):
                     reply_to.tell(ReplayMerged(report.epoch, self._last_seq))
             case OpenEpoch(connection=connection):
                 self._epochs[connection] = self._journal.open_epoch(connection)
@@ -399,7 +408,14 @@ class FillLog(Actor[FillLogMessage | Tick | Down]):
         self._risk.offer(StagesBehind(behind, health.text if health.blocks else ""))
 
     def _progress(self) -> Progress:
-        return Progress(self._last_seq, self._gate.cursors(), self._look_at_store().text, self._clocks.text)
+        return Progress(
+            last_seq=self._last_seq,
+            cursors=self._gate.cursors(),
+            store=self._look_at_store().text,
+            clock=self._clocks.text,
+            quarantined=self._quarantine.count,
+            replayed=max(self._replayed.values(), default=0),
+        )
 
     def _look_at_store(self) -> StoreHealth:
         return self._store.look(self._gate.cursors().get(STORE), self._last_seq, self.clock.monotonic())

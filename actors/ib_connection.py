@@ -35,7 +35,7 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
-from mats.model import BrokerError, BrokerSnapshot, Instrument, OrderIntent, UndecodedMessage
+from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, OrderIntent, UndecodedMessage
 from mats.runtime import Ref, Reply
 
 
@@ -58,7 +58,7 @@ async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway is, and how long it may take; seconds."""
+    """Where the gateway is, and how long it may take; seconds. `replay_timeout` is of silence."""
 
     host: str
     port: int
@@ -67,7 +67,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float
 
 
+PROGRESS_SECONDS = 1.0
+"""Between two reports about a replay that goes on."""
+
+
 class Beat(msgspec.Struct, frozen=True):
+    pass
+
+
+class ReportProgress(msgspec.Struct, frozen=True):
     pass
 
 
@@ -86,6 +94,7 @@ IbMessage = (
     | Connected
     | Replayed
     | Beat
+    | ReportProgress
 )
 
 
@@ -104,6 +113,8 @@ class IbConnection(BrokerConnection[IbMessage]):
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
         self._left_out = Counter[str]()
+        self._replayed: list[Execution] = []
+        self._progress = 0
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
         # of a fill counts where that client's connection has died, and gives way to it.
         nothing = frozenset[int]()
@@ -118,6 +129,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         )
         self.defer(self._session.cut)
         super().on_start()
+        self.every(PROGRESS_SECONDS, ReportProgress())
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:
@@ -145,6 +157,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._load(message))
             case Beat():
                 self.spawn_task(self._beat())
+            case ReportProgress():
+                self._report_progress()
             case _:
                 self.on_base_message(message)
         return None
@@ -168,7 +182,14 @@ class IbConnection(BrokerConnection[IbMessage]):
         session = self._session
         asked_at, linked, unsent = self.clock.monotonic(), not self.degraded, session.unsent_orders
         replay = await session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
+        self._replayed, self._progress = [], 0
         return Replayed(replay, epoch, asked_at, linked and not self.degraded, unsent)
+
+    def _report_progress(self) -> None:
+        if (replayed := len(self._replayed)) > self._progress:
+            self._progress = replayed
+            self.log.info("the broker replays executions", so_far=replayed)
+            self.report_progress(replayed)
 
     def _answer_later(self) -> Reply:
         """In a task, because the broker may not answer; without an open socket there is no answer."""
@@ -242,8 +263,10 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._lose(reason, unsent)
             case ib.DecodeFailed(message=message):
                 self._on_undecoded(message)
-            case ib.ExecutionReported() | ib.OrderReported():
-                return  # part of a snapshot, which is merged as a whole
+            case ib.ExecutionReported(execution=item):
+                self._replayed.append(item)  # the snapshot is merged as a whole, or what came of it is kept
+            case ib.OrderReported():
+                return  # part of a snapshot
 
     def _on_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
         """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
@@ -287,5 +310,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._session.close()
 
     def on_failure(self, error: BaseException) -> None:
+        """What the broker has replayed is in the log before the next incarnation asks for everything again."""
         self._ending = True
         self._session.close()
+        self.keep(self._replayed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from mats.errors import UserError
 from mats.logs import LogFile, RepeatLimit, cut_fields
 
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
@@ -42,8 +43,7 @@ def configure_logging(level: str, file: Path, monotonic: Callable[[], float], *,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
         foreign_pre_chain=shared,
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [LogFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")]
+    handlers: list[logging.Handler] = [_open(file)]
     if to_stderr:
         handlers.append(logging.StreamHandler(sys.stderr))
     root = logging.getLogger()
@@ -55,6 +55,16 @@ def configure_logging(level: str, file: Path, monotonic: Callable[[], float], *,
     logging.getLogger("ib_async").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     return limit
+
+
+def _open(file: Path) -> LogFile:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return LogFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"the log {file} cannot be written ({error.strerror}); remove what is in its place, or make it writable"
+        ) from error
 
 
 def _say(level: str, event: str, **fields: object) -> None:

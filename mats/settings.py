@@ -62,11 +62,13 @@ class GatewaySettings(_Section):
     host: str = Field("", description="host of TWS or IB Gateway; empty = the built-in paper gateway")
     port: int = Field(4002, ge=1, le=65535, description="its API port (4002 and 7497 are paper, 4001 and 7496 live)")
     connect_timeout_seconds: float = Field(10.0, gt=0, le=120, description="for one connection attempt")
-    snapshot_timeout_seconds: float = Field(20.0, gt=0, le=300, description="for the broker's complete snapshot")
+    snapshot_timeout_seconds: float = Field(20.0, gt=0, le=300, description="of silence in a snapshot until it fails")
     heartbeat_interval_seconds: float = Field(
         5.0, gt=0, le=60, description="between heartbeats; two without an answer and the connection is lost"
     )
-    startup_timeout_seconds: float = Field(30.0, gt=0, le=600, description="until a first start gives up")
+    startup_timeout_seconds: float = Field(
+        30.0, gt=0, le=600, description="without any progress until a first start gives up"
+    )
     live_accounts: tuple[str, ...] = Field((), description="live accounts that may trade; paper ones (DU…) always may")
 
 

@@ -5,6 +5,7 @@ is ready. When the fill log fails, reports may be lost with it: the session star
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Generic, TypeVar, assert_never
 
 import msgspec
@@ -32,9 +33,19 @@ from actors.messages.broker import (
     RequestSnapshot,
     SubmitOrder,
 )
-from actors.messages.fill_log import EpochOpened, ReplayMerged, ReportHeld
+from actors.messages.fill_log import EpochOpened, ReplayMerged, ReplayProgressed, ReportHeld
 from actors.messages.quarantine import ReportUndecoded
-from mats.model import AccountId, BrokerPosition, IntentId, Nanos, OrderIntent, Packet, UndecodedMessage, is_moment
+from mats.model import (
+    AccountId,
+    BrokerPosition,
+    Execution,
+    IntentId,
+    Nanos,
+    OrderIntent,
+    Packet,
+    UndecodedMessage,
+    is_moment,
+)
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.runtime.testing import chaos
 
@@ -165,6 +176,14 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
             self._client.report_answer(replayed)
         elif epoch:
             self.ask(epoch)
+
+    def report_progress(self, executions: int) -> None:
+        """So many have come of a snapshot that is under way: for people, who look at the log's progress."""
+        self._fill_log.offer(ReplayProgressed(self.name, executions))
+
+    def keep(self, executions: Sequence[Execution]) -> None:
+        """The line is lost with a snapshot that is not finished: the executions that have come of it are not."""
+        self._client.keep(executions)
 
     def _announce(self, through: int) -> None:
         """The snapshot is in the log: orders may be sent."""

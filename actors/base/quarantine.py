@@ -64,6 +64,11 @@ class Quarantine:
     def _locate(self) -> None:
         self.places = tuple(item.place for item in self._open.values() if item.instrument or item.strategy)
 
+    @property
+    def count(self) -> int:
+        """How many open items there are."""
+        return len(self._open)
+
     def holds(self, account: AccountId, instrument: InstrumentId) -> bool:
         """Whether the books of an instrument may lack something that is kept here."""
         return any(place.holds_instrument(account, instrument) for place in self.places)

@@ -29,6 +29,7 @@ from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
 from mats.settings import Settings
 from mats.store import data_directory
 from mats.store.isolation import isolated_store
+from mats.store.journal import refused_where_damaged
 from mats.store.tables import StoreAddressError, StoreUnreachableError, connect
 
 STOP_SECONDS = 6.0
@@ -52,12 +53,15 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         runtime.on_event.append(log_event)
         runtime.dead_letters.subscribe(DeadLetterLog())
         refs = Refs.of(runtime)
-        plan = make_plan(settings, seeds)
+        with refused_where_damaged(settings.data_dir / "journal.db"):
+            plan = make_plan(settings, seeds)
         if plan.strategy_host == "process":
             runtime.prepare_processes(StrategyActor)
         _check_store_address(plan.store_uri)
-        join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
+        with refused_where_damaged(plan.journal):
+            join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
         operator = Operator(runtime, refs)
+        tell = (lambda _: None) if on_screen else say
         runtime.start(build(plan, refs))
         commands = Commands(runtime, refs, operator, plan.journal)
         try:
@@ -66,7 +70,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
                 _screen(operator, runtime, on_screen=on_screen) as refresh,
                 contextlib.suppress(StopRequested),
             ):
-                print_faults(Startup(runtime, operator, settings, stop).wait(refresh))
+                print_faults(Startup(runtime, operator, settings, stop, tell).wait(refresh))
                 _watch(runtime, stop, seconds, (refresh, repeats.poll))
         except BaseException:
             runtime.stop(STOP_SECONDS)

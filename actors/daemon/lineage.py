@@ -9,7 +9,14 @@ from mats.errors import say
 from mats.store.isolation import IsolatedArctic
 from mats.store.journal import Journal
 from mats.store.lineage import check_lineage, join_tables
-from mats.store.tables import STORE_ERRORS, NewerTableError, StoreUnreachableError, check_disk_space, safe_uri
+from mats.store.tables import (
+    STORE_ERRORS,
+    NewerTableError,
+    StoreDamagedError,
+    StoreUnreachableError,
+    check_disk_space,
+    safe_uri,
+)
 
 LOOK_SECONDS = 20.0
 """A store that does not answer within this time is looked at by the writer, when it answers."""
@@ -29,6 +36,8 @@ def join_store(plan: DaemonPlan, store: IsolatedArctic) -> None:
                     _warn(sentence)
         except NewerTableError:
             raise
+        except StoreDamagedError:
+            return  # it has been said when the address was checked
         except (*STORE_ERRORS, StoreUnreachableError) as error:
             reason = safe_uri(str(error))[:200]
             _warn(f"journal and tables cannot be compared now ({reason}); trading goes on without the tables")

@@ -1,7 +1,9 @@
 """Waits for the start: until the broker has answered and a strategy can run, or it is known why not."""
 
+import math
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from actors.gateway_process import GatewayUnusable
 from actors.messages.strategy_manager import StrategyTable
@@ -9,21 +11,45 @@ from actors.operator import Operator
 from mats.errors import UserError, say
 from mats.runtime import Runtime
 from mats.settings import Settings
+from mats.store.journal import journal_damage
+
+T = TypeVar("T")
 
 
 class CannotStart(UserError):
     """Why the daemon cannot start: each argument is one sentence with what to do."""
 
 
+class _Silent(Exception):
+    """Nothing goes further."""
+
+
 class StopRequested(Exception):
     """The daemon was stopped before it had started."""
 
 
-class Startup:
-    """One start, from the launch of the tree to the first strategy that can run. `stop` is set to give up."""
+SAY_SECONDS = 5.0
+"""Between two sentences about what can be counted of a start."""
 
-    def __init__(self, runtime: Runtime, operator: Operator, settings: Settings, stop: threading.Event) -> None:
+
+class Startup:
+    """One start, from the launch of the tree to the first strategy that can run. `stop` is set to give up.
+
+    However long it takes, as long as something goes further within each `startup_timeout_seconds`. `tell` is called
+    with a sentence every few seconds in which something was counted.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        operator: Operator,
+        settings: Settings,
+        stop: threading.Event,
+        tell: Callable[[str], None] = say,
+    ) -> None:
         self._runtime, self._operator, self._settings, self._stop = runtime, operator, settings, stop
+        self._tell, self._told_at = tell, runtime.clock.monotonic()
+        self._silence = settings.gateway.startup_timeout_seconds
 
     def wait(self, refresh: Callable[[], None]) -> StrategyTable:
         """Until the broker has answered once and a strategy can run, or has to wait for the store.
@@ -32,21 +58,37 @@ class Startup:
         Raises CannotStart where that will not happen, StopRequested where `stop` was set.
         """
 
+        start, operator = self._operator.start, self._operator
+
         def meanwhile() -> None:
             refresh()
             self._check_alive()
+            self._check_progress()
 
-        timeout = self._settings.gateway.startup_timeout_seconds
-        answered = self._operator.wait_for_broker(timeout, meanwhile)
-        table = self._operator.wait_for_strategies(timeout, meanwhile) if answered else None
+        start.wait_for("the broker's complete answer")
+        answered = _wait(operator.wait_for_broker, meanwhile)
+        if answered:
+            start.wait_for("the strategy table")
+        table = _wait(operator.wait_for_strategies, meanwhile) if answered else None
         if self._runtime.escalated.is_set():
             raise CannotStart(escalation(self._runtime, self._settings))
         if not answered:
-            raise CannotStart(f"no connection to the gateway within {timeout:g} s: {self._why_no_broker()}")
+            raise CannotStart(f"no connection to the gateway within {self._silence:g} s: {self._why_no_broker()}")
         if table is None or (table.refused and not table.loaded):
-            raise CannotStart(f"the strategy table was not read from the store within {timeout:g} s; see the log")
+            raise CannotStart(f"the strategy table was not read from the store within {self._silence:g} s; see the log")
         _require_strategy(table)
+        start.wait_for("")
         return table
+
+    def _check_progress(self) -> None:
+        """Tell now and then what can be counted; raise where nothing goes further."""
+        start, now = self._operator.start, self._runtime.clock.monotonic()
+        start.look()
+        if start.phase.counted and now - self._told_at >= SAY_SECONDS:
+            self._told_at = now
+            self._tell(start.phase.counted)
+        if start.silence >= self._silence:
+            raise _Silent
 
     def _check_alive(self) -> None:
         """Raise where waiting is useless."""
@@ -58,11 +100,22 @@ class Startup:
 
     def _why_no_broker(self) -> str:
         failures = (self._last_failure(name) for name in ("brokers/gateway", "brokers/ib-0"))
+        stuck = self._operator.start.phase.counted
         no_failure = "it has not sent its complete state; start the gateway, or correct gateway.host and gateway.port"
-        return next((text.partition(": ")[2] for text in failures if text), no_failure)
+        if stuck:
+            no_failure = f"nothing went further ({stuck}); see the log"
+        return next((text.partition(": ")[2] or text for text in failures if text), no_failure)
 
     def _last_failure(self, name: str) -> str:
         return next((actor.last_failure for actor in self._runtime.status() if actor.name == name), "")
+
+
+def _wait(wait: Callable[[float, Callable[[], None] | None], T], meanwhile: Callable[[], None]) -> T:
+    """Wait however long something goes further; then it is what there is by then."""
+    try:
+        return wait(math.inf, meanwhile)
+    except _Silent:
+        return wait(0.0, None)
 
 
 def _require_strategy(table: StrategyTable) -> None:
@@ -87,6 +140,8 @@ def print_faults(table: StrategyTable) -> None:
 
 
 def escalation(runtime: Runtime, settings: Settings) -> str:
-    """Why the root supervisor gave up."""
+    """Why the root supervisor gave up; a damaged journal has a remedy."""
+    if (damage := journal_damage(settings.data_dir / "journal.db")) is not None:
+        return str(damage)
     log = settings.data_dir / "logs" / "mats.log"
     return f"an actor that the daemon cannot run without failed too often: {runtime.escalation}; see {log}"

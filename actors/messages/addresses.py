@@ -34,6 +34,8 @@ StageMessage = ApplyEntries | ReportCursor
 FillLogMessage = (
     fill_log.OpenEpoch
     | fill_log.ReportExecutions
+    | fill_log.ReplayProgressed
+    | fill_log.ReportPart
     | fill_log.ReportReplay
     | fill_log.BookAdjustments
     | fill_log.BookTransfer

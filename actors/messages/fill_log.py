@@ -9,7 +9,7 @@ from mats.store.outages import Outage
 
 
 class ReportHeld(msgspec.Struct, frozen=True):
-    """What the connection asked or reported is not lost: it waits until the journal can be written."""
+    """What the connection asked or reported is not lost: it is booked in its turn, or waits for the journal."""
 
 
 class EpochOpened(msgspec.Struct, frozen=True):
@@ -33,6 +33,13 @@ class ReportExecutions(msgspec.Struct, frozen=True, kw_only=True):
     commissions: tuple[Commission, ...] = ()
 
 
+class ReplayProgressed(msgspec.Struct, frozen=True):
+    """How many executions have come of a connection's replay that is under way."""
+
+    connection: str
+    executions: int
+
+
 class ReplayMerged(msgspec.Struct, frozen=True):
     """Everything of the replay is in the log, at `through` or before."""
 
@@ -40,8 +47,15 @@ class ReplayMerged(msgspec.Struct, frozen=True):
     through: int
 
 
+class ReportPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a connection's replay that is not its last; answered by `ReportHeld` when it is in the journal."""
+
+    report: ReportExecutions
+    reply_to: Ref[ReportHeld]
+
+
 class ReportReplay(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection's complete replay; answered by `ReplayMerged` when it is in the journal."""
+    """A connection's replay, or the last part of it; answered by `ReplayMerged` when it is in the journal."""
 
     report: ReportExecutions
     reply_to: Ref[ReplayMerged | ReportHeld]
@@ -133,12 +147,15 @@ class Progress(msgspec.Struct, frozen=True):
     """The last entry of the log, and the cursor of each stage; None where a stage is down.
 
     `store` says what is wrong with the store, `clock` with the time of executions; empty when all is well.
+    `quarantined` counts what is in quarantine, `replayed` the executions that have come of replays under way.
     """
 
     last_seq: int
     cursors: dict[str, int | None]
     store: str = ""
     clock: str = ""
+    quarantined: int = 0
+    replayed: int = 0
 
 
 class ReadProgress(Question[Progress], frozen=True):

@@ -16,6 +16,7 @@ from types import TracebackType
 import msgspec
 import structlog
 
+from mats.errors import UserError
 from mats.operator import NAME, listen, peer_uid, protocol
 
 MAX_LINE_BYTES = 1 << 16
@@ -29,8 +30,12 @@ Answer = Callable[[protocol.Request, str], protocol.BaseResponse]
 """The response to a request of a user, by name."""
 
 
+class ControlSocketError(UserError):
+    """The address cannot be used; the message says why, and what to do."""
+
+
 class ControlSocket:
-    """Listens while it is entered; a context manager. Raises OSError where it cannot listen."""
+    """Listens while it is entered; a context manager. Raises ControlSocketError where it cannot listen."""
 
     def __init__(self, directory: Path, answer: Answer) -> None:
         self._directory, self._respond = directory, answer
@@ -39,7 +44,13 @@ class ControlSocket:
         self._log = structlog.get_logger(name="control-socket")
 
     def __enter__(self) -> "ControlSocket":
-        self._listener = listen(self._directory)
+        try:
+            self._listener = listen(self._directory)
+        except OSError as error:
+            raise ControlSocketError(
+                f"the control socket {self._directory / NAME} cannot be made ({error.strerror}); remove what is in its "
+                "place, or stop the daemon that listens there"
+            ) from error
         self._own = (self._directory / NAME).stat()
         self._thread = threading.Thread(target=self._accept, name="control-socket", daemon=True)
         self._thread.start()

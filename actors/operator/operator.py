@@ -8,6 +8,7 @@ from actors.messages.portfolio_manager import PortfolioSnapshot, Reconcile
 from actors.messages.risk_manager import Halt, Resume
 from actors.messages.strategy_manager import StartStrategy, StopStrategy, StrategyTable
 from actors.operator.queries import Queries, answered
+from actors.operator.start_progress import StartProgress
 from actors.screen import SystemSnapshot
 from mats.model import OrderState, StrategyName
 from mats.runtime import Runtime
@@ -22,6 +23,7 @@ class Operator:
     def __init__(self, runtime: Runtime, refs: Refs) -> None:
         self._runtime, self._refs = runtime, refs
         self.queries = Queries(refs)
+        self.start = StartProgress(self.queries, runtime.clock)
 
     # See
 
@@ -37,6 +39,7 @@ class Operator:
             halts=answered(queries.halts),
             progress=answered(queries.progress),
             dead_letters=len(self._runtime.dead_letters),
+            start=self.start.phase,
         )
 
     # Do

@@ -27,4 +27,6 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         store=None if progress is None else progress.store,
         clock="" if progress is None else progress.clock,
         dead_letters=view.dead_letters,
+        quarantined=None if progress is None else progress.quarantined,
+        starting=str(view.start),
     )

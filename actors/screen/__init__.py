@@ -2,9 +2,10 @@
 
 from actors.screen.run_report import report
 from actors.screen.screen import draw
-from actors.screen.snapshot import SystemSnapshot
+from actors.screen.snapshot import StartPhase, SystemSnapshot
 
 __all__ = [
+    "StartPhase",
     "SystemSnapshot",
     "draw",
     "report",

@@ -37,8 +37,15 @@ def draw(view: SystemSnapshot, now: Nanos, height: int) -> RenderableType:
 def _head(view: SystemSnapshot, now: Nanos) -> Text:
     moment = to_datetime(now).strftime("%Y-%m-%d %H:%M:%S UTC")
     waiting = waiting_for(view)
-    state = ("running", "bold green") if not waiting else (f"starting: {waiting}", "bold cyan")
+    state = ("running", "bold green") if not waiting else (f"starting: {waiting}{_since(view)}", "bold cyan")
     return line(("MATS", "bold"), f"   {moment}   ", state)
+
+
+def _since(view: SystemSnapshot) -> str:
+    """How long the start is in its present phase, and what of it can be counted."""
+    if not view.start.waiting:
+        return ""
+    return ", ".join(filter(None, (f", {view.start.seconds:.0f} s", view.start.counted)))
 
 
 def _health(view: SystemSnapshot) -> list[Text]:
@@ -46,6 +53,8 @@ def _health(view: SystemSnapshot) -> list[Text]:
     letters = (f"   {view.dead_letters} dead letters", "red" if view.dead_letters else "dim")
     halted = [line((f"store: {progress.store}", "bold red"))] if progress and progress.store else []
     halted += [line((f"clock: {progress.clock}", "bold yellow"))] if progress and progress.clock else []
+    if progress and progress.quarantined:
+        halted.append(line((f"quarantine: {progress.quarantined} open, see `mats quarantine`", "bold red")))
     halted += [line((f"HALTED {scope or 'all'}: {why}", "bold red")) for scope, why in (view.halts or {}).items()]
     if view.halts is None:
         halted.append(line(("halts unknown: the risk manager does not answer", "bold yellow")))

@@ -14,6 +14,18 @@ from mats.runtime import ActorStatus
 NEEDED = {"store/writer": "the store", "brokers/gateway": "the paper gateway"}
 
 
+class StartPhase(msgspec.Struct, frozen=True):
+    """What a start waits for, for how many seconds already, and what of it can be counted; empty when it is over."""
+
+    waiting: str = ""
+    seconds: float = 0.0
+    counted: str = ""
+
+    def __str__(self) -> str:
+        counted = f" ({self.counted})" if self.counted else ""
+        return f"{self.waiting} for {self.seconds:.0f} s{counted}" if self.waiting else ""
+
+
 class SystemSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A part of it is None where the actor did not answer in time: unknown, not empty."""
 
@@ -25,6 +37,7 @@ class SystemSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     halts: dict[str, str] | None
     progress: Progress | None
     dead_letters: int
+    start: StartPhase = StartPhase()
 
 
 def waiting_for(view: SystemSnapshot) -> str:

@@ -2,18 +2,22 @@
 
 A line is a fault (`{"do": "drop", "hard": true}`), a plan (`{"rows": [17], "fault": [...], "seed": 1}`), a query
 (`{"show": "orders"}`: also executions, accounts, clients, faults, clock), or `{"disarm": true}`. The answer is
-`{"ok": true}`, with the result of a query, or `{"error": "reason"}`. The port listens on the loopback interface only.
+`{"ok": true}`, with the result of a query, or `{"error": "reason"}`. The port listens on the loopback interface only,
+and answers only processes of the user that runs the gateway, and of root.
 """
 
 import asyncio
+import os
 from types import TracebackType
 
 import msgspec
 
 from mats.gateway.faults import AnyFault, PlanError, parse_plan
+from mats.gateway.loopback_peer import peer_uid
 from mats.gateway.server import PaperGateway
 
 MAX_LINE_BYTES = 1 << 16
+STRANGER = "this gateway belongs to another user; connect as that user, and keep the connection open for the answer"
 
 
 class ControlPort:
@@ -41,6 +45,10 @@ class ControlPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
+            if not _is_owners(writer):
+                writer.write(msgspec.json.encode({"error": STRANGER}) + b"\n")
+                await writer.drain()
+                return
             while line := await reader.readline():
                 if line.strip():
                     writer.write(msgspec.json.encode(self.answer(line)) + b"\n")
@@ -88,3 +96,9 @@ class ControlPort:
             case "clock":
                 return gateway.clock.now()
         raise ValueError(f"cannot show {what!r}; use orders, executions, accounts, clients, faults or clock")
+
+
+def _is_owners(writer: asyncio.StreamWriter) -> bool:
+    """Whether the process at the other end is of this user or of root."""
+    peer, own = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+    return peer_uid(peer, own) in (os.getuid(), 0)

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
+from mats.owner_only import touch
+
 T = TypeVar("T")
 
 VERSION = 1
@@ -26,6 +28,8 @@ class GatewayState:
     def __init__(self, path: Path | None) -> None:
         """Opens or creates the file; raises ValueError if it cannot be used."""
         try:
+            if path is not None:
+                touch(path)
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -33,21 +37,25 @@ class GatewayState:
             if version <= VERSION:
                 self._connection.execute(SCHEMA)
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
-        except sqlite3.Error as error:
-            raise ValueError(f"state file {path} cannot be used ({error}); fix it or choose another") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise _unusable(path, error) from error
         if version > VERSION:
             raise ValueError(
                 f"state file {path} has version {version} and this program knows up to {VERSION}; "
                 "start the newer program that wrote it"
             )
-        self._durable = path is not None
+        self._path, self._durable = path, path is not None
         self._changed: dict[tuple[str, str], object] = {}
         self._removed: set[tuple[str, str]] = set()
 
     def load(self, kind: str, of: type[T]) -> dict[str, T]:
-        """Every record of a kind, by key."""
-        rows = self._connection.execute("SELECT key, body FROM records WHERE kind = ? ORDER BY key", (kind,))
-        return {key: msgspec.json.decode(body, type=of) for key, body in rows}
+        """Every record of a kind, by key. Raises ValueError where one cannot be read."""
+        query = "SELECT key, body FROM records WHERE kind = ? ORDER BY key"
+        try:
+            rows = self._connection.execute(query, (kind,))
+            return {key: msgspec.json.decode(body, type=of) for key, body in rows}
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            raise _unusable(self._path, error) from error
 
     def put(self, kind: str, key: str, body: object) -> None:
         """Stores `body` as it is at the next commit."""
@@ -75,3 +83,10 @@ class GatewayState:
     def close(self) -> None:
         self.commit()
         self._connection.close()
+
+
+def _unusable(path: Path | None, error: Exception) -> ValueError:
+    return ValueError(
+        f"state file {path} cannot be used ({error}); fix it or choose another: restore it from a backup, or move it "
+        "away with its -wal and -shm to begin with a new account"
+    )

@@ -109,7 +109,7 @@ class PaperGateway:
         self.faults = FaultInjector(
             self._clients, self._orders, store, self.exchange, self._data, self._traffic, target
         )
-        queries = OrderQueries(self.universe, self.exchange, store)
+        queries = OrderQueries(self._clients, self.universe, self.exchange, store)
         self._handlers = self._new_handlers(queries, AdvisorService(accounts)) | data_handlers
         self._tasks: list[asyncio.Task[None]] = []
 

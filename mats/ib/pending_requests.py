@@ -31,7 +31,8 @@ WITH_END = frozenset(PendingSnapshot) - {PendingSnapshot.COMMISSIONS, PendingSna
 class PendingAnswer(Generic[T]):
     """The items of one answer so far; awaiting it gives them all once the end marker came.
 
-    `what` describes the request in errors, `note` is the text of the end marker.
+    `what` describes the request in errors, `note` is the text of the end marker. `received` counts the items that came
+    before the end, and the end.
     """
 
     def __init__(self, key: Hashable, what: str) -> None:
@@ -39,6 +40,7 @@ class PendingAnswer(Generic[T]):
         self.items: list[T] = []
         self.sent = False
         self.note = ""
+        self.received = 0
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -46,9 +48,15 @@ class PendingAnswer(Generic[T]):
         """The end marker or a refusal came: nothing more will come."""
         return self._complete.done()
 
+    def add(self, item: T) -> None:
+        self.items.append(item)
+        if not self._complete.done():
+            self.received += 1
+
     def finish(self, note: str) -> None:
         self.note = note
         if not self._complete.done():
+            self.received += 1
             self._complete.set_result(None)
 
     def fail(self, error: Exception) -> None:
@@ -109,7 +117,7 @@ class PendingRequests:
     def add(self, key: Hashable, item: object) -> None:
         """One item of the answer."""
         if answer := self._answers.get(key):
-            answer.items.append(item)
+            answer.add(item)
         elif not isinstance(key, PendingSnapshot):  # positions and orders without a request are ordinary updates
             self.late += 1
 

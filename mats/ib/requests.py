@@ -181,6 +181,45 @@ class BrokerRequests:
         return answer
 
 
+LOOKS = 10
+"""How many times in a silence that is too long it is looked whether something came."""
+
+
+class _MovingDeadline:
+    """Moves a deadline on whenever `received` has grown. To be stopped."""
+
+    def __init__(self, deadline: asyncio.Timeout, silence: float, received: Callable[[], int]) -> None:
+        self._deadline, self._silence, self._received = deadline, silence, received
+        self._seen = received()
+        self._arm()
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._silence / LOOKS, self._look)
+
+    def _look(self) -> None:
+        before, self._seen = self._seen, self._received()
+        if self._seen != before:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._silence)
+        self._arm()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+@asynccontextmanager
+async def while_progressing(what: str, silence: float, received: Callable[[], int]) -> AsyncIterator[None]:
+    """However long, as long as `received` grows; `RequestTimedOut` after `silence` seconds in which it did not."""
+    try:
+        async with asyncio.timeout(silence) as deadline:
+            moving = _MovingDeadline(deadline, silence, received)
+            try:
+                yield
+            finally:
+                moving.stop()
+    except TimeoutError as error:
+        raise RequestTimedOut(f"{what}: nothing came for {silence:g} s, which is no answer") from error
+
+
 @asynccontextmanager
 async def within(what: str, timeout: float) -> AsyncIterator[None]:
     """At most `timeout` seconds; then `RequestTimedOut`, because no answer is not an empty answer."""

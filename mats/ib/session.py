@@ -115,9 +115,12 @@ class IbSession:
 
     def close(self) -> None:
         """Close the socket. Idempotent; pending requests fail with `ConnectionLostError`."""
-        self._end("closed by its owner")
+        self._close("closed by its owner")
+
+    def _close(self, reason: str) -> None:
+        self._end(reason)
         if self._handshake and not self._opened:
-            self._handshake.connection_closed("closed by its owner")
+            self._handshake.connection_closed(reason)
         self._client.disconnect()
 
     def cut(self) -> None:
@@ -128,16 +131,19 @@ class IbSession:
             with contextlib.suppress(OSError):  # it is closed already
                 socket.shutdown(SHUT_RDWR)
 
-    async def snapshot(self, timeout: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
-        """All that the broker knows; `IncompleteSnapshot` closes the session, because its answers may still come.
+    async def snapshot(self, silence: float, policy: ExecutionsEnd = ExecutionsEnd.REQUIRED) -> BrokerSnapshot:
+        """All that the broker knows, however long it takes, as long as something comes every `silence` seconds.
+
+        Otherwise `IncompleteSnapshot`, which closes the session, because the rest may still come; executions that came
+        before were reported as events.
 
         From the first snapshot on, changes of positions are reported to client 0 as they happen.
         """
         snapshot = SnapshotRequests(self._client, self.client_id, self._requests, self._pending, self._callbacks)
         try:
-            return await snapshot.run(timeout, policy)
-        except IncompleteSnapshot:
-            self.close()
+            return await snapshot.run(silence, policy)
+        except IncompleteSnapshot as error:
+            self._close(str(error))
             raise
 
     @property

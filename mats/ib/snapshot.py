@@ -4,8 +4,6 @@ Positions, open orders and completed orders are requested at once; executions la
 the others show. Commissions have no end marker: those that came by then are included, later ones are events.
 """
 
-# ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
-
 from collections.abc import Callable, Hashable
 from contextlib import AsyncExitStack
 from enum import StrEnum
@@ -17,7 +15,7 @@ from mats.ib.callbacks import Callbacks
 from mats.ib.errors import IncompleteSnapshot, RequestTimedOut
 from mats.ib.pacing import SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
-from mats.ib.requests import BrokerRequests, within
+from mats.ib.requests import BrokerRequests, while_progressing
 from mats.model import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 
 T = TypeVar("T")
@@ -27,6 +25,7 @@ MASTER = 0
 
 EXECUTIONS = "executions"
 WITH_END = (PendingSnapshot.POSITIONS, PendingSnapshot.OPEN_ORDERS, PendingSnapshot.COMPLETED_ORDERS)
+ENDING = (*WITH_END, EXECUTIONS, PendingSnapshot.SERVER_TIME)
 
 
 class ExecutionsEnd(StrEnum):
@@ -49,16 +48,16 @@ class SnapshotRequests:
         self._client, self._client_id = client, client_id
         self._requests, self._pending, self._callbacks = requests, pending, callbacks
 
-    async def run(self, timeout: float, policy: ExecutionsEnd) -> BrokerSnapshot:
-        """Everything within `timeout` seconds, or `IncompleteSnapshot` naming what is missing."""
+    async def run(self, silence: float, policy: ExecutionsEnd) -> BrokerSnapshot:
+        """Everything, or `IncompleteSnapshot` naming what is missing once nothing came of it for `silence` seconds."""
         answers: dict[str, PendingAnswer[Any]] = {}
         async with AsyncExitStack() as stack:
             try:
-                async with within("snapshot", timeout):
+                async with while_progressing("snapshot", silence, lambda: _received(answers)):
                     await self._ask(stack, answers)
             except RequestTimedOut as error:
                 if not (policy is ExecutionsEnd.SILENCE_IF_IDLE and _idle(answers)):
-                    raise IncompleteSnapshot(self._missing(timeout, answers)) from error
+                    raise IncompleteSnapshot(self._missing(silence, answers)) from error
             if self._client_id != MASTER:
                 # Each change of a position would be sent to every strategy's connection; client 0 reports them.
                 self._requests.send_urgently(self._client.cancelPositions)
@@ -92,15 +91,21 @@ class SnapshotRequests:
         await answers[EXECUTIONS]
         await answers[PendingSnapshot.SERVER_TIME]
 
-    def _missing(self, timeout: float, answers: dict[str, PendingAnswer[Any]]) -> str:
-        missing = [
-            name
-            for name in (*WITH_END, EXECUTIONS, PendingSnapshot.SERVER_TIME)
-            if name not in answers or not answers[name].ended
-        ]
+    def _missing(self, silence: float, answers: dict[str, PendingAnswer[Any]]) -> str:
+        missing = [name for name in ENDING if name not in answers or not answers[name].ended]
         last = self._callbacks.notices.last
         notice = f"; the gateway's last notice: {last}" if last else ""
-        return f"snapshot: no end of {', '.join(missing)} in {timeout:g} s, which does not mean none{notice}"
+        came = len(answers[EXECUTIONS].items) if EXECUTIONS in answers else 0
+        kept = f", {came:,} executions came before" if came else ""
+        return (
+            f"snapshot: no end of {', '.join(missing)} in {silence:g} s of silence{kept}; this does not mean that"
+            f" there is none{notice}"
+        )
+
+
+def _received(answers: dict[str, PendingAnswer[Any]]) -> int:
+    """How far the answers are that have an end: what comes after it, or beside them, is an update."""
+    return sum(answers[name].received for name in ENDING if name in answers)
 
 
 def _idle(answers: dict[str, PendingAnswer[Any]]) -> bool:

@@ -247,7 +247,8 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
 
     `messages` says by actor and message class how many there were and how long they waited and took. `overcommitted`
     has the accounts whose strategies may work with more than the account is worth; `store` says what is
-    wrong with the store, empty when all is well.
+    wrong with the store, empty when all is well. `quarantined` counts the open items of the quarantine; `starting`
+    says what a start waits for and since when, empty when it is over.
     """
 
     time: Nanos
@@ -264,6 +265,8 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     store: str | None = None
     clock: str = ""
     dead_letters: int
+    quarantined: int | None = None
+    starting: str = ""
 
 
 class BookLine(msgspec.Struct, frozen=True, kw_only=True):

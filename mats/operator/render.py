@@ -30,6 +30,10 @@ def status(answer: protocol.DaemonStatus) -> RenderableType:
         halted = [Text("halts unknown: the risk manager does not answer", "bold yellow")]
     accounts = [Text(f"{account} {_money(total)}") for account, total in (answer.equity or {}).items()]
     accounts += [Text(f"! {why}", "bold yellow") for why in (answer.overcommitted or {}).values()]
+    if answer.starting:
+        notes.insert(0, Text(f"starting: waits for {answer.starting}", "bold cyan"))
+    if answer.quarantined:
+        notes.append(Text(f"quarantine: {answer.quarantined} open, see `mats quarantine`", "bold red"))
     return Group(head, *notes, *accounts, *halted, Text(), _strategies(answer), Text(), _orders(answer.orders), Text(),
                  _actors(answer))  # fmt: skip
 

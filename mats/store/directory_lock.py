@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from mats.errors import UserError
+from mats.errors import UserError, say
+from mats.owner_only import narrow, owner_only
 
 HOLDER = "mats.pid"
 UNFINISHED = "mats.pid.new"
@@ -80,14 +81,33 @@ class DataLock:
 
 @contextmanager
 def data_directory(path: Path) -> Iterator[None]:
-    """The directory, created and held by this process alone. Raises DirectoryError and LockHeldError."""
+    """The directory, created and held by this process alone, its contents no other user's to read.
+
+    Raises DirectoryError and LockHeldError.
+    """
+    with owner_only(), _locked(path):
+        if _narrowed(path):
+            say(f"data directory {path} was open to other users; it and its contents are now its owner's only")
+        yield
+
+
+def _locked(path: Path) -> DataLock:
     try:
         lock = DataLock(path)
         (path / "logs").mkdir(exist_ok=True)
     except OSError as error:
         raise DirectoryError(
-            f"data directory {path} cannot be used ({error.strerror}); "
+            f"data directory {path} cannot be used ({error.strerror}: {error.filename}); remove what is in its place, "
             "make it writable for this user, or name another directory with --data-dir"
         ) from error
-    with lock:
-        yield
+    return lock
+
+
+def _narrowed(path: Path) -> bool:
+    try:
+        return narrow(path)
+    except PermissionError as error:
+        raise DirectoryError(
+            f"data directory {path} is open to other users and {error.filename} belongs to one of them; "
+            "give it to this user (chown), or name another directory with --data-dir"
+        ) from error

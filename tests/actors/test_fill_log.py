@@ -18,8 +18,11 @@ from actors.messages.fill_log import (
     OpenEpoch,
     ReadProgress,
     ReplayMerged,
+    ReplayProgressed,
     ReportCursor,
     ReportExecutions,
+    ReportHeld,
+    ReportPart,
     ReportReplay,
     StageCursor,
     StagesBehind,
@@ -278,12 +281,27 @@ def test_epochs_grow_over_a_crash_and_end_what_was_reported_before_it(world, an_
     assert world.epoch > before
 
 
-def test_a_replay_is_booked_in_the_order_of_the_market_and_answered_when_it_is_in_the_journal(world, an_execution):
-    late, early = an_execution("late.01", time=20), an_execution("early.01", time=10)
-    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(late, early))
-    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+def test_a_replay_is_answered_when_it_is_in_the_journal_and_each_part_of_it_before(world, an_execution):
+    early, late = (
+        ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(an_execution(name),))
+        for name in ("early.01", "late.01")
+    )
+    world.log.tell(ReportPart(report=early, reply_to=world.connection.ref))
+    world.connection.expect_message(ReportHeld())
+    world.log.tell(ReportReplay(report=late, reply_to=world.connection.ref))
     world.connection.expect_message(ReplayMerged(world.epoch, 2))
     assert [entry.execution.exec_id for entry in world.journaled()] == ["early.01", "late.01"]
+
+
+def test_how_far_a_replay_is_can_be_read_until_it_is_reported(world, an_execution):
+    def replayed():
+        return world.log.ask(ReadProgress(), timeout=1.0).replayed
+
+    world.log.tell(ReplayProgressed(CONNECTION, 34_000))
+    assert replayed() == 34_000
+    report = ReportExecutions(connection=CONNECTION, epoch=world.epoch, executions=(an_execution(),))
+    world.log.tell(ReportReplay(report=report, reply_to=world.connection.ref))
+    assert replayed() == 0
 
 
 def test_a_replay_that_brings_nothing_new_is_answered_with_the_end_of_the_log(world, an_execution):

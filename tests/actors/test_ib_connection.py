@@ -29,9 +29,18 @@ from actors.messages.broker import (
     TakePositions,
     Unresolved,
 )
-from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
+from actors.messages.fill_log import (
+    EpochOpened,
+    OpenEpoch,
+    ReplayMerged,
+    ReplayProgressed,
+    ReportExecutions,
+    ReportReplay,
+)
 from actors.messages.quarantine import ReportUndecoded
-from mats.gateway.faults.fault_types import Edit
+from mats.gateway.faults.fault_types import Edit, Swallow
+from mats.gateway.orders.order_store import OrderFill
+from mats.gateway.persistence import GatewayState
 from mats.ib.errors import ConnectionLostError, QueueFull, RequestTimedOut
 from mats.ib.session import IbSession
 from mats.model.broker_reports import (
@@ -53,11 +62,13 @@ D = Decimal
 ACCOUNT = "DU1000001"
 PATIENCE = 10.0
 """Seconds after which a test gives up; nothing waits that long unless it fails."""
+EXECUTIONS_END = 55
+"""The message that ends a replay."""
 HEARTBEAT = 49
 """The request by which a connection asks whether the gateway is alive."""
 
 
-def start(runtime, port, client_id=1, heartbeat=60.0):
+def start(runtime, port, client_id=1, heartbeat=60.0, silence=PATIENCE):
     """Start a connection, or start it again."""
     args = IbConnection.Args(
         client_id=client_id,
@@ -68,7 +79,7 @@ def start(runtime, port, client_id=1, heartbeat=60.0):
         market_data=runtime.ref("market-data"),
         risk=runtime.ref("risk"),
         timing=Timing(
-            host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=PATIENCE, heartbeat=heartbeat
+            host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=silence, heartbeat=heartbeat
         ),
     )
     runtime.launch("ib", IbConnection, args, supervised=True)
@@ -78,7 +89,7 @@ def start(runtime, port, client_id=1, heartbeat=60.0):
 class World:
     """A connection in real time between a paper gateway and probes; `log` is what the fill log was sent."""
 
-    def __init__(self, port, gateway=None, client_id=1, heartbeat=60.0):
+    def __init__(self, port, gateway=None, client_id=1, heartbeat=60.0, silence=PATIENCE):
         self.runtime, self.gateway = ThreadRuntime(seed=1, clock=SystemClock()), gateway
         self._port, self._client_id = port, client_id
         names = ("log", "orders", "portfolio", "market-data", "risk", "listener", "asker")
@@ -86,7 +97,7 @@ class World:
             self.runtime.probe, names
         )
         launch_relay(self.runtime, "fill-log", self.log)
-        self.ref = start(self.runtime, port, client_id, heartbeat)
+        self.ref = start(self.runtime, port, client_id, heartbeat, silence)
         self.ends = self.runtime.probe("ends")
         self.ends.watch(self.ref)
 
@@ -160,6 +171,34 @@ class World:
 @pytest.fixture
 def gateway():
     made = GatewayThread(port=0, seed=1)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def traded(tmp_path):
+    """A gateway with two executions of the past."""
+    state = GatewayState(tmp_path / "gateway.db")
+    for number in range(2):
+        fill = OrderFill(
+            exec_id=f"e{number}.01.01",
+            perm_id=9,
+            client_id=1,
+            order_id=4,
+            account=ACCOUNT,
+            instrument="SPY",
+            side=Side.BUY,
+            quantity=D(1),
+            price=D(500),
+            time=SystemClock().now(),
+            cumulative=D(1 + number),
+            average=D(500),
+            order_ref=f"trend:i{number}",
+            commission=D("0.35"),
+        )
+        state.put("execution", fill.exec_id, fill)
+    state.close()
+    made = GatewayThread(port=0, seed=1, state=tmp_path / "gateway.db")
     yield made
     made.stop()
 
@@ -366,6 +405,29 @@ def test_a_lost_gateway_is_a_failure_and_what_happened_meanwhile_is_in_the_next_
     ready.ref.tell(EpochOpened("ib", 8))
     report = ready.next(ready.log, ReportReplay).report
     assert (report.epoch, [execution.order_ref for execution in report.executions]) == (8, ["trend:i1"])
+
+
+def test_what_came_of_a_replay_that_failed_is_in_the_log_and_its_reason_is_told(traded):
+    traded.fault(lambda faults: faults.arm(Swallow(message=(EXECUTIONS_END,))))
+    world = World(traded.call(lambda gateway: gateway.port), traded, client_id=0, silence=0.3)
+    world.next(world.log, OpenEpoch)
+    world.ref.tell(EpochOpened("ib", 7))
+    kept = world.next(world.log, ReportExecutions)
+    assert (kept.epoch, [e.order_ref for e in kept.executions]) == (7, ["trend:i0", "trend:i1"])
+    charged = world.next(world.log, ReportExecutions)
+    assert [c.exec_id for c in charged.commissions] == [e.exec_id for e in kept.executions]
+    down = world.down()
+    assert "no end of executions in 0.3 s" in str(down.error) and "2 executions came" in str(down.error)
+    world.stop()
+
+
+def test_how_much_of_a_replay_has_come_is_reported_while_it_goes_on(traded):
+    traded.fault(lambda faults: faults.arm(Swallow(message=(EXECUTIONS_END,))))
+    world = World(traded.call(lambda gateway: gateway.port), traded, client_id=0)
+    world.next(world.log, OpenEpoch)
+    world.ref.tell(EpochOpened("ib", 7))
+    assert world.next(world.log, ReplayProgressed) == ReplayProgressed("ib", 2)
+    world.stop()
 
 
 def test_a_gateway_that_does_not_answer_is_a_failure_whatever_its_socket_says(gateway):

@@ -29,7 +29,7 @@ def assert_refused(ran: Ran, *parts: str, code: int = 2) -> None:
 def data(tmp_path: Path) -> Iterator[Path]:
     """A data directory with something to lose; whatever the test does, it is still there afterwards."""
     directory = tmp_path / "data"
-    directory.mkdir()
+    directory.mkdir(mode=0o700)
     journal = Journal(directory / "journal.db")
     journal.set_halt("trend-spy", "a person said so", 7)
     journal.close()
@@ -152,6 +152,42 @@ def test_a_damaged_journal_is_refused_and_not_overwritten(tmp_path: Path) -> Non
     (tmp_path / "journal.db").write_bytes(b"no database at all " * 300)
     assert_refused(run("--data-dir", tmp_path), f"{tmp_path}/journal.db cannot be opened", "restore it from a backup")
     assert (tmp_path / "journal.db").read_bytes() == b"no database at all " * 300
+
+
+@pytest.mark.parametrize("begin", [0, 100], ids=["header", "pages"])
+def test_a_journal_that_is_overwritten_ends_in_the_remedy(begin: int, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    Journal(tmp_path / "journal.db").close()
+    with (tmp_path / "journal.db").open("r+b") as file:
+        size = file.seek(0, 2)
+        file.seek(begin)
+        file.write(b"\xff" * (size - begin))
+    ran = run("--data-dir", tmp_path)
+    assert_refused(ran, f"{tmp_path}/journal.db", "restore it from a backup, or move it away")
+    assert len(ran.sentences) == 1
+
+
+def test_a_damaged_file_of_the_store_is_said_and_never_opened_and_trading_goes_on(data: Path, tmp_path: Path) -> None:
+    file = data / "arctic" / "fills" / "data.mdb"
+    file.parent.mkdir(parents=True, mode=0o700)
+    file.write_bytes(b"no store at all " * 1_000)
+    path = configure(tmp_path, strategies=row("good"), buyer=BUYER)
+    ran = run("--config", path, "--data-dir", data, "--for", "1", "--json")
+    assert ran.code == 0
+    assert f"{file} is damaged (it does not begin as a file of LMDB does)" in ran.sentences[0]
+    assert "move its folder away and start again" in ran.sentences[0] and "trading goes on" in ran.sentences[0]
+    assert file.read_bytes() == b"no store at all " * 1_000
+    assert "Traceback" not in ran.out + ran.err
+
+
+def test_a_data_directory_that_others_may_use_is_narrowed_and_that_is_said(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    path = configure(tmp_path, FEW + 'host = "127.0.0.1"\nport = 1\n')
+    ran = run("--config", path, "--data-dir", data)
+    assert f"data directory {data} was open to other users" in ran.sentences[0]
+    assert not [file for file in (data, *data.rglob("*")) if file.stat().st_mode & 0o077]
 
 
 def test_a_journal_of_a_newer_version_is_refused(data: Path) -> None:

@@ -45,6 +45,58 @@ async def test_a_missing_end_is_named(
         assert session.open_requests == 0
 
 
+async def test_a_replay_may_take_as_long_as_it_likes_while_something_comes(
+    scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture, execution: Fixture
+) -> None:
+    answers, silence = snapshot_answers(), 0.4
+    del answers[7]
+    async with scripted(answers) as script, open_session(script.port) as (session, recorded, _):
+        snapshot = asyncio.ensure_future(session.snapshot(silence))
+        key = (await script.got(7))[0][2]
+        loop = asyncio.get_running_loop()
+        sent, until = 0, loop.time() + 3 * silence
+        while loop.time() < until:
+            sent += 1
+            script.push(execution(f"e{sent}.01", request_id=key))
+            await recorded.until(lambda _: len(recorded.of(ExecutionReported)) >= sent)  # noqa: B023
+        script.push((55, 1, key))
+        assert len((await snapshot).executions) == sent
+
+
+async def test_updates_are_no_progress_of_an_answer_that_does_not_end(
+    scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture
+) -> None:
+    answers = snapshot_answers()
+    del answers[7]
+    spy = (756733, "SPY", "STK", "", 0.0, "", "", "SMART", "USD", "SPY", "SPY")
+    async with scripted(answers) as script, open_session(script.port) as (session, recorded, _):
+        snapshot = asyncio.ensure_future(session.snapshot(0.3))
+        await script.got(7)
+        while not snapshot.done():
+            seen = len(recorded.of(PositionReported))
+            script.push((61, 3, "DU1", *spy, 100, 512.0))
+            await recorded.until(lambda _: snapshot.done() or len(recorded.of(PositionReported)) > seen)  # noqa: B023
+        with pytest.raises(IncompleteSnapshot, match="no end of executions"):
+            await snapshot
+
+
+async def test_the_reason_of_a_failed_snapshot_is_the_reason_of_the_lost_session(
+    scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture, execution: Fixture
+) -> None:
+    answers = snapshot_answers()
+    answers[7] = lambda request: [
+        (11, request[2], *execution("e1.01")[2:]),
+        (4, 2, -1, 321, "The API interface is currently in Read-Only mode.", ""),
+    ]
+    async with scripted(answers) as script, open_session(script.port) as (session, recorded, _):
+        with pytest.raises(IncompleteSnapshot):
+            await session.snapshot(0.3)
+        (lost,) = recorded.of(SessionLost)
+    assert "no end of executions" in lost.reason and "1 executions came before" in lost.reason
+    assert "321 The API interface is currently in Read-Only mode" in lost.reason
+    assert "closed by its owner" not in lost.reason
+
+
 async def test_executions_positions_and_commissions_are_collected_and_reported(
     scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture, execution: Fixture
 ) -> None:

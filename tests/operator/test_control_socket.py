@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.operator.control_socket import MAX_CLIENTS, MAX_LINE_BYTES, ControlSocket
+from actors.operator.control_socket import MAX_CLIENTS, MAX_LINE_BYTES, ControlSocket, ControlSocketError
 from mats.operator import protocol
 from mats.operator.client import OperatorError, ask
 from mats.operator.socket import NAME, connect
@@ -159,7 +159,7 @@ def test_a_command_is_described_for_the_audit_in_a_few_words() -> None:
 
 
 def test_the_address_of_a_living_daemon_is_not_taken(port: Path, core: Core) -> None:
-    with pytest.raises(OSError, match="another daemon listens"), ControlSocket(port, core):
+    with pytest.raises(ControlSocketError, match="another daemon listens"), ControlSocket(port, core):
         pass
     assert ask(port, protocol.HaltRequest(strategy="trend", reason="lunch"), protocol.Done).text == "halted"
 

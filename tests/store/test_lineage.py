@@ -229,3 +229,25 @@ def test_tables_of_an_earlier_program_are_compared_once_and_marked(place, make):
     place.journal.record_stored({})
     assert place.start() == ["the tables were compared with the journal; they have the same past"]
     place.prove(families(1))
+
+
+def test_tables_of_an_earlier_program_are_compared_by_the_writer_where_no_start_could(place, make):
+    place.live(*fill_and_cost(make, 1, 1))
+    connect(place.uri)["fills"].write_metadata("DU1", {"seq": 2})
+    place.journal.record_stored({})
+    place.journal.open_boot()
+    place.journal.append(fill_and_cost(make, 3, 2))  # while the store was away
+    place.store()
+    assert [entry.seq for entry in Contents(place.uri).entries] == [1, 2, 3, 4]
+    place.prove(families(1, 2))
+
+
+def test_tables_of_an_earlier_program_that_are_not_those_of_the_journal_are_not_written_by_the_writer(place, make):
+    place.live(*fill_and_cost(make, 1, 1))
+    connect(place.uri)["fills"].write_metadata("DU1", {"seq": 2})
+    place.put_back()
+    place.journal.open_boot()
+    place.journal.append(fill_and_cost(make, 1, 2))
+    with pytest.raises(ForeignTablesError, match="the same up to entry 0, and the tables go to 2"):
+        place.store()
+    assert [entry.seq for entry in Contents(place.uri).entries] == [1, 2]

@@ -1,6 +1,7 @@
 """The journal: all facts that must never be lost, read by recovery. SQLite."""
 
 from mats.store.journal.audit import AuditLine
+from mats.store.journal.damage import JournalDamagedError, journal_damage, refused_where_damaged
 from mats.store.journal.joined_log import JournalFacts
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import AlreadyBookedError, JournalUnwritableError
@@ -11,6 +12,9 @@ __all__ = [
     "AlreadyBookedError",
     "AuditLine",
     "Journal",
+    "JournalDamagedError",
     "JournalFacts",
     "JournalUnwritableError",
+    "journal_damage",
+    "refused_where_damaged",
 ]

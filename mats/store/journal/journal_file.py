@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from mats.errors import UserError
+from mats.owner_only import touch
 from mats.store.journal.schema import SCHEMA_VERSION, prepare
 
 BUSY_TIMEOUT_SECONDS = 10.0
+REMEDY = "restore it from a backup, or move it away with its -wal and -shm and start again: the tables make a new one"
+"""For a file that cannot be read."""
 
 Flushing = Literal["FULL", "NORMAL"]
 """SQLite's `synchronous`: with FULL a commit is flushed."""
@@ -51,18 +54,18 @@ class JournalFile:
         """
         self.path = path
         try:
+            touch(path)
             self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, cached_statements=256)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._flushing: Flushing = "FULL"
             self._flush_commits("FULL")
             with self._transaction():
                 self._check_schema()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if (unwritable := _unwritable(path, error)) is not None:
                 raise unwritable from error
             raise JournalError(
-                f"the journal {path} cannot be opened ({error}); restore it from a backup, "
-                "or start with another data directory"
+                f"the journal {path} cannot be opened ({error}); {REMEDY}, or start with another data directory"
             ) from error
 
     def close(self) -> None:

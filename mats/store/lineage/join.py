@@ -13,7 +13,7 @@ from mats.errors import UserError
 from mats.ledger.books import Matching
 from mats.model import Entry, FillCorrected, FillRecorded
 from mats.store.journal import Journal
-from mats.store.lineage.marks import read_marks, states_of_the_log
+from mats.store.lineage.marks import ForeignTablesError, TableMark, TableName, read_marks, states_of_the_log
 from mats.store.lineage.merge import Merged, merge, same_until
 from mats.store.rebuild import Contents, Name, Table, differences, recompute, repair_log, repair_views
 
@@ -40,11 +40,40 @@ def check_lineage(journal: Journal, uri: str) -> list[str]:
     """Why journal and tables must be joined; empty where they have one past."""
     marks = read_marks(uri)
     found = states_of_the_log(journal, marks)
-    if (marks or journal.has_saved(("store",))) and not journal.stored():
+    if _is_unknown(journal, marks):
         found.append("it is not known how far the tables were: an earlier version of this program wrote them")
     if journal.pruned_to() and not journal.has_saved(STAGES):
         found.append(f"entries up to {journal.pruned_to()} have been pruned, and not every stage has its saved state")
     return found
+
+
+def require_lineage(journal: Journal, uri: str) -> None:
+    """Raise ForeignTablesError where the tables are not those of the journal.
+
+    Those of an earlier program are compared now: the store may have been away when a start would have done that.
+    """
+    marks = read_marks(uri)
+    unknown = _is_unknown(journal, marks)
+    found = states_of_the_log(journal, {name: mark for name, mark in marks.items() if mark.branch or not unknown})
+    if not found and unknown:
+        found = _differences_of_logs(journal, uri)
+    if found:
+        raise ForeignTablesError(
+            f"the tables and the journal have different pasts ({found[0]}); everything is kept in the journal; "
+            "stop the daemon and start it again, or run `mats store rebuild --journal`: both join them"
+        )
+
+
+def _is_unknown(journal: Journal, marks: Mapping[TableName, TableMark]) -> bool:
+    """Whether nobody has recorded yet how far the tables were."""
+    return bool(marks or journal.has_saved(("store",))) and not journal.stored()
+
+
+def _differences_of_logs(journal: Journal, uri: str) -> list[str]:
+    """What the tables have and the journal has not; that they lack its end is no difference."""
+    stored, known = Contents(uri).entries, journal.facts()
+    last, same = max((entry.seq for entry in stored), default=0), same_until(stored, known)
+    return [f"they are the same up to entry {same}, and the tables go to {last}"] if same < last else []
 
 
 def join_tables(journal: Journal, uri: str, matching: Matching, progress: Progress = lambda _: None) -> list[str]:

@@ -56,13 +56,3 @@ def states_of_the_log(journal: Journal, marks: Mapping[TableName, TableMark]) ->
         if (library, account) not in marks or marks[library, account].seq < seq
     ]
     return found
-
-
-def require_lineage(journal: Journal, uri: str) -> None:
-    """Raise ForeignTablesError where the tables are not those of the journal."""
-    found = states_of_the_log(journal, read_marks(uri))
-    if found:
-        raise ForeignTablesError(
-            f"the tables and the journal have different pasts ({found[0]}); everything is kept in the journal; "
-            "stop the daemon and start it again, or run `mats store rebuild --journal`: both join them"
-        )

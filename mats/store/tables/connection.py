@@ -21,9 +21,13 @@ from arcticdb.version_store.library import Library
 
 from mats.errors import UserError
 from mats.store.directory_lock import DataLock, LockHeldError
+from mats.store.lmdb_check import DamagedFileError, check_lmdb_file
 
 MAP_SIZE = "16GB"
 """LMDB's address space per library. Daemon, web and notebooks must agree: a smaller map aborts the process."""
+
+DATA = "data.mdb"
+"""The file of a library; beside it is one of locks, which LMDB makes anew when nobody holds one."""
 
 _SECRET = re.compile(r"(?i)((?:access|secret|key|token|password)[^=&]*=)[^&]*")
 _CREDENTIALS = re.compile(r"://[^/@]*@")
@@ -43,6 +47,10 @@ class StoreUnreachableError(UserError):
 
 class StoreAddressError(StoreUnreachableError):
     """The address itself is wrong: the store will never open there."""
+
+
+class StoreDamagedError(StoreUnreachableError):
+    """A file of a local store is damaged, and was not opened."""
 
 
 class NewerTableError(StoreUnreachableError):
@@ -96,6 +104,7 @@ def connect(uri: str) -> Arctic:
     if arctic is None:
         if full.startswith("lmdb://"):
             _make(lmdb_directory(full))
+            _check_files(lmdb_directory(full))
         set_log_level("WARN")
         set_config_int("VersionMap.ReloadInterval", 0)  # a cached version hides a second writer, and fails when pruned
         arctic = _arctics[full] = _open(full)
@@ -129,6 +138,21 @@ def _make(directory: Path) -> None:
             f"the store's directory {directory} cannot be used ({error.strerror}); make it writable for this user, "
             "or correct store.uri"
         ) from error
+
+
+def _check_files(directory: Path) -> None:
+    """Raise StoreDamagedError where opening a library would end the process."""
+    for file in sorted(directory.glob("**/*.mdb")):
+        try:
+            if file.is_dir():
+                raise DamagedFileError("it is a directory")
+            if file.name == DATA:
+                check_lmdb_file(file)
+        except DamagedFileError as error:
+            raise StoreDamagedError(
+                f"{file} is damaged ({error}) and is not opened; restore it from a backup, or move its folder away and "
+                "start again: what is in the journal is written anew"
+            ) from None
 
 
 def _open(uri: str) -> Arctic:
