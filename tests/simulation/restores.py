@@ -80,7 +80,7 @@ class Drill:
         self.world.broker.frozen = True
         self.world.runtime.advance(30.0)
         self._prove()
-        self.world.end()
+        self.world.close()
 
     def _live(self) -> None:
         self.world.boot()
@@ -112,7 +112,7 @@ class Drill:
         self.world.runtime.advance(3.0)
         last = self._copy()
         self._refs += [order.order_ref for order in self.world.broker.orders.values() if order.order_ref]
-        self.world.end()
+        self.world.close()
         journal, tables, account = (self._choose(last, part) for part in ("journal", "tables", "account"))
         folder.mkdir()
         if journal.journal:

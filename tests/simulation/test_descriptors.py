@@ -67,4 +67,4 @@ def test_whoever_is_killed_or_fails_leaves_nothing_open(folder: Path, no_collect
             incarnation.actor.fail(RuntimeError("as a defect does"))
             world.runtime.advance(5.0)
     assert _open() == before
-    world.end()
+    world.close()

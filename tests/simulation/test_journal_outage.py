@@ -38,7 +38,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 def trading(folder: Path, disk: Disk) -> Iterator[Trading]:
     made = Trading(folder)
     yield made
-    made.world.end()
+    made.world.close()
 
 
 def test_a_full_journal_stops_every_order_but_no_cancel_and_books_what_happened_when_there_is_space(

@@ -1,7 +1,7 @@
 """The power goes, and with it what the journal has not flushed: the broker reports it again, and it is booked once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from sqlite3 import Connection
@@ -99,21 +99,19 @@ class Cuts(World):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_what_a_power_cut_takes_is_reported_again_and_booked_once(seed: int, folder: Path, platter: Platter) -> None:
-    world = Cuts(seed, folder, platter)
-    world.run()
-    assert world.lost > 0, "nothing was lost, so nothing was shown"
-    assert not complaints(world)
-    world.end()
+    with closing(Cuts(seed, folder, platter)) as world:
+        world.run()
+        assert world.lost > 0, "nothing was lost, so nothing was shown"
+        assert not complaints(world)
 
 
 def test_the_store_has_nothing_that_a_power_cut_takes_from_the_journal(folder: Path, platter: Platter) -> None:
     uri = lmdb_uri(folder / "arctic")
-    world = Cuts(1, folder, platter, uri)
-    world.run()
-    assert world.lost > 0, "nothing was lost, so nothing was shown"
-    assert not list(every_execution_is_in_the_log_once(world))
-    assert len(Reader(uri).fills(ACCOUNT)) == len({execution.family for execution in world.broker.executions})
-    contents = Contents(uri)
-    assert not missing_entries(contents.entries)
-    assert not list(journal_differences(contents.entries, world.journal.entries(0, 1_000_000)))
-    world.end()
+    with closing(Cuts(1, folder, platter, uri)) as world:
+        world.run()
+        assert world.lost > 0, "nothing was lost, so nothing was shown"
+        assert not list(every_execution_is_in_the_log_once(world))
+        assert len(Reader(uri).fills(ACCOUNT)) == len({execution.family for execution in world.broker.executions})
+        contents = Contents(uri)
+        assert not missing_entries(contents.entries)
+        assert not list(journal_differences(contents.entries, world.journal.entries(0, 1_000_000)))

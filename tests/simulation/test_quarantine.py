@@ -31,7 +31,7 @@ D = Decimal
 def trading(folder: Path) -> Iterator[Trading]:
     made = Trading(folder)
     yield made
-    made.world.end()
+    made.world.close()
 
 
 def execution(exec_id: str, **poison: object) -> Execution:

@@ -56,4 +56,4 @@ def test_every_execution_is_a_row_once_and_every_view_follows_from_them(seed: in
     assert not missing_entries(contents.entries)
     assert not list(journal_differences(contents.entries, world.journal.entries(0, 1_000_000)))
     assert not list(differences(contents.views, recompute(contents.entries, contents.views)))
-    world.end()
+    world.close()

@@ -30,7 +30,7 @@ def trouble() -> Iterator[Trouble]:
 def trading(folder: Path, trouble: Trouble) -> Iterator[Trading]:
     made = Trading(folder)
     yield made
-    made.world.end()
+    made.world.close()
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -41,7 +41,7 @@ from tests.simulation.faults import Fault, Halt, StoreTrouble
 from tests.simulation.faulty_broker import INSTRUMENTS, FaultyBroker
 from tests.simulation.line import VenueLine
 from tests.simulation.memory_store import URI, Disk, stored_on
-from tests.simulation.plan import MOST_POWER_LOSSES, Plan
+from tests.simulation.plan import Plan
 from tests.simulation.simulated_connection import simulated_connection
 from tests.simulation.watch import NEWS_SECONDS, Watch
 
@@ -166,9 +166,7 @@ class World:
         return f"sim{self.boots}"
 
     def lose_power(self, down: float = 0.0) -> None:
-        """The process is gone in the middle of whatever it did; no hook runs. So often, and then no more."""
-        if self.boots > MOST_POWER_LOSSES:
-            return
+        """The process is gone in the middle of whatever it did; no hook runs."""
         self._traces.append(self.runtime.trace.digest())
         self.abandon_all()
         for _ in range(round(down)):
@@ -182,7 +180,7 @@ class World:
             self.runtime.abandon(status.name)
         self.broker.forget_clients()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """The process is gone, and with it everything but the files and the broker."""
         self.abandon_all()
         self.journal.close()
@@ -382,4 +380,4 @@ def world(seed: int, plan: Plan) -> Iterator[World]:
         try:
             yield made
         finally:
-            made.end()
+            made.close()
