@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from actors.messages.broker import CancelOrder, NotSent, OrderEvents
 from actors.messages.fill_log import ApplyEntries
 from actors.messages.order_manager import (
+    ALL,
     AllOrders,
     OrderChanged,
     OrderSettled,
@@ -203,6 +204,7 @@ def test_an_operator_ends_an_unknown_order_and_a_restart_remembers_it(world):
     assert world.journaled().view.state is OrderState.CANCELLED, "before anything else is saved"
     world.crash()
     start(world.runtime, world.journal_path)
+    world.tell(SubscribeAllOrders(ALL, world.risk.ref))
     assert world.received(world.risk, AllOrders) == [AllOrders(())]
 
 
@@ -249,7 +251,7 @@ def test_a_settled_order_that_the_broker_lists_as_open_counts_again(world, resta
         world.crash()
         world.ref = start(world.runtime, world.journal_path)
         world.connect("2")
-        world.tell(SubscribeAllOrders(world.risk.ref))
+        world.tell(SubscribeAllOrders(ALL, world.risk.ref))
         world.forget()
     world.answers(at_broker(world.order_id), after=5.0)
     assert (world.order().state, world.order().doubt) == (OrderState.UNKNOWN, OrderDoubt.CONTRADICTED)

@@ -217,9 +217,9 @@ def test_a_fill_is_booked_once_however_often_the_log_sends_it(orders, execution)
 
 def test_fills_and_corrections_are_what_they_are_to_an_order(log):
     fill = log.fill("4", "100")
-    assert fill_event(fill) == ev.FillBooked(time=0, quantity=D(4), price=D(100))
+    assert fill_event(fill) == ev.FillBooked(time=fill.recorded, quantity=D(4), price=D(100))
     assert fill_event(log.correct(fill, "3", "101")) == ev.FillReplaced(
-        time=0, old_quantity=D(4), old_price=D(100), quantity=D(3), price=D(101)
+        time=fill.recorded, old_quantity=D(4), old_price=D(100), quantity=D(3), price=D(101)
     )
 
 
