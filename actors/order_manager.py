@@ -120,7 +120,7 @@ class Routes:
 
 SWEEP_SECONDS = 1.0
 REPUBLISHED = 1_000
-"""How many of the newest orders are sent again to a store that (re)starts."""
+"""How many of the newest orders are sent to the store again when it, or the order manager, (re)starts."""
 
 
 CONTROL = (ApplyEntries, ReportCursor, OrderEvents, NotSent, Ready, CancelRequest)
@@ -170,6 +170,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._tell_changes()
         self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
         self.report_cursor()
+        self._republish()
         self._pool.tell(Republish())
         self.every(SWEEP_SECONDS, Sweep())
 
@@ -229,7 +230,7 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
                 self._tracker.lose(client_id, self.clock.now())
 
     def _republish(self) -> None:
-        """The store has (re)started and may lack the newest orders."""
+        """One of the two has (re)started: the store may lack the newest orders, or never have been told of them."""
         self._flush()
         for journaled in self._journal.recent_orders(REPUBLISHED):
             self._store.tell(OrderChanged(journaled.view))

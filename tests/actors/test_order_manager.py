@@ -459,6 +459,17 @@ def test_after_a_crash_on_the_way_the_outcome_is_unknown_and_the_order_is_not_se
     assert crashing.received(crashing.line, SubmitOrder) == []
 
 
+def test_after_a_crash_the_store_has_what_it_was_not_told_of_before(connected):
+    """An order that ended, and whose end was in the journal when the manager fell."""
+    connected.submit("i1")
+    connected.tell(NotSent("i1", "its connection was lost before it was sent"))
+    connected.runtime.advance(2.0)
+    connected.crash()
+    start(connected.runtime, connected.journal_path)
+    stored = connected.received(connected.store, OrderChanged)
+    assert [(changed.order.intent_id, changed.order.state.final) for changed in stored] == [("i1", True)]
+
+
 def test_after_a_crash_open_orders_are_found_again_and_their_connections_leased(connected):
     connected.work()
     connected.runtime.advance(1.0)

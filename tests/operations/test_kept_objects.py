@@ -112,11 +112,9 @@ def test_the_fill_log(check_kept, history, worlds, tmp_path):
 def test_the_order_manager(check_kept, history, worlds, tmp_path):
     history.journal(tmp_path / "journal.db", 0)
     runtime = worlds()
-    names = ("fill-log", "risk", "store", "pool", CONNECTION)
-    log, risk, store, pool, line = probes = tuple(map(runtime.probe, names))
-    args = OrderManager.Args(
-        journal_path=tmp_path / "journal.db", fill_log=log.ref, risk=risk.ref, store=store.ref, pool=pool.ref
-    )
+    names = ("fill-log", "store", "pool", CONNECTION)
+    log, store, pool, line = probes = tuple(map(runtime.probe, names))
+    args = OrderManager.Args(journal_path=tmp_path / "journal.db", fill_log=log.ref, store=store.ref, pool=pool.ref)
     manager = runtime.spawn(OrderManager, args, name="orders")
     manager.tell(ready(line.ref))
     settle(runtime, probes)
