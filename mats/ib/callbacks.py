@@ -15,7 +15,8 @@ from mats.ib.conversion import (
     amount,
     multiplier_of,
     name_of,
-    required,
+    or_zero,
+    stated,
     status_of,
     to_broker_order,
     to_completed_order,
@@ -171,9 +172,9 @@ class Callbacks:
             perm_id=perm_id,
             status=status_of(status),
             status_text=status,
-            filled=required(filled),
-            remaining=required(remaining),
-            average_price=required(average_price),
+            filled=or_zero(filled),
+            remaining=or_zero(remaining),
+            average_price=or_zero(average_price),
             why_held=why_held,
         )
         _refuse(status_fault(reported))
@@ -207,8 +208,8 @@ class Callbacks:
         reported = BrokerPosition(
             account=account,
             instrument=name_of(contract),
-            quantity=required(quantity),
-            average_cost=required(average_cost),
+            quantity=stated("quantity", quantity),
+            average_cost=or_zero(average_cost),
             currency=contract.currency,
             multiplier=multiplier_of(contract),
             con_id=contract.conId,

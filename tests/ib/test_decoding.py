@@ -47,6 +47,21 @@ def test_an_execution_that_is_cut_short_is_reported_as_undecodable(cut: int) -> 
     assert [type(event) for event in events] == [ExecutionReported, DecodeFailed]
 
 
+@pytest.mark.parametrize("place", [19, 20])
+@pytest.mark.parametrize("value", ["", "1.7976931348623157E308", "nan"])
+def test_an_execution_without_a_quantity_or_a_price_is_none_of_zero(place: int, value: str) -> None:
+    whole = (
+        "11 -1 7 756733 SPY STK _ 0 _ _ SMART USD SPY SPY e1.01 20260413-19:27:04 DU1 ARCA BOT 100 512.31 900 1 0"
+        " 100 512.31 ibs:i7 _ _ _ 1 0"
+    )
+    fields = ["" if field == "_" else field for field in whole.split()]
+    assert {fields[19], fields[20]} == {"100", "512.31"}
+    fields[place] = value
+    events: list[SessionEvent] = []
+    decoder(events).interpret(fields)
+    assert [type(event) for event in events] == [DecodeFailed]
+
+
 def test_an_exception_of_the_owner_is_reported_and_does_not_stop_the_next_message() -> None:
     events: list[SessionEvent] = []
 

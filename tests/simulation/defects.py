@@ -17,7 +17,6 @@ from actors.fill_log import FillLog
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
 from actors.risk_manager import RiskManager
-from mats.ledger.books import books
 from mats.ledger.fill_log import attribution
 from mats.ledger.fill_log.booking import _Batch
 from mats.ledger.fill_log.stage_gate import StageGate
@@ -31,12 +30,10 @@ from tests.simulation.faults import (
     Correction,
     Degraded,
     Fault,
-    GatewayClock,
     Halt,
     Hang,
     HangUp,
     LinkLoss,
-    LinkReorders,
     ManualTrade,
     Noise,
     PowerLoss,
@@ -74,7 +71,7 @@ DEFECTS: dict[str, Defect] = {
         "G1",
         (
             edit(_Batch, "execution", (" or self._known.latest_execution(*key)", "")),
-            edit(journal_log, "insert_entry", (".rowcount == 0", ".rowcount < 0")),
+            edit(journal_log, "insert_entry", ("keys).rowcount == 0", "keys).rowcount < 0")),
         ),
     ),
     "a correction counts as a repetition": Defect(
@@ -105,9 +102,6 @@ DEFECTS: dict[str, Defect] = {
     ),
     "a commission before its execution is not journaled": Defect(
         "G1", (edit(FillLog, "_book", ("self._journal.hold_commission(commission)", "pass")),)
-    ),
-    "a late fill is folded as the newest": Defect(
-        "the book has results that its fills do not have", (edit(books, "_changes_past", ("< book.time", "< 0")),)
     ),
     # Stages
     "a stage acknowledges before it applies": Defect(
@@ -265,7 +259,6 @@ LIKELY: dict[str, tuple[type[Fault] | str, ...]] = {
     "an orderRef is believed": (ManualTrade,),
     "a commission before its execution is dropped": (Noise,),
     "a commission before its execution is not journaled": (Noise,),
-    "a late fill is folded as the newest": (LinkReorders, GatewayClock),
     "a stage acknowledges before it applies": ("orders: before the fold", "risk: before the fold"),
     "the store does not wait for the portfolio": ("core/portfolio", Hang),
     "a cursor is saved before the views": ("orders: between views and cursor",),

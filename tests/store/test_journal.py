@@ -41,6 +41,15 @@ def test_the_same_execution_cannot_be_appended_twice_and_nothing_of_its_batch_is
     assert journal.last_seq() == 2
 
 
+def test_a_commission_is_new_only_once_also_where_another_account_has_an_execution_of_that_id(journal, make):
+    """Commissions name no account: who books one as new may not know the other execution."""
+    first, second = make.execution(1), replace(make.execution(1), account="DU2")
+    journal.append([make.fill(1, first), make.commission(2, first), make.fill(3, second)])
+    with pytest.raises(AlreadyBookedError):
+        journal.append([make.commission(4, second)])
+    assert journal.last_seq() == 3
+
+
 def test_an_execution_is_new_only_once_whatever_its_revision(journal, make):
     journal.append([make.fill(1, make.execution(1))])
     with pytest.raises(AlreadyBookedError):
@@ -107,7 +116,7 @@ def test_a_commission_is_booked_once(journal, make):
     journal.append([make.fill(1, make.execution(1)), make.commission(2, make.execution(1))])
     assert journal.has_commission("0000.000001.01")
     assert not journal.has_commission("0000.000001.02")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(AlreadyBookedError):
         journal.append([make.commission(3, make.execution(1), "9.99")])
 
 

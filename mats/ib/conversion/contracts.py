@@ -18,9 +18,17 @@ def amount(value: float | Decimal | None) -> Decimal | None:
     return Decimal(int(value)) if isinstance(value, float) and value.is_integer() else exact(value)
 
 
-def required(value: float | Decimal | None) -> Decimal:
+def or_zero(value: float | Decimal | None) -> Decimal:
     """A number for which missing means zero."""
     return amount(value) or ZERO
+
+
+def stated(name: str, value: float | Decimal | None) -> Decimal:
+    """A number for which missing means unknown, which is not zero: ValueError."""
+    number = amount(value)
+    if number is None:
+        raise ValueError(f"{name} is not stated")
+    return number
 
 
 def to_contract(instrument: Instrument) -> Contract:
@@ -73,7 +81,7 @@ def to_instrument(contract: Contract) -> Instrument | None:
         local_symbol=contract.localSymbol,
         trading_class=contract.tradingClass,
         expiry=contract.lastTradeDateOrContractMonth,
-        strike=required(contract.strike),
+        strike=or_zero(contract.strike),
         right="" if contract.right in ("0", "?") else contract.right,
         multiplier=multiplier_of(contract),
         con_id=contract.conId,

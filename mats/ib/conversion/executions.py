@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ib_async.contract import Contract
 
-from mats.ib.conversion.contracts import multiplier_of, name_of, required
+from mats.ib.conversion.contracts import multiplier_of, name_of, or_zero, stated
 from mats.ib.conversion.orders import side_of
 from mats.ib.conversion.timestamps import Zones, instant
 from mats.model import Execution
@@ -77,8 +77,8 @@ def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tu
         exec_id=wire.exec_id,
         instrument=name_of(contract),
         side=side_of(wire.side),
-        quantity=required(float(wire.quantity or 0)),
-        price=required(float(wire.price or 0)),
+        quantity=stated("quantity", float(wire.quantity) if wire.quantity else None),
+        price=stated("price", float(wire.price) if wire.price else None),
         time=instant(wire.time, zones),
         currency=contract.currency,
         multiplier=multiplier_of(contract),
@@ -86,8 +86,8 @@ def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tu
         perm_id=int(wire.perm_id or 0),
         client_id=int(wire.client_id or 0),
         order_id=int(wire.order_id or 0),
-        cumulative_quantity=required(float(wire.cumulative_quantity or 0)),
-        average_price=required(float(wire.average_price or 0)),
+        cumulative_quantity=or_zero(float(wire.cumulative_quantity or 0)),
+        average_price=or_zero(float(wire.average_price or 0)),
         exchange=wire.traded_at,
     )
     return int(wire.request_id), contract, execution

@@ -5,7 +5,7 @@ from decimal import Decimal
 from ib_async.contract import Contract
 from ib_async.order import Order, OrderState
 
-from mats.ib.conversion.contracts import amount, name_of, required
+from mats.ib.conversion.contracts import amount, name_of, or_zero
 from mats.model import PRICES, ZERO, AccountId, BrokerOrder, BrokerOrderStatus, OrderTicket, OrderType, Side
 
 MAX_REFERENCE_LENGTH = 128
@@ -87,13 +87,13 @@ def _broker_order(
         account=order.account,
         instrument=name_of(contract),
         side=side_of(order.action),
-        quantity=required(order.totalQuantity),
+        quantity=or_zero(order.totalQuantity),
         order_type=order.orderType,
         status=status_of(state.status),
         status_text=state.status,
         limit_price=amount(order.lmtPrice) if order.orderType in _LIMITED else None,
         stop_price=amount(order.auxPrice) if order.orderType in _STOPPED else None,
-        filled=required(order.filledQuantity),
+        filled=or_zero(order.filledQuantity),
         completed=completed,
         note=state.completedStatus or state.warningText,
     )

@@ -183,9 +183,11 @@ def insert_entry(db: sqlite3.Connection, entry: Entry) -> None:
                 named = (entry.assignment, entry.seq, entry.reverses or None)
                 db.execute("INSERT INTO assignments VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", named)
         case CommissionRecorded():
-            kept = "INSERT INTO" if entry.previous is None else "REPLACE INTO"
-            db.execute(f"{kept} commissions VALUES (?, ?)", (entry.commission.exec_id, entry.seq))
-            db.execute("DELETE FROM early_commissions WHERE exec_id = ?", (entry.commission.exec_id,))
+            exec_id = entry.commission.exec_id
+            kept = "INSERT OR IGNORE" if entry.previous is None else "REPLACE"
+            if db.execute(f"{kept} INTO commissions VALUES (?, ?)", (exec_id, entry.seq)).rowcount == 0:
+                raise AlreadyBookedError(exec_id)
+            db.execute("DELETE FROM early_commissions WHERE exec_id = ?", (exec_id,))
         case FillRecorded() | FillCorrected():
             execution = entry.execution
             keys = (execution.account, execution.family, execution.revision, execution.exec_id, entry.seq)

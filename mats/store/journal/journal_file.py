@@ -28,10 +28,10 @@ class JournalUnwritableError(JournalError):
 
 
 class AlreadyBookedError(JournalError):
-    """The execution is in the log, under this or another revision."""
+    """The execution (under this or another revision), or its commission, is in the log."""
 
     def __init__(self, exec_id: str) -> None:
-        super().__init__(f"execution {exec_id} is in the journal already, and cannot be booked as a new one")
+        super().__init__(f"execution {exec_id} or its commission is in the journal, and cannot be booked as new")
 
 
 class JournalFullError(JournalUnwritableError):
