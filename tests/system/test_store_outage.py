@@ -27,12 +27,36 @@ from tests.system.inside import GatewayThread, System, lively_gateway, running_s
 
 STRATEGIES = ("lively-0", "lively-1")
 SOON = Patience(seconds=1.0, entries=1_000)
+HOLDER = """
+from mats.strategy import Bar, Strategy
+
+
+class Holder(Strategy):
+    class Params(Strategy.Params, frozen=True):
+        instrument: str = "IBM"
+        bar_seconds: int = 5
+
+    def on_start(self) -> None:
+        self.holds = False
+
+    def on_bar(self, bar: Bar) -> None:
+        if not self.holds:
+            self.holds = True
+            self.signal(bar.instrument, 0.5)
+"""
+HOLDS = """
+[[strategy]]
+name = "holder"
+file = "holder.py"
+class_name = "Holder"
+target_weight = 0.2
+"""
 FAR = {Side.BUY: Decimal(1), Side.SELL: Decimal(9_999)}
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayThread]:
-    write_strategies(tmp_path, lively_strategies(2))
+    write_strategies(tmp_path, lively_strategies(2) + HOLDS, holder=HOLDER)
     with lively_gateway(tmp_path, bar_seconds=1.0) as running:
         yield running
 
@@ -44,17 +68,18 @@ def trouble() -> Iterator[Trouble]:
 
 
 class Desk:
-    """Orders of an operator, one after the other, in the books of a strategy."""
+    """Orders of an operator, one after the other, in the book of a strategy that buys once and holds."""
 
     def __init__(self, system: System) -> None:
         self._system, self._count = system, 0
 
     def held(self) -> Book:
-        """A book that holds something; strategies change theirs at every bar."""
+        """A book that holds something, and goes on to while nobody may open a position."""
         found: list[Book] = []
 
         def holds() -> bool:
-            found[:] = [book for book in self._system.portfolio().books if book.quantity]
+            books = self._system.portfolio().books
+            found[:] = [book for book in books if book.strategy == "holder" and book.quantity]
             return bool(found)
 
         until(holds, PATIENCE, "a position")
