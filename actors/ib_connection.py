@@ -115,6 +115,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._left_out = Counter[str]()
         self._replayed: list[Execution] = []
         self._progress = 0
+        self._early: list[SubscribeMarket | SubscribeAccount | TakePositions] = []
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
         # of a fill counts where that client's connection has died, and gives way to it.
         nothing = frozenset[int]()
@@ -140,8 +141,13 @@ class IbConnection(BrokerConnection[IbMessage]):
                     self.report_link(up=True, reason="connected")
                 self.every(self._timing.heartbeat, Beat())
                 self.merge(replayed)
+                early, self._early = self._early, []
+                for request in early:
+                    self.on_receive(request)
             case Replayed():
                 self.merge(message)
+            case SubscribeMarket() | SubscribeAccount() | TakePositions() if not self._opened:
+                self._early.append(message)  # an earlier life has announced itself to whoever asks
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
             case SubscribeAccount(account=account):

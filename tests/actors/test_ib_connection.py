@@ -275,6 +275,17 @@ def test_no_question_is_answered_before_the_line_is_open(world):
         world.ref.ask(ReadBroker(), timeout=0.05)
 
 
+def test_what_is_asked_before_the_line_is_open_waits_for_it(world):
+    """Whoever asks has heard of an earlier life, which had an open line."""
+    world.next(world.log, OpenEpoch)
+    world.ref.tell(SubscribeAccount(ACCOUNT))
+    world.ref.tell(TakePositions(world.asker.ref))
+    world.ref.tell(EpochOpened("ib", 7))
+    world.next(world.portfolio, AccountChanged)
+    world.next(world.asker, PositionsTaken)
+    world.ends.expect_nothing(0.0)
+
+
 # Orders
 
 
