@@ -170,7 +170,8 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         self._tell_changes()
         self.resume_at((self._journal.load_snapshot(self.stage) or (0, b""))[0])
         self.report_cursor()
-        self._republish()
+        if self.incarnation > 1:  # a store that starts as well asks for them
+            self._republish()
         self._pool.tell(Republish())
         self.every(SWEEP_SECONDS, Sweep())
 

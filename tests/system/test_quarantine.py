@@ -135,6 +135,13 @@ def kinds(data: Path) -> set[str]:
     return {item["kind"] for item in mats(data, "quarantine", "list")["items"]}
 
 
+def until_all_trade(data: Path) -> None:
+    """Those whose trading waited for the operator trade as the others do."""
+    held = {name: fills(data, name) for name in (*HONEST, *POISONED)}
+    for name, had in held.items():
+        until(lambda n=name, h=had: fills(data, n) > h + 3, PATIENCE, f"new fills of {name}")
+
+
 def restarts(data: Path) -> dict[str, int]:
     return {actor["name"]: actor["restarts"] for actor in mats(data, "status")["actors"] if actor["restarts"]}
 
@@ -170,9 +177,7 @@ def test_several_poisons_at_once_stop_what_they_concern_and_nothing_else(
             until(lambda: "execution" not in kinds(data), PATIENCE, "the honest report of what was in quarantine")
             for item in mats(data, "quarantine", "list")["items"]:
                 mats(data, "quarantine", "drop", f"Q{item['number']}", "--reason", "the gateway is honest now")
-            before = {name: fills(data, name) for name in (*HONEST, *POISONED)}
-            for name, had in before.items():
-                until(lambda n=name, h=had: fills(data, n) > h + 3, PATIENCE, f"new fills of {name}")
+            until_all_trade(data)
             assert mats(data, "audit", "--last", "1")["lines"][0]["what"].startswith("quarantine drop Q")
             summary = daemon.stop()
         seen = look(gateway.port)
@@ -204,9 +209,7 @@ def test_extremes_in_any_field_of_any_message_stop_nobody_else(tmp_path: Path) -
             for kind in kinds(data):
                 mats(data, "quarantine", "drop", "--kind", kind, "--reason", "the gateway is honest now")
             assert not kinds(data)
-            before = {name: fills(data, name) for name in (*HONEST, *POISONED)}
-            for name, held in before.items():
-                until(lambda n=name, h=held: fills(data, n) > h + 3, PATIENCE, f"new fills of {name}")
+            until_all_trade(data)
             summary = daemon.stop()
         seen = look(gateway.port)
     assert (summary["breaks"], summary["dead_letters"], summary["abandoned"]) == (0, 0, [])
