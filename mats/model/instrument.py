@@ -23,13 +23,21 @@ _OPTION = re.compile(r"(?P<root>[A-Z0-9_ ]{6})(?P<date>\d{6})(?P<right>[CP])(?P<
 
 
 class SecType(StrEnum):
-    """IB's security types that the system supports."""
+    """IB's security types."""
 
     STOCK = "STK"
     CASH = "CASH"
     FUTURE = "FUT"
     OPTION = "OPT"
     INDEX = "IND"
+    FUTURE_OPTION = "FOP"
+    CFD = "CFD"
+    CRYPTO = "CRYPTO"
+    BOND = "BOND"
+
+
+TRADED_TYPES = frozenset({SecType.STOCK, SecType.CASH, SecType.FUTURE, SecType.OPTION, SecType.INDEX})
+"""The types whose contracts have a name of their own; those of others are named by their contract id."""
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +82,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def instrument_id(
-    symbol: str, sec_type: str, currency: Currency, expiry: str = "", local_symbol: str = ""
+    symbol: str,
+    sec_type: str,
+    currency: Currency,
+    expiry: str = "",
+    local_symbol: str = "",
+    trading_class: str = "",
 ) -> InstrumentId:
-    """The name of a contract; unique over all types the system supports."""
+    """The name of a contract.
+
+    A future whose trading class is not its symbol has the class behind it: `DAX:20261218:FDXM`, the mini of the DAX.
+    """
     symbol = symbol.replace(" ", "_")
     match sec_type:
         case SecType.CASH:
@@ -85,6 +101,8 @@ def instrument_id(
             return symbol if currency == "USD" else f"{symbol}.{currency}"
         case SecType.OPTION:
             return local_symbol or f"{symbol}:{expiry}"
+        case SecType.FUTURE if trading_class.replace(" ", "_") not in ("", symbol):
+            return f"{symbol}:{expiry}:{trading_class.replace(' ', '_')}"
         case _:
             return f"{symbol}:{expiry}"
 

@@ -6,9 +6,9 @@ import msgspec
 from ib_async.contract import Contract, ContractDetails
 from ib_async.util import UNSET_DOUBLE
 
-from mats.model import ONE, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
+from mats.model import ONE, TRADED_TYPES, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
 
-SUPPORTED_TYPES = frozenset(SecType)
+SUPPORTED_TYPES = TRADED_TYPES
 
 
 def amount(value: float | Decimal | None) -> Decimal | None:
