@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import Instrument, InstrumentId, Nanos, SecType, parse_instrument, to_datetime
+from mats.instruments import parse_instrument
+from mats.model import Instrument, InstrumentId, Nanos, SecType, to_datetime
 
 
 class ContractTerms(msgspec.Struct, frozen=True):

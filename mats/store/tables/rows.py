@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from mats.instruments import parse_instrument
 from mats.ledger.books import Book, Trade
 from mats.model import (
     ZERO,
@@ -29,7 +30,6 @@ from mats.model import (
     StrategyRecord,
     exact,
     order_ref,
-    parse_instrument,
 )
 from mats.store.tables.frames import Raw, Row
 from mats.store.tables.schemas import SUMMARY_TAGS
