@@ -127,7 +127,7 @@ def _forms(contract: Instrument) -> list[InstrumentId]:
         classed = ""
     exchange = contract.primary_exchange if contract.sec_type is SecType.STOCK else contract.exchange
     placed = f"{classed or name}@{exchange}" if exchange and exchange != "SMART" else ""
-    multiplied = f"{placed or classed or name}*{contract.multiplier:f}"
+    multiplied = f"{placed or classed or name}*{contract.multiplier:f}" if contract.multiplier != 1 else ""
     return [name, classed, placed, multiplied] if contract.sec_type is not SecType.STOCK else [name, placed, "", ""]
 
 

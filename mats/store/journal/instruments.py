@@ -81,15 +81,18 @@ class InstrumentTable(JournalFile):
         return [NameInUse(name=n, con_id=c, multiplier=m, currency=u) for n, c, m, u in rows]
 
     def record_names_in_use(self, names: Iterable[NameInUse]) -> None:
-        """The names of the books of an earlier version, all at once."""
+        """Names of books of an earlier version, all at once."""
         rows = [(used.name, used.con_id, used.multiplier, used.currency) for used in names]
         with self._transaction() as db:
             db.executemany("INSERT OR IGNORE INTO earlier_names VALUES (?, ?, ?, ?)", rows)
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('names_collected', 1)")
 
-    def names_collected(self) -> bool:
-        """Whether the names of an earlier version were recorded."""
-        return self._db.execute("SELECT 1 FROM meta WHERE key = 'names_collected'").fetchone() is not None
+    def unassigned_names(self) -> list[InstrumentId]:
+        """Names of entries that belong to no contract: an earlier version booked them."""
+        query = """
+        SELECT instrument FROM entries
+        EXCEPT SELECT name FROM instruments EXCEPT SELECT name FROM earlier_names ORDER BY 1
+        """
+        return [name for (name,) in self._db.execute(query)]
 
 
 def _inherited(db: Connection, known: KnownInstrument, earlier: InstrumentId) -> InstrumentId:
