@@ -4,6 +4,7 @@ A lost or silent gateway is a failure: the supervisor starts the next incarnatio
 """
 
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 
@@ -35,8 +36,10 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
+from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
 from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, OrderIntent, UndecodedMessage
 from mats.runtime import Ref, Reply
+from mats.store.journal import Journal
 
 
 async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResolved | Unresolved:
@@ -104,11 +107,18 @@ class IbConnection(BrokerConnection[IbMessage]):
     host = "loop"
 
     class Args(BrokerConnection.Args, frozen=True, kw_only=True):
+        """`registry` is the journal that names contracts; without it names end with this connection.
+
+        `fractional`: the account takes fractions of shares over the API.
+        """
+
         timing: Timing
+        registry: Path | None = None
+        fractional: bool = False
 
     def __init__(self, args: Args) -> None:
         super().__init__(args)
-        self._timing = args.timing
+        self._timing, self._registry, self._fractional = args.timing, args.registry, args.fractional
 
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
@@ -118,6 +128,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._early: list[SubscribeMarket | SubscribeAccount | TakePositions] = []
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
         # of a fill counts where that client's connection has died, and gives way to it.
+        self._instruments = InstrumentRegistry(self._records(), fractional=self._fractional)
         nothing = frozenset[int]()
         skipped, at_once = (ORDER_MESSAGES, nothing) if self.client_id == MASTER else (nothing, FILL_MESSAGES)
         self._session = IbSession(
@@ -127,10 +138,18 @@ class IbConnection(BrokerConnection[IbMessage]):
             monotonic=self.clock.monotonic,
             skipped=skipped,
             at_once=at_once,
+            instruments=self._instruments,
         )
         self.defer(self._session.cut)
         super().on_start()
         self.every(PROGRESS_SECONDS, ReportProgress())
+
+    def _records(self) -> InstrumentRecords:
+        if self._registry is None:
+            return MemoryRecords()
+        journal = Journal(self._registry)
+        self.defer(journal.release)
+        return journal
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:

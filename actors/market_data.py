@@ -37,7 +37,8 @@ from actors.messages.market_data import (
     WatchPrices,
 )
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
-from mats.model import Instrument, InstrumentId, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import Instrument, InstrumentId
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 
 BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded

@@ -24,7 +24,7 @@ from actors.messages.market_data import (
     SubscribeInstruments,
 )
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.market_data import Quote
 from mats.runtime import Actor
 

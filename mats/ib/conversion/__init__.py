@@ -2,13 +2,14 @@
 
 from mats.ib.conversion.contracts import (
     amount,
+    described,
     from_details,
-    multiplier_of,
     name_of,
     or_zero,
     stated,
     to_contract,
     to_instrument,
+    unit_value_of,
 )
 from mats.ib.conversion.executions import ExecDetails, to_execution
 from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
@@ -31,10 +32,10 @@ __all__ = [
     "Zones",
     "amount",
     "bar_size",
+    "described",
     "duration",
     "from_details",
     "instant",
-    "multiplier_of",
     "name_of",
     "or_zero",
     "side_of",
@@ -48,5 +49,6 @@ __all__ = [
     "to_execution",
     "to_instrument",
     "to_order",
+    "unit_value_of",
     "utc_text",
 ]
