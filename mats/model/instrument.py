@@ -43,8 +43,11 @@ TRADED_TYPES = frozenset({SecType.STOCK, SecType.CASH, SecType.FUTURE, SecType.O
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable contract.
 
-    `con_id` is IB's contract id, 0 until the broker resolved it. One unit at `price` is worth
-    `price * multiplier` of `currency`. Orders are in multiples of `size_increment`, limits in multiples of `tick_size`.
+    `con_id` is IB's contract id, 0 until the broker resolved it. One unit at `price` is worth `price * unit_value` of
+    `currency`: `price_magnifier` is 100 where prices are in hundredths of it (pence, cents a bushel). Orders are in
+    multiples of `size_increment`, limits in multiples of `tick_size`. `trading_hours` and `liquid_hours` are IB's texts
+    (`20241220:0930-20241220:1600;20241221:CLOSED`) in `time_zone`, as the gateway names it. `market_rule_ids` name the
+    rules of tick sizes by price level, one an exchange. `underlying` and `under_con_id` are what a derivative is on.
     """
 
     id: InstrumentId
@@ -65,6 +68,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "US/Eastern"
     con_id: int = 0
     name: str = ""
+    price_magnifier: Decimal = ONE
+    trading_hours: str = ""
+    liquid_hours: str = ""
+    market_rule_ids: str = ""
+    underlying: str = ""
+    under_con_id: int = 0
+
+    @property
+    def unit_value(self) -> Decimal:
+        """What one unit at a price of 1 is worth, in `currency`."""
+        return self.multiplier / self.price_magnifier
 
 
 def instrument_id(

@@ -104,4 +104,10 @@ def from_details(requested: Instrument, details: ContractDetails) -> Instrument 
         min_size=amount(details.minSize) or requested.min_size,
         time_zone=details.timeZoneId or requested.time_zone,
         name=details.longName,
+        price_magnifier=Decimal(details.priceMagnifier or 1),
+        trading_hours=details.tradingHours,
+        liquid_hours=details.liquidHours,
+        market_rule_ids=details.marketRuleIds,
+        underlying=details.underSymbol,
+        under_con_id=details.underConId,
     )
