@@ -51,7 +51,7 @@ class PaperGateway:
     `bar_seconds`, beginning `hold_seconds` after the last new market data subscription; without it the market is random
     and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
     time of day, and everything that waits its seconds. `models` are fees, margin, hours and the like of the venue,
-    `limits` what clients are granted. Raises GatewayError.
+    `limits` what clients are granted. `fractions` allows orders for parts of a share. Raises GatewayError.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class PaperGateway:
         clock: AlarmClock | None = None,
         models: VenueModels | None = None,
         limits: GatewayLimits = LENIENT,
+        fractions: bool = False,
     ) -> None:
         models = models or VenueModels()
         clock = clock or SystemClock()
@@ -97,7 +98,14 @@ class PaperGateway:
         )
         store = OrderStore(self._state, new_era(clock.now()))
         self._orders = OrderService(
-            self._clients, self.clock, self.universe, self.exchange, store, self.account_service, models
+            self._clients,
+            self.clock,
+            self.universe,
+            self.exchange,
+            store,
+            self.account_service,
+            models,
+            fractions=fractions,
         )
         for order in self.exchange.working():
             self.universe.activate(order.instrument)

@@ -127,7 +127,7 @@ class AccountService:
 
     def _position(self, account: Account, name: InstrumentId) -> Message:
         instrument, holding = self._universe.instrument(name), account.holdings[name]
-        return responses.position(account.id, instrument, holding.quantity, holding.price * instrument.multiplier)
+        return responses.position(account.id, instrument, holding.quantity, holding.price * instrument.unit_value)
 
     def _request_positions_multi(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)

@@ -172,7 +172,7 @@ class TopOfBook:
             self._send(client_id, request_id, changes)
             if options.generic:
                 self._clients.send(client_id, *self._generic(request_id, options.generic, quote))
-            if changes and self._universe.listing(quote.instrument).underlying:
+            if changes and self._universe.listing(quote.instrument).is_option:
                 self._clients.send(client_id, *self._model(request_id, quote))
 
     def _send(self, client_id: int, request_id: int, changes: list[tuple[str, str]]) -> None:
@@ -215,7 +215,7 @@ class TopOfBook:
     def _model(self, request_id: int, quote: Quote) -> list[Message]:
         """The model price and greeks of an option; nothing for other instruments."""
         listing = self._universe.listing(quote.instrument)
-        underlying = self._exchange.mark(listing.underlying) if listing.underlying else Decimal(0)
+        underlying = self._exchange.mark(listing.underlying) if listing.is_option else Decimal(0)
         if not underlying:
             return []
         model = greeks(listing.instrument, float(underlying), quote.time, listing.volatility)
