@@ -10,7 +10,14 @@ import structlog
 
 from mats.errors import UserError
 from mats.gateway import unsupported
-from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, AdvisorService, PnlTracker, RequestHandler
+from mats.gateway.accounts import (
+    PNL_INTERVAL_SECONDS,
+    AccountService,
+    AdvisorService,
+    PnlTracker,
+    RequestHandler,
+    UnlistedContracts,
+)
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
 from mats.gateway.faults import FaultInjector, FaultTarget, Traffic
@@ -92,6 +99,7 @@ class PaperGateway:
         self.account_service = AccountService(
             self._clients, self._state, self.clock, self.universe, self.exchange.mark, models.margin
         )
+        unlisted = UnlistedContracts(self.universe, self._state)
         self.account_service.load(accounts, cash)
         self._pnl = PnlTracker(
             self._clients, self._state, self.clock, self.universe, self.account_service, self.exchange.mark
@@ -112,7 +120,7 @@ class PaperGateway:
         market = RandomMarket(self.universe, seed)
         self._data, data_handlers = self._new_data(bar_replay or market, models.hours, limits)
         self._driver = self._new_driver(base, bar_replay, market, bar_seconds, hold_seconds)
-        parts = (self.exchange, self.account_service, store, self._orders, self._data)
+        parts = (self.exchange, self.account_service, unlisted, store, self._orders, self._data)
         target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
         self.faults = FaultInjector(
             self._clients, self._orders, store, self.exchange, self._data, self._traffic, target

@@ -121,7 +121,7 @@ class AccountService:
         self._position_subscribers.add(session.client_id)
         for account in self.accounts.values():
             for name, holding in account.holdings.items():
-                if holding.quantity:
+                if holding.quantity or holding.stays:
                     session.send(self._position(account, name))
         session.send(responses.position_end())
 

@@ -268,6 +268,41 @@ class Transfer(GatewayFault, frozen=True):
     account: AccountId = ""
 
 
+class Hold(GatewayFault, frozen=True):
+    """Puts a position of any described contract into an account, without an execution or cash. A contract that is not
+    listed is from then on. `cost` is the average cost of a unit, with the multiplier, as positions state it. A position
+    of zero is reported as such, as IB does with some that have ended."""
+
+    symbol: str
+    quantity: Number
+    cost: Number = 0
+    sec_type: str = "STK"
+    currency: str = "USD"
+    con_id: int = 0
+    expiry: str = ""
+    strike: Number = 0
+    right: str = ""
+    multiplier: Number = 0
+    price_magnifier: Number = 0
+    exchange: str = "SMART"
+    primary_exchange: str = ""
+    local_symbol: str = ""
+    trading_class: str = ""
+    account: AccountId = ""
+
+    @property
+    def contract(self) -> dict[str, object]:
+        """What is given of the contract, as a file of instruments has it."""
+        given = msgspec.structs.asdict(self)
+        return {name: given[name] for name in CONTRACT_FIELDS if given[name]}
+
+
+CONTRACT_FIELDS = (
+    "symbol", "sec_type", "currency", "con_id", "expiry", "strike", "right", "multiplier", "price_magnifier",
+    "exchange", "primary_exchange", "local_symbol", "trading_class",
+)  # fmt: skip
+
+
 class StockSplit(GatewayFault, frozen=True):
     """Turns every `old` units held into `new`, at old / new of their average price."""
 
@@ -290,5 +325,5 @@ AnyFault = (
     Swallow | Delay | Reorder | DuplicateMessage | Edit | Fuzz | AnswerRequest | Drop | StopReading | SplitFrame |
     Truncate | Refuse | Reserve | Restart | Checkpoint | Connectivity | Push | Error | SendStatus | Release |
     HoldOrders | ReleaseOrders | FillOrder | Correct | Twin | ManualOrder | CancelWorkingOrder | Liquidate | Transfer |
-    StockSplit | ShiftClock | RollDay
+    Hold | StockSplit | ShiftClock | RollDay
 )  # fmt: skip

@@ -5,8 +5,7 @@ from mats.gateway.orders import order_validation
 from mats.gateway.orders.order_store import OrderStore
 from mats.gateway.orders.order_validation import OrderRejection
 from mats.gateway.orders.untransmitted import UntransmittedOrders
-from mats.gateway.protocol import PlaceOrder
-from mats.gateway.protocol.contract_messages import stated_sizes
+from mats.gateway.protocol import PlaceOrder, contract_messages
 from mats.model import Clock, Instrument, SecType, Side
 from mats.venue.markets import Universe
 from mats.venue.matching import Exchange, VenueOrder
@@ -36,7 +35,7 @@ class AccountValidation:
         self, request: PlaceOrder, instrument: Instrument, known: VenueOrder | None, client_id: int
     ) -> OrderRejection | None:
         """Checks a request by itself, and against the order that it modifies, if any."""
-        least = stated_sizes(instrument).increment if self._fractions else instrument.size_increment
+        least = contract_messages.stated_sizes(instrument).increment if self._fractions else instrument.size_increment
         rejection = order_validation.check_terms(request, instrument, self._account_service.accounts, least)
         if rejection or request.what_if:
             return rejection

@@ -23,11 +23,13 @@ Mark = Callable[[InstrumentId], Decimal]
 
 
 class VenueHolding(msgspec.Struct):
-    """A net position: signed `quantity`, average `price`, and `realized` P&L in its currency."""
+    """A net position: signed `quantity`, average `price`, and `realized` P&L in its currency. One that `stays` is
+    reported when it is zero, too."""
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO
     realized: Decimal = ZERO
+    stays: bool = False
 
 
 class AccountValuation(msgspec.Struct, frozen=True):
