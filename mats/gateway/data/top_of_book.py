@@ -50,9 +50,10 @@ class TopOfBook:
         contracts: ContractService,
         exchange: Exchange,
         history: BarHistory,
+        may_have_live: Callable[[InstrumentId], bool],
     ) -> None:
         self._clients, self._clock, self._universe, self._contracts = clients, clock, universe, contracts
-        self._exchange, self._history = exchange, history
+        self._exchange, self._history, self._may_have_live = exchange, history, may_have_live
         self.subscriptions: Subscriptions[QuoteSubscription] = Subscriptions()
         self._types: dict[int, int] = {}
         self._delayed_quotes: dict[InstrumentId, Quote] = {}
@@ -98,7 +99,7 @@ class TopOfBook:
         if error:
             session.send(responses.error(request_id, *error))
             return False
-        options = QuoteSubscription(generic, delayed=not listing.live)
+        options = QuoteSubscription(generic, delayed=not self._may_have_live(instrument.id))
         self._open(session, request_id, instrument, options)
         if snapshot:
             session.send(wire.snapshot_end(request_id))
@@ -117,7 +118,10 @@ class TopOfBook:
         if generic and snapshot:
             text = "Snapshot market data subscription is not applicable to generic ticks"
             return 321, f"Error validating request.-'bW' : cause - {text}"
-        if not listing.live and self._types.get(client_id, wire.LIVE) not in DELAYED_TYPES:
+        if (
+            not self._may_have_live(listing.instrument.id)
+            and self._types.get(client_id, wire.LIVE) not in DELAYED_TYPES
+        ):
             text = "Requested market data is not subscribed. Delayed market data is available."
             return 354, f"{text}{listing.instrument.symbol}/TOP/ALL"
         return None
