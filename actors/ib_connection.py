@@ -16,6 +16,7 @@ from actors.messages.broker import (
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubscribeAccount,
     SubscribeMarket,
     TakePositions,
@@ -35,7 +36,16 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
-from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, OrderIntent, UndecodedMessage
+from mats.model import (
+    BrokerError,
+    BrokerSnapshot,
+    Execution,
+    Instrument,
+    OrderIntent,
+    StreamMeaning,
+    StreamNotice,
+    UndecodedMessage,
+)
 from mats.runtime import Ref, Reply
 
 
@@ -90,6 +100,7 @@ IbMessage = (
     | SubscribeAccount
     | ResolveInstrument
     | SubscribeMarket
+    | ResubscribeMarket
     | RequestHistory
     | Connected
     | Replayed
@@ -115,6 +126,8 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._left_out = Counter[str]()
         self._replayed: list[Execution] = []
         self._progress = 0
+        self._streams = False
+        self._notices: list[StreamNotice] = []
         self._early: list[SubscribeMarket | SubscribeAccount | TakePositions] = []
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
         # of a fill counts where that client's connection has died, and gives way to it.
@@ -150,6 +163,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._early.append(message)  # an earlier life has announced itself to whoever asks
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
+            case ResubscribeMarket(instrument=instrument, stream=stream):
+                self._session.resubscribe(instrument, stream)
             case SubscribeAccount(account=account):
                 self._session.unsubscribe_account(account)  # a new subscription starts with every value
                 self._session.subscribe_account(account)
@@ -258,11 +273,15 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._on_error(event, error)
             case ib.PacketEnd():
                 self.pass_on()
+                self._pass_notices_on()
             case ib.LinkDegraded(reason=reason):
+                self._notices.append(StreamNotice(StreamMeaning.LINK_DOWN, reason))
                 self.report_link(up=False, reason=reason)
-            case ib.LinkRestored(data_lost=data_lost):
+            case ib.LinkRestored(reason=reason, data_lost=data_lost):
                 if data_lost:
                     self._session.resubscribe_all()
+                meaning = StreamMeaning.STREAMS_LOST if data_lost else StreamMeaning.LINK_UP
+                self._notices.append(StreamNotice(meaning, reason))
                 self.report_link(up=True, reason="restored")
                 self.ref.tell(RequestSnapshot())
             case ib.SessionLost(reason=reason, unsent=unsent):
@@ -278,8 +297,17 @@ class IbConnection(BrokerConnection[IbMessage]):
         """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.add(error)
-        else:
-            self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
+            return
+        if event.notice is not None:
+            self._notices.append(event.notice)
+        if event.notice is None or not event.notice.instrument:  # what is said of one stream is in its state
+            self.log.info("broker notice", code=error.code, text=error.text)
+
+    def _pass_notices_on(self) -> None:
+        """After the data of their packet, which came before what they say or beside it; from who has streams."""
+        notices, self._notices = self._notices, []
+        for notice in notices if self._streams else ():
+            self._market_data.tell(notice)
 
     def _on_undecoded(self, message: UndecodedMessage) -> None:
         """It goes into quarantine, or is counted; to ask for it again would bring it again."""
@@ -301,6 +329,7 @@ class IbConnection(BrokerConnection[IbMessage]):
     # Requests for market data
 
     def _subscribe(self, instrument: Instrument, quotes: bool) -> None:
+        self._streams = True
         self._session.subscribe_bars(instrument)
         if quotes:
             self._session.subscribe_quotes(instrument)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mats.ib.error_codes import Meaning, meaning_of
+from mats.ib.error_codes import Meaning, meaning_of, stream_notice
 from mats.ib.errors import NotPermitted, PacingViolated, RequestRefused, UnknownInstrument, UntrustedAnswer
 from mats.ib.events import ErrorReceived, LinkDegraded, LinkRestored, SessionEvent
 from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests
@@ -30,7 +30,8 @@ class NoticeRouter:
         meaning = meaning_of(error.code, error.text)
         if error.request_id < 0:
             self.last = f"{error.code} {error.text}"
-        self._sink(ErrorReceived(error, meaning, self._streams.instrument(error.request_id)))
+        notice = stream_notice(error, meaning, self._streams.market(error.request_id))
+        self._sink(ErrorReceived(error, meaning, notice))
         if error.request_id >= FIRST_REQUEST_ID:
             self._answer(error, meaning)
         match meaning:
@@ -39,7 +40,7 @@ class NoticeRouter:
                 self._sink(LinkDegraded(f"{error.code} {error.text}"))
             case Meaning.LINK_RESTORED | Meaning.LINK_RESTORED_DATA_LOST:
                 self.degraded = False
-                self._sink(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST))
+                self._sink(LinkRestored(meaning is Meaning.LINK_RESTORED_DATA_LOST, f"{error.code} {error.text}"))
             case Meaning.CLIENT_ID_IN_USE if self.on_client_id_in_use:
                 self.on_client_id_in_use()
 

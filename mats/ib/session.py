@@ -34,6 +34,7 @@ from mats.model import (
     BrokerSnapshot,
     Instrument,
     IntentId,
+    MarketStream,
     Nanos,
     OrderIntent,
     order_ref,
@@ -271,6 +272,12 @@ class IbSession:
 
     def unsubscribe_account(self, account: AccountId) -> None:
         self._unsubscribe(StreamKind.ACCOUNT, account)
+
+    def resubscribe(self, instrument: Instrument, stream: MarketStream) -> None:
+        """Request bars or quotes anew, whatever has become of the request before."""
+        kind = StreamKind(stream.name)
+        self._unsubscribe(kind, instrument.id)
+        self._subscribe(Stream(kind, instrument.id, instrument))
 
     def resubscribe_all(self) -> None:
         """Request every stream again, as IB's 1101 demands."""
