@@ -33,6 +33,7 @@ from mats.ib import (
     Opened,
     QueueFull,
     RequestFailed,
+    TimeZones,
     is_kept,
 )
 from mats.ib import events as ib
@@ -68,13 +69,19 @@ async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway is, and how long it may take; seconds. `replay_timeout` is of silence."""
+    """Where the gateway is, and how long it may take; seconds. `replay_timeout` is of silence.
+
+    `time_zone`: the IANA zone of times whose own zone says nothing. `delayed`: delayed data are asked for where the
+    account has no live ones.
+    """
 
     host: str
     port: int
     connect_timeout: float
     replay_timeout: float
     heartbeat: float
+    time_zone: str = ""
+    delayed: bool = False
 
 
 PROGRESS_SECONDS = 1.0
@@ -138,6 +145,7 @@ class IbConnection(BrokerConnection[IbMessage]):
             self._on_event,
             clock=self.clock.now,
             monotonic=self.clock.monotonic,
+            zones=TimeZones(self._timing.time_zone),
             skipped=skipped,
             at_once=at_once,
         )
@@ -329,6 +337,8 @@ class IbConnection(BrokerConnection[IbMessage]):
     # Requests for market data
 
     def _subscribe(self, instrument: Instrument, quotes: bool) -> None:
+        if not self._streams and self._timing.delayed:
+            self._session.allow_delayed_data()
         self._streams = True
         self._session.subscribe_bars(instrument)
         if quotes:

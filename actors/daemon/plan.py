@@ -35,6 +35,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         store_uri=store_uri(settings.store.uri, settings.data_dir),
         connection=partial(ib_connection, timing(settings, port)),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
+        delayed_data=settings.market_data.delayed,
         limits=settings.risk.limits(),
         base_currency=settings.portfolio.base_currency,
         live_accounts=settings.gateway.live_accounts,
@@ -61,6 +62,8 @@ def timing(settings: Settings, port: int) -> Timing:
         connect_timeout=gateway.connect_timeout_seconds,
         replay_timeout=gateway.snapshot_timeout_seconds,
         heartbeat=gateway.heartbeat_interval_seconds,
+        time_zone=gateway.time_zone,
+        delayed=settings.market_data.delayed,
     )
 
 

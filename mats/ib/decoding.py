@@ -10,7 +10,7 @@ from typing import Any
 
 from ib_async.decoder import Decoder
 
-from mats.ib.conversion import Zones, to_execution
+from mats.ib.conversion import TimeZones, to_execution
 from mats.ib.undecoded import undecoded
 from mats.model import UndecodedMessage
 
@@ -56,7 +56,7 @@ class CheckedDecoder(Decoder):
         self,
         callbacks: Any,
         on_failure: Callable[[UndecodedMessage], None],
-        zones: Zones,
+        zones: TimeZones,
         is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:
         super().__init__(callbacks, 0)
@@ -101,7 +101,7 @@ class PacketDecoder(CheckedDecoder):
         self,
         callbacks: Any,
         on_failure: Callable[[UndecodedMessage], None],
-        zones: Zones,
+        zones: TimeZones,
         is_wanted: Callable[[int], bool],
         at_once: frozenset[int] | None,
     ) -> None:

@@ -28,6 +28,8 @@ class Meaning(StrEnum):
     SOCKET_ENDS = "SOCKET_ENDS"
     """This socket cannot be used any more."""
     CLIENT_ID_IN_USE = "CLIENT_ID_IN_USE"
+    READ_ONLY = "READ_ONLY"
+    """The gateway's API takes and tells of no orders."""
     FARM_DOWN = "FARM_DOWN"
     """A data farm is unreachable: data of some instruments stop."""
     FARM_UP = "FARM_UP"
@@ -138,10 +140,16 @@ def stream_notice(
     return StreamNotice(_OF_ONE_STREAM.get(meaning, StreamMeaning.REFUSED), said, *of)
 
 
+VALIDATION = 321
+"""A request is not valid: its text says why."""
+
+
 def meaning_of(code: int, text: str) -> Meaning:
     """The meaning of a message. Code 162 has several meanings, distinguished by its text."""
     if code == 162:
         return _historical(text.lower())
+    if code == VALIDATION and "read-only" in text.lower():
+        return Meaning.READ_ONLY
     if code == 420 and "pacing" not in text.lower():
         return Meaning.NOT_PERMITTED
     return _TABLE.get(code) or (Meaning.NOTICE if 2100 <= code < 2200 else Meaning.OTHER)

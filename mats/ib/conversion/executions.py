@@ -7,7 +7,8 @@ from ib_async.contract import Contract
 
 from mats.ib.conversion.contracts import multiplier_of, name_of, or_zero, stated
 from mats.ib.conversion.orders import side_of
-from mats.ib.conversion.timestamps import Zones, instant
+from mats.ib.conversion.time_zones import TimeZones
+from mats.ib.conversion.timestamps import instant
 from mats.model import Execution
 
 PRICE_REVISION_VERSION = 178
@@ -53,7 +54,7 @@ class ExecDetails(NamedTuple):
 FIELDS = len(ExecDetails._fields)
 
 
-def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tuple[int, Contract, Execution]:
+def to_execution(fields: Sequence[str], server_version: int, zones: TimeZones) -> tuple[int, Contract, Execution]:
     """The request id, what was traded, and the execution. A message that is cut short is a `ValueError`."""
     wanted = FIELDS + (server_version >= PRICE_REVISION_VERSION)
     if len(fields) < wanted:
