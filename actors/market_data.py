@@ -202,8 +202,10 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
                 follower.tell(Unsubscribed(self.name))
             case Down(tag=Ref() as follower):
                 self._forget(follower)
-            case Down():
+            case Down(reason=reason):
                 self._disconnect()
+                if reason != "normal":
+                    self._log_streams()
             case ReadStreams():
                 return message.answer(self._views())
             case CheckStreams():
@@ -227,7 +229,6 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
     def _disconnect(self) -> None:
         self._up = False
         self._streams.disconnected("the connection to the gateway is lost", self.clock.monotonic())
-        self._log_streams()
 
     def _ask(self, request: MarketRequest) -> bool:
         if self._up:
