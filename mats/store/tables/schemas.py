@@ -134,8 +134,10 @@ STRATEGIES = Schema(
     columns={
         "name": TEXT, "file": TEXT, "class": TEXT, "params": TEXT, "target_weight": FLOAT, "account": TEXT,
         "active": BOOL, "updated_utc": TIME, "host": TEXT, "process": TEXT, "memory_mb": INT,
+        "trade_before_warm": BOOL,
     },
-    key=("name",), rows_per_segment=5_000, cached=1_000_000, added={"host": "", "process": "", "memory_mb": 0},
+    key=("name",), rows_per_segment=5_000, cached=1_000_000,
+    added={"host": "", "process": "", "memory_mb": 0, "trade_before_warm": False},
 )  # fmt: skip
 """`general`/`strategies`: one row per strategy at a fixed index; `params` is JSON."""
 
