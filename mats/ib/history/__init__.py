@@ -2,8 +2,10 @@
 
 from mats.ib.history.budget import BudgetUse, HistoricalBudget, HistoricalLimits, RequestCost
 from mats.ib.history.paced import PacedHistory
+from mats.ib.history.pages import IbPages
 from mats.ib.history.paging import BackwardPager, RecentBars
 from mats.ib.history.request import HeadRequest, HistoryRequest, HistorySource
+from mats.ib.history.request_log import RequestLog
 
 __all__ = [
     "BackwardPager",
@@ -13,7 +15,9 @@ __all__ = [
     "HistoricalLimits",
     "HistoryRequest",
     "HistorySource",
+    "IbPages",
     "PacedHistory",
     "RecentBars",
     "RequestCost",
+    "RequestLog",
 ]

@@ -8,7 +8,7 @@ IB slows down who asks for too much.
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 import msgspec
 
@@ -41,8 +41,8 @@ class RequestCost(msgspec.Struct, frozen=True):
     """What one request counts for: `identity` is equal for identical ones, `series` for those of one kind of price of
     one contract. `small` ones (bars of up to 30 seconds, head timestamps) have a window of their own."""
 
-    identity: Hashable
-    series: Hashable
+    identity: str
+    series: str
     small: bool
     weight: int = 1
 
@@ -126,8 +126,8 @@ class HistoricalBudget:
             True: _Window(self._limits.small_requests, span),
             False: _Window(self._limits.larger_requests, span),
         }
-        self._series: dict[Hashable, _Window] = {}
-        self._newest: dict[Hashable, Ticket] = {}
+        self._series: dict[str, _Window] = {}
+        self._newest: dict[str, Ticket] = {}
         self._open = 0
         self._held_until, self._hold = -math.inf, FIRST_HOLD_SECONDS
         self._violations = 0
@@ -171,8 +171,12 @@ class HistoricalBudget:
         self._hold = FIRST_HOLD_SECONDS
 
     def refused(self) -> None:
-        """IB counted more than is known here: ask nothing for a while, and longer each time."""
+        """IB counted more than is known here: ask nothing for a while."""
         self._violations += 1
+        self.hold()
+
+    def hold(self) -> None:
+        """Ask nothing for a while, and longer each time until something is answered."""
         self._held_until = self._clock() + self._hold
         self._hold = min(LONGEST_HOLD_SECONDS, 2 * self._hold)
 

@@ -8,13 +8,15 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from mats.ib.conversion import HistoricalBars
-from mats.ib.errors import ConnectionLostError, PacingViolated
+from mats.ib.errors import ConnectionLostError, PacingViolated, RequestTimedOut, UntrustedAnswer
 from mats.ib.history.budget import BudgetUse, HistoricalBudget, RequestCost, Ticket
 from mats.ib.history.request import HeadRequest, HistoryRequest, HistorySource
 from mats.model import Nanos
 
 MAX_ATTEMPTS = 10
-"""How often one request may be refused for pacing; the holds in between add up to an hour."""
+"""How often one request may be refused for pacing, or without a link; the holds in between add up to an hour."""
+MAX_TIMEOUTS = 3
+"""How often one request may stay without an answer."""
 MIN_WAIT_SECONDS = 0.001
 
 T = TypeVar("T")
@@ -50,8 +52,14 @@ class _Shared(Generic[T]):
 class PacedHistory:
     """The historical requests of one connection, first come, first served as far as the budget has room."""
 
-    def __init__(self, source: HistorySource, budget: HistoricalBudget) -> None:
-        self._source, self._budget = source, budget
+    def __init__(
+        self,
+        source: HistorySource,
+        budget: HistoricalBudget,
+        on_sent: Callable[[RequestCost], None] = lambda cost: None,
+    ) -> None:
+        """`on_sent` is called with what each request counts for, as it leaves."""
+        self._source, self._budget, self._on_sent = source, budget, on_sent
         self._waiters: list[_Waiter] = []
         self._bars = _Shared[HistoricalBars]()
         self._heads = _Shared[Nanos]()
@@ -112,6 +120,13 @@ class PacedHistory:
                 self._budget.refused()
                 if attempt == MAX_ATTEMPTS:
                     raise
+            except UntrustedAnswer:
+                self._budget.hold()
+                if attempt == MAX_ATTEMPTS:
+                    raise
+            except RequestTimedOut:
+                if attempt == MAX_TIMEOUTS:
+                    raise
             else:
                 self._budget.accepted()
                 return answer
@@ -141,6 +156,7 @@ class PacedHistory:
 
     def _sent(self, ticket: Ticket) -> None:
         self._budget.sent(ticket)
+        self._on_sent(ticket.cost)
         self._pump()
 
     def _pump(self) -> None:

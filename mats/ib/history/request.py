@@ -7,7 +7,7 @@ import msgspec
 
 from mats.ib.conversion import HistoricalBars, source_of
 from mats.ib.history.budget import RequestCost
-from mats.model import Instrument, InstrumentId, Nanos
+from mats.model import Instrument, Nanos
 
 SMALL_SECONDS = 30
 """Bars of up to this many seconds have IB's hard limits."""
@@ -35,9 +35,9 @@ class HistoryRequest(msgspec.Struct, frozen=True):
     def cost(self) -> RequestCost:
         """BID_ASK counts twice."""
         weight = 2 if self.source == BID_ASK else 1
-        identity = (self.seconds, self.span, self.end, self.regular)
         series = series_of(self.instrument, self.source)
-        return RequestCost((series, identity), series, self.seconds <= SMALL_SECONDS, weight)
+        identity = f"{series} {self.seconds} {self.span} {self.end} {self.regular}"
+        return RequestCost(identity, series, self.seconds <= SMALL_SECONDS, weight)
 
 
 class HeadRequest(msgspec.Struct, frozen=True):
@@ -55,15 +55,12 @@ class HeadRequest(msgspec.Struct, frozen=True):
     def cost(self) -> RequestCost:
         """Head timestamps have the limits of small bars."""
         series = series_of(self.instrument, self.source)
-        return RequestCost((series, "head", self.regular), series, small=True)
+        return RequestCost(f"{series} head {self.regular}", series, small=True)
 
 
-Series = tuple[int, InstrumentId, str, str]
-
-
-def series_of(instrument: Instrument, source: str) -> Series:
+def series_of(instrument: Instrument, source: str) -> str:
     """What IB's limit of requests within two seconds is about: contract, exchange and kind of price."""
-    return instrument.con_id, instrument.id, instrument.exchange, source
+    return f"{instrument.con_id or instrument.id} {instrument.exchange} {source}"
 
 
 class HistorySource(Protocol):

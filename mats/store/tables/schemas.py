@@ -150,11 +150,15 @@ BARS = Schema(
 )  # fmt: skip
 """`bars/SIZE`/instrument: the index is the bar's start; append, overlap by update. `spread` is quoted at the close."""
 
+COVERAGE = Schema(columns={"end_utc": TIME, "known": TEXT, "source": TEXT})
+"""`coverage/SIZE`/instrument: ranges of the past, from the index to `end_utc`, of which something is known: `bars`,
+`empty` (the broker has none) or `closed` (its exchange was); `source` is the kind of prices."""
+
 ACTIONS = Schema(columns={"kind": TEXT, "value_exact": TEXT, "currency": TEXT})
 """`actions`/instrument: splits (ratio) and dividends (amount a unit) from the instant on that is the index."""
 
 LIBRARIES = frozenset(
     "fills fill_corrections adjustments orders trades portfolio portfolio_history"
-    " positions general backtests bars actions".split()
+    " positions general backtests bars coverage actions".split()
 )
 """Names no account library may take."""

@@ -50,7 +50,7 @@ def check(sent: list[Sent]) -> None:
 
 
 costs = st.builds(
-    lambda series, number, small, double: RequestCost((series, number), series, small, 1 + double),
+    lambda series, number, small, double: RequestCost(f"{series} {number}", str(series), small, 1 + double),
     series=st.integers(0, 4),
     number=st.integers(0, 30),
     small=st.booleans(),
@@ -108,7 +108,7 @@ def distinct(series: int, small: bool, weight: int = 1) -> Iterator[RequestCost]
     number = 0
     while True:
         number += 1
-        yield RequestCost(number, number % series, small, weight)
+        yield RequestCost(str(number), str(number % series), small, weight)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_only_so_many_are_open_at_once() -> None:
 def test_after_a_violation_nothing_is_asked_and_longer_each_time() -> None:
     clock = Hand()
     budget = HistoricalBudget(clock)
-    cost = RequestCost(1, 1, small=True)
+    cost = RequestCost("1", "1", small=True)
     holds = []
     for _ in range(8):
         budget.refused()
@@ -162,14 +162,14 @@ def test_what_an_earlier_process_sent_counts() -> None:
     clock = Hand()
     budget = HistoricalBudget(clock)
     for number in range(60):
-        budget.remember(RequestCost(number, number % 30, small=True), 500.0 - number)
+        budget.remember(RequestCost(str(number), str(number % 30), small=True), 500.0 - number)
     assert budget.wait(RequestCost("new", "new", small=True)) == pytest.approx(601.0 - 500.0)
     assert budget.use().small == 60
 
 
 def test_what_was_never_sent_does_not_count() -> None:
     budget = HistoricalBudget(Hand())
-    cost = RequestCost(1, 1, small=True)
+    cost = RequestCost("1", "1", small=True)
     budget.returned(budget.take(cost))
     assert budget.wait(cost) == 0
     assert (budget.use().small, budget.use().open) == (0, 0)
