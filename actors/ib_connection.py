@@ -11,6 +11,7 @@ import msgspec
 from actors.base import BaseMessage, BrokerConnection, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     PositionsTaken,
     ReadBroker,
@@ -29,6 +30,7 @@ from mats.ib import (
     ORDER_MESSAGES,
     ConnectionLostError,
     ExecutionsEnd,
+    IBError,
     IbSession,
     Opened,
     QueueFull,
@@ -36,8 +38,9 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
+from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory
 from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
-from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, OrderIntent, UndecodedMessage
+from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, Nanos, OrderIntent, UndecodedMessage
 from mats.runtime import Ref, Reply
 from mats.store.journal import Journal
 
@@ -50,14 +53,21 @@ async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResol
         return Unresolved(instrument.id, str(error))
 
 
-async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
-    """The span is asked for twice over, because markets close; what is too much is cut off."""
-    name, span = request.instrument.id, 2 * request.bar_seconds * request.count
+async def load(history: PacedHistory, request: RequestHistory, now: Nanos) -> HistoryLoaded | None:
+    """The newest bars, as many as were asked for; None where the connection was lost: its successor is asked again."""
+    name, seconds, count = request.instrument.id, request.bar_seconds, request.count
+
+    def progress(bars: int) -> None:
+        request.reply_to.tell(HistoryProgressed(name, seconds, bars))
+
     try:
-        history = await session.history(request.instrument, request.bar_seconds, span)
-    except (RequestFailed, ValueError) as error:
-        return HistoryLoaded(name, (), complete=False, reason=str(error))
-    return HistoryLoaded(name, history.bars[-request.count :], complete=True)
+        pager = BackwardPager(history.bars, request.instrument, seconds, count, now, progress=progress)
+        recent = await pager.run()
+    except ConnectionLostError:
+        return None
+    except (IBError, ValueError) as error:
+        return HistoryLoaded(name, (), complete=False, reason=str(error), bar_seconds=seconds, count=count)
+    return HistoryLoaded(name, recent.bars, complete=True, bar_seconds=seconds, count=count)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +150,7 @@ class IbConnection(BrokerConnection[IbMessage]):
             at_once=at_once,
             instruments=self._instruments,
         )
+        self._history = PacedHistory(self._session, HistoricalBudget(self.clock.monotonic))
         self.defer(self._session.cut)
         super().on_start()
         self.every(PROGRESS_SECONDS, ReportProgress())
@@ -328,14 +339,17 @@ class IbConnection(BrokerConnection[IbMessage]):
         request.reply_to.tell(await resolve(self._session, request.instrument))
 
     async def _load(self, request: RequestHistory) -> None:
-        request.reply_to.tell(await load(self._session, request))
+        if (loaded := await load(self._history, request, self.clock.now())) is not None:
+            request.reply_to.tell(loaded)
 
     def on_stop(self) -> None:
         self._ending = True
+        self._history.close()
         self._session.close()
 
     def on_failure(self, error: BaseException) -> None:
         """What the broker has replayed is in the log before the next incarnation asks for everything again."""
         self._ending = True
+        self._history.close()
         self._session.close()
         self.keep(self._replayed)

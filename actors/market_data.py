@@ -1,12 +1,11 @@
 """Market data: one subscription per instrument at the broker, shared by all followers."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import ask_to_resubscribe
+from actors.base import HistoryLoads, ask_to_resubscribe
 from actors.messages.addresses import (
     ConnectionMessage,
     MarketDataMessage,
@@ -15,6 +14,7 @@ from actors.messages.addresses import (
 )
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     MarketEvents,
     MarketRequest,
@@ -41,7 +41,7 @@ from mats.instruments import parse_instrument
 from mats.model import Instrument, InstrumentId
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 
-BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded
+BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded | HistoryProgressed
 
 
 class InstrumentSubscription:
@@ -56,7 +56,7 @@ class InstrumentSubscription:
     ) -> None:
         self._name, self._ask, self._asker = name, ask, asker
         self._asked = False
-        self._loads: deque[LoadHistory] = deque()
+        self._loads = HistoryLoads(name, self._request_history)
         self.instrument: Instrument | None = None
         self.bars: dict[Ref[MarketChange], None] = {}
         self.quotes: dict[Ref[MarketChange], None] = {}
@@ -74,14 +74,13 @@ class InstrumentSubscription:
     def resolved(self, instrument: Instrument) -> None:
         """The contract is known: send the requests that waited for it."""
         self.instrument = instrument
-        self._request()
+        self._loads.request_again()
         self.subscribe()
 
     def unresolved(self, reason: str) -> None:
         """There is no contract now: whoever waits for history gets none."""
         self._asked = False
-        while self._loads:
-            self._loads.popleft().reply_to.tell(HistoryLoaded(self._name, (), complete=False, reason=reason))
+        self._loads.fail(reason)
 
     def follow(self, request: SubscribeInstruments) -> bool:
         """One more follower; True where it is the first one that wants quotes."""
@@ -100,28 +99,27 @@ class InstrumentSubscription:
         if self.instrument is not None:
             self._ask(SubscribeMarket(self.instrument, quotes=bool(self.quotes)))
 
-    # History: one load at a time
+    # History
 
     def load(self, request: LoadHistory) -> None:
         """Request bars from the broker, after the loads that wait already."""
-        self._loads.append(request)
+        self._loads.add(request)
         if self.instrument is None:
             self.resolve()
-        elif len(self._loads) == 1:
-            self._request()
+        else:
+            self._loads.request()
 
-    def loaded(self, loaded: HistoryLoaded) -> None:
-        """Bars of another span were requested before their receiver restarted: nothing waits for them."""
-        if self._loads and all(bar.seconds == self._loads[0].bar_seconds for bar in loaded.bars):
-            self._loads.popleft().reply_to.tell(loaded)
-            self._request()
+    def loaded(self, answer: HistoryLoaded | HistoryProgressed) -> None:
+        """Pass an answer on to whoever waits for it."""
+        if isinstance(answer, HistoryLoaded):
+            self._loads.loaded(answer)
+        else:
+            self._loads.progressed(answer)
 
-    def _request(self) -> None:
-        if self.instrument is not None and self._loads:
-            seconds, count = self._loads[0].bar_seconds, self._loads[0].count
-            self._ask(
-                RequestHistory(instrument=self.instrument, bar_seconds=seconds, count=count, reply_to=self._asker)
-            )
+    def _request_history(self, seconds: int, count: int) -> None:
+        if self.instrument is not None:
+            request = RequestHistory(instrument=self.instrument, bar_seconds=seconds, count=count, reply_to=self._asker)
+            self._ask(request)
 
 
 CHECK_SECONDS = 1.0
@@ -184,7 +182,7 @@ class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
                 self._resolved(asked, instrument)
             case Unresolved(asked=asked, reason=reason):
                 self._unresolved(asked, reason)
-            case HistoryLoaded(instrument=name):
+            case HistoryLoaded(instrument=name) | HistoryProgressed(instrument=name):
                 self._feed(name).loaded(message)
             case Ready():
                 self._connect(message)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from actors.messages.broker import HistoryLoaded
+from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.subscription import Unsubscribed
 from mats.model import Bar, Instrument, InstrumentId, Quote
 from mats.runtime import Ref
@@ -39,12 +39,12 @@ class WatchPrices(msgspec.Struct, frozen=True):
 
 
 class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """The last `count` bars; answered by the connection's `HistoryLoaded`."""
+    """The last `count` bars; answered by `HistoryLoaded`, on the way `HistoryProgressed`."""
 
     instrument: InstrumentId
     bar_seconds: int
     count: int
-    reply_to: Ref[HistoryLoaded]
+    reply_to: Ref[HistoryLoaded | HistoryProgressed]
 
 
 class PriceMarked(msgspec.Struct, frozen=True, gc=False):

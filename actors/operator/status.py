@@ -16,7 +16,7 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         messages=messages,
         strategies=None
         if table is None
-        else strategy_lines(table.records, table.running, table.faults, view.halts, equities),
+        else strategy_lines(table.records, table.running, table.faults, table.waiting, view.halts, equities),
         halts=view.halts,
         equity=None if portfolio is None else portfolio.totals,
         overcommitted=None if portfolio is None else portfolio.overcommitted,

@@ -232,14 +232,28 @@ class IbSession:
         *,
         regular_hours: bool = False,
         timeout: float = 60.0,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> HistoricalBars:
         """Finished bars of the `duration_seconds` before `end` (None: now).
 
-        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT.
+        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT. `on_sent` is called
+        when the request leaves, which pacing may delay.
         """
         return await self._requests.history(
-            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout
+            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout, on_sent
         )
+
+    async def head_timestamp(
+        self,
+        instrument: Instrument,
+        what_to_show: str = "",
+        *,
+        regular_hours: bool = False,
+        timeout: float = 60.0,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> Nanos:
+        """The start of the earliest bar of an instrument; `NoHistory` where there is none."""
+        return await self._requests.head_timestamp(instrument, what_to_show, regular_hours, timeout, on_sent)
 
     async def account_values(self, account: AccountId, timeout: float = 10.0) -> tuple[AccountValue, ...]:
         """Every value of an account, once."""

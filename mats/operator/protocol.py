@@ -231,7 +231,10 @@ class Done(BaseResponse, frozen=True, kw_only=True, tag="done"):
 
 
 class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the strategy table: whether it runs, is halted, or why it cannot run; equity in base currency."""
+    """One row of the strategy table: whether it runs, what it waits for, whether it is halted, or why it cannot run.
+
+    The equity is in base currency.
+    """
 
     name: StrategyName
     active: bool
@@ -240,6 +243,7 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal | None
     halt: str
     fault: str
+    waiting: str = ""
 
 
 class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):

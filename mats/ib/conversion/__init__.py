@@ -12,7 +12,15 @@ from mats.ib.conversion.contracts import (
     unit_value_of,
 )
 from mats.ib.conversion.executions import ExecDetails, to_execution
-from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
+from mats.ib.conversion.history import (
+    HistoricalBars,
+    bar_size,
+    duration,
+    longest_span,
+    part_size,
+    source_of,
+    to_bar,
+)
 from mats.ib.conversion.orders import (
     UNKNOWN_CLIENT_ID,
     side_of,
@@ -36,8 +44,10 @@ __all__ = [
     "duration",
     "from_details",
     "instant",
+    "longest_span",
     "name_of",
     "or_zero",
+    "part_size",
     "side_of",
     "source_of",
     "stated",
