@@ -14,8 +14,8 @@ from ib_async.objects import BarData
 from mats.ib.callbacks import Callbacks
 from mats.ib.conversion import (
     HistoricalBars,
+    TimeZones,
     UnknownTime,
-    Zones,
     bar_size,
     duration,
     from_details,
@@ -44,7 +44,7 @@ class BrokerRequests:
         sender: PacedSender,
         pending: PendingRequests,
         callbacks: Callbacks,
-        zones: Zones,
+        zones: TimeZones,
         clock: Callable[[], Nanos],
     ) -> None:
         self._client, self._sender, self._pending, self._callbacks = client, sender, pending, callbacks

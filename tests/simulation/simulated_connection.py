@@ -21,6 +21,7 @@ from actors.messages.broker import (
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubmitOrder,
     SubscribeAccount,
     SubscribeMarket,
@@ -68,6 +69,7 @@ VenueMessage = (
     | Replayed
     | SubscribeAccount
     | SubscribeMarket
+    | ResubscribeMarket
     | TakePositions
     | ResolveInstrument
     | RequestHistory
@@ -111,6 +113,8 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
                 self._bars.add(instrument.id)
                 if quotes:
                     self._quotes.add(instrument.id)
+            case ResubscribeMarket():
+                return  # a simulated stream never ends before its connection
             case TakePositions():
                 self._send(lambda: self.answer_positions(message.reply_to, self._broker.positions()))
             case ResolveInstrument():

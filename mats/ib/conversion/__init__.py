@@ -29,15 +29,16 @@ from mats.ib.conversion.orders import (
     to_completed_order,
     to_order,
 )
-from mats.ib.conversion.timestamps import NO_ZONES, UnknownTime, Zones, instant, utc_text
+from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones
+from mats.ib.conversion.timestamps import UnknownTime, instant, utc_text
 
 __all__ = [
-    "NO_ZONES",
+    "KNOWN_ZONES",
     "UNKNOWN_CLIENT_ID",
     "ExecDetails",
     "HistoricalBars",
+    "TimeZones",
     "UnknownTime",
-    "Zones",
     "amount",
     "bar_size",
     "described",
