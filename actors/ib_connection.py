@@ -4,12 +4,14 @@ A lost or silent gateway is a failure: the supervisor starts the next incarnatio
 """
 
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 
 from actors.base import BaseMessage, BrokerConnection, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     PositionsTaken,
     ReadBroker,
@@ -29,6 +31,7 @@ from mats.ib import (
     ORDER_MESSAGES,
     ConnectionLostError,
     ExecutionsEnd,
+    IBError,
     IbSession,
     Opened,
     QueueFull,
@@ -37,17 +40,21 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
+from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory
+from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
 from mats.model import (
     BrokerError,
     BrokerSnapshot,
     Execution,
     Instrument,
+    Nanos,
     OrderIntent,
     StreamMeaning,
     StreamNotice,
     UndecodedMessage,
 )
 from mats.runtime import Ref, Reply
+from mats.store.journal import Journal
 
 
 async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResolved | Unresolved:
@@ -58,14 +65,21 @@ async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResol
         return Unresolved(instrument.id, str(error))
 
 
-async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
-    """The span is asked for twice over, because markets close; what is too much is cut off."""
-    name, span = request.instrument.id, 2 * request.bar_seconds * request.count
+async def load(history: PacedHistory, request: RequestHistory, now: Nanos) -> HistoryLoaded | None:
+    """The newest bars, as many as were asked for; None where the connection was lost: its successor is asked again."""
+    name, seconds, count = request.instrument.id, request.bar_seconds, request.count
+
+    def progress(bars: int) -> None:
+        request.reply_to.tell(HistoryProgressed(name, seconds, bars))
+
     try:
-        history = await session.history(request.instrument, request.bar_seconds, span)
-    except (RequestFailed, ValueError) as error:
-        return HistoryLoaded(name, (), complete=False, reason=str(error))
-    return HistoryLoaded(name, history.bars[-request.count :], complete=True)
+        pager = BackwardPager(history.bars, request.instrument, seconds, count, now, progress=progress)
+        recent = await pager.run()
+    except ConnectionLostError:
+        return None
+    except (IBError, ValueError) as error:
+        return HistoryLoaded(name, (), complete=False, reason=str(error), bar_seconds=seconds, count=count)
+    return HistoryLoaded(name, recent.bars, complete=True, bar_seconds=seconds, count=count)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +136,18 @@ class IbConnection(BrokerConnection[IbMessage]):
     host = "loop"
 
     class Args(BrokerConnection.Args, frozen=True, kw_only=True):
+        """`registry` is the journal that names contracts; without it names end with this connection.
+
+        `fractional`: the account takes fractions of shares over the API.
+        """
+
         timing: Timing
+        registry: Path | None = None
+        fractional: bool = False
 
     def __init__(self, args: Args) -> None:
         super().__init__(args)
-        self._timing = args.timing
+        self._timing, self._registry, self._fractional = args.timing, args.registry, args.fractional
 
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
@@ -138,6 +159,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._early: list[SubscribeMarket | SubscribeAccount | TakePositions] = []
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
         # of a fill counts where that client's connection has died, and gives way to it.
+        self._instruments = InstrumentRegistry(self._records(), fractional=self._fractional)
         nothing = frozenset[int]()
         skipped, at_once = (ORDER_MESSAGES, nothing) if self.client_id == MASTER else (nothing, FILL_MESSAGES)
         self._session = IbSession(
@@ -148,10 +170,19 @@ class IbConnection(BrokerConnection[IbMessage]):
             zones=TimeZones(self._timing.time_zone),
             skipped=skipped,
             at_once=at_once,
+            instruments=self._instruments,
         )
+        self._history = PacedHistory(self._session, HistoricalBudget(self.clock.monotonic))
         self.defer(self._session.cut)
         super().on_start()
         self.every(PROGRESS_SECONDS, ReportProgress())
+
+    def _records(self) -> InstrumentRecords:
+        if self._registry is None:
+            return MemoryRecords()
+        journal = Journal(self._registry)
+        self.defer(journal.release)
+        return journal
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:
@@ -348,14 +379,17 @@ class IbConnection(BrokerConnection[IbMessage]):
         request.reply_to.tell(await resolve(self._session, request.instrument))
 
     async def _load(self, request: RequestHistory) -> None:
-        request.reply_to.tell(await load(self._session, request))
+        if (loaded := await load(self._history, request, self.clock.now())) is not None:
+            request.reply_to.tell(loaded)
 
     def on_stop(self) -> None:
         self._ending = True
+        self._history.close()
         self._session.close()
 
     def on_failure(self, error: BaseException) -> None:
         """What the broker has replayed is in the log before the next incarnation asks for everything again."""
         self._ending = True
+        self._history.close()
         self._session.close()
         self.keep(self._replayed)

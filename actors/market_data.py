@@ -1,12 +1,11 @@
 """Market data: one subscription per instrument at the broker, shared by all followers."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import ask_to_resubscribe
+from actors.base import HistoryLoads, ask_to_resubscribe
 from actors.messages.addresses import (
     ConnectionMessage,
     MarketDataMessage,
@@ -15,6 +14,7 @@ from actors.messages.addresses import (
 )
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     MarketEvents,
     MarketRequest,
@@ -39,21 +39,12 @@ from actors.messages.market_data import (
     WatchPrices,
 )
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
-from mats.model import (
-    Instrument,
-    InstrumentId,
-    MarketStream,
-    Nanos,
-    StrategyName,
-    StreamMeaning,
-    StreamNotice,
-    iso,
-    parse_instrument,
-)
+from mats.instruments import parse_instrument
+from mats.model import Instrument, InstrumentId, MarketStream, Nanos, StrategyName, StreamMeaning, StreamNotice, iso
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.streams import ALWAYS_OPEN, StreamKey, StreamTable, StreamView, TradingHours, view_of
 
-BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded
+BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded | HistoryProgressed
 
 
 class InstrumentSubscription:
@@ -68,7 +59,7 @@ class InstrumentSubscription:
         self, name: InstrumentId, ask: Callable[[MarketRequest], bool], asker: Ref[BrokerAnswer], now: float
     ) -> None:
         self.name, self._ask, self._asker = name, ask, asker
-        self._loads: deque[LoadHistory] = deque()
+        self._loads = HistoryLoads(name, self._request_history)
         self.instrument: Instrument | None = None
         self.bars: dict[Ref[MarketChange], None] = {}
         self.quotes: dict[Ref[MarketChange], None] = {}
@@ -78,12 +69,11 @@ class InstrumentSubscription:
     def resolved(self, instrument: Instrument) -> None:
         """The contract is known: send the loads that waited for it."""
         self.instrument = instrument
-        self._request()
+        self._loads.request_again()
 
     def unresolved(self, reason: str) -> None:
         """There is no contract now: whoever waits for history gets none."""
-        while self._loads:
-            self._loads.popleft().reply_to.tell(HistoryLoaded(self.name, (), complete=False, reason=reason))
+        self._loads.fail(reason)
 
     def follow(self, request: SubscribeInstruments) -> bool:
         """One more follower; True where it is the first one that wants quotes."""
@@ -109,26 +99,24 @@ class InstrumentSubscription:
         else:
             self.open_since = None
 
-    # History: one load at a time
+    # History
 
     def load(self, request: LoadHistory) -> None:
         """Request bars from the broker, after the loads that wait already."""
-        self._loads.append(request)
-        if len(self._loads) == 1:
-            self._request()
+        self._loads.add(request)
+        self._loads.request()
 
-    def loaded(self, loaded: HistoryLoaded) -> None:
-        """Bars of another span were requested before their receiver restarted: nothing waits for them."""
-        if self._loads and all(bar.seconds == self._loads[0].bar_seconds for bar in loaded.bars):
-            self._loads.popleft().reply_to.tell(loaded)
-            self._request()
+    def loaded(self, answer: HistoryLoaded | HistoryProgressed) -> None:
+        """Pass an answer on to whoever waits for it."""
+        if isinstance(answer, HistoryLoaded):
+            self._loads.loaded(answer)
+        else:
+            self._loads.progressed(answer)
 
-    def _request(self) -> None:
-        if self.instrument is not None and self._loads:
-            seconds, count = self._loads[0].bar_seconds, self._loads[0].count
-            self._ask(
-                RequestHistory(instrument=self.instrument, bar_seconds=seconds, count=count, reply_to=self._asker)
-            )
+    def _request_history(self, seconds: int, count: int) -> None:
+        if self.instrument is not None:
+            request = RequestHistory(instrument=self.instrument, bar_seconds=seconds, count=count, reply_to=self._asker)
+            self._ask(request)
 
 
 CHECK_SECONDS = 1.0
@@ -188,7 +176,7 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
             case Unresolved(asked=asked, reason=reason):
                 self._feed(asked).unresolved(reason)
                 self._notice(StreamNotice(StreamMeaning.UNRESOLVED, reason, asked, MarketStream.CONTRACT))
-            case HistoryLoaded(instrument=name):
+            case HistoryLoaded(instrument=name) | HistoryProgressed(instrument=name):
                 self._feed(name).loaded(message)
             case StreamNotice():
                 self._notice(message)

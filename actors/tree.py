@@ -186,10 +186,23 @@ def _gateway(command: GatewayCommand | None) -> tuple[Spec, ...]:
     return (ChildSpec(name="gateway", actor=GatewayProcess, args=GatewayProcess.Args(command)),)
 
 
-def ib_connection(timing: Timing, refs: Refs, listeners: tuple[Ref[Ready], ...], client_id: int) -> Spec:
-    """A connection to IB that is always restarted, ever more slowly; with `timing` bound it is a `MakeConnection`."""
+def ib_connection(
+    timing: Timing,
+    refs: Refs,
+    listeners: tuple[Ref[Ready], ...],
+    client_id: int,
+    *,
+    registry: Path | None = None,
+    fractional: bool = False,
+) -> Spec:
+    """A connection to IB that is always restarted, ever more slowly; with `timing` bound it is a `MakeConnection`.
+
+    `registry` is the journal that names contracts; without it names end with the connection.
+    """
     args = IbConnection.Args(
         timing=timing,
+        registry=registry,
+        fractional=fractional,
         client_id=client_id,
         listeners=listeners,
         fill_log=refs.fill_log,

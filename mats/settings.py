@@ -122,7 +122,7 @@ else:
 
 
 class OrdersSettings(_Section):
-    """Orders whose end the broker does not say; docs/operations.md, "Unknown orders"."""
+    """What may be ordered; and orders whose end the broker does not say (docs/operations.md, "Unknown orders")."""
 
     proof_seconds: float = Field(
         60.0, ge=5, description="how long the broker's complete answers about an UNKNOWN order must agree to settle it"
@@ -132,6 +132,9 @@ class OrdersSettings(_Section):
     )
     inactive: Literal["cancel", "keep"] = Field(
         "cancel", description="an order that stays parked for that long: cancel it, or keep it UNKNOWN"
+    )
+    fractional_shares: bool = Field(
+        False, description="whether the account takes fractions of shares over the API; else shares are whole"
     )
 
 
@@ -176,6 +179,12 @@ class StoreSettings(_Section):
     )
 
 
+class InstrumentsSettings(_Section):
+    """Names and terms of contracts that the operator gives; docs/instruments.md."""
+
+    file: Path = Field(Path("instruments.toml"), description="relative to the settings file; it may be missing")
+
+
 class StrategiesSettings(_Section):
     """Where strategies come from: the table `general/strategies`, seeded from `seed_file` on the first start."""
 
@@ -201,6 +210,7 @@ class Settings(BaseSettings):
     portfolio: PortfolioSettings = PortfolioSettings()
     store: StoreSettings = StoreSettings()
     strategies: StrategiesSettings = StrategiesSettings()
+    instruments: InstrumentsSettings = InstrumentsSettings()
     backtest: BacktestSettings = BacktestSettings()
 
     @classmethod
@@ -218,7 +228,7 @@ class Settings(BaseSettings):
 def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
     """The settings of the file at `path`, with `overrides` (nested, as the file is) laid over it.
 
-    Relative paths of strategies are made relative to the file's folder. Raises `SettingsError`.
+    Relative paths of strategies and instruments are made relative to the file's folder. Raises `SettingsError`.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -241,7 +251,8 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
     strategies = settings.strategies.model_copy(
         update={"seed_file": folder / settings.strategies.seed_file, "folder": folder / settings.strategies.folder}
     )
-    return settings.model_copy(update={"strategies": strategies})
+    instruments = settings.instruments.model_copy(update={"file": folder / settings.instruments.file})
+    return settings.model_copy(update={"strategies": strategies, "instruments": instruments})
 
 
 def settings_of(config: Path | None, **given: object) -> Settings:

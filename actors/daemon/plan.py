@@ -33,7 +33,12 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         journal=data_dir / "journal.db",
         rejects=data_dir / "rejects.jsonl",
         store_uri=store_uri(settings.store.uri, settings.data_dir),
-        connection=partial(ib_connection, timing(settings, port)),
+        connection=partial(
+            ib_connection,
+            timing(settings, port),
+            registry=data_dir / "journal.db",
+            fractional=settings.orders.fractional_shares,
+        ),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
         delayed_data=settings.market_data.delayed,
         limits=settings.risk.limits(),
@@ -48,7 +53,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         keep_days=settings.store.journal_retention_days,
         matching=settings.portfolio.matching,
         store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
-        settlement=SettlementPolicy(**dict(settings.orders)),
+        settlement=SettlementPolicy(**settings.orders.model_dump(exclude={"fractional_shares"})),
         intent_prefix=boot.branch,
     )
 

@@ -15,7 +15,7 @@ from actors.messages import (
     strategy,
     strategy_manager,
 )
-from actors.messages.broker import HistoryLoaded, LinkChanged, MarketEvents, Ready
+from actors.messages.broker import HistoryLoaded, HistoryProgressed, LinkChanged, MarketEvents, Ready
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection, connection_name
 from actors.messages.subscription import (
@@ -140,6 +140,7 @@ MarketDataMessage = (
     | broker.InstrumentResolved
     | broker.Unresolved
     | HistoryLoaded
+    | HistoryProgressed
     | MarketEvents
     | Ready
     | Unsubscribe
@@ -171,6 +172,7 @@ StrategyManagerMessage = (
     | strategy_manager.ReadStrategies
     | strategy.StrategyLoaded
     | strategy.StrategyStarted
+    | strategy.StrategyWaits
     | CommandResult
     | persistence_writer.StrategiesRead
     | portfolio_manager.AccountsDiscovered
@@ -181,6 +183,7 @@ StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
     | HistoryLoaded
+    | HistoryProgressed
     | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]
     | Change[portfolio_manager.PositionUpdated | order_manager.OrderChanged]
     | risk_manager.OrderDenied

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.messages.broker import HistoryLoaded
+from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.subscription import Unsubscribed
 from mats.model import Bar, Instrument, InstrumentId, Quote
 from mats.runtime import Question, Ref
@@ -42,12 +42,12 @@ class WatchPrices(msgspec.Struct, frozen=True):
 
 
 class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """The last `count` bars; answered by the connection's `HistoryLoaded`."""
+    """The last `count` bars; answered by `HistoryLoaded`, on the way `HistoryProgressed`."""
 
     instrument: InstrumentId
     bar_seconds: int
     count: int
-    reply_to: Ref[HistoryLoaded]
+    reply_to: Ref[HistoryLoaded | HistoryProgressed]
 
 
 class PriceMarked(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,9 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         messages=messages,
         strategies=None
         if table is None
-        else strategy_lines(table.records, table.running, table.faults, view.halts, equities, data_faults),
+        else strategy_lines(
+            table.records, table.running, table.faults, table.waiting, view.halts, equities, data_faults
+        ),
         halts=view.halts,
         equity=None if portfolio is None else portfolio.totals,
         overcommitted=None if portfolio is None else portfolio.overcommitted,

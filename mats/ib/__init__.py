@@ -4,7 +4,7 @@ from mats.ib import events
 from mats.ib.conversion import HistoricalBars, TimeZones
 from mats.ib.decoding import FILL_MESSAGES, ORDER_MESSAGES
 from mats.ib.error_codes import Meaning, meaning_of
-from mats.ib.errors import UNUSABLE, ConnectionLostError, QueueFull, RequestFailed
+from mats.ib.errors import UNUSABLE, ConnectionLostError, IBError, QueueFull, RequestFailed
 from mats.ib.handshake import Opened
 from mats.ib.pending_requests import FIRST_REQUEST_ID
 from mats.ib.session import IbSession
@@ -20,6 +20,7 @@ __all__ = [
     "ConnectionLostError",
     "ExecutionsEnd",
     "HistoricalBars",
+    "IBError",
     "IbSession",
     "Meaning",
     "Opened",

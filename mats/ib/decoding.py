@@ -13,6 +13,7 @@ from ib_async.decoder import Decoder
 from mats.ib.conversion import TimeZones, to_execution
 from mats.ib.undecoded import undecoded
 from mats.model import UndecodedMessage
+from mats.store.journal import JournalUnwritableError
 
 IGNORED = frozenset(
     {
@@ -81,12 +82,14 @@ class CheckedDecoder(Decoder):
                 self.unknown += 1
             elif number not in IGNORED and self._is_wanted(number):
                 self.handlers[number](fields)
+        except JournalUnwritableError as error:
+            self._callbacks.on_unrecorded(str(error))  # a contract has no name before that is on the disk
         except Exception as error:
             self._on_failure(undecoded(fields, f"{type(error).__name__}: {error}"))
 
     def execDetails(self, fields: list[str]) -> None:
         """The library would make objects of its own, and misread times in unknown zones."""
-        self._callbacks.execDetails(*to_execution(fields, self.serverVersion, self._zones))
+        self._callbacks.execDetails(*to_execution(fields, self.serverVersion, self._zones, self._callbacks.instruments))
 
 
 class PacketDecoder(CheckedDecoder):

@@ -81,6 +81,10 @@ class NotPermitted(RequestRefused):
     """The account has no permission for these data."""
 
 
+class NoHistory(RequestRefused):
+    """The broker has no bars of an instrument at all."""
+
+
 class UntrustedAnswer(RequestRefused):
     """Refused while the gateway had no link to IB's servers; the refusal proves nothing; retry later."""
 

@@ -37,6 +37,7 @@ from mats.ib.requests import BrokerRequests
 from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
 from mats.ib.streams import BAR_SECONDS, QuoteAggregator, Stream, StreamKind, Streams
 from mats.ib.undecoded import undecoded
+from mats.instruments import InstrumentRegistry
 from mats.model import (
     AccountId,
     AccountValue,
@@ -60,7 +61,8 @@ class IbSession:
     `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
     `monotonic` seconds for pacing. `zones` reads the time zones of the gateway. Messages
     whose numbers are in `skipped` are only decoded while open orders are requested. Of a packet with
-    fills, what is not in `at_once` (None: all) is decoded a few milliseconds later.
+    fills, what is not in `at_once` (None: all) is decoded a few milliseconds later. `instruments` names the contracts;
+    where a name cannot be recorded the session ends, and what is about it comes again in the next one.
     """
 
     def __init__(
@@ -74,11 +76,12 @@ class IbSession:
         skipped: frozenset[int] = frozenset(),
         at_once: frozenset[int] | None = None,
         pacer: Pacer | None = None,
+        instruments: InstrumentRegistry | None = None,
     ) -> None:
         self.client_id = client_id
         self._sink, self._skipped = sink, skipped
         self._pending, self._streams, self._quotes = PendingRequests(), Streams(), QuoteAggregator(clock)
-        self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
+        self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes, instruments)
         self._sender = PacedSender(Pacer(monotonic) if pacer is None else pacer)
         self._decoder = PacketDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted, at_once)
         self._gateway_time = GatewayTime()
@@ -94,6 +97,7 @@ class IbSession:
         client.MaxRequests = 0  # paced by `PacedSender`, where what is urgent can overtake
         client.decoder = self._decoder
         client.apiError += self._on_api_error
+        self._callbacks.on_unrecorded = self._close
         client.conn.hasData += self._gateway_time
         client.conn.hasData.error_event += self._on_reading_failed
         self._callbacks.on_closed, self._callbacks.on_packet = self._on_closed, self._decoder.end_packet
@@ -256,14 +260,28 @@ class IbSession:
         *,
         regular_hours: bool = False,
         timeout: float = 60.0,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> HistoricalBars:
         """Finished bars of the `duration_seconds` before `end` (None: now).
 
-        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT.
+        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT. `on_sent` is called
+        when the request leaves, which pacing may delay.
         """
         return await self._requests.history(
-            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout
+            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout, on_sent
         )
+
+    async def head_timestamp(
+        self,
+        instrument: Instrument,
+        what_to_show: str = "",
+        *,
+        regular_hours: bool = False,
+        timeout: float = 60.0,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> Nanos:
+        """The start of the earliest bar of an instrument; `NoHistory` where there is none."""
+        return await self._requests.head_timestamp(instrument, what_to_show, regular_hours, timeout, on_sent)
 
     async def account_values(self, account: AccountId, timeout: float = 10.0) -> tuple[AccountValue, ...]:
         """Every value of an account, once."""

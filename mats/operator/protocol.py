@@ -237,7 +237,10 @@ class Done(BaseResponse, frozen=True, kw_only=True, tag="done"):
 
 
 class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the strategy table: whether it runs, is halted, or why it cannot run; equity in base currency."""
+    """One row of the strategy table: whether it runs, what it waits for, whether it is halted, or why it cannot run.
+
+    The equity is in base currency.
+    """
 
     name: StrategyName
     active: bool
@@ -246,6 +249,7 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal | None
     halt: str
     fault: str
+    waiting: str = ""
     data: str = ""
     """What is wrong with the market data that it follows."""
 

@@ -228,7 +228,8 @@ def _strategies(answer: protocol.DaemonStatus) -> Table:
     states = {actor.name: actor.state for actor in answer.actors}
     for line in answer.strategies or ():
         state = "fault" if line.fault else states.get(f"strategies/{line.name}", "off")
-        why = line.fault or (f"halted: {line.halt}" if line.halt else line.data)
+        halted = f"halted: {line.halt}" if line.halt else ""
+        why = line.fault or "; ".join(filter(None, (line.waiting, halted or line.data)))
         table.add_row(line.name, state, f"{line.weight:.0%}", _money(line.equity), why)
     return _or_none(table, "none" if answer.strategies is not None else "unknown")
 

@@ -36,6 +36,7 @@ def strategy_lines(
     records: Iterable[StrategyRecord],
     running: Collection[StrategyName],
     faults: Mapping[StrategyName, str],
+    waiting: Mapping[StrategyName, str],
     halts: Mapping[str, str] | None,
     equities: Equities | None,
     data_faults: Mapping[StrategyName, str],
@@ -50,6 +51,7 @@ def strategy_lines(
             equity=(equities or {}).get(record.name),
             halt="unknown" if halts is None else halts.get("", "") or halts.get(record.name, ""),
             fault=faults.get(record.name, ""),
+            waiting=waiting.get(record.name, ""),
             data=data_faults.get(record.name, ""),
         )
         for record in records

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from mats.instruments import parse_instrument
 from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.valuation import FxRates
 from mats.model import (
@@ -16,7 +17,6 @@ from mats.model import (
     StrategyName,
     Unknown,
     exact,
-    parse_instrument,
 )
 from mats.risk.checks import PreTradeContext
 from mats.risk.exposure import Exposure, RiskState

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from actors.market_data import MarketData
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     MarketEvents,
     RequestHistory,
@@ -28,7 +29,7 @@ from actors.messages.market_data import (
     WatchPrices,
 )
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.market_data import MarketStream, Quote, StreamMeaning, StreamNotice
 from mats.model.timestamp import SECOND
 from mats.runtime import Actor
@@ -106,8 +107,8 @@ def world(runtime, a_ready):
     return World(runtime, a_ready)
 
 
-def history(*bars):
-    return HistoryLoaded("SPY", bars, complete=True)
+def history(*bars, count=10):
+    return HistoryLoaded("SPY", bars, complete=True, bar_seconds=bars[0].seconds, count=count)
 
 
 def test_it_asks_the_connection_to_announce_itself_when_it_starts(world):
@@ -255,9 +256,60 @@ def test_of_several_requests_one_is_under_way_and_each_gets_its_own_answer(world
     world.data.tell(history(a_bar(seconds=60)))
     assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(15, 3)]
     two.expect_nothing()
-    world.data.tell(history(a_bar(seconds=15)))
+    world.data.tell(history(a_bar(seconds=15), count=3))
     one.expect_message(history(a_bar(seconds=60)))
-    two.expect_message(history(a_bar(seconds=15)))
+    two.expect_message(history(a_bar(seconds=15), count=3))
+    one.expect_nothing()
+
+
+def test_who_asks_the_same_shares_one_request_and_gets_as_many_as_it_asked_for(world, probe, a_bar):
+    one, two, three, four = (probe(name) for name in ("one", "two", "three", "four"))
+    world.connect()
+    world.load(one, count=10)
+    world.load(two, count=12)
+    world.resolve()
+    world.load(three, count=1)
+    world.load(four, count=13)
+    assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(60, 12)]
+    bars = tuple(a_bar(60 * number, seconds=60) for number in range(12))
+    world.data.tell(history(*bars, count=12))
+    one.expect_message(history(*bars[2:], count=10))
+    two.expect_message(history(*bars, count=12))
+    three.expect_message(history(bars[-1], count=1))
+    four.expect_nothing()
+    assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(60, 13)]
+
+
+def test_a_receiver_that_asks_again_is_answered_once(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.load(one)
+    world.resolve()
+    world.load(one)
+    assert len(world.asked(RequestHistory)) == 1
+    world.data.tell(history(a_bar(seconds=60)))
+    one.expect_message(history(a_bar(seconds=60)))
+    one.expect_nothing()
+    assert world.asked(RequestHistory) == []
+
+
+def test_who_waits_is_told_how_far_its_load_is(world, probe):
+    one, two = probe("one"), probe("two")
+    world.connect()
+    world.load(one, count=10)
+    world.load(two, count=3)
+    world.resolve()
+    world.data.tell(HistoryProgressed("SPY", 60, 5))
+    one.expect_message(HistoryProgressed("SPY", 60, 5))
+    two.expect_message(HistoryProgressed("SPY", 60, 3))
+
+
+def test_an_answer_to_what_was_asked_before_a_restart_is_none(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.load(one, count=10)
+    world.resolve()
+    world.data.tell(history(a_bar(seconds=60), count=4))
     one.expect_nothing()
 
 
@@ -282,7 +334,7 @@ def test_who_waits_for_an_unknown_instrument_is_told_and_it_is_tried_again(world
     world.load(one)
     world.asked()
     world.data.tell(Unresolved("SPY", "contract of SPY: no answer in 10 s"))
-    one.expect_message(HistoryLoaded("SPY", (), complete=False, reason="contract of SPY: no answer in 10 s"))
+    one.expect_message(HistoryLoaded("SPY", (), False, "contract of SPY: no answer in 10 s", 60, 10))
     world.runtime.advance(RETRY_SECONDS)
     assert world.asked(ResolveInstrument) == [ResolveInstrument(ASKED, world.data)]
 

@@ -20,7 +20,7 @@ from mats.ib.errors import (
     VersionTooOld,
 )
 from mats.ib.events import DecodeFailed, SessionEvent, SessionLost
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.runtime import SystemClock
 
 Fixture = Callable[..., Any]

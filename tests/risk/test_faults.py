@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.risk.exposure import RiskState
 from mats.risk.limits import Limits

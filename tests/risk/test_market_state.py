@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.ledger.quarantine import QuarantinePlace
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown

@@ -210,7 +210,13 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
         name, end = request.instrument.id, self.clock.now()
         start = end - 2 * request.bar_seconds * request.count * SECOND
         bars = self._broker.bars(name, start, end, request.bar_seconds)
-        return HistoryLoaded(name, tuple(bars[-request.count :]), complete=True)
+        return HistoryLoaded(
+            name,
+            tuple(bars[-request.count :]),
+            complete=True,
+            bar_seconds=request.bar_seconds,
+            count=request.count,
+        )
 
     # A packet of the broker
 

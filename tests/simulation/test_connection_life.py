@@ -19,7 +19,7 @@ from actors.messages.broker import (
     TakePositions,
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.market_data import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.model.timestamp import Nanos

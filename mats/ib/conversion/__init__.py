@@ -2,16 +2,25 @@
 
 from mats.ib.conversion.contracts import (
     amount,
+    described,
     from_details,
-    multiplier_of,
     name_of,
     or_zero,
     stated,
     to_contract,
     to_instrument,
+    unit_value_of,
 )
 from mats.ib.conversion.executions import ExecDetails, to_execution
-from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
+from mats.ib.conversion.history import (
+    HistoricalBars,
+    bar_size,
+    duration,
+    longest_span,
+    part_size,
+    source_of,
+    to_bar,
+)
 from mats.ib.conversion.orders import (
     UNKNOWN_CLIENT_ID,
     side_of,
@@ -32,12 +41,14 @@ __all__ = [
     "UnknownTime",
     "amount",
     "bar_size",
+    "described",
     "duration",
     "from_details",
     "instant",
-    "multiplier_of",
+    "longest_span",
     "name_of",
     "or_zero",
+    "part_size",
     "side_of",
     "source_of",
     "stated",
@@ -49,5 +60,6 @@ __all__ = [
     "to_execution",
     "to_instrument",
     "to_order",
+    "unit_value_of",
     "utc_text",
 ]

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import Instrument, InstrumentId, SecType, exact, instrument_id
+from mats.instruments import instrument_id
+from mats.model import Instrument, InstrumentId, SecType, exact
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from mats.model import ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
+from mats.instruments import instrument_id
+from mats.model import ZERO, Instrument, InstrumentId, SecType, exact
 from mats.venue.markets.default_instruments import DEFAULT_LISTINGS as DEFAULT_LISTINGS
 from mats.venue.markets.default_instruments import Listing as Listing
 
