@@ -70,6 +70,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching = "fifo"
     strategy_host: Host = "thread"
     store_patience: Patience = Patience()
+    delayed_data: bool = False
     settlement: SettlementPolicy = SettlementPolicy()
 
 
@@ -154,7 +155,11 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
 
 def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
-        stale_after=plan.limits.max_price_age_seconds, connection=refs.data, risk=refs.risk, portfolio=refs.portfolio
+        stale_after=plan.limits.max_price_age_seconds,
+        delayed=plan.delayed_data,
+        connection=refs.data,
+        risk=refs.risk,
+        portfolio=refs.portfolio,
     )
     pool = IbPool.Args(
         journal_path=plan.journal,

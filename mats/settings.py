@@ -10,9 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import available_timezones
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -70,6 +71,22 @@ class GatewaySettings(_Section):
         30.0, gt=0, le=600, description="without any progress until a first start gives up"
     )
     live_accounts: tuple[str, ...] = Field((), description="live accounts that may trade; paper ones (DU…) always may")
+    time_zone: str = Field(
+        "", description="IANA zone of its times, where the gateway writes none, an ambiguous or an unknown one"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name and name not in available_timezones():
+            raise ValueError("it is no IANA name such as America/New_York")
+        return name
+
+
+class MarketDataSettings(_Section):
+    """Bars and quotes."""
+
+    delayed: bool = Field(False, description="whether delayed data are used where the account has no live ones")
 
 
 class PaperGatewaySettings(_Section):
@@ -187,6 +204,7 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
     gateway: GatewaySettings = GatewaySettings()
     paper_gateway: PaperGatewaySettings = PaperGatewaySettings()
+    market_data: MarketDataSettings = MarketDataSettings()
     risk: RiskSettings = RiskSettings()
     orders: OrdersSettings = OrdersSettings()
     portfolio: PortfolioSettings = PortfolioSettings()

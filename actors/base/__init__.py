@@ -2,6 +2,7 @@
 
 from actors.base.broker_connection import BaseMessage, BrokerConnection
 from actors.base.fill_log_client import Replayed
+from actors.base.history_loads import HistoryLoads
 from actors.base.journal_writes import JournalWrites
 from actors.base.operator_tables import OperatorTables
 from actors.base.owner import Owner
@@ -16,6 +17,7 @@ __all__ = [
     "BaseMessage",
     "BrokerConnection",
     "FollowerDown",
+    "HistoryLoads",
     "JournalWrites",
     "OperatorTables",
     "Owner",

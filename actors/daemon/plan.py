@@ -40,6 +40,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
             fractional=settings.orders.fractional_shares,
         ),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
+        delayed_data=settings.market_data.delayed,
         limits=settings.risk.limits(),
         base_currency=settings.portfolio.base_currency,
         live_accounts=settings.gateway.live_accounts,
@@ -66,6 +67,8 @@ def timing(settings: Settings, port: int) -> Timing:
         connect_timeout=gateway.connect_timeout_seconds,
         replay_timeout=gateway.snapshot_timeout_seconds,
         heartbeat=gateway.heartbeat_interval_seconds,
+        time_zone=gateway.time_zone,
+        delayed=settings.market_data.delayed,
     )
 
 

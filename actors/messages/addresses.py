@@ -15,7 +15,7 @@ from actors.messages import (
     strategy,
     strategy_manager,
 )
-from actors.messages.broker import HistoryLoaded, LinkChanged, MarketEvents, Ready
+from actors.messages.broker import HistoryLoaded, HistoryProgressed, LinkChanged, MarketEvents, Ready
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection, connection_name
 from actors.messages.subscription import (
@@ -26,7 +26,7 @@ from actors.messages.subscription import (
     Unsubscribe,
     Unsubscribed,
 )
-from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName
+from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName, StreamNotice
 from mats.runtime import Address, CommandResult, SupervisorMessage
 
 StageMessage = ApplyEntries | ReportCursor
@@ -135,9 +135,12 @@ MarketDataMessage = (
     market_data.SubscribeInstruments
     | market_data.WatchPrices
     | market_data.LoadHistory
+    | market_data.ReadStreams
+    | StreamNotice
     | broker.InstrumentResolved
     | broker.Unresolved
     | HistoryLoaded
+    | HistoryProgressed
     | MarketEvents
     | Ready
     | Unsubscribe
@@ -156,6 +159,7 @@ ConnectionMessage = (
     | broker.SubscribeAccount
     | broker.ResolveInstrument
     | broker.SubscribeMarket
+    | broker.ResubscribeMarket
     | broker.RequestHistory
 )
 
@@ -168,6 +172,7 @@ StrategyManagerMessage = (
     | strategy_manager.ReadStrategies
     | strategy.StrategyLoaded
     | strategy.StrategyStarted
+    | strategy.StrategyWaits
     | CommandResult
     | persistence_writer.StrategiesRead
     | portfolio_manager.AccountsDiscovered
@@ -178,6 +183,7 @@ StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
     | HistoryLoaded
+    | HistoryProgressed
     | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]
     | Change[portfolio_manager.PositionUpdated | order_manager.OrderChanged]
     | risk_manager.OrderDenied

@@ -91,6 +91,8 @@ class Commands:
         match question:
             case protocol.StatusRequest():
                 return status_of(self._operator.view(), self._runtime.message_stats(), self._runtime.clock.now())
+            case protocol.StreamsRequest():
+                return protocol.StreamLines(streams=self._queries.streams())
             case protocol.BooksRequest():
                 portfolio = self._queries.portfolio()
                 return protocol.BookLines(books=book_lines(portfolio.books, portfolio.prices))

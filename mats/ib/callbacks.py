@@ -262,6 +262,10 @@ class Callbacks:
     def historicalDataEnd(self, request_id: int, _start: str, end: str) -> None:
         self._pending.finish(request_id, end)
 
+    def headTimestamp(self, request_id: int, text: str) -> None:
+        self._pending.add(request_id, text)
+        self._pending.finish(request_id)
+
     def realtimeBar(
         self,
         request_id: int,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ib_async.decoder import Decoder
 
-from mats.ib.conversion import Zones, to_execution
+from mats.ib.conversion import TimeZones, to_execution
 from mats.ib.undecoded import undecoded
 from mats.model import UndecodedMessage
 from mats.store.journal import JournalUnwritableError
@@ -57,7 +57,7 @@ class CheckedDecoder(Decoder):
         self,
         callbacks: Any,
         on_failure: Callable[[UndecodedMessage], None],
-        zones: Zones,
+        zones: TimeZones,
         is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:
         super().__init__(callbacks, 0)
@@ -104,7 +104,7 @@ class PacketDecoder(CheckedDecoder):
         self,
         callbacks: Any,
         on_failure: Callable[[UndecodedMessage], None],
-        zones: Zones,
+        zones: TimeZones,
         is_wanted: Callable[[int], bool],
         at_once: frozenset[int] | None,
     ) -> None:

@@ -14,8 +14,8 @@ from ib_async.objects import BarData
 from mats.ib.callbacks import Callbacks
 from mats.ib.conversion import (
     HistoricalBars,
+    TimeZones,
     UnknownTime,
-    Zones,
     bar_size,
     duration,
     from_details,
@@ -25,7 +25,7 @@ from mats.ib.conversion import (
     to_contract,
     utc_text,
 )
-from mats.ib.errors import AmbiguousInstrument, RequestFailed, RequestTimedOut, UnknownInstrument
+from mats.ib.errors import AmbiguousInstrument, NoHistory, RequestFailed, RequestTimedOut, UnknownInstrument
 from mats.ib.pacing import PacedSender, SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.instruments import SeveralContracts, the_one
@@ -44,7 +44,7 @@ class BrokerRequests:
         sender: PacedSender,
         pending: PendingRequests,
         callbacks: Callbacks,
-        zones: Zones,
+        zones: TimeZones,
         clock: Callable[[], Nanos],
     ) -> None:
         self._client, self._sender, self._pending, self._callbacks = client, sender, pending, callbacks
@@ -80,13 +80,15 @@ class BrokerRequests:
         what_to_show: str,
         regular_hours: bool,
         timeout: float,
+        on_sent: Callable[[], None],
     ) -> HistoricalBars:
-        """Finished bars up to `end`, or up to now."""
+        """Finished bars up to `end`, or up to now; `on_sent` is called when the request leaves."""
         size, span = bar_size(bar_seconds), duration(duration_seconds, bar_seconds)
         until, source = "" if end is None else utc_text(end), what_to_show or source_of(instrument)
         contract = to_contract(instrument)
 
         def ask(key: int) -> None:
+            on_sent()
             self._client.reqHistoricalData(
                 key, contract, until, span, size, source, regular_hours, EPOCH_SECONDS, False, []
             )
@@ -97,6 +99,30 @@ class BrokerRequests:
         bars = (to_bar(instrument.id, bar_seconds, bar, self._zones) for bar in data)
         known_until = self._end_of(answer)
         return HistoricalBars(instrument.id, tuple(bar for bar in bars if bar.end <= known_until), known_empty=not data)
+
+    async def head_timestamp(
+        self,
+        instrument: Instrument,
+        what_to_show: str,
+        regular_hours: bool,
+        timeout: float,
+        on_sent: Callable[[], None],
+    ) -> Nanos:
+        """The start of the earliest bar; `on_sent` is called when the request leaves."""
+        contract, source = to_contract(instrument), what_to_show or source_of(instrument)
+
+        def ask(key: int) -> None:
+            on_sent()
+            self._client.reqHeadTimeStamp(key, contract, source, regular_hours, EPOCH_SECONDS)
+
+        what = f"first {source} of {instrument.id}"
+        answer = await self._ask(what, timeout, ask, self._client.cancelHeadTimeStamp)
+        if not answer.items:
+            raise NoHistory(f"{what}: the gateway has no history of it", 162)
+        try:
+            return instant(answer.items[0], self._zones)
+        except UnknownTime as error:
+            raise RequestFailed(f"{what}: {error}") from error
 
     def _end_of(self, answer: PendingAnswer[Any]) -> Nanos:
         """The end of an answer by the gateway's clock; now by ours where it cannot be parsed."""

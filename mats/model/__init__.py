@@ -23,7 +23,7 @@ from mats.model.executions import (
     FillRecorded,
 )
 from mats.model.instrument import CURRENCIES, DATA_ONLY, Instrument, InstrumentId, SecType
-from mats.model.market_data import Bar, Quote
+from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     DISCRETIONARY,
@@ -107,6 +107,7 @@ __all__ = [
     "Instrument",
     "InstrumentId",
     "IntentId",
+    "MarketStream",
     "Nanos",
     "OrderDoubt",
     "OrderErrorMeaning",
@@ -125,6 +126,8 @@ __all__ = [
     "Signal",
     "StrategyName",
     "StrategyRecord",
+    "StreamMeaning",
+    "StreamNotice",
     "TargetWeight",
     "TimeInForce",
     "UndecodedMessage",

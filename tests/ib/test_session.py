@@ -36,7 +36,7 @@ from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
 from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
-from mats.model.market_data import Bar
+from mats.model.market_data import Bar, MarketStream, StreamMeaning, StreamNotice
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 
 Fixture = Callable[..., Any]
@@ -376,7 +376,9 @@ async def test_an_error_of_a_stream_names_its_instrument(scripted: Fixture, open
         key = (await script.got(1))[0][2]
         script.push((4, 2, key, 10197, "No market data during competing live session", ""))
         received = await recorded.first(ErrorReceived)
-        assert (received.instrument, received.meaning) == ("SPY", Meaning.DATA_COMPETING)
+        said = "No market data during competing live session (code 10197)"
+        assert received.meaning is Meaning.DATA_COMPETING
+        assert received.notice == StreamNotice(StreamMeaning.COMPETING, said, "SPY", MarketStream.QUOTES)
         assert session.late_answers == 0
 
 

@@ -7,7 +7,8 @@ from ib_async.contract import Contract
 
 from mats.ib.conversion.contracts import name_of, or_zero, stated, unit_value_of
 from mats.ib.conversion.orders import side_of
-from mats.ib.conversion.timestamps import Zones, instant
+from mats.ib.conversion.time_zones import TimeZones
+from mats.ib.conversion.timestamps import instant
 from mats.instruments import InstrumentRegistry
 from mats.model import Execution
 
@@ -55,7 +56,7 @@ FIELDS = len(ExecDetails._fields)
 
 
 def to_execution(
-    fields: Sequence[str], server_version: int, zones: Zones, registry: InstrumentRegistry
+    fields: Sequence[str], server_version: int, zones: TimeZones, registry: InstrumentRegistry
 ) -> tuple[int, Contract, Execution]:
     """The request id, what was traded, and the execution. A message that is cut short is a `ValueError`."""
     wanted = FIELDS + (server_version >= PRICE_REVISION_VERSION)

@@ -2,7 +2,7 @@
 
 from mats.store.tables import schemas
 from mats.store.tables.backtests import LIBRARY, BacktestLibrary, ResultError
-from mats.store.tables.bars import BarStore, StoredBars
+from mats.store.tables.bars import BarStore, Covered, Known, StoredBars, StoredCoverage
 from mats.store.tables.connection import (
     STORE_ERRORS,
     DiskReservedError,
@@ -49,7 +49,9 @@ __all__ = [
     "STORE_ERRORS",
     "BacktestLibrary",
     "BarStore",
+    "Covered",
     "DiskReservedError",
+    "Known",
     "Mark",
     "NewerTableError",
     "PositionRow",
@@ -65,6 +67,7 @@ __all__ = [
     "StoreDamagedError",
     "StoreUnreachableError",
     "StoredBars",
+    "StoredCoverage",
     "TableWriter",
     "Value",
     "book_row",

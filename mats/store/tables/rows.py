@@ -307,6 +307,7 @@ def strategy_row(record: StrategyRecord, time: Nanos) -> Raw:
         "host": record.host,
         "process": record.process,
         "memory_mb": record.memory_mb,
+        "trade_before_warm": record.trade_before_warm,
     }
 
 
@@ -354,4 +355,5 @@ def strategy_of(row: Row) -> StrategyRecord:
         host=msgspec.convert(row["host"] or "", Literal["", "thread", "process"]),
         process=str(row["process"] or ""),
         memory_mb=int(row["memory_mb"] or 0),
+        trade_before_warm=bool(row["trade_before_warm"]),
     )
