@@ -14,6 +14,7 @@ from actors.messages.broker import (
     InstrumentResolved,
     PositionsTaken,
     ReadBroker,
+    ReadHistoryUse,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
@@ -101,6 +102,7 @@ IbMessage = (
     | ResolveInstrument
     | SubscribeMarket
     | RequestHistory
+    | ReadHistoryUse
     | Connected
     | Replayed
     | Beat
@@ -172,6 +174,9 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._resolve(message))
             case RequestHistory():
                 self.spawn_task(self._load(message))
+            case ReadHistoryUse():
+                use = self._history.use()
+                return message.answer(str(use) if use.used else "")
             case Beat():
                 self.spawn_task(self._beat())
             case ReportProgress():

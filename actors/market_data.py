@@ -5,10 +5,11 @@ from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import HistoryLoads, ask_to_resubscribe
+from actors.base import BarCollector, HistoryLoads, ask_to_resubscribe
 from actors.messages.addresses import (
     ConnectionMessage,
     MarketDataMessage,
+    PersistenceWriterMessage,
     PortfolioManagerMessage,
     RiskManagerMessage,
 )
@@ -122,6 +123,7 @@ class InstrumentSubscription:
 
 
 CHECK_SECONDS = 1.0
+FLUSH_SECONDS = 60.0
 RETRY_SECONDS = 60.0
 """How long after a failure an instrument is resolved again."""
 
@@ -130,13 +132,20 @@ class CheckStale(msgspec.Struct, frozen=True):
     pass
 
 
+class FlushBars(msgspec.Struct, frozen=True):
+    """Send the bars of the last minute to the store."""
+
+
 class RetryResolve(msgspec.Struct, frozen=True):
     """Try once more to resolve an instrument."""
 
     instrument: InstrumentId
 
 
-class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
+OwnMessage = RetryResolve | CheckStale | FlushBars | Down
+
+
+class MarketData(Actor[MarketDataMessage | OwnMessage]):
     """One subscription for each instrument over the data connection, shared by all its followers, and its liveness.
 
     A subscription outlives its followers: what is held needs a price. Requests that a lost connection did not answer
@@ -146,14 +155,19 @@ class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
     mailbox = MailboxSpec(capacity=50_000)
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
-        """`stale_after` in seconds: an instrument without data for longer is reported as stale."""
+        """`stale_after` in seconds: an instrument without data for longer is reported as stale.
+
+        The bars of instruments that are followed go to the `store`, if there is one.
+        """
 
         stale_after: float
         connection: Ref[ConnectionMessage]
         risk: Ref[RiskManagerMessage]
         portfolio: Ref[PortfolioManagerMessage]
+        store: Ref[PersistenceWriterMessage] | None = None
 
     def __init__(self, args: Args) -> None:
+        self._store = args.store
         self._connection, self._risk, self._portfolio = args.connection, args.risk, args.portfolio
         self._stale_after = args.stale_after
 
@@ -165,8 +179,10 @@ class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
         self._portfolio.tell(Republish())
         ask_to_resubscribe(self)
         self.every(CHECK_SECONDS, CheckStale())
+        self._collected = BarCollector(self._store)
+        self.every(FLUSH_SECONDS, FlushBars())
 
-    def on_receive(self, message: MarketDataMessage | RetryResolve | CheckStale | Down) -> None:
+    def on_receive(self, message: MarketDataMessage | OwnMessage) -> None:
         match message:
             case MarketEvents():
                 self._publish(message)
@@ -199,8 +215,13 @@ class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
                 self._feed(name).resolve()
             case CheckStale():
                 self._check_stale()
+            case FlushBars():
+                self._collected.flush()
             case _:
                 assert_never(message)
+
+    def on_stop(self) -> None:
+        self._collected.flush()
 
     def _connect(self, ready: Ready) -> None:
         if self._up:
@@ -253,9 +274,11 @@ class MarketData(Actor[MarketDataMessage | RetryResolve | CheckStale | Down]):
         now = self.clock.monotonic()
         for bar in events.bars:
             self._mark(bar.instrument, bar.close, now)
-            arrived = BarArrived(bar)
-            for follower in self._feeds[bar.instrument].bars:
+            arrived, followers = BarArrived(bar), self._feeds[bar.instrument].bars
+            for follower in followers:
                 follower.offer(arrived)
+            if followers:
+                self._collected.add(bar)
         for quote in events.quotes:
             self._mark(quote.instrument, quote.mid, now)
             for follower in self._feeds[quote.instrument].quotes:

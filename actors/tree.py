@@ -71,6 +71,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     strategy_host: Host = "thread"
     store_patience: Patience = Patience()
     settlement: SettlementPolicy = SettlementPolicy()
+    keep_bars: bool = False
 
 
 def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -154,7 +155,11 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
 
 def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
-        stale_after=plan.limits.max_price_age_seconds, connection=refs.data, risk=refs.risk, portfolio=refs.portfolio
+        stale_after=plan.limits.max_price_age_seconds,
+        connection=refs.data,
+        risk=refs.risk,
+        portfolio=refs.portfolio,
+        store=refs.store if plan.keep_bars else None,
     )
     pool = IbPool.Args(
         journal_path=plan.journal,

@@ -125,6 +125,7 @@ PersistenceWriterMessage = (
     | persistence_writer.SetEquity
     | persistence_writer.ReadStored
     | persistence_writer.ReadPrunedEntries
+    | persistence_writer.StoreBars
     | order_manager.OrderChanged
     | portfolio_manager.MarksUpdated
     | portfolio_manager.BooksReconciled
@@ -158,6 +159,7 @@ ConnectionMessage = (
     | broker.ResolveInstrument
     | broker.SubscribeMarket
     | broker.RequestHistory
+    | broker.ReadHistoryUse
 )
 
 IbPoolMessage = LeaseConnection | Republish

@@ -6,7 +6,9 @@ from mats.operator import protocol, strategy_lines
 from mats.runtime import MessageStats
 
 
-def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nanos) -> protocol.DaemonStatus:
+def status_of(
+    view: SystemSnapshot, messages: tuple[MessageStats, ...], history: str | None, now: Nanos
+) -> protocol.DaemonStatus:
     """The snapshot as it goes over the control socket."""
     portfolio, table, progress = view.portfolio, view.strategies, view.progress
     equities = None if portfolio is None else portfolio.equity
@@ -29,4 +31,5 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         dead_letters=view.dead_letters,
         quarantined=None if progress is None else progress.quarantined,
         starting=str(view.start),
+        history=history or "",
     )
