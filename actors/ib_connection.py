@@ -15,6 +15,7 @@ from actors.messages.broker import (
     InstrumentResolved,
     PositionsTaken,
     ReadBroker,
+    ReadHistoryUse,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
@@ -123,6 +124,7 @@ IbMessage = (
     | SubscribeMarket
     | ResubscribeMarket
     | RequestHistory
+    | ReadHistoryUse
     | Connected
     | Replayed
     | Beat
@@ -215,6 +217,9 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._resolve(message))
             case RequestHistory():
                 self.spawn_task(self._load(message))
+            case ReadHistoryUse():
+                use = self._history.use()
+                return message.answer(str(use) if use.used else "")
             case Beat():
                 self.spawn_task(self._beat())
             case ReportProgress():
