@@ -16,7 +16,7 @@ from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND, Nanos
 from mats.venue.markets.universe import default_universe
 from mats.venue.matching.orders import VenueOrder
-from tests.simulation.brokerage import MASTER, Brokerage, LinkNotice, Listener, News
+from tests.simulation.brokerage import MASTER, Brokerage, Listener, News
 
 ACCOUNT = "DU1"
 INSTRUMENTS = ("SPY", "BAC", "EURUSD")
@@ -73,7 +73,7 @@ class FaultyBroker(Brokerage):
         """
         if not self.degraded:
             self._memory = replace(super().replay(MASTER), positions=self.remembered_positions())
-            self._tell_all(LinkNotice(up=False))
+            self._tell_all(self.link_notice(up=False))
             self.degraded = True
 
     def restore(self) -> None:
@@ -83,12 +83,12 @@ class FaultyBroker(Brokerage):
             kept, self._kept = self._kept, []
             for act in kept:
                 act()
-            self._tell_all(LinkNotice(up=True))
+            self._tell_all(self.link_notice(up=True))
 
     def connect(self, client_id: int, listener: Listener) -> None:
         super().connect(client_id, listener)
         if self.degraded:
-            listener((LinkNotice(up=False),))
+            listener((self.link_notice(up=False),))
 
     def remembered_positions(self) -> tuple[BrokerPosition, ...]:
         return self._positions_before[0] if self._positions_before else super().positions()

@@ -87,6 +87,7 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
     def on_start(self) -> None:
         self._open = self._cut_off = False
         self._out_until = self._in_until = 0.0
+        self._link_notice = 0
         self.defer(self._hang_up)
         self._bars: set[InstrumentId] = set()
         self._quotes: set[InstrumentId] = set()
@@ -221,7 +222,10 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
         self.pass_on()
 
     def _on_link(self, notice: LinkNotice) -> None:
-        """As at a connection to IB."""
+        """As at a connection to IB; a state that a newer one has overtaken is over."""
+        if notice.number <= self._link_notice:
+            return
+        self._link_notice = notice.number
         self._cut_off = not notice.up
         self.report_link(up=notice.up, reason="restored" if notice.up else "the simulated link is down")
         if notice.up:
