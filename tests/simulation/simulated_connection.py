@@ -164,7 +164,8 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
 
     def _send_action(self, act: Callable[[], object]) -> None:
         self._line.going_out(self.client_id, str(self._client.epoch), self._action)
-        self._send(act)
+        if self._line.delay(self.client_id) is not None:
+            self._send(self._line.leave(self.client_id, act))
 
     def _send(self, act: Callable[[], object]) -> None:
         """What was sent first arrives first."""
@@ -241,6 +242,7 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
 
     def _hang_up(self) -> None:
         self._broker.disconnect(self.client_id, self._listen)
+        self._line.forget(self.client_id)
 
 
 def simulated_connection(line: VenueLine, refs: Refs, listeners: tuple[Ref[Ready], ...], client_id: int) -> Spec:
