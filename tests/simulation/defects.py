@@ -307,9 +307,6 @@ LIKELY: dict[str, tuple[type[Fault] | str, ...]] = {
     "a store that is away stops nobody": (StoreTrouble,),
     "a halt is not journaled": (Halt, PowerLoss, *RISK_ENDS),
     "a degraded link stops nobody": (Degraded,),
-    "a new risk manager is not told that the gateway is cut off": Defect(
-        "G6", (edit(BrokerConnection, "_announce", ("if self.degraded:", "if False:")),)
-    ),
     "a new risk manager is not told that the gateway is cut off": (Degraded, *RISK_ENDS),
     "an order that reduces may lead through zero": (Degraded, Halt),
     "adjustments are booked though the books have changed": (Transfer, Preemption),
