@@ -205,7 +205,10 @@ DEFECTS: dict[str, Defect] = {
     ),
     "no order is too young to be missed": Defect(
         "G4: an order that the question has overtaken is held to be lost",
-        (edit(OrderTracker, "compare", ("order.sent_at >= asked_at - SETTLE_SECONDS", "order.sent_at > asked_at")),),
+        (
+            edit(OrderTracker, "compare", ("order.sent_at >= asked_at - SETTLE_SECONDS", "order.sent_at > asked_at")),
+            edit(OrderTracker, "_look", ("order.missed_at > asked_at - SETTLE_SECONDS", "False")),
+        ),
     ),
     "one look proves that an order is lost": Defect(
         "G4: an order that the gateway reads later is held to be lost",
