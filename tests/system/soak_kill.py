@@ -45,6 +45,6 @@ def main() -> None:
     print(f"{chosen.kills} kills, {soaked.orders} orders, {soaked.executions} executions, each booked once")
 
 
-_find_tests()
 if __name__ == "__main__":
+    _find_tests()
     main()
