@@ -25,8 +25,8 @@ from tests.system.harness import (
 
 Moment = Literal["start", "recovery", "trading", "stop"]
 MOMENTS: tuple[Moment, ...] = ("start", "recovery", "trading", "stop")
-START_SECONDS, RECOVERY_SECONDS = 1.0, 5.0
-"""When a start and a recovery are hit, at the latest, from the launch of the process on."""
+START_SECONDS, RECOVERY_SECONDS = 1.0, 4.0
+"""When a start is hit, at the latest, from the launch of the process on; and a recovery, from its first word on."""
 LONGEST_STOP = 12.0
 """Seconds for which the daemon is stopped: longer than its heartbeats, and than the gateway's patience with it."""
 SECONDS_FOR_A_ROUND = 90
@@ -85,7 +85,8 @@ def _reach(daemon: Daemon, moment: Moment, chance: random.Random) -> None:
         case "start":
             wait(chance.uniform(0.0, START_SECONDS))
         case "recovery":
-            wait(chance.uniform(START_SECONDS, RECOVERY_SECONDS))
+            until(lambda: daemon.stderr, PATIENCE, "the first line of the log")
+            wait(chance.uniform(0.0, RECOVERY_SECONDS))
         case "trading":
             _trades(daemon)
             wait(chance.uniform(0.0, 1.0))
