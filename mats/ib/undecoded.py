@@ -6,7 +6,7 @@ The positions of fields are those of IB's protocol from version 157 on. Nothing 
 from enum import IntEnum
 
 from mats.ib.conversion import ExecDetails, UnknownTime, instant
-from mats.model import InstrumentId, SecType, UndecodedMessage, instrument_id
+from mats.model import TRADED_TYPES, InstrumentId, UndecodedMessage, instrument_id
 
 
 class Number(IntEnum):
@@ -131,6 +131,6 @@ def _instrument(fields: list[str], symbol: int) -> InstrumentId:
     if len(fields) <= symbol + 8 or not fields[symbol]:
         return ""
     kind, expiry, currency, local = (fields[symbol + place] for place in (1, 2, 7, 8))
-    if kind not in frozenset(SecType):
+    if kind not in TRADED_TYPES:
         return f"{fields[symbol]}:{kind}:{fields[symbol - 1]}"
     return instrument_id(fields[symbol], kind, currency, expiry, local)

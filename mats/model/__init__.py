@@ -22,7 +22,15 @@ from mats.model.executions import (
     FillCorrected,
     FillRecorded,
 )
-from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType, instrument_id, parse_instrument
+from mats.model.instrument import (
+    CURRENCIES,
+    TRADED_TYPES,
+    Instrument,
+    InstrumentId,
+    SecType,
+    instrument_id,
+    parse_instrument,
+)
 from mats.model.market_data import Bar, Quote
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
@@ -80,6 +88,7 @@ __all__ = [
     "POSSIBLE",
     "PRICES",
     "SECOND",
+    "TRADED_TYPES",
     "ZERO",
     "AccountId",
     "AccountValue",

@@ -23,20 +23,31 @@ _OPTION = re.compile(r"(?P<root>[A-Z0-9_ ]{6})(?P<date>\d{6})(?P<right>[CP])(?P<
 
 
 class SecType(StrEnum):
-    """IB's security types that the system supports."""
+    """IB's security types."""
 
     STOCK = "STK"
     CASH = "CASH"
     FUTURE = "FUT"
     OPTION = "OPT"
     INDEX = "IND"
+    FUTURE_OPTION = "FOP"
+    CFD = "CFD"
+    CRYPTO = "CRYPTO"
+    BOND = "BOND"
+
+
+TRADED_TYPES = frozenset({SecType.STOCK, SecType.CASH, SecType.FUTURE, SecType.OPTION, SecType.INDEX})
+"""The types whose contracts have a name of their own; those of others are named by their contract id."""
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable contract.
 
-    `con_id` is IB's contract id, 0 until the broker resolved it. One unit at `price` is worth
-    `price * multiplier` of `currency`. Orders are in multiples of `size_increment`, limits in multiples of `tick_size`.
+    `con_id` is IB's contract id, 0 until the broker resolved it. One unit at `price` is worth `price * unit_value` of
+    `currency`: `price_magnifier` is 100 where prices are in hundredths of it (pence, cents a bushel). Orders are in
+    multiples of `size_increment`, limits in multiples of `tick_size`. `trading_hours` and `liquid_hours` are IB's texts
+    (`20241220:0930-20241220:1600;20241221:CLOSED`) in `time_zone`, as the gateway names it. `market_rule_ids` name the
+    rules of tick sizes by price level, one an exchange. `underlying` and `under_con_id` are what a derivative is on.
     """
 
     id: InstrumentId
@@ -57,12 +68,31 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "US/Eastern"
     con_id: int = 0
     name: str = ""
+    price_magnifier: Decimal = ONE
+    trading_hours: str = ""
+    liquid_hours: str = ""
+    market_rule_ids: str = ""
+    underlying: str = ""
+    under_con_id: int = 0
+
+    @property
+    def unit_value(self) -> Decimal:
+        """What one unit at a price of 1 is worth, in `currency`."""
+        return self.multiplier / self.price_magnifier
 
 
 def instrument_id(
-    symbol: str, sec_type: str, currency: Currency, expiry: str = "", local_symbol: str = ""
+    symbol: str,
+    sec_type: str,
+    currency: Currency,
+    expiry: str = "",
+    local_symbol: str = "",
+    trading_class: str = "",
 ) -> InstrumentId:
-    """The name of a contract; unique over all types the system supports."""
+    """The name of a contract.
+
+    A future whose trading class is not its symbol has the class behind it: `DAX:20261218:FDXM`, the mini of the DAX.
+    """
     symbol = symbol.replace(" ", "_")
     match sec_type:
         case SecType.CASH:
@@ -71,6 +101,8 @@ def instrument_id(
             return symbol if currency == "USD" else f"{symbol}.{currency}"
         case SecType.OPTION:
             return local_symbol or f"{symbol}:{expiry}"
+        case SecType.FUTURE if trading_class.replace(" ", "_") not in ("", symbol):
+            return f"{symbol}:{expiry}:{trading_class.replace(' ', '_')}"
         case _:
             return f"{symbol}:{expiry}"
 

@@ -54,6 +54,12 @@ def test_every_pair_has_one_name_that_leads_back_to_it(currencies):
     assert (meant.symbol, meant.currency, meant.sec_type) == (currencies[0], currencies[1], SecType.CASH)
 
 
+def test_a_future_whose_class_is_not_its_symbol_has_the_class_in_its_name():
+    named = [instrument_id("DAX", SecType.FUTURE, "EUR", "20261218", "", kind) for kind in ("FDAX", "FDXM", "DAX", "")]
+    assert named == ["DAX:20261218:FDAX", "DAX:20261218:FDXM", "DAX:20261218", "DAX:20261218"]
+    assert instrument_id("AAPL", SecType.STOCK, "USD", trading_class="NMS") == "AAPL"
+
+
 @given(SPACED, st.dates().map(lambda day: day.strftime("%Y%m%d")))
 def test_a_future_has_one_name_that_leads_back_to_it(symbol, expiry):
     meant = parse_instrument(instrument_id(symbol, SecType.FUTURE, "USD", expiry))

@@ -6,9 +6,9 @@ import msgspec
 from ib_async.contract import Contract, ContractDetails
 from ib_async.util import UNSET_DOUBLE
 
-from mats.model import ONE, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
+from mats.model import ONE, TRADED_TYPES, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
 
-SUPPORTED_TYPES = frozenset(SecType)
+SUPPORTED_TYPES = TRADED_TYPES
 
 
 def amount(value: float | Decimal | None) -> Decimal | None:
@@ -104,4 +104,10 @@ def from_details(requested: Instrument, details: ContractDetails) -> Instrument 
         min_size=amount(details.minSize) or requested.min_size,
         time_zone=details.timeZoneId or requested.time_zone,
         name=details.longName,
+        price_magnifier=Decimal(details.priceMagnifier or 1),
+        trading_hours=details.tradingHours,
+        liquid_hours=details.liquidHours,
+        market_rule_ids=details.marketRuleIds,
+        underlying=details.underSymbol,
+        under_con_id=details.underConId,
     )
