@@ -271,7 +271,8 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
-        self.advance_clock(await self._session.server_time(2 * self._timing.heartbeat))
+        if (told := await self._session.server_time(2 * self._timing.heartbeat)) is not None:
+            self.advance_clock(told)
 
     # Orders
 
