@@ -87,9 +87,10 @@ class MarketDataService:
 
     def open_ids(self, kind: str) -> list[SubscriptionId]:
         """The open subscriptions of `ticks` (top of book and tick by tick), `bars`, or both (`streams`)."""
-        bars, ticks = (self._bars, self.live_bars), (self._top, self._tick_by_tick)
-        streams = {"bars": bars, "ticks": ticks}.get(kind, (*ticks, *bars))
-        return [key for stream in streams for key in stream.subscriptions]
+        bars = [stream.subscriptions for stream in (self._bars, self.live_bars)]
+        ticks = [stream.subscriptions for stream in (self._top, self._tick_by_tick)]
+        streams = {"bars": bars, "ticks": ticks}.get(kind, ticks + bars)
+        return [key for subscriptions in streams for key in subscriptions]
 
     # market data
 
