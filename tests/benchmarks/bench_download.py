@@ -39,7 +39,7 @@ def names(count: int) -> list[str]:
     """Stocks of the gateway: its own, and as many more as are needed."""
     stocks = (listing.instrument for listing in default_universe())
     own = [i.id for i in stocks if i.sec_type is SecType.STOCK and i.currency == "USD"]
-    return [*own, *(f"MORE{number}" for number in range(count - len(own)))][:count]
+    return [*own, *(f"MORE{chr(65 + number)}" for number in range(count - len(own)))][:count]
 
 
 def more_instruments(folder: Path, count: int) -> Path:
