@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mats.model import SECOND, Instrument
-from mats.model.bar_columns import BarColumns, Instants
+from mats.model import SECOND, Instrument, InstrumentId
+from mats.model.bar_columns import BarColumns, BarData, Instants
 from mats.sessions import BarSpans, Hours, SessionCalendar, calendar_of, unknown_calendar
 from mats.sessions.bar_spans import DAILY, OUTSIDE
 
@@ -16,6 +16,14 @@ def fitting_calendar(instrument: Instrument, bars: BarColumns) -> SessionCalenda
     calendar = calendar_of(instrument)
     inside = len(in_sessions(bars, calendar, "extended"))
     return calendar if len(bars) - inside <= STRAYS * len(bars) else unknown_calendar()
+
+
+def data_calendar(data: BarData, name: InstrumentId) -> SessionCalendar:
+    """The sessions of an instrument, as its bars show them."""
+    if name in data.around_the_clock:
+        return unknown_calendar()
+    instrument = data.instruments[name]
+    return calendar_of(instrument) if data.hours else fitting_calendar(instrument, data.bars[name])
 
 
 def in_sessions(bars: BarColumns, calendar: SessionCalendar, hours: Hours) -> BarColumns:
@@ -57,6 +65,8 @@ def whole_bars(bars: BarColumns, spans: BarSpans) -> BarColumns:
 def _spanned(bars: BarColumns, rows: Instants, starts: Instants, ends: Instants) -> BarColumns:
     """Some rows, with other starts and ends."""
     regular = bool((ends - starts == bars.seconds * SECOND).all())
+    if regular and len(rows) == len(bars):
+        return bars
     spread = None if bars.spread is None else bars.spread[rows]
     prices = (bars.open[rows], bars.high[rows], bars.low[rows], bars.close[rows], bars.volume[rows])
     return BarColumns(bars.instrument, bars.seconds, starts, *prices, spread, None if regular else ends)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mats.backtest.engine.bar_feed import BarFeed, Clock, closing
-from mats.data import fitting_calendar, in_sessions, whole_bars
+from mats.data import data_calendar, in_sessions, whole_bars
 from mats.model import Bar, InstrumentId, Nanos
 from mats.model.bar_columns import BarData
-from mats.sessions import BarSpans, Hours, SessionCalendar, calendar_of, unknown_calendar
+from mats.sessions import BarSpans, Hours, SessionCalendar
 
 
 class OwnBars:
@@ -43,14 +43,8 @@ class OwnBars:
         """The sessions of an instrument, as its bars show them."""
         known = self._calendars.get(name)
         if known is None:
-            known = self._calendars[name] = self._calendar(name)
+            known = self._calendars[name] = data_calendar(self._data, name)
         return known
-
-    def _calendar(self, name: InstrumentId) -> SessionCalendar:
-        if name in self._data.around_the_clock:
-            return unknown_calendar()
-        instrument, bars = self._data.instruments[name], self._data.bars[name]
-        return calendar_of(instrument) if self._data.hours else fitting_calendar(instrument, bars)
 
     def _make(self, base: BarFeed, seconds: int, hours: Hours) -> BarFeed:
         columns, calendar = base.columns, self.calendar(base.columns.instrument)
