@@ -87,10 +87,9 @@ class MarketDataService:
 
     def open_ids(self, kind: str) -> list[SubscriptionId]:
         """The open subscriptions of `ticks` (top of book and tick by tick), `bars`, or both (`streams`)."""
-        bars = [stream.subscriptions for stream in (self._bars, self.live_bars)]
-        ticks = [stream.subscriptions for stream in (self._top, self._tick_by_tick)]
-        streams = {"bars": bars, "ticks": ticks}.get(kind, ticks + bars)
-        return [key for subscriptions in streams for key in subscriptions]
+        bars = [*self._bars.subscriptions, *self.live_bars.subscriptions]
+        ticks = [*self._top.subscriptions, *self._tick_by_tick.subscriptions]
+        return {"bars": bars, "ticks": ticks}.get(kind, ticks + bars)
 
     # market data
 
