@@ -5,10 +5,11 @@ from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import HistoryLoads, ask_to_resubscribe
+from actors.base import BarCollector, HistoryLoads, ask_to_resubscribe
 from actors.messages.addresses import (
     ConnectionMessage,
     MarketDataMessage,
+    PersistenceWriterMessage,
     PortfolioManagerMessage,
     RiskManagerMessage,
 )
@@ -134,13 +135,21 @@ class InstrumentSubscription:
 
 
 CHECK_SECONDS = 1.0
+FLUSH_SECONDS = 60.0
 
 
 class CheckStreams(msgspec.Struct, frozen=True):
     pass
 
 
-class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
+class FlushBars(msgspec.Struct, frozen=True):
+    """Send the bars of the last minute to the store."""
+
+
+OwnMessage = CheckStreams | FlushBars | Down
+
+
+class MarketData(Actor[MarketDataMessage | OwnMessage]):
     """One subscription for each instrument over the data connection, shared by all its followers.
 
     A subscription outlives its followers: what is held needs a price. Each of its streams is a state of `StreamTable`,
@@ -151,7 +160,10 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
     mailbox = MailboxSpec(capacity=50_000)
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
-        """`stale_after` in seconds: with an older price no new risk is taken. `delayed`: delayed data may be used."""
+        """`stale_after` in seconds: with an older price no new risk is taken. `delayed`: delayed data may be used.
+
+        The bars of instruments that are followed go to the `store`, if there is one.
+        """
 
         stale_after: float
         connection: Ref[ConnectionMessage]
@@ -159,8 +171,10 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
         portfolio: Ref[PortfolioManagerMessage]
         hours: TradingHours = ALWAYS_OPEN
         delayed: bool = False
+        store: Ref[PersistenceWriterMessage] | None = None
 
     def __init__(self, args: Args) -> None:
+        self._store = args.store
         self._connection, self._risk, self._portfolio = args.connection, args.risk, args.portfolio
         self._stale_after, self._hours, self._delayed = args.stale_after, args.hours, args.delayed
 
@@ -173,8 +187,10 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
         self._portfolio.tell(Republish())
         ask_to_resubscribe(self)
         self.every(CHECK_SECONDS, CheckStreams())
+        self._collected = BarCollector(self._store)
+        self.every(FLUSH_SECONDS, FlushBars())
 
-    def on_receive(self, message: MarketDataMessage | CheckStreams | Down) -> object:
+    def on_receive(self, message: MarketDataMessage | OwnMessage) -> object:
         match message:
             case MarketEvents():
                 self._publish(message)
@@ -212,11 +228,16 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
                 return message.answer(self._views())
             case CheckStreams():
                 self._check()
+            case FlushBars():
+                self._collected.flush()
             case _:
                 assert_never(message)
         return None
 
     # The connection, and what is asked of it
+
+    def on_stop(self) -> None:
+        self._collected.flush()
 
     def _connect(self, ready: Ready) -> None:
         if self._up:
@@ -323,9 +344,11 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
             if not self._streams.received_bar(bar, now):
                 continue
             self._mark(bar.instrument, bar.close, now)
-            arrived = BarArrived(bar)
-            for follower in self._feeds[bar.instrument].bars:
+            arrived, followers = BarArrived(bar), self._feeds[bar.instrument].bars
+            for follower in followers:
                 follower.offer(arrived)
+            if followers:
+                self._collected.add(bar)
         for quote in events.quotes:
             if not self._streams.received_quote(quote.instrument, now):
                 continue

@@ -125,6 +125,7 @@ PersistenceWriterMessage = (
     | persistence_writer.SetEquity
     | persistence_writer.ReadStored
     | persistence_writer.ReadPrunedEntries
+    | persistence_writer.StoreBars
     | order_manager.OrderChanged
     | portfolio_manager.MarksUpdated
     | portfolio_manager.BooksReconciled
@@ -161,6 +162,7 @@ ConnectionMessage = (
     | broker.SubscribeMarket
     | broker.ResubscribeMarket
     | broker.RequestHistory
+    | broker.ReadHistoryUse
 )
 
 IbPoolMessage = LeaseConnection | Republish

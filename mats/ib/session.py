@@ -28,7 +28,6 @@ from mats.ib.errors import (
     IncompleteSnapshot,
     OrderIdsExhausted,
     TimeZoneUnknown,
-    Unusable,
 )
 from mats.ib.events import SessionEvent, SessionLost, Unsent
 from mats.ib.handshake import GatewayTime, Handshake, Opened
@@ -168,14 +167,14 @@ class IbSession:
         """All that the broker knows, however long it takes, as long as something comes every `silence` seconds.
 
         Otherwise `IncompleteSnapshot`, which closes the session, because the rest may still come; executions that came
-        before were reported as events.
+        before were reported as events. `ReadOnlyApi` where the gateway tells of no orders.
 
         From the first snapshot on, changes of positions are reported to client 0 as they happen.
         """
         snapshot = SnapshotRequests(self._client, self.client_id, self._requests, self._pending, self._callbacks)
         try:
             return await snapshot.run(silence, policy)
-        except (IncompleteSnapshot, Unusable) as error:
+        except IncompleteSnapshot as error:
             self._close(str(error))
             raise
 
@@ -292,8 +291,11 @@ class IbSession:
         """The broker's net positions now; their changes are reported as `PositionReported` from then on."""
         return await self._requests.positions(timeout)
 
-    async def server_time(self, timeout: float = 5.0) -> Nanos:
-        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open."""
+    async def server_time(self, timeout: float = 5.0) -> Nanos | None:
+        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open.
+
+        None where the answer came and cannot be read: the gateway lives.
+        """
         return await self._requests.server_time(timeout)
 
     # --- streams

@@ -4,7 +4,7 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from actors.market_data import MarketData
+from actors.market_data import FLUSH_SECONDS, MarketData
 from actors.messages.broker import (
     HistoryLoaded,
     HistoryProgressed,
@@ -30,6 +30,7 @@ from actors.messages.market_data import (
     SubscribeInstruments,
     WatchPrices,
 )
+from actors.messages.persistence_writer import StoreBars
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
 from mats.instruments import parse_instrument
 from mats.model.market_data import MarketStream, Quote, StreamMeaning, StreamNotice
@@ -421,6 +422,26 @@ def test_a_restarted_actor_calls_its_followers(world, runtime, probe):
     runtime.run_until_idle()
     runtime.launch("market-data-2", MarketData, world.args())
     assert world.asked() == [AskToResubscribe("market-data-2")]
+
+
+# The store
+
+
+def test_bars_of_followed_instruments_go_to_the_store_once_a_minute(runtime, probe, a_ready, a_bar):
+    world, store = World(runtime, a_ready), probe("store")
+    world.data.stop()
+    runtime.run_until_idle()
+    runtime.launch("keeping", MarketData, replace(world.args(), store=store.ref))
+    data = runtime.ref("keeping")
+    data.tell(SubscribeInstruments(instruments=("SPY",), quotes=False, follower=probe("one").ref))
+    data.tell(WatchPrices(frozenset({"IBM"})))
+    data.tell(MarketEvents((a_bar(), a_bar(instrument="IBM"), a_bar(5)), ()))
+    runtime.run_until_idle()
+    store.expect_nothing()
+    runtime.advance(FLUSH_SECONDS)
+    store.expect_message(StoreBars((a_bar(), a_bar(5))))
+    runtime.advance(FLUSH_SECONDS)
+    store.expect_nothing()
 
 
 # Liveness

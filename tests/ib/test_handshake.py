@@ -141,10 +141,9 @@ async def test_a_gateway_that_is_read_only_is_refused_at_once_in_its_own_words(
 ) -> None:
     said = "Error validating request.-'b_' : cause - The API interface is currently in Read-Only mode."
     refuse = {number: lambda _: [(4, 2, -1, 321, said, "")] for number in (5, 16, 99)}
-    async with scripted(refuse) as script, open_session(script.port) as (session, recorded, _):
+    async with scripted(refuse) as script, open_session(script.port) as (session, _, _):
         with pytest.raises(ReadOnlyApi, match=r"Read-Only mode.*clear Read-Only API in the API settings"):
             await session.snapshot(60)
-        assert said in recorded.of(SessionLost)[0].reason
 
 
 async def test_a_gateway_that_says_why_it_closes_is_quoted(scripted: Fixture, new_recorder: Fixture) -> None:
