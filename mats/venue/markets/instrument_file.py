@@ -61,4 +61,7 @@ def listing_id(fields: dict[str, object]) -> str:
         return text["local_symbol"] or f"{symbol}:{sec_type}:{fields['con_id']}"
     if sec_type in (SecType.CFD, SecType.CRYPTO, SecType.BOND):
         return f"{symbol}:{sec_type}:{fields['con_id']}"
-    return instrument_id(symbol, sec_type, str(fields["currency"]), *list(text.values())[1:])
+    strike, right = exact(str(fields.get("strike", 0))), str(fields.get("right", ""))
+    return instrument_id(
+        symbol, sec_type, text["currency"], text["expiry"], text["local_symbol"], text["trading_class"], strike, right
+    )
