@@ -87,9 +87,9 @@ class MarketDataService:
 
     def open_ids(self, kind: str) -> list[SubscriptionId]:
         """The open subscriptions of `ticks` (top of book and tick by tick), `bars`, or both (`streams`)."""
-        bars = (*self._bars.subscriptions, *self.live_bars.subscriptions) if kind != "ticks" else ()
-        ticks = (*self._top.subscriptions, *self._tick_by_tick.subscriptions) if kind != "bars" else ()
-        return [*ticks, *bars]
+        bars = [*self._bars.subscriptions, *self.live_bars.subscriptions]
+        ticks = [*self._top.subscriptions, *self._tick_by_tick.subscriptions]
+        return {"bars": bars, "ticks": ticks}.get(kind, ticks + bars)
 
     # market data
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from mats.model import Instrument, SecType, instrument_id
+from mats.instruments import instrument_id
+from mats.model import Instrument, SecType
 from mats.venue.markets import calendar_rules as rules
 from mats.venue.markets.calendar_rules import MONTH_CODES, MONTHS, QUARTERS, ExpiryRule, contract_months
 from mats.venue.markets.exchange_facts import EXCHANGES

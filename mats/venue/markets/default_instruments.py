@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.model import Instrument, InstrumentId, SecType, instrument_id
+from mats.instruments import instrument_id
+from mats.model import Instrument, InstrumentId, SecType
 from mats.venue.markets.calendar_rules import QUARTERS, contract_months, fridays, third_friday
 from mats.venue.markets.default_futures import default_futures
 from mats.venue.markets.exchange_facts import EXCHANGES, UNITED_STATES
