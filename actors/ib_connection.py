@@ -15,6 +15,7 @@ from actors.messages.broker import (
     InstrumentResolved,
     PositionsTaken,
     ReadBroker,
+    ReadHistoryUse,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
@@ -123,6 +124,7 @@ IbMessage = (
     | SubscribeMarket
     | ResubscribeMarket
     | RequestHistory
+    | ReadHistoryUse
     | Connected
     | Replayed
     | Beat
@@ -215,6 +217,9 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._resolve(message))
             case RequestHistory():
                 self.spawn_task(self._load(message))
+            case ReadHistoryUse():
+                use = self._history.use()
+                return message.answer(str(use) if use.used else "")
             case Beat():
                 self.spawn_task(self._beat())
             case ReportProgress():
@@ -266,7 +271,8 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
-        self.advance_clock(await self._session.server_time(2 * self._timing.heartbeat))
+        if (told := await self._session.server_time(2 * self._timing.heartbeat)) is not None:
+            self.advance_clock(told)
 
     # Orders
 

@@ -5,10 +5,11 @@ from typing import Never, assert_never
 
 import msgspec
 
-from actors.base import HistoryLoads, ask_to_resubscribe
+from actors.base import BarCollector, HistoryLoads, ask_to_resubscribe
 from actors.messages.addresses import (
     ConnectionMessage,
     MarketDataMessage,
+    PersistenceWriterMessage,
     PortfolioManagerMessage,
     RiskManagerMessage,
 )
@@ -30,6 +31,8 @@ from actors.messages.market_data import (
     BarArrived,
     DataStale,
     InstrumentCompleted,
+    InstrumentNamed,
+    InstrumentUnnamed,
     LoadHistory,
     MarketChange,
     PriceMarked,
@@ -87,6 +90,13 @@ class InstrumentSubscription:
         self.bars = {ref: None for ref in self.bars if ref != follower}
         self.quotes = {ref: None for ref in self.quotes if ref != follower}
 
+    def absorb(self, other: "InstrumentSubscription") -> None:
+        """The other one was of a second name for this instrument."""
+        self.bars |= other.bars
+        self.quotes |= other.quotes
+        for load in other.pending_loads():
+            self.load(load)
+
     def strategies(self, stream: MarketStream) -> tuple[StrategyName, ...]:
         """Who follows a stream of it."""
         followers = self.quotes if stream is MarketStream.QUOTES else self.bars
@@ -100,6 +110,10 @@ class InstrumentSubscription:
             self.open_since = None
 
     # History
+
+    def pending_loads(self) -> list[LoadHistory]:
+        """The loads that wait for the contract."""
+        return self._loads.waiting()
 
     def load(self, request: LoadHistory) -> None:
         """Request bars from the broker, after the loads that wait already."""
@@ -121,13 +135,21 @@ class InstrumentSubscription:
 
 
 CHECK_SECONDS = 1.0
+FLUSH_SECONDS = 60.0
 
 
 class CheckStreams(msgspec.Struct, frozen=True):
     pass
 
 
-class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
+class FlushBars(msgspec.Struct, frozen=True):
+    """Send the bars of the last minute to the store."""
+
+
+OwnMessage = CheckStreams | FlushBars | Down
+
+
+class MarketData(Actor[MarketDataMessage | OwnMessage]):
     """One subscription for each instrument over the data connection, shared by all its followers.
 
     A subscription outlives its followers: what is held needs a price. Each of its streams is a state of `StreamTable`,
@@ -138,7 +160,10 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
     mailbox = MailboxSpec(capacity=50_000)
 
     class Args(msgspec.Struct, frozen=True, kw_only=True):
-        """`stale_after` in seconds: with an older price no new risk is taken. `delayed`: delayed data may be used."""
+        """`stale_after` in seconds: with an older price no new risk is taken. `delayed`: delayed data may be used.
+
+        The bars of instruments that are followed go to the `store`, if there is one.
+        """
 
         stale_after: float
         connection: Ref[ConnectionMessage]
@@ -146,21 +171,26 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
         portfolio: Ref[PortfolioManagerMessage]
         hours: TradingHours = ALWAYS_OPEN
         delayed: bool = False
+        store: Ref[PersistenceWriterMessage] | None = None
 
     def __init__(self, args: Args) -> None:
+        self._store = args.store
         self._connection, self._risk, self._portfolio = args.connection, args.risk, args.portfolio
         self._stale_after, self._hours, self._delayed = args.stale_after, args.hours, args.delayed
 
     def on_start(self) -> None:
         self._feeds: dict[InstrumentId, InstrumentSubscription] = {}
+        self._aliases: dict[InstrumentId, InstrumentId] = {}
         self._streams = StreamTable(self.random.random, delayed=self._delayed)
         self._up = False
         self._connection.tell(RequestSnapshot())
         self._portfolio.tell(Republish())
         ask_to_resubscribe(self)
         self.every(CHECK_SECONDS, CheckStreams())
+        self._collected = BarCollector(self._store)
+        self.every(FLUSH_SECONDS, FlushBars())
 
-    def on_receive(self, message: MarketDataMessage | CheckStreams | Down) -> object:
+    def on_receive(self, message: MarketDataMessage | OwnMessage) -> object:
         match message:
             case MarketEvents():
                 self._publish(message)
@@ -175,8 +205,7 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
             case InstrumentResolved(asked=asked, instrument=instrument):
                 self._resolved(asked, instrument)
             case Unresolved(asked=asked, reason=reason):
-                self._feed(asked).unresolved(reason)
-                self._notice(StreamNotice(StreamMeaning.UNRESOLVED, reason, asked, MarketStream.CONTRACT))
+                self._unresolved(asked, reason)
             case HistoryLoaded(instrument=name) | HistoryProgressed(instrument=name):
                 self._feed(name).loaded(message)
             case StreamNotice():
@@ -199,11 +228,16 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
                 return message.answer(self._views())
             case CheckStreams():
                 self._check()
+            case FlushBars():
+                self._collected.flush()
             case _:
                 assert_never(message)
         return None
 
     # The connection, and what is asked of it
+
+    def on_stop(self) -> None:
+        self._collected.flush()
 
     def _connect(self, ready: Ready) -> None:
         if self._up:
@@ -225,6 +259,8 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
         return self._up
 
     def _feed(self, name: InstrumentId) -> InstrumentSubscription:
+        """What there is of an instrument, by any of its names."""
+        name = self._aliases.get(name, name)
         feed = self._feeds.get(name)
         if feed is None:
             feed = self._feeds[name] = InstrumentSubscription(name, self._ask, self.ref, self.clock.monotonic())
@@ -262,11 +298,24 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
                     self._streams.asked((feed.name, stream), self.clock.monotonic())
 
     def _resolved(self, name: InstrumentId, instrument: Instrument) -> None:
+        """What was asked for by a name that is not the instrument's joins what there is of the instrument."""
         self._streams.resolved(name, self.clock.monotonic())
         self._announce(instrument)
-        feed = self._feed(name)
+        asked, feed = self._feeds.get(name), self._feed(instrument.id)
+        if asked is not None and asked is not feed:
+            self._aliases[name] = instrument.id
+            feed.absorb(self._feeds.pop(name))
         feed.resolved(instrument)
+        for follower in feed.bars:
+            follower.tell(InstrumentNamed(name, instrument.id))
         self._subscribe(feed)
+
+    def _unresolved(self, name: InstrumentId, reason: str) -> None:
+        feed = self._feed(name)
+        feed.unresolved(reason)
+        for follower in feed.bars:
+            follower.tell(InstrumentUnnamed(name, reason))
+        self._notice(StreamNotice(StreamMeaning.UNRESOLVED, reason, name, MarketStream.CONTRACT))
 
     def _announce(self, instrument: Instrument) -> None:
         self._risk.tell(InstrumentCompleted(instrument))
@@ -279,6 +328,8 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
         for name in message.instruments:
             feed = self._feed(name)
             self._resolve_now(feed)
+            if feed.instrument is not None:
+                message.follower.tell(InstrumentNamed(name, feed.name))
             if feed.follow(message):
                 self._subscribe(feed)
 
@@ -293,9 +344,11 @@ class MarketData(Actor[MarketDataMessage | CheckStreams | Down]):
             if not self._streams.received_bar(bar, now):
                 continue
             self._mark(bar.instrument, bar.close, now)
-            arrived = BarArrived(bar)
-            for follower in self._feeds[bar.instrument].bars:
+            arrived, followers = BarArrived(bar), self._feeds[bar.instrument].bars
+            for follower in followers:
                 follower.offer(arrived)
+            if followers:
+                self._collected.add(bar)
         for quote in events.quotes:
             if not self._streams.received_quote(quote.instrument, now):
                 continue

@@ -73,6 +73,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     store_patience: Patience = Patience()
     delayed_data: bool = False
     settlement: SettlementPolicy = SettlementPolicy()
+    keep_bars: bool = False
 
 
 def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -162,6 +163,7 @@ def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
         connection=refs.data,
         risk=refs.risk,
         portfolio=refs.portfolio,
+        store=refs.store if plan.keep_bars else None,
     )
     pool = IbPool.Args(
         journal_path=plan.journal,

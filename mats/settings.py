@@ -171,6 +171,7 @@ class StoreSettings(_Section):
 
     uri: str = Field("", description="empty, or s3://… / s3s://… ; credentials from the environment")
     journal_retention_days: float = Field(30.0, gt=0, description="how long the journal keeps entries that are stored")
+    keep_bars: bool = Field(True, description="store the five-second bars of instruments that strategies follow")
     outage_tolerance_seconds: float = Field(
         30.0, ge=0, description="how long the store may be away before new risk waits"
     )

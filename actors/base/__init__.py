@@ -1,5 +1,6 @@
 """Shared by several actors: fill log stages, broker connections, subscribers, references."""
 
+from actors.base.bar_archive import BarArchive, BarCollector
 from actors.base.broker_connection import BaseMessage, BrokerConnection
 from actors.base.fill_log_client import Replayed
 from actors.base.history_loads import HistoryLoads
@@ -14,6 +15,8 @@ from actors.base.subscribers import ask_to_resubscribe
 from actors.base.subscription import FollowerDown, Publisher, Subscription
 
 __all__ = [
+    "BarArchive",
+    "BarCollector",
     "BaseMessage",
     "BrokerConnection",
     "FollowerDown",

@@ -51,6 +51,7 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         strategy_folder=settings.strategies.folder,
         strategy_host=settings.strategies.host,
         keep_days=settings.store.journal_retention_days,
+        keep_bars=settings.store.keep_bars,
         matching=settings.portfolio.matching,
         store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
         settlement=SettlementPolicy(**settings.orders.model_dump(exclude={"fractional_shares"})),

@@ -125,6 +125,7 @@ PersistenceWriterMessage = (
     | persistence_writer.SetEquity
     | persistence_writer.ReadStored
     | persistence_writer.ReadPrunedEntries
+    | persistence_writer.StoreBars
     | order_manager.OrderChanged
     | portfolio_manager.MarksUpdated
     | portfolio_manager.BooksReconciled
@@ -161,6 +162,7 @@ ConnectionMessage = (
     | broker.SubscribeMarket
     | broker.ResubscribeMarket
     | broker.RequestHistory
+    | broker.ReadHistoryUse
 )
 
 IbPoolMessage = LeaseConnection | Republish
@@ -182,6 +184,8 @@ StrategyManagerMessage = (
 StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
+    | market_data.InstrumentNamed
+    | market_data.InstrumentUnnamed
     | HistoryLoaded
     | HistoryProgressed
     | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]

@@ -67,6 +67,10 @@ class ReadBroker(Question[BrokerSnapshot], frozen=True):
     """Asks the broker for its complete state, past the fill log."""
 
 
+class ReadHistoryUse(Question[str], frozen=True):
+    """Asks how much of the broker's limits of historical requests is used, as text; empty where nothing is."""
+
+
 class SubscribeAccount(msgspec.Struct, frozen=True):
     """Stream the account's values to the portfolio manager, beginning with all of them."""
 

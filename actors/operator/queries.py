@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from actors.base import Refs
-from actors.messages.broker import ReadBroker
+from actors.messages.broker import ReadBroker, ReadHistoryUse
 from actors.messages.fill_log import Progress, ReadProgress
 from actors.messages.market_data import ReadStreams
 from actors.messages.order_manager import ReadOrders
@@ -20,6 +20,7 @@ from mats.streams import StreamView
 ASK_SECONDS = 2.0
 BROKER_SECONDS = 3.0
 """A broker that does not answer must not hold up the caller."""
+HISTORY_SECONDS = 0.5
 STORE_SECONDS = 10.0
 """The store commits what it holds before it counts."""
 
@@ -93,6 +94,10 @@ class Queries:
     def broker(self) -> BrokerSnapshot:
         """The broker's own complete answer."""
         return ask(self._refs.master, ReadBroker(), "the broker", BROKER_SECONDS)
+
+    def history_use(self) -> str:
+        """What is used of the broker's limits of historical requests; empty where nothing is."""
+        return ask(self._refs.data, ReadHistoryUse(), "the data connection", HISTORY_SECONDS)
 
     def strategies(self, strategy: StrategyName) -> tuple[StrategyName, ...]:
         """This strategy, if the table or a book has it; all of them where none is named."""

@@ -7,7 +7,9 @@ from mats.runtime import MessageStats
 from mats.streams import faults_by_strategy
 
 
-def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nanos) -> protocol.DaemonStatus:
+def status_of(
+    view: SystemSnapshot, messages: tuple[MessageStats, ...], history: str | None, now: Nanos
+) -> protocol.DaemonStatus:
     """The snapshot as it goes over the control socket."""
     portfolio, table, progress = view.portfolio, view.strategies, view.progress
     equities = None if portfolio is None else portfolio.equity
@@ -34,4 +36,5 @@ def status_of(view: SystemSnapshot, messages: tuple[MessageStats, ...], now: Nan
         quarantined=None if progress is None else progress.quarantined,
         starting=str(view.start),
         streams=view.streams,
+        history=history or "",
     )

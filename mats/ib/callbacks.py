@@ -39,7 +39,7 @@ from mats.ib.events import (
 from mats.ib.notices import NoticeRouter
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
 from mats.ib.streams import BAR_SECONDS, QuoteAggregator, StreamKind, Streams
-from mats.ib.undecoded import may_answer
+from mats.ib.undecoded import is_heartbeat, may_answer
 from mats.instruments import InstrumentRegistry, MemoryRecords
 from mats.model import (
     SECOND,
@@ -99,6 +99,8 @@ class Callbacks:
     def decode_failed(self, message: UndecodedMessage) -> None:
         """A message could not be decoded, or its handler raised."""
         self.undecoded += may_answer(message)
+        if is_heartbeat(message):
+            self._pending.finish(PendingSnapshot.SERVER_TIME)
         self._emit(DecodeFailed(message))
 
     # --- the connection

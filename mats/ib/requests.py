@@ -153,14 +153,14 @@ class BrokerRequests:
             positions: list[BrokerPosition] = await answer
         return tuple({(position.account, position.instrument): position for position in positions}.values())
 
-    async def server_time(self, timeout: float) -> Nanos:
-        """The gateway's clock, to the second: the heartbeat."""
+    async def server_time(self, timeout: float) -> Nanos | None:
+        """The gateway's clock, to the second: the heartbeat. None where the answer cannot be read."""
         async with (
             within("server time", timeout),
             self.ask_without_id(PendingSnapshot.SERVER_TIME, self._client.reqCurrentTime) as answer,
         ):
             times: list[Nanos] = await answer
-        return times[0]
+        return times[0] if times else None
 
     def send_urgently(self, send: Callable[[], None]) -> None:
         """Send what has no answer, in the order of the requests without an id."""

@@ -291,8 +291,11 @@ class IbSession:
         """The broker's net positions now; their changes are reported as `PositionReported` from then on."""
         return await self._requests.positions(timeout)
 
-    async def server_time(self, timeout: float = 5.0) -> Nanos:
-        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open."""
+    async def server_time(self, timeout: float = 5.0) -> Nanos | None:
+        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open.
+
+        None where the answer came and cannot be read: the gateway lives.
+        """
         return await self._requests.server_time(timeout)
 
     # --- streams

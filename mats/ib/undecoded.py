@@ -19,6 +19,7 @@ class Number(IntEnum):
     ORDER_STATUS = 3
     OPEN_ORDER = 5
     EXECUTION = 11
+    CURRENT_TIME = 49
     BAR = 50
     COMMISSION = 59
     POSITION = 61
@@ -37,8 +38,8 @@ KEPT = frozenset(
     }
 )
 """Messages that say something about orders, fills and positions; what else cannot be decoded is only counted."""
-STREAMED = KEPT | {Number.TICK_PRICE, Number.TICK_SIZE, Number.BAR, Number.ACCOUNT_VALUE}
-"""Messages that are no part of the answer to one request."""
+STREAMED = KEPT | {Number.TICK_PRICE, Number.TICK_SIZE, Number.CURRENT_TIME, Number.BAR, Number.ACCOUNT_VALUE}
+"""Messages that are no part of the answer to one request, or without which it lacks nothing."""
 
 _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,12})?")
 _SIDES = {"BOT": "BUY", "SLD": "SELL"}
@@ -53,6 +54,11 @@ def is_kept(message: UndecodedMessage) -> bool:
 def may_answer(message: UndecodedMessage) -> bool:
     """Whether it may be a part of the answer to a request."""
     return _number(message.fields) not in STREAMED
+
+
+def is_heartbeat(message: UndecodedMessage) -> bool:
+    """Whether it answers a heartbeat: whatever its time says, the gateway lives."""
+    return _number(message.fields) == Number.CURRENT_TIME
 
 
 def undecoded(fields: list[str], reason: str) -> UndecodedMessage:

@@ -260,7 +260,8 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     `messages` says by actor and message class how many there were and how long they waited and took. `overcommitted`
     has the accounts whose strategies may work with more than the account is worth; `store` says what is
     wrong with the store, empty when all is well. `quarantined` counts the open items of the quarantine; `starting`
-    says what a start waits for and since when, empty when it is over.
+    says what a start waits for and since when, empty when it is over. `history` is what is used of IB's limits of
+    historical requests, empty where nothing is.
     """
 
     time: Nanos
@@ -280,6 +281,7 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     quarantined: int | None = None
     starting: str = ""
     streams: tuple[StreamView, ...] | None = None
+    history: str = ""
 
 
 class StreamLines(BaseResponse, frozen=True, kw_only=True, tag="streams"):

@@ -37,6 +37,8 @@ def status(answer: protocol.DaemonStatus) -> RenderableType:
         notes.append(Text(f"market data: {count}", "bold yellow"))
     if answer.quarantined:
         notes.append(Text(f"quarantine: {answer.quarantined} open, see `mats quarantine`", "bold red"))
+    if answer.history:
+        notes.append(Text(f"history: {answer.history}", "dim"))
     return Group(head, *notes, *accounts, *halted, Text(), _strategies(answer), Text(), _orders(answer.orders), Text(),
                  _actors(answer))  # fmt: skip
 

@@ -147,6 +147,8 @@ class MarketState:
 
     def _quarantined(self, account: AccountId, instrument: InstrumentId, strategy: StrategyName) -> str:
         for place in self.quarantine:
+            if place.is_everywhere:
+                return f"{place.kind}; resolve what is in it with `mats quarantine`"
             if place.holds_instrument(account, instrument) or place.strategy == strategy:
                 whose = f"{place.kind} of {place.instrument or place.strategy}"
                 return f"{whose} is in quarantine; see `mats quarantine show {place.id}`"

@@ -206,6 +206,19 @@ async def _time_from(session: Any, script: Any) -> int:
     return int(await request)
 
 
+@pytest.mark.parametrize("told", ["nan", "", "x" * 5_000, "1e400"])
+async def test_a_heartbeat_whose_answer_cannot_be_read_shows_that_the_gateway_lives(
+    scripted: Fixture, open_session: Fixture, told: str
+) -> None:
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
+        request = asyncio.ensure_future(session.server_time(5))
+        await script.got(49)
+        script.push((49, 1, told))
+        assert not await request
+        assert await _time_from(session, script)
+        assert not recorded.of(SessionLost)
+
+
 async def test_an_unknown_contract_is_unknown_only_while_the_link_is_healthy(
     scripted: Fixture, open_session: Fixture
 ) -> None:

@@ -175,5 +175,8 @@ def test_what_is_in_quarantine_speaks_against_its_instrument_and_its_strategy_an
     assert meet(world, an_intent(strategy="revert")).quarantine == said, "its instrument, for anybody"
     assert meet(world, an_intent(strategy="revert", account="DU2")).quarantine == ""
     assert meet(world, an_intent(strategy="revert", instrument=qqq)).quarantine == ""
+    world.quarantine = (*world.quarantine, QuarantinePlace("", "the quarantine is full", "", "", ""))
+    full = "the quarantine is full; resolve what is in it with `mats quarantine`"
+    assert meet(world, an_intent(strategy="revert", instrument=qqq)).quarantine == full
     world.quarantine = (QuarantinePlace("Q4", "execution", "", "SPY", ""),)
     assert meet(world, an_intent(strategy="revert", account="DU2")).quarantine, "an unknown account is any"

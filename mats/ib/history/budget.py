@@ -63,6 +63,18 @@ class BudgetUse(msgspec.Struct, frozen=True, kw_only=True):
     violations: int
     waiting: int = 0
 
+    @property
+    def used(self) -> bool:
+        """Whether anything was asked lately, or waits."""
+        return bool(self.small or self.larger or self.open or self.waiting or self.held)
+
+    def __str__(self) -> str:
+        held = f", held for {self.held:.0f} s after a refusal" if self.held else ""
+        return (
+            f"{self.small} of {self.small_limit} requests for small bars and {self.larger:,} of {self.larger_limit:,} "
+            f"for larger ones in ten minutes, {self.open} open, {self.waiting} waiting{held}"
+        )
+
 
 class Ticket:
     """One request that was granted. It counts from the moment it is sent."""

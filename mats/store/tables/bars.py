@@ -12,7 +12,7 @@ from arcticdb.version_store.library import Library
 
 from mats.model import InstrumentId, Nanos, exact, size_name, size_seconds
 from mats.model.bar_columns import BarColumns, CorporateAction, Dividend, Split, merge_actions
-from mats.store.tables import schemas
+from mats.store.tables import compaction, schemas
 from mats.store.tables.connection import connect, open_library, symbols
 from mats.store.tables.symbol_names import symbol_name
 from mats.store.tables.time_index import time_index
@@ -83,6 +83,10 @@ class BarStore:
             library.append(name, frame, prune_previous_versions=True)
             return len(frame)
         return _update(library, name, frame)
+
+    def compact(self, instrument: InstrumentId, seconds: int) -> None:
+        """Merge the small segments that many small writes leave; the bars stay."""
+        compaction.compact(self._arctic.get_library(PREFIX + size_name(seconds)), symbol_name(instrument))
 
     def write_actions(self, instrument: InstrumentId, actions: tuple[CorporateAction, ...]) -> int:
         """Add splits and dividends to those that are known; returns how many changed."""
