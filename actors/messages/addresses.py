@@ -26,7 +26,7 @@ from actors.messages.subscription import (
     Unsubscribe,
     Unsubscribed,
 )
-from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName
+from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName, StreamNotice
 from mats.runtime import Address, CommandResult, SupervisorMessage
 
 StageMessage = ApplyEntries | ReportCursor
@@ -136,6 +136,8 @@ MarketDataMessage = (
     market_data.SubscribeInstruments
     | market_data.WatchPrices
     | market_data.LoadHistory
+    | market_data.ReadStreams
+    | StreamNotice
     | broker.InstrumentResolved
     | broker.Unresolved
     | HistoryLoaded
@@ -158,6 +160,7 @@ ConnectionMessage = (
     | broker.SubscribeAccount
     | broker.ResolveInstrument
     | broker.SubscribeMarket
+    | broker.ResubscribeMarket
     | broker.RequestHistory
     | broker.ReadHistoryUse
 )

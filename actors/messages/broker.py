@@ -14,6 +14,7 @@ from mats.model import (
     Instrument,
     InstrumentId,
     IntentId,
+    MarketStream,
     OrderIntent,
     Quote,
 )
@@ -125,6 +126,13 @@ class SubscribeMarket(msgspec.Struct, frozen=True):
     quotes: bool
 
 
+class ResubscribeMarket(msgspec.Struct, frozen=True):
+    """Request one stream of a resolved instrument anew, whatever has become of the request before."""
+
+    instrument: Instrument
+    stream: MarketStream
+
+
 class RequestHistory(msgspec.Struct, frozen=True, kw_only=True):
     """The last `count` bars of `bar_seconds` before now; answered by `HistoryLoaded`, on the way `HistoryProgressed`.
 
@@ -196,5 +204,5 @@ class LinkChanged(msgspec.Struct, frozen=True):
     reason: str
 
 
-MarketRequest = RequestSnapshot | ResolveInstrument | SubscribeMarket | RequestHistory
+MarketRequest = RequestSnapshot | ResolveInstrument | SubscribeMarket | ResubscribeMarket | RequestHistory
 """Requests to the data connection."""

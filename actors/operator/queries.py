@@ -6,6 +6,7 @@ from typing import TypeVar
 from actors.base import Refs
 from actors.messages.broker import ReadBroker, ReadHistoryUse
 from actors.messages.fill_log import Progress, ReadProgress
+from actors.messages.market_data import ReadStreams
 from actors.messages.order_manager import ReadOrders
 from actors.messages.persistence_writer import ReadStored
 from actors.messages.portfolio_manager import Breaks, PortfolioSnapshot, ReadAccount, ReadBreaks, ReadPortfolio
@@ -14,6 +15,7 @@ from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from mats.ledger.valuation import AccountView
 from mats.model import DISCRETIONARY, BrokerSnapshot, OrderView, StrategyName
 from mats.runtime import ActorDeadError, ActorFailed, Askable, AskTimeout, Ref
+from mats.streams import StreamView
 
 ASK_SECONDS = 2.0
 BROKER_SECONDS = 3.0
@@ -80,6 +82,10 @@ class Queries:
 
     def progress(self) -> Progress:
         return ask(self._refs.fill_log, ReadProgress(), "the fill log")
+
+    def streams(self) -> tuple[StreamView, ...]:
+        """Every stream of market data."""
+        return ask(self._refs.market_data, ReadStreams(), "market data")
 
     def stored(self) -> int | None:
         """How many fills the store has; None while it is away."""

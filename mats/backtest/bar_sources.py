@@ -10,7 +10,8 @@ import numpy as np
 from mats.data import BarTable, actions_between, checked_bars, find_bar_files, read_table
 from mats.data.importer import Stamp, file_actions
 from mats.errors import DataError
-from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, parse_instrument, size_name
+from mats.instruments import parse_instrument
+from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, size_name
 from mats.model.bar_columns import BarColumns, BarData, CorporateAction
 from mats.store.tables import BarStore
 from mats.venue.markets import DEFAULT_LISTINGS

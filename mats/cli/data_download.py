@@ -21,7 +21,8 @@ from mats.data.download import Progress as Done
 from mats.errors import DataError, UserError, say
 from mats.ib import ConnectionLostError, IBError, IbSession, RequestFailed
 from mats.ib.history import HistoricalBudget, IbPages, PacedHistory, RequestLog
-from mats.model import Instrument, InstrumentId, Nanos, iso, parse_instrument, size_name, size_seconds
+from mats.instruments import parse_instrument
+from mats.model import Instrument, InstrumentId, Nanos, iso, size_name, size_seconds
 from mats.runtime import SystemClock
 from mats.sessions import calendar_of
 from mats.settings import Settings, settings_of

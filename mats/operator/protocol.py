@@ -10,6 +10,7 @@ from mats.ledger.reconciliation import Break, BreakCause, NettedAction, NettedCh
 from mats.ledger.valuation import AccountView
 from mats.model import AccountId, Currency, InstrumentId, IntentId, Nanos, OrderView, StrategyName
 from mats.runtime import ActorStatus, MessageStats
+from mats.streams import StreamView
 
 Switch = Literal["on", "off"]
 
@@ -71,8 +72,13 @@ class PreviewNettedRequest(BaseRequest, frozen=True, kw_only=True, tag="preview-
     netted: NettedAction
 
 
+class StreamsRequest(BaseRequest, frozen=True, tag="streams"):
+    """The state of every stream of market data; answered by `StreamLines`."""
+
+
 AnyQuestion = (
     StatusRequest
+    | StreamsRequest
     | BooksRequest
     | ReadBreaksRequest
     | OrdersRequest
@@ -244,6 +250,8 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
     halt: str
     fault: str
     waiting: str = ""
+    data: str = ""
+    """What is wrong with the market data that it follows."""
 
 
 class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
@@ -272,7 +280,14 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     dead_letters: int
     quarantined: int | None = None
     starting: str = ""
+    streams: tuple[StreamView, ...] | None = None
     history: str = ""
+
+
+class StreamLines(BaseResponse, frozen=True, kw_only=True, tag="streams"):
+    """By instrument. An instrument that the broker does not know has a contract and no stream."""
+
+    streams: tuple[StreamView, ...]
 
 
 class BookLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -390,6 +405,7 @@ Reply = (
     | BookLines
     | BreakLines
     | OrderLines
+    | StreamLines
     | EquityLines
     | AccountViews
     | Preview

@@ -1,9 +1,10 @@
 """Market data: one subscription shared by all, contracts and history asked for until there is an answer."""
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
-from actors.market_data import FLUSH_SECONDS, RETRY_SECONDS, MarketData
+from actors.market_data import FLUSH_SECONDS, MarketData
 from actors.messages.broker import (
     HistoryLoaded,
     HistoryProgressed,
@@ -12,6 +13,7 @@ from actors.messages.broker import (
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubscribeMarket,
     Unresolved,
 )
@@ -22,17 +24,22 @@ from actors.messages.market_data import (
     LoadHistory,
     PriceMarked,
     QuoteArrived,
+    ReadStreams,
     SubscribeInstruments,
     WatchPrices,
 )
 from actors.messages.persistence_writer import StoreBars
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
-from mats.model.instrument import parse_instrument
-from mats.model.market_data import Quote
+from mats.instruments import parse_instrument
+from mats.model.market_data import MarketStream, Quote, StreamMeaning, StreamNotice
+from mats.model.timestamp import SECOND
 from mats.runtime import Actor
+from mats.streams import ALWAYS_OPEN
 
 ASKED = parse_instrument("SPY")
 SPY = replace(ASKED, con_id=756733)
+RETRY_SECONDS = 75.0
+"""After that long an unknown contract was asked for once more."""
 
 
 class Line(Actor):
@@ -48,15 +55,21 @@ class Line(Actor):
 class World:
     """Market data, a connection that can be lost, and those whom it informs."""
 
-    def __init__(self, runtime, a_ready):
-        self.runtime, self._a_ready = runtime, a_ready
+    def __init__(self, runtime, a_ready, hours=ALWAYS_OPEN):
+        self.runtime, self._a_ready, self._hours = runtime, a_ready, hours
         self.broker, self.risk, self.portfolio = (runtime.probe(name) for name in ("heard", "risk", "portfolio"))
         self.line = runtime.ref("ib-99")
         self.data = runtime.spawn(MarketData, self.args(), name="market-data")
         self.portfolio.expect_message(Republish())
 
     def args(self):
-        return MarketData.Args(connection=self.line, risk=self.risk.ref, portfolio=self.portfolio.ref, stale_after=10.0)
+        return MarketData.Args(
+            connection=self.line,
+            risk=self.risk.ref,
+            portfolio=self.portfolio.ref,
+            stale_after=10.0,
+            hours=self._hours,
+        )
 
     def connect(self, session="1"):
         """The connection comes up (anew) and says that it is ready."""
@@ -323,7 +336,7 @@ def test_who_waits_for_an_unknown_instrument_is_told_and_it_is_tried_again(world
     world.asked()
     world.data.tell(Unresolved("SPY", "contract of SPY: no answer in 10 s"))
     one.expect_message(HistoryLoaded("SPY", (), False, "contract of SPY: no answer in 10 s", 60, 10))
-    world.runtime.advance(RETRY_SECONDS + 1)
+    world.runtime.advance(RETRY_SECONDS)
     assert world.asked(ResolveInstrument) == [ResolveInstrument(ASKED, world.data)]
 
 
@@ -408,13 +421,155 @@ def test_what_was_not_heard_for_too_long_is_called_stale_until_it_speaks(world, 
         runtime.run_until_idle()
         lists = []
         while (envelope := risk._take(0.0)) is not None:
-            lists += [envelope.message.instruments] if isinstance(envelope.message, DataStale) else []
+            lists += [set(envelope.message.instruments)] if isinstance(envelope.message, DataStale) else []
         return lists[-1]
 
     runtime.advance(10.0)
-    assert last_list() == frozenset()
+    assert last_list() == set()
     runtime.advance(1.5)
     assert last_list() == {"SPY"}
     world.data.tell(MarketEvents((a_bar(),), ()))
     runtime.advance(1.0)
-    assert last_list() == frozenset()
+    assert last_list() == set()
+
+
+# What the broker says of streams, and what follows
+
+
+def bars_of(world, a_bar, seconds):
+    """The stream flows for so long."""
+    for _ in range(0, seconds, 5):
+        world.runtime.advance(5.0)
+        start = world.runtime.clock.now() - 5 * SECOND
+        world.data.tell(MarketEvents((replace(a_bar(), start=start),), ()))
+        world.runtime.run_until_idle()
+
+
+def flowing(world, probe, a_bar):
+    world.connect()
+    world.follow(probe("strategies/trend"))
+    world.resolve()
+    bars_of(world, a_bar, 20)
+    world.asked()
+    since_last(world.risk)
+
+
+def since_last(probe_):
+    messages = []
+    while (envelope := probe_._take(0.0)) is not None:
+        messages.append(envelope.message)
+    return messages
+
+
+def view(world, stream="bars"):
+    (found,) = [view for view in world.data.ask(ReadStreams(), timeout=1.0) if view.stream == stream]
+    return found
+
+
+AGAIN = ResubscribeMarket(SPY, MarketStream.BARS)
+
+
+def test_a_dead_stream_is_found_within_two_bars_and_asked_for_again(world, probe, a_bar):
+    flowing(world, probe, a_bar)
+    world.runtime.advance(14.0)
+    assert world.asked() == [AGAIN]
+    faults = [message.instruments for message in since_last(world.risk) if isinstance(message, DataStale)]
+    assert faults[0] == {}
+    assert faults[-1] == {"SPY": "the bars of SPY are stale: nothing came for more than 12 s"}
+    assert view(world).strategies == ("trend",)
+    bars_of(world, a_bar, 5)
+    world.runtime.advance(1.0)
+    assert (view(world).state, view(world).fault) == ("flowing", "")
+    assert since_last(world.risk)[-1] == DataStale({})
+
+
+@pytest.mark.parametrize("meaning", [StreamMeaning.STOPPED, StreamMeaning.COMPETING, StreamMeaning.REFUSED])
+def test_what_the_broker_says_of_a_stream_is_kept_told_and_tried_again(world, probe, a_bar, meaning):
+    flowing(world, probe, a_bar)
+    world.data.tell(StreamNotice(meaning, "it said so (code 4711)", "SPY", MarketStream.BARS))
+    world.runtime.advance(1.0)
+    assert "it said so (code 4711)" in since_last(world.risk)[-1].instruments["SPY"]
+    found = view(world)
+    assert found.reason == "it said so (code 4711)"
+    assert 0 < found.next_try <= 72
+    world.runtime.advance(72.0)
+    assert world.asked()[0] == AGAIN
+
+
+def test_an_unresolvable_holding_costs_few_requests_and_one_line_in_a_day(world):
+    reason = "contract of SPY: the gateway answered No security definition has been found (code 200)"
+    world.connect()
+    asked = 0
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(24 * 60):
+            world.data.tell(WatchPrices(frozenset({"SPY"})))
+            for _ in world.asked(ResolveInstrument):
+                asked += 1
+                world.data.tell(Unresolved("SPY", reason))
+            world.runtime.advance(60.0)
+            since_last(world.risk)
+    assert 50 < asked < 120
+    assert [line["reason"] for line in lines if line["event"] == "market data changed"] == [reason]
+    found = view(world, "contract")
+    assert (found.state, found.reason) == ("refused", reason)
+    assert found.fault == f"the contract of SPY is refused: {reason}"
+
+
+def test_an_unknown_contract_is_asked_for_soon_after_the_link_is_back(world):
+    world.connect()
+    world.data.tell(WatchPrices(frozenset({"SPY"})))
+    world.data.tell(StreamNotice(StreamMeaning.LINK_DOWN, "1100"))
+    world.data.tell(Unresolved("SPY", "untrusted"))
+    world.asked()
+    world.data.tell(StreamNotice(StreamMeaning.LINK_UP, "1102"))
+    world.runtime.advance(16.0)
+    assert world.asked() == [ResolveInstrument(ASKED, world.data)]
+
+
+def test_a_lost_connection_is_the_reason_of_every_stream_until_data_flow_on_the_next(world, probe, a_bar):
+    flowing(world, probe, a_bar)
+    world.lose()
+    world.runtime.advance(1.0)
+    lost = "the bars of SPY are waiting: the connection to the gateway is lost"
+    assert since_last(world.risk)[-1] == DataStale({"SPY": lost})
+    world.connect("2")
+    world.resolve()
+    assert world.asked(SubscribeMarket) == [SubscribeMarket(SPY, quotes=False)]
+    bars_of(world, a_bar, 5)
+    world.runtime.advance(1.0)
+    assert since_last(world.risk)[-1] == DataStale({})
+
+
+class Night:
+    """Closed, until it is opened."""
+
+    def __init__(self):
+        self.open = True
+
+    def is_open(self, instrument, at):
+        return self.open
+
+
+def test_a_closed_market_is_not_stale(runtime, a_ready, probe, a_bar):
+    night = Night()
+    world = World(runtime, a_ready, hours=night)
+    flowing(world, probe, a_bar)
+    night.open = False
+    world.runtime.advance(3_600.0)
+    assert since_last(world.risk)[-1] == DataStale({})
+    assert view(world).state == "closed"
+    assert world.asked() == []
+    night.open = True
+    world.runtime.advance(14.0)
+    assert world.asked() == [AGAIN]
+
+
+def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.follow(one)
+    world.resolve()
+    world.data.tell(StreamNotice(StreamMeaning.DELAYED, "displaying delayed data", "SPY", MarketStream.BARS))
+    world.data.tell(MarketEvents((a_bar(),), ()))
+    one.expect_nothing()
+    assert not [message for message in since_last(world.risk) if isinstance(message, PriceMarked)]

@@ -24,7 +24,8 @@ from mats.gateway import PaperGateway
 from mats.gateway.pacing import STRICT
 from mats.ib import IbSession, RequestFailed
 from mats.ib.history import HistoricalBudget, HistoricalLimits, IbPages, PacedHistory, RequestCost, RequestLog
-from mats.model import DAY, SECOND, Instrument, Nanos, SecType, from_datetime, parse_instrument, size_seconds
+from mats.instruments import parse_instrument
+from mats.model import DAY, SECOND, Instrument, Nanos, SecType, from_datetime, size_seconds
 from mats.sessions import exchange_calendar
 from mats.store.tables import BarStore, store_uri
 from mats.venue.markets import default_universe

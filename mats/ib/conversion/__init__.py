@@ -2,13 +2,14 @@
 
 from mats.ib.conversion.contracts import (
     amount,
+    described,
     from_details,
-    multiplier_of,
     name_of,
     or_zero,
     stated,
     to_contract,
     to_instrument,
+    unit_value_of,
 )
 from mats.ib.conversion.executions import ExecDetails, to_execution
 from mats.ib.conversion.history import (
@@ -28,22 +29,23 @@ from mats.ib.conversion.orders import (
     to_completed_order,
     to_order,
 )
-from mats.ib.conversion.timestamps import NO_ZONES, UnknownTime, Zones, instant, utc_text
+from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones
+from mats.ib.conversion.timestamps import UnknownTime, instant, utc_text
 
 __all__ = [
-    "NO_ZONES",
+    "KNOWN_ZONES",
     "UNKNOWN_CLIENT_ID",
     "ExecDetails",
     "HistoricalBars",
+    "TimeZones",
     "UnknownTime",
-    "Zones",
     "amount",
     "bar_size",
+    "described",
     "duration",
     "from_details",
     "instant",
     "longest_span",
-    "multiplier_of",
     "name_of",
     "or_zero",
     "part_size",
@@ -58,5 +60,6 @@ __all__ = [
     "to_execution",
     "to_instrument",
     "to_order",
+    "unit_value_of",
     "utc_text",
 ]

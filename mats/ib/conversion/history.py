@@ -9,7 +9,8 @@ from types import MappingProxyType
 import msgspec
 from ib_async.objects import BarData
 
-from mats.ib.conversion.timestamps import NO_ZONES, Zones, instant
+from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones
+from mats.ib.conversion.timestamps import instant
 from mats.model import DAY, SECOND, Bar, Instrument, InstrumentId, SecType
 
 DAY_SECONDS = DAY // SECOND
@@ -95,7 +96,7 @@ def source_of(instrument: Instrument) -> str:
     return "MIDPOINT" if instrument.sec_type is SecType.CASH else "TRADES"
 
 
-def to_bar(instrument: InstrumentId, seconds: int, data: BarData, zones: Zones = NO_ZONES) -> Bar:
+def to_bar(instrument: InstrumentId, seconds: int, data: BarData, zones: TimeZones = KNOWN_ZONES) -> Bar:
     """A bar off the wire; IB writes -1 where a kind of bar has no volume, average or count."""
     return Bar(
         instrument,

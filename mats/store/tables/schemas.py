@@ -141,6 +141,19 @@ STRATEGIES = Schema(
 )  # fmt: skip
 """`general`/`strategies`: one row per strategy at a fixed index; `params` is JSON."""
 
+INSTRUMENTS = Schema(
+    columns={
+        "con_id": INT, "instrument": TEXT, "sec_type": TEXT, "symbol": TEXT, "local_symbol": TEXT,
+        "trading_class": TEXT, "exchange": TEXT, "primary_exchange": TEXT, "currency": TEXT, "expiry": TEXT,
+        "strike_exact": TEXT, "right": TEXT, "multiplier_exact": TEXT, "price_magnifier_exact": TEXT,
+        "tick_size_exact": TEXT, "market_rule_ids": TEXT, "size_increment_exact": TEXT, "min_size_exact": TEXT,
+        "underlying": TEXT, "under_con_id": INT, "time_zone": TEXT, "trading_hours": TEXT, "liquid_hours": TEXT,
+        "name": TEXT, "complete": BOOL, "whole_units": BOOL, "updated_utc": TIME,
+    },
+    key=("con_id",), rows_per_segment=5_000, cached=1_000_000,
+)  # fmt: skip
+"""`general`/`instruments`: one row per contract at a fixed index; a copy of the journal's registry."""
+
 BARS = Schema(
     columns={
         "open": FLOAT, "high": FLOAT, "low": FLOAT, "close": FLOAT, "volume": FLOAT, "wap": FLOAT, "count": INT,

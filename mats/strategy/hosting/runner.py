@@ -5,7 +5,8 @@ from typing import Any
 
 from mats.data import BarBuilder, ceil_time
 from mats.errors import StrategyError
-from mats.model import SECOND, Bar, FillRecorded, InstrumentId, Nanos, OrderView, Quote, StrategyName, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import SECOND, Bar, FillRecorded, InstrumentId, Nanos, OrderView, Quote, StrategyName
 from mats.strategy.context import StrategyContext
 from mats.strategy.history import BarWindow, RollingWindow
 from mats.strategy.host import StrategyHost

@@ -11,7 +11,8 @@ import pytest
 
 from mats.data.download import Download, Downloader, Progress
 from mats.errors import DataError
-from mats.model import DAY, HOUR, MINUTE, SECOND, Bar, Instrument, Nanos, from_datetime, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import DAY, HOUR, MINUTE, SECOND, Bar, Instrument, Nanos, from_datetime
 from mats.sessions import exchange_calendar
 from mats.store.tables import BarStore, Known, store_uri
 

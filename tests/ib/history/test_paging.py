@@ -14,7 +14,8 @@ from mats.gateway.pacing import STRICT
 from mats.ib import HistoricalBars, IbSession
 from mats.ib.conversion import longest_span, part_size
 from mats.ib.history import BackwardPager, HistoricalBudget, HistoryRequest, PacedHistory
-from mats.model import DAY, HOUR, SECOND, Bar, Instrument, Nanos, from_datetime, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import DAY, HOUR, SECOND, Bar, Instrument, Nanos, from_datetime
 from mats.venue.models import choose_models
 from tests.fast_time import LoopClock, run_fast
 
