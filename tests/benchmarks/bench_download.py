@@ -49,7 +49,7 @@ def more_instruments(folder: Path, count: int) -> Path:
     table += 'primary_exchange = "NYSE"\nlocal_symbol = "{0}"\ntrading_class = "{0}"\nprice = 100.0\nvolatility = 0.3\n'
     made = [name for name in names(count) if name.startswith("MORE")]
     path = folder / "instruments.toml"
-    path.write_text("\n".join(table.format(name, 900_000_000 + number) for number, name in enumerate(made)))
+    path.write_text("\n".join(table.format(name, 880_000_000 + number) for number, name in enumerate(made)))
     return path
 
 

@@ -26,7 +26,7 @@ from mats.model.timestamp import Nanos
 from mats.runtime import Actor, Address, Ref, VirtualRuntime
 from mats.runtime.testing import Probe
 from mats.venue.markets import Universe, default_universe
-from tests.simulation.brokerage import Brokerage, LinkNotice
+from tests.simulation.brokerage import Brokerage
 from tests.simulation.line import VenueLine
 from tests.simulation.simulated_connection import SimulatedConnection
 
