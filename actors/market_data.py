@@ -105,7 +105,8 @@ class InstrumentSubscription:
     def load(self, request: LoadHistory) -> None:
         """Request bars from the broker, after the loads that wait already."""
         self._loads.add(request)
-        self._loads.request()
+        if self.instrument is not None:
+            self._loads.request()
 
     def loaded(self, answer: HistoryLoaded | HistoryProgressed) -> None:
         """Pass an answer on to whoever waits for it."""
