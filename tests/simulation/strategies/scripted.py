@@ -10,7 +10,6 @@ from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND, Nanos
 from mats.strategy import Strategy
 
-
 LAST: Nanos = 5 * SECOND
 
 
