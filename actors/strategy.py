@@ -14,12 +14,12 @@ from actors.messages.addresses import (
     StrategyManagerMessage,
     StrategyMessage,
 )
-from actors.messages.broker import HistoryLoaded
+from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
 from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
-from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted, StrategyWaits
 from actors.messages.subscription import AskToResubscribe, Change, Snapshot, Unsubscribe, Unsubscribed, Version
 from mats.errors import StrategyError
 from mats.model import (
@@ -49,6 +49,16 @@ class ClockTick(msgspec.Struct, frozen=True):
     pass
 
 
+HISTORY_SECONDS = 30.0
+"""Until history that was not complete is requested again."""
+
+
+class RequestHistoryAgain(msgspec.Struct, frozen=True):
+    """Once more ask for the history of an instrument."""
+
+    instrument: InstrumentId
+
+
 class RefusalsEnded(msgspec.Struct, frozen=True):
     """The callback is over in which requests were refused."""
 
@@ -62,7 +72,10 @@ StateChange = PositionUpdated | OrderChanged
 Followed = Subscription[State, StateChange]
 
 
-class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
+OwnMessage = ClockTick | RequestHistoryAgain | RefusalsEnded | Down
+
+
+class StrategyActor(Actor[StrategyMessage | OwnMessage]):
     """One strategy, isolated: what it raises, or how long it takes, affects no other actor."""
 
     mailbox = MailboxSpec(
@@ -93,6 +106,8 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
         self._running = False
         self._leaving: set[str] = set()
+        self._loading: dict[InstrumentId, str] = {}
+        self._reported = ""
         try:
             self._runner = make_runner(self._record, self._folder, self._desk)
         except StrategyError as error:
@@ -114,7 +129,7 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._subscribe_market()
         self.every(CLOCK_SECONDS, ClockTick())
 
-    def on_receive(self, message: StrategyMessage | ClockTick | RefusalsEnded | Down) -> None:
+    def on_receive(self, message: StrategyMessage | OwnMessage) -> None:
         match message:
             case BarArrived(bar=bar):
                 if self._running:
@@ -133,6 +148,12 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
                 self._report_refusals()
             case HistoryLoaded():
                 self._take_history(message)
+            case HistoryProgressed(instrument=instrument, bars=bars):
+                self._loading[instrument] = f"{bars} of {self._runner.warmup} bars of {instrument}"
+                self._report_waiting()
+            case RequestHistoryAgain(instrument=instrument):
+                if instrument in self._missing and not self._leaving:
+                    self._request_history(instrument)
             case AskToResubscribe(service=service):
                 if not self._leaving:
                     self._resubscribe(service)
@@ -197,7 +218,8 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._market_data.tell(
             SubscribeInstruments(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
         )
-        self._request_history()
+        for instrument in [name for name in runner.instruments if name in self._missing]:
+            self._request_history(instrument)
 
     def _resubscribe(self, service: str) -> None:
         """A service has restarted; the strategy manager only needs to know that this strategy runs."""
@@ -206,22 +228,40 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         elif self._running:
             self._manager.tell(StrategyStarted(self._record.name))
 
-    def _request_history(self) -> None:
-        for instrument in [name for name in self._runner.instruments if name in self._missing]:
-            self._market_data.tell(
-                LoadHistory(
-                    instrument=instrument,
-                    bar_seconds=self._runner.bar_seconds,
-                    count=self._runner.warmup,
-                    reply_to=self.ref,
-                )
-            )
+    # History: the strategy starts when it is whole
+
+    def _request_history(self, instrument: InstrumentId) -> None:
+        seconds, count = self._runner.bar_seconds, self._runner.warmup
+        self._loading.setdefault(instrument, f"0 of {count} bars of {instrument}")
+        self._market_data.tell(LoadHistory(instrument=instrument, bar_seconds=seconds, count=count, reply_to=self.ref))
+        self._report_waiting()
 
     def _take_history(self, loaded: HistoryLoaded) -> None:
-        if not loaded.complete:
-            self.log.warning("starting without history", instrument=loaded.instrument, reason=loaded.reason)
-        self._history[loaded.instrument] = loaded.bars
-        self._have(loaded.instrument)
+        """Whole, which is all that the broker has; otherwise it is asked again, unless the record settles for less."""
+        instrument, count = loaded.instrument, self._runner.warmup
+        if not loaded.complete and not self._record.trade_before_warm and instrument in self._missing:
+            self.log.warning("history not loaded; it is requested again", instrument=instrument, reason=loaded.reason)
+            self._loading[instrument] = f"{len(loaded.bars)} of {count} bars of {instrument} ({loaded.reason})"
+            self._report_waiting()
+            self.after(HISTORY_SECONDS, RequestHistoryAgain(instrument))
+            return
+        if len(loaded.bars) < count:
+            reason = loaded.reason or "the broker has no earlier ones"
+            self.log.warning(
+                "history is shorter than the warm-up", instrument=instrument, bars=len(loaded.bars), warmup=count,
+                reason=reason,
+            )  # fmt: skip
+        self._history[instrument] = loaded.bars
+        self._loading.pop(instrument, None)
+        self._have(instrument)
+        self._report_waiting()
+
+    def _report_waiting(self) -> None:
+        """Tell the strategy manager what is missing, once for each change."""
+        reason = f"waits for {', '.join(self._loading.values())}" if self._loading and not self._running else ""
+        if reason and reason != self._reported:
+            self._manager.tell(StrategyWaits(self._record.name, reason))
+        self._reported = reason
 
     def _have(self, part: str) -> None:
         """Start when the last missing part is there; parts that come again only refresh the state."""

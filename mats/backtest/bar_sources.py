@@ -19,7 +19,8 @@ from mats.data import (
 )
 from mats.data.importer import Stamp, file_actions
 from mats.errors import DataError
-from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, parse_instrument, size_name
+from mats.instruments import parse_instrument
+from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, size_name
 from mats.model.bar_columns import BarColumns, BarData, CorporateAction
 from mats.sessions import Hours, SessionCalendar
 from mats.store.tables import BarStore

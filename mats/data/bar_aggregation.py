@@ -110,6 +110,17 @@ def aggregate(
     return whole
 
 
+def floor_time(instant: Nanos, seconds: int) -> Nanos:
+    """The last multiple of `seconds` at or before `instant`."""
+    step = seconds * SECOND
+    return instant // step * step
+
+
+def ceil_time(instant: Nanos, seconds: int) -> Nanos:
+    """The first multiple of `seconds` at or after `instant`."""
+    return -floor_time(-instant, seconds)
+
+
 def to_frame(bars: Sequence[Bar]) -> pd.DataFrame:
     """Columns open, high, low, close, volume (float); index `time`, the starts of the bars, UTC with nanoseconds."""
     index = pd.DatetimeIndex(pd.to_datetime([bar.start for bar in bars], utc=True), name="time")

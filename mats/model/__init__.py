@@ -22,8 +22,8 @@ from mats.model.executions import (
     FillCorrected,
     FillRecorded,
 )
-from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType, instrument_id, parse_instrument
-from mats.model.market_data import Bar, Quote
+from mats.model.instrument import CURRENCIES, DATA_ONLY, Instrument, InstrumentId, SecType
+from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     DISCRETIONARY,
@@ -70,6 +70,7 @@ from mats.model.validation import (
 
 __all__ = [
     "CURRENCIES",
+    "DATA_ONLY",
     "DAY",
     "DISCRETIONARY",
     "EXACT",
@@ -106,6 +107,7 @@ __all__ = [
     "Instrument",
     "InstrumentId",
     "IntentId",
+    "MarketStream",
     "Nanos",
     "OrderDoubt",
     "OrderErrorMeaning",
@@ -124,6 +126,8 @@ __all__ = [
     "Signal",
     "StrategyName",
     "StrategyRecord",
+    "StreamMeaning",
+    "StreamNotice",
     "TargetWeight",
     "TimeInForce",
     "UndecodedMessage",
@@ -139,14 +143,12 @@ __all__ = [
     "execution_fault",
     "floor_to",
     "from_datetime",
-    "instrument_id",
     "is_moment",
     "is_price",
     "iso",
     "opening_view",
     "order_fault",
     "order_ref",
-    "parse_instrument",
     "parse_order_ref",
     "position_fault",
     "prorate",

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
+from mats.instruments import parse_instrument
 from mats.ledger.books import book_fold
 from mats.ledger.books.lots import OpenLots
 from mats.model import (
@@ -32,7 +33,6 @@ from mats.model import (
     OrderTicket,
     Side,
     opening_view,
-    parse_instrument,
 )
 from mats.runtime import Ref, VirtualRuntime
 from mats.runtime.testing import Probe

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso
 from mats.sessions import BarSpans, calendar_of, unknown_calendar
 from mats.sessions.bar_spans import OUTSIDE

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.timestamp import Nanos, from_datetime, iso
 from mats.sessions import Session, SessionCalendar, calendar_of
 from mats.sessions.contract_hours import read_hours

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.model.instrument import Instrument, SecType, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model.instrument import Instrument, SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, Nanos, from_datetime, iso, to_datetime
 from mats.sessions import calendar_of, exchange_calendar
 from mats.sessions.selection import ALWAYS, CURRENCIES, EXCHANGES, UNKNOWN

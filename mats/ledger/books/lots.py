@@ -9,6 +9,7 @@ Commissions are shared by quantity: units `a` to `b` of an execution of `size` u
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
 
@@ -78,7 +79,10 @@ class UnchargedExecution(msgspec.Struct):
 
 
 class OpenLots:
-    """The open lots of one book, oldest first, and its trades whose commission is missing. Mutable."""
+    """The open lots of one book, oldest first, and its trades whose commission is missing. Mutable.
+
+    `split` names the open lots that were split before their commission came; they are few, and the lots can be many.
+    """
 
     def __init__(
         self, key: BookKey, currency: Currency, multiplier: Decimal = ONE, matching: Matching = "fifo"
@@ -87,6 +91,7 @@ class OpenLots:
         self.lots: OrderedDict[str, Lot] = OrderedDict()
         self.waiting: dict[str, UnchargedExecution] = {}
         self.unfinished: dict[str, Trade] = {}
+        self.split: set[str] = set()
         self.forgetful = False
 
     @property
@@ -130,6 +135,7 @@ class OpenLots:
             if lot.charge is None:
                 self._forget(lot.id)
                 self.waiting[lot.id] = UnchargedExecution(units.copy_abs(), [EVICTED])
+                self.split.add(lot.id)
             self.lots[lot.id] = replace(
                 lot, quantity=units, size=units.copy_abs(), price=price, value=value, charge=_rest(lot)
             )
@@ -146,6 +152,7 @@ class OpenLots:
         """Share the commission of an execution among its trades that are here; returns those that it changed."""
         if (lot := self.lots.get(family)) is not None:
             self.lots[family] = replace(lot, charge=cost)
+            self.split.discard(family)
         wait, trades = self.waiting.pop(family, UnchargedExecution(ONE, [])), list[Trade]()
         for name, first in wait.pieces:
             if (trade := self.unfinished.pop(name, None)) is not None:
@@ -168,11 +175,17 @@ class OpenLots:
         lot = self.lots[next(iter(self.lots) if self.matching == "fifo" else reversed(self.lots))]
         return lot if lot.quantity.is_signed() != quantity.is_signed() else None
 
+    def restore(self, lots: Iterable[Lot]) -> None:
+        """Begin with the lots of an earlier state."""
+        self.lots.update((lot.id, lot) for lot in lots)
+        self.split.update(lot.id for lot in self.lots.values() if lot.charge is None and lot.value is not None)
+
     def _keep(self, lot: Lot) -> None:
         if lot.quantity:
             self.lots[lot.id] = lot
         else:
             self.lots.pop(lot.id, None)
+            self.split.discard(lot.id)
 
     def _value(self, lot: Lot) -> Decimal:
         return EXACT.multiply(EXACT.multiply(lot.price, self.multiplier), lot.quantity.copy_abs())

@@ -229,7 +229,7 @@ def _restored_state(saved: _SavedState, lots: Sequence[Lot]) -> LotsCheckpoint:
 
 def _restored(saved: _Saved, matching: Matching) -> TripBook:
     lots = OpenLots(saved.key, saved.currency, saved.multiplier, matching)
-    lots.lots.update((lot.id, lot) for lot in saved.lots)
+    lots.restore(saved.lots)
     lots.waiting, lots.forgetful = saved.waiting, saved.forgetful
     lots.unfinished = {trade.id: trade for trade in saved.unfinished}
     book = TripBook(lots)

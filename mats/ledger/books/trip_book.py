@@ -118,9 +118,8 @@ class TripBook:
 
     def state(self) -> LotsCheckpoint:
         """The present state, to fold again from."""
-        lots = self.lots.lots
-        split = {lot.id for lot in lots.values() if lot.charge is None and lot.value is not None}
-        return LotsCheckpoint(tuple(lots.values()), self.entries, self.seq, self.time, self.corrected | split)
+        lots = tuple(self.lots.lots.values())
+        return LotsCheckpoint(lots, self.entries, self.seq, self.time, self.corrected | self.lots.split)
 
 
 def empty_book(entry: Entry, matching: Matching) -> TripBook:
@@ -197,7 +196,7 @@ def _next(book: TripBook, entry: Entry, history: PastOfBook) -> tuple[TripBook, 
 
 def _lots_at(lots: OpenLots, start: LotsCheckpoint) -> OpenLots:
     opened = OpenLots(lots.key, lots.currency, lots.multiplier, lots.matching)
-    opened.lots.update((lot.id, lot) for lot in start.lots)
+    opened.restore(start.lots)
     return opened
 
 
