@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mats.model import SECOND, Bar, InstrumentId, Nanos
-from mats.sessions import BarSpans, Hours, SessionCalendar, unknown_calendar
-from mats.sessions.bar_spans import DAILY
+from mats.sessions import DAILY, BarSpans, Hours, SessionCalendar, unknown_calendar
 
 
 class BarBuilder:
