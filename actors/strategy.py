@@ -337,8 +337,15 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
             sizes = self._history.items()
             self._runner.start({name: [bar for bars in loaded.values() for bar in bars] for name, loaded in sizes})
             self._manager.tell(StrategyStarted(self._record.name))
-            while self._early:
-                self._runner.bar(self._names.inward(self._early.popleft()))
+            self._take_early()
+
+    def _take_early(self) -> None:
+        """The bars that came while history was loaded, where they continue a bar that is under way."""
+        begun = {name for name, loaded in self._history.items() if min(loaded) < self._runner.bar_seconds}
+        early, self._early = self._early, deque()
+        for bar in map(self._names.inward, early):
+            if bar.instrument in begun:
+                self._runner.bar(bar)
 
     def _unsubscribe(self) -> None:
         """The actor ends when every service has confirmed."""
