@@ -56,7 +56,7 @@ def whole_bars(bars: BarColumns, spans: BarSpans) -> BarColumns:
         np.maximum.reduceat(bars.high[rows], first),
         np.minimum.reduceat(bars.low[rows], first),
         bars.close[closing],
-        np.bincount(np.cumsum(new) - 1, weights=bars.volume[rows]),
+        np.add.reduceat(bars.volume[rows], first),
         None if bars.spread is None else bars.spread[closing],
         ends[opening],
     )

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from mats.errors import StrategyError
-from mats.model import InstrumentId, Nanos, Quote, StrategyName, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import InstrumentId, Nanos, Quote, StrategyName
 from mats.sessions import SessionCalendar, calendar_of
 from mats.strategy.history import BarWindow
 from mats.strategy.host import StrategyHost

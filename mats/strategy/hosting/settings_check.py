@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import get_args
 
 from mats.errors import StrategyError
-from mats.model import InstrumentId, StrategyName, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import InstrumentId, StrategyName
 from mats.sessions import Hours, check_size
 from mats.strategy.strategy import Strategy
 
