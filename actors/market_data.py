@@ -31,6 +31,8 @@ from actors.messages.market_data import (
     BarArrived,
     DataStale,
     InstrumentCompleted,
+    InstrumentNamed,
+    InstrumentUnnamed,
     LoadHistory,
     MarketChange,
     PriceMarked,
@@ -88,6 +90,13 @@ class InstrumentSubscription:
         self.bars = {ref: None for ref in self.bars if ref != follower}
         self.quotes = {ref: None for ref in self.quotes if ref != follower}
 
+    def absorb(self, other: "InstrumentSubscription") -> None:
+        """The other one was of a second name for this instrument."""
+        self.bars |= other.bars
+        self.quotes |= other.quotes
+        for load in other.pending_loads():
+            self.load(load)
+
     def strategies(self, stream: MarketStream) -> tuple[StrategyName, ...]:
         """Who follows a stream of it."""
         followers = self.quotes if stream is MarketStream.QUOTES else self.bars
@@ -101,6 +110,10 @@ class InstrumentSubscription:
             self.open_since = None
 
     # History
+
+    def pending_loads(self) -> list[LoadHistory]:
+        """The loads that wait for the contract."""
+        return self._loads.waiting()
 
     def load(self, request: LoadHistory) -> None:
         """Request bars from the broker, after the loads that wait already."""
@@ -167,6 +180,7 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
 
     def on_start(self) -> None:
         self._feeds: dict[InstrumentId, InstrumentSubscription] = {}
+        self._aliases: dict[InstrumentId, InstrumentId] = {}
         self._streams = StreamTable(self.random.random, delayed=self._delayed)
         self._up = False
         self._connection.tell(RequestSnapshot())
@@ -191,8 +205,7 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
             case InstrumentResolved(asked=asked, instrument=instrument):
                 self._resolved(asked, instrument)
             case Unresolved(asked=asked, reason=reason):
-                self._feed(asked).unresolved(reason)
-                self._notice(StreamNotice(StreamMeaning.UNRESOLVED, reason, asked, MarketStream.CONTRACT))
+                self._unresolved(asked, reason)
             case HistoryLoaded(instrument=name) | HistoryProgressed(instrument=name):
                 self._feed(name).loaded(message)
             case StreamNotice():
@@ -246,6 +259,8 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
         return self._up
 
     def _feed(self, name: InstrumentId) -> InstrumentSubscription:
+        """What there is of an instrument, by any of its names."""
+        name = self._aliases.get(name, name)
         feed = self._feeds.get(name)
         if feed is None:
             feed = self._feeds[name] = InstrumentSubscription(name, self._ask, self.ref, self.clock.monotonic())
@@ -283,11 +298,24 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
                     self._streams.asked((feed.name, stream), self.clock.monotonic())
 
     def _resolved(self, name: InstrumentId, instrument: Instrument) -> None:
+        """What was asked for by a name that is not the instrument's joins what there is of the instrument."""
         self._streams.resolved(name, self.clock.monotonic())
         self._announce(instrument)
-        feed = self._feed(name)
+        asked, feed = self._feeds.get(name), self._feed(instrument.id)
+        if asked is not None and asked is not feed:
+            self._aliases[name] = instrument.id
+            feed.absorb(self._feeds.pop(name))
         feed.resolved(instrument)
+        for follower in feed.bars:
+            follower.tell(InstrumentNamed(name, instrument.id))
         self._subscribe(feed)
+
+    def _unresolved(self, name: InstrumentId, reason: str) -> None:
+        feed = self._feed(name)
+        feed.unresolved(reason)
+        for follower in feed.bars:
+            follower.tell(InstrumentUnnamed(name, reason))
+        self._notice(StreamNotice(StreamMeaning.UNRESOLVED, reason, name, MarketStream.CONTRACT))
 
     def _announce(self, instrument: Instrument) -> None:
         self._risk.tell(InstrumentCompleted(instrument))
@@ -300,6 +328,8 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
         for name in message.instruments:
             feed = self._feed(name)
             self._resolve_now(feed)
+            if feed.instrument is not None:
+                message.follower.tell(InstrumentNamed(name, feed.name))
             if feed.follow(message):
                 self._subscribe(feed)
 

@@ -38,6 +38,10 @@ class HistoryLoads:
                 return
         self._queue.append(_Shared(load.bar_seconds, load.count, [load]))
 
+    def waiting(self) -> list[LoadHistory]:
+        """All loads that are not answered yet."""
+        return [load for shared in self._queue for load in shared.loads]
+
     def request(self) -> None:
         """Ask for what waits longest, unless that is under way; whom nobody waits for is left out."""
         while self._queue and not self._queue[0].loads and not self._asked:

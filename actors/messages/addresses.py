@@ -184,6 +184,8 @@ StrategyManagerMessage = (
 StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
+    | market_data.InstrumentNamed
+    | market_data.InstrumentUnnamed
     | HistoryLoaded
     | HistoryProgressed
     | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]

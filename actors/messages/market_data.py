@@ -23,12 +23,29 @@ class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
     quote: Quote
 
 
-MarketChange = BarArrived | QuoteArrived | Unsubscribed
+class InstrumentNamed(msgspec.Struct, frozen=True):
+    """The broker has one contract of this name; everything about it comes under the id of `instrument`."""
+
+    name: InstrumentId
+    instrument: InstrumentId
+
+
+class InstrumentUnnamed(msgspec.Struct, frozen=True):
+    """The broker has no contract of this name now, or several; `reason` says which, and what to write."""
+
+    name: InstrumentId
+    reason: str
+
+
+MarketChange = BarArrived | QuoteArrived | InstrumentNamed | InstrumentUnnamed | Unsubscribed
 """Sent to followers of instruments."""
 
 
 class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
-    """Send `BarArrived` (and `QuoteArrived` where `quotes`) of the instruments to `follower` until it is gone."""
+    """Send `BarArrived` (and `QuoteArrived` where `quotes`) of the instruments to `follower` until it is gone.
+
+    First `InstrumentNamed`, or `InstrumentUnnamed`, for each of them.
+    """
 
     instruments: tuple[InstrumentId, ...]
     quotes: bool

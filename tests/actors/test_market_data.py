@@ -21,6 +21,8 @@ from actors.messages.market_data import (
     BarArrived,
     DataStale,
     InstrumentCompleted,
+    InstrumentNamed,
+    InstrumentUnnamed,
     LoadHistory,
     PriceMarked,
     QuoteArrived,
@@ -125,6 +127,37 @@ def test_an_instrument_is_resolved_and_subscribed_once_for_all_its_followers(wor
     world.resolve()
     world.follow(probe("three"))
     assert world.asked() == [SubscribeMarket(SPY, quotes=False)]
+
+
+def test_several_names_of_one_instrument_share_what_there_is_of_it(world, probe, a_bar):
+    """`#756733` is SPY: one subscription, under the instrument's name, also for loads and after a new connection."""
+    by_number, by_name = probe("one"), probe("two")
+    world.connect()
+    world.follow(by_number, "#756733")
+    world.data.tell(LoadHistory(instrument="#756733", bar_seconds=60, count=1, reply_to=by_number.ref))
+    assert [asked.instrument.id for asked in world.asked(ResolveInstrument)] == ["#756733"]
+    world.data.tell(InstrumentResolved("#756733", SPY))
+    asked = world.asked()
+    assert [type(request) for request in asked] == [RequestHistory, SubscribeMarket]
+    assert {request.instrument.id for request in asked} == {"SPY"}
+    by_number.expect_message(InstrumentNamed("#756733", "SPY"))
+    world.follow(by_name, "SPY")
+    by_name.expect_message(InstrumentNamed("SPY", "SPY"))
+    assert world.asked() == []
+    world.data.tell(MarketEvents((a_bar(),), ()))
+    by_number.expect_message(BarArrived(a_bar()))
+    by_name.expect_message(BarArrived(a_bar()))
+    world.lose()
+    world.connect("2")
+    assert [asked.instrument.id for asked in world.asked(ResolveInstrument)] == ["SPY"]
+
+
+def test_who_follows_a_name_without_a_contract_hears_why(world, probe):
+    one = probe("one")
+    world.connect()
+    world.follow(one, "DAX:202612")
+    world.data.tell(Unresolved("DAX:202612", "it fits several contracts; write one of these: …"))
+    one.expect_message(InstrumentUnnamed("DAX:202612", "it fits several contracts; write one of these: …"))
 
 
 def test_nothing_is_asked_of_a_connection_that_is_not_ready(world, probe):
@@ -367,6 +400,7 @@ def test_after_a_loss_everything_is_asked_of_the_new_connection_again(world, pro
     assert again[0].bar_seconds == 60
     assert again[1:] == [SubscribeMarket(SPY, quotes=True)]
     world.data.tell(history(a_bar(seconds=60)))
+    assert one.receive(2) == [InstrumentNamed("SPY", "SPY")] * 2
     one.expect_message(history(a_bar(seconds=60)))
 
 
@@ -569,6 +603,7 @@ def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
     world.connect()
     world.follow(one)
     world.resolve()
+    one.expect_message(InstrumentNamed("SPY", "SPY"))
     world.data.tell(StreamNotice(StreamMeaning.DELAYED, "displaying delayed data", "SPY", MarketStream.BARS))
     world.data.tell(MarketEvents((a_bar(),), ()))
     one.expect_nothing()

@@ -9,7 +9,14 @@ import structlog
 from msgspec.structs import replace
 
 from actors.messages.broker import HistoryLoaded, HistoryProgressed
-from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
+from actors.messages.market_data import (
+    BarArrived,
+    InstrumentNamed,
+    InstrumentUnnamed,
+    LoadHistory,
+    QuoteArrived,
+    SubscribeInstruments,
+)
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
 from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
@@ -95,6 +102,7 @@ class Trader:
             Published("equity", EquityChanged),
             Published("orders", WorkingOrders, OrderChanged),
         )
+        self.named = "SPY"
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
 
     def launch(self):
@@ -106,6 +114,8 @@ class Trader:
         self.runtime.launch("strategies/diary", StrategyActor, args, supervised=True)
         self.ref = self.runtime.ref("strategies/diary")
         self.runtime.run_until_idle()
+        if self.named:
+            self.tell(InstrumentNamed("SPY", self.named))
         return self
 
     def tell(self, *messages):
@@ -177,6 +187,39 @@ def test_it_starts_when_the_last_of_book_orders_and_history_is_there(trader, a_b
     world.tell(parts[2])
     assert world.heard == [("start", 2, D(7))]
     world.manager.expect_message(StrategyStarted("diary"))
+
+
+def test_it_waits_for_the_contract_of_its_instrument_and_says_why(trader):
+    world = trader()
+    world.named = ""
+    world.launch()
+    world.manager.expect_message(StrategyLoaded("diary"))
+    world.tell(book(), WorkingOrders(()), InstrumentUnnamed("SPY", "there is none at the gateway"))
+    waits = "waits for the contract of SPY (there is none at the gateway)"
+    world.manager.expect_message(StrategyWaits("diary", waits))
+    world.manager.expect_nothing()
+    world.tell(InstrumentNamed("SPY", "SPY"))
+    world.manager.expect_message(StrategyStarted("diary"))
+
+
+def test_a_name_that_is_not_that_of_its_instrument_is_its_name_for_the_strategy(trader, a_bar, booked):
+    world = trader(ticks=True)
+    world.named = ""
+    world.launch()
+    world.tell(InstrumentNamed("SPY", "SPY#7"))
+    mine = replace(held(7), instrument="SPY#7")
+    world.tell(replace(book(3), positions=(mine,)), WorkingOrders((replace(an_order(), instrument="SPY#7"),)))
+    assert world.heard == [("start", 0, D(7))]
+    world.heard.clear()
+    fill = booked(4, total=17)
+    execution = replace(fill.fill.execution, instrument="SPY#7")
+    update = replace(fill, position=replace(held(17), instrument="SPY#7"), fill=replace(fill.fill, execution=execution))
+    world.tell(update, BarArrived(replace(a_bar(), instrument="SPY#7")))
+    assert ("fill", "a.01", D(17)) in world.heard
+    world.risk.receive(0)
+    world.todo.append(lambda strategy: strategy.signal("SPY", 0.5))
+    world.tell(BarArrived(replace(a_bar(5), instrument="SPY#7")))
+    assert world.risk.expect(Signal).instrument == "SPY#7"
 
 
 def test_history_is_asked_for_in_its_own_bars(trader):
