@@ -1,5 +1,6 @@
 """Hosts one strategy: turns messages into its callbacks and its orders into messages, and keeps its book."""
 
+from collections import deque
 from pathlib import Path
 from typing import assert_never
 
@@ -58,6 +59,10 @@ class ClockTick(msgspec.Struct, frozen=True):
 
 HISTORY_SECONDS = 30.0
 """Until history that was not complete is requested again."""
+
+
+MAX_EARLY = 20_000
+"""Bars that are kept while the history is loaded: an hour of 27 instruments."""
 
 
 class RequestHistoryAgain(msgspec.Struct, frozen=True):
@@ -119,6 +124,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._running = False
         self._leaving: set[str] = set()
         self._loading: dict[InstrumentId, str] = {}
+        self._early: deque[Bar] = deque(maxlen=MAX_EARLY)
         self._reported = ""
         try:
             self._runner = make_runner(self._record, self._folder, self._desk)
@@ -149,6 +155,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
             case BarArrived(bar=bar):
                 if self._running:
                     self._runner.bar(self._names.inward(bar))
+                else:
+                    self._early.append(bar)
             case QuoteArrived(quote=quote):
                 if self._running:
                     self._runner.quote(self._names.inward(quote))
@@ -276,7 +284,13 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         seconds, count = self._runner.bar_seconds, self._runner.warmup
         self._loading.setdefault(instrument, f"0 of {count} bars of {instrument}")
         self._market_data.tell(
-            LoadHistory(instrument=self._names.meant(instrument), bar_seconds=seconds, count=count, reply_to=self.ref)
+            LoadHistory(
+                instrument=self._names.meant(instrument),
+                bar_seconds=seconds,
+                count=count,
+                hours=self._runner.hours,
+                reply_to=self.ref,
+            )
         )
         self._report_waiting()
 
@@ -295,7 +309,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 "history is shorter than the warm-up", instrument=instrument, bars=len(loaded.bars), warmup=count,
                 reason=reason,
             )  # fmt: skip
-        self._history[instrument] = loaded.bars
+        self._history[instrument] = tuple(map(self._names.inward, (*loaded.bars, *loaded.parts)))
         self._loading.pop(instrument, None)
         self._have(instrument)
         self._report_waiting()
@@ -312,8 +326,18 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._missing.discard(part)
         if not self._missing and not self._running:
             self._running = True
-            self._runner.start(self._history)
+            self._runner.start(self._with_early(self._history))
             self._manager.tell(StrategyStarted(self._record.name))
+
+    def _with_early(self, history: dict[InstrumentId, tuple[Bar, ...]]) -> dict[InstrumentId, tuple[Bar, ...]]:
+        """The history, and the parts that arrived while it was loaded: without them it would have a hole at its end."""
+        early = [self._names.inward(bar) for bar in self._early]
+        self._early.clear()
+        whole = dict(history)
+        for name, bars in history.items():
+            known = bars[-1].end if bars else 0
+            whole[name] = (*bars, *(bar for bar in early if bar.instrument == name and bar.start >= known))
+        return whole
 
     def _unsubscribe(self) -> None:
         """The actor ends when every service has confirmed."""
