@@ -4,6 +4,7 @@ A lost or silent gateway is a failure: the supervisor starts the next incarnatio
 """
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -42,7 +43,7 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
-from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory
+from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory, parts_under_way
 from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
 from mats.model import (
     BrokerError,
@@ -56,6 +57,7 @@ from mats.model import (
     UndecodedMessage,
 )
 from mats.runtime import Ref, Reply
+from mats.sessions import calendar_of
 from mats.store.journal import Journal
 
 
@@ -67,21 +69,27 @@ async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResol
         return Unresolved(instrument.id, str(error))
 
 
-async def load(history: PacedHistory, request: RequestHistory, now: Nanos) -> HistoryLoaded | None:
-    """The newest bars, as many as were asked for; None where the connection was lost: its successor is asked again."""
-    name, seconds, count = request.instrument.id, request.bar_seconds, request.count
+async def load(history: PacedHistory, request: RequestHistory, now: Callable[[], Nanos]) -> HistoryLoaded | None:
+    """The newest bars, as many as were asked for, and the parts of the one under way.
+
+    None where the connection was lost: its successor is asked again.
+    """
+    instrument, seconds, count, hours = request.instrument, request.bar_seconds, request.count, request.hours
+    calendar = calendar_of(instrument)
 
     def progress(bars: int) -> None:
-        request.reply_to.tell(HistoryProgressed(name, seconds, bars))
+        request.reply_to.tell(HistoryProgressed(instrument.id, seconds, bars))
 
     try:
-        pager = BackwardPager(history.bars, request.instrument, seconds, count, now, progress=progress)
-        recent = await pager.run()
+        pager = BackwardPager(history.bars, instrument, seconds, count, now(), calendar, hours=hours, progress=progress)
+        bars = (await pager.run()).bars
+        newest = bars[-1] if bars else None
+        parts = await parts_under_way(history.bars, instrument, seconds, now(), calendar, hours, newest)
     except ConnectionLostError:
         return None
     except (IBError, ValueError) as error:
-        return HistoryLoaded(name, (), complete=False, reason=str(error), bar_seconds=seconds, count=count)
-    return HistoryLoaded(name, recent.bars, complete=True, bar_seconds=seconds, count=count)
+        return HistoryLoaded(instrument.id, (), False, str(error), seconds, count)
+    return HistoryLoaded(instrument.id, bars, True, "", seconds, count, parts)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -398,7 +406,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         request.reply_to.tell(await resolve(self._session, request.instrument))
 
     async def _load(self, request: RequestHistory) -> None:
-        if (loaded := await load(self._history, request, self.clock.now())) is not None:
+        if (loaded := await load(self._history, request, self.clock.now)) is not None:
             request.reply_to.tell(loaded)
 
     def on_stop(self) -> None:

@@ -45,6 +45,7 @@ from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from mats.instruments import parse_instrument
 from mats.model import Instrument, InstrumentId, MarketStream, Nanos, StrategyName, StreamMeaning, StreamNotice, iso
 from mats.runtime import Actor, Down, MailboxSpec, Ref
+from mats.sessions import Hours
 from mats.streams import ALWAYS_OPEN, StreamKey, StreamTable, StreamView, TradingHours, view_of
 
 BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded | HistoryProgressed
@@ -128,9 +129,11 @@ class InstrumentSubscription:
         else:
             self._loads.progressed(answer)
 
-    def _request_history(self, seconds: int, count: int) -> None:
+    def _request_history(self, seconds: int, hours: Hours, count: int) -> None:
         if self.instrument is not None:
-            request = RequestHistory(instrument=self.instrument, bar_seconds=seconds, count=count, reply_to=self._asker)
+            request = RequestHistory(
+                instrument=self.instrument, bar_seconds=seconds, hours=hours, count=count, reply_to=self._asker
+            )
             self._ask(request)
 
 

@@ -63,6 +63,10 @@ HISTORY_SECONDS = 30.0
 """Until history that was not complete is requested again."""
 
 
+MAX_EARLY = 20_000
+"""Bars that are kept while the history is loaded: an hour of 27 instruments."""
+
+
 class RequestHistoryAgain(msgspec.Struct, frozen=True):
     """Once more ask for the history of an instrument."""
 
@@ -124,6 +128,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._running = False
         self._leaving: set[str] = set()
         self._loading: dict[InstrumentId, str] = {}
+        self._early: deque[Bar] = deque(maxlen=MAX_EARLY)
         self._reported = ""
         try:
             self._runner = make_runner(self._record, self._folder, self._desk)
@@ -292,7 +297,11 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._loading.setdefault(instrument, f"0 of {next(iter(needed.values()))} bars of {instrument}")
         meant = self._names.meant(instrument)
         for seconds, count in needed.items():
-            self._market_data.tell(LoadHistory(instrument=meant, bar_seconds=seconds, count=count, reply_to=self.ref))
+            self._market_data.tell(
+                LoadHistory(
+                    instrument=meant, bar_seconds=seconds, count=count, hours=self._runner.hours, reply_to=self.ref
+                )
+            )
         self._report_waiting()
 
     def _take_history(self, loaded: HistoryLoaded) -> None:

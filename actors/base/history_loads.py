@@ -8,20 +8,22 @@ import msgspec
 from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.market_data import LoadHistory
 from mats.model import InstrumentId
+from mats.sessions import Hours
 
 
 class _Shared(msgspec.Struct):
     """One load, and whom it is for. `count` is the greatest of theirs."""
 
     seconds: int
+    hours: Hours
     count: int
     loads: list[LoadHistory]
 
 
 class HistoryLoads:
-    """The loads of one instrument, first come, first served. `ask` requests so many bars of so many seconds."""
+    """The loads of one instrument, first come, first served. `ask` gets seconds and hours of the bars, and how many."""
 
-    def __init__(self, name: InstrumentId, ask: Callable[[int, int], None]) -> None:
+    def __init__(self, name: InstrumentId, ask: Callable[[int, Hours, int], None]) -> None:
         self._name, self._ask = name, ask
         self._queue: deque[_Shared] = deque()
         self._asked = False
@@ -32,11 +34,12 @@ class HistoryLoads:
             shared.loads = [known for known in shared.loads if not _same(known, load)]
         for number, shared in enumerate(self._queue):
             under_way = self._asked and number == 0
-            if shared.seconds == load.bar_seconds and (load.count <= shared.count or not under_way):
+            same = (shared.seconds, shared.hours) == (load.bar_seconds, load.hours)
+            if same and (load.count <= shared.count or not under_way):
                 shared.count = max(shared.count, load.count)
                 shared.loads.append(load)
                 return
-        self._queue.append(_Shared(load.bar_seconds, load.count, [load]))
+        self._queue.append(_Shared(load.bar_seconds, load.hours, load.count, [load]))
 
     def waiting(self) -> list[LoadHistory]:
         """All loads that are not answered yet."""
@@ -48,7 +51,7 @@ class HistoryLoads:
             self._queue.popleft()
         if self._queue and not self._asked:
             self._asked = True
-            self._ask(self._queue[0].seconds, self._queue[0].count)
+            self._ask(self._queue[0].seconds, self._queue[0].hours, self._queue[0].count)
 
     def request_again(self) -> None:
         """What was under way was lost with its connection."""

@@ -19,6 +19,7 @@ from mats.model import (
     Quote,
 )
 from mats.runtime import Question, Ref
+from mats.sessions import Hours
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ class HistoryLoaded(msgspec.Struct, frozen=True):
     """Bars oldest first, of the `count` of `bar_seconds` that were asked for.
 
     `complete` is False when the broker did not answer: unknown, not empty. A complete one has fewer bars only where the
-    broker has no earlier ones.
+    broker has no earlier ones. `parts` are short bars from the begin of the bar under way on.
     """
 
     instrument: InstrumentId
@@ -102,6 +103,7 @@ class HistoryLoaded(msgspec.Struct, frozen=True):
     reason: str = ""
     bar_seconds: int = 0
     count: int = 0
+    parts: tuple[Bar, ...] = ()
 
 
 class HistoryProgressed(msgspec.Struct, frozen=True):
@@ -134,14 +136,15 @@ class ResubscribeMarket(msgspec.Struct, frozen=True):
 
 
 class RequestHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """The last `count` bars of `bar_seconds` before now; answered by `HistoryLoaded`, on the way `HistoryProgressed`.
+    """The last `count` bars of `bar_seconds` before now, of these hours of the sessions.
 
-    Where the connection is lost there is no answer.
+    Answered by `HistoryLoaded`, on the way `HistoryProgressed`. Where the connection is lost there is no answer.
     """
 
     instrument: Instrument
     bar_seconds: int
     count: int
+    hours: Hours = "regular"
     reply_to: Ref[HistoryLoaded | HistoryProgressed]
 
 

@@ -8,6 +8,7 @@ from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.subscription import Unsubscribed
 from mats.model import Bar, Instrument, InstrumentId, Quote
 from mats.runtime import Question, Ref
+from mats.sessions import Hours
 from mats.streams import StreamView
 
 
@@ -68,6 +69,7 @@ class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
     instrument: InstrumentId
     bar_seconds: int
     count: int
+    hours: Hours = "regular"
     reply_to: Ref[HistoryLoaded | HistoryProgressed]
 
 

@@ -68,9 +68,12 @@ def longest_span(bar_seconds: int) -> int:
     return MAX_SPAN_SECONDS.get(bar_seconds, larger)
 
 
-def part_size(seconds: int) -> int:
-    """The largest size that IB has and that bars of `seconds` can be built from; a ValueError where there is none."""
-    sizes = [size for size in BAR_SIZES if seconds % size == 0]
+def part_size(seconds: int, opens: int = 0) -> int:
+    """The largest size that IB has and that bars of `seconds` can be built from; a ValueError where there is none.
+
+    IB's bars begin at multiples of their size, ours with their session, which `opens` at a second since 1970.
+    """
+    sizes = [size for size in BAR_SIZES if seconds % size == 0 and opens % size == 0]
     if seconds < 1 or not sizes:
         raise ValueError(f"bars of {seconds} seconds cannot be built; give a whole number of seconds from 1 on")
     return max(sizes)

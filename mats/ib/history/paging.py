@@ -4,7 +4,7 @@ A page that has no bar says nothing about when there was one: then hourly bars, 
 So no calendar is needed, and a halt or a holiday that no calendar knows is passed over like any other.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -13,6 +13,7 @@ from mats.ib.conversion import HistoricalBars, longest_span, part_size
 from mats.ib.errors import RequestFailed
 from mats.ib.history.request import SMALL_SECONDS, HistoryRequest
 from mats.model import DAY, HOUR, SECOND, Bar, Instrument, Nanos
+from mats.sessions import Hours, SessionCalendar, check_size
 
 SMALL_KEPT: Nanos = 180 * DAY
 """Bars of up to 30 seconds are kept for half a year. Source: IB's documentation, "Unavailable Historical Data"."""
@@ -33,7 +34,10 @@ class RecentBars(msgspec.Struct, frozen=True):
 
 
 class BackwardPager:
-    """One answer in the making. `now` is the time of its begin; `progress` gets the number of bars so far."""
+    """One answer in the making: bars of `hours` of the sessions of `calendar`.
+
+    `now` is the time of its begin; `progress` gets the number of bars so far.
+    """
 
     def __init__(
         self,
@@ -42,16 +46,20 @@ class BackwardPager:
         seconds: int,
         count: int,
         now: Nanos,
+        calendar: SessionCalendar,
         *,
+        hours: Hours = "regular",
         what: str = "",
-        regular: bool = False,
         progress: Callable[[int], None] = lambda count: None,
     ) -> None:
         """A ValueError where bars of `seconds` cannot be built."""
         self._ask, self._instrument = ask, instrument
         self._seconds, self._count, self._now = seconds, count, now
-        self._what, self._regular, self._progress = what, regular, progress
-        self._part = part_size(seconds)
+        self._calendar, self._hours = calendar, hours
+        self._what, self._progress = what, progress
+        check_size(seconds)
+        opens = calendar.previous(now, hours).begin(hours)
+        self._part = part_size(seconds, 0 if seconds >= DAY // SECOND else opens // SECOND)
         self._parts: list[Bar] = []
         self._until: Nanos | None = None
         """Everything from here on is known; None: nothing yet."""
@@ -113,17 +121,13 @@ class BackwardPager:
         return min(longest, span)
 
     async def _request(self, seconds: int, span: int, end: Nanos | None) -> HistoricalBars:
-        return await self._ask(HistoryRequest(self._instrument, seconds, span, end, self._what, self._regular))
+        regular = self._hours == "regular"
+        return await self._ask(HistoryRequest(self._instrument, seconds, span, end, self._what, regular))
 
     def _whole(self) -> list[Bar]:
-        """The bars that are over, and whose parts are all known."""
-        if self._part == self._seconds:
+        """The bars that are over, and whose parts are all known. A daily bar is the broker's own."""
+        if self._seconds == DAY // SECOND:
             return self._parts
-        built = aggregate(_aligned(self._parts), self._seconds)
+        built = aggregate(self._parts, self._seconds, self._calendar, self._hours)
         known = self._now if self._until is None else self._until
         return [bar for bar in built if bar.start >= known and bar.end <= self._now]
-
-
-def _aligned(parts: Sequence[Bar]) -> list[Bar]:
-    """Parts that begin at a multiple of their size; IB's first bar of a session may begin within one."""
-    return [part for part in parts if part.start % (part.seconds * SECOND) == 0]

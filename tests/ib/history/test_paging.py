@@ -4,6 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,15 +14,17 @@ from mats.gateway import PaperGateway
 from mats.gateway.pacing import STRICT
 from mats.ib import HistoricalBars, IbSession
 from mats.ib.conversion import longest_span, part_size
-from mats.ib.history import BackwardPager, HistoricalBudget, HistoryRequest, PacedHistory
+from mats.ib.history import BackwardPager, HistoricalBudget, HistoryRequest, PacedHistory, parts_under_way
 from mats.instruments import parse_instrument
 from mats.model import DAY, HOUR, SECOND, Bar, Instrument, Nanos, from_datetime
+from mats.sessions import BarSpans, exchange_calendar, unknown_calendar
 from mats.venue.models import choose_models
 from tests.fast_time import LoopClock, run_fast
 
 MONDAY = from_datetime(datetime(2026, 11, 30, 14, 40, tzinfo=UTC))
 """Ten minutes after New York has opened; Thursday was a holiday, Friday a half day."""
 SPY = parse_instrument("SPY")
+NYSE = exchange_calendar("XNYS")
 
 
 class Market:
@@ -76,7 +79,7 @@ def test_the_count_asked_for_comes_over_any_calendar(
     sessions: list[tuple[Nanos, Nanos]], seconds: int, count: int, by_trading_time: bool
 ) -> None:
     market = Market(sessions, MONDAY, by_trading_time=by_trading_time)
-    found = asyncio.run(BackwardPager(market.ask, SPY, seconds, count, MONDAY).run()).bars
+    found = asyncio.run(BackwardPager(market.ask, SPY, seconds, count, MONDAY, unknown_calendar()).run()).bars
     parts = market.traded(part_size(seconds))
     step = seconds * SECOND
     whole = sorted({start // step * step for start in parts if start // step * step + step <= MONDAY})
@@ -90,14 +93,14 @@ def test_the_count_asked_for_comes_over_any_calendar(
 def test_where_the_history_begins_there_are_fewer() -> None:
     opens = MONDAY // DAY * DAY
     market = Market([(opens, opens + 2 * HOUR)], MONDAY, by_trading_time=False)
-    found = asyncio.run(BackwardPager(market.ask, SPY, 3600, 20, MONDAY).run()).bars
+    found = asyncio.run(BackwardPager(market.ask, SPY, 3600, 20, MONDAY, unknown_calendar()).run()).bars
     assert [bar.start for bar in found] == [opens, opens + HOUR]
 
 
 def test_small_bars_are_looked_for_only_as_long_as_they_are_kept() -> None:
     opens = MONDAY - 200 * DAY
     market = Market([(opens, opens + HOUR), (MONDAY - 600 * SECOND, MONDAY)], MONDAY, by_trading_time=False)
-    found = asyncio.run(BackwardPager(market.ask, SPY, 5, 400, MONDAY).run()).bars
+    found = asyncio.run(BackwardPager(market.ask, SPY, 5, 400, MONDAY, unknown_calendar()).run()).bars
     assert len(found) == 120
     assert len(market.asked) < 10
 
@@ -107,7 +110,9 @@ def test_small_bars_are_looked_for_only_as_long_as_they_are_kept() -> None:
 TABLE = [(60, 100), (300, 50), (420, 20), (45, 50), (5, 400), (3_600, 20), (86_400, 200)]
 
 
-def on_the_line(scenario: Callable[[PacedHistory, Instrument, LoopClock], Awaitable[None]]) -> None:
+def on_the_line(
+    scenario: Callable[[PacedHistory, Instrument, LoopClock], Awaitable[None]], start: Nanos = MONDAY
+) -> None:
     """A session of a gateway with strict limits, New York's calendar, and time that does not wait."""
 
     async def run(clock: LoopClock) -> None:
@@ -120,7 +125,7 @@ def on_the_line(scenario: Callable[[PacedHistory, Instrument, LoopClock], Awaita
             history.close()
             session.close()
 
-    run_fast(run, MONDAY)
+    run_fast(run, start)
 
 
 @pytest.mark.parametrize(("seconds", "count"), TABLE)
@@ -128,12 +133,14 @@ def test_a_warm_up_on_the_first_morning_after_a_holiday_and_a_weekend(seconds: i
     async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
         now = clock.now()
         told: list[int] = []
-        pager = BackwardPager(history.bars, spy, seconds, count, now, regular=seconds < 86_400, progress=told.append)
+        pager = BackwardPager(history.bars, spy, seconds, count, now, NYSE, progress=told.append)
         bars = (await pager.run()).bars
         assert len(bars) == count
         assert told == sorted(told)
         assert told[-1] == count
-        assert {bar.seconds for bar in bars} == {seconds}
+        spans = BarSpans(NYSE, seconds)
+        for bar in bars if seconds < 86_400 else ():
+            assert spans.at(bar.start) == (bar.start, bar.end), "bars lie in the session, the last one may be short"
         starts = [bar.start for bar in bars]
         assert starts == sorted(set(starts))
         assert now - 5 * DAY <= bars[-1].end <= now
@@ -146,7 +153,7 @@ def test_twenty_strategies_that_want_small_bars_at_once_all_get_them_without_a_v
     """Each of another size, so that nothing is shared: more than the sixty requests of ten minutes."""
 
     async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        pagers = [BackwardPager(history.bars, spy, 5 * size, 100, clock.now(), regular=True) for size in range(1, 21)]
+        pagers = [BackwardPager(history.bars, spy, 5 * size, 100, clock.now(), NYSE) for size in range(1, 21)]
         found = await asyncio.gather(*(pager.run() for pager in pagers))
         assert {len(recent.bars) for recent in found} == {100}
         assert history.use().violations == 0
@@ -157,9 +164,60 @@ def test_twenty_strategies_that_want_small_bars_at_once_all_get_them_without_a_v
 
 def test_identical_requests_are_asked_once() -> None:
     async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        pagers = [BackwardPager(history.bars, spy, 60, 100, clock.now()) for _ in range(10)]
+        pagers = [BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE) for _ in range(10)]
         found = await asyncio.gather(*(pager.run() for pager in pagers))
         assert len({recent.bars for recent in found}) == 1
         assert history.use().larger == 1
 
     on_the_line(scenario)
+
+
+# The bar under way
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [60, 300, 3_600, 86_400, 90, 7_200],
+)
+def test_the_bar_under_way_has_all_its_parts(seconds: int) -> None:
+    """At 14:42:35, twelve minutes and a half after the open."""
+    later = MONDAY + 155 * SECOND
+
+    async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        await clock.until(later)
+        parts = await parts_under_way(history.bars, spy, seconds, clock.now(), NYSE, "regular", None)
+        span = BarSpans(NYSE, seconds).at(later)
+        assert span is not None
+        assert parts[0].start == span[0]
+        assert parts[-1].end == clock.now() // (5 * SECOND) * 5 * SECOND
+        assert all(before.end == after.start for before, after in pairwise(parts))
+        assert history.use().violations == 0
+
+    on_the_line(scenario)
+
+
+def test_a_long_bar_under_way_is_made_of_minutes_and_its_last_ones_of_live_bars() -> None:
+    later = MONDAY + 4 * HOUR + 7 * SECOND
+
+    async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        parts = await parts_under_way(history.bars, spy, 86_400, clock.now(), NYSE, "regular", None)
+        assert {part.seconds for part in parts} == {60, 5}
+        assert parts[0].start == NYSE.sessions(MONDAY, MONDAY + 1)[0].open
+        assert parts[-1].end > clock.now() - 5 * SECOND
+        assert all(before.end == after.start for before, after in pairwise(parts))
+
+    on_the_line(scenario, later)
+
+
+def test_a_day_that_is_over_counts_while_it_has_no_bar_and_no_longer() -> None:
+    evening = MONDAY + 8 * HOUR
+
+    async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        today = a_bar(MONDAY // DAY * DAY, 86_400)
+        assert await parts_under_way(history.bars, spy, 86_400, clock.now(), NYSE, "regular", today) == ()
+        parts = await parts_under_way(history.bars, spy, 86_400, clock.now(), NYSE, "regular", None)
+        session = NYSE.sessions(MONDAY, MONDAY + 1)[0]
+        assert (parts[0].start, parts[-1].end) == (session.open, session.close)
+        assert await parts_under_way(history.bars, spy, 300, clock.now(), NYSE, "regular", None) == ()
+
+    on_the_line(scenario, evening)
