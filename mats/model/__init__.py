@@ -53,7 +53,18 @@ from mats.model.orders import (
 from mats.model.packet import BrokerEvent, Packet
 from mats.model.positions import PositionKey
 from mats.model.strategy_table import Host, StrategyRecord, TargetWeight, check_table, check_weights, read_records
-from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
+from mats.model.timestamp import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Nanos,
+    ceil_time,
+    floor_time,
+    from_datetime,
+    iso,
+    to_datetime,
+)
 from mats.model.unknown import Figure, Unknown, difference, total
 from mats.model.validation import (
     POSSIBLE,
@@ -132,6 +143,7 @@ __all__ = [
     "UndecodedMessage",
     "Unknown",
     "bar_fault",
+    "ceil_time",
     "changed_view",
     "check_table",
     "check_weights",
@@ -140,6 +152,7 @@ __all__ = [
     "difference",
     "exact",
     "execution_fault",
+    "floor_time",
     "floor_to",
     "from_datetime",
     "is_moment",

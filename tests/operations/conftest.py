@@ -41,7 +41,7 @@ from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.rows import PositionRow
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
-START = 1_700_000_100 * SECOND
+START = 1_700_060_100 * SECOND
 
 SHORT, LONG = 12, 10_000
 """Entries that were there before the event whose cost is counted; the strategy is flat after either."""

@@ -12,11 +12,10 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data.bar_aggregation import floor_time
 from mats.data.download.coverage import Coverage
 from mats.data.download.plan import Page, Plan, Sessions, gaps, plan_pages
 from mats.errors import DataError
-from mats.model import DAY, SECOND, Bar, Instrument, Nanos, size_name
+from mats.model import DAY, SECOND, Bar, Instrument, Nanos, floor_time, size_name
 from mats.model.bar_columns import BarColumns
 from mats.store.tables import BarStore, Covered, Known, StoredCoverage, write_lock
 
@@ -222,6 +221,9 @@ class _Unit:
 def columns_of(name: str, seconds: int, bars: Sequence[Bar]) -> BarColumns:
     """Bars of one size as columns, in the order of time, each start once."""
     ordered = [bar for _, bar in sorted({bar.start: bar for bar in bars}.items())]
-    columns = ([getattr(bar, column) for bar in ordered] for column in ("open", "high", "low", "close", "volume"))
     starts = np.array([bar.start for bar in ordered], dtype=np.int64)
-    return BarColumns(name, seconds, starts, *(np.array(column, dtype=np.float64) for column in columns))
+    opens, highs, lows, closes, volumes = (
+        np.array([getattr(bar, column) for bar in ordered], dtype=np.float64)
+        for column in ("open", "high", "low", "close", "volume")
+    )
+    return BarColumns(name, seconds, starts, opens, highs, lows, closes, volumes)

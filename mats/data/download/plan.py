@@ -6,9 +6,8 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data.bar_aggregation import ceil_time, floor_time
 from mats.data.download.coverage import Coverage, Span
-from mats.model import DAY, SECOND, Nanos
+from mats.model import DAY, SECOND, Nanos, ceil_time, floor_time
 from mats.model.bar_columns import Instants
 from mats.sessions import Hours, Session
 from mats.store.tables import Covered, Known

@@ -87,9 +87,9 @@ class MarketDataService:
 
     def open_ids(self, kind: str) -> list[SubscriptionId]:
         """The open subscriptions of `ticks` (top of book and tick by tick), `bars`, or both (`streams`)."""
-        bars, ticks = (self._bars, self.live_bars), (self._top, self._tick_by_tick)
-        streams = {"bars": bars, "ticks": ticks}.get(kind, (*ticks, *bars))
-        return [key for stream in streams for key in stream.subscriptions]
+        bars = [*self._bars.subscriptions, *self.live_bars.subscriptions]
+        ticks = [*self._top.subscriptions, *self._tick_by_tick.subscriptions]
+        return {"bars": bars, "ticks": ticks}.get(kind, ticks + bars)
 
     # market data
 

@@ -19,7 +19,7 @@ def adapt(message: Message, version: int) -> Message:
             return _with_profile(_older_open_order(message, version), version)
         case 101:  # completedOrder
             return _with_profile(message[:-5] if version < 170 else message, version)
-        case (10 | 18) as number if version < 164:  # contractDetails, bondContractDetails
+        case int(number) if number in MIN_TICK and version < 164:  # contractDetails, bondContractDetails
             sizes = message[-1:] if (number, version) == (10, 163) else ()
             after = MIN_TICK[number] + 1
             return (number, 8, *message[1:after], "", *message[after:-3], *sizes)

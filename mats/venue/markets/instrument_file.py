@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mats.instruments import instrument_id
-from mats.model import Instrument, SecType, exact
+from mats.model import Instrument, exact
 from mats.venue.markets.default_instruments import DEFAULT_LISTINGS, DEFAULT_OPTIONS
 from mats.venue.markets.exchange_facts import EXCHANGES, UNITED_STATES
 from mats.venue.markets.listing import Listing
@@ -54,14 +54,10 @@ def listing_of(entry: dict[str, object]) -> Listing:
 
 
 def listing_id(fields: dict[str, object]) -> str:
-    """The name of a contract; one whose type strategies do not trade is called by its contract id."""
-    text = {key: str(fields.get(key, "")) for key in ("currency", "expiry", "local_symbol", "trading_class")}
-    symbol, sec_type = str(fields["symbol"]), str(fields["sec_type"])
-    if sec_type == SecType.FUTURE_OPTION:
-        return text["local_symbol"] or f"{symbol}:{sec_type}:{fields['con_id']}"
-    if sec_type in (SecType.CFD, SecType.CRYPTO, SecType.BOND):
-        return f"{symbol}:{sec_type}:{fields['con_id']}"
-    strike, right = exact(str(fields.get("strike", 0))), str(fields.get("right", ""))
-    return instrument_id(
-        symbol, sec_type, text["currency"], text["expiry"], text["local_symbol"], text["trading_class"], strike, right
-    )
+    """The name of a contract; one whose terms cannot be written is called by its contract id."""
+    text = {
+        key: str(fields.get(key, ""))
+        for key in ("symbol", "sec_type", "currency", "expiry", "local_symbol", "trading_class", "right")
+    }
+    strike, con_id = exact(str(fields.get("strike", 0))), int(str(fields.get("con_id", 0)))
+    return instrument_id(**text, strike=strike, con_id=con_id)
