@@ -34,9 +34,9 @@ from mats.ib.events import (
 )
 from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
-from mats.model.instrument import parse_instrument
-from mats.model.market_data import Bar
+from mats.model.market_data import Bar, MarketStream, StreamMeaning, StreamNotice
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 
 Fixture = Callable[..., Any]
@@ -250,7 +250,9 @@ async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixt
         answers.append([details(0)])
         assert (await session.resolve(SPY)).con_id == 756733
         answers.append([details(0), details(0, con_id=5)])
-        with pytest.raises(AmbiguousInstrument, match=r"SPY at ARCA \(756733\), SPY at ARCA \(5\)"):
+        with pytest.raises(
+            AmbiguousInstrument, match=r"write one of these: #756733 \(.*at ARCA.*\); #5 \(.*contract id 5\)"
+        ):
             await session.resolve(SPY)
         answers.append([])
         with pytest.raises(UnknownInstrument):
@@ -387,7 +389,9 @@ async def test_an_error_of_a_stream_names_its_instrument(scripted: Fixture, open
         key = (await script.got(1))[0][2]
         script.push((4, 2, key, 10197, "No market data during competing live session", ""))
         received = await recorded.first(ErrorReceived)
-        assert (received.instrument, received.meaning) == ("SPY", Meaning.DATA_COMPETING)
+        said = "No market data during competing live session (code 10197)"
+        assert received.meaning is Meaning.DATA_COMPETING
+        assert received.notice == StreamNotice(StreamMeaning.COMPETING, said, "SPY", MarketStream.QUOTES)
         assert session.late_answers == 0
 
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Execution, FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side, opening_view, order_ref
 from mats.orders.order_ids import RESERVED, OrderIds
 from mats.orders.tracker import OrderTracker, amendment_fault

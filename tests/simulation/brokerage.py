@@ -28,8 +28,8 @@ from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderIntent, order_ref
 from mats.model.packet import BrokerEvent
 from mats.model.timestamp import Nanos
+from mats.venue.markets import ContractQuery, Universe
 from mats.venue.markets.bar_history import BarHistory
-from mats.venue.markets.universe import ContractQuery, Universe
 from mats.venue.matching.account import BASE, Account, account_values
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade

@@ -14,7 +14,7 @@ from mats.model.market_data import Bar, Quote
 from mats.model.money import exact
 from mats.model.orders import IntentId, OrderIntent, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND, Nanos
-from mats.venue.markets.universe import default_universe
+from mats.venue.markets import default_universe
 from mats.venue.matching.orders import VenueOrder
 from tests.simulation.brokerage import MASTER, Brokerage, Listener, News
 

@@ -21,6 +21,7 @@ from actors.messages.broker import (
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubmitOrder,
     SubscribeAccount,
     SubscribeMarket,
@@ -68,6 +69,7 @@ VenueMessage = (
     | Replayed
     | SubscribeAccount
     | SubscribeMarket
+    | ResubscribeMarket
     | TakePositions
     | ResolveInstrument
     | RequestHistory
@@ -112,6 +114,8 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
                 self._bars.add(instrument.id)
                 if quotes:
                     self._quotes.add(instrument.id)
+            case ResubscribeMarket():
+                return  # a simulated stream never ends before its connection
             case TakePositions():
                 self._send(lambda: self.answer_positions(message.reply_to, self._broker.positions()))
             case ResolveInstrument():
@@ -208,7 +212,13 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
         name, end = request.instrument.id, self.clock.now()
         start = end - 2 * request.bar_seconds * request.count * SECOND
         bars = self._broker.bars(name, start, end, request.bar_seconds)
-        return HistoryLoaded(name, tuple(bars[-request.count :]), complete=True)
+        return HistoryLoaded(
+            name,
+            tuple(bars[-request.count :]),
+            complete=True,
+            bar_seconds=request.bar_seconds,
+            count=request.count,
+        )
 
     # A packet of the broker
 

@@ -19,13 +19,13 @@ from actors.messages.broker import (
     TakePositions,
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.market_data import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.model.timestamp import Nanos
 from mats.runtime import Actor, Address, Ref, VirtualRuntime
 from mats.runtime.testing import Probe
-from mats.venue.markets.universe import Universe, default_universe
+from mats.venue.markets import Universe, default_universe
 from tests.simulation.brokerage import Brokerage
 from tests.simulation.line import VenueLine
 from tests.simulation.simulated_connection import SimulatedConnection
