@@ -63,5 +63,5 @@ def _units(instrument: Instrument, share: Decimal, basis: Basis) -> Decimal | Re
         return reject(RejectionCode.NO_PRICE, f"no price of {instrument.id} to size with is known", price=price)
     if not isinstance(rate, Decimal):
         return reject(RejectionCode.NO_RATE, rate.reason)
-    worth = price * instrument.multiplier * rate
+    worth = price * instrument.unit_value * rate
     return floor_to(equity * share / worth, instrument.size_increment)
