@@ -34,6 +34,7 @@ from mats.model.instrument import (
 from mats.model.market_data import Bar, Quote
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
+    CONDITIONAL,
     DISCRETIONARY,
     PLAIN,
     PRICES,
@@ -77,6 +78,7 @@ from mats.model.validation import (
 )
 
 __all__ = [
+    "CONDITIONAL",
     "CURRENCIES",
     "DAY",
     "DISCRETIONARY",
