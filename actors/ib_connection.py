@@ -4,18 +4,22 @@ A lost or silent gateway is a failure: the supervisor starts the next incarnatio
 """
 
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 
 from actors.base import BaseMessage, BrokerConnection, Replayed
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     PositionsTaken,
     ReadBroker,
+    ReadHistoryUse,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubscribeAccount,
     SubscribeMarket,
     TakePositions,
@@ -28,15 +32,30 @@ from mats.ib import (
     ORDER_MESSAGES,
     ConnectionLostError,
     ExecutionsEnd,
+    IBError,
     IbSession,
     Opened,
     QueueFull,
     RequestFailed,
+    TimeZones,
     is_kept,
 )
 from mats.ib import events as ib
-from mats.model import BrokerError, BrokerSnapshot, Execution, Instrument, OrderIntent, UndecodedMessage
+from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory
+from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
+from mats.model import (
+    BrokerError,
+    BrokerSnapshot,
+    Execution,
+    Instrument,
+    Nanos,
+    OrderIntent,
+    StreamMeaning,
+    StreamNotice,
+    UndecodedMessage,
+)
 from mats.runtime import Ref, Reply
+from mats.store.journal import Journal
 
 
 async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResolved | Unresolved:
@@ -47,24 +66,37 @@ async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResol
         return Unresolved(instrument.id, str(error))
 
 
-async def load(session: IbSession, request: RequestHistory) -> HistoryLoaded:
-    """The span is asked for twice over, because markets close; what is too much is cut off."""
-    name, span = request.instrument.id, 2 * request.bar_seconds * request.count
+async def load(history: PacedHistory, request: RequestHistory, now: Nanos) -> HistoryLoaded | None:
+    """The newest bars, as many as were asked for; None where the connection was lost: its successor is asked again."""
+    name, seconds, count = request.instrument.id, request.bar_seconds, request.count
+
+    def progress(bars: int) -> None:
+        request.reply_to.tell(HistoryProgressed(name, seconds, bars))
+
     try:
-        history = await session.history(request.instrument, request.bar_seconds, span)
-    except (RequestFailed, ValueError) as error:
-        return HistoryLoaded(name, (), complete=False, reason=str(error))
-    return HistoryLoaded(name, history.bars[-request.count :], complete=True)
+        pager = BackwardPager(history.bars, request.instrument, seconds, count, now, progress=progress)
+        recent = await pager.run()
+    except ConnectionLostError:
+        return None
+    except (IBError, ValueError) as error:
+        return HistoryLoaded(name, (), complete=False, reason=str(error), bar_seconds=seconds, count=count)
+    return HistoryLoaded(name, recent.bars, complete=True, bar_seconds=seconds, count=count)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway is, and how long it may take; seconds. `replay_timeout` is of silence."""
+    """Where the gateway is, and how long it may take; seconds. `replay_timeout` is of silence.
+
+    `time_zone`: the IANA zone of times whose own zone says nothing. `delayed`: delayed data are asked for where the
+    account has no live ones.
+    """
 
     host: str
     port: int
     connect_timeout: float
     replay_timeout: float
     heartbeat: float
+    time_zone: str = ""
+    delayed: bool = False
 
 
 PROGRESS_SECONDS = 1.0
@@ -90,7 +122,9 @@ IbMessage = (
     | SubscribeAccount
     | ResolveInstrument
     | SubscribeMarket
+    | ResubscribeMarket
     | RequestHistory
+    | ReadHistoryUse
     | Connected
     | Replayed
     | Beat
@@ -104,20 +138,30 @@ class IbConnection(BrokerConnection[IbMessage]):
     host = "loop"
 
     class Args(BrokerConnection.Args, frozen=True, kw_only=True):
+        """`registry` is the journal that names contracts; without it names end with this connection.
+
+        `fractional`: the account takes fractions of shares over the API.
+        """
+
         timing: Timing
+        registry: Path | None = None
+        fractional: bool = False
 
     def __init__(self, args: Args) -> None:
         super().__init__(args)
-        self._timing = args.timing
+        self._timing, self._registry, self._fractional = args.timing, args.registry, args.fractional
 
     def on_start(self) -> None:
         self._opening = self._opened = self._ending = False
         self._left_out = Counter[str]()
         self._replayed: list[Execution] = []
         self._progress = 0
+        self._streams = False
+        self._notices: list[StreamNotice] = []
         self._early: list[SubscribeMarket | SubscribeAccount | TakePositions] = []
         # Order events go to the client that placed the order; the master's copy would be decoded for nothing. Its copy
         # of a fill counts where that client's connection has died, and gives way to it.
+        self._instruments = InstrumentRegistry(self._records(), fractional=self._fractional)
         nothing = frozenset[int]()
         skipped, at_once = (ORDER_MESSAGES, nothing) if self.client_id == MASTER else (nothing, FILL_MESSAGES)
         self._session = IbSession(
@@ -125,12 +169,22 @@ class IbConnection(BrokerConnection[IbMessage]):
             self._on_event,
             clock=self.clock.now,
             monotonic=self.clock.monotonic,
+            zones=TimeZones(self._timing.time_zone),
             skipped=skipped,
             at_once=at_once,
+            instruments=self._instruments,
         )
+        self._history = PacedHistory(self._session, HistoricalBudget(self.clock.monotonic))
         self.defer(self._session.cut)
         super().on_start()
         self.every(PROGRESS_SECONDS, ReportProgress())
+
+    def _records(self) -> InstrumentRecords:
+        if self._registry is None:
+            return MemoryRecords()
+        journal = Journal(self._registry)
+        self.defer(journal.release)
+        return journal
 
     def on_receive(self, message: IbMessage | BaseMessage) -> object:
         match message:
@@ -150,6 +204,8 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._early.append(message)  # an earlier life has announced itself to whoever asks
             case SubscribeMarket(instrument=instrument, quotes=quotes):
                 self._subscribe(instrument, quotes)
+            case ResubscribeMarket(instrument=instrument, stream=stream):
+                self._session.resubscribe(instrument, stream)
             case SubscribeAccount(account=account):
                 self._session.unsubscribe_account(account)  # a new subscription starts with every value
                 self._session.subscribe_account(account)
@@ -161,6 +217,9 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._resolve(message))
             case RequestHistory():
                 self.spawn_task(self._load(message))
+            case ReadHistoryUse():
+                use = self._history.use()
+                return message.answer(str(use) if use.used else "")
             case Beat():
                 self.spawn_task(self._beat())
             case ReportProgress():
@@ -212,7 +271,8 @@ class IbConnection(BrokerConnection[IbMessage]):
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
-        self.advance_clock(await self._session.server_time(2 * self._timing.heartbeat))
+        if (told := await self._session.server_time(2 * self._timing.heartbeat)) is not None:
+            self.advance_clock(told)
 
     # Orders
 
@@ -258,11 +318,15 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._on_error(event, error)
             case ib.PacketEnd():
                 self.pass_on()
+                self._pass_notices_on()
             case ib.LinkDegraded(reason=reason):
+                self._notices.append(StreamNotice(StreamMeaning.LINK_DOWN, reason))
                 self.report_link(up=False, reason=reason)
-            case ib.LinkRestored(data_lost=data_lost):
+            case ib.LinkRestored(reason=reason, data_lost=data_lost):
                 if data_lost:
                     self._session.resubscribe_all()
+                meaning = StreamMeaning.STREAMS_LOST if data_lost else StreamMeaning.LINK_UP
+                self._notices.append(StreamNotice(meaning, reason))
                 self.report_link(up=True, reason="restored")
                 self.ref.tell(RequestSnapshot())
             case ib.SessionLost(reason=reason, unsent=unsent):
@@ -278,8 +342,17 @@ class IbConnection(BrokerConnection[IbMessage]):
         """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.add(error)
-        else:
-            self.log.info("broker notice", code=error.code, text=error.text, instrument=event.instrument)
+            return
+        if event.notice is not None:
+            self._notices.append(event.notice)
+        if event.notice is None or not event.notice.instrument:  # what is said of one stream is in its state
+            self.log.info("broker notice", code=error.code, text=error.text)
+
+    def _pass_notices_on(self) -> None:
+        """After the data of their packet, which came before what they say or beside it; from who has streams."""
+        notices, self._notices = self._notices, []
+        for notice in notices if self._streams else ():
+            self._market_data.tell(notice)
 
     def _on_undecoded(self, message: UndecodedMessage) -> None:
         """It goes into quarantine, or is counted; to ask for it again would bring it again."""
@@ -301,6 +374,9 @@ class IbConnection(BrokerConnection[IbMessage]):
     # Requests for market data
 
     def _subscribe(self, instrument: Instrument, quotes: bool) -> None:
+        if not self._streams and self._timing.delayed:
+            self._session.allow_delayed_data()
+        self._streams = True
         self._session.subscribe_bars(instrument)
         if quotes:
             self._session.subscribe_quotes(instrument)
@@ -309,14 +385,17 @@ class IbConnection(BrokerConnection[IbMessage]):
         request.reply_to.tell(await resolve(self._session, request.instrument))
 
     async def _load(self, request: RequestHistory) -> None:
-        request.reply_to.tell(await load(self._session, request))
+        if (loaded := await load(self._history, request, self.clock.now())) is not None:
+            request.reply_to.tell(loaded)
 
     def on_stop(self) -> None:
         self._ending = True
+        self._history.close()
         self._session.close()
 
     def on_failure(self, error: BaseException) -> None:
         """What the broker has replayed is in the log before the next incarnation asks for everything again."""
         self._ending = True
+        self._history.close()
         self._session.close()
         self.keep(self._replayed)

@@ -12,7 +12,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import OperatorTables, Stage, Trial
+from actors.base import BarArchive, OperatorTables, Stage, Trial
 from actors.messages.addresses import FillLogMessage, PersistenceWriterMessage
 from actors.messages.fill_log import ApplyEntries, ReportCursor, StoreReported
 from actors.messages.order_manager import OrderChanged
@@ -24,6 +24,7 @@ from actors.messages.persistence_writer import (
     ReadTable,
     SeedStrategies,
     SetEquity,
+    StoreBars,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
 from actors.messages.subscription import Republish
@@ -92,6 +93,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
         self.defer(self._guard.store.close)
         self._joined, self._stored = False, dict[tuple[str, AccountId], int]()
         self._tables = OperatorTables(self, self._guard, self._journal, self._base)
+        self._bars = BarArchive(self._uri, self._guard, self.log)
         saved = self._journal.load_snapshot(self.stage)
         past = WithoutSetAside(BookHistory(self._journal, self._uri), self.recall().aside)
         state = saved[1] if saved else b""
@@ -116,6 +118,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
                 self._suspecting(self._commit)
             case CommitDerived():
                 self._suspecting(self._commit_all)
+                self._bars.store_some()
                 self._tables.catch_up()
                 self._report_store()
             case OrderChanged(order=order):
@@ -129,6 +132,8 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
                 self._derived.update_account(account, values)
             case PruneJournal():
                 self._prune_journal()
+            case StoreBars(bars=bars):
+                self._bars.add(bars)
             case SeedStrategies():
                 self._tables.seed(message)
             case ReadEquities():
@@ -275,6 +280,7 @@ class PersistenceWriter(Stage[PersistenceWriterMessage | Commit | CommitDerived 
     def on_stop(self) -> None:
         if self._guarded(self._commit_all):
             self._save_views()
+            self._bars.store_all()
             with contextlib.suppress(StoreAway):
                 self._guard.run_once(self._guard.store.compact)
 

@@ -14,12 +14,19 @@ from actors.messages.addresses import (
     StrategyManagerMessage,
     StrategyMessage,
 )
-from actors.messages.broker import HistoryLoaded
-from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
+from actors.messages.broker import HistoryLoaded, HistoryProgressed
+from actors.messages.market_data import (
+    BarArrived,
+    InstrumentNamed,
+    InstrumentUnnamed,
+    LoadHistory,
+    QuoteArrived,
+    SubscribeInstruments,
+)
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
 from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
-from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted, StrategyWaits
 from actors.messages.subscription import AskToResubscribe, Change, Snapshot, Unsubscribe, Unsubscribed, Version
 from mats.errors import StrategyError
 from mats.model import (
@@ -37,7 +44,7 @@ from mats.model import (
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.strategy import LogLevel
-from mats.strategy.hosting import Credit, LocalHost, OrderCommand, make_runner
+from mats.strategy.hosting import Credit, LocalHost, OrderCommand, WrittenNames, make_runner
 
 CLOCK_SECONDS = 1.0
 CREDIT, CREDIT_SECONDS = 1_000, 10.0
@@ -47,6 +54,16 @@ BUSY = reject(RejectionCode.BUSY, "the risk manager has too many requests to han
 
 class ClockTick(msgspec.Struct, frozen=True):
     pass
+
+
+HISTORY_SECONDS = 30.0
+"""Until history that was not complete is requested again."""
+
+
+class RequestHistoryAgain(msgspec.Struct, frozen=True):
+    """Once more ask for the history of an instrument."""
+
+    instrument: InstrumentId
 
 
 class RefusalsEnded(msgspec.Struct, frozen=True):
@@ -62,7 +79,14 @@ StateChange = PositionUpdated | OrderChanged
 Followed = Subscription[State, StateChange]
 
 
-class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
+def _contract_of(name: InstrumentId) -> str:
+    return f"the contract of {name}"
+
+
+OwnMessage = ClockTick | RequestHistoryAgain | RefusalsEnded | Down
+
+
+class StrategyActor(Actor[StrategyMessage | OwnMessage]):
     """One strategy, isolated: what it raises, or how long it takes, affects no other actor."""
 
     mailbox = MailboxSpec(
@@ -91,8 +115,11 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._refused = 0
         self._desk = LocalHost(self._send, self._mint, self.clock.now, self._note)
         self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
+        self._names = WrittenNames()
         self._running = False
         self._leaving: set[str] = set()
+        self._loading: dict[InstrumentId, str] = {}
+        self._reported = ""
         try:
             self._runner = make_runner(self._record, self._folder, self._desk)
         except StrategyError as error:
@@ -103,7 +130,10 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._subscribe()
 
     def _subscribe(self) -> None:
-        self._missing: set[str] = {"book", "orders"} | set(self._runner.instruments if self._runner.warmup else ())
+        instruments = self._runner.instruments
+        self._missing: set[str] = {"book", "orders"} | set(map(_contract_of, instruments))
+        self._missing |= set(instruments if self._runner.warmup else ())
+        self._loading = {name: _contract_of(name) for name in instruments}
         self._followed = {
             "book": Followed(self, self._portfolio, self._subscribe_book),
             "equity": Followed(self, self._portfolio, self._subscribe_equity),
@@ -114,25 +144,37 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._subscribe_market()
         self.every(CLOCK_SECONDS, ClockTick())
 
-    def on_receive(self, message: StrategyMessage | ClockTick | RefusalsEnded | Down) -> None:
+    def on_receive(self, message: StrategyMessage | OwnMessage) -> None:
         match message:
             case BarArrived(bar=bar):
                 if self._running:
-                    self._runner.bar(bar)
+                    self._runner.bar(self._names.inward(bar))
             case QuoteArrived(quote=quote):
                 if self._running:
-                    self._runner.quote(quote)
+                    self._runner.quote(self._names.inward(quote))
             case Snapshot() | Change():
                 self._take(self._followed[message.feed].take(message))
             case OrderDenied(order=order):
                 if self._running:
-                    self._runner.order_status(order)
+                    self._runner.order_status(self._names.inward(order))
             case RequestHandled():
                 self._credit.hand_back()
             case RefusalsEnded():
                 self._report_refusals()
+            case InstrumentNamed(name=name, instrument=instrument):
+                self._take_name(name, instrument)
+            case InstrumentUnnamed(name=name, reason=reason):
+                self._loading[name] = f"{_contract_of(name)} ({reason})"
+                self._report_waiting()
             case HistoryLoaded():
-                self._take_history(message)
+                self._take_history(self._names.inward(message))
+            case HistoryProgressed(bars=bars):
+                instrument = self._names.written(message.instrument)
+                self._loading[instrument] = f"{bars} of {self._runner.warmup} bars of {instrument}"
+                self._report_waiting()
+            case RequestHistoryAgain(instrument=instrument):
+                if instrument in self._missing and not self._leaving:
+                    self._request_history(instrument)
             case AskToResubscribe(service=service):
                 if not self._leaving:
                     self._resubscribe(service)
@@ -153,20 +195,23 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         """Book, equity or orders, or a change of one of them; None where it is known."""
         match taken:
             case PositionUpdated(seq=seq, position=position, fill=fill):
-                if self._desk.take_position(position, seq) and fill is not None and self._running:
-                    self._runner.fill(fill)
+                taken_up = self._desk.take_position(self._names.inward(position), seq)
+                if taken_up and fill is not None and self._running:
+                    self._runner.fill(self._names.fill(fill))
             case OrderChanged(order=order):
-                self._desk.take_order(order)
+                known = self._names.inward(order)
+                self._desk.take_order(known)
                 if self._running:
-                    self._runner.order_status(order)
+                    self._runner.order_status(known)
             case EquityChanged(equity=equity):
                 self._desk.take_equity(equity)
             case BookState(positions=positions, equity=equity, seq=seq):
-                if self._desk.take_book(positions, equity, seq) and self._running:
+                named = tuple(map(self._names.inward, positions))
+                if self._desk.take_book(named, equity, seq) and self._running:
                     self._runner.book_replaced()
                 self._have("book")
             case WorkingOrders(orders=orders):
-                self._desk.take_orders(orders)
+                self._desk.take_orders(map(self._names.inward, orders))
                 self._have("orders")
 
     def _tick(self) -> None:
@@ -193,11 +238,30 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         self._orders.offer(SubscribeOrders(self._record.name, self.ref, since))
 
     def _subscribe_market(self) -> None:
+        """Market data that has restarted is asked for what was meant: a rule may mean another contract by now."""
         runner = self._runner
-        self._market_data.tell(
-            SubscribeInstruments(instruments=runner.instruments, quotes=runner.ticks, follower=self.ref)
-        )
-        self._request_history()
+        meant = tuple(map(self._names.meant, runner.instruments))
+        self._market_data.tell(SubscribeInstruments(instruments=meant, quotes=runner.ticks, follower=self.ref))
+        for name in runner.instruments:
+            if name in self._missing and _contract_of(name) not in self._missing:
+                self._request_history(name)
+
+    def _take_name(self, name: InstrumentId, instrument: InstrumentId) -> None:
+        """The contract of a name is known; from then on everything of it is delivered under that name."""
+        if _contract_of(name) not in self._missing:
+            return
+        if fault := self._names.learn(name, instrument):
+            self._manager.tell(StrategyLoaded(self._record.name, f"strategy {self._record.name}: {fault}"))
+            self.stop()
+            return
+        if name != instrument:
+            self._missing |= {"book", "orders"}
+            for followed in self._followed.values():
+                followed.renew()  # what came before was under the other name
+        self._loading.pop(name, None)
+        if name in self._missing:
+            self._request_history(name)
+        self._have(_contract_of(name))
 
     def _resubscribe(self, service: str) -> None:
         """A service has restarted; the strategy manager only needs to know that this strategy runs."""
@@ -206,22 +270,42 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         elif self._running:
             self._manager.tell(StrategyStarted(self._record.name))
 
-    def _request_history(self) -> None:
-        for instrument in [name for name in self._runner.instruments if name in self._missing]:
-            self._market_data.tell(
-                LoadHistory(
-                    instrument=instrument,
-                    bar_seconds=self._runner.bar_seconds,
-                    count=self._runner.warmup,
-                    reply_to=self.ref,
-                )
-            )
+    # History: the strategy starts when it is whole
+
+    def _request_history(self, instrument: InstrumentId) -> None:
+        seconds, count = self._runner.bar_seconds, self._runner.warmup
+        self._loading.setdefault(instrument, f"0 of {count} bars of {instrument}")
+        self._market_data.tell(
+            LoadHistory(instrument=self._names.meant(instrument), bar_seconds=seconds, count=count, reply_to=self.ref)
+        )
+        self._report_waiting()
 
     def _take_history(self, loaded: HistoryLoaded) -> None:
-        if not loaded.complete:
-            self.log.warning("starting without history", instrument=loaded.instrument, reason=loaded.reason)
-        self._history[loaded.instrument] = loaded.bars
-        self._have(loaded.instrument)
+        """Whole, which is all that the broker has; otherwise it is asked again, unless the record settles for less."""
+        instrument, count = loaded.instrument, self._runner.warmup
+        if not loaded.complete and not self._record.trade_before_warm and instrument in self._missing:
+            self.log.warning("history not loaded; it is requested again", instrument=instrument, reason=loaded.reason)
+            self._loading[instrument] = f"{len(loaded.bars)} of {count} bars of {instrument} ({loaded.reason})"
+            self._report_waiting()
+            self.after(HISTORY_SECONDS, RequestHistoryAgain(instrument))
+            return
+        if len(loaded.bars) < count:
+            reason = loaded.reason or "the broker has no earlier ones"
+            self.log.warning(
+                "history is shorter than the warm-up", instrument=instrument, bars=len(loaded.bars), warmup=count,
+                reason=reason,
+            )  # fmt: skip
+        self._history[instrument] = loaded.bars
+        self._loading.pop(instrument, None)
+        self._have(instrument)
+        self._report_waiting()
+
+    def _report_waiting(self) -> None:
+        """Tell the strategy manager what is missing, once for each change."""
+        reason = f"waits for {', '.join(self._loading.values())}" if self._loading and not self._running else ""
+        if reason and reason != self._reported:
+            self._manager.tell(StrategyWaits(self._record.name, reason))
+        self._reported = reason
 
     def _have(self, part: str) -> None:
         """Start when the last missing part is there; parts that come again only refresh the state."""
@@ -251,7 +335,7 @@ class StrategyActor(Actor[StrategyMessage | ClockTick | RefusalsEnded | Down]):
         """A cancel is always sent; anything else is refused beyond the credit, or when the risk manager has no room."""
         if isinstance(command, CancelRequest):
             self._orders.tell(command)
-        elif not self._credit.take() or not self._risk.offer(command):
+        elif not self._credit.take() or not self._risk.offer(self._names.outward(command)):
             self._refuse(command)
 
     def _refuse(self, command: Signal | OrderRequest | OrderModification) -> None:

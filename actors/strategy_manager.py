@@ -20,7 +20,7 @@ from actors.messages.addresses import (
 from actors.messages.ib_pool import LeaseConnection
 from actors.messages.persistence_writer import ReadTable, SeedStrategies, StrategiesRead
 from actors.messages.portfolio_manager import AccountsDiscovered, SetWeights
-from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted, StrategyWaits
 from actors.messages.strategy_manager import ParkStrategy, ReadStrategies, StartStrategy, StopStrategy, StrategyTable
 from actors.messages.subscription import Republish
 from actors.strategy import StrategyActor
@@ -85,6 +85,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
         self._accounts: tuple[AccountId, ...] = ()
         self._faults: dict[StrategyName, str] = {}
         self._running: set[StrategyName] = set()
+        self._waiting: dict[StrategyName, str] = {}
         self._wanted: set[StrategyName] = set()
         self._loading: set[StrategyName] = set()
         self._stopping: set[StrategyName] = set()
@@ -120,7 +121,10 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
                 self._on_start_failed(path.rpartition("/")[2], reason)
             case ChildStarted() | ChildStopped() | ChildParked() | Refused():
                 pass
+            case StrategyWaits(strategy=strategy, reason=reason):
+                self._waiting[strategy] = reason
             case StrategyStarted(strategy=strategy):
+                self._waiting.pop(strategy, None)
                 self._running.add(strategy)
                 self._wanted.add(strategy)
                 self.watch(self._child(strategy), tag=strategy)
@@ -143,6 +147,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
             refused=self._refused,
             loading=frozenset(self._loading),
             away=self._away,
+            waiting=dict(self._waiting),
         )
 
     def _read(self, table: StrategiesRead) -> None:
@@ -296,6 +301,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
             self.log.warning("stop request discarded: strategy was never started", strategy=strategy)
             return
         self._running.discard(strategy)
+        self._waiting.pop(strategy, None)
         self._wanted.discard(strategy)
         self._stopping.add(strategy)
         self.watch(self._child(strategy), tag=strategy)
@@ -304,6 +310,7 @@ class StrategyManager(Actor[StrategyManagerMessage | RefreshTable | Down]):
     def _lose(self, strategy: StrategyName) -> None:
         """It has ended: on request, or it failed and its supervisor decides."""
         self._running.discard(strategy)
+        self._waiting.pop(strategy, None)
         if strategy in self._stopping:
             self._stopping.discard(strategy)
             self._supervisor.tell(StopChild(strategy))

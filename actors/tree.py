@@ -70,7 +70,9 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching = "fifo"
     strategy_host: Host = "thread"
     store_patience: Patience = Patience()
+    delayed_data: bool = False
     settlement: SettlementPolicy = SettlementPolicy()
+    keep_bars: bool = False
 
 
 def build(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
@@ -154,7 +156,12 @@ def _core(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
 
 def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
-        stale_after=plan.limits.max_price_age_seconds, connection=refs.data, risk=refs.risk, portfolio=refs.portfolio
+        stale_after=plan.limits.max_price_age_seconds,
+        delayed=plan.delayed_data,
+        connection=refs.data,
+        risk=refs.risk,
+        portfolio=refs.portfolio,
+        store=refs.store if plan.keep_bars else None,
     )
     pool = IbPool.Args(
         journal_path=plan.journal,
@@ -181,10 +188,23 @@ def _gateway(command: GatewayCommand | None) -> tuple[Spec, ...]:
     return (ChildSpec(name="gateway", actor=GatewayProcess, args=GatewayProcess.Args(command)),)
 
 
-def ib_connection(timing: Timing, refs: Refs, listeners: tuple[Ref[Ready], ...], client_id: int) -> Spec:
-    """A connection to IB that is always restarted, ever more slowly; with `timing` bound it is a `MakeConnection`."""
+def ib_connection(
+    timing: Timing,
+    refs: Refs,
+    listeners: tuple[Ref[Ready], ...],
+    client_id: int,
+    *,
+    registry: Path | None = None,
+    fractional: bool = False,
+) -> Spec:
+    """A connection to IB that is always restarted, ever more slowly; with `timing` bound it is a `MakeConnection`.
+
+    `registry` is the journal that names contracts; without it names end with the connection.
+    """
     args = IbConnection.Args(
         timing=timing,
+        registry=registry,
+        fractional=fractional,
         client_id=client_id,
         listeners=listeners,
         fill_log=refs.fill_log,

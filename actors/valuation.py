@@ -132,6 +132,8 @@ class Valuation:
             self.prices[instrument] = self._moved[instrument] = price
         if self._figures.update_pair_rate(instrument, price, self._manager.clock.now()):
             self.tell_rates()
+            if None in self.equities.values():  # it may be known in another currency
+                self._share_equity()
 
     def _value_accounts(self, values: tuple[AccountValue, ...]) -> None:
         before = self._figures.rates
@@ -140,7 +142,7 @@ class Valuation:
             self.tell_rates()
         for account in {value.account for value in values}:
             self._store.tell(AccountUpdated(account, self._figures.values(account)))
-            self.need_rates(self._figures.cash(account))
+            self.need_rates(self._figures.currencies(account))
         self._share_equity()
 
     def _take_equities(self, read: EquitiesRead) -> None:

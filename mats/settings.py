@@ -10,9 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import available_timezones
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -70,6 +71,22 @@ class GatewaySettings(_Section):
         30.0, gt=0, le=600, description="without any progress until a first start gives up"
     )
     live_accounts: tuple[str, ...] = Field((), description="live accounts that may trade; paper ones (DU…) always may")
+    time_zone: str = Field(
+        "", description="IANA zone of its times, where the gateway writes none, an ambiguous or an unknown one"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name and name not in available_timezones():
+            raise ValueError("it is no IANA name such as America/New_York")
+        return name
+
+
+class MarketDataSettings(_Section):
+    """Bars and quotes."""
+
+    delayed: bool = Field(False, description="whether delayed data are used where the account has no live ones")
 
 
 class PaperGatewaySettings(_Section):
@@ -105,7 +122,7 @@ else:
 
 
 class OrdersSettings(_Section):
-    """Orders whose end the broker does not say; docs/operations.md, "Unknown orders"."""
+    """What may be ordered; and orders whose end the broker does not say (docs/operations.md, "Unknown orders")."""
 
     proof_seconds: float = Field(
         60.0, ge=5, description="how long the broker's complete answers about an UNKNOWN order must agree to settle it"
@@ -115,6 +132,9 @@ class OrdersSettings(_Section):
     )
     inactive: Literal["cancel", "keep"] = Field(
         "cancel", description="an order that stays parked for that long: cancel it, or keep it UNKNOWN"
+    )
+    fractional_shares: bool = Field(
+        False, description="whether the account takes fractions of shares over the API; else shares are whole"
     )
 
 
@@ -151,12 +171,19 @@ class StoreSettings(_Section):
 
     uri: str = Field("", description="empty, or s3://… / s3s://… ; credentials from the environment")
     journal_retention_days: float = Field(30.0, gt=0, description="how long the journal keeps entries that are stored")
+    keep_bars: bool = Field(True, description="store the five-second bars of instruments that strategies follow")
     outage_tolerance_seconds: float = Field(
         30.0, ge=0, description="how long the store may be away before new risk waits"
     )
     outage_tolerance_entries: int = Field(
         1000, ge=1, description="how many entries may wait for it before new risk does"
     )
+
+
+class InstrumentsSettings(_Section):
+    """Names and terms of contracts that the operator gives; docs/instruments.md."""
+
+    file: Path = Field(Path("instruments.toml"), description="relative to the settings file; it may be missing")
 
 
 class StrategiesSettings(_Section):
@@ -178,11 +205,13 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
     gateway: GatewaySettings = GatewaySettings()
     paper_gateway: PaperGatewaySettings = PaperGatewaySettings()
+    market_data: MarketDataSettings = MarketDataSettings()
     risk: RiskSettings = RiskSettings()
     orders: OrdersSettings = OrdersSettings()
     portfolio: PortfolioSettings = PortfolioSettings()
     store: StoreSettings = StoreSettings()
     strategies: StrategiesSettings = StrategiesSettings()
+    instruments: InstrumentsSettings = InstrumentsSettings()
     backtest: BacktestSettings = BacktestSettings()
 
     @classmethod
@@ -200,7 +229,7 @@ class Settings(BaseSettings):
 def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
     """The settings of the file at `path`, with `overrides` (nested, as the file is) laid over it.
 
-    Relative paths of strategies are made relative to the file's folder. Raises `SettingsError`.
+    Relative paths of strategies and instruments are made relative to the file's folder. Raises `SettingsError`.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -223,7 +252,8 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
     strategies = settings.strategies.model_copy(
         update={"seed_file": folder / settings.strategies.seed_file, "folder": folder / settings.strategies.folder}
     )
-    return settings.model_copy(update={"strategies": strategies})
+    instruments = settings.instruments.model_copy(update={"file": folder / settings.instruments.file})
+    return settings.model_copy(update={"strategies": strategies, "instruments": instruments})
 
 
 def settings_of(config: Path | None, **given: object) -> Settings:

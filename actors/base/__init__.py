@@ -1,7 +1,9 @@
 """Shared by several actors: fill log stages, broker connections, subscribers, references."""
 
+from actors.base.bar_archive import BarArchive, BarCollector
 from actors.base.broker_connection import BaseMessage, BrokerConnection
 from actors.base.fill_log_client import Replayed
+from actors.base.history_loads import HistoryLoads
 from actors.base.journal_writes import JournalWrites
 from actors.base.operator_tables import OperatorTables
 from actors.base.owner import Owner
@@ -13,9 +15,12 @@ from actors.base.subscribers import ask_to_resubscribe
 from actors.base.subscription import FollowerDown, Publisher, Subscription
 
 __all__ = [
+    "BarArchive",
+    "BarCollector",
     "BaseMessage",
     "BrokerConnection",
     "FollowerDown",
+    "HistoryLoads",
     "JournalWrites",
     "OperatorTables",
     "Owner",

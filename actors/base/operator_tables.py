@@ -50,6 +50,7 @@ class OperatorTables:
         self._seeding: SeedStrategies | None = None
         self._reading: ReadTable | None = None
         self._valuing: ReadEquities | None = None
+        self._instruments = 0
 
     @property
     def known(self) -> bool:
@@ -64,6 +65,20 @@ class OperatorTables:
             self.read_table(self._reading)
         if self._valuing is not None:
             self.read_equities(self._valuing)
+        self._store_instruments()
+
+    def _store_instruments(self) -> None:
+        """Copy what is new in the registry of instruments."""
+        changed = self._journal.instruments(self._instruments)
+        if not changed:
+            return
+        now = self._writer.clock.now()
+        with contextlib.suppress(StoreAway):
+            rejects = self._guard.run_once(
+                lambda: self._guard.store.write_instruments([known for _, known in changed], now)
+            )
+            self._writer.report_rejects(rejects)
+            self._instruments = changed[-1][0]
 
     def seed(self, request: SeedStrategies) -> None:
         """Add the records that are missing, and answer with the whole table; while the store is away, with the last."""

@@ -1,5 +1,6 @@
 """The quarantine, for the fill log: what it admits, what it keeps, and how an operator resolves it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from hashlib import sha256
@@ -11,6 +12,7 @@ from actors.base.owner import Owner
 from actors.messages.quarantine import QuarantineRefused, QuarantineResolved, ReportUndecoded, ResolveQuarantine
 from mats.ledger.quarantine import (
     CorrectionError,
+    OpenItems,
     QuarantineItem,
     QuarantineKind,
     QuarantinePlace,
@@ -41,7 +43,7 @@ from mats.model import (
 from mats.store.journal import Journal
 
 MOST_MESSAGES = 1_000
-"""How many open messages are kept; more of them are counted."""
+"""How many messages that could not be decoded are kept; more of them are counted."""
 
 Rate = Callable[[Currency], Decimal | None]
 
@@ -51,18 +53,17 @@ class Quarantine:
 
     def __init__(self, owner: Owner[Never], journal: Journal) -> None:
         self._owner, self._journal = owner, journal
-        self._turned_away = 0
-        self.places: tuple[QuarantinePlace, ...] = ()
-        """Where no new risk is taken."""
+        self._turned_away = Counter[QuarantineKind]()
         self.reload()
 
     def reload(self) -> None:
         """Read the open items: stages put entries there themselves."""
-        self._open = {item.key: item for item in self._journal.open_quarantine()}
-        self._locate()
+        self._open = OpenItems(self._journal.open_quarantine())
 
-    def _locate(self) -> None:
-        self.places = tuple(item.place for item in self._open.values() if item.instrument or item.strategy)
+    @property
+    def places(self) -> tuple[QuarantinePlace, ...]:
+        """Where no new risk is taken."""
+        return self._open.places
 
     @property
     def count(self) -> int:
@@ -153,9 +154,6 @@ class Quarantine:
                 kind, name = QuarantineKind.POSITION, f"{account}/{instrument}"
             case _:
                 kind, name = QuarantineKind.MESSAGE, _digest(message.lasting)
-                if sum(item.kind is QuarantineKind.MESSAGE for item in self._open.values()) >= MOST_MESSAGES:
-                    self._turn_away(message)
-                    return
         self.keep(
             QuarantineItem(
                 key=f"{kind}/{as_text(name)}",
@@ -191,21 +189,30 @@ class Quarantine:
             f"{what} {exec_id} was reported again as it cannot be; what is booked stays", reason=fault
         )
 
-    def _turn_away(self, message: UndecodedMessage) -> None:
-        if not self._turned_away:
+    def _turn_away(self, item: QuarantineItem) -> None:
+        """Said once for each kind; where the quarantine as a whole is full, no new risk is taken anywhere."""
+        if not self._turned_away[item.kind]:
             self._owner.log.error(
-                "the quarantine is full: messages that cannot be decoded are no more kept, only counted",
+                f"the quarantine is full: no more of the kind {item.kind} is kept, only counted"
+                + ("; no new risk is taken until there is room" if self._open.full else ""),
                 resolve="mats quarantine",
-                reason=as_text(message.reason),
+                reason=item.fault,
             )
-        self._turned_away += 1
+        self._turned_away[item.kind] += 1
+
+    def _is_full(self, kind: QuarantineKind) -> bool:
+        return self._open.full or (kind is QuarantineKind.MESSAGE and self._open.count(kind) >= MOST_MESSAGES)
 
     def keep(self, item: QuarantineItem) -> None:
         """Keep an item, and say once what it means; one that is known, open or resolved, is known."""
-        if item.key in self._open or (kept := self._journal.quarantine(item)) is None:
+        if item.key in self._open:
             return
-        self._open[kept.key] = kept
-        self._locate()
+        if self._is_full(item.kind):
+            self._turn_away(item)
+            return
+        if (kept := self._journal.quarantine(item)) is None:
+            return
+        self._open.add(kept)
         whose = " and ".join(name for name in (kept.instrument, kept.strategy) if name)
         self._owner.log.error(
             f"{kept.kind} in quarantine: it is not booked; "
@@ -229,12 +236,10 @@ class Quarantine:
 
     def healed_by(self, execution: Execution) -> QuarantineItem | None:
         """The entry in quarantine that the broker now reports with other fields: they take its place."""
-        for item in self._open.values():
-            if item.kind is QuarantineKind.ENTRY and item.fields.get("exec_id") == execution.exec_id:
-                booked = self._journal.find_execution(execution.exec_id)
-                if booked is not None and booked.execution != execution:
-                    return item
-        return None
+        if (item := self._open.entry_of(execution.exec_id)) is None:
+            return None
+        booked = self._journal.find_execution(execution.exec_id)
+        return item if booked is not None and booked.execution != execution else None
 
     def replace(self, item: QuarantineItem, execution: Execution, seq: int, rate: Rate) -> tuple[Entry, ...]:
         """The entries that book `execution` in the place of the entry that a stage could not apply."""
@@ -283,8 +288,7 @@ class Quarantine:
 
     def _resolve(self, item: QuarantineItem, resolution: str) -> None:
         self._journal.resolve_quarantine(replace(item, resolved=self._owner.clock.now(), resolution=resolution))
-        self._open.pop(item.key, None)
-        self._locate()
+        self._open.remove(item.key)
         self._owner.log.info("quarantine resolved", item=item.id, resolution=resolution)
 
 

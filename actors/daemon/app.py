@@ -13,6 +13,7 @@ from rich.live import Live
 
 from actors.base import Refs
 from actors.daemon.event_log import DeadLetterLog, log_event
+from actors.daemon.instruments import fill_registry
 from actors.daemon.lineage import join_store
 from actors.daemon.plan import make_plan
 from actors.daemon.shutdown_summary import ShutdownSummary
@@ -60,6 +61,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         _check_store_address(plan.store_uri)
         with refused_where_damaged(plan.journal):
             join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
+            fill_registry(plan, settings.instruments.file)
         operator = Operator(runtime, refs)
         tell = (lambda _: None) if on_screen else say
         runtime.start(build(plan, refs))

@@ -33,8 +33,14 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         journal=data_dir / "journal.db",
         rejects=data_dir / "rejects.jsonl",
         store_uri=store_uri(settings.store.uri, settings.data_dir),
-        connection=partial(ib_connection, timing(settings, port)),
+        connection=partial(
+            ib_connection,
+            timing(settings, port),
+            registry=data_dir / "journal.db",
+            fractional=settings.orders.fractional_shares,
+        ),
         gateway=None if settings.gateway.host else gateway_command(settings, port),
+        delayed_data=settings.market_data.delayed,
         limits=settings.risk.limits(),
         base_currency=settings.portfolio.base_currency,
         live_accounts=settings.gateway.live_accounts,
@@ -45,9 +51,10 @@ def make_plan(settings: Settings, seeds: tuple[StrategyRecord, ...]) -> DaemonPl
         strategy_folder=settings.strategies.folder,
         strategy_host=settings.strategies.host,
         keep_days=settings.store.journal_retention_days,
+        keep_bars=settings.store.keep_bars,
         matching=settings.portfolio.matching,
         store_patience=Patience(settings.store.outage_tolerance_seconds, settings.store.outage_tolerance_entries),
-        settlement=SettlementPolicy(**dict(settings.orders)),
+        settlement=SettlementPolicy(**settings.orders.model_dump(exclude={"fractional_shares"})),
         intent_prefix=boot.branch,
     )
 
@@ -61,6 +68,8 @@ def timing(settings: Settings, port: int) -> Timing:
         connect_timeout=gateway.connect_timeout_seconds,
         replay_timeout=gateway.snapshot_timeout_seconds,
         heartbeat=gateway.heartbeat_interval_seconds,
+        time_zone=gateway.time_zone,
+        delayed=settings.market_data.delayed,
     )
 
 

@@ -9,6 +9,7 @@ from actors.gateway_process import GatewayUnusable
 from actors.messages.strategy_manager import StrategyTable
 from actors.operator import Operator
 from mats.errors import UserError, say
+from mats.ib import UNUSABLE
 from mats.runtime import Runtime
 from mats.settings import Settings
 from mats.store.journal import journal_damage
@@ -28,6 +29,8 @@ class StopRequested(Exception):
     """The daemon was stopped before it had started."""
 
 
+USELESS_TO_WAIT = UNUSABLE | {GatewayUnusable.__name__}
+"""Names of failures that come again until an operator changes something."""
 SAY_SECONDS = 5.0
 """Between two sentences about what can be counted of a start."""
 
@@ -94,9 +97,10 @@ class Startup:
         """Raise where waiting is useless."""
         if self._stop.is_set():
             raise StopRequested
-        name, _, reason = self._last_failure("brokers/gateway").partition(": ")
-        if name == GatewayUnusable.__name__:
-            raise CannotStart(reason)
+        for actor in ("brokers/gateway", "brokers/ib-0"):
+            name, _, reason = self._last_failure(actor).partition(": ")
+            if name in USELESS_TO_WAIT:
+                raise CannotStart(reason)
 
     def _why_no_broker(self) -> str:
         failures = (self._last_failure(name) for name in ("brokers/gateway", "brokers/ib-0"))

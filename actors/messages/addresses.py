@@ -15,7 +15,7 @@ from actors.messages import (
     strategy,
     strategy_manager,
 )
-from actors.messages.broker import HistoryLoaded, LinkChanged, MarketEvents, Ready
+from actors.messages.broker import HistoryLoaded, HistoryProgressed, LinkChanged, MarketEvents, Ready
 from actors.messages.fill_log import ApplyEntries, ReportCursor
 from actors.messages.ib_pool import DATA_CLIENT, MASTER_CLIENT, LeaseConnection, connection_name
 from actors.messages.subscription import (
@@ -26,7 +26,7 @@ from actors.messages.subscription import (
     Unsubscribe,
     Unsubscribed,
 )
-from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName
+from mats.model import CancelRequest, OrderModification, OrderRequest, Signal, StrategyName, StreamNotice
 from mats.runtime import Address, CommandResult, SupervisorMessage
 
 StageMessage = ApplyEntries | ReportCursor
@@ -125,6 +125,7 @@ PersistenceWriterMessage = (
     | persistence_writer.SetEquity
     | persistence_writer.ReadStored
     | persistence_writer.ReadPrunedEntries
+    | persistence_writer.StoreBars
     | order_manager.OrderChanged
     | portfolio_manager.MarksUpdated
     | portfolio_manager.BooksReconciled
@@ -135,9 +136,12 @@ MarketDataMessage = (
     market_data.SubscribeInstruments
     | market_data.WatchPrices
     | market_data.LoadHistory
+    | market_data.ReadStreams
+    | StreamNotice
     | broker.InstrumentResolved
     | broker.Unresolved
     | HistoryLoaded
+    | HistoryProgressed
     | MarketEvents
     | Ready
     | Unsubscribe
@@ -156,7 +160,9 @@ ConnectionMessage = (
     | broker.SubscribeAccount
     | broker.ResolveInstrument
     | broker.SubscribeMarket
+    | broker.ResubscribeMarket
     | broker.RequestHistory
+    | broker.ReadHistoryUse
 )
 
 IbPoolMessage = LeaseConnection | Republish
@@ -168,6 +174,7 @@ StrategyManagerMessage = (
     | strategy_manager.ReadStrategies
     | strategy.StrategyLoaded
     | strategy.StrategyStarted
+    | strategy.StrategyWaits
     | CommandResult
     | persistence_writer.StrategiesRead
     | portfolio_manager.AccountsDiscovered
@@ -177,7 +184,10 @@ StrategyManagerMessage = (
 StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
+    | market_data.InstrumentNamed
+    | market_data.InstrumentUnnamed
     | HistoryLoaded
+    | HistoryProgressed
     | Snapshot[portfolio_manager.BookState | portfolio_manager.EquityChanged | order_manager.WorkingOrders]
     | Change[portfolio_manager.PositionUpdated | order_manager.OrderChanged]
     | risk_manager.OrderDenied

@@ -14,6 +14,7 @@ from mats.model import (
     Instrument,
     InstrumentId,
     IntentId,
+    MarketStream,
     OrderIntent,
     Quote,
 )
@@ -66,6 +67,10 @@ class ReadBroker(Question[BrokerSnapshot], frozen=True):
     """Asks the broker for its complete state, past the fill log."""
 
 
+class ReadHistoryUse(Question[str], frozen=True):
+    """Asks how much of the broker's limits of historical requests is used, as text; empty where nothing is."""
+
+
 class SubscribeAccount(msgspec.Struct, frozen=True):
     """Stream the account's values to the portfolio manager, beginning with all of them."""
 
@@ -85,12 +90,26 @@ class Unresolved(msgspec.Struct, frozen=True):
 
 
 class HistoryLoaded(msgspec.Struct, frozen=True):
-    """Bars oldest first. `complete` is False when the broker did not answer: unknown, not empty."""
+    """Bars oldest first, of the `count` of `bar_seconds` that were asked for.
+
+    `complete` is False when the broker did not answer: unknown, not empty. A complete one has fewer bars only where the
+    broker has no earlier ones.
+    """
 
     instrument: InstrumentId
     bars: tuple[Bar, ...]
     complete: bool
     reason: str = ""
+    bar_seconds: int = 0
+    count: int = 0
+
+
+class HistoryProgressed(msgspec.Struct, frozen=True):
+    """So many bars of `bar_seconds` are loaded; the rest is under way."""
+
+    instrument: InstrumentId
+    bar_seconds: int
+    bars: int
 
 
 class ResolveInstrument(msgspec.Struct, frozen=True):
@@ -107,13 +126,23 @@ class SubscribeMarket(msgspec.Struct, frozen=True):
     quotes: bool
 
 
+class ResubscribeMarket(msgspec.Struct, frozen=True):
+    """Request one stream of a resolved instrument anew, whatever has become of the request before."""
+
+    instrument: Instrument
+    stream: MarketStream
+
+
 class RequestHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """The last `count` bars of `bar_seconds` before now; answered by `HistoryLoaded`."""
+    """The last `count` bars of `bar_seconds` before now; answered by `HistoryLoaded`, on the way `HistoryProgressed`.
+
+    Where the connection is lost there is no answer.
+    """
 
     instrument: Instrument
     bar_seconds: int
     count: int
-    reply_to: Ref[HistoryLoaded]
+    reply_to: Ref[HistoryLoaded | HistoryProgressed]
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,5 +204,5 @@ class LinkChanged(msgspec.Struct, frozen=True):
     reason: str
 
 
-MarketRequest = RequestSnapshot | ResolveInstrument | SubscribeMarket | RequestHistory
+MarketRequest = RequestSnapshot | ResolveInstrument | SubscribeMarket | ResubscribeMarket | RequestHistory
 """Requests to the data connection."""

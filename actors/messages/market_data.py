@@ -1,11 +1,14 @@
 """Messages handled and sent by market data."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from actors.messages.broker import HistoryLoaded
+from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.subscription import Unsubscribed
 from mats.model import Bar, Instrument, InstrumentId, Quote
-from mats.runtime import Ref
+from mats.runtime import Question, Ref
+from mats.streams import StreamView
 
 
 class BarArrived(msgspec.Struct, frozen=True, gc=False):
@@ -20,12 +23,29 @@ class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
     quote: Quote
 
 
-MarketChange = BarArrived | QuoteArrived | Unsubscribed
+class InstrumentNamed(msgspec.Struct, frozen=True):
+    """The broker has one contract of this name; everything about it comes under the id of `instrument`."""
+
+    name: InstrumentId
+    instrument: InstrumentId
+
+
+class InstrumentUnnamed(msgspec.Struct, frozen=True):
+    """The broker has no contract of this name now, or several; `reason` says which, and what to write."""
+
+    name: InstrumentId
+    reason: str
+
+
+MarketChange = BarArrived | QuoteArrived | InstrumentNamed | InstrumentUnnamed | Unsubscribed
 """Sent to followers of instruments."""
 
 
 class SubscribeInstruments(msgspec.Struct, frozen=True, kw_only=True):
-    """Send `BarArrived` (and `QuoteArrived` where `quotes`) of the instruments to `follower` until it is gone."""
+    """Send `BarArrived` (and `QuoteArrived` where `quotes`) of the instruments to `follower` until it is gone.
+
+    First `InstrumentNamed`, or `InstrumentUnnamed`, for each of them.
+    """
 
     instruments: tuple[InstrumentId, ...]
     quotes: bool
@@ -39,12 +59,12 @@ class WatchPrices(msgspec.Struct, frozen=True):
 
 
 class LoadHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """The last `count` bars; answered by the connection's `HistoryLoaded`."""
+    """The last `count` bars; answered by `HistoryLoaded`, on the way `HistoryProgressed`."""
 
     instrument: InstrumentId
     bar_seconds: int
     count: int
-    reply_to: Ref[HistoryLoaded]
+    reply_to: Ref[HistoryLoaded | HistoryProgressed]
 
 
 class PriceMarked(msgspec.Struct, frozen=True, gc=False):
@@ -61,6 +81,10 @@ class InstrumentCompleted(msgspec.Struct, frozen=True):
 
 
 class DataStale(msgspec.Struct, frozen=True):
-    """Instruments without data for too long; replaces the list sent before."""
+    """Instruments whose data cannot be relied on, each with the reason; replaces the list sent before."""
 
-    instruments: frozenset[InstrumentId]
+    instruments: Mapping[InstrumentId, str]
+
+
+class ReadStreams(Question[tuple[StreamView, ...]], frozen=True):
+    """Asks for the state of every stream."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mats.ledger.books import BookKey
-from mats.model import AccountId, Entry, StrategyName, StrategyRecord
+from mats.model import AccountId, Bar, Entry, StrategyName, StrategyRecord
 from mats.runtime import Question, Ref
 
 
@@ -63,6 +63,12 @@ class SetEquity(Question[str], frozen=True, kw_only=True):
     account: AccountId
     strategy: StrategyName
     equity: Decimal | None
+
+
+class StoreBars(msgspec.Struct, frozen=True):
+    """Bars that market data has passed on; stored soon, each under its start."""
+
+    bars: tuple[Bar, ...]
 
 
 class ReadStored(Question[int | None], frozen=True):

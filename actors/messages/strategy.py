@@ -16,5 +16,12 @@ class StrategyStarted(msgspec.Struct, frozen=True):
     strategy: str
 
 
+class StrategyWaits(msgspec.Struct, frozen=True):
+    """The strategy does not trade yet; `reason` says what it waits for."""
+
+    strategy: str
+    reason: str
+
+
 class StopTrading(msgspec.Struct, frozen=True):
     """Stop in order: run `on_stop`, unsubscribe from every service, then end."""

@@ -28,8 +28,9 @@ class ParkStrategy(msgspec.Struct, frozen=True):
 class StrategyTable(msgspec.Struct, frozen=True):
     """The records, which of them run, and why the others cannot; `loaded` once the store has sent them.
 
-    `loading` are those whose file is being read. `refused` says why the table as it is stored now is not in force;
-    `away` that the store has not answered, and why: then the records are those that were read last.
+    `loading` are those whose file is being read; `waiting` says of those that do not trade yet what they wait for.
+    `refused` says why the table as it is stored now is not in force; `away`
+    that the store has not answered, and why: then the records are those that were read last.
     """
 
     records: tuple[StrategyRecord, ...]
@@ -39,6 +40,7 @@ class StrategyTable(msgspec.Struct, frozen=True):
     refused: str = ""
     loading: frozenset[StrategyName] = frozenset()
     away: str = ""
+    waiting: dict[StrategyName, str] = {}
 
 
 class ReadStrategies(Question[StrategyTable], frozen=True):

@@ -90,7 +90,10 @@ class Commands:
     def _answer(self, question: protocol.AnyQuestion) -> protocol.BaseResponse:
         match question:
             case protocol.StatusRequest():
-                return status_of(self._operator.view(), self._runtime.message_stats(), self._runtime.clock.now())
+                stats, history = self._runtime.message_stats(), answered(self._queries.history_use)
+                return status_of(self._operator.view(), stats, history, self._runtime.clock.now())
+            case protocol.StreamsRequest():
+                return protocol.StreamLines(streams=self._queries.streams())
             case protocol.BooksRequest():
                 portfolio = self._queries.portfolio()
                 return protocol.BookLines(books=book_lines(portfolio.books, portfolio.prices))

@@ -38,6 +38,7 @@ class Operator:
             strategies=answered(queries.table),
             halts=answered(queries.halts),
             progress=answered(queries.progress),
+            streams=answered(queries.streams),
             dead_letters=len(self._runtime.dead_letters),
             start=self.start.phase,
         )

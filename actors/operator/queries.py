@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from actors.base import Refs
-from actors.messages.broker import ReadBroker
+from actors.messages.broker import ReadBroker, ReadHistoryUse
 from actors.messages.fill_log import Progress, ReadProgress
+from actors.messages.market_data import ReadStreams
 from actors.messages.order_manager import ReadOrders
 from actors.messages.persistence_writer import ReadStored
 from actors.messages.portfolio_manager import Breaks, PortfolioSnapshot, ReadAccount, ReadBreaks, ReadPortfolio
@@ -14,10 +15,12 @@ from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from mats.ledger.valuation import AccountView
 from mats.model import DISCRETIONARY, BrokerSnapshot, OrderView, StrategyName
 from mats.runtime import ActorDeadError, ActorFailed, Askable, AskTimeout, Ref
+from mats.streams import StreamView
 
 ASK_SECONDS = 2.0
 BROKER_SECONDS = 3.0
 """A broker that does not answer must not hold up the caller."""
+HISTORY_SECONDS = 0.5
 STORE_SECONDS = 10.0
 """The store commits what it holds before it counts."""
 
@@ -80,6 +83,10 @@ class Queries:
     def progress(self) -> Progress:
         return ask(self._refs.fill_log, ReadProgress(), "the fill log")
 
+    def streams(self) -> tuple[StreamView, ...]:
+        """Every stream of market data."""
+        return ask(self._refs.market_data, ReadStreams(), "market data")
+
     def stored(self) -> int | None:
         """How many fills the store has; None while it is away."""
         return ask(self._refs.store, ReadStored(), "the store", STORE_SECONDS)
@@ -87,6 +94,10 @@ class Queries:
     def broker(self) -> BrokerSnapshot:
         """The broker's own complete answer."""
         return ask(self._refs.master, ReadBroker(), "the broker", BROKER_SECONDS)
+
+    def history_use(self) -> str:
+        """What is used of the broker's limits of historical requests; empty where nothing is."""
+        return ask(self._refs.data, ReadHistoryUse(), "the data connection", HISTORY_SECONDS)
 
     def strategies(self, strategy: StrategyName) -> tuple[StrategyName, ...]:
         """This strategy, if the table or a book has it; all of them where none is named."""

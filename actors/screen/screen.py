@@ -95,6 +95,9 @@ def _alerts(view: SystemSnapshot, now: Nanos) -> list[Text]:
         lines.append(line((f"table   rejected: {view.strategies.refused}", "bold red")))
     for name, fault in (view.strategies.faults if view.strategies else {}).items():
         lines.append(line((f"fault   {name}: {fault}", "red")))
+    for name, reason in (view.strategies.waiting if view.strategies else {}).items():
+        lines.append(line((f"waits   {name} {reason}", "yellow")))
+    lines += [line((f"data    {stream.fault}", "yellow")) for stream in view.streams or () if stream.fault]
     failing = [actor for actor in view.actors if actor.state not in ("running", "parked") and actor.last_failure]
     lines += [line((f"{actor.state:7} {actor.name}: {actor.last_failure}", "yellow")) for actor in failing]
     more = len(lines) - MAX_ALERTS

@@ -10,6 +10,7 @@ from actors.messages.strategy_manager import StrategyTable
 from mats.ledger.valuation import AccountView
 from mats.model import OrderView, StrategyName
 from mats.runtime import ActorStatus
+from mats.streams import StreamView
 
 NEEDED = {"store/writer": "the store", "brokers/gateway": "the paper gateway"}
 
@@ -36,6 +37,7 @@ class SystemSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     strategies: StrategyTable | None
     halts: dict[str, str] | None
     progress: Progress | None
+    streams: tuple[StreamView, ...] | None = None
     dead_letters: int
     start: StartPhase = StartPhase()
 

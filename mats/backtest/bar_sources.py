@@ -7,11 +7,22 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from mats.data import BarTable, actions_between, checked_bars, find_bar_files, read_table
+from mats.backtest.warm_up import Counts, first_row
+from mats.data import (
+    BarTable,
+    actions_between,
+    checked_bars,
+    find_bar_files,
+    fitting_calendar,
+    in_sessions,
+    read_table,
+)
 from mats.data.importer import Stamp, file_actions
 from mats.errors import DataError
-from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, parse_instrument, size_name
+from mats.instruments import parse_instrument
+from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, size_name
 from mats.model.bar_columns import BarColumns, BarData, CorporateAction
+from mats.sessions import Hours, SessionCalendar
 from mats.store.tables import BarStore
 from mats.venue.markets import DEFAULT_LISTINGS
 
@@ -29,16 +40,18 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Bars of `seconds`, or of a part of that, which start in `[start, end)`, and `before` earlier ones for warm-up.
+    """Bars of `seconds`, or of a part of that, which start in `[start, end)` in `hours`, and earlier ones for warm-up.
 
-    Currency pairs with the rates to `currency` are included where there are bars of them.
+    `before` is how many bars of each size strategies need before the start. Currency pairs with the rates to
+    `currency` are included where there are bars of them.
     """
 
     instruments: tuple[InstrumentId, ...]
     seconds: int
     start: Nanos
     end: Nanos
-    before: int = 0
+    hours: Hours = "regular"
+    before: Counts = {}
     currency: Currency = "USD"
 
 
@@ -52,15 +65,20 @@ def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
     bar_source = StoreSource(uri) if source.place == STORE else FileSource(source)
     bars: dict[InstrumentId, BarColumns] = {}
     actions: dict[InstrumentId, tuple[CorporateAction, ...]] = {}
+    around_the_clock: set[InstrumentId] = set()
     for name in (*wanted.instruments, *_pairs(bar_source, wanted)):
         columns, known = bar_source.read(name, wanted.seconds)
-        bars[name] = _part(columns, wanted)
+        calendar = fitting_calendar(resolve(name), columns)
+        if not calendar.known:
+            around_the_clock.add(name)
+        bars[name] = _part(in_sessions(columns, calendar, wanted.hours), calendar, wanted)
         actions[name] = actions_between(known, bars[name].start)
     sizes = {columns.seconds for columns in bars.values()}
     if len(sizes) > 1:
         listed = ", ".join(f"{name} {size_name(columns.seconds)}" for name, columns in bars.items())
         raise DataError(f"the bars differ in size ({listed}); use one size, or give it with --bar-seconds")
-    return BarData(bars, {name: resolve(name) for name in bars}, actions)
+    instruments = {name: resolve(name) for name in bars}
+    return BarData(bars, instruments, actions, wanted.hours, frozenset(around_the_clock))
 
 
 def resolve(name: InstrumentId) -> Instrument:
@@ -142,14 +160,20 @@ def _pairs(bar_source: BarSource, wanted: Wanted) -> list[InstrumentId]:
     return [pair for pair in pairs if pair not in wanted.instruments and bar_source.has(pair)]
 
 
-def _part(bars: BarColumns, wanted: Wanted) -> BarColumns:
+def _part(bars: BarColumns, calendar: SessionCalendar, wanted: Wanted) -> BarColumns:
+    if not len(bars):
+        raise DataError(
+            f"there are no bars of {bars.instrument} in {wanted.hours} hours ({calendar.name}); "
+            'give bars of the sessions, or set session = "extended" for those before the open and after the close'
+        )
     first, last = (int(i) for i in np.searchsorted(bars.start, (wanted.start, wanted.end), side="left"))
     if first == last:
         raise DataError(
             f"there are no bars of {bars.instrument} from {iso(wanted.start)} to {iso(wanted.end)}; they range from "
             f"{iso(int(bars.start[0]))} to {iso(int(bars.end[-1]))}: correct --from and --to"
         )
-    return bars.between(int(bars.start[max(0, first - wanted.before)]), int(bars.end[last - 1]))
+    row = first_row(bars, calendar, wanted.before, wanted.start)
+    return bars.between(int(bars.start[row]), int(bars.end[last - 1]))
 
 
 def _table(bars: BarColumns) -> BarTable:

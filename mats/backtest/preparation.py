@@ -13,10 +13,13 @@ from msgspec.structs import replace
 
 from mats.backtest.bar_sources import DataSource, Wanted, load_data
 from mats.backtest.spec import BacktestSpec, ModelSettings, Style
+from mats.backtest.warm_up import Counts, first_row, ready
+from mats.data import data_calendar
 from mats.errors import DataError, StrategyError
 from mats.model import ZERO, Currency, InstrumentId, Nanos, StrategyRecord, exact, floor_to, from_datetime, read_records
 from mats.model.bar_columns import BarData
 from mats.risk import Limits
+from mats.sessions import Hours
 from mats.settings import Settings
 from mats.store.tables import MAX_TIME, store_uri
 from mats.strategy.hosting import LocalHost, StrategyRunner, find_file, load_class, make_runner, only_class
@@ -76,7 +79,10 @@ def prepare(request: Request, settings: Settings) -> Prepared:
         seed=request.seed,
     )
     data = data_for(spec, request.source, store_uri(settings.store.uri, settings.data_dir))
-    return Prepared(_bounded(spec, data), data, _watched(_runners(spec)))
+    runners = _runners(spec)
+    if not spec.start:
+        spec, data = _warmed_up(spec, data, runners)
+    return Prepared(_bounded(spec, data), data, _watched(runners))
 
 
 def _bounded(spec: BacktestSpec, data: BarData) -> BacktestSpec:
@@ -87,19 +93,40 @@ def _bounded(spec: BacktestSpec, data: BarData) -> BacktestSpec:
     return replace(spec, start=max(spec.start, first), end=min(spec.end, last), bar_seconds=seconds)
 
 
+def _warmed_up(spec: BacktestSpec, data: BarData, runners: Sequence[StrategyRunner]) -> tuple[BacktestSpec, BarData]:
+    """A run whose start is not given begins when its strategies have the history that they ask for."""
+    calendars = {name: data_calendar(data, name) for name in _watched(runners)}
+    start = max(
+        ready(data.bars[name], calendars[name], _counts([runner])) for runner in runners for name in runner.instruments
+    )
+    counts = _counts(runners)
+    needed = {name: first_row(data.bars[name], calendars[name], counts, start) for name in calendars}
+    cut = {name: data.bars[name].between(int(data.bars[name].start[row]), 2**62) for name, row in needed.items()}
+    return replace(spec, start=start), replace(data, bars={**data.bars, **cut})
+
+
 def data_for(spec: BacktestSpec, source: DataSource, uri: str) -> BarData:
     """The bars that the strategies of a spec watch, of a size that all of theirs can be built from."""
     runners = _runners(spec)
-    seconds = math.gcd(*(runner.bar_seconds for runner in runners))
     wanted = Wanted(
         instruments=_watched(runners),
-        seconds=seconds,
+        seconds=math.gcd(*(size for runner in runners for size in (runner.bar_seconds, *runner.larger))),
         start=spec.start,
         end=spec.end,
-        before=max(runner.warmup * (runner.bar_seconds // seconds) for runner in runners),
+        hours="extended" if any(runner.hours == "extended" for runner in runners) else "regular",
+        before=_counts(runners),
         currency=spec.currency,
     )
     return load_data(source, uri, wanted)
+
+
+def _counts(runners: Sequence[StrategyRunner]) -> Counts:
+    """How many bars of each size are needed before the start."""
+    counts: dict[tuple[int, Hours], int] = {}
+    for runner in runners:
+        for size, count in {**runner.larger, runner.bar_seconds: runner.warmup}.items():
+            counts[size, runner.hours] = max(count, counts.get((size, runner.hours), 0))
+    return counts
 
 
 def choose(request: Request, settings: Settings) -> tuple[StrategyRecord, ...]:

@@ -1,4 +1,4 @@
-"""The command line of market data: `mats data import`, `mats data show`."""
+"""The command line of market data: `mats data import`, `show`, `download`, `map`, `repair`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mats.cli.data_download import download, map_, repair
 from mats.cli.options import Config, DataDir
 from mats.data import find_bar_files
 from mats.data.importer import ImportResult, Stamp, import_file
@@ -20,8 +21,12 @@ from mats.store.tables import BarStore, StoredBars, store_uri, write_lock
 WIDTH = 120
 
 data = typer.Typer(
-    help="Import and list market data.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    help="Import, download and list market data.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
+
+data.command("download")(download)
+data.command("map")(map_)
+data.command("repair")(repair)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON lines")]
 

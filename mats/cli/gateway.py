@@ -49,6 +49,7 @@ def gateway(
     state: Annotated[Path | None, typer.Option(help="file that keeps its account; none: memory")] = None,
     instruments: Annotated[Path | None, typer.Option(help="TOML file with more instruments")] = None,
     exchange: ExchangeOptions,
+    fractions: Annotated[bool, typer.Option("--fractions", help="take orders for parts of a share")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="refuse more than 50 messages a second, as IB can")] = False,
     faults: Annotated[Path | None, typer.Option(help="TOML file with a fault plan")] = None,
     log: Annotated[Path | None, typer.Option(help="file for everything sent and received, as JSON lines")] = None,
@@ -79,6 +80,7 @@ def gateway(
         instruments=instruments,
         models=exchange.models(),
         limits=STRICT if strict else LENIENT,
+        fractions=fractions,
     )
 
 

@@ -1,4 +1,4 @@
-"""`mats status`, `audit`, `why`: questions of an operator. The last two need no running daemon."""
+"""`mats status`, `streams`, `audit`, `why`: questions of an operator. The last two need no running daemon."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from mats.errors import UserError
 from mats.operator import ask, protocol, render, render_story, story_of
 from mats.store.journal import AuditLine, Journal
 
-__all__ = ["audit", "status", "why"]
+__all__ = ["audit", "status", "streams", "why"]
 
 
 class AuditLines(msgspec.Struct, frozen=True):
@@ -29,6 +29,11 @@ def status(
     """Show health, strategies, working orders and actors. With --messages, how long messages wait and take."""
     answer = ask(directory(config, data_dir), protocol.StatusRequest(), protocol.DaemonStatus)
     show(answer, json, render.messages if messages else render.status)
+
+
+def streams(config: Config = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show each stream of market data. Its state, since when, what is wrong with it, and the next try."""
+    show(ask(directory(config, data_dir), protocol.StreamsRequest(), protocol.StreamLines), json, render.streams)
 
 
 def audit(

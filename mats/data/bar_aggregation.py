@@ -5,36 +5,47 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mats.model import SECOND, Bar, InstrumentId, Nanos
+from mats.sessions import BarSpans, Hours, SessionCalendar, unknown_calendar
+from mats.sessions.bar_spans import DAILY
 
 
 class BarBuilder:
-    """Builds bars of `seconds` from parts of one instrument, aligned to multiples of `seconds` since the Unix epoch.
+    """Builds the bars of `spans` from parts of one instrument.
 
     A bar is complete when the part that reaches its end arrives, or when a later part or `close_until` shows that its
-    span is over. Spans without a part give no bar. Parts that start before `not_before`, before the end of the last
-    part or before the end of a completed bar are ignored and counted in `ignored`, so a source may repeat itself.
+    span is over. Spans without a part give no bar. Parts outside of the sessions are left out. Parts that start before
+    `not_before`, before the end of the last part or before the end of a completed bar are ignored and counted in
+    `ignored`, so a source may repeat itself. `known_until`: every bar that ends by then has been given.
     """
 
-    def __init__(self, instrument: InstrumentId, seconds: int, not_before: Nanos = 0) -> None:
-        if seconds < 1:
-            raise ValueError(f"bars of {seconds} seconds cannot be built; give a whole number of seconds from 1 on")
-        self.instrument = instrument
-        self.seconds = seconds
+    def __init__(self, instrument: InstrumentId, spans: BarSpans, not_before: Nanos = 0) -> None:
+        self.instrument, self.spans = instrument, spans
         self.ignored = 0
+        self.known_until: Nanos = 0
         self._taken_until = not_before
+        self._begin = self._end = self._until = 0
+        """Parts from `_begin` to before `_until` are of one bar: all of its span, but for a week with its nights."""
         self._parts: list[Bar] = []
 
     def add(self, part: Bar) -> tuple[Bar, ...]:
         """The bars that this part completes, oldest first: none, one, or two (an overdue one and its own)."""
-        self._check(part)
+        if part.instrument != self.instrument:
+            raise ValueError(f"a part of {part.instrument} was given to the bar builder of {self.instrument}")
         if part.start < self._taken_until:
             self.ignored += 1
             return ()
-        begin = floor_time(part.start, self.seconds)
-        overdue = self._close() if self._parts and floor_time(self._parts[0].start, self.seconds) < begin else ()
+        self._taken_until = end = part.end
+        self.known_until = max(self.known_until, end)
+        overdue = self.close_until(part.start)
+        if not self._begin <= part.start < self._until:
+            found = self.spans.at(part.start)
+            if found is None:
+                return overdue
+            self._begin, self._end = found
+            self._until = self._end if self.spans.seconds <= DAILY else 0
+        self._check(part)
         self._parts.append(part)
-        self._taken_until = part.end
-        return overdue + (self._close() if part.end == begin + self.seconds * SECOND else ())
+        return overdue + self._close() if end == self._end else overdue
 
     def close_until(self, instant: Nanos) -> tuple[Bar, ...]:
         """The bar under construction, if its end is at or before `instant`."""
@@ -42,39 +53,37 @@ class BarBuilder:
             return ()
         return self._close()
 
-    @property
-    def _end(self) -> Nanos:
-        return floor_time(self._parts[0].start, self.seconds) + self.seconds * SECOND
-
     def _close(self) -> tuple[Bar]:
-        bar = merge(self._parts, self.seconds)
+        bar = merge(self._parts, self._begin, self._end)
         self._parts.clear()
-        self._taken_until = bar.end
+        self._taken_until = max(self._taken_until, bar.end)
+        self.known_until = max(self.known_until, bar.end)
         return (bar,)
 
     def _check(self, part: Bar) -> None:
-        if part.instrument != self.instrument:
-            raise ValueError(f"a part of {part.instrument} was given to the bar builder of {self.instrument}")
-        if self.seconds % part.seconds or part.start % (part.seconds * SECOND):
+        """Parts must lie in the bar, and those of a bar within a session side by side from its begin on."""
+        begins_between = (part.start - self._begin) % (part.seconds * SECOND) and self.spans.seconds < DAILY
+        if part.end > self._end or (begins_between and part.end != self._end):
             raise ValueError(
-                f"{self.instrument}: bars of {self.seconds} s cannot be built from the {part.seconds}-second bar at "
-                f"{part.time:%Y-%m-%dT%H:%M:%SZ}; ask for a multiple of {part.seconds} s"
+                f"{self.instrument}: bars of {self.spans.seconds} s cannot be built from the {part.seconds}-second bar "
+                f"at {part.time:%Y-%m-%dT%H:%M:%SZ}; give parts that divide the bars and begin with their sessions"
             )
 
 
-def merge(parts: Sequence[Bar], seconds: int) -> Bar:
-    """One bar of `seconds` from its parts in time order: first open, extremes, last close, sums.
+def merge(parts: Sequence[Bar], start: Nanos, end: Nanos) -> Bar:
+    """The bar from `start` to `end` of its parts in time order: first open, extremes, last close, sums.
 
     `wap` is weighted by volume over the parts that have one.
     """
-    if len(parts) == 1 and parts[0].seconds == seconds:
-        return parts[0]
+    first = parts[0]
+    if len(parts) == 1 and first.start == start and first.end == end:
+        return first
     priced = sum(part.volume for part in parts if part.wap > 0)
     return Bar(
-        instrument=parts[0].instrument,
-        start=floor_time(parts[0].start, seconds),
-        seconds=seconds,
-        open=parts[0].open,
+        instrument=first.instrument,
+        start=start,
+        seconds=(end - start) // SECOND,
+        open=first.open,
         high=max(part.high for part in parts),
         low=min(part.low for part in parts),
         close=parts[-1].close,
@@ -84,27 +93,21 @@ def merge(parts: Sequence[Bar], seconds: int) -> Bar:
     )
 
 
-def aggregate(bars: Iterable[Bar], seconds: int) -> list[Bar]:
-    """Bars of `seconds` from shorter ones of one instrument in time order; the last one may lack its end."""
+def aggregate(
+    bars: Iterable[Bar], seconds: int, calendar: SessionCalendar | None = None, hours: Hours = "regular"
+) -> list[Bar]:
+    """Bars of `seconds` from shorter ones of one instrument in time order; the last one may lack its end.
+
+    They lie in the sessions of the calendar, without one in days of UTC.
+    """
     builder: BarBuilder | None = None
     whole: list[Bar] = []
     for bar in bars:
-        builder = builder or BarBuilder(bar.instrument, seconds)
+        builder = builder or BarBuilder(bar.instrument, BarSpans(calendar or unknown_calendar(), seconds, hours))
         whole += builder.add(bar)
     if builder is not None:
-        whole += builder.close_until(bar.end + seconds * SECOND)
+        whole += builder.close_until(bar.end + 7 * DAILY * SECOND)
     return whole
-
-
-def floor_time(instant: Nanos, seconds: int) -> Nanos:
-    """The last multiple of `seconds` at or before `instant`."""
-    step = seconds * SECOND
-    return instant // step * step
-
-
-def ceil_time(instant: Nanos, seconds: int) -> Nanos:
-    """The first multiple of `seconds` at or after `instant`."""
-    return -floor_time(-instant, seconds)
 
 
 def to_frame(bars: Sequence[Bar]) -> pd.DataFrame:

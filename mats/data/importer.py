@@ -9,7 +9,8 @@ from mats.data.bar_files import BarTable, read_table
 from mats.data.corporate_actions import actions_file, read_actions, table_actions
 from mats.data.quality import Findings, clean
 from mats.errors import DataError
-from mats.model import InstrumentId, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import InstrumentId
 from mats.model.bar_columns import CorporateAction, merge_actions
 from mats.store.tables import BarStore
 

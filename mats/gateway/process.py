@@ -43,6 +43,7 @@ class GatewayOptions(TypedDict, total=False):
     clock: AlarmClock | None
     models: VenueModels | None
     limits: GatewayLimits
+    fractions: bool
 
 
 def serve(

@@ -10,7 +10,14 @@ import structlog
 
 from mats.errors import UserError
 from mats.gateway import unsupported
-from mats.gateway.accounts import PNL_INTERVAL_SECONDS, AccountService, AdvisorService, PnlTracker, RequestHandler
+from mats.gateway.accounts import (
+    PNL_INTERVAL_SECONDS,
+    AccountService,
+    AdvisorService,
+    PnlTracker,
+    RequestHandler,
+    UnlistedContracts,
+)
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import ContractService, HistoricalDataService, HistoricalPacing, MarketDataService
 from mats.gateway.faults import FaultInjector, FaultTarget, Traffic
@@ -51,7 +58,7 @@ class PaperGateway:
     `bar_seconds`, beginning `hold_seconds` after the last new market data subscription; without it the market is random
     and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
     time of day, and everything that waits its seconds. `models` are fees, margin, hours and the like of the venue,
-    `limits` what clients are granted. Raises GatewayError.
+    `limits` what clients are granted. `fractions` allows orders for parts of a share. Raises GatewayError.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class PaperGateway:
         clock: AlarmClock | None = None,
         models: VenueModels | None = None,
         limits: GatewayLimits = LENIENT,
+        fractions: bool = False,
     ) -> None:
         models = models or VenueModels()
         clock = clock or SystemClock()
@@ -91,20 +99,28 @@ class PaperGateway:
         self.account_service = AccountService(
             self._clients, self._state, self.clock, self.universe, self.exchange.mark, models.margin
         )
+        unlisted = UnlistedContracts(self.universe, self._state)
         self.account_service.load(accounts, cash)
         self._pnl = PnlTracker(
             self._clients, self._state, self.clock, self.universe, self.account_service, self.exchange.mark
         )
         store = OrderStore(self._state, new_era(clock.now()))
         self._orders = OrderService(
-            self._clients, self.clock, self.universe, self.exchange, store, self.account_service, models
+            self._clients,
+            self.clock,
+            self.universe,
+            self.exchange,
+            store,
+            self.account_service,
+            models,
+            fractions=fractions,
         )
         for order in self.exchange.working():
             self.universe.activate(order.instrument)
         market = RandomMarket(self.universe, seed)
         self._data, data_handlers = self._new_data(bar_replay or market, models.hours, limits)
         self._driver = self._new_driver(base, bar_replay, market, bar_seconds, hold_seconds)
-        parts = (self.exchange, self.account_service, store, self._orders, self._data)
+        parts = (self.exchange, self.account_service, unlisted, store, self._orders, self._data)
         target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
         self.faults = FaultInjector(
             self._clients, self._orders, store, self.exchange, self._data, self._traffic, target

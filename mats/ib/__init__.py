@@ -1,10 +1,10 @@
 """The Interactive Brokers edge: `IbSession` implements the TWS protocol; its library stays inside this package."""
 
 from mats.ib import events
-from mats.ib.conversion import HistoricalBars
+from mats.ib.conversion import HistoricalBars, TimeZones
 from mats.ib.decoding import FILL_MESSAGES, ORDER_MESSAGES
 from mats.ib.error_codes import Meaning, meaning_of
-from mats.ib.errors import ConnectionLostError, QueueFull, RequestFailed
+from mats.ib.errors import UNUSABLE, ConnectionLostError, IBError, QueueFull, RequestFailed
 from mats.ib.handshake import Opened
 from mats.ib.pending_requests import FIRST_REQUEST_ID
 from mats.ib.session import IbSession
@@ -16,14 +16,17 @@ __all__ = [
     "FIRST_REQUEST_ID",
     "MASTER",
     "ORDER_MESSAGES",
+    "UNUSABLE",
     "ConnectionLostError",
     "ExecutionsEnd",
     "HistoricalBars",
+    "IBError",
     "IbSession",
     "Meaning",
     "Opened",
     "QueueFull",
     "RequestFailed",
+    "TimeZones",
     "events",
     "is_kept",
     "meaning_of",

@@ -13,14 +13,14 @@ from ib_async.order import Order, OrderState
 
 from mats.ib.conversion import (
     amount,
-    multiplier_of,
+    described,
     name_of,
     or_zero,
     stated,
     status_of,
     to_broker_order,
     to_completed_order,
-    to_instrument,
+    unit_value_of,
 )
 from mats.ib.error_codes import order_error_meaning
 from mats.ib.events import (
@@ -39,7 +39,8 @@ from mats.ib.events import (
 from mats.ib.notices import NoticeRouter
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
 from mats.ib.streams import BAR_SECONDS, QuoteAggregator, StreamKind, Streams
-from mats.ib.undecoded import may_answer
+from mats.ib.undecoded import is_heartbeat, may_answer
+from mats.instruments import InstrumentRegistry, MemoryRecords
 from mats.model import (
     SECOND,
     AccountValue,
@@ -68,13 +69,20 @@ class Callbacks:
     """The receiving half of a session.
 
     `sink` takes each event; `undecoded` counts messages that could not be used and may be a part of an answer.
+    `instruments` names the contracts; by default names end with the session.
     """
 
     defaultTimezone = UTC  # the decoder makes datetimes in it
 
     def __init__(
-        self, sink: Callable[[SessionEvent], None], pending: PendingRequests, streams: Streams, quotes: QuoteAggregator
+        self,
+        sink: Callable[[SessionEvent], None],
+        pending: PendingRequests,
+        streams: Streams,
+        quotes: QuoteAggregator,
+        instruments: InstrumentRegistry | None = None,
     ) -> None:
+        self.instruments = instruments or InstrumentRegistry(MemoryRecords())
         self._sink, self._pending, self._streams, self._quotes = sink, pending, streams, quotes
         self._emitted = False
         self.next_order_id = 0
@@ -82,6 +90,7 @@ class Callbacks:
         self.notices = NoticeRouter(self._emit, pending, streams)
         self.on_closed: Callable[[], None] | None = None
         self.on_packet: Callable[[], None] = self.packet_decoded
+        self.on_unrecorded: Callable[[str], None] | None = None
 
     def _emit(self, event: SessionEvent) -> None:
         self._emitted = True
@@ -90,6 +99,8 @@ class Callbacks:
     def decode_failed(self, message: UndecodedMessage) -> None:
         """A message could not be decoded, or its handler raised."""
         self.undecoded += may_answer(message)
+        if is_heartbeat(message):
+            self._pending.finish(PendingSnapshot.SERVER_TIME)
         self._emit(DecodeFailed(message))
 
     # --- the connection
@@ -134,7 +145,7 @@ class Callbacks:
 
     def openOrder(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
         self._collect_instrument(contract)
-        reported = to_broker_order(contract, order, state)
+        reported = to_broker_order(name_of(contract, self.instruments), order, state)
         _refuse(order_fault(reported))
         self._pending.add(PendingSnapshot.OPEN_ORDERS, reported)
         self._emit(OrderReported(reported))
@@ -144,7 +155,7 @@ class Callbacks:
 
     def completedOrder(self, contract: Contract, order: Order, state: OrderState) -> None:
         self._collect_instrument(contract)
-        reported = to_completed_order(contract, order, state)
+        reported = to_completed_order(name_of(contract, self.instruments), order, state)
         _refuse(order_fault(reported))
         self._pending.add(PendingSnapshot.COMPLETED_ORDERS, reported)
         self._emit(OrderReported(reported))
@@ -207,11 +218,11 @@ class Callbacks:
         self._collect_instrument(contract)
         reported = BrokerPosition(
             account=account,
-            instrument=name_of(contract),
+            instrument=name_of(contract, self.instruments),
             quantity=stated("quantity", quantity),
             average_cost=or_zero(average_cost),
             currency=contract.currency,
-            multiplier=multiplier_of(contract),
+            multiplier=unit_value_of(contract, self.instruments),
             con_id=contract.conId,
         )
         _refuse(position_fault(reported))
@@ -253,6 +264,10 @@ class Callbacks:
     def historicalDataEnd(self, request_id: int, _start: str, end: str) -> None:
         self._pending.finish(request_id, end)
 
+    def headTimestamp(self, request_id: int, text: str) -> None:
+        self._pending.add(request_id, text)
+        self._pending.finish(request_id)
+
     def realtimeBar(
         self,
         request_id: int,
@@ -291,8 +306,8 @@ class Callbacks:
             self._pending.late += 1
 
     def _collect_instrument(self, contract: Contract) -> None:
-        if PendingSnapshot.INSTRUMENTS in self._pending and (instrument := to_instrument(contract)):
-            self._pending.add(PendingSnapshot.INSTRUMENTS, instrument)
+        if PendingSnapshot.INSTRUMENTS in self._pending:
+            self._pending.add(PendingSnapshot.INSTRUMENTS, described(contract, self.instruments))
 
 
 def _refuse(fault: str) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from ib_async.decoder import Decoder
 
-from mats.ib.conversion import Zones, to_execution
+from mats.ib.conversion import TimeZones, to_execution
 from mats.ib.undecoded import undecoded
 from mats.model import UndecodedMessage
+from mats.store.journal import JournalUnwritableError
 
 IGNORED = frozenset(
     {
@@ -56,7 +57,7 @@ class CheckedDecoder(Decoder):
         self,
         callbacks: Any,
         on_failure: Callable[[UndecodedMessage], None],
-        zones: Zones,
+        zones: TimeZones,
         is_wanted: Callable[[int], bool] = decode_all,
     ) -> None:
         super().__init__(callbacks, 0)
@@ -81,12 +82,14 @@ class CheckedDecoder(Decoder):
                 self.unknown += 1
             elif number not in IGNORED and self._is_wanted(number):
                 self.handlers[number](fields)
+        except JournalUnwritableError as error:
+            self._callbacks.on_unrecorded(str(error))  # a contract has no name before that is on the disk
         except Exception as error:
             self._on_failure(undecoded(fields, f"{type(error).__name__}: {error}"))
 
     def execDetails(self, fields: list[str]) -> None:
         """The library would make objects of its own, and misread times in unknown zones."""
-        self._callbacks.execDetails(*to_execution(fields, self.serverVersion, self._zones))
+        self._callbacks.execDetails(*to_execution(fields, self.serverVersion, self._zones, self._callbacks.instruments))
 
 
 class PacketDecoder(CheckedDecoder):
@@ -101,7 +104,7 @@ class PacketDecoder(CheckedDecoder):
         self,
         callbacks: Any,
         on_failure: Callable[[UndecodedMessage], None],
-        zones: Zones,
+        zones: TimeZones,
         is_wanted: Callable[[int], bool],
         at_once: frozenset[int] | None,
     ) -> None:

@@ -6,7 +6,14 @@ send.
 
 from enum import StrEnum
 
-from mats.model import OrderErrorMeaning
+from mats.model import (
+    BrokerError,
+    InstrumentId,
+    MarketStream,
+    OrderErrorMeaning,
+    StreamMeaning,
+    StreamNotice,
+)
 
 
 class Meaning(StrEnum):
@@ -21,6 +28,8 @@ class Meaning(StrEnum):
     SOCKET_ENDS = "SOCKET_ENDS"
     """This socket cannot be used any more."""
     CLIENT_ID_IN_USE = "CLIENT_ID_IN_USE"
+    READ_ONLY = "READ_ONLY"
+    """The gateway's API takes and tells of no orders."""
     FARM_DOWN = "FARM_DOWN"
     """A data farm is unreachable: data of some instruments stop."""
     FARM_UP = "FARM_UP"
@@ -31,9 +40,11 @@ class Meaning(StrEnum):
     DATA_STOPPED = "DATA_STOPPED"
     """A stream ended and must be requested again."""
     DATA_DELAYED = "DATA_DELAYED"
-    """Delayed or partial data flow instead of live ones."""
+    """Delayed data flow instead of live ones."""
     NOT_PERMITTED = "NOT_PERMITTED"
     """The account has no subscription for these data."""
+    TOO_MANY_STREAMS = "TOO_MANY_STREAMS"
+    """Every line of market data is in use."""
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
     NO_DATA = "NO_DATA"
     """A complete answer: there is nothing."""
@@ -58,6 +69,7 @@ _HARMLESS = frozenset(
 
 _TABLE = {
     100: Meaning.PACING,
+    101: Meaning.TOO_MANY_STREAMS,
     162: Meaning.OTHER,  # by its text, see below
     165: Meaning.NOTICE,
     200: Meaning.UNKNOWN_INSTRUMENT,
@@ -83,20 +95,61 @@ _TABLE = {
     2157: Meaning.FARM_DOWN,
     2158: Meaning.FARM_UP,
     10089: Meaning.NOT_PERMITTED,
-    10090: Meaning.DATA_DELAYED,
+    10090: Meaning.NOTICE,  # a part is missing, the rest flows
     10091: Meaning.NOT_PERMITTED,
     10167: Meaning.DATA_DELAYED,
     10168: Meaning.NOT_PERMITTED,
     10182: Meaning.DATA_STOPPED,
     10186: Meaning.NOT_PERMITTED,
+    10189: Meaning.NOT_PERMITTED,
+    10190: Meaning.TOO_MANY_STREAMS,
     10197: Meaning.DATA_COMPETING,
+    10225: Meaning.DATA_STOPPED,
 }
+
+_OF_ALL_STREAMS = {
+    Meaning.FARM_DOWN: StreamMeaning.FARM_DOWN,
+    Meaning.FARM_UP: StreamMeaning.FARM_UP,
+}
+
+_OF_ONE_STREAM = {
+    Meaning.DATA_STOPPED: StreamMeaning.STOPPED,
+    Meaning.DATA_COMPETING: StreamMeaning.COMPETING,
+    Meaning.DATA_DELAYED: StreamMeaning.DELAYED,
+    Meaning.NOT_PERMITTED: StreamMeaning.NOT_SUBSCRIBED,
+    Meaning.PACING: StreamMeaning.PACED,
+    Meaning.TOO_MANY_STREAMS: StreamMeaning.PACED,
+}
+_SAYS_NOTHING = frozenset({Meaning.NOTICE, Meaning.CANCELLED, Meaning.FARM_DOWN, Meaning.FARM_UP, Meaning.FARM_IDLE})
+
+
+def stream_notice(
+    error: BrokerError, meaning: Meaning, of: tuple[InstrumentId, MarketStream] | None
+) -> StreamNotice | None:
+    """What a message means for streams of market data, None where that is nothing.
+
+    `of` is the stream that it is about. What is said of a stream and is not in the table is a refusal: no code ends
+    the attempts to get its data.
+    """
+    said = f"{error.text} (code {error.code})"
+    if of is None:
+        found = _OF_ALL_STREAMS.get(meaning) if error.request_id < 0 else None
+        return None if found is None else StreamNotice(found, error.text)
+    if meaning in _SAYS_NOTHING:
+        return None
+    return StreamNotice(_OF_ONE_STREAM.get(meaning, StreamMeaning.REFUSED), said, *of)
+
+
+VALIDATION = 321
+"""A request is not valid: its text says why."""
 
 
 def meaning_of(code: int, text: str) -> Meaning:
     """The meaning of a message. Code 162 has several meanings, distinguished by its text."""
     if code == 162:
         return _historical(text.lower())
+    if code == VALIDATION and "read-only" in text.lower():
+        return Meaning.READ_ONLY
     if code == 420 and "pacing" not in text.lower():
         return Meaning.NOT_PERMITTED
     return _TABLE.get(code) or (Meaning.NOTICE if 2100 <= code < 2200 else Meaning.OTHER)

@@ -21,12 +21,28 @@ class GatewaySilent(ConnectionFailed):
     """The socket opened, the handshake did not finish in time."""
 
 
-class OrderIdsExhausted(ConnectionFailed):
+class Unusable(ConnectionFailed):
+    """No attempt will do better before an operator has changed something; the text says what."""
+
+
+class OrderIdsExhausted(Unusable):
     """The gateway goes on with order ids that belong to requests."""
 
 
-class VersionTooOld(ConnectionFailed):
+class VersionTooOld(Unusable):
     """The gateway's protocol version is no longer supported."""
+
+
+class TimeZoneUnknown(Unusable):
+    """Times of the gateway cannot be read."""
+
+
+class ReadOnlyApi(Unusable):
+    """The gateway takes no orders from this program, and does not tell of any."""
+
+
+UNUSABLE = frozenset(kind.__name__ for kind in Unusable.__subclasses__())
+"""Names of the errors that only an operator can mend."""
 
 
 class ConnectionLostError(IBError):
@@ -63,6 +79,10 @@ class PacingViolated(RequestRefused):
 
 class NotPermitted(RequestRefused):
     """The account has no permission for these data."""
+
+
+class NoHistory(RequestRefused):
+    """The broker has no bars of an instrument at all."""
 
 
 class UntrustedAnswer(RequestRefused):

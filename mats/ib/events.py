@@ -12,9 +12,9 @@ from mats.model import (
     BrokerStatus,
     Commission,
     Execution,
-    InstrumentId,
     IntentId,
     Quote,
+    StreamNotice,
     UndecodedMessage,
 )
 
@@ -45,11 +45,11 @@ class OrderStatusReported(msgspec.Struct, frozen=True):
 
 
 class ErrorReceived(msgspec.Struct, frozen=True):
-    """Any error or notice. `instrument` is set where it concerns a market data subscription of this session."""
+    """Any error or notice. `notice` is set where it concerns streams of market data."""
 
     error: BrokerError
     meaning: Meaning
-    instrument: InstrumentId = ""
+    notice: StreamNotice | None = None
 
 
 class PositionReported(msgspec.Struct, frozen=True):
@@ -86,6 +86,7 @@ class LinkRestored(msgspec.Struct, frozen=True):
     """The gateway reached IB's servers again; `data_lost`: every market data subscription must be requested again."""
 
     data_lost: bool
+    reason: str = ""
 
 
 class Unsent(msgspec.Struct, frozen=True):

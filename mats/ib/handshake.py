@@ -18,6 +18,26 @@ class Opened(msgspec.Struct, frozen=True):
     server_version: int
 
 
+class GatewayTime:
+    """Reads the first frame that a gateway sends: the time there, which the library throws away; empty until then."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._data = b""
+        self._read = False
+
+    def __call__(self, data: bytes) -> None:
+        """Bytes from the socket."""
+        if self._read:
+            return
+        self._data += data
+        end = 4 + int.from_bytes(self._data[:4], "big")
+        if len(self._data) >= max(end, 4):
+            self._read = True
+            fields = self._data[4:end].decode(errors="replace").split("\0")
+            self.text = fields[1] if len(fields) == 3 else ""  # version, time, and the end of the frame
+
+
 class Handshake:
     """One attempt. ib_async waits the whole timeout whatever happens; here the first failure ends it."""
 
@@ -47,9 +67,11 @@ class Handshake:
             attempt.cancel()
             await asyncio.gather(attempt, return_exceptions=True)
 
-    def client_id_in_use(self) -> None:
-        """IB's error 326."""
-        self._fail(ClientIdInUse(f"{self._where}: another connection holds this client id; end it, or wait and retry"))
+    def client_id_in_use(self, said: str) -> None:
+        """IB's error 326, in its words."""
+        self._fail(
+            ClientIdInUse(f"{self._where}: another connection holds this client id ({said}); end it, or wait and retry")
+        )
 
     def connection_closed(self, message: str) -> None:
         """The client gave up, or the gateway closed the socket."""

@@ -136,6 +136,11 @@ class PendingRequests:
         else:
             self.late += 1
 
+    def fail_without_id(self, error: Exception) -> None:
+        """The broker refused a request that has no id: none of them can be told from the others."""
+        for key in WITH_END & self._answers.keys():
+            self._answers[key].fail(error)
+
     def fail_all(self, error: Exception) -> None:
         """No answer will come any more."""
         for answer in self._answers.values():

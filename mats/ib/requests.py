@@ -3,18 +3,19 @@
 # ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ib_async.contract import ContractDetails
+import msgspec
+from ib_async.contract import Contract, ContractDetails
 from ib_async.objects import BarData
 
 from mats.ib.callbacks import Callbacks
 from mats.ib.conversion import (
     HistoricalBars,
+    TimeZones,
     UnknownTime,
-    Zones,
     bar_size,
     duration,
     from_details,
@@ -24,10 +25,11 @@ from mats.ib.conversion import (
     to_contract,
     utc_text,
 )
-from mats.ib.errors import AmbiguousInstrument, RequestFailed, RequestTimedOut, UnknownInstrument
+from mats.ib.errors import AmbiguousInstrument, NoHistory, RequestFailed, RequestTimedOut, UnknownInstrument
 from mats.ib.pacing import PacedSender, SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
-from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, Nanos
+from mats.instruments import SeveralContracts, the_one
+from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, Nanos, SecType, to_datetime
 
 EPOCH_SECONDS = 2
 """IB's date format that cannot be misread."""
@@ -42,7 +44,7 @@ class BrokerRequests:
         sender: PacedSender,
         pending: PendingRequests,
         callbacks: Callbacks,
-        zones: Zones,
+        zones: TimeZones,
         clock: Callable[[], Nanos],
     ) -> None:
         self._client, self._sender, self._pending, self._callbacks = client, sender, pending, callbacks
@@ -50,20 +52,24 @@ class BrokerRequests:
         self._locks = {kind: asyncio.Lock() for kind in PendingSnapshot}
 
     async def resolve(self, instrument: Instrument, timeout: float) -> Instrument:
-        """The contract that a description means."""
+        """The contract that a name means, with its terms; from now on it is known by its contract id."""
         what = f"contract of {instrument.id}"
-        contract = to_contract(instrument)
+        known = self._callbacks.instruments.find(instrument.id)
+        contract = _by_contract_id(known or instrument) or to_contract(instrument)
         answer = await self._ask(what, timeout, lambda key: self._client.reqContractDetails(key, contract))
-        details: list[ContractDetails] = answer.items
-        found = {i.con_id: i for i in (from_details(instrument, d) for d in details) if i}
-        if not found:
+        found = _one_listing_each(instrument, answer.items)
+        today = to_datetime(self._clock()).strftime("%Y%m%d")
+        try:
+            resolved = the_one(instrument.id, found, today)
+        except SeveralContracts as several:
+            raise AmbiguousInstrument(f"{what}: it fits several contracts; write one of these: {several}") from None
+        if resolved is None:
             raise UnknownInstrument(
                 f"{what}: there is none at the gateway; correct its name, currency or exchange", 200
             )
-        if len(found) > 1:
-            names = ", ".join(f"{i.id} at {i.primary_exchange or i.exchange} ({i.con_id})" for i in found.values())
-            raise AmbiguousInstrument(f"{what} is ambiguous: {names}; give the expiry, exchange or contract id")
-        return next(iter(found.values()))
+        if resolved.sec_type is SecType.CONTINUOUS_FUTURE:  # it has the id of the contract in front, and is not that
+            return msgspec.structs.replace(resolved, id=instrument.id, con_id=0)
+        return self._callbacks.instruments.complete(resolved)
 
     async def history(
         self,
@@ -74,13 +80,15 @@ class BrokerRequests:
         what_to_show: str,
         regular_hours: bool,
         timeout: float,
+        on_sent: Callable[[], None],
     ) -> HistoricalBars:
-        """Finished bars up to `end`, or up to now."""
+        """Finished bars up to `end`, or up to now; `on_sent` is called when the request leaves."""
         size, span = bar_size(bar_seconds), duration(duration_seconds, bar_seconds)
         until, source = "" if end is None else utc_text(end), what_to_show or source_of(instrument)
         contract = to_contract(instrument)
 
         def ask(key: int) -> None:
+            on_sent()
             self._client.reqHistoricalData(
                 key, contract, until, span, size, source, regular_hours, EPOCH_SECONDS, False, []
             )
@@ -91,6 +99,30 @@ class BrokerRequests:
         bars = (to_bar(instrument.id, bar_seconds, bar, self._zones) for bar in data)
         known_until = self._end_of(answer)
         return HistoricalBars(instrument.id, tuple(bar for bar in bars if bar.end <= known_until), known_empty=not data)
+
+    async def head_timestamp(
+        self,
+        instrument: Instrument,
+        what_to_show: str,
+        regular_hours: bool,
+        timeout: float,
+        on_sent: Callable[[], None],
+    ) -> Nanos:
+        """The start of the earliest bar; `on_sent` is called when the request leaves."""
+        contract, source = to_contract(instrument), what_to_show or source_of(instrument)
+
+        def ask(key: int) -> None:
+            on_sent()
+            self._client.reqHeadTimeStamp(key, contract, source, regular_hours, EPOCH_SECONDS)
+
+        what = f"first {source} of {instrument.id}"
+        answer = await self._ask(what, timeout, ask, self._client.cancelHeadTimeStamp)
+        if not answer.items:
+            raise NoHistory(f"{what}: the gateway has no history of it", 162)
+        try:
+            return instant(answer.items[0], self._zones)
+        except UnknownTime as error:
+            raise RequestFailed(f"{what}: {error}") from error
 
     def _end_of(self, answer: PendingAnswer[Any]) -> Nanos:
         """The end of an answer by the gateway's clock; now by ours where it cannot be parsed."""
@@ -121,14 +153,14 @@ class BrokerRequests:
             positions: list[BrokerPosition] = await answer
         return tuple({(position.account, position.instrument): position for position in positions}.values())
 
-    async def server_time(self, timeout: float) -> Nanos:
-        """The gateway's clock, to the second: the heartbeat."""
+    async def server_time(self, timeout: float) -> Nanos | None:
+        """The gateway's clock, to the second: the heartbeat. None where the answer cannot be read."""
         async with (
             within("server time", timeout),
             self.ask_without_id(PendingSnapshot.SERVER_TIME, self._client.reqCurrentTime) as answer,
         ):
             times: list[Nanos] = await answer
-        return times[0]
+        return times[0] if times else None
 
     def send_urgently(self, send: Callable[[], None]) -> None:
         """Send what has no answer, in the order of the requests without an id."""
@@ -179,6 +211,26 @@ class BrokerRequests:
         if self._callbacks.undecoded > undecoded:
             raise RequestFailed(f"{what}: part of the answer could not be decoded")
         return answer
+
+
+def _by_contract_id(instrument: Instrument) -> Contract | None:
+    """A contract id says all; what is described beside it would have to agree with it in every detail."""
+    return Contract(conId=instrument.con_id, exchange=instrument.exchange) if instrument.con_id else None
+
+
+def _one_listing_each(asked: Instrument, details: Sequence[ContractDetails]) -> list[Instrument]:
+    """Each contract once; one that several exchanges list (`CME,QBALGO`) at the first of them."""
+    listings: dict[int, tuple[int, Instrument]] = {}
+    for one in details:
+        listed = from_details(asked, one)
+        if listed is None or one.contract is None:
+            continue
+        exchanges = one.validExchanges.split(",")
+        place = exchanges.index(one.contract.exchange) if one.contract.exchange in exchanges else len(exchanges)
+        best = listings.get(listed.con_id)
+        if best is None or place < best[0]:
+            listings[listed.con_id] = place, listed
+    return [listed for _, listed in listings.values()]
 
 
 LOOKS = 10

@@ -10,7 +10,16 @@ from typing import Any
 from ib_async.client import Client
 
 from mats.ib.callbacks import Callbacks
-from mats.ib.conversion import NO_ZONES, HistoricalBars, Zones, source_of, to_contract, to_order
+from mats.ib.conversion import (
+    KNOWN_ZONES,
+    HistoricalBars,
+    TimeZones,
+    UnknownTime,
+    instant,
+    source_of,
+    to_contract,
+    to_order,
+)
 from mats.ib.decoding import PacketDecoder
 from mats.ib.errors import (
     ConnectionFailed,
@@ -18,15 +27,17 @@ from mats.ib.errors import (
     GatewayRefused,
     IncompleteSnapshot,
     OrderIdsExhausted,
+    TimeZoneUnknown,
 )
 from mats.ib.events import SessionEvent, SessionLost, Unsent
-from mats.ib.handshake import Handshake, Opened
+from mats.ib.handshake import GatewayTime, Handshake, Opened
 from mats.ib.pacing import PacedSender, Pacer, SendLane
 from mats.ib.pending_requests import FIRST_REQUEST_ID, PendingRequests, PendingSnapshot
 from mats.ib.requests import BrokerRequests
 from mats.ib.snapshot import ExecutionsEnd, SnapshotRequests
 from mats.ib.streams import BAR_SECONDS, QuoteAggregator, Stream, StreamKind, Streams
 from mats.ib.undecoded import undecoded
+from mats.instruments import InstrumentRegistry
 from mats.model import (
     AccountId,
     AccountValue,
@@ -34,19 +45,24 @@ from mats.model import (
     BrokerSnapshot,
     Instrument,
     IntentId,
+    MarketStream,
     Nanos,
     OrderIntent,
     order_ref,
 )
+
+DELAYED = 3
+"""IB's number of the type of market data."""
 
 
 class IbSession:
     """A connection to a gateway, used once, by one asyncio loop; to reconnect, make another one.
 
     `sink` gets every event in the order of the wire; it must return soon and not raise. `clock` gives UTC nanoseconds,
-    `monotonic` seconds for pacing. `zones` names the time zones of a gateway that does not use IANA's names. Messages
+    `monotonic` seconds for pacing. `zones` reads the time zones of the gateway. Messages
     whose numbers are in `skipped` are only decoded while open orders are requested. Of a packet with
-    fills, what is not in `at_once` (None: all) is decoded a few milliseconds later.
+    fills, what is not in `at_once` (None: all) is decoded a few milliseconds later. `instruments` names the contracts;
+    where a name cannot be recorded the session ends, and what is about it comes again in the next one.
     """
 
     def __init__(
@@ -56,17 +72,20 @@ class IbSession:
         *,
         clock: Callable[[], Nanos],
         monotonic: Callable[[], float],
-        zones: Zones = NO_ZONES,
+        zones: TimeZones = KNOWN_ZONES,
         skipped: frozenset[int] = frozenset(),
         at_once: frozenset[int] | None = None,
         pacer: Pacer | None = None,
+        instruments: InstrumentRegistry | None = None,
     ) -> None:
         self.client_id = client_id
         self._sink, self._skipped = sink, skipped
         self._pending, self._streams, self._quotes = PendingRequests(), Streams(), QuoteAggregator(clock)
-        self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes)
+        self._callbacks = Callbacks(sink, self._pending, self._streams, self._quotes, instruments)
         self._sender = PacedSender(Pacer(monotonic) if pacer is None else pacer)
         self._decoder = PacketDecoder(self._callbacks, self._callbacks.decode_failed, zones, self._wanted, at_once)
+        self._gateway_time = GatewayTime()
+        self._zones = zones
         self._client: Any = self._make_client()
         self._requests = BrokerRequests(self._client, self._sender, self._pending, self._callbacks, zones, clock)
         self._handshake: Handshake | None = None
@@ -78,6 +97,8 @@ class IbSession:
         client.MaxRequests = 0  # paced by `PacedSender`, where what is urgent can overtake
         client.decoder = self._decoder
         client.apiError += self._on_api_error
+        self._callbacks.on_unrecorded = self._close
+        client.conn.hasData += self._gateway_time
         client.conn.hasData.error_event += self._on_reading_failed
         self._callbacks.on_closed, self._callbacks.on_packet = self._on_closed, self._decoder.end_packet
         return client
@@ -98,6 +119,8 @@ class IbSession:
             raise GatewayRefused(
                 f"gateway {host}:{port} closed the connection at once ({self._last_api_error}); see its log"
             )
+        self._client.conn.hasData -= self._gateway_time
+        self._check_time_zone(f"gateway {host}:{port}")
         first = self._callbacks.next_order_id
         if first >= FIRST_REQUEST_ID:
             self._client.disconnect()
@@ -112,6 +135,15 @@ class IbSession:
             next_order_id=first,
             server_version=self._client.serverVersion(),
         )
+
+    def _check_time_zone(self, where: str) -> None:
+        """Before the first order: an execution whose time cannot be read could not be booked."""
+        try:
+            instant(self._gateway_time.text, self._zones)
+        except UnknownTime as error:
+            if error.zone_unknown:
+                self._client.disconnect()
+                raise TimeZoneUnknown(f"{where}: its {error}") from error
 
     def close(self) -> None:
         """Close the socket. Idempotent; pending requests fail with `ConnectionLostError`."""
@@ -135,7 +167,7 @@ class IbSession:
         """All that the broker knows, however long it takes, as long as something comes every `silence` seconds.
 
         Otherwise `IncompleteSnapshot`, which closes the session, because the rest may still come; executions that came
-        before were reported as events.
+        before were reported as events. `ReadOnlyApi` where the gateway tells of no orders.
 
         From the first snapshot on, changes of positions are reported to client 0 as they happen.
         """
@@ -228,14 +260,28 @@ class IbSession:
         *,
         regular_hours: bool = False,
         timeout: float = 60.0,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> HistoricalBars:
         """Finished bars of the `duration_seconds` before `end` (None: now).
 
-        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT.
+        `what_to_show` is IB's name of the source of prices, by default TRADES, for pairs MIDPOINT. `on_sent` is called
+        when the request leaves, which pacing may delay.
         """
         return await self._requests.history(
-            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout
+            instrument, bar_seconds, duration_seconds, end, what_to_show, regular_hours, timeout, on_sent
         )
+
+    async def head_timestamp(
+        self,
+        instrument: Instrument,
+        what_to_show: str = "",
+        *,
+        regular_hours: bool = False,
+        timeout: float = 60.0,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> Nanos:
+        """The start of the earliest bar of an instrument; `NoHistory` where there is none."""
+        return await self._requests.head_timestamp(instrument, what_to_show, regular_hours, timeout, on_sent)
 
     async def account_values(self, account: AccountId, timeout: float = 10.0) -> tuple[AccountValue, ...]:
         """Every value of an account, once."""
@@ -245,11 +291,18 @@ class IbSession:
         """The broker's net positions now; their changes are reported as `PositionReported` from then on."""
         return await self._requests.positions(timeout)
 
-    async def server_time(self, timeout: float = 5.0) -> Nanos:
-        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open."""
+    async def server_time(self, timeout: float = 5.0) -> Nanos | None:
+        """The gateway's clock: the heartbeat. Without an answer the gateway is dead, even if the socket is open.
+
+        None where the answer came and cannot be read: the gateway lives.
+        """
         return await self._requests.server_time(timeout)
 
     # --- streams
+
+    def allow_delayed_data(self) -> None:
+        """From now on delayed quotes come where the account has no live ones."""
+        self._sender.send(SendLane.DATA, lambda: self._client.reqMarketDataType(DELAYED))
 
     def subscribe_bars(self, instrument: Instrument) -> None:
         """Five-second bars as `BarReported`, until unsubscribed. Idempotent."""
@@ -271,6 +324,12 @@ class IbSession:
 
     def unsubscribe_account(self, account: AccountId) -> None:
         self._unsubscribe(StreamKind.ACCOUNT, account)
+
+    def resubscribe(self, instrument: Instrument, stream: MarketStream) -> None:
+        """Request bars or quotes anew, whatever has become of the request before."""
+        kind = StreamKind(stream.name)
+        self._unsubscribe(kind, instrument.id)
+        self._subscribe(Stream(kind, instrument.id, instrument))
 
     def resubscribe_all(self) -> None:
         """Request every stream again, as IB's 1101 demands."""
@@ -311,7 +370,7 @@ class IbSession:
     def _on_api_error(self, message: str) -> None:
         self._last_api_error = message
         if self._handshake and not self._opened:
-            self._handshake.connection_closed(message)
+            self._handshake.connection_closed(self._callbacks.notices.last or message)
 
     def _on_reading_failed(self, _source: object, error: Exception) -> None:
         if self._handshake and not self._opened:

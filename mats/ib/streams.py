@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from mats.model import Instrument, InstrumentId, Nanos, Quote
+from mats.model import Instrument, InstrumentId, MarketStream, Nanos, Quote
 
 PRICES = MappingProxyType({1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 68: "last"})
 SIZES = MappingProxyType({0: "bid_size", 3: "ask_size", 69: "bid_size", 70: "ask_size"})
@@ -26,6 +26,9 @@ class StreamKind(StrEnum):
     BARS = "BARS"
     QUOTES = "QUOTES"
     ACCOUNT = "ACCOUNT"
+
+
+MARKET = MappingProxyType({StreamKind.BARS: MarketStream.BARS, StreamKind.QUOTES: MarketStream.QUOTES})
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -70,10 +73,10 @@ class Streams:
         stream = self._by_id.get(request_id)
         return stream.subject if stream and stream.kind is kind else None
 
-    def instrument(self, request_id: int) -> str:
-        """The instrument of a market data stream, or an empty name."""
+    def market(self, request_id: int) -> tuple[InstrumentId, MarketStream] | None:
+        """The market data that the request carries, None if it carries none."""
         stream = self._by_id.get(request_id)
-        return stream.subject if stream and stream.instrument else ""
+        return (stream.subject, MARKET[stream.kind]) if stream and stream.kind in MARKET else None
 
 
 class QuoteAggregator:

@@ -3,10 +3,12 @@
 The positions of fields are those of IB's protocol from version 157 on. Nothing here raises, whatever the fields hold.
 """
 
+import re
 from enum import IntEnum
 
 from mats.ib.conversion import ExecDetails, UnknownTime, instant
-from mats.model import TRADED_TYPES, InstrumentId, UndecodedMessage, instrument_id
+from mats.instruments import instrument_id
+from mats.model import ZERO, InstrumentId, UndecodedMessage, exact
 
 
 class Number(IntEnum):
@@ -17,6 +19,7 @@ class Number(IntEnum):
     ORDER_STATUS = 3
     OPEN_ORDER = 5
     EXECUTION = 11
+    CURRENT_TIME = 49
     BAR = 50
     COMMISSION = 59
     POSITION = 61
@@ -35,9 +38,10 @@ KEPT = frozenset(
     }
 )
 """Messages that say something about orders, fills and positions; what else cannot be decoded is only counted."""
-STREAMED = KEPT | {Number.TICK_PRICE, Number.TICK_SIZE, Number.BAR, Number.ACCOUNT_VALUE}
-"""Messages that are no part of the answer to one request."""
+STREAMED = KEPT | {Number.TICK_PRICE, Number.TICK_SIZE, Number.CURRENT_TIME, Number.BAR, Number.ACCOUNT_VALUE}
+"""Messages that are no part of the answer to one request, or without which it lacks nothing."""
 
+_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,12})?")
 _SIDES = {"BOT": "BUY", "SLD": "SELL"}
 
 
@@ -50,6 +54,11 @@ def is_kept(message: UndecodedMessage) -> bool:
 def may_answer(message: UndecodedMessage) -> bool:
     """Whether it may be a part of the answer to a request."""
     return _number(message.fields) not in STREAMED
+
+
+def is_heartbeat(message: UndecodedMessage) -> bool:
+    """Whether it answers a heartbeat: whatever its time says, the gateway lives."""
+    return _number(message.fields) == Number.CURRENT_TIME
 
 
 def undecoded(fields: list[str], reason: str) -> UndecodedMessage:
@@ -107,6 +116,7 @@ def _execution(fields: list[str]) -> dict[str, str]:
         "cumulative_quantity": wire.cumulative_quantity,
         "average_price": wire.average_price,
         "order_ref": wire.order_ref,
+        "con_id": wire.con_id or "0",
         "instrument": _instrument(fields, 4),
     }
 
@@ -122,9 +132,9 @@ def _field(fields: list[str], place: int) -> str:
 
 def _instrument(fields: list[str], symbol: int) -> InstrumentId:
     """The name of the contract that begins with its symbol at this place; empty where there is none."""
-    if len(fields) <= symbol + 8 or not fields[symbol]:
+    if len(fields) <= symbol + 9 or not fields[symbol]:
         return ""
-    kind, expiry, currency, local = (fields[symbol + place] for place in (1, 2, 7, 8))
-    if kind not in TRADED_TYPES:
-        return f"{fields[symbol]}:{kind}:{fields[symbol - 1]}"
-    return instrument_id(fields[symbol], kind, currency, expiry, local)
+    kind, expiry, strike, right, _, _, currency, local, class_ = (fields[symbol + place] for place in range(1, 10))
+    number = exact(strike) if _DECIMAL.fullmatch(strike) else ZERO
+    con_id = int(fields[symbol - 1]) if fields[symbol - 1].isascii() and fields[symbol - 1].isdecimal() else 0
+    return instrument_id(fields[symbol], kind, currency, expiry, local, class_, number, right[:1], con_id)

@@ -22,16 +22,8 @@ from mats.model.executions import (
     FillCorrected,
     FillRecorded,
 )
-from mats.model.instrument import (
-    CURRENCIES,
-    TRADED_TYPES,
-    Instrument,
-    InstrumentId,
-    SecType,
-    instrument_id,
-    parse_instrument,
-)
-from mats.model.market_data import Bar, Quote
+from mats.model.instrument import CURRENCIES, DATA_ONLY, Instrument, InstrumentId, SecType
+from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     CONDITIONAL,
@@ -62,7 +54,18 @@ from mats.model.orders import (
 from mats.model.packet import BrokerEvent, Packet
 from mats.model.positions import PositionKey
 from mats.model.strategy_table import Host, StrategyRecord, TargetWeight, check_table, check_weights, read_records
-from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime, iso, to_datetime
+from mats.model.timestamp import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Nanos,
+    ceil_time,
+    floor_time,
+    from_datetime,
+    iso,
+    to_datetime,
+)
 from mats.model.unknown import Figure, Unknown, difference, total
 from mats.model.validation import (
     POSSIBLE,
@@ -80,6 +83,7 @@ from mats.model.validation import (
 __all__ = [
     "CONDITIONAL",
     "CURRENCIES",
+    "DATA_ONLY",
     "DAY",
     "DISCRETIONARY",
     "EXACT",
@@ -90,7 +94,6 @@ __all__ = [
     "POSSIBLE",
     "PRICES",
     "SECOND",
-    "TRADED_TYPES",
     "ZERO",
     "AccountId",
     "AccountValue",
@@ -117,6 +120,7 @@ __all__ = [
     "Instrument",
     "InstrumentId",
     "IntentId",
+    "MarketStream",
     "Nanos",
     "OrderDoubt",
     "OrderErrorMeaning",
@@ -135,11 +139,14 @@ __all__ = [
     "Signal",
     "StrategyName",
     "StrategyRecord",
+    "StreamMeaning",
+    "StreamNotice",
     "TargetWeight",
     "TimeInForce",
     "UndecodedMessage",
     "Unknown",
     "bar_fault",
+    "ceil_time",
     "changed_view",
     "check_table",
     "check_weights",
@@ -148,16 +155,15 @@ __all__ = [
     "difference",
     "exact",
     "execution_fault",
+    "floor_time",
     "floor_to",
     "from_datetime",
-    "instrument_id",
     "is_moment",
     "is_price",
     "iso",
     "opening_view",
     "order_fault",
     "order_ref",
-    "parse_instrument",
     "parse_order_ref",
     "position_fault",
     "prorate",

@@ -19,7 +19,8 @@ Instants = npt.NDArray[np.int64]
 class BarColumns(msgspec.Struct, frozen=True, eq=False):
     """Bars of `seconds`: `start` in nanoseconds UTC, ascending; prices and volume as floats.
 
-    `spread` is the quoted spread at each close in units of price, None where the source has none.
+    `spread` is the quoted spread at each close in units of price, None where the source has none. `ends` is when each
+    bar is over where that is not `seconds` after its start: a session's close comes earlier.
     """
 
     instrument: InstrumentId
@@ -31,6 +32,7 @@ class BarColumns(msgspec.Struct, frozen=True, eq=False):
     close: Floats
     volume: Floats
     spread: Floats | None = None
+    ends: Instants | None = None
 
     def __len__(self) -> int:
         return len(self.start)
@@ -38,7 +40,7 @@ class BarColumns(msgspec.Struct, frozen=True, eq=False):
     @property
     def end(self) -> Instants:
         """The instants from which each bar is known."""
-        return self.start + self.seconds * SECOND
+        return self.start + self.seconds * SECOND if self.ends is None else self.ends
 
     def between(self, first: Nanos, last: Nanos) -> "BarColumns":
         """The bars that start at or after `first` and end at or before `last`, without a copy."""
@@ -55,6 +57,7 @@ class BarColumns(msgspec.Struct, frozen=True, eq=False):
             self.close[part],
             self.volume[part],
             None if self.spread is None else self.spread[part],
+            None if self.ends is None else self.ends[part],
         )
 
     def fingerprint(self) -> str:
@@ -63,6 +66,8 @@ class BarColumns(msgspec.Struct, frozen=True, eq=False):
         columns = (self.start, self.open, self.high, self.low, self.close, self.volume, self.spread)
         for column in columns:
             digest.update(b"-" if column is None else np.ascontiguousarray(column).data)
+        if self.ends is not None:
+            digest.update(np.ascontiguousarray(self.ends).data)
         return digest.hexdigest()
 
 
@@ -85,11 +90,17 @@ CorporateAction = Split | Dividend
 
 
 class BarData(msgspec.Struct, frozen=True, eq=False):
-    """The data of a backtest by instrument; all bars of one span."""
+    """The data of a backtest by instrument; all bars of one size.
+
+    `hours` is which part of the sessions the bars are, `regular` or `extended`; empty where they are as they came.
+    Those of `around_the_clock` lie outside of their exchange's sessions too, so days of UTC are theirs.
+    """
 
     bars: Mapping[InstrumentId, BarColumns]
     instruments: Mapping[InstrumentId, Instrument]
     actions: Mapping[InstrumentId, tuple[CorporateAction, ...]] = {}
+    hours: str = ""
+    around_the_clock: frozenset[InstrumentId] = frozenset()
 
     def fingerprint(self) -> str:
         """A hash of bars, instruments and actions."""

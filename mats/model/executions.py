@@ -17,6 +17,8 @@ from mats.model.timestamp import Nanos
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One execution as the broker reports it. A correction repeats `exec_id` but for its last segment.
 
+    `con_id` is IB's contract id, 0 where it was not reported.
+
     Source: IB's `Execution` reference: an id that differs only in the digits after the last period is a correction.
     """
 
@@ -36,6 +38,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     cumulative_quantity: Decimal = Decimal(0)
     average_price: Decimal = Decimal(0)
     exchange: str = ""
+    con_id: int = 0
 
     @property
     def family(self) -> str:

@@ -28,6 +28,7 @@ class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `target_weight` is the share of the account's equity, 0 to 1. An empty `account` means the first one.
     `host`: where it runs live, on a thread of the daemon or in a process; empty leaves it to the settings. `process`
     names a process that strategies share, `memory_mb` limits what the process may allocate, in MiB; both need one.
+    `trade_before_warm`: it starts with the history that there is, where the broker does not give all of its warm-up.
     """
 
     name: StrategyName
@@ -40,6 +41,7 @@ class StrategyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     host: Host | Literal[""] = ""
     process: str = ""
     memory_mb: int = 0
+    trade_before_warm: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

@@ -32,3 +32,14 @@ def from_datetime(moment: datetime) -> Nanos:
 def iso(instant: Nanos) -> str:
     """ISO 8601 with a trailing Z, to the millisecond, for logs and messages."""
     return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def floor_time(instant: Nanos, seconds: int) -> Nanos:
+    """The last multiple of `seconds` at or before `instant`."""
+    step = seconds * SECOND
+    return instant // step * step
+
+
+def ceil_time(instant: Nanos, seconds: int) -> Nanos:
+    """The first multiple of `seconds` at or after `instant`."""
+    return -floor_time(-instant, seconds)

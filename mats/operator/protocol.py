@@ -10,6 +10,7 @@ from mats.ledger.reconciliation import Break, BreakCause, NettedAction, NettedCh
 from mats.ledger.valuation import AccountView
 from mats.model import AccountId, Currency, InstrumentId, IntentId, Nanos, OrderView, StrategyName
 from mats.runtime import ActorStatus, MessageStats
+from mats.streams import StreamView
 
 Switch = Literal["on", "off"]
 
@@ -71,8 +72,13 @@ class PreviewNettedRequest(BaseRequest, frozen=True, kw_only=True, tag="preview-
     netted: NettedAction
 
 
+class StreamsRequest(BaseRequest, frozen=True, tag="streams"):
+    """The state of every stream of market data; answered by `StreamLines`."""
+
+
 AnyQuestion = (
     StatusRequest
+    | StreamsRequest
     | BooksRequest
     | ReadBreaksRequest
     | OrdersRequest
@@ -231,7 +237,10 @@ class Done(BaseResponse, frozen=True, kw_only=True, tag="done"):
 
 
 class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the strategy table: whether it runs, is halted, or why it cannot run; equity in base currency."""
+    """One row of the strategy table: whether it runs, what it waits for, whether it is halted, or why it cannot run.
+
+    The equity is in base currency.
+    """
 
     name: StrategyName
     active: bool
@@ -240,6 +249,9 @@ class StrategyStatus(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal | None
     halt: str
     fault: str
+    waiting: str = ""
+    data: str = ""
+    """What is wrong with the market data that it follows."""
 
 
 class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
@@ -248,7 +260,8 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     `messages` says by actor and message class how many there were and how long they waited and took. `overcommitted`
     has the accounts whose strategies may work with more than the account is worth; `store` says what is
     wrong with the store, empty when all is well. `quarantined` counts the open items of the quarantine; `starting`
-    says what a start waits for and since when, empty when it is over.
+    says what a start waits for and since when, empty when it is over. `history` is what is used of IB's limits of
+    historical requests, empty where nothing is.
     """
 
     time: Nanos
@@ -267,6 +280,14 @@ class DaemonStatus(BaseResponse, frozen=True, kw_only=True, tag="status"):
     dead_letters: int
     quarantined: int | None = None
     starting: str = ""
+    streams: tuple[StreamView, ...] | None = None
+    history: str = ""
+
+
+class StreamLines(BaseResponse, frozen=True, kw_only=True, tag="streams"):
+    """By instrument. An instrument that the broker does not know has a contract and no stream."""
+
+    streams: tuple[StreamView, ...]
 
 
 class BookLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -384,6 +405,7 @@ Reply = (
     | BookLines
     | BreakLines
     | OrderLines
+    | StreamLines
     | EquityLines
     | AccountViews
     | Preview

@@ -32,8 +32,13 @@ def status(answer: protocol.DaemonStatus) -> RenderableType:
     accounts += [Text(f"! {why}", "bold yellow") for why in (answer.overcommitted or {}).values()]
     if answer.starting:
         notes.insert(0, Text(f"starting: waits for {answer.starting}", "bold cyan"))
+    if troubled := [view for view in answer.streams or () if view.fault]:
+        count = f"{len(troubled)} of {len(answer.streams or ())} streams in trouble, see `mats streams`"
+        notes.append(Text(f"market data: {count}", "bold yellow"))
     if answer.quarantined:
         notes.append(Text(f"quarantine: {answer.quarantined} open, see `mats quarantine`", "bold red"))
+    if answer.history:
+        notes.append(Text(f"history: {answer.history}", "dim"))
     return Group(head, *notes, *accounts, *halted, Text(), _strategies(answer), Text(), _orders(answer.orders), Text(),
                  _actors(answer))  # fmt: skip
 
@@ -108,6 +113,28 @@ def orders(answer: protocol.OrderLines) -> RenderableType:
     if not any(order.state is OrderState.UNKNOWN for order in answer.orders):
         return table
     return Group(table, Text(f"! {UNKNOWN_ORDERS}", "bold yellow"))
+
+
+def streams(answer: protocol.StreamLines) -> RenderableType:
+    """Each stream with its state since when, what is wrong with it, and when it is asked for again."""
+    table = _table("Instrument", "stream", "state", ">for", ">last", ">every", ">next try", "strategies", "reason")
+    for view in answer.streams:
+        table.add_row(
+            view.instrument,
+            str(view.stream),
+            Text(view.state, style="bold red" if view.fault else ""),
+            _seconds(view.seconds),
+            _seconds(view.silence),
+            _seconds(view.cadence),
+            _seconds(view.next_try),
+            ", ".join(view.strategies),
+            view.reason,
+        )
+    return _or_none(table, "nothing is followed")
+
+
+def _seconds(span: float | None) -> str:
+    return "-" if span is None else f"{span:,.0f} s"
 
 
 UNKNOWN_ORDERS = (
@@ -203,7 +230,8 @@ def _strategies(answer: protocol.DaemonStatus) -> Table:
     states = {actor.name: actor.state for actor in answer.actors}
     for line in answer.strategies or ():
         state = "fault" if line.fault else states.get(f"strategies/{line.name}", "off")
-        why = line.fault or (f"halted: {line.halt}" if line.halt else "")
+        halted = f"halted: {line.halt}" if line.halt else ""
+        why = line.fault or "; ".join(filter(None, (line.waiting, halted or line.data)))
         table.add_row(line.name, state, f"{line.weight:.0%}", _money(line.equity), why)
     return _or_none(table, "none" if answer.strategies is not None else "unknown")
 

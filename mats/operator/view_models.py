@@ -36,8 +36,10 @@ def strategy_lines(
     records: Iterable[StrategyRecord],
     running: Collection[StrategyName],
     faults: Mapping[StrategyName, str],
+    waiting: Mapping[StrategyName, str],
     halts: Mapping[str, str] | None,
     equities: Equities | None,
+    data_faults: Mapping[StrategyName, str],
 ) -> tuple[StrategyStatus, ...]:
     """The strategy table with the state of each strategy; `halt` is `unknown` where the risk manager did not answer."""
     return tuple(
@@ -49,6 +51,8 @@ def strategy_lines(
             equity=(equities or {}).get(record.name),
             halt="unknown" if halts is None else halts.get("", "") or halts.get(record.name, ""),
             fault=faults.get(record.name, ""),
+            waiting=waiting.get(record.name, ""),
+            data=data_faults.get(record.name, ""),
         )
         for record in records
     )

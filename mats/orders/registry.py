@@ -1,5 +1,6 @@
 """All orders of the system: found by intent, by broker id or by orderRef, and held against a broker's replay."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
@@ -33,8 +34,9 @@ CLOSED_ORDERS_KEPT = 2_000
 class Order(msgspec.Struct):
     """An order with what only its owner needs: the intent that goes to the broker, and how often it was not found.
 
-    `sent_at`, `waits_since` and `doubted_since` are monotonic seconds: when it was sent, since when the broker owes an
-    answer, and when the first of the complete answers was asked for that agree on the present doubt (None: none yet).
+    `sent_at`, `waits_since`, `missed_at` and `doubted_since` are monotonic seconds: when it was sent, since when the
+    broker owes an answer, when the newest complete answer was asked for that counts as lacking it, and when the
+    first one was that agrees on the present doubt (None: none yet).
     """
 
     intent: OrderIntent
@@ -43,6 +45,7 @@ class Order(msgspec.Struct):
     sent_at: float = 0.0
     waits_since: float = 0.0
     looks: int = 0
+    missed_at: float = -math.inf
     doubted_since: float | None = None
 
 

@@ -38,7 +38,11 @@ from mats.orders.registry import (
 from mats.orders.settlement import SettlementPolicy
 
 SETTLE_SECONDS = 2.0
-"""An order younger than this may have passed the question on its way; its absence in the answer says nothing."""
+"""An order younger than this may have passed the question on its way; its absence in the answer says nothing.
+
+Nor does that of an order that the answer before this one lacked, when they were asked for in shorter succession: what
+came over a lost connection the gateway may read later.
+"""
 
 Names = tuple[IntentId, str, int, int, int]
 """An order to us and to the broker: intent, session, client id, order id, permanent id."""
@@ -225,14 +229,22 @@ class OrderTracker:
             if order.sent_at >= asked_at - SETTLE_SECONDS or order.view.intent_id in unsent:
                 continue
             cancelling = order.view.state is OrderState.CANCELLING
-            for event in replay_events(replay, order, now, self._absence_proof(order, asked_at)):
-                order.looks = event.looks if isinstance(event, ev.NotFound | ev.FoundCompleted) else 0
-                self.happen(order, event)
+            self._look(order, replay, asked_at, now)
             if cancelling and order.view.state is OrderState.WORKING:
                 self.happen(order, ev.CancelRequested(time=now))
             if order.doubted_since is None:
                 order.doubted_since = asked_at
         self._revive(replay, client_id, now)
+
+    def _look(self, order: Order, replay: BrokerSnapshot, asked_at: float, now: Nanos) -> None:
+        """What the answer says about one order; one that lacks it again too soon says nothing new."""
+        for event in replay_events(replay, order, now, self._absence_proof(order, asked_at)):
+            if isinstance(event, ev.NotFound):
+                if order.missed_at > asked_at - SETTLE_SECONDS:
+                    continue
+                order.missed_at = asked_at
+            order.looks = event.looks if isinstance(event, ev.NotFound | ev.FoundCompleted) else 0
+            self.happen(order, event)
 
     def _absence_proof(self, order: Order, asked_at: float) -> str:
         if order.view.doubt is not OrderDoubt.UNLISTED or order.doubted_since is None:

@@ -25,7 +25,8 @@ class PreTradeContext(msgspec.Struct, frozen=True, gc=False):
     `connection`: why its connection cannot carry it. `behind`: which stages are down or behind. `halt`: the halt in
     force. `disagreement`: the break between books and broker on the instrument. `unknown_order`: an order of the
     strategy on the instrument whose outcome is missing. `quarantine`: what of the instrument or the strategy is in
-    quarantine. `price_age` is in seconds, None where no price ever came.
+    quarantine. `stale`: what is wrong with the market data of the instrument. `price_age` is in seconds, None where no
+    price ever came.
     """
 
     resolved: bool
@@ -41,6 +42,7 @@ class PreTradeContext(msgspec.Struct, frozen=True, gc=False):
     disagreement: str = ""
     unknown_order: str = ""
     quarantine: str = ""
+    stale: str = ""
 
 
 Check = Callable[[OrderIntent, PreTradeContext, Limits], Rejection | None]
@@ -152,7 +154,8 @@ def data_is_fresh(intent: OrderIntent, context: PreTradeContext, limits: Limits)
         return None
     return reject(
         RejectionCode.STALE_DATA,
-        f"the last price of {intent.instrument.id} is {age:.1f} s old, more than {limits.max_price_age_seconds:g} s",
+        context.stale
+        or f"the last price of {intent.instrument.id} is {age:.1f} s old, more than {limits.max_price_age_seconds:g} s",
         price_age=age,
         max_price_age_seconds=limits.max_price_age_seconds,
     )

@@ -1,8 +1,9 @@
 """Market and account state that sizing and pre-trade checks use, beyond positions and orders."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from mats.instruments import parse_instrument
 from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.valuation import FxRates
 from mats.model import (
@@ -16,7 +17,6 @@ from mats.model import (
     StrategyName,
     Unknown,
     exact,
-    parse_instrument,
 )
 from mats.risk.checks import PreTradeContext
 from mats.risk.exposure import Exposure, RiskState
@@ -26,8 +26,8 @@ from mats.risk.sizing import Basis
 MarketQuote = tuple[Decimal | None, float | None, Decimal | Unknown]
 """The newest price of an instrument, how many seconds old it is, and base currency for one unit of its currency."""
 
-Faults = tuple[str, str, str, str, str]
-"""Texts of a `PreTradeContext`: of stages behind, halt, disagreement, unknown order and quarantine."""
+Faults = tuple[str, str, str, str, str, str]
+"""Texts of a `PreTradeContext`: of stages behind, halt, disagreement, unknown order, quarantine and market data."""
 
 EVERYTHING = ""
 """The scope of a halt that holds for every strategy."""
@@ -49,7 +49,7 @@ class MarketState:
         self.store = ""
         self.broken: frozenset[PositionKey] = frozenset()
         self.quarantine: tuple[QuarantinePlace, ...] = ()
-        self.silent: frozenset[InstrumentId] = frozenset()
+        self.silent: Mapping[InstrumentId, str] = {}
         self.links_down: dict[str, str] = {}
         self.routes: set[int] = set()
 
@@ -116,6 +116,7 @@ class MarketState:
             or self.quarantine
             or self.broken
             or state.unknown
+            or self.silent
         )
         resolved, recent = intent.instrument.con_id != 0, state.orders_in_last_minute(intent.strategy, now)
         if not troubled:
@@ -132,6 +133,7 @@ class MarketState:
             f"books and broker differ on {name}" if (account, name) in self.broken else "",
             f"the outcome of order {unknown.intent_id} is unknown" if unknown else "",
             self._quarantined(account, name, strategy),
+            self.silent.get(name, ""),
         )
 
     def _connection_fault(self, account: AccountId, strategy: StrategyName, route: int) -> str:
@@ -145,6 +147,8 @@ class MarketState:
 
     def _quarantined(self, account: AccountId, instrument: InstrumentId, strategy: StrategyName) -> str:
         for place in self.quarantine:
+            if place.is_everywhere:
+                return f"{place.kind}; resolve what is in it with `mats quarantine`"
             if place.holds_instrument(account, instrument) or place.strategy == strategy:
                 whose = f"{place.kind} of {place.instrument or place.strategy}"
                 return f"{whose} is in quarantine; see `mats quarantine show {place.id}`"

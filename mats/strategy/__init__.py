@@ -3,7 +3,9 @@
 from mats.data import to_frame
 from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, OrderState, OrderTicket, OrderView, Quote, Side
+from mats.sessions import Session
 from mats.strategy.host import LogLevel, Position
+from mats.strategy.market_hours import MarketHours
 from mats.strategy.params import parse_assignments
 from mats.strategy.strategy import Strategy
 from mats.strategy.tickets import limit, market, stop, stop_limit
@@ -15,11 +17,13 @@ __all__ = [
     "FillRecorded",
     "InstrumentId",
     "LogLevel",
+    "MarketHours",
     "OrderState",
     "OrderTicket",
     "OrderView",
     "Position",
     "Quote",
+    "Session",
     "Side",
     "Strategy",
     "StrategyError",

@@ -1,12 +1,14 @@
 """The history of completed bars that a strategy reads."""
 
 from collections import deque
+from collections.abc import Iterator, Sequence
+from operator import length_hint
 from typing import Protocol
 
 import pandas as pd
 
 from mats.data import to_frame
-from mats.model import Bar
+from mats.model import Bar, InstrumentId
 
 
 class BarWindow(Protocol):
@@ -17,6 +19,10 @@ class BarWindow(Protocol):
 
     def frame(self, n: int | None) -> pd.DataFrame:
         """The same as a frame: open, high, low, close, volume by the bars' starts, UTC."""
+
+
+Windows = dict[InstrumentId, BarWindow]
+"""The windows of one size of bars, by instrument."""
 
 
 class RollingWindow:
@@ -35,3 +41,22 @@ class RollingWindow:
 
     def frame(self, n: int | None) -> pd.DataFrame:
         return to_frame(self.newest(n))
+
+
+class Delivery:
+    """Which bars of a close are still to come, while they are handed to a strategy one by one."""
+
+    def __init__(self) -> None:
+        self._bars: Sequence[Bar] = ()
+        self._rest: Iterator[Bar] = iter(())
+
+    def of(self, bars: Sequence[Bar]) -> Iterator[Bar]:
+        """The bars, one by one; what has not been taken from them yet is to come."""
+        self._bars = bars
+        self._rest = rest = iter(bars)
+        return rest
+
+    def pending(self, instrument: InstrumentId) -> bool:
+        """Whether the instrument's bar is to come."""
+        count = length_hint(self._rest)
+        return count > 0 and any(bar.instrument == instrument for bar in self._bars[-count:])

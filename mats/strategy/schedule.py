@@ -1,14 +1,16 @@
 """When a timer is due: pure arithmetic on instants, correct across daylight-saving changes."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from mats.errors import StrategyError
 from mats.model import SECOND, Nanos, from_datetime, to_datetime
+from mats.sessions import Hours, SessionCalendar
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -50,6 +52,22 @@ class DailyAt(msgspec.Struct, frozen=True):
 
     def _on(self, day: date) -> Nanos:
         return from_datetime(datetime.combine(day, self.at, self.zone).astimezone(UTC))
+
+
+class SessionBound(msgspec.Struct, frozen=True):
+    """Due at each session's open or close in some hours, moved by `offset`: negative is before it."""
+
+    calendar: Callable[[], SessionCalendar]
+    edge: Literal["open", "close"]
+    hours: Hours
+    offset: Nanos
+
+    def next_after(self, instant: Nanos) -> Nanos:
+        calendar, after = self.calendar(), instant - self.offset
+        if self.edge == "open":
+            return calendar.next_session(after, self.hours).begin(self.hours) + self.offset
+        session = calendar.session_at(after, self.hours) or calendar.next_session(after, self.hours)
+        return session.end(self.hours) + self.offset
 
 
 def every(*, seconds: int = 0, minutes: int = 0, hours: int = 0) -> Every:

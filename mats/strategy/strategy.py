@@ -1,6 +1,7 @@
 """The class that strategy authors subclass. It has no thread, socket or file: it handles events."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from mats.errors import StrategyError
 from mats.model import (
+    MINUTE,
     PLAIN,
     Bar,
     FillRecorded,
@@ -21,11 +23,13 @@ from mats.model import (
     Quote,
     Signal,
 )
+from mats.sessions import Hours
 from mats.strategy.broker import Broker
 from mats.strategy.context import StrategyContext
 from mats.strategy.history import BarWindow
 from mats.strategy.host import LogLevel
-from mats.strategy.schedule import daily, every
+from mats.strategy.market_hours import MarketHours
+from mats.strategy.schedule import SessionBound, daily, every
 from mats.strategy.vectorized import Columns
 
 
@@ -34,14 +38,16 @@ class Strategy:
 
     The same class runs live, on the paper gateway and in a backtest. Hooks are called one at a time and must return
     promptly; an exception raised by a hook stops this strategy only, which is then restarted or parked.
-    The four settings below may also be parameters: a field of the same name in `Params` takes precedence.
+    The settings below may also be parameters: a field of the same name in `Params` takes precedence.
     """
 
     class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The strategy's parameters; subclass it with typed fields and defaults."""
 
     bar_seconds: int = 60
-    """Span of the bars that `on_bar` gets, in seconds; live data comes in 5-second bars, so a multiple of 5."""
+    """Size of the bars that `on_bar` gets, in seconds: a multiple of 5 below a day, 86400 a session, 604800 a week."""
+    session: Hours = "regular"
+    """The hours that bars are made of: `regular`, or `extended`, with trading before the open and after the close."""
     ticks: bool = False
     """Whether quotes are wanted in `on_tick`."""
     warmup: int = 0
@@ -49,7 +55,7 @@ class Strategy:
     history_length: int = 1000
     """Bars per instrument that `history` keeps; older ones are dropped."""
 
-    SETTINGS: ClassVar[tuple[str, ...]] = ("bar_seconds", "ticks", "warmup", "history_length")
+    SETTINGS: ClassVar[tuple[str, ...]] = ("bar_seconds", "session", "ticks", "warmup", "history_length")
 
     def __init__(self, context: StrategyContext, params: Any) -> None:
         """Created by the runner. Authors initialize their own state in `on_start`."""
@@ -67,16 +73,33 @@ class Strategy:
         several = getattr(self.params, "instruments", ())
         return tuple(several) if several else (self.params.instrument,) if hasattr(self.params, "instrument") else ()
 
+    def larger_bars(self) -> Mapping[int, int]:
+        """Sizes in seconds of further bars, built from those of `bar_seconds`, with the count that `on_start` needs.
+
+        `history` and `frame` give them; they call no hook. Sizes are multiples of `bar_seconds`, a day or a week.
+        """
+        return {}
+
     # Hooks
 
     def on_start(self) -> None:
         """Called once, when history is loaded and before the first bar; also after a restart."""
 
     def on_bar(self, bar: Bar) -> None:
-        """Called with each completed bar; `history` already ends with it. Unless overridden it follows `signals`."""
+        """Called with each completed bar; `history` already ends with it. Unless overridden it follows `signals`.
+
+        Instruments whose bars end at the same instant come one after the other, by name; those that come later still
+        show the bar before.
+        """
         targets = np.asarray(self.signals(self.frame(bar.instrument)), dtype=float)
         if len(targets):
             self.follow(bar.instrument, float(targets[-1]))
+
+    def on_bars(self, bars: Mapping[InstrumentId, Bar]) -> None:
+        """Called once for each close, with all bars that ended at that instant; `history` ends with each of them.
+
+        It comes after the `on_bar` of each of them; a strategy that overrides `on_bars` alone gets no `on_bar`.
+        """
 
     def on_tick(self, quote: Quote) -> None:
         """Called with each new quote where `ticks` is true; quotes may be conflated to the newest."""
@@ -163,18 +186,21 @@ class Strategy:
         """Strategy time: nanoseconds UTC. Between bars it moves with the clock; it never runs backward."""
         return self._context.now
 
-    def history(self, instrument: InstrumentId, n: int | None = None) -> list[Bar]:
-        """The newest `n` completed bars (all that are kept when None), oldest first; fewer where there are fewer."""
-        return self._window(instrument, n).newest(n)
+    def history(self, instrument: InstrumentId, n: int | None = None, *, seconds: int | None = None) -> list[Bar]:
+        """The newest `n` completed bars (all that are kept when None), oldest first; fewer where there are fewer.
 
-    def frame(self, instrument: InstrumentId, n: int | None = None) -> pd.DataFrame:
+        `seconds` names a size of `larger_bars`.
+        """
+        return self._window(instrument, n, seconds).newest(n)
+
+    def frame(self, instrument: InstrumentId, n: int | None = None, *, seconds: int | None = None) -> pd.DataFrame:
         """The same as `history`, as a frame: open, high, low, close, volume by the bars' starts, UTC."""
-        return self._window(instrument, n).frame(n)
+        return self._window(instrument, n, seconds).frame(n)
 
-    def _window(self, instrument: InstrumentId, n: int | None) -> BarWindow:
+    def _window(self, instrument: InstrumentId, n: int | None, seconds: int | None) -> BarWindow:
         if n is not None and n < 0:
             raise StrategyError(f"strategy {self.name}: history of {n} bars was requested; give 0 or more")
-        return self._context.window(instrument)
+        return self._context.window(instrument, seconds)
 
     def quote(self, instrument: InstrumentId) -> Quote | None:
         """The newest quote, or None: before the first one, and always where `ticks` is false."""
@@ -188,6 +214,24 @@ class Strategy:
     def every(self, name: str, *, seconds: int = 0, minutes: int = 0, hours: int = 0) -> None:
         """Set timer `name` for each full multiple of a span (UTC): `minutes=5` is due at :00, :05, :10."""
         self._context.timers.add(name, every(seconds=seconds, minutes=minutes, hours=hours))
+
+    def before_close(self, name: str, *, minutes: float, instrument: InstrumentId = "") -> None:
+        """Set timer `name` for so long before each session's close, half days included; of the first instrument."""
+        self._context.timers.add(name, self._session_bound("close", -minutes, instrument))
+
+    def after_open(self, name: str, *, minutes: float, instrument: InstrumentId = "") -> None:
+        """Set timer `name` for so long after each session's open; of the first instrument unless given."""
+        self._context.timers.add(name, self._session_bound("open", minutes, instrument))
+
+    def _session_bound(self, edge: Literal["open", "close"], minutes: float, instrument: InstrumentId) -> SessionBound:
+        named = instrument or self._context.instruments[0]
+        self._context.require(named)
+        return SessionBound(lambda: self._context.calendar(named), edge, self.session, round(minutes * MINUTE))
+
+    def hours(self, instrument: InstrumentId) -> MarketHours:
+        """The sessions of an instrument as of now: open, close, minutes to the close, the next one."""
+        self._context.require(instrument)
+        return MarketHours(self._context.calendar(instrument), self.now, self.session)
 
     def unschedule(self, name: str) -> None:
         """Remove timer `name`."""

@@ -19,7 +19,7 @@ from mats.runtime.testing import Probe
 from mats.store.journal.journal import Journal
 from tests.actors.samples import since_last_look
 
-START = 1_700_000_100 * SECOND  # a multiple of 60 s
+START = 1_700_060_100 * SECOND  # a multiple of 60 s
 
 
 @pytest.fixture

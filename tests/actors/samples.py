@@ -7,9 +7,9 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.messages.subscription import Change, Snapshot, Version
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrder, BrokerOrderStatus, BrokerSnapshot
 from mats.model.executions import Execution, FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderRequest, OrderState, OrderTicket, OrderView, Side, Signal, order_ref
 from mats.runtime import Actor, Ref, Runtime, VirtualRuntime
 from mats.runtime.testing import Probe

@@ -26,7 +26,7 @@ from actors.messages.order_manager import ALL, OrderChanged, SubmitIntent, Subsc
 from actors.messages.risk_manager import Halt, ReadHalts, Resume
 from actors.order_manager import OrderManager
 from actors.risk_manager import RiskManager
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import CancelRequest, OrderIntent, OrderState, OrderTicket, Side
 from mats.risk import Limits
 from mats.runtime import StartChild, VirtualRuntime

@@ -43,6 +43,7 @@ from mats.gateway.orders.order_store import OrderFill
 from mats.gateway.persistence import GatewayState
 from mats.ib.errors import ConnectionLostError, QueueFull, RequestTimedOut
 from mats.ib.session import IbSession
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import (
     BrokerError,
     BrokerOrder,
@@ -51,7 +52,6 @@ from mats.model.broker_reports import (
     BrokerStatus,
     OrderErrorMeaning,
 )
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 from mats.model.validation import execution_fault
 from mats.runtime import AskTimeout, Crash, SystemClock, ThreadRuntime

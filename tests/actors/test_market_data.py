@@ -1,16 +1,19 @@
 """Market data: one subscription shared by all, contracts and history asked for until there is an answer."""
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
-from actors.market_data import RETRY_SECONDS, MarketData
+from actors.market_data import FLUSH_SECONDS, MarketData
 from actors.messages.broker import (
     HistoryLoaded,
+    HistoryProgressed,
     InstrumentResolved,
     MarketEvents,
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubscribeMarket,
     Unresolved,
 )
@@ -18,18 +21,27 @@ from actors.messages.market_data import (
     BarArrived,
     DataStale,
     InstrumentCompleted,
+    InstrumentNamed,
+    InstrumentUnnamed,
     LoadHistory,
     PriceMarked,
     QuoteArrived,
+    ReadStreams,
     SubscribeInstruments,
+    WatchPrices,
 )
+from actors.messages.persistence_writer import StoreBars
 from actors.messages.subscription import AskToResubscribe, Republish, Unsubscribe, Unsubscribed
-from mats.model.instrument import parse_instrument
-from mats.model.market_data import Quote
+from mats.instruments import parse_instrument
+from mats.model.market_data import MarketStream, Quote, StreamMeaning, StreamNotice
+from mats.model.timestamp import SECOND
 from mats.runtime import Actor
+from mats.streams import ALWAYS_OPEN
 
 ASKED = parse_instrument("SPY")
 SPY = replace(ASKED, con_id=756733)
+RETRY_SECONDS = 75.0
+"""After that long an unknown contract was asked for once more."""
 
 
 class Line(Actor):
@@ -45,15 +57,21 @@ class Line(Actor):
 class World:
     """Market data, a connection that can be lost, and those whom it informs."""
 
-    def __init__(self, runtime, a_ready):
-        self.runtime, self._a_ready = runtime, a_ready
+    def __init__(self, runtime, a_ready, hours=ALWAYS_OPEN):
+        self.runtime, self._a_ready, self._hours = runtime, a_ready, hours
         self.broker, self.risk, self.portfolio = (runtime.probe(name) for name in ("heard", "risk", "portfolio"))
         self.line = runtime.ref("ib-99")
         self.data = runtime.spawn(MarketData, self.args(), name="market-data")
         self.portfolio.expect_message(Republish())
 
     def args(self):
-        return MarketData.Args(connection=self.line, risk=self.risk.ref, portfolio=self.portfolio.ref, stale_after=10.0)
+        return MarketData.Args(
+            connection=self.line,
+            risk=self.risk.ref,
+            portfolio=self.portfolio.ref,
+            stale_after=10.0,
+            hours=self._hours,
+        )
 
     def connect(self, session="1"):
         """The connection comes up (anew) and says that it is ready."""
@@ -92,8 +110,8 @@ def world(runtime, a_ready):
     return World(runtime, a_ready)
 
 
-def history(*bars):
-    return HistoryLoaded("SPY", bars, complete=True)
+def history(*bars, count=10):
+    return HistoryLoaded("SPY", bars, complete=True, bar_seconds=bars[0].seconds, count=count)
 
 
 def test_it_asks_the_connection_to_announce_itself_when_it_starts(world):
@@ -109,6 +127,37 @@ def test_an_instrument_is_resolved_and_subscribed_once_for_all_its_followers(wor
     world.resolve()
     world.follow(probe("three"))
     assert world.asked() == [SubscribeMarket(SPY, quotes=False)]
+
+
+def test_several_names_of_one_instrument_share_what_there_is_of_it(world, probe, a_bar):
+    """`#756733` is SPY: one subscription, under the instrument's name, also for loads and after a new connection."""
+    by_number, by_name = probe("one"), probe("two")
+    world.connect()
+    world.follow(by_number, "#756733")
+    world.data.tell(LoadHistory(instrument="#756733", bar_seconds=60, count=1, reply_to=by_number.ref))
+    assert [asked.instrument.id for asked in world.asked(ResolveInstrument)] == ["#756733"]
+    world.data.tell(InstrumentResolved("#756733", SPY))
+    asked = world.asked()
+    assert [type(request) for request in asked] == [RequestHistory, SubscribeMarket]
+    assert {request.instrument.id for request in asked} == {"SPY"}
+    by_number.expect_message(InstrumentNamed("#756733", "SPY"))
+    world.follow(by_name, "SPY")
+    by_name.expect_message(InstrumentNamed("SPY", "SPY"))
+    assert world.asked() == []
+    world.data.tell(MarketEvents((a_bar(),), ()))
+    by_number.expect_message(BarArrived(a_bar()))
+    by_name.expect_message(BarArrived(a_bar()))
+    world.lose()
+    world.connect("2")
+    assert [asked.instrument.id for asked in world.asked(ResolveInstrument)] == ["SPY"]
+
+
+def test_who_follows_a_name_without_a_contract_hears_why(world, probe):
+    one = probe("one")
+    world.connect()
+    world.follow(one, "DAX:202612")
+    world.data.tell(Unresolved("DAX:202612", "it fits several contracts; write one of these: …"))
+    one.expect_message(InstrumentUnnamed("DAX:202612", "it fits several contracts; write one of these: …"))
 
 
 def test_nothing_is_asked_of_a_connection_that_is_not_ready(world, probe):
@@ -241,9 +290,60 @@ def test_of_several_requests_one_is_under_way_and_each_gets_its_own_answer(world
     world.data.tell(history(a_bar(seconds=60)))
     assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(15, 3)]
     two.expect_nothing()
-    world.data.tell(history(a_bar(seconds=15)))
+    world.data.tell(history(a_bar(seconds=15), count=3))
     one.expect_message(history(a_bar(seconds=60)))
-    two.expect_message(history(a_bar(seconds=15)))
+    two.expect_message(history(a_bar(seconds=15), count=3))
+    one.expect_nothing()
+
+
+def test_who_asks_the_same_shares_one_request_and_gets_as_many_as_it_asked_for(world, probe, a_bar):
+    one, two, three, four = (probe(name) for name in ("one", "two", "three", "four"))
+    world.connect()
+    world.load(one, count=10)
+    world.load(two, count=12)
+    world.resolve()
+    world.load(three, count=1)
+    world.load(four, count=13)
+    assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(60, 12)]
+    bars = tuple(a_bar(60 * number, seconds=60) for number in range(12))
+    world.data.tell(history(*bars, count=12))
+    one.expect_message(history(*bars[2:], count=10))
+    two.expect_message(history(*bars, count=12))
+    three.expect_message(history(bars[-1], count=1))
+    four.expect_nothing()
+    assert [(r.bar_seconds, r.count) for r in world.asked(RequestHistory)] == [(60, 13)]
+
+
+def test_a_receiver_that_asks_again_is_answered_once(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.load(one)
+    world.resolve()
+    world.load(one)
+    assert len(world.asked(RequestHistory)) == 1
+    world.data.tell(history(a_bar(seconds=60)))
+    one.expect_message(history(a_bar(seconds=60)))
+    one.expect_nothing()
+    assert world.asked(RequestHistory) == []
+
+
+def test_who_waits_is_told_how_far_its_load_is(world, probe):
+    one, two = probe("one"), probe("two")
+    world.connect()
+    world.load(one, count=10)
+    world.load(two, count=3)
+    world.resolve()
+    world.data.tell(HistoryProgressed("SPY", 60, 5))
+    one.expect_message(HistoryProgressed("SPY", 60, 5))
+    two.expect_message(HistoryProgressed("SPY", 60, 3))
+
+
+def test_an_answer_to_what_was_asked_before_a_restart_is_none(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.load(one, count=10)
+    world.resolve()
+    world.data.tell(history(a_bar(seconds=60), count=4))
     one.expect_nothing()
 
 
@@ -268,8 +368,8 @@ def test_who_waits_for_an_unknown_instrument_is_told_and_it_is_tried_again(world
     world.load(one)
     world.asked()
     world.data.tell(Unresolved("SPY", "contract of SPY: no answer in 10 s"))
-    one.expect_message(HistoryLoaded("SPY", (), complete=False, reason="contract of SPY: no answer in 10 s"))
-    world.runtime.advance(RETRY_SECONDS + 1)
+    one.expect_message(HistoryLoaded("SPY", (), False, "contract of SPY: no answer in 10 s", 60, 10))
+    world.runtime.advance(RETRY_SECONDS)
     assert world.asked(ResolveInstrument) == [ResolveInstrument(ASKED, world.data)]
 
 
@@ -300,6 +400,7 @@ def test_after_a_loss_everything_is_asked_of_the_new_connection_again(world, pro
     assert again[0].bar_seconds == 60
     assert again[1:] == [SubscribeMarket(SPY, quotes=True)]
     world.data.tell(history(a_bar(seconds=60)))
+    assert one.receive(2) == [InstrumentNamed("SPY", "SPY")] * 2
     one.expect_message(history(a_bar(seconds=60)))
 
 
@@ -323,6 +424,26 @@ def test_a_restarted_actor_calls_its_followers(world, runtime, probe):
     assert world.asked() == [AskToResubscribe("market-data-2")]
 
 
+# The store
+
+
+def test_bars_of_followed_instruments_go_to_the_store_once_a_minute(runtime, probe, a_ready, a_bar):
+    world, store = World(runtime, a_ready), probe("store")
+    world.data.stop()
+    runtime.run_until_idle()
+    runtime.launch("keeping", MarketData, replace(world.args(), store=store.ref))
+    data = runtime.ref("keeping")
+    data.tell(SubscribeInstruments(instruments=("SPY",), quotes=False, follower=probe("one").ref))
+    data.tell(WatchPrices(frozenset({"IBM"})))
+    data.tell(MarketEvents((a_bar(), a_bar(instrument="IBM"), a_bar(5)), ()))
+    runtime.run_until_idle()
+    store.expect_nothing()
+    runtime.advance(FLUSH_SECONDS)
+    store.expect_message(StoreBars((a_bar(), a_bar(5))))
+    runtime.advance(FLUSH_SECONDS)
+    store.expect_nothing()
+
+
 # Liveness
 
 
@@ -334,13 +455,156 @@ def test_what_was_not_heard_for_too_long_is_called_stale_until_it_speaks(world, 
         runtime.run_until_idle()
         lists = []
         while (envelope := risk._take(0.0)) is not None:
-            lists += [envelope.message.instruments] if isinstance(envelope.message, DataStale) else []
+            lists += [set(envelope.message.instruments)] if isinstance(envelope.message, DataStale) else []
         return lists[-1]
 
     runtime.advance(10.0)
-    assert last_list() == frozenset()
+    assert last_list() == set()
     runtime.advance(1.5)
     assert last_list() == {"SPY"}
     world.data.tell(MarketEvents((a_bar(),), ()))
     runtime.advance(1.0)
-    assert last_list() == frozenset()
+    assert last_list() == set()
+
+
+# What the broker says of streams, and what follows
+
+
+def bars_of(world, a_bar, seconds):
+    """The stream flows for so long."""
+    for _ in range(0, seconds, 5):
+        world.runtime.advance(5.0)
+        start = world.runtime.clock.now() - 5 * SECOND
+        world.data.tell(MarketEvents((replace(a_bar(), start=start),), ()))
+        world.runtime.run_until_idle()
+
+
+def flowing(world, probe, a_bar):
+    world.connect()
+    world.follow(probe("strategies/trend"))
+    world.resolve()
+    bars_of(world, a_bar, 20)
+    world.asked()
+    since_last(world.risk)
+
+
+def since_last(probe_):
+    messages = []
+    while (envelope := probe_._take(0.0)) is not None:
+        messages.append(envelope.message)
+    return messages
+
+
+def view(world, stream="bars"):
+    (found,) = [view for view in world.data.ask(ReadStreams(), timeout=1.0) if view.stream == stream]
+    return found
+
+
+AGAIN = ResubscribeMarket(SPY, MarketStream.BARS)
+
+
+def test_a_dead_stream_is_found_within_two_bars_and_asked_for_again(world, probe, a_bar):
+    flowing(world, probe, a_bar)
+    world.runtime.advance(14.0)
+    assert world.asked() == [AGAIN]
+    faults = [message.instruments for message in since_last(world.risk) if isinstance(message, DataStale)]
+    assert faults[0] == {}
+    assert faults[-1] == {"SPY": "the bars of SPY are stale: nothing came for more than 12 s"}
+    assert view(world).strategies == ("trend",)
+    bars_of(world, a_bar, 5)
+    world.runtime.advance(1.0)
+    assert (view(world).state, view(world).fault) == ("flowing", "")
+    assert since_last(world.risk)[-1] == DataStale({})
+
+
+@pytest.mark.parametrize("meaning", [StreamMeaning.STOPPED, StreamMeaning.COMPETING, StreamMeaning.REFUSED])
+def test_what_the_broker_says_of_a_stream_is_kept_told_and_tried_again(world, probe, a_bar, meaning):
+    flowing(world, probe, a_bar)
+    world.data.tell(StreamNotice(meaning, "it said so (code 4711)", "SPY", MarketStream.BARS))
+    world.runtime.advance(1.0)
+    assert "it said so (code 4711)" in since_last(world.risk)[-1].instruments["SPY"]
+    found = view(world)
+    assert found.reason == "it said so (code 4711)"
+    assert 0 < found.next_try <= 72
+    world.runtime.advance(72.0)
+    assert world.asked()[0] == AGAIN
+
+
+def test_an_unresolvable_holding_costs_few_requests_and_one_line_in_a_day(world):
+    reason = "contract of SPY: the gateway answered No security definition has been found (code 200)"
+    world.connect()
+    asked = 0
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(24 * 60):
+            world.data.tell(WatchPrices(frozenset({"SPY"})))
+            for _ in world.asked(ResolveInstrument):
+                asked += 1
+                world.data.tell(Unresolved("SPY", reason))
+            world.runtime.advance(60.0)
+            since_last(world.risk)
+    assert 50 < asked < 120
+    assert [line["reason"] for line in lines if line["event"] == "market data changed"] == [reason]
+    found = view(world, "contract")
+    assert (found.state, found.reason) == ("refused", reason)
+    assert found.fault == f"the contract of SPY is refused: {reason}"
+
+
+def test_an_unknown_contract_is_asked_for_soon_after_the_link_is_back(world):
+    world.connect()
+    world.data.tell(WatchPrices(frozenset({"SPY"})))
+    world.data.tell(StreamNotice(StreamMeaning.LINK_DOWN, "1100"))
+    world.data.tell(Unresolved("SPY", "untrusted"))
+    world.asked()
+    world.data.tell(StreamNotice(StreamMeaning.LINK_UP, "1102"))
+    world.runtime.advance(16.0)
+    assert world.asked() == [ResolveInstrument(ASKED, world.data)]
+
+
+def test_a_lost_connection_is_the_reason_of_every_stream_until_data_flow_on_the_next(world, probe, a_bar):
+    flowing(world, probe, a_bar)
+    world.lose()
+    world.runtime.advance(1.0)
+    lost = "the bars of SPY are waiting: the connection to the gateway is lost"
+    assert since_last(world.risk)[-1] == DataStale({"SPY": lost})
+    world.connect("2")
+    world.resolve()
+    assert world.asked(SubscribeMarket) == [SubscribeMarket(SPY, quotes=False)]
+    bars_of(world, a_bar, 5)
+    world.runtime.advance(1.0)
+    assert since_last(world.risk)[-1] == DataStale({})
+
+
+class Night:
+    """Closed, until it is opened."""
+
+    def __init__(self):
+        self.open = True
+
+    def is_open(self, instrument, at):
+        return self.open
+
+
+def test_a_closed_market_is_not_stale(runtime, a_ready, probe, a_bar):
+    night = Night()
+    world = World(runtime, a_ready, hours=night)
+    flowing(world, probe, a_bar)
+    night.open = False
+    world.runtime.advance(3_600.0)
+    assert since_last(world.risk)[-1] == DataStale({})
+    assert view(world).state == "closed"
+    assert world.asked() == []
+    night.open = True
+    world.runtime.advance(14.0)
+    assert world.asked() == [AGAIN]
+
+
+def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
+    one = probe("one")
+    world.connect()
+    world.follow(one)
+    world.resolve()
+    one.expect_message(InstrumentNamed("SPY", "SPY"))
+    world.data.tell(StreamNotice(StreamMeaning.DELAYED, "displaying delayed data", "SPY", MarketStream.BARS))
+    world.data.tell(MarketEvents((a_bar(),), ()))
+    one.expect_nothing()
+    assert not [message for message in since_last(world.risk) if isinstance(message, PriceMarked)]

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from actors.base.bar_archive import SYMBOLS_A_TURN
 from actors.messages.fill_log import Acknowledge, ApplyEntries, ReportCursor, StageCursor, StoreReported
 from actors.messages.order_manager import OrderChanged
 from actors.messages.persistence_writer import (
@@ -17,11 +18,12 @@ from actors.messages.persistence_writer import (
     ReadTable,
     SeedStrategies,
     SetEquity,
+    StoreBars,
     StrategiesRead,
 )
 from actors.messages.portfolio_manager import AccountUpdated, BooksReconciled, MarksUpdated
 from actors.messages.subscription import Republish
-from actors.persistence_writer import PersistenceWriter
+from actors.persistence_writer import DERIVED_SECONDS, PersistenceWriter
 from mats.model.broker_reports import AccountValue
 from mats.model.orders import OrderState
 from mats.model.strategy_table import StrategyRecord
@@ -29,8 +31,8 @@ from mats.model.timestamp import SECOND
 from mats.runtime import Crash, VirtualRuntime
 from mats.runtime.testing import ChaosPlan
 from mats.store.journal.journal import Journal
-from mats.store.tables import connection
-from mats.store.tables.connection import lmdb_uri
+from mats.store.tables import BarStore, connection
+from mats.store.tables.connection import lmdb_uri, write_lock
 from mats.store.tables.reader import Reader
 from tests.actors.samples import a_fill, a_view, since_last_look
 from tests.store_trouble import KINDS, store_trouble
@@ -461,3 +463,43 @@ def test_it_stops_in_order_while_the_store_is_away_and_the_next_one_stores_what_
     assert world.restart() == StageCursor("store", 0)
     world.apply(1, 4)
     assert (world.acknowledged(), world.stored()) == ([4], [1, 2, 3, 4])
+
+
+# Bars
+
+
+def test_bars_are_stored_under_their_starts_a_few_instruments_a_turn(world, a_bar):
+    names = [f"I{number}" for number in range(SYMBOLS_A_TURN + 1)]
+    world.tell(StoreBars(tuple(a_bar(5 * at, 100.0 + at, name) for name in names for at in range(3))))
+    world.runtime.advance(DERIVED_SECONDS)
+    store = BarStore(lmdb_uri(world.folder / "arctic"))
+    assert [item.instrument for item in store.contents()] == names[:-1]
+    world.runtime.advance(DERIVED_SECONDS)
+    bars = store.read("I0", 5)
+    assert bars.close.tolist() == [100.0, 101.0, 102.0]
+    assert [item.count for item in store.contents()] == [3] * len(names)
+
+
+def test_bars_that_come_again_change_nothing_and_late_ones_are_put_in_place(world, a_bar):
+    store = BarStore(lmdb_uri(world.folder / "arctic"))
+    for batch in ((0, 10), (0, 5), (15,)):
+        world.tell(StoreBars(tuple(a_bar(at, 100.0 + at) for at in batch)))
+        world.runtime.advance(DERIVED_SECONDS)
+    assert store.read("SPY", 5).close.tolist() == [100.0, 105.0, 110.0, 115.0]
+
+
+def test_bars_wait_while_an_import_writes_and_while_the_store_is_away(world, a_bar):
+    uri = lmdb_uri(world.folder / "arctic")
+    with write_lock(uri, "bars"):
+        world.tell(StoreBars((a_bar(),)))
+        world.runtime.advance(3 * DERIVED_SECONDS)
+        assert BarStore(uri).contents() == []
+    world.runtime.advance(DERIVED_SECONDS)
+    assert BarStore(uri).read("SPY", 5).close.tolist() == [100.0]
+
+
+def test_bars_that_wait_are_stored_at_a_stop(world, a_bar):
+    world.tell(StoreBars((a_bar(),)))
+    world.ref.stop()
+    world.runtime.run_until_idle()
+    assert BarStore(lmdb_uri(world.folder / "arctic")).read("SPY", 5).close.tolist() == [100.0]

@@ -238,6 +238,19 @@ def test_the_messages_that_are_kept_are_bounded(world, monkeypatch):
     assert len(world.items) == 5
 
 
+def test_executions_beyond_what_can_be_kept_stop_all_new_risk_until_there_is_room(world, an_execution, monkeypatch):
+    monkeypatch.setattr("mats.ledger.quarantine.open_items.MOST_ITEMS", 5)
+    for number in range(20):
+        world.report(poisoned(an_execution(f"{number}.01"), "price"))
+    assert len(world.items) == 5
+    spy, everywhere = world.places()
+    assert (spy.instrument, everywhere.is_everywhere) == ("SPY", True)
+    world.resolve("drop")
+    assert [place.is_everywhere for place in world.places()] == [False]
+    world.report(poisoned(an_execution("19.01"), "price"))
+    assert len(world.items) == 5, "what is reported again is kept when there is room"
+
+
 # Books = broker
 
 

@@ -233,7 +233,7 @@ TROUBLES = [
     (LinkChanged("ib-0", False, "1100"), LinkChanged("ib-0", True, "restored"), RejectionCode.HALTED),
     (StagesBehind(("portfolio",)), StagesBehind(()), RejectionCode.NOT_READY),
     (StagesBehind((), "away since noon, no network, 3 entries wait"), StagesBehind(()), RejectionCode.NOT_READY),
-    (DataStale(frozenset({"SPY"})), DataStale(frozenset()), RejectionCode.STALE_DATA),
+    (DataStale({"SPY": "nothing came"}), DataStale({}), RejectionCode.STALE_DATA),
     (BreaksChanged(BROKEN), BreaksChanged(frozenset()), RejectionCode.BOOKS_DISAGREE),
     (OrderChanged(UNKNOWN), OrderChanged(GONE), RejectionCode.UNKNOWN_ORDER),
 ]
@@ -412,7 +412,7 @@ def test_a_strategy_that_parts_gets_its_farewell(world):
 
 CONTROL_MESSAGES = (
     LinkChanged("brokers/ib-0", True, "1102"),
-    DataStale(frozenset()),
+    DataStale({}),
     AllOrders(()),
     EquityChanged("trend", D(100_000)),
     RatesChanged(FxRates("USD")),

@@ -74,6 +74,14 @@ def test_a_start_in_which_nothing_goes_further_ends_with_the_reason_of_the_last_
     assert world.seconds == pytest.approx(SILENCE, abs=1.0)
 
 
+@pytest.mark.parametrize("kind", ["TimeZoneUnknown", "ReadOnlyApi", "VersionTooOld", "OrderIdsExhausted"])
+def test_a_start_ends_at_once_where_only_an_operator_can_help(kind):
+    world = World(failure=f"{kind}: gateway g:1: what it said; set this")
+    with pytest.raises(CannotStart, match=r"^gateway g:1: what it said; set this$"):
+        world.start()
+    assert world.seconds == 0.0
+
+
 def test_a_replay_that_begins_anew_again_and_again_is_no_progress():
     world = World(replaying(lambda second: int(second) % 10), failure="E: why")
     with pytest.raises(CannotStart, match="why"):

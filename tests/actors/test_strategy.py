@@ -8,14 +8,21 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from actors.messages.broker import HistoryLoaded
-from actors.messages.market_data import BarArrived, LoadHistory, QuoteArrived, SubscribeInstruments
+from actors.messages.broker import HistoryLoaded, HistoryProgressed
+from actors.messages.market_data import (
+    BarArrived,
+    InstrumentNamed,
+    InstrumentUnnamed,
+    LoadHistory,
+    QuoteArrived,
+    SubscribeInstruments,
+)
 from actors.messages.order_manager import OrderChanged, SubscribeOrders, WorkingOrders
 from actors.messages.portfolio_manager import BookState, EquityChanged, PositionUpdated, SubscribeBook, SubscribeEquity
 from actors.messages.risk_manager import OrderDenied, RequestHandled
-from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted
+from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarted, StrategyWaits
 from actors.messages.subscription import NOTHING, AskToResubscribe, Unsubscribe, Unsubscribed
-from actors.strategy import CREDIT, CREDIT_SECONDS, StrategyActor
+from actors.strategy import CREDIT, CREDIT_SECONDS, HISTORY_SECONDS, StrategyActor
 from mats.model.executions import FillRecorded
 from mats.model.market_data import Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
@@ -95,6 +102,7 @@ class Trader:
             Published("equity", EquityChanged),
             Published("orders", WorkingOrders, OrderChanged),
         )
+        self.named = "SPY"
         self.record = StrategyRecord(name="diary", file="diary.py", class_name="Diary", params=params)
 
     def launch(self):
@@ -106,6 +114,8 @@ class Trader:
         self.runtime.launch("strategies/diary", StrategyActor, args, supervised=True)
         self.ref = self.runtime.ref("strategies/diary")
         self.runtime.run_until_idle()
+        if self.named:
+            self.tell(InstrumentNamed("SPY", self.named))
         return self
 
     def tell(self, *messages):
@@ -172,10 +182,44 @@ def test_it_starts_when_the_last_of_book_orders_and_history_is_there(trader, a_b
     world.tell(*parts[:2])
     assert world.heard == []
     world.manager.expect_message(StrategyLoaded("diary"))
+    world.manager.expect_message(StrategyWaits("diary", "waits for 0 of 2 bars of SPY"))
     world.manager.expect_nothing()
     world.tell(parts[2])
     assert world.heard == [("start", 2, D(7))]
     world.manager.expect_message(StrategyStarted("diary"))
+
+
+def test_it_waits_for_the_contract_of_its_instrument_and_says_why(trader):
+    world = trader()
+    world.named = ""
+    world.launch()
+    world.manager.expect_message(StrategyLoaded("diary"))
+    world.tell(book(), WorkingOrders(()), InstrumentUnnamed("SPY", "there is none at the gateway"))
+    waits = "waits for the contract of SPY (there is none at the gateway)"
+    world.manager.expect_message(StrategyWaits("diary", waits))
+    world.manager.expect_nothing()
+    world.tell(InstrumentNamed("SPY", "SPY"))
+    world.manager.expect_message(StrategyStarted("diary"))
+
+
+def test_a_name_that_is_not_that_of_its_instrument_is_its_name_for_the_strategy(trader, a_bar, booked):
+    world = trader(ticks=True)
+    world.named = ""
+    world.launch()
+    world.tell(InstrumentNamed("SPY", "SPY#7"))
+    mine = replace(held(7), instrument="SPY#7")
+    world.tell(replace(book(3), positions=(mine,)), WorkingOrders((replace(an_order(), instrument="SPY#7"),)))
+    assert world.heard == [("start", 0, D(7))]
+    world.heard.clear()
+    fill = booked(4, total=17)
+    execution = replace(fill.fill.execution, instrument="SPY#7")
+    update = replace(fill, position=replace(held(17), instrument="SPY#7"), fill=replace(fill.fill, execution=execution))
+    world.tell(update, BarArrived(replace(a_bar(), instrument="SPY#7")))
+    assert ("fill", "a.01", D(17)) in world.heard
+    world.risk.receive(0)
+    world.todo.append(lambda strategy: strategy.signal("SPY", 0.5))
+    world.tell(BarArrived(replace(a_bar(5), instrument="SPY#7")))
+    assert world.risk.expect(Signal).instrument == "SPY#7"
 
 
 def test_history_is_asked_for_in_its_own_bars(trader):
@@ -184,8 +228,33 @@ def test_history_is_asked_for_in_its_own_bars(trader):
     world.market.expect_message(LoadHistory(instrument="SPY", bar_seconds=15, count=30, reply_to=world.ref))
 
 
-def test_it_starts_without_history_where_there_is_none_to_be_had(trader):
+def test_it_does_not_start_before_its_history_is_whole_and_asks_again(trader, a_bar):
     world = trader(warmup=2).launch()
+    world.market.receive(2)
+    world.manager.receive(2)
+    world.tell(book(), WorkingOrders(()), HistoryProgressed("SPY", 5, 1))
+    world.manager.expect_message(StrategyWaits("diary", "waits for 1 of 2 bars of SPY"))
+    world.tell(HistoryLoaded("SPY", (), complete=False, reason="no answer in 60 s"))
+    world.manager.expect_message(StrategyWaits("diary", "waits for 0 of 2 bars of SPY (no answer in 60 s)"))
+    assert world.heard == []
+    world.market.expect_nothing()
+    world.runtime.advance(HISTORY_SECONDS)
+    world.market.expect_message(LoadHistory(instrument="SPY", bar_seconds=5, count=2, reply_to=world.ref))
+    world.tell(HistoryLoaded("SPY", (a_bar(-10), a_bar(-5)), complete=True))
+    assert world.heard == [("start", 2, D(0))]
+    world.manager.expect_message(StrategyStarted("diary"))
+
+
+def test_it_starts_with_less_where_the_broker_has_no_more(trader, a_bar):
+    world = trader(warmup=2).launch()
+    world.tell(book(), WorkingOrders(()), HistoryLoaded("SPY", (a_bar(-5),), complete=True))
+    assert world.heard == [("start", 1, D(0))]
+
+
+def test_one_whose_record_says_so_starts_with_the_history_that_there_is(trader):
+    world = trader(warmup=2)
+    world.record = replace(world.record, trade_before_warm=True)
+    world.launch()
     world.tell(book(), WorkingOrders(()), HistoryLoaded("SPY", (), complete=False, reason="unknown"))
     assert world.heard == [("start", 0, D(0))]
 

@@ -11,7 +11,7 @@ from mats.model.bar_columns import BarColumns, BarData
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import DAY, HOUR, MINUTE
 from mats.risk import Limits
-from mats.venue.markets.universe import default_universe
+from mats.venue.markets import default_universe
 from tests.backtest.whole_daemon import OPENING, run_daemon
 
 NAMES = ("BAC", "IBM", "SPY")

@@ -26,8 +26,8 @@ from mats.risk import Limits
 from mats.store.journal.journal import Journal
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.store import Store
+from mats.venue.markets import default_universe
 from mats.venue.markets.bar_replay import BarReplay, read_minutes
-from mats.venue.markets.universe import default_universe
 from tests.system.harness import ACCOUNT, Daemon, GatewayProcess, count, killed_at_end, until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,10 +14,10 @@ from mats.backtest.engine.run_records import BacktestRun, CashEvent, Curve, Rule
 from mats.backtest.result.benchmark import hold, hold_all
 from mats.backtest.result.metrics import Metrics, drawdowns, measure, measure_curve
 from mats.backtest.spec import BacktestSpec
+from mats.instruments import parse_instrument
 from mats.ledger.books.trade_record import Trade
 from mats.model.bar_columns import BarColumns, BarData, Dividend, Split
 from mats.model.executions import Execution, FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import Side
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import DAY, SECOND

@@ -324,7 +324,7 @@ def test_parameters_of_one_strategy_are_named_with_it(place: Path) -> None:
 
 def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: Path) -> None:
     prices = [100.0] * 5 + [50.0] * 5
-    index = pd.date_range("2020-01-01", periods=10, freq="min", tz="UTC", name="timestamp")
+    index = pd.date_range("2020-01-02 15:00", periods=10, freq="min", tz="UTC", name="timestamp")
     frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices), index=index)
     frame["volume"], frame["split"], frame["dividend"] = 1e6, [0] * 5 + [2] + [0] * 4, [0] * 7 + [0.25] + [0] * 2
     frame.to_csv(place / "bars/SPY.csv")

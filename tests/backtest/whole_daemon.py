@@ -27,7 +27,7 @@ from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
 from mats.runtime import Actor, ChildSpec, SupervisorSpec, VirtualRuntime
 from mats.store.journal.journal import Journal
-from mats.venue.markets.universe import Listing, Universe
+from mats.venue.markets import Listing, Universe
 from tests.backtest.light_store import Disk, LightStore
 from tests.simulation.brokerage import Brokerage
 from tests.simulation.line import VenueLine

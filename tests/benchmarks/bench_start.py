@@ -23,9 +23,9 @@ from pathlib import Path
 
 from mats.gateway.orders.order_store import OrderFill
 from mats.gateway.persistence import GatewayState
+from mats.instruments import parse_instrument
 from mats.ledger.books import Books
 from mats.model.executions import Entry, Execution, FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side, order_ref
 from mats.model.timestamp import DAY, SECOND
 from mats.operator import ask, protocol

@@ -12,8 +12,8 @@ from market_backtest import CAPITAL, FEE, FIRST, SHARE
 
 from mats.backtest.engine import BacktestRun, run_backtest
 from mats.backtest.spec import BacktestSpec, ModelSettings
+from mats.instruments import parse_instrument
 from mats.model.bar_columns import BarColumns, BarData
-from mats.model.instrument import parse_instrument
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk import Limits

@@ -4,12 +4,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 from ib_async import IB, Stock
 
 from mats.gateway import PaperGateway
 from tests.patience import PATIENCE
+
+T = TypeVar("T")
 
 
 class Bench:
@@ -21,10 +24,11 @@ class Bench:
         asyncio.run(asyncio.wait_for(scenario, PATIENCE))
 
     @staticmethod
-    async def until(condition: Callable[[], object]) -> None:
-        """Lets the loop turn until the condition holds."""
-        while not condition():  # noqa: ASYNC110, a condition has no event
+    async def until(condition: Callable[[], T]) -> T:
+        """Lets the loop turn until the condition holds, and returns what it gave."""
+        while not (found := condition()):  # noqa: ASYNC110, a condition has no event
             await asyncio.sleep(0)
+        return found
 
     @asynccontextmanager
     async def client(self, gateway: PaperGateway, client_id: int) -> AsyncIterator[IB]:

@@ -98,8 +98,8 @@ def frame(*fields: object) -> bytes:
 class Script:
     """A gateway that finishes the handshake and then answers only what `answers` says, by request number."""
 
-    def __init__(self, answers: Answers, start_up: Iterable[Message] | None = START_UP, version: int = 178) -> None:
-        self.answers, self.start_up, self.version = answers, start_up, version
+    def __init__(self, answers: Answers, start_up: Iterable[Message] | None, version: int, time: str) -> None:
+        self.answers, self.start_up, self.version, self.time = answers, start_up, version, time
         self.received: list[list[str]] = []
         self.port = 0
         self._writer: asyncio.StreamWriter | None = None
@@ -131,7 +131,7 @@ class Script:
             await reader.readexactly(4)
             await self._read(reader)
             if self.version:
-                self.push((self.version, "20260413 15:27:04 EST"))
+                self.push((self.version, self.time))
             while True:
                 self._answer(await self._read(reader))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -156,9 +156,12 @@ class Script:
 
 @asynccontextmanager
 async def _scripted(
-    answers: Answers | None = None, start_up: Iterable[Message] | None = START_UP, version: int = 178
+    answers: Answers | None = None,
+    start_up: Iterable[Message] | None = START_UP,
+    version: int = 178,
+    time: str = "20260413 15:27:04 EST",
 ) -> AsyncIterator[Script]:
-    script = Script(answers or {}, start_up, version)
+    script = Script(answers or {}, start_up, version, time)
     server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
     script.port = server.sockets[0].getsockname()[1]
     try:

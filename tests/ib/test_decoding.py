@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.ib.callbacks import Callbacks
-from mats.ib.conversion.timestamps import NO_ZONES
+from mats.ib.conversion.time_zones import KNOWN_ZONES
 from mats.ib.decoding import IGNORED, CheckedDecoder
 from mats.ib.events import BarReported, DecodeFailed, ExecutionReported, SessionEvent
 from mats.ib.pending_requests import PendingRequests
@@ -17,7 +17,7 @@ FIELDS = st.one_of(st.sampled_from(["", "0", "1", "-1", "1.5", "SPY", "BOT", "1e
 
 def decoder(events: list[SessionEvent]) -> CheckedDecoder:
     callbacks = Callbacks(events.append, PendingRequests(), Streams(), QuoteAggregator(lambda: 0))
-    made = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    made = CheckedDecoder(callbacks, callbacks.decode_failed, KNOWN_ZONES)
     made.serverVersion = 178
     return made
 
@@ -71,7 +71,7 @@ def test_an_exception_of_the_owner_is_reported_and_does_not_stop_the_next_messag
             raise RuntimeError("the owner stumbled")
 
     callbacks = Callbacks(fragile, PendingRequests(), Streams(), QuoteAggregator(lambda: 0))
-    reading = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    reading = CheckedDecoder(callbacks, callbacks.decode_failed, KNOWN_ZONES)
     reading.serverVersion = 178
     status = ["3", "7", "Filled", "100", "0", "512.31", "900", "0", "512.31", "1", "", "0"]
     reading.interpret(list(status))
@@ -89,7 +89,7 @@ def test_a_bar_that_is_none_goes_no_further(place: int, value: str) -> None:
     streams = Streams()
     streams.add(7, Stream(StreamKind.BARS, "SPY"))
     callbacks = Callbacks(events.append, PendingRequests(), streams, QuoteAggregator(lambda: 0))
-    reading = CheckedDecoder(callbacks, callbacks.decode_failed, NO_ZONES)
+    reading = CheckedDecoder(callbacks, callbacks.decode_failed, KNOWN_ZONES)
     reading.serverVersion = 178
     bar = ["50", "3", "7", "1700000000", "500", "501", "499", "500.5", "1000", "500.2", "12"]
     reading.interpret(list(bar))

@@ -8,16 +8,19 @@ import pytest
 
 from mats.gateway import PaperGateway
 from mats.ib import IbSession
+from mats.ib.conversion.time_zones import TimeZones
 from mats.ib.errors import (
     ClientIdInUse,
     ConnectionFailed,
     ConnectionLostError,
     GatewayRefused,
     GatewaySilent,
+    ReadOnlyApi,
+    TimeZoneUnknown,
     VersionTooOld,
 )
 from mats.ib.events import DecodeFailed, SessionEvent, SessionLost
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.runtime import SystemClock
 
 Fixture = Callable[..., Any]
@@ -104,6 +107,54 @@ async def test_an_old_protocol_is_refused(scripted: Fixture, new_recorder: Fixtu
     async with scripted(version=120) as script:
         with pytest.raises(VersionTooOld, match="has protocol version 120, too old"):
             await new_session(new_recorder()).connect("127.0.0.1", script.port, 60)
+
+
+@pytest.mark.parametrize(
+    ("zone", "why"),
+    [
+        (" CST", r"ambiguous zone 'CST'; set gateway.time_zone to the one that is meant: America/Chicago"),
+        (" Mars/Olympus", r"unknown zone 'Mars/Olympus'; set gateway.time_zone to its IANA name"),
+        ("", r"no zone; set gateway.time_zone to that of the gateway"),
+        ("  ", r"no zone; set gateway.time_zone to that of the gateway"),
+    ],
+)
+async def test_a_gateway_whose_zone_is_not_clear_is_refused_before_the_first_order(
+    scripted: Fixture, open_session: Fixture, new_recorder: Fixture, zone: str, why: str
+) -> None:
+    async with scripted(time=f"20260413  15:27:04{zone}") as script:
+        with pytest.raises(TimeZoneUnknown, match=why):
+            await new_session(new_recorder()).connect("127.0.0.1", script.port, 60)
+        async with open_session(script.port, 2, zones=TimeZones("Asia/Shanghai")) as (session, _, _):
+            assert session.connected
+
+
+@pytest.mark.parametrize("zone", ["JST", "EDT", "Central European Standard Time", "GMT+08:00", "GMT+1"])
+async def test_a_gateway_in_any_zone_that_is_clear_is_taken(
+    scripted: Fixture, open_session: Fixture, zone: str
+) -> None:
+    async with scripted(time=f"20260413 15:27:04 {zone}") as script, open_session(script.port) as (session, _, _):
+        assert session.connected
+
+
+async def test_a_gateway_that_is_read_only_is_refused_at_once_in_its_own_words(
+    scripted: Fixture, open_session: Fixture
+) -> None:
+    said = "Error validating request.-'b_' : cause - The API interface is currently in Read-Only mode."
+    refuse = {number: lambda _: [(4, 2, -1, 321, said, "")] for number in (5, 16, 99)}
+    async with scripted(refuse) as script, open_session(script.port) as (session, _, _):
+        with pytest.raises(ReadOnlyApi, match=r"Read-Only mode.*clear Read-Only API in the API settings"):
+            await session.snapshot(60)
+
+
+async def test_a_gateway_that_says_why_it_closes_is_quoted(scripted: Fixture, new_recorder: Fixture) -> None:
+    said = (4, 2, -1, 10141, "Paper trading disclaimer must first be accepted for API connection.", "")
+
+    async with scripted(start_up=(said,)) as script:
+        attempt = asyncio.ensure_future(new_session(new_recorder()).connect("127.0.0.1", script.port, 60))
+        await script.got(71)
+        script.close()
+        with pytest.raises(GatewayRefused, match="10141 Paper trading disclaimer must first be accepted"):
+            await attempt
 
 
 async def test_garbage_for_a_handshake_is_no_gateway(scripted: Fixture, new_recorder: Fixture) -> None:

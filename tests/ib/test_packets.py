@@ -7,7 +7,7 @@ import pytest
 
 from mats.ib import FILL_MESSAGES
 from mats.ib.callbacks import Callbacks
-from mats.ib.conversion.timestamps import NO_ZONES
+from mats.ib.conversion.time_zones import KNOWN_ZONES
 from mats.ib.decoding import PacketDecoder, decode_all
 from mats.ib.events import (
     CommissionReported,
@@ -37,7 +37,7 @@ class Reading:
         self.callbacks = callbacks = Callbacks(
             self.events.append, PendingRequests(), Streams(), QuoteAggregator(lambda: 0)
         )
-        self.decoder = PacketDecoder(callbacks, callbacks.decode_failed, NO_ZONES, decode_all, at_once)
+        self.decoder = PacketDecoder(callbacks, callbacks.decode_failed, KNOWN_ZONES, decode_all, at_once)
         self.decoder.serverVersion = 178
 
     def packet(self, *messages: tuple[object, ...]) -> None:

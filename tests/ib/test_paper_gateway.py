@@ -23,8 +23,9 @@ from mats.ib.events import (
     QuoteReported,
     SessionLost,
 )
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus
-from mats.model.instrument import Instrument, parse_instrument
+from mats.model.instrument import Instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND
 

@@ -34,9 +34,9 @@ from mats.ib.events import (
 )
 from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
-from mats.model.instrument import parse_instrument
-from mats.model.market_data import Bar
+from mats.model.market_data import Bar, MarketStream, StreamMeaning, StreamNotice
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 
 Fixture = Callable[..., Any]
@@ -206,6 +206,19 @@ async def _time_from(session: Any, script: Any) -> int:
     return int(await request)
 
 
+@pytest.mark.parametrize("told", ["nan", "", "x" * 5_000, "1e400"])
+async def test_a_heartbeat_whose_answer_cannot_be_read_shows_that_the_gateway_lives(
+    scripted: Fixture, open_session: Fixture, told: str
+) -> None:
+    async with scripted() as script, open_session(script.port) as (session, recorded, _):
+        request = asyncio.ensure_future(session.server_time(5))
+        await script.got(49)
+        script.push((49, 1, told))
+        assert not await request
+        assert await _time_from(session, script)
+        assert not recorded.of(SessionLost)
+
+
 async def test_an_unknown_contract_is_unknown_only_while_the_link_is_healthy(
     scripted: Fixture, open_session: Fixture
 ) -> None:
@@ -237,7 +250,9 @@ async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixt
         answers.append([details(0)])
         assert (await session.resolve(SPY)).con_id == 756733
         answers.append([details(0), details(0, con_id=5)])
-        with pytest.raises(AmbiguousInstrument, match=r"SPY at ARCA \(756733\), SPY at ARCA \(5\)"):
+        with pytest.raises(
+            AmbiguousInstrument, match=r"write one of these: #756733 \(.*at ARCA.*\); #5 \(.*contract id 5\)"
+        ):
             await session.resolve(SPY)
         answers.append([])
         with pytest.raises(UnknownInstrument):
@@ -374,7 +389,9 @@ async def test_an_error_of_a_stream_names_its_instrument(scripted: Fixture, open
         key = (await script.got(1))[0][2]
         script.push((4, 2, key, 10197, "No market data during competing live session", ""))
         received = await recorded.first(ErrorReceived)
-        assert (received.instrument, received.meaning) == ("SPY", Meaning.DATA_COMPETING)
+        said = "No market data during competing live session (code 10197)"
+        assert received.meaning is Meaning.DATA_COMPETING
+        assert received.notice == StreamNotice(StreamMeaning.COMPETING, said, "SPY", MarketStream.QUOTES)
         assert session.late_answers == 0
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mats.gateway import PaperGateway
 from mats.ib import MASTER, ExecutionsEnd
+from mats.ib.conversion.time_zones import TimeZones
 from mats.ib.errors import ConnectionLostError, IncompleteSnapshot
 from mats.ib.events import CommissionReported, DecodeFailed, ExecutionReported, PositionReported, SessionLost
 from mats.model.executions import Commission
@@ -36,9 +37,9 @@ async def test_a_missing_end_is_named(
     swallowed: int, named: str, scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture
 ) -> None:
     answers = snapshot_answers()
-    answers[swallowed] = lambda _: [(4, 2, -1, 321, "The API interface is currently in Read-Only mode.", "")]
+    answers[swallowed] = lambda _: [(4, 2, -1, 321, "Error validating request.-'bW' : cause - no", "")]
     async with scripted(answers) as script, open_session(script.port) as (session, recorded, _):
-        with pytest.raises(IncompleteSnapshot, match=rf"no end of {named}.*last notice: 321 The API interface"):
+        with pytest.raises(IncompleteSnapshot, match=rf"no end of {named}.*last notice: 321 Error validating"):
             await session.snapshot(0.3)
         assert not session.connected
         assert len(recorded.of(SessionLost)) == 1
@@ -125,17 +126,16 @@ async def test_executions_positions_and_commissions_are_collected_and_reported(
 async def test_an_execution_in_an_unknown_zone_is_reported_as_far_as_it_can_be_read(
     scripted: Fixture, open_session: Fixture, snapshot_answers: Fixture, execution: Fixture
 ) -> None:
-    answers = snapshot_answers([execution("e1.01", time="20260413 15:27:04 China Standard Time"), execution("e2.01")])
+    answers = snapshot_answers([execution("e1.01", time="20260413 15:27:04 CST"), execution("e2.01")])
     async with scripted(answers) as script:
         async with open_session(script.port) as (session, recorded, _):
             snapshot = await session.snapshot(5)
             assert [e.exec_id for e in snapshot.executions] == ["e2.01"], "it spoils nothing else"
             (failure,) = recorded.of(DecodeFailed)
-            assert "unknown zone 'China Standard Time'" in failure.message.reason
+            assert "ambiguous zone 'CST'; set gateway.time_zone" in failure.message.reason
             assert (failure.message.exec_id, failure.message.instrument) == ("e1.01", "SPY")
             assert failure.message.execution["quantity"] == "100"
-        zones = {"China Standard Time": "Asia/Shanghai"}
-        async with open_session(script.port, 2, zones=zones) as (session, _, _):
+        async with open_session(script.port, 2, zones=TimeZones("Asia/Shanghai")) as (session, _, _):
             snapshot = await session.snapshot(5)
             assert iso(snapshot.executions[0].time) == "2026-04-13T07:27:04.000Z"
 

@@ -6,10 +6,10 @@ import pytest
 
 from mats.ib.conversion import status_of
 from mats.ib.error_codes import order_error_meaning
+from mats.instruments import parse_instrument
 from mats.ledger.reconciliation.reconcile import Reconciliation
 from mats.ledger.valuation.allocation import strategy_equity
 from mats.model.broker_reports import BrokerPosition
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderState, OrderTicket, OrderView, Side
 from mats.model.timestamp import SECOND
 from mats.orders import order_events as ev

@@ -40,6 +40,23 @@ def test_equity_is_the_net_liquidation_value_in_the_base_currency(figures):
     assert figures.total_equity("DU1") == D("1000.50")
 
 
+def test_the_equity_of_an_account_that_is_kept_in_another_currency_is_converted(figures):
+    figures.update([value("NetLiquidation", "1000", "EUR"), value("CashBalance", "900", "GBP")], 0)
+    assert figures.total_equity("DU1") is None
+    assert "in EUR, and no rate from EUR to USD is known; set portfolio.base_currency to EUR" in (
+        figures.equity("DU1").reason
+    )
+    assert figures.currencies("DU1") == {"EUR", "GBP"}
+    figures.update_pair_rate("EURUSD", 1.25, 0)
+    assert figures.total_equity("DU1") == D(1250)
+
+
+def test_an_account_quotes_the_rate_of_our_currency_in_its_own(figures):
+    rates = [value("ExchangeRate", "1", "EUR"), value("ExchangeRate", "0.8", "USD")]
+    figures.update([value("NetLiquidation", "1000", "EUR"), *rates], 0)
+    assert figures.total_equity("DU1") == D(1250)
+
+
 def test_a_newer_value_replaces_an_older_one_of_its_account_only(figures):
     figures.update([value("NetLiquidation", "1"), value("NetLiquidation", "2", account="DU2")], 0)
     figures.update([value("NetLiquidation", "3")], 0)

@@ -313,13 +313,13 @@ def test_of_a_spread_only_the_leg_that_was_assigned_delivers(late, log):
 # Snapshots
 
 
-def test_rows_of_one_contract_are_its_changes_and_rows_of_several_add_up():
+def test_rows_of_one_contract_are_its_changes_and_two_contracts_are_never_added_up():
     rows = [held(10, cost="10", con_id=1), held(20, cost="11", con_id=1), held(30, cost="16", con_id=2), held(1, "SPY")]
-    apple, spy = aggregate(rows)
-    assert (apple.quantity, apple.average_cost) == (D(50), D(14))
+    apple, other, spy = aggregate(rows)
+    assert (apple.instrument, apple.quantity, apple.average_cost) == ("AAPL", D(20), D(11))
+    assert (other.instrument, other.quantity, other.average_cost) == ("AAPL#2", D(30), D(16))
     assert spy == held(1, "SPY")
 
 
-def test_contracts_of_one_name_that_cancel_out_are_flat():
-    (apple,) = aggregate([held(10, con_id=1), held(-10, con_id=2)])
-    assert (apple.quantity, apple.average_cost) == (D(0), D(0))
+def test_opposite_contracts_of_one_name_do_not_cancel_out():
+    assert [row.quantity for row in aggregate([held(10, con_id=1), held(-10, con_id=2)])] == [D(10), D(-10)]

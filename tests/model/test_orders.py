@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import PRICES, OrderState, OrderTicket, OrderType, Side, order_ref, parse_order_ref
 
 WORDS = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=20)

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from actors.persistence_writer import PersistenceWriter
 from actors.portfolio_manager import PortfolioManager
+from mats.instruments import parse_instrument
 from mats.ledger.books import book_fold
 from mats.ledger.books.lots import OpenLots
 from mats.model import (
@@ -32,7 +33,6 @@ from mats.model import (
     OrderTicket,
     Side,
     opening_view,
-    parse_instrument,
 )
 from mats.runtime import Ref, VirtualRuntime
 from mats.runtime.testing import Probe
@@ -41,7 +41,7 @@ from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.rows import PositionRow
 
 SPY = replace(parse_instrument("SPY"), con_id=1)
-START = 1_700_000_100 * SECOND
+START = 1_700_060_100 * SECOND
 
 SHORT, LONG = 12, 10_000
 """Entries that were there before the event whose cost is counted; the strategy is flat after either."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import OrderModification, OrderRequest, OrderState, OrderTicket, OrderView, Side
 from mats.orders import OrderFlow, OrderRecord, PreTrade, Rejected
 from mats.risk import Exposure, Limits, MarketState, RiskState

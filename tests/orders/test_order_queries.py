@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.orders.order_queries import ANSWER_SECONDS, PAUSE_SECONDS, OrderQueries
 from mats.orders.registry import Order

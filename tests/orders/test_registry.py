@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import (
     BrokerError,
     BrokerOrder,
@@ -16,7 +17,6 @@ from mats.model.broker_reports import (
     OrderErrorMeaning,
 )
 from mats.model.executions import FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import (
     OrderIntent,
     OrderModification,

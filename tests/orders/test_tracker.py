@@ -5,9 +5,9 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrder, BrokerOrderStatus, BrokerSnapshot, BrokerStatus
 from mats.model.executions import Execution, FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side, opening_view, order_ref
 from mats.orders.order_ids import RESERVED, OrderIds
 from mats.orders.tracker import OrderTracker, amendment_fault
@@ -162,3 +162,14 @@ def test_order_ids_are_reserved_in_blocks_before_the_first_of_a_block_is_used() 
     assert marks == [5 + RESERVED]
     assert ids.take() == 5 + RESERVED
     assert marks == [5 + RESERVED, 5 + 2 * RESERVED]
+
+
+def test_two_answers_that_were_asked_for_at_nearly_one_moment_prove_no_absence() -> None:
+    desk = OrderTracker(Archive())
+    lost = kept("i1", OrderState.SENT)
+    desk.open(lost.intent, lost.view, "s1", monotonic=0.0)
+    for asked_at in (10.0, 10.2, 11.9):
+        desk.compare(a_replay(), client_id=1, asked_at=asked_at, now=1)
+        assert [view.state for view in desk.views()] == [OrderState.UNKNOWN], "the gateway may have yet to read it"
+    desk.compare(a_replay(), client_id=1, asked_at=12.0, now=1)
+    assert not desk.views(), "it never reached the broker"

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 from mats.model.unknown import Unknown
 from mats.risk.checks import PreTradeContext, first_rejection

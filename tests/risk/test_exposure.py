@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.model.executions import (
     AdjustmentRecorded,
     Commission,
@@ -15,7 +16,6 @@ from mats.model.executions import (
     FillCorrected,
     FillRecorded,
 )
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderView, Side
 from mats.model.timestamp import SECOND
 from mats.risk.exposure import Exposure, RiskState

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.risk.exposure import RiskState
 from mats.risk.limits import Limits
@@ -42,6 +42,7 @@ def worlds(draw):
     world.halts = dict.fromkeys(draw(rarely(st.sets(st.sampled_from([EVERYTHING, "trend"])))), "by hand")
     world.links_down = dict.fromkeys(draw(rarely(st.just(("brokers/ib-0",)))), "1100")
     world.broken = frozenset(draw(rarely(st.sets(st.tuples(accounts, st.sampled_from(["SPY", "QQQ"]))))))
+    world.silent = dict.fromkeys(draw(rarely(st.sets(st.sampled_from(["SPY", "QQQ"])))), "nothing came")
     return world
 
 
@@ -53,5 +54,5 @@ def test_what_is_wrong_is_the_same_as_where_each_text_is_made(world, intent, rou
     exposures = state.exposures(state.positions[intent.account, intent.instrument.id], intent.strategy)
     met = world.pretrade_context(intent, exposures, world.quote(intent.instrument, 0, 0.0), state, route, 0)
     assert met.connection == world._connection_fault(intent.account, intent.strategy, route)
-    texts = (met.behind, met.halt, met.disagreement, met.unknown_order, met.quarantine)
+    texts = (met.behind, met.halt, met.disagreement, met.unknown_order, met.quarantine, met.stale)
     assert texts == world._other_faults(intent, state)

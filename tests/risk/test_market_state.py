@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.ledger.quarantine import QuarantinePlace
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.model.timestamp import SECOND
 from mats.model.unknown import Unknown
@@ -70,11 +70,12 @@ def test_an_instrument_is_as_the_broker_completed_it_or_as_its_name_tells(world)
 
 def test_a_price_grows_old_and_a_silent_instrument_is_older_than_allowed_at_once(world):
     assert meet(world, monotonic=25.0).price_age == 15.0
-    world.silent = frozenset({"SPY"})
+    world.silent = {"SPY": "the bars of SPY are stale: nothing came"}
     assert meet(world, monotonic=25.0).price_age == 31.0
     assert meet(world, monotonic=99.0).price_age == 89.0
+    assert meet(world, monotonic=99.0).stale == "the bars of SPY are stale: nothing came"
     world.mark("SPY", 501.0, 99.0)
-    world.silent = frozenset()
+    world.silent = {}
     assert meet(world, monotonic=99.0).price_age == 0.0
 
 
@@ -174,5 +175,8 @@ def test_what_is_in_quarantine_speaks_against_its_instrument_and_its_strategy_an
     assert meet(world, an_intent(strategy="revert")).quarantine == said, "its instrument, for anybody"
     assert meet(world, an_intent(strategy="revert", account="DU2")).quarantine == ""
     assert meet(world, an_intent(strategy="revert", instrument=qqq)).quarantine == ""
+    world.quarantine = (*world.quarantine, QuarantinePlace("", "the quarantine is full", "", "", ""))
+    full = "the quarantine is full; resolve what is in it with `mats quarantine`"
+    assert meet(world, an_intent(strategy="revert", instrument=qqq)).quarantine == full
     world.quarantine = (QuarantinePlace("Q4", "execution", "", "SPY", ""),)
     assert meet(world, an_intent(strategy="revert", account="DU2")).quarantine, "an unknown account is any"

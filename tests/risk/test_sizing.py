@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.model.instrument import Instrument, SecType, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model.instrument import Instrument, SecType
 from mats.model.unknown import Unknown
 from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode

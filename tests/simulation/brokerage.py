@@ -28,8 +28,8 @@ from mats.model.money import ZERO
 from mats.model.orders import AccountId, OrderIntent, order_ref
 from mats.model.packet import BrokerEvent
 from mats.model.timestamp import Nanos
+from mats.venue.markets import ContractQuery, Universe
 from mats.venue.markets.bar_history import BarHistory
-from mats.venue.markets.universe import ContractQuery, Universe
 from mats.venue.matching.account import BASE, Account, account_values
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
@@ -41,9 +41,13 @@ MASTER = 0
 
 
 class LinkNotice(msgspec.Struct, frozen=True):
-    """The gateway has lost its link to the broker, or has it again."""
+    """The gateway has lost its link to the broker, or has it again.
+
+    The newest counts: on a line whose packets overtake each other it is known by its number.
+    """
 
     up: bool
+    number: int
 
 
 News = BrokerEvent | LinkNotice
@@ -72,7 +76,11 @@ class Brokerage:
         self.orders: dict[tuple[int, int], VenueOrder] = {}
         self.executions: list[Execution] = []
         self.commissions: dict[str, Commission] = {}
-        self.perm_ids, self._execution_ids = count(1), count(1)
+        self.perm_ids, self._execution_ids, self._link_notices = count(1), count(1), count(1)
+
+    def link_notice(self, *, up: bool) -> LinkNotice:
+        """What is said when the link to the broker is lost or back."""
+        return LinkNotice(up, next(self._link_notices))
 
     # Clients
 

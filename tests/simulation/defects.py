@@ -12,15 +12,17 @@ from pathlib import Path
 import structlog
 
 from actors.base.broker_connection import BrokerConnection
+from actors.base.fill_log_client import FillLogClient
 from actors.base.stage import Stage
 from actors.fill_log import FillLog
 from actors.order_manager import OrderManager
 from actors.persistence_writer import PersistenceWriter
+from actors.reconciler import Reconciler
 from actors.risk_manager import RiskManager
 from mats.ledger.fill_log import attribution
 from mats.ledger.fill_log.booking import _Batch
 from mats.ledger.fill_log.stage_gate import StageGate
-from mats.orders import order_state
+from mats.orders import OrderTracker, order_state
 from mats.orders.order_ids import OrderIds
 from mats.risk import Exposure, MarketState, RiskState
 from mats.store.journal import fill_log as journal_log
@@ -33,6 +35,7 @@ from tests.simulation.faults import (
     Halt,
     Hang,
     HangUp,
+    LinkDelay,
     LinkLoss,
     ManualTrade,
     Noise,
@@ -61,6 +64,14 @@ DEFECTS: dict[str, Defect] = {
     "reports of an older epoch are booked": Defect(
         "G1: what a replay is to put in order is booked before it",
         (edit(FillLog, "_report", ("report.epoch != epoch", "False")),),
+    ),
+    "epochs are not fenced when the log starts": Defect(
+        "G1: what follows a lost report is booked before the replay has brought that",
+        (edit(FillLog, "on_start", ("self._write(FenceEpochs())", "pass")),),
+    ),
+    "live reports are booked before the replay": Defect(
+        "G1: what was missed is booked after what came later",
+        (edit(FillLogClient, "report", ("self._waiting.append(live)", "self._fill_log.tell(live)")),),
     ),
     "orders and cancels of any session are sent": Defect(
         "G4: an order goes out that counts as not sent",
@@ -188,6 +199,21 @@ DEFECTS: dict[str, Defect] = {
     "order ids are not reserved": Defect(
         "an id stands for two intents", (edit(OrderIds, "take", ("self._reserve(mark)", "pass")),)
     ),
+    "what a gateway remembers proves that an order is lost": Defect(
+        "G4: an order that the gateway has kept is held to be over",
+        (edit(OrderManager, "_merge_ready", ("if ready.linked:", "if True:")),),
+    ),
+    "no order is too young to be missed": Defect(
+        "G4: an order that the question has overtaken is held to be lost",
+        (
+            edit(OrderTracker, "compare", ("order.sent_at >= asked_at - SETTLE_SECONDS", "order.sent_at > asked_at")),
+            edit(OrderTracker, "_look", ("order.missed_at > asked_at - SETTLE_SECONDS", "False")),
+        ),
+    ),
+    "one look proves that an order is lost": Defect(
+        "G4: an order that the gateway reads later is held to be lost",
+        (edit(order_state, "_absent", ("event.looks < LOOKS_THAT_PROVE_ABSENCE", "False")),),
+    ),
     "a cancel that was asked for is a cancel": Defect(
         "an order that works is held to be over",
         (edit(order_state, "_cancel", ('CANCELLING, "cancel requested"', 'CANCELLED, "cancel requested"')),),
@@ -215,6 +241,9 @@ DEFECTS: dict[str, Defect] = {
     ),
     "a degraded link stops nobody": Defect(
         "G6", (edit(BrokerConnection, "report_link", ("self.risk.tell(LinkChanged(self.name, up, reason))", "pass")),)
+    ),
+    "a new risk manager is not told that the gateway is cut off": Defect(
+        "G6", (edit(BrokerConnection, "_announce", ("if self.degraded:", "if False:")),)
     ),
     "an order that reduces may lead through zero": Defect(
         "G6",
@@ -244,6 +273,10 @@ DEFECTS: dict[str, Defect] = {
             ),
         ),
     ),
+    "books are compared with what a gateway remembers": Defect(
+        "G3: breaks where there are none",
+        (edit(Reconciler, "connect", ("if ready.linked:", "if True:")),),
+    ),
     "positions are taken from a gateway that is cut off": Defect(
         "G3: an adjustment stands for a fill",
         (edit(BrokerConnection, "answer_positions", ("if not self.degraded:", "if True:")),),
@@ -254,6 +287,8 @@ DEFECTS: dict[str, Defect] = {
 RISK_ENDS = ("core/risk", *(point for point in POINTS if point.startswith("risk:")))
 LIKELY: dict[str, tuple[type[Fault] | str, ...]] = {
     "reports of an older epoch are booked": ("core/fill-log", "fill log: before the journal"),
+    "epochs are not fenced when the log starts": ("fill log: before the journal", "core/fill-log"),
+    "live reports are booked before the replay": (HangUp, "brokers/ib-1"),
     "orders and cancels of any session are sent": (Preemption, "core/fill-log"),
     "a correction counts as a repetition": (Correction,),
     "an orderRef is believed": (ManualTrade,),
@@ -266,14 +301,19 @@ LIKELY: dict[str, tuple[type[Fault] | str, ...]] = {
     "the journal is pruned past the saved states": ("store/writer", PowerLoss, "core/portfolio"),
     "an order is sent before it is journaled": ("orders: after the intent is durable, before it is sent",),
     "an order without an answer is sent again": (PowerLoss, LinkLoss, "core/orders"),
+    "what a gateway remembers proves that an order is lost": (Degraded, Preemption),
+    "no order is too young to be missed": (Degraded, Preemption),
+    "one look proves that an order is lost": (HangUp, LinkDelay),
     "order ids are not reserved": (PowerLoss, "core/orders", LinkLoss),
     "cancels are not repeated in a new session": (LinkLoss, HangUp),
     "stages that are behind stop nobody": (Hang, "core/portfolio"),
     "a store that is away stops nobody": (StoreTrouble,),
     "a halt is not journaled": (Halt, PowerLoss, *RISK_ENDS),
     "a degraded link stops nobody": (Degraded,),
+    "a new risk manager is not told that the gateway is cut off": (Degraded, *RISK_ENDS),
     "an order that reduces may lead through zero": (Degraded, Halt),
     "adjustments are booked though the books have changed": (Transfer, Preemption),
+    "books are compared with what a gateway remembers": (Degraded, *RISK_ENDS, HangUp),
     "positions are taken from a gateway that is cut off": (Degraded,),
 }
 """With which faults (kinds, or those of an actor or a point) a defect shows: seeds with many are looked at first.

@@ -110,11 +110,18 @@ class Noise(Fault, frozen=True, kw_only=True):
 
 
 class HangUp(Fault, frozen=True, kw_only=True):
-    """A connection breaks; what is on the line is lost."""
+    """A connection breaks; what is on the line is lost.
+
+    But for what the gateway has received and not read yet: with `unread` it does so that many seconds later, whatever
+    it has answered on a new connection meanwhile.
+    """
 
     client: int
+    unread: float = 0.0
 
     def strike(self, world: "World") -> None:
+        if self.unread:
+            world.later(self.unread, world.line.unread(self.client))
         world.broker.hang_up(self.client)
 
 

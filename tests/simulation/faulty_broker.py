@@ -12,11 +12,11 @@ from mats.model.broker_reports import BrokerPosition, BrokerSnapshot, BrokerStat
 from mats.model.executions import Commission, Execution
 from mats.model.market_data import Bar, Quote
 from mats.model.money import exact
-from mats.model.orders import OrderIntent, OrderType, Side, TimeInForce
+from mats.model.orders import IntentId, OrderIntent, OrderType, Side, TimeInForce
 from mats.model.timestamp import SECOND, Nanos
-from mats.venue.markets.universe import default_universe
+from mats.venue.markets import default_universe
 from mats.venue.matching.orders import VenueOrder
-from tests.simulation.brokerage import MASTER, Brokerage, LinkNotice, Listener, News
+from tests.simulation.brokerage import MASTER, Brokerage, Listener, News
 
 ACCOUNT = "DU1"
 INSTRUMENTS = ("SPY", "BAC", "EURUSD")
@@ -41,6 +41,7 @@ class FaultyBroker(Brokerage):
         self._memory = NOTHING
         self._positions_before: deque[tuple[BrokerPosition, ...]] = deque(maxlen=REMEMBERED)
         self._kept: list[Callable[[], object]] = []
+        self._kept_orders: set[IntentId] = set()
         self._bars_until: Nanos = 0
         self.transfers: list[tuple[str, Decimal]] = []
         self.noise = 0.0
@@ -49,6 +50,8 @@ class FaultyBroker(Brokerage):
 
     def place(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
         self.arriving(intent)
+        if self.degraded:
+            self._kept_orders.add(intent.intent_id)
         self._carry_out(partial(super().place, client_id, order_id, intent))
 
     def modify(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
@@ -66,6 +69,10 @@ class FaultyBroker(Brokerage):
         else:
             act()
 
+    def keeps(self, intent_id: IntentId) -> bool:
+        """Whether a new order of the intent waits at the gateway for the link to the broker."""
+        return intent_id in self._kept_orders
+
     def cut_off(self) -> None:
         """From now on the gateway knows what it knew, its positions from a moment ago; trading goes on without it.
 
@@ -73,7 +80,7 @@ class FaultyBroker(Brokerage):
         """
         if not self.degraded:
             self._memory = replace(super().replay(MASTER), positions=self.remembered_positions())
-            self._tell_all(LinkNotice(up=False))
+            self._tell_all(self.link_notice(up=False))
             self.degraded = True
 
     def restore(self) -> None:
@@ -81,14 +88,15 @@ class FaultyBroker(Brokerage):
         if self.degraded:
             self.degraded = False
             kept, self._kept = self._kept, []
+            self._kept_orders.clear()
             for act in kept:
                 act()
-            self._tell_all(LinkNotice(up=True))
+            self._tell_all(self.link_notice(up=True))
 
     def connect(self, client_id: int, listener: Listener) -> None:
         super().connect(client_id, listener)
         if self.degraded:
-            listener((LinkNotice(up=False),))
+            listener((self.link_notice(up=False),))
 
     def remembered_positions(self) -> tuple[BrokerPosition, ...]:
         return self._positions_before[0] if self._positions_before else super().positions()

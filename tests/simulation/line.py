@@ -9,6 +9,8 @@ from actors.messages.broker import OrderAction, SubmitOrder
 from mats.model.orders import IntentId
 from tests.simulation.brokerage import Brokerage
 
+Act = Callable[[], object]
+
 
 class LineLost(Exception):
     """The broker hung up."""
@@ -39,6 +41,7 @@ class VenueLine:
         self.preemption = 0.0
         """How many seconds late actions come to their connection."""
         self._intents: dict[tuple[int, int], IntentId] = {}
+        self._on_the_way: dict[int, list[Act]] = {}
 
     def condition(self, client_id: int) -> Condition:
         return self._conditions.setdefault(client_id, Condition())
@@ -59,6 +62,31 @@ class VenueLine:
             return (0.0,)
         copies = 2 if self._draw.random() < now.repeats else 1
         return tuple(self._draw.uniform(0.0, now.spread) for _ in range(copies))
+
+    def leave(self, client_id: int, act: Act) -> Act:
+        """An action is on its way to the broker; the answer lets it act there, if it still is on its way."""
+        self._on_the_way.setdefault(client_id, []).append(act)
+
+        def arrive() -> None:
+            if act in self._on_the_way.get(client_id, ()):
+                self._on_the_way[client_id].remove(act)
+                act()
+
+        return arrive
+
+    def unread(self, client_id: int) -> Act:
+        """Lets everything act that is on its way to the broker now, and does not arrive otherwise."""
+        left, self._on_the_way[client_id] = self._on_the_way.get(client_id, []), []
+
+        def arrive() -> None:
+            for act in left:
+                act()
+
+        return arrive
+
+    def forget(self, client_id: int) -> None:
+        """The line is lost, and what was on it."""
+        self._on_the_way.pop(client_id, None)
 
     def going_out(self, client_id: int, session: str, action: OrderAction) -> None:
         """An action leaves for the broker in `session`."""

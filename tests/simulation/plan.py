@@ -135,6 +135,35 @@ def _degraded(draw: Random, seconds: int) -> Iterator[f.Fault]:
         yield f.Degraded(at=at, steps=steps, seconds=draw.choice((3.0, 12.0)))
 
 
+def _cut_offs(draw: Random, seconds: int) -> Iterator[f.Fault]:
+    """For long, while orders were on their way, and with restarts of those who must learn of it again."""
+    at = round(draw.uniform(1.0, seconds / 2), 2)
+    yield f.Preemption(at=max(0.0, at - 0.5), delay=1.25)
+    yield f.Degraded(at=at, seconds=25.0)
+    for _ in range(3):
+        yield _within(draw, round(at + draw.uniform(2.0, 12.0), 2))
+
+
+def _within(draw: Random, at: float) -> f.Fault:
+    return draw.choice((f.Kill(at=at, actor="core/risk"), f.HangUp(at=at, client=0), f.HangUp(at=at, client=1)))
+
+
+def _flaps(draw: Random, seconds: int) -> Iterator[f.Fault]:
+    """The gateway loses its broker and finds it again, several times within a second, while orders are on their way."""
+    for at, steps in _times(draw, seconds, (1, 3)):
+        yield f.Preemption(at=max(0.0, at - 0.5), delay=1.25)
+        for nth in range(3):
+            yield f.Degraded(at=round(at + 0.3 * nth, 2), steps=steps, seconds=0.15)
+
+
+def _late_arrivals(draw: Random, seconds: int) -> Iterator[f.Fault]:
+    """A connection breaks while the gateway is slow to read what was sent on it."""
+    for at, steps in _times(draw, seconds, (1, 3)):
+        client = draw.choice((1, 2))
+        yield f.LinkDelay(at=max(0.0, at - 1.5), client=client, seconds=2.0, delay=1.5)
+        yield f.HangUp(at=at, steps=steps, client=client, unread=draw.choice((0.5, 2.5)))
+
+
 def _gateway_clock(draw: Random, seconds: int) -> Iterator[f.Fault]:
     for at, steps in _times(draw, seconds, (1, 2)):
         yield f.GatewayClock(at=at, steps=steps, offset=draw.choice((-3_600.0, -2.5, 1.5, 90.0)))
@@ -180,5 +209,6 @@ def _transfers(draw: Random, seconds: int) -> Iterator[f.Fault]:
 Kind = Callable[[Random, int], Iterator[f.Fault]]
 _KINDS: tuple[Kind, ...] = (
     _crashes, _crashes, _kills, _hangs, _hosts, _power, _noise, _hang_ups, _losses, _delays, _repeats, _reorders,
-    _degraded, _gateway_clock, _wall_clock, _store, _halts, _corrections, _manual, _transfers,
+    _degraded, _cut_offs, _flaps, _late_arrivals, _gateway_clock, _wall_clock, _store, _halts, _corrections, _manual,
+    _transfers,
 )  # fmt: skip

@@ -21,6 +21,7 @@ from actors.messages.broker import (
     RequestHistory,
     RequestSnapshot,
     ResolveInstrument,
+    ResubscribeMarket,
     SubmitOrder,
     SubscribeAccount,
     SubscribeMarket,
@@ -68,6 +69,7 @@ VenueMessage = (
     | Replayed
     | SubscribeAccount
     | SubscribeMarket
+    | ResubscribeMarket
     | TakePositions
     | ResolveInstrument
     | RequestHistory
@@ -87,6 +89,7 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
     def on_start(self) -> None:
         self._open = self._cut_off = False
         self._out_until = self._in_until = 0.0
+        self._link_notice = 0
         self.defer(self._hang_up)
         self._bars: set[InstrumentId] = set()
         self._quotes: set[InstrumentId] = set()
@@ -111,6 +114,8 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
                 self._bars.add(instrument.id)
                 if quotes:
                     self._quotes.add(instrument.id)
+            case ResubscribeMarket():
+                return  # a simulated stream never ends before its connection
             case TakePositions():
                 self._send(lambda: self.answer_positions(message.reply_to, self._broker.positions()))
             case ResolveInstrument():
@@ -163,7 +168,8 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
 
     def _send_action(self, act: Callable[[], object]) -> None:
         self._line.going_out(self.client_id, str(self._client.epoch), self._action)
-        self._send(act)
+        if self._line.delay(self.client_id) is not None:
+            self._send(self._line.leave(self.client_id, act))
 
     def _send(self, act: Callable[[], object]) -> None:
         """What was sent first arrives first."""
@@ -206,7 +212,13 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
         name, end = request.instrument.id, self.clock.now()
         start = end - 2 * request.bar_seconds * request.count * SECOND
         bars = self._broker.bars(name, start, end, request.bar_seconds)
-        return HistoryLoaded(name, tuple(bars[-request.count :]), complete=True)
+        return HistoryLoaded(
+            name,
+            tuple(bars[-request.count :]),
+            complete=True,
+            bar_seconds=request.bar_seconds,
+            count=request.count,
+        )
 
     # A packet of the broker
 
@@ -221,7 +233,10 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
         self.pass_on()
 
     def _on_link(self, notice: LinkNotice) -> None:
-        """As at a connection to IB."""
+        """As at a connection to IB; a state that a newer one has overtaken is over."""
+        if notice.number <= self._link_notice:
+            return
+        self._link_notice = notice.number
         self._cut_off = not notice.up
         self.report_link(up=notice.up, reason="restored" if notice.up else "the simulated link is down")
         if notice.up:
@@ -237,6 +252,7 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
 
     def _hang_up(self) -> None:
         self._broker.disconnect(self.client_id, self._listen)
+        self._line.forget(self.client_id)
 
 
 def simulated_connection(line: VenueLine, refs: Refs, listeners: tuple[Ref[Ready], ...], client_id: int) -> Spec:

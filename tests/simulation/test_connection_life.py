@@ -19,14 +19,14 @@ from actors.messages.broker import (
     TakePositions,
 )
 from actors.messages.fill_log import EpochOpened, OpenEpoch, ReplayMerged, ReportExecutions, ReportReplay
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.market_data import Quote
 from mats.model.orders import OrderIntent, OrderTicket, Side
 from mats.model.timestamp import Nanos
 from mats.runtime import Actor, Address, Ref, VirtualRuntime
 from mats.runtime.testing import Probe
-from mats.venue.markets.universe import Universe, default_universe
-from tests.simulation.brokerage import Brokerage, LinkNotice
+from mats.venue.markets import Universe, default_universe
+from tests.simulation.brokerage import Brokerage
 from tests.simulation.line import VenueLine
 from tests.simulation.simulated_connection import SimulatedConnection
 
@@ -156,7 +156,7 @@ def test_orders_changes_and_cancels_of_an_older_session_are_not_sent_in_a_newer_
 def test_while_the_gateway_is_cut_off_risk_knows_whoever_asks_again_and_positions_are_no_answer(bench: Bench) -> None:
     bench.ready(epoch=1)
     bench.broker.degraded = True
-    bench.broker._tell_all(LinkNotice(up=False))
+    bench.broker._tell_all(bench.broker.link_notice(up=False))
     assert [fish(bench.others, LinkChanged, 1.0).up for _ in range(2)] == [True, False]
     bench.ref.tell(TakePositions(bench.others.ref))
     bench.ref.tell(RequestSnapshot())
@@ -166,7 +166,7 @@ def test_while_the_gateway_is_cut_off_risk_knows_whoever_asks_again_and_position
     assert not bench.listener.expect(Ready, timeout=1.0).linked
     bench.others.expect_nothing(3.0)
     bench.broker.degraded = False
-    bench.broker._tell_all(LinkNotice(up=True))
+    bench.broker._tell_all(bench.broker.link_notice(up=True))
     assert fish(bench.others, LinkChanged, 1.0).up
     fish(bench.log, ReportReplay, 10.0)
     bench.ref.tell(ReplayMerged(1, 0))
@@ -206,3 +206,12 @@ def test_what_happens_before_the_replay_is_in_the_log_after_it(bench: Bench) -> 
 
 def test_an_unknown_instrument_is_told_with_its_name(bench: Bench) -> None:
     assert bench.broker.resolve(parse_instrument("NOPE")) is None
+
+
+def test_a_link_that_is_back_is_not_down_though_that_it_was_lost_arrives_later(bench: Bench) -> None:
+    bench.ready(epoch=1)
+    lost, back = bench.broker.link_notice(up=False), bench.broker.link_notice(up=True)
+    bench.broker._tell_all(back)
+    bench.broker._tell_all(lost)
+    assert [fish(bench.others, LinkChanged, 1.0).up for _ in range(2)] == [True, True]
+    bench.others.expect_nothing(3.0)

@@ -9,8 +9,8 @@ from actors.messages.addresses import ORDERS
 from actors.messages.order_manager import OrderChanged, SubmitIntent
 from actors.messages.subscription import Republish
 from actors.order_manager import OrderManager
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.orders import apply
 from mats.orders import order_events as ev

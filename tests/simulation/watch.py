@@ -12,7 +12,14 @@ import msgspec
 
 from actors.base.stage import Stage
 from actors.fill_log import FillLog
-from actors.messages.fill_log import Acknowledge, ApplyEntries, BookAdjustments, ReportExecutions, ReportReplay
+from actors.messages.fill_log import (
+    Acknowledge,
+    ApplyEntries,
+    BookAdjustments,
+    ReportExecutions,
+    ReportPart,
+    ReportReplay,
+)
 from actors.messages.order_manager import OrderChanged, SubmitIntent
 from actors.messages.risk_manager import Halt, Resume
 from actors.order_manager import OrderManager
@@ -70,6 +77,7 @@ class Watch:
         self._logged = 0
         self._preempted: list[BookAdjustments] = []
         self._log_began = self._log_hung = 0.0
+        self._replayed: set[tuple[str, int]] = set()
         self._held: dict[tuple[StrategyName, InstrumentId], deque[tuple[float, Decimal]]] = {}
 
     def complain(self, text: str) -> None:
@@ -129,7 +137,7 @@ class Watch:
         if isinstance(message, BookAdjustments) and self._is_preempted(log, message):
             return None
         last = log._last_seq
-        void = self._why_void(message)
+        void = self._why_void(log, message)
         answer = then()
         newest = log._last_seq
         if void and newest > last and not log._unwritten:
@@ -146,14 +154,15 @@ class Watch:
         log.after(self._world.preemption, message)
         return True
 
-    def _why_void(self, message: object) -> str:
+    def _why_void(self, log: FillLog, message: object) -> str:
         journal = self._world.journal
         match message:
-            case (
-                ReportExecutions(connection=name, epoch=epoch)
-                | ReportReplay(report=ReportExecutions(connection=name, epoch=epoch))
-            ) if epoch != journal.epoch(name):
-                return f"a report of {name} is of epoch {epoch}, which is over"
+            case ReportPart(report=report) | ReportReplay(report=report):
+                self._replayed.add((report.connection, report.epoch))
+                return self._why_over(log, report)
+            case ReportExecutions(connection=name, epoch=epoch):
+                early = (name, epoch) not in self._replayed
+                return f"a live report of {name} has come before its replay" if early else self._why_over(log, message)
             case BookAdjustments(adjustments=adjustments, as_of=as_of) if any(
                 journal.moved_since((a.account, a.instrument), as_of) for a in adjustments
             ):
@@ -161,6 +170,13 @@ class Watch:
             case Acknowledge(stage=stage, seq=seq) if seq > self.applied[stage]:
                 self.complain(f"{stage} acknowledged entry {seq} and has applied {self.applied[stage]}")
         return ""
+
+    def _why_over(self, log: FillLog, report: ReportExecutions) -> str:
+        """Between two lives of the log reports may be lost: what follows them waits for the replay that has them."""
+        name, epoch = report.connection, report.epoch
+        if epoch != self._world.journal.epoch(name):
+            return f"a report of {name} is of epoch {epoch}, which is over"
+        return "" if name in log._epochs else f"a report of {name} was sent to a log that is gone"
 
     def _take(self, entries: list[Entry], newest: int) -> None:
         now = self._world.now

@@ -249,7 +249,7 @@ class World:
 
     def works_at_broker(self, intent_id: IntentId) -> bool:
         """Whether an order of the intent may still trade."""
-        return any(
+        return self.broker.keeps(intent_id) or any(
             order.working and order.client_id and order.order_ref.endswith(f":{intent_id}")
             for order in self.broker.orders.values()
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from mats.instruments import parse_instrument
 from mats.model.executions import Commission, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, OrderView, Side, opening_view
 from mats.model.timestamp import SECOND, Nanos
 from mats.store.journal.journal import Journal

@@ -17,9 +17,9 @@ from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.messages.market_data import PriceMarked
 from actors.messages.order_manager import OrderChanged
 from actors.tree import DaemonPlan, build, ib_connection
+from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerPosition, BrokerSnapshot
 from mats.model.executions import Commission, Execution
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderState, OrderTicket, Side, opening_view
 from mats.model.timestamp import SECOND
 from mats.risk import Limits

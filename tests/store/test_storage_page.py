@@ -22,6 +22,7 @@ SCHEMAS = {
     ("<account>", "strategy_<STRATEGY>_equity"): schemas.EQUITY,
     ("general", "strategies"): schemas.STRATEGIES,
     ("bars/<SIZE>", "instrument"): schemas.BARS,
+    ("coverage/<SIZE>", "instrument"): schemas.COVERAGE,
     ("actions", "instrument"): schemas.ACTIONS,
 }
 

@@ -43,7 +43,11 @@ TERMS = {
     "underlying": "",
     "under_con_id": 0,
 }
-GROWN = {"orders.view": {"said": "", "doubt": ""}, "orders.intent": {"instrument": TERMS}}
+GROWN = {
+    "orders.view": {"said": "", "doubt": ""},
+    "orders.intent": {"instrument": TERMS},
+    "entries.payload": {"execution": {"con_id": 0}, "previous": {"con_id": 0}},
+}
 """Fields that a stored value has got since, with what they are where it was written without them."""
 
 
@@ -164,8 +168,11 @@ def test_a_rebuild_from_the_journal_alone_gives_the_stored_views(folder):
 
 def _grown(fields, added):
     """A stored value with the fields that it lacks, at the end of the struct that has got them."""
-    within = {name: _grown(fields[name], more) if isinstance(more, dict) else more for name, more in added.items()}
-    return fields | within
+    within = {name: more for name, more in added.items() if not isinstance(more, dict)}
+    below = {
+        name: more for name, more in added.items() if isinstance(more, dict) and isinstance(fields.get(name), dict)
+    }
+    return fields | {name: _grown(fields[name], more) for name, more in below.items()} | within
 
 
 def _same(known, row):

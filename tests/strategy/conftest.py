@@ -17,7 +17,7 @@ from mats.strategy.host import Position
 from mats.strategy.hosting.runner import StrategyRunner
 
 ROOT = Path(__file__).resolve().parents[2]
-START = 1_700_000_100 * SECOND  # a multiple of 60 s
+START = 1_700_060_100 * SECOND  # 2023-11-15 14:55 UTC, 25 minutes after New York's open
 
 
 class RecordingHost:

@@ -13,7 +13,7 @@ from mats.strategy import StrategyError
 from mats.strategy.hosting.loader import load_class, make_runner
 from mats.strategy.hosting.runner import StrategyRunner
 
-START = 1_700_000_100 * SECOND
+START = 1_700_060_100 * SECOND
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from mats.data.quality import checked_bars
 from mats.model.market_data import Bar, Quote
 from mats.model.orders import OrderState
 from mats.model.strategy_table import StrategyRecord, read_records
-from mats.model.timestamp import SECOND
+from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
 from mats.strategy.hosting.loader import make_runner
 
-START = 1_700_000_100 * SECOND
+START = 1_700_060_100 * SECOND
 MINUTES = 1000
 
 
@@ -40,8 +40,9 @@ def real_parts(folder: Path) -> list[Bar]:
         (bar for path in find_bar_files(folder).values() for bar in real_bars(path)),
         key=lambda bar: (bar.start, bar.instrument),
     )
-    minutes = sorted({bar.start for bar in bars})[:MINUTES]
-    parts = [part for bar in bars if bar.start <= minutes[-1] for part in split(bar)]
+    opened = min(bar.start for bar in bars) // DAY * DAY + 13 * HOUR + 30 * MINUTE
+    minutes = sorted({bar.start for bar in bars if bar.start >= opened})[:MINUTES]
+    parts = [part for bar in bars if opened <= bar.start <= minutes[-1] for part in split(bar)]
     return sorted(parts, key=lambda part: (part.start, part.instrument))
 
 

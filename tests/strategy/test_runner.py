@@ -10,7 +10,7 @@ from mats.model.timestamp import DAY, MINUTE, SECOND
 from mats.strategy import Strategy, StrategyError
 from mats.strategy.hosting.runner import StrategyRunner
 
-START = 1_700_000_100 * SECOND
+START = 1_700_060_100 * SECOND
 
 
 class Diary(Strategy):
@@ -89,14 +89,49 @@ def test_the_clock_closes_a_bar_only_after_waiting_for_its_last_part(run, part, 
     assert [entry[:2] for entry in runner.strategy.diary] == [("bar", "SPY")]
 
 
-def test_a_part_of_one_instrument_closes_the_overdue_bar_of_another(run, part):
+def test_a_close_of_several_instruments_waits_for_all_and_comes_in_the_order_of_names(run, part):
+    runner = run(instruments=["SPY", "IBM"])
+    for at in range(0, 60, 5):
+        runner.bar(part(at))
+    for at in range(0, 55, 5):
+        runner.bar(part(at, instrument="IBM"))
+    assert runner.strategy.diary == []
+    runner.bar(part(55, instrument="IBM"))
+    assert runner.strategy.diary == [("bar", "IBM", 60 * SECOND), ("bar", "SPY", 60 * SECOND)]
+
+
+def test_a_close_waits_no_longer_than_its_grace_for_the_other_instruments(run, part, host):
     runner = run(instruments=["SPY", "IBM"])
     runner.bar(part(0, instrument="IBM"))
     for at in range(0, 70, 5):
+        host.time = START + (at + 5) * SECOND
         runner.bar(part(at))
+    assert runner.strategy.diary == []
+    runner.clock(START + 70 * SECOND)
+    assert runner.strategy.diary == [("bar", "IBM", 60 * SECOND), ("bar", "SPY", 60 * SECOND)]
+
+
+def test_a_close_does_not_wait_for_an_instrument_that_has_shown_to_have_no_bar(run, part):
+    runner = run(instruments=["SPY", "IBM"])
+    for at in range(0, 60, 5):
+        runner.bar(part(at))
+    runner.bar(part(60, instrument="IBM"))
     assert runner.strategy.diary == [("bar", "SPY", 60 * SECOND)]
-    runner.bar(part(70))
-    assert runner.strategy.diary == [("bar", "SPY", 60 * SECOND), ("bar", "IBM", 60 * SECOND)]
+
+
+def test_no_timer_overtakes_a_close_that_waits(run, part):
+    runner = run(instruments=["SPY", "IBM"], beat=5)
+    for at in range(0, 65, 5):
+        runner.bar(part(at))
+    assert runner.strategy.diary[-1] == ("beat", 60 * SECOND)
+    for at in range(0, 65, 5):
+        runner.bar(part(at, instrument="IBM"))
+    assert runner.strategy.diary[-4:] == [
+        ("beat", 60 * SECOND),
+        ("bar", "IBM", 60 * SECOND),
+        ("bar", "SPY", 60 * SECOND),
+        ("beat", 65 * SECOND),
+    ]
 
 
 def test_the_first_bar_is_a_whole_one(run, part):
@@ -337,4 +372,24 @@ def test_parts_longer_than_the_bars_are_refused(run, part):
 
 def test_history_of_another_span_is_refused(run, part):
     with pytest.raises(StrategyError, match="load bars of 60 seconds"):
-        run({"SPY": [part(0)]})
+        run({"SPY": [part(0, seconds=300)]})
+
+
+def test_shorter_bars_of_the_history_build_the_bar_that_is_under_way(run, part, host):
+    host.time = START + 90 * SECOND
+    parts = [part(at, price=100.0 + at) for at in range(-5, 90, 5)]
+    runner = run({"SPY": [part(-60, seconds=60), *parts]}, warmup=1)
+    assert [bar.start - START for bar in runner.strategy.history("SPY")] == [-MINUTE, 0]
+    for at in range(80, 120, 5):
+        runner.bar(part(at))
+    assert runner.strategy.diary == [("bar", "SPY", 120 * SECOND)]
+    (bar,) = runner.strategy.history("SPY", 1)
+    assert (bar.open, bar.high, bar.volume) == (160.0, 185.0, 12.0)
+
+
+def test_shorter_bars_that_do_not_reach_back_to_the_begin_build_no_partial_bar(run, part, host):
+    host.time = START + 90 * SECOND
+    runner = run({"SPY": [part(at) for at in range(65, 90, 5)]}, warmup=1)
+    for at in range(90, 120, 5):
+        runner.bar(part(at))
+    assert runner.strategy.history("SPY") == []

@@ -1,6 +1,6 @@
 """The daemon and the gateway as processes, a look at the gateway by a client that knows nothing of MATS, and the proof.
 
-Shared by the tests of this folder and by `soak_kill.py`.
+Shared by the tests and the soaks of this folder.
 """
 
 import asyncio
@@ -366,39 +366,3 @@ def prove_summary(summary: dict[str, Any], seen: Look) -> None:
     assert summary["breaks"] == 0
     assert not summary["abandoned"], summary["abandoned"]
     assert summary["dead_letters"] == 0
-
-
-# Kill -9 at any moment
-
-
-class Soaked(msgspec.Struct, frozen=True):
-    """What a series of kills came to: executions at each kill, and at the end."""
-
-    at_kills: tuple[int, ...]
-    executions: int
-    orders: int
-
-
-def soak(folder: Path, kills: int, seed: int) -> Soaked:
-    """Kill -9 the trading daemon at random moments, start it over the same data, and prove all at the end."""
-    chance, pause = random.Random(seed), threading.Event()
-    gateway = GatewayProcess(folder, write_bars(folder / "bars", seed), bar_seconds=2.0, seed=seed)
-    config = write_settings(folder / "config", lively_strategies(4), gateway.port)
-    data, at_kills = folder / "run" / "data", []
-    with killed_at_end(gateway):
-        for _ in range(kills):
-            daemon = Daemon(config, data)
-            with killed_at_end(daemon):
-                before = daemon.executions()
-                until(lambda run=daemon, had=before: run.executions() > had + 5, PATIENCE, "new fills after a start")
-                pause.wait(chance.uniform(0.0, 2.0))
-                assert daemon.process.poll() is None, f"the daemon ended by itself: {daemon.stderr[-3000:]}"
-            at_kills.append(daemon.executions())
-        daemon = Daemon(config, data)
-        with killed_at_end(daemon):
-            until(lambda: daemon.executions() > at_kills[-1] + 10, PATIENCE, "new fills after the last start")
-            summary = daemon.stop()
-        assert "Traceback" not in daemon.stderr, daemon.stderr[-3000:]
-        seen = look(gateway.port)
-        executions = prove(data, seen, summary)
-    return Soaked(tuple(at_kills), executions, summary["orders"])

@@ -104,6 +104,11 @@ chance = 0.3
 
 [[fault]]
 do = "fuzz"
+message = [49]
+chance = 0.5
+
+[[fault]]
+do = "fuzz"
 message = [1, 2, 3, 4, 5, 6, 8, 10, 17, 50, 52, 63, 72, 73, 101]
 chance = 0.03
 """

@@ -19,6 +19,7 @@ from tests.system.harness import (
     write_bars,
     write_settings,
 )
+from tests.system.signals import signals_at_any_moment
 
 
 def end(daemon: Daemon) -> dict[str, object]:
@@ -46,6 +47,13 @@ def test_a_trading_daemon_that_is_asked_to_stop_ends_in_order(tmp_path: Path, si
 def test_blocked_strategies_are_all_that_a_stop_leaves_behind(tmp_path: Path) -> None:
     """`soak_stop.py` does it a hundred times."""
     assert stops_of_blocked_strategies(tmp_path, stops=3, seed=4) > 6
+
+
+def test_signals_at_any_moment_of_several_lives_lose_nothing(tmp_path: Path) -> None:
+    """`soak_signals.py` does it a hundred times."""
+    struck = signals_at_any_moment(tmp_path, rounds=6, seed=4)
+    assert sum(struck.codes.values()) == 6
+    assert struck.executions > 2
 
 
 def test_a_daemon_that_is_asked_to_stop_while_it_starts_ends_in_order(tmp_path: Path) -> None:

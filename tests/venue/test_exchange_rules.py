@@ -8,8 +8,8 @@ from mats.model.instrument import SecType
 from mats.model.market_data import Quote
 from mats.model.orders import Side
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
+from mats.venue.markets import DEFAULT_LISTINGS, Universe
 from mats.venue.markets.sessions import TradingSession
-from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
 from mats.venue.matching.events import VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
 from mats.venue.matching.orders import Lifetime, OrderKind, VenueOrder

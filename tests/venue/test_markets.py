@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from mats.model.instrument import SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND
+from mats.venue.markets import default_universe
 from mats.venue.markets.bar_history import join_bars, merge_bars
 from mats.venue.markets.bar_replay import BarReplay, Minute, five_second_bars, read_minutes
 from mats.venue.markets.random_market import QUOTE_STEP, RandomMarket
-from mats.venue.markets.universe import default_universe
 
 UNIVERSE = default_universe()
 NOW = 1_700_000_000 * SECOND // DAY * DAY + 15 * HOUR

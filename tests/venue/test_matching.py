@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mats.model.instrument import Instrument, SecType
 from mats.model.market_data import Quote
 from mats.model.orders import Side
-from mats.venue.markets.universe import ContractQuery, Listing, Universe, default_universe
+from mats.venue.markets import ContractQuery, Listing, Universe, default_universe
 from mats.venue.matching.account import Account
 from mats.venue.matching.events import VenueTrade
 from mats.venue.matching.exchange import Exchange

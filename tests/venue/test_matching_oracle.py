@@ -11,7 +11,7 @@ import pytest
 
 from mats.model.market_data import Quote
 from mats.model.orders import Side
-from mats.venue.markets.universe import DEFAULT_LISTINGS, Universe
+from mats.venue.markets import DEFAULT_LISTINGS, Universe
 from mats.venue.matching.account import Account
 from mats.venue.matching.events import TriggerMoved, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange

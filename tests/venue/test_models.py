@@ -8,8 +8,8 @@ import pytest
 from mats.model.instrument import Instrument, SecType
 from mats.model.orders import Side
 from mats.model.timestamp import DAY, HOUR, from_datetime, iso
+from mats.venue.markets import default_universe
 from mats.venue.markets.sessions import AlwaysOpen, ExchangeHours, SessionPhase
-from mats.venue.markets.universe import default_universe
 from mats.venue.matching.account import Account
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import VenueTrade

@@ -15,6 +15,7 @@ from mats.backtest.engine.bar_matching import BarMarket, Friction
 from mats.backtest.engine.bar_order import BarOrder
 from mats.backtest.engine.context import Queue, RunContext
 from mats.backtest.engine.order_path import ROUTE, OrderPath
+from mats.backtest.engine.own_bars import OwnBars
 from mats.backtest.engine.portfolio import Portfolio
 from mats.backtest.engine.settlement import Settlement
 from mats.backtest.engine.strategy_driver import BacktestHost, StrategyDriver
@@ -135,7 +136,10 @@ class Assembly:
         check_weights(shares(spec.strategies), allow_leverage=False)
         self.drivers = {record.name: self._driver(record) for record in sorted(spec.strategies, key=_name)}
         self.feeds = self._watched()
-        self.closes = timeline(tuple(self.feeds.values()))
+        own = OwnBars(data, self.feeds, self.clock)
+        for driver in self.drivers.values():
+            driver.watch(own)
+        self.closes = timeline((*self.feeds.values(), *own.made))
         friction = Friction(
             spread_ticks=spec.models.spread_ticks,
             slippage_ticks=spec.models.slippage_ticks,

@@ -1,7 +1,7 @@
 """The bars of a run as they become known: a clock that counts closes, and for each instrument what is known by then."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, islice, repeat
@@ -13,6 +13,7 @@ from mats.errors import StrategyError
 from mats.model import SECOND, Bar, Instrument, InstrumentId, Nanos, exact
 from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.strategy import Declaration, as_columns, not_declared
+from mats.strategy.history import Delivery
 
 BLOCK = 256
 """Rows that are turned into bars at once: so few that those of many instruments stay in the processor's cache."""
@@ -46,6 +47,7 @@ class BarFeed:
         self.spreads = None if c.spread is None else _numbers(c.spread)
         self.starts = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self.span = columns.seconds * SECOND
+        self._ends = None if columns.ends is None else np.ascontiguousarray(columns.ends, dtype=np.int64).data
         self._marked, self._mark = -1, Decimal(0)
         self._rows: Sequence[int] = ()
         self._opened: Sequence[int] = ()
@@ -76,7 +78,7 @@ class BarFeed:
 
     def end(self, row: int) -> Nanos:
         """When a bar is over."""
-        return self.starts[row] + self.span
+        return self.starts[row] + self.span if self._ends is None else self._ends[row]
 
     def mark(self) -> Decimal | None:
         """The newest close, exactly; None before the first bar. After a split it is in new units at once."""
@@ -130,7 +132,10 @@ class BarFeed:
     def _block(self, low: int, high: int) -> Iterator[Bar]:
         c = self.columns
         lists = (column[low:high].tolist() for column in (c.open, c.high, c.low, c.close, c.volume))
-        return map(Bar, repeat(c.instrument), c.start[low:high].tolist(), repeat(c.seconds), *lists)
+        seconds: Iterable[int] = repeat(c.seconds)
+        if c.ends is not None:
+            seconds = ((c.ends[low:high] - c.start[low:high]) // SECOND).tolist()
+        return map(Bar, repeat(c.instrument), c.start[low:high].tolist(), seconds, *lists)
 
     def frame(self, first: int, last: int) -> pd.DataFrame:
         """Some rows as a frame, a copy."""
@@ -141,10 +146,22 @@ class BarFeed:
 
 
 class FeedWindow:
-    """A strategy's view of a feed: from row `begin` on, at most `length` bars, never beyond the clock."""
+    """A strategy's view of a feed: from row `begin` on, at most `length` bars, never beyond the clock.
 
-    def __init__(self, feed: BarFeed, begin: int, length: int) -> None:
+    A bar of a close that is to come in the `delivery` is not shown yet.
+    """
+
+    def __init__(self, feed: BarFeed, begin: int, length: int, clock: Clock, delivery: Delivery) -> None:
         self.feed, self.begin, self._length = feed, begin, length
+        self._clock, self._delivery = clock, delivery
+
+    @property
+    def row(self) -> int:
+        """The newest bar that is shown; one before `begin` where there is none."""
+        row = self.feed.row
+        if row >= 0 and self.feed.end(row) == self._clock.now and self._delivery.pending(self.feed.columns.instrument):
+            row -= 1
+        return max(row, self.begin - 1)
 
     def newest(self, n: int | None) -> list[Bar]:
         return list(self.feed.bars(*self._span(n)))
@@ -157,9 +174,9 @@ class FeedWindow:
         return self.feed.frame(self.begin, self.feed.last)
 
     def _span(self, n: int | None) -> tuple[int, int]:
-        last = self.feed.row + 1
+        last = self.row + 1
         count = self._length if n is None else min(n, self._length)
-        return max(self.begin, last - count), max(last, self.begin)
+        return max(self.begin, last - count), last
 
 
 class FeedIndicators:
@@ -176,7 +193,7 @@ class FeedIndicators:
             columns = self._columns[instrument] = self._made(window)
         if name not in columns:
             raise StrategyError(not_declared(name, columns))
-        row = window.feed.row - window.begin
+        row = window.row - window.begin
         value = columns[name][row] if row >= 0 else math.nan
         return value if value == value else None
 
@@ -193,7 +210,7 @@ def _numbers(column: Floats) -> memoryview:
 def timeline(feeds: Sequence[BarFeed]) -> Instants:
     """All instants at which a bar of the run ends, ascending; the feeds are laid out along it."""
     ends = np.sort(np.concatenate([feed.columns.end[feed.first : feed.last] for feed in feeds]), kind="stable")
-    closes: Instants = ends[np.concatenate(([True], ends[1:] != ends[:-1]))]
+    closes: Instants = ends[np.diff(ends, prepend=-1) != 0]
     for feed in feeds:
         feed.lay_out(closes)
     return closes

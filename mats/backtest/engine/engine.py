@@ -87,7 +87,7 @@ class Engine:
         declared = [s for s in parts.drivers.values() if s.declares(self._spec.style)]
         self._listeners = [s.listener() for s in parts.drivers.values() if s not in declared]
         for driver in declared:
-            self._targets.add(driver, parts.feeds)
+            self._targets.add(driver)
             driver.on_rejection = lambda view: self._targets.retry_after_rejection(view, self._clock.step)
 
     def _stop(self) -> None:

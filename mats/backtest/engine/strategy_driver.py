@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from mats.backtest.engine.bar_feed import BarFeed, Clock, FeedIndicators, FeedWindow
-from mats.data import aggregate
+from mats.backtest.engine.own_bars import OwnBars, OwnCloses
 from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, Signal, StrategyRecord, iso
 from mats.runtime import describe, text_of
 from mats.strategy import LogLevel, Position, Strategy
-from mats.strategy.hosting import LocalHost, OrderCommand, make_runner
-
-BarListener = Callable[[Sequence[Bar], Nanos], None]
-"""Takes the bars that have just ended, and when that is."""
+from mats.strategy.history import Delivery
+from mats.strategy.hosting import BarListener, LocalHost, OrderCommand, make_runner
 
 
 class StrategyFailed(Exception):
@@ -87,7 +85,7 @@ class StrategyDriver:
         self.follow = self.runner.follower(self._failed)
         self._bar_seconds = bar_seconds
         self.on_rejection: Callable[[OrderView], None] | None = None
-        self._parts_per_bar = self.runner.bar_seconds // bar_seconds
+        self._delivery = Delivery()
         if self.runner.bar_seconds % bar_seconds:
             raise StrategyError(
                 f"strategy {self.name} works on bars of {self.runner.bar_seconds} s, which cannot be built from bars "
@@ -98,29 +96,39 @@ class StrategyDriver:
         """Whether its targets come from `signals`: where the style asks for it, or it has nothing else."""
         made = type(self.runner.strategy)
         has_signals = made.signals is not Strategy.signals
-        if style == "signals" and not (has_signals and self._parts_per_bar == 1):
+        if style == "signals" and not has_signals:
             raise StrategyError(
-                f"strategy {self.name} has no signals(frame) over bars of {self._bar_seconds} s, which the style "
-                "signals needs; use the style bars"
+                f"strategy {self.name} has no signals(frame), which the style signals needs; use the style bars"
             )
-        return has_signals and self._parts_per_bar == 1 and (style == "signals" or made.on_bar is Strategy.on_bar)
+        hears = made.on_bar is not Strategy.on_bar or made.on_bars is not Strategy.on_bars
+        return has_signals and (style == "signals" or not hears)
+
+    def watch(self, own: OwnBars) -> None:
+        """Take the feeds of the sizes and hours that the strategy works on."""
+        runner, hours = self.runner, self.runner.hours
+        self.feeds = {name: own.feed(name, runner.bar_seconds, hours) for name in sorted(runner.instruments)}
+        self._larger = {
+            size: {name: own.feed(name, size, hours) for name in runner.instruments} for size in runner.larger
+        }
+        self._own = own
 
     def start(self, feeds: Mapping[InstrumentId, BarFeed]) -> None:
         """Begin with what is known before the run: as many warm-up bars as were asked for, as far as there are."""
         self._selects = len(self.instruments) < len(feeds)
-        runner, count = self.runner, self.runner.warmup * self._parts_per_bar
-        mine = {name: feeds[name] for name in runner.instruments}
-        self.windows = {
-            name: FeedWindow(feed, max(0, feed.first - count), runner.strategy.history_length)
-            for name, feed in mine.items()
-        }
+        self._is_of_the_run = all(feeds[name] is feed for name, feed in self.feeds.items())
+        runner = self.runner
+        self.windows = self._windows(self.feeds, runner.warmup)
+        larger = {size: self._windows(made, runner.larger[size]) for size, made in self._larger.items()}
+        indicators = FeedIndicators(runner.strategy.indicators, self.windows)
         with self.guard():
-            if self._parts_per_bar == 1:
-                indicators = FeedIndicators(runner.strategy.indicators, self.windows)
-                runner.begin(self.windows, indicators, self._clock.now)
-            else:
-                history = {name: feed.bars(max(0, feed.first - count), feed.first) for name, feed in mine.items()}
-                runner.start({name: aggregate(bars, runner.bar_seconds) for name, bars in history.items()})
+            runner.begin(self.windows, larger, indicators, self._own.calendar, self._clock.now)
+
+    def _windows(self, feeds: Mapping[InstrumentId, BarFeed], count: int) -> dict[InstrumentId, FeedWindow]:
+        length = max(self.runner.strategy.history_length, count)
+        return {
+            name: FeedWindow(feed, max(0, feed.first - count), length, self._clock, self._delivery)
+            for name, feed in feeds.items()
+        }
 
     def stop(self) -> None:
         """Let the strategy end in order."""
@@ -136,17 +144,28 @@ class StrategyDriver:
             raise self._failed(error) from error
 
     def listener(self) -> BarListener:
-        """What hears of bars that have just ended; it takes those of the strategy's own instruments."""
-        take = self.runner.listener(self._failed) if self._parts_per_bar == 1 else self._take_parts
+        """What hears of bars that have just ended; it takes those of the strategy's own instruments and size."""
+        take = self.runner.listener(self._failed, self._delivery)
+        if not self._is_of_the_run:
+            return self._own_listener(take)
         if not self._selects:
             return take
         mine = self.instruments
-        return lambda bars, end: take([bar for bar in bars if bar.instrument in mine], end)
 
-    def _take_parts(self, bars: Sequence[Bar], end: Nanos) -> None:
-        with self.guard():
-            for bar in bars:
-                self.runner.bar(bar)
+        def select(bars: Sequence[Bar], end: Nanos) -> None:
+            if selected := [bar for bar in bars if bar.instrument in mine]:
+                take(selected, end)
+
+        return select
+
+    def _own_listener(self, take: BarListener) -> BarListener:
+        closes = OwnCloses(tuple(self.feeds.values()))
+
+        def hear(bars: Sequence[Bar], end: Nanos) -> None:
+            if own := closes.at(end):
+                take(own, end)
+
+        return hear
 
     def pass_time(self, now: Nanos) -> None:
         """Let timers fire that are due by now."""

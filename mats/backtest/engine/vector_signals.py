@@ -1,6 +1,5 @@
 """Targets that strategies declare for all bars at once, as the closes at which each of them has to be asked for."""
 
-from collections.abc import Mapping
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -33,10 +32,10 @@ class TargetSchedule:
         self.next_step = len(closes)
         """The close of the next new target; beyond the last close where there is none."""
 
-    def add(self, driver: StrategyDriver, feeds: Mapping[InstrumentId, BarFeed]) -> None:
+    def add(self, driver: StrategyDriver) -> None:
         """Ask a strategy for its targets over all rows from the first warm-up bar on."""
         for name in sorted(driver.instruments):
-            feed, window = feeds[name], driver.windows[name]
+            feed, window = driver.feeds[name], driver.windows[name]
             frame = window.whole()
             with driver.guard():
                 targets = np.asarray(driver.runner.strategy.signals(frame), dtype=float)

@@ -3,6 +3,7 @@
 from mats.gateway.accounts.account_service import AccountService, RequestHandler
 from mats.gateway.accounts.advisors import AdvisorService, is_advisor
 from mats.gateway.accounts.pnl import PNL_INTERVAL_SECONDS, PnlTracker
+from mats.gateway.accounts.unlisted import UnlistedContracts
 
 __all__ = [
     "PNL_INTERVAL_SECONDS",
@@ -10,5 +11,6 @@ __all__ = [
     "AdvisorService",
     "PnlTracker",
     "RequestHandler",
+    "UnlistedContracts",
     "is_advisor",
 ]

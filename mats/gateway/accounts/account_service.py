@@ -121,13 +121,13 @@ class AccountService:
         self._position_subscribers.add(session.client_id)
         for account in self.accounts.values():
             for name, holding in account.holdings.items():
-                if holding.quantity:
+                if holding.quantity or holding.stays:
                     session.send(self._position(account, name))
         session.send(responses.position_end())
 
     def _position(self, account: Account, name: InstrumentId) -> Message:
         instrument, holding = self._universe.instrument(name), account.holdings[name]
-        return responses.position(account.id, instrument, holding.quantity, holding.price * instrument.multiplier)
+        return responses.position(account.id, instrument, holding.quantity, holding.price * instrument.unit_value)
 
     def _request_positions_multi(self, session: ClientSession, fields: Fields) -> None:
         fields.skip(1)

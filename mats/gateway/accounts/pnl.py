@@ -128,10 +128,10 @@ class PnlTracker:
         return opening
 
     def _position_pnl(self, name: InstrumentId, holding: VenueHolding) -> PositionPnl:
-        multiplier = self._universe.instrument(name).multiplier
+        unit = self._universe.instrument(name).unit_value
         price = self._mark(name) or holding.price
-        gain = holding.quantity * (price - holding.price) * multiplier
-        return PositionPnl(gain, holding.realized, holding.quantity * price * multiplier)
+        gain = holding.quantity * (price - holding.price) * unit
+        return PositionPnl(gain, holding.realized, holding.quantity * price * unit)
 
     def _fx(self, name: InstrumentId) -> Decimal:
         currency = self._universe.instrument(name).currency

@@ -50,8 +50,10 @@ KINDS = ("TRADES", "MIDPOINT", "BID", "ASK")
 class RealTimeBars:
     """Subscriptions to five-second bars, by kind of price."""
 
-    def __init__(self, clients: ClientRegistry, contracts: ContractService) -> None:
-        self._clients, self._contracts = clients, contracts
+    def __init__(
+        self, clients: ClientRegistry, contracts: ContractService, may_have_live: Callable[[InstrumentId], bool]
+    ) -> None:
+        self._clients, self._contracts, self._may_have_live = clients, contracts, may_have_live
         self.subscriptions: Subscriptions[str] = Subscriptions()
 
     def request(self, session: ClientSession, fields: Fields, has_room: Callable[[InstrumentId], bool]) -> bool:
@@ -66,6 +68,10 @@ class RealTimeBars:
         if kind not in KINDS:
             text = f"Error validating request.-'bO' : cause - Incorrect generic tick: {kind} bars are not offered"
             session.send(responses.error(request_id, 321, text))
+            return False
+        if not self._may_have_live(instrument.id):
+            text = f"Invalid Real-time Query:No market data permissions for {instrument.exchange} {instrument.sec_type}"
+            session.send(responses.error(request_id, 420, text))
             return False
         if not has_room(instrument.id):
             session.send(responses.error(request_id, 101, "Max number of tickers has been reached"))

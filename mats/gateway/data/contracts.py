@@ -1,14 +1,16 @@
 """Contract requests: details, option chains, matching symbols, market rules."""
 
-from itertools import groupby
+from msgspec.structs import replace
 
 from mats.gateway.accounts import RequestHandler
 from mats.gateway.protocol import ClientSession, Fields, contract_messages, contract_query, responses
 from mats.model import Clock, Instrument, SecType, to_datetime
-from mats.venue.markets import VENUES, ContractQuery, Hours, Universe
+from mats.venue.markets import VENUES, ContractQuery, Hours, Universe, market_rule, one_spelling, valid_exchanges
 
 UNKNOWN = "No security definition has been found for the request"
 AMBIGUOUS = "The contract description specified for {} is ambiguous."
+SINGLY_LISTED = frozenset({SecType.CASH, SecType.INDEX, SecType.CRYPTO, SecType.CFD, SecType.BOND})
+"""Types that have one exchange."""
 MAX_SAMPLES = 16
 """Symbols in one answer. Source: IB's documentation of reqMatchingSymbols."""
 
@@ -44,13 +46,18 @@ class ContractService:
             return
         now = self._clock.now()
         for instrument in found:
-            under = self._universe.underlying(instrument)
-            session.send(contract_messages.contract_details(request_id, instrument, under, self._hours, now))
+            listing, under = self._universe.listing(instrument.id), self._universe.underlying(instrument)
+            for exchange in _exchanges_shown(query, instrument):
+                details = contract_messages.contract_details(request_id, listing, under, self._hours, now, exchange)
+                session.send(details)
         session.send(contract_messages.contract_details_end(request_id))
 
     def _unexpired(self, instruments: list[Instrument]) -> list[Instrument]:
-        today = to_datetime(self._clock.now()).strftime("%Y%m%d")
+        today = self._today()
         return [instrument for instrument in instruments if not instrument.expiry or instrument.expiry >= today]
+
+    def _today(self) -> str:
+        return to_datetime(self._clock.now()).strftime("%Y%m%d")
 
     def _option_chain(self, session: ClientSession, fields: Fields) -> None:
         """Sends one page per exchange. The exchange of options on futures is empty for options on stocks."""
@@ -61,29 +68,32 @@ class ContractService:
         if underlying is None or (underlying.symbol, underlying.sec_type) != (symbol, sec_type):
             session.send(responses.error(request_id, 200, UNKNOWN))
             return
-        options = self._unexpired(self._universe.options_on(underlying.id))
-        for trading_class, chain in groupby(options, key=lambda option: option.trading_class):
-            listed = list(chain)
-            for exchange in ("SMART", *VENUES[SecType.OPTION, underlying.currency]):
-                page = contract_messages.option_parameters(request_id, exchange, underlying, trading_class, listed)
-                session.send(page)
+        today = self._today()
+        for chain in self._universe.chains(underlying.id):
+            coming = replace(chain, expiries=[expiry for expiry in chain.expiries if expiry >= today])
+            smart = ("SMART", *VENUES[SecType.OPTION, "USD"]) if chain.exchange == "SMART" else (chain.exchange,)
+            for exchange in smart if coming.expiries else ():
+                session.send(contract_messages.option_parameters(request_id, exchange, underlying, coming))
         session.send(contract_messages.option_parameters_end(request_id))
 
     def _matching(self, session: ClientSession, fields: Fields) -> None:
         request_id, pattern = fields.integer(), fields.text()
         found = self._universe.search(pattern)[:MAX_SAMPLES] if pattern else []
-        samples = [(instrument, self._derivatives(instrument)) for instrument in found]
+        samples = [(instrument, self._universe.derivatives(instrument)) for instrument in found]
         session.send(contract_messages.symbol_samples(request_id, samples))
-
-    def _derivatives(self, instrument: Instrument) -> list[str]:
-        related = self._universe.find(ContractQuery(symbol=instrument.symbol, currency=instrument.currency))
-        return sorted({other.sec_type.value for other in related if other.expiry})
 
     def _market_rule(self, session: ClientSession, fields: Fields) -> None:
         rule = fields.integer()
-        increments = contract_messages.MARKET_RULES.get(rule)
+        increments = market_rule(rule)
         if increments is None:
             text = f"Error validating request.-'cx' : cause - Market rule {rule} is unknown"
             session.send(responses.error(-1, 321, text))
         else:
             session.send(contract_messages.market_rule(rule, increments))
+
+
+def _exchanges_shown(query: ContractQuery, instrument: Instrument) -> list[str]:
+    """The exchanges at which details are given: all of them if only a description without one was given."""
+    if query.con_id or query.exchange or instrument.sec_type in SINGLY_LISTED:
+        return [one_spelling(query.exchange) or instrument.exchange]
+    return valid_exchanges(instrument)

@@ -33,12 +33,14 @@ class MarketDataService:
         limits: GatewayLimits,
         on_subscribe: Callable[[], None],
     ) -> None:
-        self._exchange, self._limits, self._on_subscribe = exchange, limits, on_subscribe
+        self._universe, self._exchange = universe, exchange
+        self._limits, self._on_subscribe = limits, on_subscribe
         self.paused = False
-        self._top = TopOfBook(clients, clock, universe, contracts, exchange, history)
+        self._without_permission: set[InstrumentId] = set()
+        self._top = TopOfBook(clients, clock, universe, contracts, exchange, history, self._may_have_live)
         self._tick_by_tick = TickByTick(clients, contracts, limits.tick_by_tick)
         self._depth = MarketDepth(clients, universe, contracts, exchange, limits.depth)
-        self._bars = RealTimeBars(clients, contracts)
+        self._bars = RealTimeBars(clients, contracts, self._may_have_live)
         self.live_bars = LiveBars(clients, history)
         streams = (self._top, self._tick_by_tick, self._depth, self._bars, self.live_bars)
         self._subscriptions = tuple(stream.subscriptions for stream in streams)
@@ -69,10 +71,25 @@ class MarketDataService:
         for subscriptions in self._subscriptions:
             subscriptions.remove_where(lambda key: True)
 
+    def silence(self) -> None:
+        """The open subscriptions send nothing more."""
+        for subscriptions in self._subscriptions:
+            subscriptions.silence()
+
+    def permit(self, name: InstrumentId, *, live: bool) -> None:
+        """Gives or takes the permission for live data; without it the open subscriptions to it are silent."""
+        if live:
+            self._without_permission.discard(name)
+            return
+        self._without_permission.add(name)
+        for subscriptions in self._subscriptions:
+            subscriptions.silence(name)
+
     def open_ids(self, kind: str) -> list[SubscriptionId]:
-        """The open subscriptions of `ticks` (top of book and tick by tick) or `bars`."""
-        streams = (self._bars, self.live_bars) if kind == "bars" else (self._top, self._tick_by_tick)
-        return [key for stream in streams for key in stream.subscriptions]
+        """The open subscriptions of `ticks` (top of book and tick by tick), `bars`, or both (`streams`)."""
+        bars = [*self._bars.subscriptions, *self.live_bars.subscriptions]
+        ticks = [*self._top.subscriptions, *self._tick_by_tick.subscriptions]
+        return {"bars": bars, "ticks": ticks}.get(kind, ticks + bars)
 
     # market data
 
@@ -111,6 +128,9 @@ class MarketDataService:
     def _opened(self, is_new: bool) -> None:
         if is_new:
             self._on_subscribe()
+
+    def _may_have_live(self, name: InstrumentId) -> bool:
+        return name not in self._without_permission and self._universe.listing(name).live
 
     def _has_room(self, name: InstrumentId) -> bool:
         names = {*self._top.subscriptions.instruments, *self._bars.subscriptions.instruments}

@@ -30,10 +30,10 @@ class Subscriptions(Generic[T]):
     @property
     def instruments(self) -> list[InstrumentId]:
         """The instruments with at least one subscription."""
-        return list(self._by_instrument)
+        return list(dict.fromkeys(self._instruments.values()))
 
     def on(self, instrument: InstrumentId) -> dict[SubscriptionId, T]:
-        """The subscriptions to an instrument; must not be modified."""
+        """The subscriptions to an instrument that are served; must not be modified."""
         return self._by_instrument.get(instrument) or {}
 
     def add(self, subscription: SubscriptionId, instrument: InstrumentId, options: T) -> None:
@@ -46,11 +46,16 @@ class Subscriptions(Generic[T]):
         instrument = self._instruments.pop(subscription, None)
         if instrument is None:
             return False
-        subscriptions = self._by_instrument[instrument]
-        del subscriptions[subscription]
+        subscriptions = self._by_instrument.get(instrument, {})
+        subscriptions.pop(subscription, None)
         if not subscriptions:
-            del self._by_instrument[instrument]
+            self._by_instrument.pop(instrument, None)
         return True
+
+    def silence(self, instrument: InstrumentId | None = None) -> None:
+        """Subscriptions stay and are served no more: those to one instrument, or all."""
+        for name in tuple(self._by_instrument) if instrument is None else (instrument,):
+            self._by_instrument.pop(name, None)
 
     def remove_where(self, condition: Callable[[SubscriptionId], bool]) -> None:
         """Ends the subscriptions for which `condition` holds."""

@@ -50,9 +50,10 @@ class TopOfBook:
         contracts: ContractService,
         exchange: Exchange,
         history: BarHistory,
+        may_have_live: Callable[[InstrumentId], bool],
     ) -> None:
         self._clients, self._clock, self._universe, self._contracts = clients, clock, universe, contracts
-        self._exchange, self._history = exchange, history
+        self._exchange, self._history, self._may_have_live = exchange, history, may_have_live
         self.subscriptions: Subscriptions[QuoteSubscription] = Subscriptions()
         self._types: dict[int, int] = {}
         self._delayed_quotes: dict[InstrumentId, Quote] = {}
@@ -98,7 +99,7 @@ class TopOfBook:
         if error:
             session.send(responses.error(request_id, *error))
             return False
-        options = QuoteSubscription(generic, delayed=not listing.live)
+        options = QuoteSubscription(generic, delayed=not self._may_have_live(instrument.id))
         self._open(session, request_id, instrument, options)
         if snapshot:
             session.send(wire.snapshot_end(request_id))
@@ -117,7 +118,10 @@ class TopOfBook:
         if generic and snapshot:
             text = "Snapshot market data subscription is not applicable to generic ticks"
             return 321, f"Error validating request.-'bW' : cause - {text}"
-        if not listing.live and self._types.get(client_id, wire.LIVE) not in DELAYED_TYPES:
+        if (
+            not self._may_have_live(listing.instrument.id)
+            and self._types.get(client_id, wire.LIVE) not in DELAYED_TYPES
+        ):
             text = "Requested market data is not subscribed. Delayed market data is available."
             return 354, f"{text}{listing.instrument.symbol}/TOP/ALL"
         return None
@@ -172,7 +176,7 @@ class TopOfBook:
             self._send(client_id, request_id, changes)
             if options.generic:
                 self._clients.send(client_id, *self._generic(request_id, options.generic, quote))
-            if changes and self._universe.listing(quote.instrument).underlying:
+            if changes and self._universe.listing(quote.instrument).is_option:
                 self._clients.send(client_id, *self._model(request_id, quote))
 
     def _send(self, client_id: int, request_id: int, changes: list[tuple[str, str]]) -> None:
@@ -215,7 +219,7 @@ class TopOfBook:
     def _model(self, request_id: int, quote: Quote) -> list[Message]:
         """The model price and greeks of an option; nothing for other instruments."""
         listing = self._universe.listing(quote.instrument)
-        underlying = self._exchange.mark(listing.underlying) if listing.underlying else Decimal(0)
+        underlying = self._exchange.mark(listing.underlying) if listing.is_option else Decimal(0)
         if not underlying:
             return []
         model = greeks(listing.instrument, float(underlying), quote.time, listing.volatility)

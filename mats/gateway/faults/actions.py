@@ -149,6 +149,13 @@ class FaultActions:
                 self._target.listener.close_for(fault.seconds)
             case fault_types.Liquidate() | fault_types.Transfer() | fault_types.StockSplit():
                 self._act_on_positions(fault)
+            case fault_types.Silence():
+                self._target.data.silence()
+            case fault_types.Permission():
+                self._target.validate(fault.instrument, "")
+                self._target.data.permit(fault.instrument, live=fault.live)
+            case fault_types.Hold():
+                self._target.hold(fault.contract, exact(fault.quantity), exact(fault.cost), fault.account)
             case fault_types.Restart():
                 self._target.restart(fault.seconds, fault.rewind, checkpoint=fault.checkpoint)
             case fault_types.Checkpoint():

@@ -1,7 +1,7 @@
 """Which requests and messages an armed fault acts on: client, fields, known orders, and its counters."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from random import Random
 
@@ -28,7 +28,9 @@ class ArmedFault:
 
     def __init__(self, fault: AnyFault, random: Random) -> None:
         self.fault, self.random = fault, random
-        self.seen = self.acted = 0
+        self.acted = 0
+        self._seen: Counter[str] = Counter()
+        self._matched: Counter[str] = Counter()
         self.gathered: dict[ClientSession, list[HeldEvent]] = defaultdict(list)
 
     def matches(self, event: TrafficEvent, order_exists: Callable[[TrafficEvent], bool]) -> bool:
@@ -41,10 +43,12 @@ class ArmedFault:
                 return False
         if fault.known is not None and order_exists(event) != fault.known:
             return False
-        self.seen += 1
-        if self.seen <= fault.skip or (fault.times is not None and self.acted >= fault.times):
+        group = event.fields[fault.each] if fault.each is not None and fault.each < len(event.fields) else ""
+        self._seen[group] += 1
+        if self._seen[group] <= fault.skip or (fault.times is not None and self._matched[group] >= fault.times):
             return False
         if fault.chance < 1 and self.random.random() >= fault.chance:
             return False
         self.acted += 1
+        self._matched[group] += 1
         return True

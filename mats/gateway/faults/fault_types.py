@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from mats.gateway.faults.java_zones import java_zone
 from mats.model import AccountId, InstrumentId, Side
 
 Text = str | int | float
@@ -21,8 +22,9 @@ Number = int | float
 Phase = Literal["before", "after"]
 """Before a request is processed, or after that and before its answer is sent."""
 
-Audience = Literal["request", "system", "ticks", "bars", "orders"]
-"""The subject of an error: the matched request or order, none (-1), all open subscriptions, or all working orders."""
+Audience = Literal["request", "system", "ticks", "bars", "streams", "orders"]
+"""The subject of an error: the matched request or order, none (-1), the open subscriptions to ticks, to bars or to
+both, or all working orders."""
 
 
 class PlanError(ValueError):
@@ -41,8 +43,9 @@ class GatewayFault(
 
     `client`: only this client id. `request`, `message`: numbers to match. `where`: regular expressions that whole
     fields must match. `known`: for order requests, only those about an order that exists (or does not). `skip`: matches
-    to let pass first. `times`: matches to act on, or repetitions; None: no limit. `chance`: the probability of acting
-    on a match, drawn from the seed of the plan. `after`: seconds until it is armed or performed. `every`: seconds
+    to let pass first. `times`: matches to act on, or repetitions; None: no limit. `each`: the position of a field;
+    `skip` and `times` count apart for every value of it. `chance`: the probability of acting on a match, drawn from the
+    seed of the plan. `after`: seconds until it is armed or performed. `every`: seconds
     between repetitions of a fault that acts by itself. `lasting`: seconds after which it is disarmed.
     """
 
@@ -53,6 +56,7 @@ class GatewayFault(
     known: bool | None = None
     skip: int = 0
     times: int | None = None
+    each: int | None = None
     chance: float = 1.0
     after: float = 0.0
     every: float | None = None
@@ -180,6 +184,28 @@ class Connectivity(GatewayFault, frozen=True):
     code: Literal[1100, 1101, 1102]
 
 
+class Silence(GatewayFault, frozen=True):
+    """The market data subscriptions that are open send nothing more, and nothing says so; new ones do."""
+
+
+class Permission(GatewayFault, frozen=True):
+    """Gives or takes the permission for live data of an instrument: without it a subscription gets 354 or delayed data,
+    one to bars 420, and the open ones send nothing more."""
+
+    instrument: InstrumentId
+    live: bool
+
+
+class Zone(GatewayFault, frozen=True):
+    """Writes the times in a message in the zone of the machine, by the name that Java gives it; an empty `name` means
+    times of UTC behind two blanks, without a zone. Raises PlanError for a name whose clock is not known."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        java_zone(self.name)
+
+
 # messages and actions of the gateway
 
 
@@ -268,6 +294,41 @@ class Transfer(GatewayFault, frozen=True):
     account: AccountId = ""
 
 
+class Hold(GatewayFault, frozen=True):
+    """Puts a position of any described contract into an account, without an execution or cash. A contract that is not
+    listed is from then on. `cost` is the average cost of a unit, with the multiplier, as positions state it. A position
+    of zero is reported as such, as IB does with some that have ended."""
+
+    symbol: str
+    quantity: Number
+    cost: Number = 0
+    sec_type: str = "STK"
+    currency: str = "USD"
+    con_id: int = 0
+    expiry: str = ""
+    strike: Number = 0
+    right: str = ""
+    multiplier: Number = 0
+    price_magnifier: Number = 0
+    exchange: str = "SMART"
+    primary_exchange: str = ""
+    local_symbol: str = ""
+    trading_class: str = ""
+    account: AccountId = ""
+
+    @property
+    def contract(self) -> dict[str, object]:
+        """What is given of the contract, as a file of instruments has it."""
+        given = msgspec.structs.asdict(self)
+        return {name: given[name] for name in CONTRACT_FIELDS if given[name]}
+
+
+CONTRACT_FIELDS = (
+    "symbol", "sec_type", "currency", "con_id", "expiry", "strike", "right", "multiplier", "price_magnifier",
+    "exchange", "primary_exchange", "local_symbol", "trading_class",
+)  # fmt: skip
+
+
 class StockSplit(GatewayFault, frozen=True):
     """Turns every `old` units held into `new`, at old / new of their average price."""
 
@@ -290,5 +351,5 @@ AnyFault = (
     Swallow | Delay | Reorder | DuplicateMessage | Edit | Fuzz | AnswerRequest | Drop | StopReading | SplitFrame |
     Truncate | Refuse | Reserve | Restart | Checkpoint | Connectivity | Push | Error | SendStatus | Release |
     HoldOrders | ReleaseOrders | FillOrder | Correct | Twin | ManualOrder | CancelWorkingOrder | Liquidate | Transfer |
-    StockSplit | ShiftClock | RollDay
+    Hold | StockSplit | Silence | Permission | Zone | ShiftClock | RollDay
 )  # fmt: skip

@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.gateway.accounts import AccountService
+from mats.gateway.accounts import AccountService, UnlistedContracts
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data import MarketDataService
 from mats.gateway.faults.fault_types import Audience
 from mats.gateway.listener import Listener
 from mats.gateway.orders import OrderService, OrderStore
 from mats.gateway.pending_connections import PendingConnections
-from mats.model import DAY, SECOND, AccountId, InstrumentId
+from mats.model import DAY, SECOND, AccountId, InstrumentId, exact
 from mats.venue import ShiftedClock
 from mats.venue.matching import Account, Exchange
 
@@ -29,6 +29,7 @@ class FaultTarget(msgspec.Struct, frozen=True):
     clock: ShiftedClock
     exchange: Exchange
     account_service: AccountService
+    unlisted: UnlistedContracts
     store: OrderStore
     orders: OrderService
     data: MarketDataService
@@ -55,6 +56,10 @@ class FaultTarget(msgspec.Struct, frozen=True):
             self.exchange.quote(instrument)
         except KeyError as error:
             raise LookupError(f"instrument {instrument!r} is not listed; choose another") from error
+        self.validate_account(account)
+
+    def validate_account(self, account: AccountId) -> None:
+        """Raises LookupError if the account, unless empty, does not exist."""
         if account and account not in self.account_service.accounts:
             raise LookupError(f"account {account!r} is unknown; use one of {', '.join(self.account_service.accounts)}")
 
@@ -68,6 +73,17 @@ class FaultTarget(msgspec.Struct, frozen=True):
         held = self._account(account)
         held.transfer(instrument, quantity, paid)
         self.account_service.publish_change(held, instrument)
+
+    def hold(self, contract: dict[str, object], quantity: Decimal, cost: Decimal, account: AccountId) -> None:
+        """Adds a position of a described contract, at an average cost with the multiplier. Raises ValueError for a
+        description that is not enough."""
+        self.validate_account(account)
+        unit = exact(str(contract.get("multiplier", 1))) / exact(str(contract.get("price_magnifier", 1)))
+        instrument = self.unlisted.instrument(contract, max(float(cost / unit), 0.01))
+        held = self._account(account)
+        held.transfer(instrument.id, quantity, cost / instrument.unit_value)
+        held.holdings[instrument.id].stays = not quantity
+        self.account_service.publish_change(held, instrument.id)
 
     def split(self, instrument: InstrumentId, new: int, old: int) -> None:
         """Splits the instrument in all accounts: `old` units become `new`. Raises ValueError for a bad ratio."""

@@ -12,6 +12,7 @@ import msgspec
 
 from mats.gateway.faults import fault_types
 from mats.gateway.faults.fault_matching import ArmedFault, HeldEvent, TrafficEvent
+from mats.gateway.faults.java_zones import in_zone
 from mats.gateway.faults.placeholders import Placeholders
 from mats.gateway.faults.recording import Recorder
 from mats.gateway.protocol import ClientSession, Message, encode, error, text
@@ -129,6 +130,8 @@ class Traffic:
                 return [(event, rest)] * (1 + copies)
             case fault_types.Edit():
                 return [(msgspec.structs.replace(event, fields=self._edit(armed.fault, event)), rest)]
+            case fault_types.Zone(name=name):
+                return [(msgspec.structs.replace(event, fields=[in_zone(field, name) for field in event.fields]), rest)]
             case fault_types.Fuzz():
                 return [(msgspec.structs.replace(event, fields=_fuzz(armed, armed.fault, event.fields)), rest)]
             case fault_types.AnswerRequest():

@@ -5,7 +5,7 @@ from mats.gateway.orders import order_validation
 from mats.gateway.orders.order_store import OrderStore
 from mats.gateway.orders.order_validation import OrderRejection
 from mats.gateway.orders.untransmitted import UntransmittedOrders
-from mats.gateway.protocol import PlaceOrder
+from mats.gateway.protocol import PlaceOrder, contract_messages
 from mats.model import Clock, Instrument, SecType, Side
 from mats.venue.markets import Universe
 from mats.venue.matching import Exchange, VenueOrder
@@ -13,7 +13,7 @@ from mats.venue.models import VenueModels
 
 
 class AccountValidation:
-    """Checks an order against the state of the gateway; read-only."""
+    """Checks an order against the state of the gateway; read-only. `fractions`: whether a share may be divided."""
 
     def __init__(
         self,
@@ -24,16 +24,19 @@ class AccountValidation:
         account_service: AccountService,
         models: VenueModels,
         untransmitted: UntransmittedOrders,
+        *,
+        fractions: bool,
     ) -> None:
         self._clock, self._universe, self._exchange = clock, universe, exchange
         self._store, self._account_service = store, account_service
-        self._models, self._untransmitted = models, untransmitted
+        self._models, self._untransmitted, self._fractions = models, untransmitted, fractions
 
     def check_request(
         self, request: PlaceOrder, instrument: Instrument, known: VenueOrder | None, client_id: int
     ) -> OrderRejection | None:
         """Checks a request by itself, and against the order that it modifies, if any."""
-        rejection = order_validation.check_terms(request, instrument, self._account_service.accounts)
+        least = contract_messages.stated_sizes(instrument).increment if self._fractions else instrument.size_increment
+        rejection = order_validation.check_terms(request, instrument, self._account_service.accounts, least)
         if rejection or request.what_if:
             return rejection
         if known:

@@ -55,6 +55,8 @@ class OrderService:
         store: OrderStore,
         account_service: AccountService,
         models: VenueModels,
+        *,
+        fractions: bool = False,
     ) -> None:
         self._clients, self._clock, self._universe = clients, clock, universe
         self._exchange, self._store, self._account_service, self._models = exchange, store, account_service, models
@@ -62,7 +64,7 @@ class OrderService:
         self._post_trade = PostTrade(clock, universe, clearing, store, account_service)
         self._untransmitted = UntransmittedOrders()
         self._validation = AccountValidation(
-            clock, universe, exchange, store, account_service, models, self._untransmitted
+            clock, universe, exchange, store, account_service, models, self._untransmitted, fractions=fractions
         )
         self._awaiting_locate: dict[int, VenueOrder] = {}
         self._day: Nanos = -1
@@ -184,7 +186,7 @@ class OrderService:
         account, mark = self._account_service.accounts[order.account], self._exchange.mark
         before, after, equity = order_validation.margins(account, order, self._universe, mark, self._models.margin)
         instrument = self._instrument(order)
-        unit = instrument.multiplier * fx_rate(instrument.currency, self._universe, mark)
+        unit = instrument.unit_value * fx_rate(instrument.currency, self._universe, mark)
         value = order.quantity * mark(order.instrument) * unit
         fee = self._models.fees.order_fee(instrument, order.quantity, value, account.volume_of(instrument.sec_type))
         margin = order_messages.what_if_margin(before, after, equity, fee)

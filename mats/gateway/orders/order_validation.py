@@ -9,7 +9,7 @@ from mats.gateway.accounts import is_advisor
 from mats.gateway.orders.order_terms import limit_offset, order_terms
 from mats.gateway.protocol import PlaceOrder, WireError, parse_time
 from mats.model import Instrument, SecType, Side
-from mats.venue.markets import Universe
+from mats.venue.markets import Universe, tick_at
 from mats.venue.matching import (
     FILLED,
     IMMEDIATE,
@@ -28,6 +28,8 @@ from mats.venue.matching import (
 )
 from mats.venue.models import MarginModel
 
+FRACTIONAL = "Fractional-sized order cannot be placed via API. Please use desktop version of TWS to revise this order."
+
 
 class OrderRejection(msgspec.Struct, frozen=True):
     """Why an order is rejected: IB's error code and text."""
@@ -36,8 +38,10 @@ class OrderRejection(msgspec.Struct, frozen=True):
     text: str
 
 
-def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collection[str]) -> OrderRejection | None:
-    """Checks the order by itself: instrument, account, terms, size, prices."""
+def check_terms(
+    request: PlaceOrder, instrument: Instrument, accounts: Collection[str], least_size: Decimal
+) -> OrderRejection | None:
+    """Checks the order by itself: instrument, account, terms, size in units of `least_size`, prices."""
     if instrument.sec_type is SecType.INDEX:
         return OrderRejection(201, f"Order rejected - reason:{instrument.id} is an index and cannot be traded")
     if request.action not in set(Side):
@@ -50,9 +54,8 @@ def check_terms(request: PlaceOrder, instrument: Instrument, accounts: Collectio
         return _invalid(text)
     if request.quantity <= 0:
         return OrderRejection(434, "The order size cannot be zero.")
-    if request.quantity % instrument.size_increment or request.quantity < instrument.min_size:
-        text = "Fractional-sized order cannot be placed via API"
-        return OrderRejection(10243, f"{text}: sizes of {instrument.id} are multiples of {instrument.size_increment}.")
+    if request.quantity % least_size or request.quantity < least_size:
+        return OrderRejection(10243, FRACTIONAL)
     if _off_grid(order_terms(request), instrument):
         return OrderRejection(110, "The price does not conform to the minimum price variation for this contract.")
     return None
@@ -120,9 +123,11 @@ def _check_supported(request: PlaceOrder) -> str:
 
 
 def _off_grid(terms: OrderTerms, instrument: Instrument) -> bool:
-    """Whether a price is not a multiple of the tick size."""
-    prices = (terms.limit_price, terms.stop_price, terms.trail_amount, terms.limit_offset)
-    return any(price is not None and price % instrument.tick_size for price in prices)
+    """Whether a price is not a multiple of the tick size at that price."""
+    prices, amounts = (terms.limit_price, terms.stop_price), (terms.trail_amount, terms.limit_offset)
+    return any(price is not None and price % tick_at(instrument, price) for price in prices) or any(
+        amount is not None and amount % instrument.tick_size for amount in amounts
+    )
 
 
 def check_new(request: PlaceOrder, next_order_id: int) -> OrderRejection | None:
@@ -152,7 +157,7 @@ def margins(
     """Initial margin before and after the order is filled, and the equity, in the base currency."""
     instrument = universe.instrument(order.instrument)
     price = mark(instrument.id) or order.limit_price or order.stop_price or Decimal(0)
-    unit = price * instrument.multiplier * fx_rate(instrument.currency, universe, mark)
+    unit = price * instrument.unit_value * fx_rate(instrument.currency, universe, mark)
     before = account.quantity(instrument.id)
     after = before + order.remaining * order.side.sign
     valuation = account.valuation(universe, mark, model)

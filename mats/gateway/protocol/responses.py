@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from mats.gateway.protocol.wire import Field, Message
-from mats.model import SECOND, Instrument, Nanos, to_datetime
+from mats.model import SECOND, Instrument, Nanos, SecType, to_datetime
 
 UNSET = "1.7976931348623157E308"
 
@@ -26,12 +26,20 @@ def contract(instrument: Instrument, *, exchange: str | None = None) -> Message:
         instrument.expiry,
         instrument.strike,
         instrument.right,
-        instrument.multiplier if instrument.multiplier != 1 else "",
+        multiplier(instrument),
         instrument.exchange if exchange is None else exchange,
         instrument.currency,
         instrument.local_symbol,
         instrument.trading_class,
     )
+
+
+UNMULTIPLIED = frozenset({SecType.STOCK, SecType.CASH, SecType.INDEX, SecType.CRYPTO, SecType.BOND})
+"""Types without a multiplier; the others state theirs even where it is 1."""
+
+
+def multiplier(instrument: Instrument) -> Field:
+    return "" if instrument.sec_type in UNMULTIPLIED else instrument.multiplier
 
 
 def handshake(version: int, now: datetime) -> Message:
@@ -55,7 +63,13 @@ def current_time(now: Nanos) -> Message:
 
 
 def position(account: str, instrument: Instrument, quantity: Decimal, average_cost: Decimal) -> Message:
-    return (61, 3, account, *contract(instrument, exchange=""), quantity, number(average_cost))
+    """A position; IB leaves the exchange out, and writes the strike with its point where there is none."""
+    con_id, symbol, kind, expiry, strike, *rest = contract(instrument, exchange="")
+    return (61, 3, account, con_id, symbol, kind, expiry, text_of_strike(strike), *rest, quantity, number(average_cost))
+
+
+def text_of_strike(strike: Field) -> str:
+    return str(float(str(strike)))
 
 
 def position_end() -> Message:
@@ -78,9 +92,9 @@ def portfolio_value(
     account: str, instrument: Instrument, quantity: Decimal, price: Decimal, cost: Decimal, realized: Decimal
 ) -> Message:
     """A position at its mark; `price` and `cost` are per unit, the amounts in the instrument's currency."""
-    value = quantity * price * instrument.multiplier
-    unrealized = quantity * (price - cost) * instrument.multiplier
-    average_cost = cost * instrument.multiplier
+    value = quantity * price * instrument.unit_value
+    unrealized = quantity * (price - cost) * instrument.unit_value
+    average_cost = cost * instrument.unit_value
     return (
         7,
         8,

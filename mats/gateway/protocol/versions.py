@@ -6,8 +6,8 @@ Source: the version gates in the decoders of the TWS API reference clients.
 from mats.gateway.protocol.wire import Message
 
 NEWEST = 178
-MIN_TICK = 13
-"""The position of minTick in contractDetails."""
+MIN_TICK = {10: 13, 18: 20}
+"""The position of minTick in the details of contracts and of bonds."""
 
 
 def adapt(message: Message, version: int) -> Message:
@@ -19,10 +19,10 @@ def adapt(message: Message, version: int) -> Message:
             return _with_profile(_older_open_order(message, version), version)
         case 101:  # completedOrder
             return _with_profile(message[:-5] if version < 170 else message, version)
-        case 10 if version < 164:  # contractDetails
-            sizes = message[-1:] if version == 163 else ()
-            head, rest = message[1 : MIN_TICK + 1], message[MIN_TICK + 1 : -3]
-            return (10, 8, *head, "", *rest, *sizes)
+        case int(number) if number in MIN_TICK and version < 164:  # contractDetails, bondContractDetails
+            sizes = message[-1:] if (number, version) == (10, 163) else ()
+            after = MIN_TICK[number] + 1
+            return (number, 8, *message[1:after], "", *message[after:-3], *sizes)
         case 11 if version < NEWEST:  # execDetails
             return message[:-1]
         case 79 if version < 176:  # symbolSamples

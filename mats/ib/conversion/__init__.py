@@ -2,16 +2,25 @@
 
 from mats.ib.conversion.contracts import (
     amount,
+    described,
     from_details,
-    multiplier_of,
     name_of,
     or_zero,
     stated,
     to_contract,
     to_instrument,
+    unit_value_of,
 )
 from mats.ib.conversion.executions import ExecDetails, to_execution
-from mats.ib.conversion.history import HistoricalBars, bar_size, duration, source_of, to_bar
+from mats.ib.conversion.history import (
+    HistoricalBars,
+    bar_size,
+    duration,
+    longest_span,
+    part_size,
+    source_of,
+    to_bar,
+)
 from mats.ib.conversion.orders import (
     UNKNOWN_CLIENT_ID,
     side_of,
@@ -20,23 +29,26 @@ from mats.ib.conversion.orders import (
     to_completed_order,
     to_order,
 )
-from mats.ib.conversion.timestamps import NO_ZONES, UnknownTime, Zones, instant, utc_text
+from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones
+from mats.ib.conversion.timestamps import UnknownTime, instant, utc_text
 
 __all__ = [
-    "NO_ZONES",
+    "KNOWN_ZONES",
     "UNKNOWN_CLIENT_ID",
     "ExecDetails",
     "HistoricalBars",
+    "TimeZones",
     "UnknownTime",
-    "Zones",
     "amount",
     "bar_size",
+    "described",
     "duration",
     "from_details",
     "instant",
-    "multiplier_of",
+    "longest_span",
     "name_of",
     "or_zero",
+    "part_size",
     "side_of",
     "source_of",
     "stated",
@@ -48,5 +60,6 @@ __all__ = [
     "to_execution",
     "to_instrument",
     "to_order",
+    "unit_value_of",
     "utc_text",
 ]

@@ -6,9 +6,8 @@ import msgspec
 from ib_async.contract import Contract, ContractDetails
 from ib_async.util import UNSET_DOUBLE
 
-from mats.model import ONE, TRADED_TYPES, ZERO, Instrument, InstrumentId, SecType, exact, instrument_id
-
-SUPPORTED_TYPES = TRADED_TYPES
+from mats.instruments import InstrumentRegistry
+from mats.model import ONE, ZERO, Instrument, InstrumentId, SecType, exact
 
 
 def amount(value: float | Decimal | None) -> Decimal | None:
@@ -32,7 +31,17 @@ def stated(name: str, value: float | Decimal | None) -> Decimal:
 
 
 def to_contract(instrument: Instrument) -> Contract:
-    """What the protocol needs to find the contract: the contract id if it is known, and the description."""
+    """What the protocol needs to find the contract: the contract id if it is known, and the description.
+
+    An option that is not resolved is found by its symbol of the OCC alone: of an adjusted one that says no more.
+    """
+    if not instrument.con_id and instrument.local_symbol and instrument.sec_type is SecType.OPTION:
+        return Contract(
+            secType=instrument.sec_type.value,
+            localSymbol=instrument.local_symbol,
+            exchange=instrument.exchange,
+            currency=instrument.currency,
+        )
     return Contract(
         conId=instrument.con_id,
         symbol=instrument.symbol,
@@ -49,32 +58,36 @@ def to_contract(instrument: Instrument) -> Contract:
     )
 
 
-def name_of(contract: Contract) -> InstrumentId:
-    """The instrument id of a contract. One of an unsupported type has its contract id in it."""
-    if contract.secType not in SUPPORTED_TYPES:
-        return f"{contract.symbol}:{contract.secType}:{contract.conId}"
-    return instrument_id(
-        contract.symbol,
-        contract.secType,
-        contract.currency,
-        contract.lastTradeDateOrContractMonth,
-        contract.localSymbol,
-    )
+def name_of(contract: Contract, registry: InstrumentRegistry) -> InstrumentId:
+    """The instrument id of a contract, and of no other."""
+    return registry.name(contract.conId) or registry.register(to_instrument(contract))
 
 
 def multiplier_of(contract: Contract) -> Decimal:
-    """Units of currency per unit of price; stocks and pairs leave the field empty."""
+    """The multiplier as it is stated; stocks and pairs leave the field empty."""
     return exact(contract.multiplier or ONE)
 
 
-def to_instrument(contract: Contract) -> Instrument | None:
-    """The instrument as an order, execution or position describes it; None for unsupported types."""
-    if contract.secType not in SUPPORTED_TYPES:
-        return None
+def unit_value_of(contract: Contract, registry: InstrumentRegistry) -> Decimal:
+    """Units of currency per unit of price. What prices are magnified by is only in the contract's details."""
+    terms = registry.terms(contract.conId)
+    return terms.unit_value if terms else multiplier_of(contract)
+
+
+def described(contract: Contract, registry: InstrumentRegistry) -> Instrument:
+    """The instrument of an order, execution or position, by its name."""
+    stated = to_instrument(contract)
+    known = registry.terms(contract.conId)
+    return msgspec.structs.replace(known or stated, id=name_of(contract, registry), exchange=stated.exchange)
+
+
+def to_instrument(contract: Contract) -> Instrument:
+    """What an order, execution or position states of a contract; it has no name yet, unless its type is unknown."""
+    kind = contract.secType
     return Instrument(
-        id=name_of(contract),
+        id="" if kind in frozenset(SecType) else f"{contract.symbol}:{kind}:{contract.conId}",
         symbol=contract.symbol,
-        sec_type=SecType(contract.secType),
+        sec_type=SecType(kind) if kind in frozenset(SecType) else SecType.UNKNOWN,
         currency=contract.currency,
         exchange=contract.exchange or "SMART",
         primary_exchange=contract.primaryExchange,
@@ -82,26 +95,26 @@ def to_instrument(contract: Contract) -> Instrument | None:
         trading_class=contract.tradingClass,
         expiry=contract.lastTradeDateOrContractMonth,
         strike=or_zero(contract.strike),
-        right="" if contract.right in ("0", "?") else contract.right,
+        right="" if contract.right in ("0", "?") else contract.right[:1],
         multiplier=multiplier_of(contract),
         con_id=contract.conId,
     )
 
 
 def from_details(requested: Instrument, details: ContractDetails) -> Instrument | None:
-    """The resolved instrument: its steps and zone from the details, the exchange as it was requested.
+    """The contract as its details state it, without a name; None where they have none.
 
     IB gives several size steps; the suggested one is what an order ticket offers, the other what it accepts.
     """
-    found = to_instrument(details.contract) if details.contract else None
-    if found is None:
+    if details.contract is None:
         return None
+    found = to_instrument(details.contract)
     return msgspec.structs.replace(
         found,
         exchange=requested.exchange or found.exchange,
         tick_size=amount(details.minTick) or requested.tick_size,
-        size_increment=amount(details.sizeIncrement) or requested.size_increment,
-        min_size=amount(details.minSize) or requested.min_size,
+        size_increment=_api_step(found, amount(details.sizeIncrement) or requested.size_increment),
+        min_size=_api_step(found, amount(details.minSize) or requested.min_size),
         time_zone=details.timeZoneId or requested.time_zone,
         name=details.longName,
         price_magnifier=Decimal(details.priceMagnifier or 1),
@@ -111,3 +124,8 @@ def from_details(requested: Instrument, details: ContractDetails) -> Instrument 
         underlying=details.underSymbol,
         under_con_id=details.underConId,
     )
+
+
+def _api_step(instrument: Instrument, stated: Decimal) -> Decimal:
+    """The step in which the API takes orders: whole shares, although the details of US shares state 0.0001."""
+    return max(stated, ONE) if instrument.sec_type is SecType.STOCK else stated

@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 from ib_async.contract import Contract
 
-from mats.ib.conversion.contracts import multiplier_of, name_of, or_zero, stated
+from mats.ib.conversion.contracts import name_of, or_zero, stated, unit_value_of
 from mats.ib.conversion.orders import side_of
-from mats.ib.conversion.timestamps import Zones, instant
+from mats.ib.conversion.time_zones import TimeZones
+from mats.ib.conversion.timestamps import instant
+from mats.instruments import InstrumentRegistry
 from mats.model import Execution
 
 PRICE_REVISION_VERSION = 178
@@ -53,7 +55,9 @@ class ExecDetails(NamedTuple):
 FIELDS = len(ExecDetails._fields)
 
 
-def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tuple[int, Contract, Execution]:
+def to_execution(
+    fields: Sequence[str], server_version: int, zones: TimeZones, registry: InstrumentRegistry
+) -> tuple[int, Contract, Execution]:
     """The request id, what was traded, and the execution. A message that is cut short is a `ValueError`."""
     wanted = FIELDS + (server_version >= PRICE_REVISION_VERSION)
     if len(fields) < wanted:
@@ -75,13 +79,13 @@ def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tu
     execution = Execution(
         account=wire.account,
         exec_id=wire.exec_id,
-        instrument=name_of(contract),
+        instrument=name_of(contract, registry),
         side=side_of(wire.side),
         quantity=stated("quantity", float(wire.quantity) if wire.quantity else None),
         price=stated("price", float(wire.price) if wire.price else None),
         time=instant(wire.time, zones),
         currency=contract.currency,
-        multiplier=multiplier_of(contract),
+        multiplier=unit_value_of(contract, registry),
         order_ref=wire.order_ref,
         perm_id=int(wire.perm_id or 0),
         client_id=int(wire.client_id or 0),
@@ -89,5 +93,6 @@ def to_execution(fields: Sequence[str], server_version: int, zones: Zones) -> tu
         cumulative_quantity=or_zero(float(wire.cumulative_quantity or 0)),
         average_price=or_zero(float(wire.average_price or 0)),
         exchange=wire.traded_at,
+        con_id=contract.conId,
     )
     return int(wire.request_id), contract, execution

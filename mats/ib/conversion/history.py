@@ -9,7 +9,8 @@ from types import MappingProxyType
 import msgspec
 from ib_async.objects import BarData
 
-from mats.ib.conversion.timestamps import NO_ZONES, Zones, instant
+from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones
+from mats.ib.conversion.timestamps import instant
 from mats.model import DAY, SECOND, Bar, Instrument, InstrumentId, SecType
 
 DAY_SECONDS = DAY // SECOND
@@ -42,6 +43,9 @@ BAR_SIZES = MappingProxyType(
 MAX_SPAN_SECONDS = MappingProxyType({1: 2_000, 5: 3_600, 10: 14_400, 15: 14_400, 30: 28_800})
 """The longest span in seconds that IB answers in one request of small bars."""
 
+_PAGES = ((60, DAY_SECONDS), (120, 2 * DAY_SECONDS), (1_200, 7 * DAY_SECONDS), (28_800, 30 * DAY_SECONDS))
+"""The longest span of one request of larger bars, by IB's table of step sizes: up to this size, this span; seconds."""
+
 
 class HistoricalBars(msgspec.Struct, frozen=True):
     """Finished bars, oldest first. `known_empty`: the broker answered that there are none (not a timeout)."""
@@ -56,6 +60,20 @@ def bar_size(seconds: int) -> str:
     if seconds not in BAR_SIZES:
         raise ValueError(f"bars of {seconds} seconds do not exist; choose one of {', '.join(map(str, BAR_SIZES))}")
     return BAR_SIZES[seconds]
+
+
+def longest_span(bar_seconds: int) -> int:
+    """The longest span in seconds that one request of such bars should cover."""
+    larger = next((span for size, span in _PAGES if bar_seconds <= size), 365 * DAY_SECONDS)
+    return MAX_SPAN_SECONDS.get(bar_seconds, larger)
+
+
+def part_size(seconds: int) -> int:
+    """The largest size that IB has and that bars of `seconds` can be built from; a ValueError where there is none."""
+    sizes = [size for size in BAR_SIZES if seconds % size == 0]
+    if seconds < 1 or not sizes:
+        raise ValueError(f"bars of {seconds} seconds cannot be built; give a whole number of seconds from 1 on")
+    return max(sizes)
 
 
 def duration(seconds: int, bar_seconds: int) -> str:
@@ -78,7 +96,7 @@ def source_of(instrument: Instrument) -> str:
     return "MIDPOINT" if instrument.sec_type is SecType.CASH else "TRADES"
 
 
-def to_bar(instrument: InstrumentId, seconds: int, data: BarData, zones: Zones = NO_ZONES) -> Bar:
+def to_bar(instrument: InstrumentId, seconds: int, data: BarData, zones: TimeZones = KNOWN_ZONES) -> Bar:
     """A bar off the wire; IB writes -1 where a kind of bar has no volume, average or count."""
     return Bar(
         instrument,

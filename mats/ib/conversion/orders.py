@@ -2,11 +2,20 @@
 
 from decimal import Decimal
 
-from ib_async.contract import Contract
 from ib_async.order import Order, OrderState
 
-from mats.ib.conversion.contracts import amount, name_of, or_zero
-from mats.model import PRICES, ZERO, AccountId, BrokerOrder, BrokerOrderStatus, OrderTicket, OrderType, Side
+from mats.ib.conversion.contracts import amount, or_zero
+from mats.model import (
+    PRICES,
+    ZERO,
+    AccountId,
+    BrokerOrder,
+    BrokerOrderStatus,
+    InstrumentId,
+    OrderTicket,
+    OrderType,
+    Side,
+)
 
 MAX_REFERENCE_LENGTH = 128
 UNKNOWN_CLIENT_ID = -1
@@ -51,14 +60,14 @@ def to_order(side: Side, quantity: Decimal, ticket: OrderTicket, order_ref: str,
     return order
 
 
-def to_broker_order(contract: Contract, order: Order, state: OrderState) -> BrokerOrder:
+def to_broker_order(instrument: InstrumentId, order: Order, state: OrderState) -> BrokerOrder:
     """openOrder as plain data."""
-    return _broker_order(contract, order, state, client_id=order.clientId, completed=False)
+    return _broker_order(instrument, order, state, client_id=order.clientId, completed=False)
 
 
-def to_completed_order(contract: Contract, order: Order, state: OrderState) -> BrokerOrder:
+def to_completed_order(instrument: InstrumentId, order: Order, state: OrderState) -> BrokerOrder:
     """completedOrder as plain data; it carries neither order id nor client id, only permanent id and reference."""
-    return _broker_order(contract, order, state, client_id=UNKNOWN_CLIENT_ID, completed=True)
+    return _broker_order(instrument, order, state, client_id=UNKNOWN_CLIENT_ID, completed=True)
 
 
 def side_of(text: str) -> Side:
@@ -77,7 +86,7 @@ def status_of(word: str) -> BrokerOrderStatus:
 
 
 def _broker_order(
-    contract: Contract, order: Order, state: OrderState, *, client_id: int, completed: bool
+    instrument: InstrumentId, order: Order, state: OrderState, *, client_id: int, completed: bool
 ) -> BrokerOrder:
     return BrokerOrder(
         order_ref=order.orderRef,
@@ -85,7 +94,7 @@ def _broker_order(
         order_id=order.orderId,
         perm_id=order.permId,
         account=order.account,
-        instrument=name_of(contract),
+        instrument=instrument,
         side=side_of(order.action),
         quantity=or_zero(order.totalQuantity),
         order_type=order.orderType,

@@ -5,27 +5,21 @@ never a guess: an execution with a wrong time stays wrong.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
+from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones, UnknownZone
 from mats.model import SECOND, Nanos, from_datetime, to_datetime
-
-Zones = Mapping[str, str]
-"""Names that a gateway uses, each with the IANA name it means: `{"China Standard Time": "Asia/Shanghai"}`."""
-
-NO_ZONES: Zones = MappingProxyType({})
-
 
 _WRITTEN = re.compile(r"(\d{4})(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)", re.ASCII)
 
 
 class UnknownTime(ValueError):
-    """A text that is not an instant, or one in an unknown zone."""
+    """A text that is not an instant, or (with `zone_unknown`) one in an unknown zone."""
+
+    zone_unknown = False
 
 
-def instant(text: str, zones: Zones = NO_ZONES) -> Nanos:
+def instant(text: str, zones: TimeZones = KNOWN_ZONES) -> Nanos:
     """The instant that the gateway wrote.
 
     Forms: seconds since 1970; `20260413 15:27:04 US/Eastern`; `20260413-19:27:04` (UTC); `20260413` (a trading day:
@@ -38,8 +32,6 @@ def instant(text: str, zones: Zones = NO_ZONES) -> Nanos:
     if not rest:
         return _plain(date)
     clock, _, zone = rest.strip().partition(" ")
-    if not zone:
-        raise UnknownTime(f"time {text!r} has no zone; set the gateway to send its time zone with times")
     return from_datetime(_parse(f"{date} {clock}", text, _zone(zone.strip(), text, zones)))
 
 
@@ -67,10 +59,10 @@ def _parse(text: str, original: str, zone: tzinfo) -> datetime:
         raise UnknownTime(f"time {original!r} is not a date and time in IB's form yyyymmdd hh:mm:ss ZONE") from error
 
 
-def _zone(name: str, original: str, zones: Zones) -> tzinfo:
+def _zone(name: str, original: str, zones: TimeZones) -> tzinfo:
     try:
-        return ZoneInfo(zones.get(name, name))
-    except (KeyError, ValueError, OSError) as error:
-        raise UnknownTime(
-            f"time {original!r} is in the unknown zone {name!r}; name its IANA zone in the settings of the connection"
-        ) from error
+        return zones.find(name)
+    except UnknownZone as error:
+        unknown = UnknownTime(f"time {original!r} has {error}")
+        unknown.zone_unknown = True
+        raise unknown from error

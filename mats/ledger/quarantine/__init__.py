@@ -10,11 +10,13 @@ from mats.ledger.quarantine.items import (
     commission_of,
     execution_of,
 )
+from mats.ledger.quarantine.open_items import OpenItems
 from mats.ledger.quarantine.replacement import replacement, voiding
 from mats.ledger.quarantine.set_aside import SetAside
 
 __all__ = [
     "CorrectionError",
+    "OpenItems",
     "QuarantineItem",
     "QuarantineKind",
     "QuarantinePlace",

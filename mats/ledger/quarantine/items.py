@@ -65,7 +65,7 @@ class QuarantineItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuarantinePlace(msgspec.Struct, frozen=True):
-    """Where no new risk is taken because of an item."""
+    """Where no new risk is taken because of an item; without an instrument and a strategy, anywhere."""
 
     id: str
     kind: str
@@ -75,7 +75,14 @@ class QuarantinePlace(msgspec.Struct, frozen=True):
 
     def holds_instrument(self, account: AccountId, instrument: InstrumentId) -> bool:
         """Whether books of the instrument in this account may lack something because of the item."""
+        if self.is_everywhere:
+            return True
         return bool(self.instrument) and self.instrument == instrument and self.account in ("", account)
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether more is kept from the books than can be listed."""
+        return not (self.instrument or self.strategy)
 
 
 class CorrectionError(ValueError):

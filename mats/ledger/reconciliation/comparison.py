@@ -1,33 +1,32 @@
 """One complete snapshot of the broker's positions, aggregated and compared with the books."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
 
+from mats.instruments import numbered
 from mats.ledger.books import Books
 from mats.ledger.reconciliation.breaks import Break
 from mats.model import ZERO, AccountId, BrokerPosition, Nanos, PositionKey
 
 
 def aggregate(positions: Iterable[BrokerPosition]) -> tuple[BrokerPosition, ...]:
-    """One row for each account and instrument.
+    """One row for each account and contract.
 
-    A contract that appears twice has changed while the snapshot was made: its last row counts. Several contracts of one
-    name add up, at the average of their costs.
+    A contract that appears twice has changed while the snapshot was made: its last row counts. Two contracts are never
+    added up: where they came under one name, which the registry rules out, each but the first has its id in its name.
     """
     contracts: dict[PositionKey, dict[int, BrokerPosition]] = {}
     for position in positions:
         contracts.setdefault((position.account, position.instrument), {})[position.con_id] = position
-    return tuple(_added(tuple(rows.values())) for rows in contracts.values())
+    return tuple(row for rows in contracts.values() for row in _apart(list(rows.values())))
 
 
-def _added(rows: Sequence[BrokerPosition]) -> BrokerPosition:
-    if len(rows) == 1:
-        return rows[0]
-    quantity = sum((row.quantity for row in rows), ZERO)
-    cost = sum((row.quantity * row.average_cost for row in rows), ZERO)
-    return replace(rows[-1], quantity=quantity, average_cost=cost / quantity if quantity else ZERO)
+def _apart(rows: Sequence[BrokerPosition]) -> Iterator[BrokerPosition]:
+    yield from rows[:1]
+    for row in rows[1:]:
+        yield replace(row, instrument=numbered(row.instrument, row.con_id))
 
 
 def compare(

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import Instrument, InstrumentId, Nanos, SecType, parse_instrument, to_datetime
+from mats.instruments import try_parse_instrument
+from mats.model import InstrumentId, Nanos, SecType, to_datetime
 
 
 class ContractTerms(msgspec.Struct, frozen=True):
@@ -37,14 +38,3 @@ def is_stock(name: InstrumentId) -> bool:
     """Whether the name is that of a stock."""
     instrument = try_parse_instrument(name)
     return instrument is not None and instrument.sec_type is SecType.STOCK
-
-
-def try_parse_instrument(name: InstrumentId) -> Instrument | None:
-    """The instrument of a name; None for a type that the system does not trade (its contract id follows a second colon)
-    and for a symbol in another market's format."""
-    if name.count(":") > 1:
-        return None
-    try:
-        return parse_instrument(name)
-    except ValueError:
-        return None

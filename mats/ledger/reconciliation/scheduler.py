@@ -6,12 +6,12 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from mats.instruments import try_parse_instrument
 from mats.ledger.books import BookKey, Books
 from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.reconciliation.break_causes import BreakCause
 from mats.ledger.reconciliation.breaks import Break
 from mats.ledger.reconciliation.comparison import aggregate
-from mats.ledger.reconciliation.contract_terms import try_parse_instrument
 from mats.ledger.reconciliation.reconcile import Reconciliation, ReconciliationResult
 from mats.model import ZERO, AccountId, BrokerPosition, Entry, InstrumentId, Nanos, PositionKey
 

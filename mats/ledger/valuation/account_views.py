@@ -66,13 +66,12 @@ def account_view(
     """The view of one account; `books` may be those of all accounts, `equities` are those of this one's strategies."""
     own = [book for book in books if book.account == account]
     cash = figures.cash(account)
-    reported = figures.total_equity(account)
     return AccountView(
         account=account,
         base=figures.rates.base,
         cash=cash,
         unexplained=_unexplained(cash, own),
-        equity=Unknown(f"the broker has not reported the equity of {account}") if reported is None else reported,
+        equity=figures.equity(account),
         own_equity=_own_equity(account, own, figures, marks),
         result=result(own, marks),
         strategies=tuple(

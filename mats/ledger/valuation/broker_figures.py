@@ -1,11 +1,12 @@
 """The broker's account values, as they last arrived, and the exchange rates that are known with them."""
 
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 
 from mats.ledger.valuation.fx import FxRates
 from mats.ledger.valuation.rate_sources import with_account_rates, with_pair_rate
-from mats.model import AccountId, AccountValue, Currency, InstrumentId, Nanos
+from mats.model import AccountId, AccountValue, Currency, Figure, InstrumentId, Nanos, Unknown
 
 
 class AccountFigures:
@@ -49,7 +50,32 @@ class AccountFigures:
 
     def total_equity(self, account: AccountId) -> Decimal | None:
         """Net liquidation value in the base currency, None while it is not known."""
-        return self.figure(account, "NetLiquidation", self.rates.base)
+        equity = self.equity(account)
+        return None if isinstance(equity, Unknown) else equity
+
+    def equity(self, account: AccountId) -> Figure:
+        """The net liquidation value, or why it is not known.
+
+        An account that is kept in another currency reports it in that one. It is converted at the newest rate, however
+        old that is: a day of it changes little, and no equity would stop all trading.
+        """
+        reported = self._values.get(account, {})
+        own = (currency for tag, currency in reported if tag == "NetLiquidation" and currency not in ("", "BASE"))
+        currency = self.rates.base if ("NetLiquidation", self.rates.base) in reported else next(own, self.rates.base)
+        if (value := self.figure(account, "NetLiquidation", currency)) is None:
+            return Unknown(f"the broker has not reported the equity of {account}")
+        rate = self.rates.rate(currency, 0, math.inf)
+        if isinstance(rate, Unknown):
+            return Unknown(
+                f"the broker reports the equity of {account} in {currency}, and {rate.reason}; set"
+                f" portfolio.base_currency to {currency}, or subscribe to the quotes of the pair"
+            )
+        return value * rate
+
+    def currencies(self, account: AccountId) -> set[Currency]:
+        """Those that the account has balances in, and the one that it is kept in."""
+        kept_in = {currency for tag, currency in self._values.get(account, {}) if tag == "NetLiquidation"}
+        return {*self.cash(account), *kept_in} - {"", "BASE"}
 
     def figure(self, account: AccountId, tag: str, currency: Currency) -> Decimal | None:
         """One value of the account, None while it is not known."""

@@ -2,12 +2,14 @@
 
 from mats.store.journal.audit import AuditLine
 from mats.store.journal.damage import JournalDamagedError, journal_damage, refused_where_damaged
+from mats.store.journal.instruments import NOBODY, NameInUse
 from mats.store.journal.joined_log import JournalFacts
 from mats.store.journal.journal import Journal
 from mats.store.journal.journal_file import AlreadyBookedError, JournalUnwritableError
 from mats.store.journal.orders import Alias
 
 __all__ = [
+    "NOBODY",
     "Alias",
     "AlreadyBookedError",
     "AuditLine",
@@ -15,6 +17,7 @@ __all__ = [
     "JournalDamagedError",
     "JournalFacts",
     "JournalUnwritableError",
+    "NameInUse",
     "journal_damage",
     "refused_where_damaged",
 ]

@@ -1,7 +1,7 @@
 """The fill log on disk: entries in the order of booking, each fact of the broker once."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -65,6 +65,11 @@ class FillLogTables(JournalFile):
         )
         rows = self._db.execute(query, (account, strategy, instrument, max(after, self._meta("pruned_to"))))
         return [_entry.decode(row[0]) for row in rows]
+
+    def entries_in(self, instrument: InstrumentId) -> Iterator[Entry]:
+        """The entries of every book of an instrument; it reads the whole log."""
+        query = "SELECT payload FROM entries WHERE instrument = ?"
+        return (_entry.decode(row[0]) for row in self._db.execute(query, (instrument,)))
 
     def latest_execution(self, account: AccountId, family: str) -> FillRecorded | FillCorrected | None:
         """The entry of the highest revision of an execution, the effective one. It outlives pruning."""

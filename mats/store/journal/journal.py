@@ -9,6 +9,7 @@ from mats.store.journal.boots_and_epochs import CounterTables
 from mats.store.journal.breaks import BreakTable
 from mats.store.journal.client_ids import ClientTables
 from mats.store.journal.halts import HaltTable
+from mats.store.journal.instruments import InstrumentTable
 from mats.store.journal.joined_log import JoinedLogTables
 from mats.store.journal.orders import OrderTables
 from mats.store.journal.quarantine import QuarantineTables
@@ -23,6 +24,7 @@ class Journal(
     BreakTable,
     AuditTable,
     QuarantineTables,
+    InstrumentTable,
 ):
     """All tables in one file; a fact is found in the module of its table."""
 

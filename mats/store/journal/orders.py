@@ -4,12 +4,26 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mats.model import IntentId, OrderIntent, OrderView, StrategyName
+from mats.model import InstrumentId, IntentId, OrderIntent, OrderView, StrategyName
 from mats.store.journal.journal_file import JournalError, JournalFile
 
 _encoder = msgspec.msgpack.Encoder()
 _intent = msgspec.msgpack.Decoder(OrderIntent)
 _view = msgspec.msgpack.Decoder(OrderView)
+
+
+class _Contract(msgspec.Struct):
+    id: InstrumentId
+    con_id: int = 0
+
+
+class _Ordered(msgspec.Struct):
+    """The part of an intent that says what was ordered."""
+
+    instrument: _Contract
+
+
+_ordered = msgspec.msgpack.Decoder(_Ordered)
 
 _ORDER = "SELECT intent_id, intent, view FROM orders"
 
@@ -109,6 +123,15 @@ class OrderTables(JournalFile):
         query = "SELECT intent_id FROM aliases WHERE perm_id = ? AND perm_id != 0 LIMIT 1"
         row = self._db.execute(query, (perm_id,)).fetchone()
         return row[0] if row else None
+
+    def contract_ids_of_intents(self) -> dict[InstrumentId, set[int]]:
+        """The contracts that were ordered under each name; it reads every intent."""
+        ordered: dict[InstrumentId, set[int]] = {}
+        for (payload,) in self._db.execute("SELECT intent FROM orders"):
+            instrument = _ordered.decode(payload).instrument
+            if instrument.con_id:
+                ordered.setdefault(instrument.id, set()).add(instrument.con_id)
+        return ordered
 
     def totals(self) -> tuple[int, int]:
         """How many intents and executions (each family once) there are; it counts rows, so not for hot paths."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -77,6 +77,14 @@ CREATE INDEX quarantine_by_end ON quarantine (resolved);
 CREATE TABLE set_aside (
     stage TEXT NOT NULL, seq INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (stage, seq)) WITHOUT ROWID;
 CREATE TABLE suspects (stage TEXT PRIMARY KEY, through INTEGER NOT NULL) WITHOUT ROWID;
+""",
+    6: """
+-- The one name of each contract. `change` rises with every change of the table.
+CREATE TABLE instruments (
+    con_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, change INTEGER NOT NULL UNIQUE, payload BLOB NOT NULL);
+-- Names of books that are older than that table, until their contract is known (con_id -1: there were several).
+CREATE TABLE earlier_names (
+    name TEXT PRIMARY KEY, con_id INTEGER NOT NULL, multiplier TEXT NOT NULL, currency TEXT NOT NULL) WITHOUT ROWID;
 """,
 }
 """What each later schema version added."""

@@ -2,7 +2,7 @@
 
 from mats.store.tables import schemas
 from mats.store.tables.backtests import LIBRARY, BacktestLibrary, ResultError
-from mats.store.tables.bars import BarStore, StoredBars
+from mats.store.tables.bars import BarStore, Covered, Known, StoredBars, StoredCoverage
 from mats.store.tables.connection import (
     STORE_ERRORS,
     DiskReservedError,
@@ -27,6 +27,7 @@ from mats.store.tables.rows import (
     PositionRow,
     book_row,
     history_row,
+    known_of,
     mark_of,
     position_row,
     revalued,
@@ -48,7 +49,9 @@ __all__ = [
     "STORE_ERRORS",
     "BacktestLibrary",
     "BarStore",
+    "Covered",
     "DiskReservedError",
+    "Known",
     "Mark",
     "NewerTableError",
     "PositionRow",
@@ -64,6 +67,7 @@ __all__ = [
     "StoreDamagedError",
     "StoreUnreachableError",
     "StoredBars",
+    "StoredCoverage",
     "TableWriter",
     "Value",
     "book_row",
@@ -76,6 +80,7 @@ __all__ = [
     "from_frame",
     "history_row",
     "hourly_due",
+    "known_of",
     "library_part",
     "mark_of",
     "open_library",

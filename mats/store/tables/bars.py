@@ -1,4 +1,8 @@
-"""The libraries of history: bars (`bars/<SIZE>`), splits and dividends (`actions`). Imports write, backtests read."""
+"""The libraries of history: bars (`bars/<SIZE>`), what is known of them (`coverage/<SIZE>`), splits and dividends
+(`actions`). Imports, downloads and the daemon write, backtests read.
+"""
+
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -8,12 +12,12 @@ from arcticdb.version_store.library import Library
 
 from mats.model import InstrumentId, Nanos, exact, size_name, size_seconds
 from mats.model.bar_columns import BarColumns, CorporateAction, Dividend, Split, merge_actions
-from mats.store.tables import schemas
+from mats.store.tables import compaction, schemas
 from mats.store.tables.connection import connect, open_library, symbols
 from mats.store.tables.symbol_names import symbol_name
 from mats.store.tables.time_index import time_index
 
-PREFIX = "bars/"
+PREFIX, COVERAGE_PREFIX = "bars/", "coverage/"
 NUMBERS = ["open", "high", "low", "close", "volume", "spread"]
 
 
@@ -25,6 +29,32 @@ class StoredBars(msgspec.Struct, frozen=True, order=True):
     first: Nanos
     last: Nanos
     count: int
+
+
+class Known(StrEnum):
+    """What is known of a range of the past."""
+
+    BARS = "bars"
+    """The broker has answered with bars: all that there are."""
+    EMPTY = "empty"
+    """The broker has answered that there are none."""
+    CLOSED = "closed"
+    """The exchange was closed, by its calendar; nothing was asked."""
+
+
+class Covered(msgspec.Struct, frozen=True, order=True):
+    """A range `[start, end)` of which something is known."""
+
+    start: Nanos
+    end: Nanos
+    known: Known
+
+
+class StoredCoverage(msgspec.Struct, frozen=True):
+    """What is known of the bars of one instrument and size, in the order of time; `source` is their kind of prices."""
+
+    ranges: tuple[Covered, ...] = ()
+    source: str = ""
 
 
 class BarStore:
@@ -54,6 +84,10 @@ class BarStore:
             return len(frame)
         return _update(library, name, frame)
 
+    def compact(self, instrument: InstrumentId, seconds: int) -> None:
+        """Merge the small segments that many small writes leave; the bars stay."""
+        compaction.compact(self._arctic.get_library(PREFIX + size_name(seconds)), symbol_name(instrument))
+
     def write_actions(self, instrument: InstrumentId, actions: tuple[CorporateAction, ...]) -> int:
         """Add splits and dividends to those that are known; returns how many changed."""
         known = self.actions(instrument)
@@ -72,6 +106,22 @@ class BarStore:
         opens, highs, lows, closes, volumes, spreads = (frame[name].to_numpy() for name in NUMBERS)
         quoted = None if np.isnan(spreads).all() else spreads
         return BarColumns(instrument, seconds, frame.index.asi8, opens, highs, lows, closes, volumes, quoted)
+
+    def coverage(self, instrument: InstrumentId, seconds: int) -> StoredCoverage:
+        """What is known of the bars of one size; nothing where they were not downloaded."""
+        library = self._existing(COVERAGE_PREFIX + size_name(seconds))
+        if library is None or not library.has_symbol(instrument):
+            return StoredCoverage()
+        frame = library.read(instrument).data
+        ends = pd.DatetimeIndex(frame["end_utc"]).as_unit("ns").asi8.tolist()
+        rows = zip(frame.index.asi8.tolist(), ends, frame["known"], strict=True)
+        ranges = tuple(Covered(start, end, Known(known)) for start, end, known in rows)
+        return StoredCoverage(ranges, str(frame["source"].iloc[0]))
+
+    def write_coverage(self, instrument: InstrumentId, seconds: int, known: StoredCoverage) -> None:
+        """Replace what is known; the bars themselves are stored before that."""
+        library = open_library(self._arctic, COVERAGE_PREFIX + size_name(seconds), LibraryOptions())
+        library.write(symbol_name(instrument), _coverage_frame(known), prune_previous_versions=True)
 
     def actions(self, instrument: InstrumentId) -> tuple[CorporateAction, ...]:
         """The splits and dividends of an instrument, in order of time."""
@@ -132,6 +182,15 @@ def _frame(bars: BarColumns) -> pd.DataFrame:
     columns["count"] = np.zeros(length, dtype=np.int64)
     columns["spread"] = np.full(length, np.nan) if bars.spread is None else bars.spread
     return pd.DataFrame(columns, index=time_index(bars.start.tolist()))
+
+
+def _coverage_frame(known: StoredCoverage) -> pd.DataFrame:
+    columns = {
+        "end_utc": pd.to_datetime([item.end for item in known.ranges]),
+        "known": [item.known.value for item in known.ranges],
+        "source": [known.source] * len(known.ranges),
+    }
+    return pd.DataFrame(columns, index=time_index([item.start for item in known.ranges]))
 
 
 def _actions_frame(actions: tuple[CorporateAction, ...]) -> pd.DataFrame:

@@ -200,8 +200,10 @@ _NEVER = threading.Event()
 
 
 @contextmanager
-def write_lock(uri: str, libraries: str) -> Iterator[None]:
-    """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store; LockHeldError after a minute.
+def write_lock(uri: str, libraries: str, attempts: int = ATTEMPTS) -> Iterator[None]:
+    """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store.
+
+    It is tried ten times a second, by default for a minute; then LockHeldError.
 
     A remote store has no lock: only one deployment may write it.
     """
@@ -209,7 +211,7 @@ def write_lock(uri: str, libraries: str) -> Iterator[None]:
         yield
         return
     held = lmdb_directory(uri) / libraries
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(attempts - 1):
         try:
             lock = DataLock(held)
             break

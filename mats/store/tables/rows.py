@@ -1,7 +1,6 @@
 """The values that tables store, and their conversion from the model into rows."""
 
 import json
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
@@ -9,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from mats.instruments import KnownInstrument, try_parse_instrument
 from mats.ledger.books import Book, Trade
 from mats.model import (
     ZERO,
@@ -21,6 +21,7 @@ from mats.model import (
     Execution,
     FillCorrected,
     FillRecorded,
+    Instrument,
     InstrumentId,
     Nanos,
     OrderView,
@@ -29,7 +30,6 @@ from mats.model import (
     StrategyRecord,
     exact,
     order_ref,
-    parse_instrument,
 )
 from mats.store.tables.frames import Raw, Row
 from mats.store.tables.schemas import SUMMARY_TAGS
@@ -41,7 +41,11 @@ NO_COMMISSION: Raw = {
 }  # fmt: skip
 """The columns of an execution without a commission yet."""
 
-_OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
+_TERMS = {
+    field.name: f"{field.name}_exact" if field.type is Decimal else "instrument" if field.name == "id" else field.name
+    for field in msgspec.structs.fields(Instrument)
+}
+"""The column of each field of an instrument."""
 
 
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +114,8 @@ def revalued(row: PositionRow, mark: Mark | None) -> PositionRow:
 @lru_cache(4_096)
 def sec_type_of(instrument: InstrumentId) -> SecType:
     """The type of an instrument by the form of its name."""
-    return SecType.OPTION if _OPTION.fullmatch(instrument) else parse_instrument(instrument).sec_type
+    known = try_parse_instrument(instrument)
+    return SecType.UNKNOWN if known is None else known.sec_type
 
 
 def execution_row(entry: FillRecorded | FillCorrected, execution: Execution) -> Raw:
@@ -302,7 +307,22 @@ def strategy_row(record: StrategyRecord, time: Nanos) -> Raw:
         "host": record.host,
         "process": record.process,
         "memory_mb": record.memory_mb,
+        "trade_before_warm": record.trade_before_warm,
     }
+
+
+def instrument_row(known: KnownInstrument, time: Nanos) -> Raw:
+    """What the registry knows of a contract."""
+    values = {column: getattr(known.instrument, field) for field, column in _TERMS.items()}
+    texts = {column: str(value) if column.endswith("_exact") else value for column, value in values.items()}
+    return {**texts, "complete": known.complete, "whole_units": known.whole_units, "updated_utc": time}
+
+
+def known_of(row: Row) -> KnownInstrument:
+    """The contract of a row. Raises ValueError (msgspec.ValidationError) for one that was changed by hand."""
+    values = {field: row[column] for field, column in _TERMS.items()}
+    instrument = msgspec.convert({name: value for name, value in values.items() if value is not None}, Instrument)
+    return KnownInstrument(instrument=instrument, complete=bool(row["complete"]), whole_units=bool(row["whole_units"]))
 
 
 def bar_row(bar: Bar) -> Raw:
@@ -335,4 +355,5 @@ def strategy_of(row: Row) -> StrategyRecord:
         host=msgspec.convert(row["host"] or "", Literal["", "thread", "process"]),
         process=str(row["process"] or ""),
         memory_mb=int(row["memory_mb"] or 0),
+        trade_before_warm=bool(row["trade_before_warm"]),
     )

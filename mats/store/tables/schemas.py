@@ -134,10 +134,25 @@ STRATEGIES = Schema(
     columns={
         "name": TEXT, "file": TEXT, "class": TEXT, "params": TEXT, "target_weight": FLOAT, "account": TEXT,
         "active": BOOL, "updated_utc": TIME, "host": TEXT, "process": TEXT, "memory_mb": INT,
+        "trade_before_warm": BOOL,
     },
-    key=("name",), rows_per_segment=5_000, cached=1_000_000, added={"host": "", "process": "", "memory_mb": 0},
+    key=("name",), rows_per_segment=5_000, cached=1_000_000,
+    added={"host": "", "process": "", "memory_mb": 0, "trade_before_warm": False},
 )  # fmt: skip
 """`general`/`strategies`: one row per strategy at a fixed index; `params` is JSON."""
+
+INSTRUMENTS = Schema(
+    columns={
+        "con_id": INT, "instrument": TEXT, "sec_type": TEXT, "symbol": TEXT, "local_symbol": TEXT,
+        "trading_class": TEXT, "exchange": TEXT, "primary_exchange": TEXT, "currency": TEXT, "expiry": TEXT,
+        "strike_exact": TEXT, "right": TEXT, "multiplier_exact": TEXT, "price_magnifier_exact": TEXT,
+        "tick_size_exact": TEXT, "market_rule_ids": TEXT, "size_increment_exact": TEXT, "min_size_exact": TEXT,
+        "underlying": TEXT, "under_con_id": INT, "time_zone": TEXT, "trading_hours": TEXT, "liquid_hours": TEXT,
+        "name": TEXT, "complete": BOOL, "whole_units": BOOL, "updated_utc": TIME,
+    },
+    key=("con_id",), rows_per_segment=5_000, cached=1_000_000,
+)  # fmt: skip
+"""`general`/`instruments`: one row per contract at a fixed index; a copy of the journal's registry."""
 
 BARS = Schema(
     columns={
@@ -148,11 +163,15 @@ BARS = Schema(
 )  # fmt: skip
 """`bars/SIZE`/instrument: the index is the bar's start; append, overlap by update. `spread` is quoted at the close."""
 
+COVERAGE = Schema(columns={"end_utc": TIME, "known": TEXT, "source": TEXT})
+"""`coverage/SIZE`/instrument: ranges of the past, from the index to `end_utc`, of which something is known: `bars`,
+`empty` (the broker has none) or `closed` (its exchange was); `source` is the kind of prices."""
+
 ACTIONS = Schema(columns={"kind": TEXT, "value_exact": TEXT, "currency": TEXT})
 """`actions`/instrument: splits (ratio) and dividends (amount a unit) from the instant on that is the index."""
 
 LIBRARIES = frozenset(
     "fills fill_corrections adjustments orders trades portfolio portfolio_history"
-    " positions general backtests bars actions".split()
+    " positions general backtests bars coverage actions".split()
 )
 """Names no account library may take."""

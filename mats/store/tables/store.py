@@ -15,6 +15,7 @@ from typing import TypeVar
 from arcticdb import Arctic, LibraryOptions
 from arcticdb.version_store.library import Library
 
+from mats.instruments import KnownInstrument
 from mats.ledger.books import Trade
 from mats.model import (
     AccountId,
@@ -38,6 +39,7 @@ from mats.store.tables.rows import (
     PositionRow,
     bar_row,
     history_row,
+    instrument_row,
     mark_of,
     order_row,
     position_row,
@@ -172,6 +174,11 @@ class Store:
             symbol = self._symbol("general", "strategies", schemas.STRATEGIES)
             symbol.refresh()
             return [strategy_of(row) for row in symbol.rows()]
+
+    def write_instruments(self, known: Sequence[KnownInstrument], time: Nanos) -> Rejects:
+        """Store or replace contracts by contract id."""
+        symbol = self._symbol("general", "instruments", schemas.INSTRUMENTS)
+        return _upsert("general", symbol, schemas.INSTRUMENTS, known, lambda one: (time, instrument_row(one, time)))
 
     # Tables that only grow
 

@@ -21,8 +21,8 @@ from mats.model import (
 )
 from mats.store.tables import Row, Value
 
-REPORTED_ONLY: dict[str, Decimal] = {"cumulative_quantity": ZERO, "average_price": ZERO}
-"""Fields of an execution that only serve the order of a replay; the tables do not hold them."""
+REPORTED_ONLY: dict[str, Decimal | int] = {"cumulative_quantity": ZERO, "average_price": ZERO, "con_id": 0}
+"""Fields of an execution that the tables do not hold: they serve the order of a replay, and the registry has the id."""
 
 
 def decode_entries(

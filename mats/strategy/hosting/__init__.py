@@ -3,15 +3,18 @@
 from mats.strategy.hosting.credit import Credit
 from mats.strategy.hosting.loader import find_file, load_class, make_runner, only_class
 from mats.strategy.hosting.local_host import LocalHost, OrderCommand
-from mats.strategy.hosting.runner import StrategyRunner
+from mats.strategy.hosting.runner import BarListener, StrategyRunner
 from mats.strategy.hosting.table_changes import check_change, differing, shares, turned_off, turned_on
+from mats.strategy.hosting.written_names import WrittenNames
 from mats.strategy.params import convert_params
 
 __all__ = [
+    "BarListener",
     "Credit",
     "LocalHost",
     "OrderCommand",
     "StrategyRunner",
+    "WrittenNames",
     "check_change",
     "convert_params",
     "differing",

@@ -3,21 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mats.data import BarBuilder, ceil_time
-from mats.errors import StrategyError
-from mats.model import SECOND, Bar, FillRecorded, InstrumentId, Nanos, OrderView, Quote, StrategyName, parse_instrument
+from mats.model import Bar, FillRecorded, Instrument, InstrumentId, Nanos, OrderView, Quote, StrategyName
+from mats.sessions import Hours, SessionCalendar
 from mats.strategy.context import StrategyContext
-from mats.strategy.history import BarWindow, RollingWindow
+from mats.strategy.history import BarWindow, Delivery
 from mats.strategy.host import StrategyHost
 from mats.strategy.hosting.event_ordering import OrderGate
+from mats.strategy.hosting.live_bars import BAR_CLOSE_GRACE, Close
+from mats.strategy.hosting.settings_check import check_settings
+from mats.strategy.hosting.strategy_bars import StrategyBars
 from mats.strategy.hosting.strategy_clock import StrategyClock
 from mats.strategy.params import convert_params
 from mats.strategy.schedule import Schedule
 from mats.strategy.strategy import Strategy
 from mats.strategy.vectorized import Indicators, WindowIndicators
 
-BAR_CLOSE_GRACE: Nanos = 10 * SECOND
-"""How long after its end a bar waits for its last part before it is closed without it."""
+BarListener = Callable[[Sequence[Bar], Nanos], None]
+"""Takes the bars that have just ended, and when that is."""
+
+Failure = Callable[[Exception], Exception]
+"""What an exception of the strategy is raised as."""
 
 
 class StrategyRunner:
@@ -34,18 +39,28 @@ class StrategyRunner:
         self._context = StrategyContext(name, host)
         self.strategy = strategy_class(self._context, convert_params(strategy_class.Params, name, params))
         self.instruments = self.strategy.instruments()
-        self._rolling = {name: RollingWindow(self.strategy.history_length) for name in self.instruments}
-        self._context.windows = self._rolling
+        check_settings(self.strategy, self.instruments)
+        self.larger = dict(self.strategy.larger_bars())
+        length = max(self.strategy.history_length, *self.larger.values(), 0)
+        self._bars = StrategyBars(self.instruments, self.bar_seconds, tuple(self.larger), self.hours, length)
+        self._context.windows, self._context.larger = self._bars.windows, self._bars.larger
+        self._context.calendar = self._bars.calendar
         self._context.indicators = WindowIndicators(self.strategy.indicators, self._context.window)
-        self._builders: dict[InstrumentId, BarBuilder] = {}
+        hooks = type(self.strategy)
+        self._takes_closes = hooks.on_bars is not Strategy.on_bars
+        self._takes_bars = hooks.on_bar is not Strategy.on_bar or not self._takes_closes
         self._clock = StrategyClock()
         self._gate = OrderGate()
-        self._check_settings()
 
     @property
     def bar_seconds(self) -> int:
         """Span in seconds of the bars that the strategy gets."""
         return self.strategy.bar_seconds
+
+    @property
+    def hours(self) -> Hours:
+        """The hours that its bars are made of."""
+        return self.strategy.session
 
     @property
     def warmup(self) -> int:
@@ -57,35 +72,44 @@ class StrategyRunner:
         """Whether `quote` should be called."""
         return self.strategy.ticks
 
+    def know(self, instrument: Instrument) -> None:
+        """The contract of an instrument is known, and with it its sessions."""
+        if self._bars.know(instrument):
+            self._context.timers.restart()
+
     def start(self, history: Mapping[InstrumentId, Sequence[Bar]]) -> None:
-        """Take bars of `bar_seconds`, in time order, as history, then call `on_start`; unfinished bars are left out."""
-        now = self._context.host.now()
-        for instrument in self.instruments:
-            for bar in history.get(instrument, ()):
-                if bar.seconds != self.bar_seconds:
-                    raise StrategyError(
-                        f"strategy {self.strategy.name}: its history of {instrument} has {bar.seconds}-second bars, "
-                        f"but it works on {self.bar_seconds}; load bars of {self.bar_seconds} seconds"
-                    )
-                if bar.end <= now:
-                    self._rolling[instrument].add(bar)
+        """Take what went before, in time order, then call `on_start`; bars that are not over are left out.
+
+        That is bars of `bar_seconds` and of the larger sizes, each size by itself, and shorter ones that reach back to
+        the begin of what is under way.
+        """
+        self._bars.load(self.strategy.name, history, self._context.host.now())
         self._gate.exempt(set(self._context.host.working_orders()))
         self.strategy.on_start()
 
-    def begin(self, windows: Mapping[InstrumentId, BarWindow], indicators: Indicators, now: Nanos) -> None:
+    def begin(
+        self,
+        windows: Mapping[InstrumentId, BarWindow],
+        larger: Mapping[int, Mapping[InstrumentId, BarWindow]],
+        indicators: Indicators,
+        calendar: Callable[[InstrumentId], SessionCalendar],
+        now: Nanos,
+    ) -> None:
         """Start at `now` where the host keeps the history itself, as a backtest does; then call `on_start`."""
-        self._context.windows, self._context.indicators = windows, indicators
-        self._context.advance(now)
+        context = self._context
+        context.windows, context.larger, context.indicators, context.calendar = windows, larger, indicators, calendar
+        context.advance(now)
         self.strategy.on_start()
 
-    def listener(self, failed: Callable[[Exception], Exception]) -> Callable[[Sequence[Bar], Nanos], None]:
+    def listener(self, failed: Failure, delivery: Delivery) -> BarListener:
         """A handler of complete bars of `bar_seconds` that end at one instant; the windows of `begin` contain them.
 
-        An exception of the strategy is raised as `failed` converts it.
+        Those of several instruments are in the order of their names, and `delivery` knows which of them are to come.
         """
-        context, on_bar = self._context, self.strategy.on_bar
+        context, on_bar, on_bars = self._context, self.strategy.on_bar, self.strategy.on_bars
+        each, together = self._takes_bars, self._takes_closes
 
-        def take(bars: Sequence[Bar], end: Nanos) -> None:
+        def take_one(bars: Sequence[Bar], end: Nanos) -> None:
             context.time = end
             try:
                 for bar in bars:
@@ -93,9 +117,19 @@ class StrategyRunner:
             except Exception as error:
                 raise failed(error) from error
 
-        return take
+        def take(bars: Sequence[Bar], end: Nanos) -> None:
+            context.time = end
+            try:
+                for bar in delivery.of(bars) if each else ():
+                    on_bar(bar)
+                if together:
+                    on_bars({bar.instrument: bar for bar in bars})
+            except Exception as error:
+                raise failed(error) from error
 
-    def follower(self, failed: Callable[[Exception], Exception]) -> Callable[[InstrumentId, float, Nanos], None]:
+        return take if together or len(self.instruments) > 1 else take_one
+
+    def follower(self, failed: Failure) -> Callable[[InstrumentId, float, Nanos], None]:
         """A handler of the targets that the strategy declared in `signals`: it follows them as its `on_bar` would."""
         context, follow = self._context, self.strategy.follow
 
@@ -123,23 +157,24 @@ class StrategyRunner:
         self._context.advance(now)
 
     def bar(self, part: Bar) -> None:
-        """Take a live bar, as a rule of 5 seconds, or any span that divides `bar_seconds`."""
+        """Take a live bar, as a rule of 5 seconds, or any span that divides `bar_seconds`.
+
+        A close of several instruments is delivered when all of them have given their bar or shown that there is none,
+        `BAR_CLOSE_GRACE` after it at the latest.
+        """
         self._context.require(part.instrument)
         if self._clock.is_replay(self._context.time, part.end):
             self._context.restart_time()
         self._clock.mark(part.end, self._context.host.now())
         self._context.timers.anchor(self._since(part.start))
-        for bar in (*self._overdue(part.start - BAR_CLOSE_GRACE), *self._builder(part).add(part)):
-            self._deliver(bar)
-        self._fire_timers(part.end)
+        self._bars.take(part)
+        self._pass(part.start - BAR_CLOSE_GRACE, part.end)
 
     def clock(self, now: Nanos) -> None:
         """Let time pass without data, `now` on the host's clock: close overdue bars and fire due timers."""
         instant = self._clock.read(now)
         self._context.timers.anchor(self._since(instant))
-        for bar in self._overdue(instant - BAR_CLOSE_GRACE):
-            self._deliver(bar)
-        self._fire_timers(instant)
+        self._pass(instant - BAR_CLOSE_GRACE, instant)
 
     def quote(self, quote: Quote) -> None:
         """Take a quote. It does not advance time: quotes are stamped on receipt, bars by the market."""
@@ -170,23 +205,23 @@ class StrategyRunner:
     def _since(self, instant: Nanos) -> Nanos:
         return instant if self._context.time is None else self._context.time
 
-    def _builder(self, part: Bar) -> BarBuilder:
-        """The builder of the part's instrument. It starts at a full bar, after the history: no bar is partial."""
-        builder = self._builders.get(part.instrument)
-        if builder is None:
-            newest = self._rolling[part.instrument].newest(1)
-            begin = max(ceil_time(part.start, self.bar_seconds), newest[-1].end if newest else 0)
-            builder = self._builders[part.instrument] = BarBuilder(part.instrument, self.bar_seconds, begin)
-        return builder
+    def _pass(self, horizon: Nanos, now: Nanos) -> None:
+        """Deliver the closes that are complete or waited long enough; then what is due by `now`, but for later ones."""
+        for close in self._bars.closes(horizon):
+            self._deliver(close)
+        self._bars.close_larger(horizon)
+        waiting = self._bars.waiting
+        self._fire_timers(now if waiting is None else min(now, waiting))
 
-    def _overdue(self, until: Nanos) -> list[Bar]:
-        closed = [bar for builder in self._builders.values() for bar in builder.close_until(until)]
-        return sorted(closed, key=lambda bar: bar.end)
-
-    def _deliver(self, bar: Bar) -> None:
-        self._fire_timers(bar.end)
-        self._rolling[bar.instrument].add(bar)
-        self.strategy.on_bar(bar)
+    def _deliver(self, close: Close) -> None:
+        self._fire_timers(close.end)
+        self._bars.close_larger(close.end, but={bar.instrument for bar in close.bars})
+        for bar in close.bars:
+            self._bars.show(bar)
+            if self._takes_bars:
+                self.strategy.on_bar(bar)
+        if self._takes_closes:
+            self.strategy.on_bars({bar.instrument: bar for bar in close.bars})
 
     def _fire_timers(self, until: Nanos) -> None:
         while (timer := self._context.timers.take_due(until)) is not None:
@@ -194,27 +229,3 @@ class StrategyRunner:
             self._context.advance(due)
             self.strategy.on_timer(name)
         self._context.advance(until)
-
-    def _check_settings(self) -> None:
-        name, strategy = self.strategy.name, self.strategy
-        if not self.instruments or not all(self.instruments):
-            raise StrategyError(f"strategy {name} names no instrument; give the parameter instrument or instruments")
-        for instrument in self.instruments:
-            _check_name(name, instrument)
-        if len(set(self.instruments)) < len(self.instruments):
-            raise StrategyError(f"strategy {name} names an instrument twice in {self.instruments}; name each once")
-        if strategy.bar_seconds < 5 or strategy.bar_seconds % 5:
-            raise StrategyError(f"strategy {name}: bar_seconds is {strategy.bar_seconds}; give a multiple of 5")
-        if strategy.history_length < max(strategy.warmup, 1) or strategy.warmup < 0:
-            raise StrategyError(
-                f"strategy {name}: warmup is {strategy.warmup} and history_length {strategy.history_length}; "
-                "give 0 <= warmup <= history_length and a history of 1 at least"
-            )
-
-
-def _check_name(strategy: StrategyName, instrument: InstrumentId) -> None:
-    """An invalid name is an error of this strategy, and must not reach the shared actors."""
-    try:
-        parse_instrument(instrument)
-    except ValueError as error:
-        raise StrategyError(f"strategy {strategy}: {error}") from error

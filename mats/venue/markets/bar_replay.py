@@ -19,7 +19,8 @@ import msgspec
 
 from mats.model import MINUTE, SECOND, Bar, InstrumentId, Nanos, Quote, SecType, from_datetime
 from mats.venue.markets.bar_history import merge_bars
-from mats.venue.markets.universe import Listing, Universe
+from mats.venue.markets.listing import Listing
+from mats.venue.markets.universe import Universe
 
 PIECES = 12
 PIECE = MINUTE // PIECES

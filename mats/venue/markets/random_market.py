@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mats.model import DAY, SECOND, Bar, InstrumentId, Nanos, Quote, SecType
+from mats.venue.markets.listing import Listing
+from mats.venue.markets.market_rules import market_rule, rule_of
 from mats.venue.markets.option_pricing import Floats, option_prices
-from mats.venue.markets.universe import Listing, Universe
+from mats.venue.markets.universe import Universe
 
 QUOTE_STEP: Nanos = SECOND // 4
 ROOT_LEVEL = 26
@@ -100,7 +102,7 @@ class RandomMarket:
 
     def _levels(self, listing: Listing, low: int, high: int, stride: int) -> Floats:
         """Fair prices: the walk around the listed level; for an option, the model price from its underlying."""
-        if listing.underlying:
+        if listing.is_option:
             underlying = self._levels(self._universe.listing(listing.underlying), low, high, stride)
             return option_prices(
                 listing.instrument, underlying, np.arange(low, high, stride) * QUOTE_STEP, listing.volatility
@@ -113,17 +115,30 @@ class RandomMarket:
 
     def _path(self, name: InstrumentId, low: int, high: int, stride: int) -> PricePath:
         listing = self._universe.listing(name)
-        tick = float(listing.instrument.tick_size)
         key = _key(self._seed, name)
         steps = np.arange(low, high, stride)
         noise = _mix(steps.astype(np.uint64) ^ np.uint64(key ^ 0x5DEECE66D))
         wide = listing.spread + (_bits(noise, 0) < 0.2)
-        bid_ticks = np.round(self._levels(listing, low, high, stride) / tick) - (wide + 1) // 2
+        levels = self._levels(listing, low, high, stride)
+        tick = _ticks(listing, levels)
+        bid_ticks = np.round(levels / tick) - (wide + 1) // 2
         bid_ticks = np.maximum(bid_ticks, 1)
         bid, ask = np.round(bid_ticks * tick, 8), np.round((bid_ticks + wide) * tick, 8)
         sizes = [listing.lot * (1 + np.floor(20 * _bits(noise, part))) for part in (1, 2)]
         last = np.where(_bits(noise, 3) < 0.5, bid, ask)
         return PricePath(bid, ask, sizes[0], sizes[1], last, _volume(listing, steps, noise, stride))
+
+
+def _ticks(listing: Listing, levels: Floats) -> Floats | float:
+    """The tick size at each price."""
+    instrument = listing.instrument
+    rule = market_rule(rule_of(instrument)) if instrument.market_rule_ids else None
+    if not rule:
+        return float(instrument.tick_size)
+    edges, ticks = zip(*((float(edge), float(tick)) for edge, tick in rule), strict=True)
+    at = np.searchsorted(np.array(edges[1:]), levels, side="right")
+    steps: Floats = np.array(ticks)[at]
+    return steps
 
 
 def _volume(listing: Listing, steps: npt.NDArray[np.int64], noise: Hashes, stride: int) -> Floats:

@@ -1,24 +1,14 @@
-"""Trading sessions, with extended hours before and after the regular ones.
+"""The sessions that the simulated exchange keeps: phases with extended hours before and after the regular ones."""
 
-Source of the sessions: the package exchange_calendars, which follows the published holidays and early closes of each
-exchange. Source of the extended hours: the New York exchanges and IB trade US stocks from 04:00 to 20:00, and until
-four hours after an early close.
-"""
-
-from bisect import bisect_right
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from mats.model import DAY, HOUR, MINUTE, Nanos, SecType
+from mats.model import DAY, Nanos, SecType
+from mats.sessions import exchange_calendar
 from mats.venue.event_queue import EventQueue, Rank
 
 ALWAYS = "always"
-
-EXTENDED: dict[str, tuple[Nanos, Nanos]] = dict.fromkeys(("XNYS", "XNAS"), (5 * HOUR + 30 * MINUTE, 4 * HOUR))
-"""Extended trading of a calendar's market before its open and after its close."""
-
-FIRST_SESSION = "1990-01-01"
 
 
 class SessionPhase(StrEnum):
@@ -48,7 +38,7 @@ class TradingSession(NamedTuple):
 
 class Hours(Protocol):
     def session(self, sec_type: SecType, instant: Nanos) -> TradingSession:
-        """The session in progress at the instant, else the next one. Raises ValueError outside the calendar."""
+        """The session in progress at the instant, else the next one."""
 
 
 class AlwaysOpen:
@@ -66,28 +56,15 @@ class ExchangeHours:
     """
 
     def __init__(self, calendar: str) -> None:
-        import exchange_calendars  # takes a second to load, and most gateways do not need it
-        import pandas as pd
-
-        try:
-            first = FIRST_SESSION if calendar in EXTENDED else None  # others start twenty years ago
-            schedule = exchange_calendars.get_calendar(calendar, start=first).schedule
-        except exchange_calendars.errors.InvalidCalendarName as error:
-            raise ValueError(f"calendar {calendar!r} is unknown; use {ALWAYS}, XNYS or XLON") from error
-        before, after = EXTENDED.get(calendar, (0, 0))
-        opens, closes = (pd.DatetimeIndex(schedule[name]).as_unit("ns").asi8.tolist() for name in ("open", "close"))
-        self._name = calendar
         self._always = AlwaysOpen()
-        self._sessions = [TradingSession(o - before, o, c, c + after) for o, c in zip(opens, closes, strict=True)]
-        self._ends = [session.late for session in self._sessions]
+        self._calendar = exchange_calendar(calendar)
 
     def session(self, sec_type: SecType, instant: Nanos) -> TradingSession:
         if sec_type in (SecType.CASH, SecType.FUTURE):
             return self._always.session(sec_type, instant)
-        at = bisect_right(self._ends, instant)
-        if at == len(self._sessions):
-            raise ValueError(f"calendar {self._name} ends before the instant {instant}; use {ALWAYS}")
-        return self._sessions[at]
+        calendar = self._calendar
+        found = calendar.session_at(instant, "extended") or calendar.next_session(instant, "extended")
+        return TradingSession(found.extended_open, found.open, found.close, found.extended_close)
 
 
 def load_hours(calendar: str) -> Hours:

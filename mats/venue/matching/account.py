@@ -13,6 +13,9 @@ BASE: Currency = "USD"
 
 CENT = Decimal("0.01")
 
+MARGINED = frozenset({SecType.FUTURE, SecType.CFD})
+"""Types that are settled by their gains, and not paid."""
+
 DEFAULT_MARGIN: MarginModel = IntradayMargin()
 
 Mark = Callable[[InstrumentId], Decimal]
@@ -20,11 +23,13 @@ Mark = Callable[[InstrumentId], Decimal]
 
 
 class VenueHolding(msgspec.Struct):
-    """A net position: signed `quantity`, average `price`, and `realized` P&L in its currency."""
+    """A net position: signed `quantity`, average `price`, and `realized` P&L in its currency. One that `stays` is
+    reported when it is zero, too."""
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO
     realized: Decimal = ZERO
+    stays: bool = False
 
 
 class AccountValuation(msgspec.Struct, frozen=True):
@@ -62,16 +67,16 @@ class Account(msgspec.Struct):
     def book(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
         """Books a signed quantity at a price; returns the realized P&L, in the instrument's currency.
 
-        Stock and pairs move cash by their full value; a pair moves its base currency too. A future moves cash
-        only by its realized P&L.
+        Stock and pairs move cash by their full value; a pair moves its base currency too. A future and a contract for
+        difference move cash only by their realized P&L.
         """
         holding = self.holdings.setdefault(instrument.id, VenueHolding())
-        realized = _close(holding, quantity, price) * instrument.multiplier
+        realized = _close(holding, quantity, price) * instrument.unit_value
         holding.realized += realized
-        if instrument.sec_type is SecType.FUTURE:
+        if instrument.sec_type in MARGINED:
             self.add_cash(instrument.currency, realized)
             return realized
-        self.add_cash(instrument.currency, -quantity * price * instrument.multiplier)
+        self.add_cash(instrument.currency, -quantity * price * instrument.unit_value)
         if instrument.sec_type is SecType.CASH:
             self.add_cash(instrument.symbol, quantity)
         return realized
@@ -114,8 +119,8 @@ class Account(msgspec.Struct):
             if not holding.quantity:
                 continue
             price = mark(name) or holding.price
-            value = holding.quantity * price * instrument.multiplier * fx
-            gain = holding.quantity * (price - holding.price) * instrument.multiplier * fx
+            value = holding.quantity * price * instrument.unit_value * fx
+            gain = holding.quantity * (price - holding.price) * instrument.unit_value * fx
             unrealized += gain
             requirement = model.requirement(instrument, holding.quantity, abs(value))
             margin += requirement.initial
@@ -123,7 +128,7 @@ class Account(msgspec.Struct):
             if instrument.sec_type is SecType.CASH:
                 continue
             gross += abs(value)
-            held += gain if instrument.sec_type is SecType.FUTURE else value
+            held += gain if instrument.sec_type in MARGINED else value
         return AccountValuation(cash, held, gross, margin, maintenance, unrealized, realized)
 
 

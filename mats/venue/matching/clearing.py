@@ -30,7 +30,7 @@ class Clearing:
         closing = account.quantity(instrument.id) * signed < 0
         realized = account.book(instrument, signed, trade.price)
         to_base = fx_rate(instrument.currency, self._universe, self._mark)
-        unit = instrument.multiplier * to_base
+        unit = instrument.unit_value * to_base
         pair = instrument.sec_type is SecType.CASH
         month = account.add_volume(
             instrument.sec_type, trade.quantity * trade.price * unit if pair else trade.quantity, now

@@ -97,7 +97,7 @@ class TieredFees:
             case SecType.CASH:
                 return max(tiered(PAIR_TIERS, month_volume, value), rate_at(PAIR_MINIMUMS, month_volume))
             case SecType.OPTION:
-                premium = value / quantity / instrument.multiplier
+                premium = value / quantity / instrument.unit_value
                 cost = min(tiered(OPTION_TIERS, month_volume, quantity), quantity * rate_at(CHEAP_OPTIONS, premium))
                 return max(cost, Decimal("1.00"))
             case _:

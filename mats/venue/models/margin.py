@@ -26,14 +26,19 @@ def _flat(instrument: Instrument, value: Decimal, shares: dict[SecType, Decimal]
     return Requirement(share, share)
 
 
-INTRADAY = {SecType.STOCK: Decimal("0.25"), SecType.CASH: Decimal("0.03"), SecType.FUTURE: Decimal("0.10")}
+INTRADAY = {
+    SecType.STOCK: Decimal("0.25"),
+    SecType.CASH: Decimal("0.03"),
+    SecType.FUTURE: Decimal("0.10"),
+    SecType.CFD: Decimal("0.05"),
+}
 
 
 class IntradayMargin:
     """The default: approximately IB's intraday margin. Source: IB's pages "Margin Requirements".
 
     Stocks 25 % (within the day IB requires the maintenance margin of Regulation T), pairs 3 %, futures 10 % of the
-    value of the contract, everything else in full.
+    value of the contract, contracts for difference 5 %, everything else in full.
     """
 
     def requirement(self, instrument: Instrument, quantity: Decimal, value: Decimal) -> Requirement:
@@ -70,4 +75,4 @@ class CashMargin:
         return Requirement(value, value)
 
     def allows_short(self, instrument: Instrument) -> bool:
-        return instrument.sec_type in (SecType.CASH, SecType.FUTURE)
+        return instrument.sec_type in (SecType.CASH, SecType.FUTURE, SecType.CFD)

@@ -10,9 +10,9 @@ from actors.messages.fill_log import EpochOpened, OpenEpoch, ReportExecutions
 from actors.operator.queries import CommandRefused, Queries
 from actors.operator.transfers import Netting
 from actors.portfolio_manager import PortfolioManager
+from mats.instruments import parse_instrument
 from mats.ledger.reconciliation.break_causes import SplitCause
 from mats.ledger.reconciliation.netted_actions import NettedAction
-from mats.model.instrument import parse_instrument
 from mats.model.orders import OrderIntent, OrderTicket, Side, opening_view
 from mats.runtime import Actor
 from mats.store.journal.journal import Journal

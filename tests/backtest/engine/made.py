@@ -10,8 +10,8 @@ import pytest
 from mats.backtest.spec import BacktestSpec, ModelSettings
 from mats.data.bar_files import read_table
 from mats.data.quality import checked_bars
+from mats.instruments import parse_instrument
 from mats.model.bar_columns import BarColumns, BarData
-from mats.model.instrument import parse_instrument
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import SECOND
 from mats.risk import Limits

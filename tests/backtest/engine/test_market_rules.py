@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mats.backtest.engine import run_backtest
 from mats.backtest.spec import ModelSettings
@@ -77,7 +78,7 @@ def test_the_spread_stays_on_the_tick_grid_and_slippage_is_worse_for_both_sides(
 
 def test_a_quoted_spread_of_the_data_wins():
     bars = bars_of([FLAT, FLAT])
-    wide = type(bars)(*(getattr(bars, name) for name in bars.__struct_fields__[:-1]), bars.close * 0 + 0.5)
+    wide = replace(bars, spread=bars.close * 0 + 0.5)
     data = market(wide)
     strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", acts=[order()])
     models = ModelSettings(fees="none", spread_ticks=0, participation=0.0)

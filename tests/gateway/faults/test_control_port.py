@@ -97,7 +97,7 @@ def test_faults_are_armed_shown_and_disarmed(wires):
         ({"do": "explode"}, "explode"),
         ({"do": "swallow", "requst": [1]}, "requst"),
         ({"do": "swallow"}, "acts on traffic"),
-        ({"rows": [51]}, "no behavior has the number 51"),
+        ({"rows": [64]}, "no behavior has the number 64"),
         ({"show": "money"}, "money"),
         ({"what": 1}, "only seed"),
         ({"do": "correct", "quantity": 5}, "no execution"),

@@ -227,7 +227,7 @@ def test_a_plan_is_read_from_a_file(tmp_path):
         ({"faults": []}, "only seed"),
         ({"fault": [{"do": "swallow", "time": 1}]}, "time"),
         ({"fault": [{"do": "vanish"}]}, "vanish"),
-        ({"rows": [0]}, "1 to 50"),
+        ({"rows": [0]}, "1 to 63"),
         ({"seed": "x"}, "int"),
         ([], "only seed"),
     ],

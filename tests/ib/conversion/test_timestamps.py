@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mats.ib.conversion.time_zones import WINDOWS, TimeZones
 from mats.ib.conversion.timestamps import UnknownTime, instant, utc_text
 from mats.model.timestamp import HOUR, SECOND, iso
 
@@ -39,13 +40,48 @@ def test_a_text_that_is_no_instant_is_refused(text: str) -> None:
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
-    with pytest.raises(UnknownTime, match="has no zone"):
+    with pytest.raises(UnknownTime, match=r"has no zone; set gateway\.time_zone"):
         instant("20260413  15:27:04")
+    assert iso(instant("20260413  15:27:04", TimeZones("US/Eastern"))) == "2026-04-13T19:27:04.000Z"
 
 
-def test_a_named_zone_is_read_through_the_settings() -> None:
-    zones = {"China Standard Time": "Asia/Shanghai"}
-    assert iso(instant("20260413 15:27:04 China Standard Time", zones)) == "2026-04-13T07:27:04.000Z"
+@pytest.mark.parametrize(
+    ("zone", "meant"),
+    [
+        ("JST", "06:27"),
+        ("EDT", "19:27"),
+        ("EST", "20:27"),
+        ("CEST", "13:27"),
+        ("GMT+08:00", "07:27"),
+        ("GMT+1", "14:27"),
+        ("GMT-0330", "18:57"),
+        ("UTC", "15:27"),
+        ("+05:30", "09:57"),
+        ("Etc/GMT+8", "23:27"),
+        ("China Standard Time", "07:27"),
+        ("Central European Standard Time", "13:27"),
+        ("Eastern Standard Time", "19:27"),
+    ],
+)
+def test_a_zone_by_another_name_than_ianas_is_known(zone: str, meant: str) -> None:
+    assert iso(instant(f"20260413 15:27:04 {zone}"))[:16] == f"2026-04-13T{meant}"
+
+
+@pytest.mark.parametrize("zone", ["CST", "IST", "BST", "PST"])
+def test_a_zone_that_can_mean_several_is_refused_unless_the_settings_tell(zone: str) -> None:
+    with pytest.raises(UnknownTime, match=f"ambiguous zone '{zone}'; set gateway.time_zone") as caught:
+        instant(f"20260413 15:27:04 {zone}")
+    assert caught.value.zone_unknown
+    assert iso(instant(f"20260413 15:27:04 {zone}", TimeZones("Asia/Shanghai"))) == "2026-04-13T07:27:04.000Z"
+
+
+def test_a_zone_that_the_gateway_names_counts_before_the_settings() -> None:
+    assert iso(instant("20260413 15:27:04 JST", TimeZones("Asia/Shanghai"))) == "2026-04-13T06:27:04.000Z"
+
+
+def test_every_windows_name_has_a_zone() -> None:
+    for name, zone in WINDOWS.items():
+        assert instant(f"20260413 15:27:04 {name}") == instant(f"20260413 15:27:04 {zone}")
 
 
 def test_of_a_repeated_hour_the_first_is_meant() -> None:

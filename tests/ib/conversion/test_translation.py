@@ -2,13 +2,21 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from ib_async.contract import Contract, ContractDetails
 from ib_async.objects import BarData
 from ib_async.order import Order, OrderState
 from ib_async.util import UNSET_DOUBLE
 
-from mats.ib.conversion.contracts import amount, from_details, name_of, to_contract, to_instrument
+from mats.ib.conversion.contracts import (
+    amount,
+    from_details,
+    name_of,
+    to_contract,
+    to_instrument,
+    unit_value_of,
+)
 from mats.ib.conversion.history import bar_size, duration, source_of, to_bar
 from mats.ib.conversion.orders import (
     UNKNOWN_CLIENT_ID,
@@ -20,8 +28,9 @@ from mats.ib.conversion.orders import (
 )
 from mats.ib.error_codes import Meaning, meaning_of, order_error_meaning
 from mats.ib.streams import QuoteAggregator
+from mats.instruments import InstrumentRegistry, MemoryRecords, parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
-from mats.model.instrument import Instrument, SecType, parse_instrument
+from mats.model.instrument import Instrument, SecType
 from mats.model.market_data import Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
 
@@ -38,15 +47,38 @@ ES = Instrument(
 )
 
 
-@pytest.mark.parametrize("instrument", [parse_instrument("SPY"), parse_instrument("EURUSD"), ES])
+SPY, EURUSD = (
+    msgspec.structs.replace(parse_instrument(name), con_id=number) for number, name in enumerate(("SPY", "EURUSD"), 1)
+)
+
+
+@pytest.mark.parametrize("instrument", [SPY, EURUSD, ES])
 def test_an_instrument_survives_the_way_through_a_contract(instrument: Instrument) -> None:
-    assert to_instrument(to_contract(instrument)) == instrument
+    assert msgspec.structs.replace(to_instrument(to_contract(instrument)), id=instrument.id) == instrument
 
 
-def test_a_type_that_is_not_held_keeps_its_contract_id() -> None:
+def test_a_type_of_many_contracts_keeps_its_contract_id() -> None:
+    registry = InstrumentRegistry(MemoryRecords())
     bond = Contract(symbol="US-T", secType="BOND", conId=77, currency="USD")
-    assert name_of(bond) == "US-T:BOND:77"
-    assert to_instrument(bond) is None
+    other = Contract(symbol="X", secType="IOPT", conId=78, currency="EUR")
+    assert (name_of(bond, registry), name_of(other, registry)) == ("US-T:BOND:77", "X:IOPT:78")
+
+
+def test_an_option_is_looked_up_by_its_symbol_of_the_occ_alone() -> None:
+    asked = to_contract(parse_instrument("SPXW  240119C05000000"))
+    assert (asked.localSymbol, asked.secType, asked.symbol) == ("SPXW  240119C05000000", "OPT", "")
+    assert (asked.multiplier, asked.strike, asked.lastTradeDateOrContractMonth) == ("", 0.0, "")
+
+
+def test_what_a_unit_is_worth_needs_the_details_where_prices_are_magnified() -> None:
+    registry = InstrumentRegistry(MemoryRecords())
+    corn = Contract(symbol="ZC", secType="FUT", conId=5, currency="USD", multiplier="5000")
+    corn.lastTradeDateOrContractMonth = "20261214"
+    assert unit_value_of(corn, registry) == 5000
+    details = from_details(parse_instrument("ZC:20261214"), ContractDetails(contract=corn, priceMagnifier=100))
+    assert details is not None
+    registry.complete(details)
+    assert unit_value_of(corn, registry) == 50
 
 
 def test_details_give_steps_multiplier_and_zone() -> None:
@@ -62,7 +94,7 @@ def test_details_give_steps_multiplier_and_zone() -> None:
     )
     found = from_details(parse_instrument("ES:20261218"), details)
     assert found is not None
-    assert (found.id, found.multiplier, found.tick_size) == ("ES:20261218", Decimal(50), Decimal("0.25"))
+    assert (found.expiry, found.multiplier, found.tick_size) == ("20261218", Decimal(50), Decimal("0.25"))
     assert (found.exchange, found.time_zone, found.con_id) == ("CME", "US/Central", 5)
 
 
@@ -117,7 +149,7 @@ def test_an_order_that_cannot_be_meant_is_refused(
 def test_an_echoed_order_keeps_prices_only_where_its_type_has_them() -> None:
     order = Order(orderId=7, clientId=1, permId=9, action="BUY", totalQuantity=100.0, orderType="LMT", lmtPrice=512.3)
     order.auxPrice, order.account, order.orderRef = 0.0, "DU1", "ibs:i7"
-    echo = to_broker_order(to_contract(parse_instrument("SPY")), order, OrderState(status="Submitted"))
+    echo = to_broker_order("SPY", order, OrderState(status="Submitted"))
     assert (echo.limit_price, echo.stop_price, echo.filled) == (Decimal("512.3"), None, Decimal(0))
     assert (echo.order_ref, echo.completed) == ("ibs:i7", False)
     assert (echo.status, echo.status_text) == (BrokerOrderStatus.WORKING, "Submitted")
@@ -126,7 +158,7 @@ def test_an_echoed_order_keeps_prices_only_where_its_type_has_them() -> None:
 def test_a_completed_order_has_no_client() -> None:
     order = Order(permId=9, action="SSHORT", totalQuantity=100.0, orderType="MKT", filledQuantity=60.0)
     state = OrderState(status="Cancelled", completedStatus="Cancelled by Trader")
-    echo = to_completed_order(to_contract(ES), order, state)
+    echo = to_completed_order(ES.id, order, state)
     assert (echo.client_id, echo.order_id, echo.completed) == (UNKNOWN_CLIENT_ID, 0, True)
     assert (echo.side, echo.filled, echo.note) == (Side.SELL, Decimal(60), "Cancelled by Trader")
     assert (echo.status, echo.status_text) == (BrokerOrderStatus.CANCELLED, "Cancelled")

@@ -1,0 +1,18 @@
+"""Trading sessions: when an instrument's exchange is open, and which bars lie in a session."""
+
+from mats.sessions.bar_spans import BarSpans, check_size
+from mats.sessions.calendar import SessionCalendar
+from mats.sessions.exchanges import exchange_calendar
+from mats.sessions.selection import calendar_of, unknown_calendar
+from mats.sessions.session import Hours, Session
+
+__all__ = [
+    "BarSpans",
+    "Hours",
+    "Session",
+    "SessionCalendar",
+    "calendar_of",
+    "check_size",
+    "exchange_calendar",
+    "unknown_calendar",
+]

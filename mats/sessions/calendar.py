@@ -1,0 +1,96 @@
+"""The sessions of one instrument, in the order of time."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from datetime import date
+from itertools import takewhile
+
+from mats.model import DAY, Nanos, to_datetime
+from mats.sessions.session import Hours, Session
+
+Source = Callable[[date, date], Sequence[Session]]
+"""The sessions whose dates are in a range, both ends included, in the order of time."""
+
+LONGEST_BREAK: Nanos = 60 * DAY
+"""No exchange is closed for longer: Athens was for five weeks in 2015."""
+
+MARGIN, ROOM = 2 * DAY, 40 * DAY
+"""How far a session's date may be from its instants; how much further than what is asked for is loaded at once."""
+
+NOTHING = (2**62, -(2**62))
+
+
+class SessionCalendar:
+    """The sessions of one instrument, loaded as far as they are asked for.
+
+    `name` says in a few words where they come from. `known` is False where the exchange's hours are not known: then
+    each day of UTC counts as a session, which bars and schedules can live with, but which is not when it trades.
+    Two sessions do not overlap, but one may begin where the one before ends.
+    """
+
+    def __init__(self, name: str, source: Source, *, known: bool = True) -> None:
+        self.name, self.known = name, known
+        self._source = source
+        self._sessions: list[Session] = []
+        self._loaded = NOTHING
+        self._ends: dict[Hours, list[Nanos]] = {"regular": [], "extended": []}
+
+    def session_at(self, time: Nanos, hours: Hours = "regular") -> Session | None:
+        """The session that is open at an instant, None outside of these hours."""
+        session = self._from(time, hours)
+        return session if session.begin(hours) <= time else None
+
+    def next_session(self, time: Nanos, hours: Hours = "regular") -> Session:
+        """The first session that opens after an instant."""
+        session = self._from(time, hours)
+        return session if session.begin(hours) > time else self._from(session.end(hours), hours)
+
+    def previous(self, time: Nanos, hours: Hours = "regular") -> Session:
+        """The last session that is over at an instant."""
+        self._load(time - LONGEST_BREAK, time)
+        return self._sessions[bisect_right(self._ends[hours], time) - 1]
+
+    def sessions(self, start: Nanos, end: Nanos, hours: Hours = "regular") -> list[Session]:
+        """The sessions that are open at any time in `[start, end)`."""
+        if start >= end:
+            return []
+        self._load(start, end)
+        open_since = self._sessions[bisect_right(self._ends[hours], start) :]
+        return list(takewhile(lambda session: session.begin(hours) < end, open_since))
+
+    def is_open(self, time: Nanos, hours: Hours = "regular") -> bool:
+        """Whether it trades at an instant."""
+        return self.session_at(time, hours) is not None
+
+    def on(self, day: date) -> Session | None:
+        """The session of a date."""
+        noon = _instant(day) + DAY // 2
+        self._load(noon - 2 * DAY, noon + 2 * DAY)
+        return next((session for session in self._sessions if session.date == day), None)
+
+    def around(self, start: Nanos, end: Nanos) -> Sequence[Session]:
+        """The sessions from before `start` to after `end`: one more at each side at least."""
+        self._load(start - LONGEST_BREAK, end + LONGEST_BREAK)
+        return self._sessions
+
+    def _from(self, time: Nanos, hours: Hours) -> Session:
+        """The session under way at an instant, else the next one."""
+        self._load(time, time + LONGEST_BREAK)
+        return self._sessions[bisect_right(self._ends[hours], time)]
+
+    def _load(self, start: Nanos, end: Nanos) -> None:
+        """Have the sessions from before `start` to after `end`."""
+        if self._loaded[0] <= start and end <= self._loaded[1]:
+            return
+        self._loaded = min(start - ROOM, self._loaded[0]), max(end + ROOM, self._loaded[1])
+        self._sessions = list(self._source(*map(_date, (self._loaded[0] - MARGIN, self._loaded[1] + MARGIN))))
+        for hours in self._ends:
+            self._ends[hours] = [session.end(hours) for session in self._sessions]
+
+
+def _date(instant: Nanos) -> date:
+    return to_datetime(instant).date()
+
+
+def _instant(day: date) -> Nanos:
+    return (day - date(1970, 1, 1)).days * DAY

@@ -1,0 +1,65 @@
+"""The published sessions of exchanges, with holidays and early closes: the package exchange_calendars.
+
+It takes a third of a second to load, so it is loaded when the first session of an exchange is asked for.
+Source of the extended hours: US stocks trade from 04:00 to 20:00 in New York, until four hours after an early close.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from mats.model import HOUR, MINUTE
+from mats.sessions.around_clock import utc_days
+from mats.sessions.calendar import SessionCalendar
+from mats.sessions.session import Session
+
+EXTENDED = MappingProxyType({"XNYS": (5 * HOUR + 30 * MINUTE, 4 * HOUR), "XNAS": (5 * HOUR + 30 * MINUTE, 4 * HOUR)})
+"""Extended trading of a calendar's market before its open and after its close."""
+
+
+@lru_cache
+def exchange_calendar(code: str) -> SessionCalendar:
+    """The sessions of an exchange by its name in exchange_calendars, an ISO 10383 code as `XNYS`. Raises ValueError.
+
+    Where a calendar has no data, before it begins and after it ends, days of UTC count as its sessions.
+    """
+    import exchange_calendars  # heavy, and needed only where an exchange's sessions are
+
+    if code not in exchange_calendars.get_calendar_names():
+        raise ValueError(f"calendar {code!r} is unknown; use XNYS, XLON or another of exchange_calendars")
+    return SessionCalendar(code, lambda first, last: published(code, first, last))
+
+
+def published(code: str, first: date, last: date) -> Sequence[Session]:
+    """The sessions of an exchange whose dates are in a range."""
+    import exchange_calendars
+    import pandas as pd
+
+    kind = _kinds()[exchange_calendars.resolve_alias(code)]
+    lowest, highest = (None if bound is None else bound.date() for bound in (kind.bound_min(), kind.bound_max()))
+    low, high = max(first, lowest or first), min(last, highest or last)
+    if low >= high:
+        return utc_days(first, last)
+    calendar = kind(start=pd.Timestamp(low), end=pd.Timestamp(high))
+    schedule, early = calendar.schedule, set(calendar.early_closes)
+    opens, closes = (pd.DatetimeIndex(schedule[name]).as_unit("ns").asi8.tolist() for name in ("open", "close"))
+    before, after = EXTENDED.get(code, (0, 0))
+    days = ((label, label in early) for label in schedule.index)
+    return [
+        *utc_days(first, low - timedelta(days=1)),
+        *(
+            Session(label.date(), o, c, o - before, c + after, is_early)
+            for (label, is_early), o, c in zip(days, opens, closes, strict=True)
+        ),
+        *utc_days(high + timedelta(days=1), last),
+    ]
+
+
+def _kinds() -> Mapping[str, Any]:
+    """The classes of calendars, which know their bounds; nothing public does."""
+    from exchange_calendars import calendar_utils
+
+    kinds: Mapping[str, Any] = calendar_utils._default_calendar_factories
+    return kinds

@@ -1,0 +1,34 @@
+"""One session of an exchange."""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from mats.model import Nanos
+
+Hours = Literal["regular", "extended"]
+"""`regular`: from the open to the close. `extended`: with the trading before the open and after the close."""
+
+
+class Session(msgspec.Struct, frozen=True, gc=False):
+    """One trading day, named by its `date`: the day on which it closes, as its exchange names it.
+
+    Instants are nanoseconds UTC; a session is open from `open` to before `close`. `early_close`: it ends earlier than
+    its exchange's sessions usually do. Extended trading goes from `extended_open` to before `extended_close`.
+    """
+
+    date: date
+    open: Nanos
+    close: Nanos
+    extended_open: Nanos
+    extended_close: Nanos
+    early_close: bool = False
+
+    def begin(self, hours: Hours) -> Nanos:
+        """When trading in these hours begins."""
+        return self.open if hours == "regular" else self.extended_open
+
+    def end(self, hours: Hours) -> Nanos:
+        """When trading in these hours is over."""
+        return self.close if hours == "regular" else self.extended_close
