@@ -37,6 +37,7 @@ from mats.model import AccountId, Host, StrategyRecord
 from mats.orders import SettlementPolicy
 from mats.risk import Limits
 from mats.runtime import Backoff, ChildSpec, Limit, Ref, Spec, SupervisorSpec
+from mats.sessions import StatedHours
 from mats.store.outages import Patience
 
 CORE_LIMIT, CORE_BACKOFF = Limit(restarts=3, seconds=60.0), Backoff(min=0.05, max=1.0)
@@ -158,6 +159,7 @@ def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
         stale_after=plan.limits.max_price_age_seconds,
         delayed=plan.delayed_data,
+        hours=StatedHours(),
         connection=refs.data,
         risk=refs.risk,
         portfolio=refs.portfolio,

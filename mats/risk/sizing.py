@@ -73,4 +73,4 @@ def _units(instrument: Instrument, share: Decimal, basis: Basis) -> Decimal | Re
 def _worth(instrument: Instrument, basis: Basis) -> Decimal:
     """A unit in the base currency; both figures are known."""
     assert basis.price is not None and isinstance(basis.rate, Decimal)
-    return basis.price * instrument.multiplier * basis.rate
+    return basis.price * instrument.unit_value * basis.rate

@@ -5,12 +5,14 @@ from mats.sessions.calendar import SessionCalendar
 from mats.sessions.exchanges import exchange_calendar
 from mats.sessions.selection import calendar_of, unknown_calendar
 from mats.sessions.session import Hours, Session
+from mats.sessions.stated_hours import StatedHours
 
 __all__ = [
     "BarSpans",
     "Hours",
     "Session",
     "SessionCalendar",
+    "StatedHours",
     "calendar_of",
     "check_size",
     "exchange_calendar",

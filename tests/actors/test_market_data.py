@@ -592,7 +592,7 @@ def test_a_closed_market_is_not_stale(runtime, a_ready, probe, a_bar):
     world.runtime.advance(3_600.0)
     assert since_last(world.risk)[-1] == DataStale({})
     assert view(world).state == "closed"
-    assert world.asked() == []
+    assert world.asked() == [AGAIN]
     night.open = True
     world.runtime.advance(14.0)
     assert world.asked() == [AGAIN]

@@ -49,7 +49,7 @@ def more_instruments(folder: Path, count: int) -> Path:
     table += 'primary_exchange = "NYSE"\nlocal_symbol = "{0}"\ntrading_class = "{0}"\nprice = 100.0\nvolatility = 0.3\n'
     made = [name for name in names(count) if name.startswith("MORE")]
     path = folder / "instruments.toml"
-    path.write_text("\n".join(table.format(name, 900_000_000 + number) for number, name in enumerate(made)))
+    path.write_text("\n".join(table.format(name, 880_000_000 + number) for number, name in enumerate(made)))
     return path
 
 
@@ -81,9 +81,8 @@ async def download(clock: LoopClock, folder: Path, count: int, days: int, second
         log.add(cost)
         record(cost)
 
-    async with PaperGateway(
-        port=0, seed=1, clock=clock, limits=STRICT, models=choose_models(calendar="XNYS")
-    ) as gateway:
+    models, made = choose_models(calendar="XNYS"), more_instruments(folder, count)
+    async with PaperGateway(port=0, seed=1, clock=clock, limits=STRICT, models=models, instruments=made) as gateway:
         session = IbSession(98, lambda event: None, clock=clock.now, monotonic=clock.monotonic)
         await session.connect("127.0.0.1", gateway.port, 10)
         history = PacedHistory(session, budget, on_sent)

@@ -73,7 +73,7 @@ def test_a_change_is_worth_an_order_from_a_share_of_the_target_or_a_value_up():
     assert least_change(SPY, D(-50), basis(), limits) == D(1)
     assert least_change(SPY, D(0), basis(), limits) == 0, "going flat is always worth it"
     dear = Limits(least_change_share=D("0.02"), least_change_value=D(2_000))
-    assert least_change(SPY, D(50), basis(), dear) == D(2_000) / (basis().price * SPY.multiplier * basis().rate)
+    assert least_change(SPY, D(50), basis(), dear) == D(2_000) / (basis().price * SPY.unit_value * basis().rate)
 
 
 @settings(max_examples=500)

@@ -18,7 +18,8 @@ from mats.ib.history import (
     RequestCost,
     RequestLog,
 )
-from mats.model import SECOND, Instrument, Nanos, from_datetime, parse_instrument
+from mats.instruments import parse_instrument
+from mats.model import SECOND, Instrument, Nanos, from_datetime
 from tests.fast_time import LoopClock, run_fast
 
 START = from_datetime(datetime(2026, 11, 30, tzinfo=UTC))

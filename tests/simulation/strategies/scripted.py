@@ -7,11 +7,17 @@ import msgspec
 
 from mats.model.market_data import Bar, Quote
 from mats.model.orders import OrderTicket, OrderType, Side, TimeInForce
+from mats.model.timestamp import SECOND, Nanos
 from mats.strategy import Strategy
+
+LAST: Nanos = 5 * SECOND
 
 
 class Scripted(Strategy):
-    """Acts on every quote with probability `activity`, until the instant `until` (nanoseconds UTC)."""
+    """Acts on every quote with probability `activity`, until the instant `until` (nanoseconds UTC).
+
+    In its last seconds it places an order for certain: that it can is what shows that it trades.
+    """
 
     class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """`instruments` to trade; `seed` of the wishes."""
@@ -27,14 +33,21 @@ class Scripted(Strategy):
     def on_start(self) -> None:
         """Begin anew with numbers of its own: a restarted script does not repeat itself."""
         self._random = Random(f"{self.params.seed}/{self.name}/{self._context.host.now()}")
+        self._ordered_at_last = False
 
     def on_bar(self, bar: Bar) -> None:
         """Quotes are enough."""
 
     def on_tick(self, quote: Quote) -> None:
         """One wish, or none."""
-        random = self._random
-        if self._context.host.now() >= self.params.until or random.random() >= self.params.activity:
+        random, now = self._random, self._context.host.now()
+        if now >= self.params.until:
+            return
+        if now >= self.params.until - LAST and not self._ordered_at_last:
+            self._ordered_at_last = True
+            self._order(quote)
+            return
+        if random.random() >= self.params.activity:
             return
         working = list(self.broker.orders().values())
         choice = random.random()
