@@ -26,6 +26,7 @@ from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType
 from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
+    CONDITIONAL,
     DISCRETIONARY,
     PLAIN,
     PRICES,
@@ -80,6 +81,7 @@ from mats.model.validation import (
 )
 
 __all__ = [
+    "CONDITIONAL",
     "CURRENCIES",
     "DAY",
     "DISCRETIONARY",

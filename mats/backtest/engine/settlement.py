@@ -120,6 +120,8 @@ class Settlement:
         driver = order.driver
         if driver.hears or driver.timers:
             driver.on_fill(note.recorded(), order.view())
+        if self._flow.moved:
+            self._queue.append((self._path.pursue, None))
         if self._queue:
             self._drain()
 
