@@ -48,8 +48,6 @@ from mats.strategy import LogLevel
 from mats.strategy.hosting import Credit, LocalHost, OrderCommand, WrittenNames, make_runner
 
 CLOCK_SECONDS = 1.0
-EARLY_BARS = 10_000
-"""So many bars are kept that arrive before the history is whole."""
 CREDIT, CREDIT_SECONDS = 1_000, 10.0
 """So many requests may be under way at the risk manager; what it lost in a crash is given up after these seconds."""
 BUSY = reject(RejectionCode.BUSY, "the risk manager has too many requests to handle; nothing was sent")
@@ -123,7 +121,6 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._desk = LocalHost(self._send, self._mint, self.clock.now, self._note)
         self._history: dict[InstrumentId, dict[int, tuple[Bar, ...]]] = {}
         self._needed: dict[InstrumentId, dict[int, int]] = {}
-        self._early: deque[Bar] = deque(maxlen=EARLY_BARS)
         self._names = WrittenNames()
         self._running = False
         self._leaving: set[str] = set()
