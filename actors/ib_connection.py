@@ -29,6 +29,7 @@ from actors.messages.broker import (
 from mats.ib import (
     FILL_MESSAGES,
     FIRST_REQUEST_ID,
+    FRACTION_REFUSED,
     MASTER,
     ORDER_MESSAGES,
     ConnectionLostError,
@@ -164,6 +165,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._left_out = Counter[str]()
         self._replayed: list[Execution] = []
         self._progress = 0
+        self._fractions: dict[int, Instrument] = {}
         self._streams = False
         self._notices: list[StreamNotice] = []
         self._early: list[SubscribeMarket | SubscribeAccount | TakePositions] = []
@@ -293,6 +295,8 @@ class IbConnection(BrokerConnection[IbMessage]):
         return self._session.degraded
 
     def place(self, order_id: int, intent: OrderIntent) -> None:
+        if intent.quantity % 1:
+            self._fractions[order_id] = intent.instrument
         try:
             self._session.place(order_id, intent)
         except QueueFull as full:
@@ -350,6 +354,8 @@ class IbConnection(BrokerConnection[IbMessage]):
         """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""
         if 0 < error.request_id < FIRST_REQUEST_ID:
             self.packet.add(error)
+            if error.code == FRACTION_REFUSED and (ordered := self._fractions.pop(error.request_id, None)):
+                self._require_whole_units(ordered)
             return
         if event.notice is not None:
             self._notices.append(event.notice)
@@ -361,6 +367,13 @@ class IbConnection(BrokerConnection[IbMessage]):
         notices, self._notices = self._notices, []
         for notice in notices if self._streams else ():
             self._market_data.tell(notice)
+
+    def _require_whole_units(self, instrument: Instrument) -> None:
+        """A refused fraction is ordered once: from now on, and in later starts, the instrument has whole units."""
+        self._instruments.require_whole_units(instrument.con_id)
+        if (whole := self._instruments.find(instrument.id)) is not None:
+            self.log.warning("the broker takes no fractions of it; it is ordered in whole units", instrument=whole.id)
+            self._market_data.tell(InstrumentResolved(whole.id, whole))
 
     def _on_undecoded(self, message: UndecodedMessage) -> None:
         """It goes into quarantine, or is counted; to ask for it again would bring it again."""

@@ -310,7 +310,7 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
             feed.absorb(self._feeds.pop(name))
         feed.resolved(instrument)
         for follower in feed.bars:
-            follower.tell(InstrumentNamed(name, instrument.id))
+            follower.tell(InstrumentNamed(name, instrument.id, instrument))
         self._subscribe(feed)
 
     def _unresolved(self, name: InstrumentId, reason: str) -> None:
@@ -332,7 +332,7 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
             feed = self._feed(name)
             self._resolve_now(feed)
             if feed.instrument is not None:
-                message.follower.tell(InstrumentNamed(name, feed.name))
+                message.follower.tell(InstrumentNamed(name, feed.name, feed.instrument))
             if feed.follow(message):
                 self._subscribe(feed)
 

@@ -191,6 +191,7 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
                 self.report_cursor()
             case _:
                 assert_never(message)
+        self._pursue_targets()
         return None
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
@@ -220,12 +221,25 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
     def _decide(self, request: Signal | OrderRequest) -> OrderIntent | Rejected | None:
         """The intent is passed on; a rejection is sent to the strategy. Returned for an operator's request."""
         decision = self._pretrade.decide(request, self.clock.now(), self.clock.monotonic())
+        if decision is not None:
+            self._pass_on(decision)
+        return decision
+
+    def _pass_on(self, decision: OrderIntent | Rejected) -> None:
         if isinstance(decision, Rejected):
             self._reject(decision)
-        elif decision is not None:
+        else:
             chaos.point("risk: after approval, before the intent is passed on")
             self._orders.tell(SubmitIntent(decision))
-        return decision
+
+    def _pursue_targets(self) -> None:
+        """Targets that wait for the end of orders go on; what a new target replaces is cancelled."""
+        if self._state.moved:
+            for decision in self._pretrade.pursue(self.clock.now(), self.clock.monotonic()):
+                self._pass_on(decision)
+        cancels = self._pretrade.cancels
+        while cancels:
+            self._orders.tell(cancels.pop(0))
 
     def _decide_change(self, change: OrderModification) -> None:
         decision = self._pretrade.decide_change(change, self.clock.now(), self.clock.monotonic())

@@ -48,6 +48,8 @@ from mats.strategy import LogLevel
 from mats.strategy.hosting import Credit, LocalHost, OrderCommand, WrittenNames, make_runner
 
 CLOCK_SECONDS = 1.0
+EARLY_BARS = 10_000
+"""So many bars are kept that arrive before the history is whole."""
 CREDIT, CREDIT_SECONDS = 1_000, 10.0
 """So many requests may be under way at the risk manager; what it lost in a crash is given up after these seconds."""
 BUSY = reject(RejectionCode.BUSY, "the risk manager has too many requests to handle; nothing was sent")
@@ -119,7 +121,9 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._credit = Credit(CREDIT, CREDIT_SECONDS, self.clock.monotonic)
         self._refused = 0
         self._desk = LocalHost(self._send, self._mint, self.clock.now, self._note)
-        self._history: dict[InstrumentId, tuple[Bar, ...]] = {}
+        self._history: dict[InstrumentId, dict[int, tuple[Bar, ...]]] = {}
+        self._needed: dict[InstrumentId, dict[int, int]] = {}
+        self._early: deque[Bar] = deque(maxlen=EARLY_BARS)
         self._names = WrittenNames()
         self._running = False
         self._leaving: set[str] = set()
@@ -138,7 +142,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
     def _subscribe(self) -> None:
         instruments = self._runner.instruments
         self._missing: set[str] = {"book", "orders"} | set(map(_contract_of, instruments))
-        self._missing |= set(instruments if self._runner.warmup else ())
+        self._missing |= set(instruments)
         self._loading = {name: _contract_of(name) for name in instruments}
         self._followed = {
             "book": Followed(self, self._portfolio, self._subscribe_book),
@@ -169,7 +173,9 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 self._credit.hand_back()
             case RefusalsEnded():
                 self._report_refusals()
-            case InstrumentNamed(name=name, instrument=instrument):
+            case InstrumentNamed(name=name, instrument=instrument, contract=contract):
+                if contract is not None:
+                    self._runner.know(name, contract)
                 self._take_name(name, instrument)
             case InstrumentUnnamed(name=name, reason=reason):
                 self._loading[name] = f"{_contract_of(name)} ({reason})"
@@ -281,35 +287,46 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
     # History: the strategy starts when it is whole
 
     def _request_history(self, instrument: InstrumentId) -> None:
-        seconds, count = self._runner.bar_seconds, self._runner.warmup
-        self._loading.setdefault(instrument, f"0 of {count} bars of {instrument}")
-        self._market_data.tell(
-            LoadHistory(
-                instrument=self._names.meant(instrument),
-                bar_seconds=seconds,
-                count=count,
-                hours=self._runner.hours,
-                reply_to=self.ref,
+        """The warm-up, larger bars, and what makes up the bars that are under way."""
+        needed = self._needed.get(instrument)
+        if needed is None:
+            needed = self._needed[instrument] = self._runner.needs(instrument)
+        if not needed:
+            self._have(instrument)
+            return
+        self._loading.setdefault(instrument, f"0 of {next(iter(needed.values()))} bars of {instrument}")
+        meant = self._names.meant(instrument)
+        for seconds, count in needed.items():
+            self._market_data.tell(
+                LoadHistory(
+                    instrument=meant, bar_seconds=seconds, count=count, hours=self._runner.hours, reply_to=self.ref
+                )
             )
-        )
         self._report_waiting()
 
     def _take_history(self, loaded: HistoryLoaded) -> None:
         """Whole, which is all that the broker has; otherwise it is asked again, unless the record settles for less."""
-        instrument, count = loaded.instrument, self._runner.warmup
+        instrument = loaded.instrument
+        needed = self._needed.get(instrument, {})
+        seconds = loaded.bar_seconds or next(iter(needed), 0)
+        if (count := needed.get(seconds)) is None:
+            return
         if not loaded.complete and not self._record.trade_before_warm and instrument in self._missing:
             self.log.warning("history not loaded; it is requested again", instrument=instrument, reason=loaded.reason)
             self._loading[instrument] = f"{len(loaded.bars)} of {count} bars of {instrument} ({loaded.reason})"
             self._report_waiting()
             self.after(HISTORY_SECONDS, RequestHistoryAgain(instrument))
             return
-        if len(loaded.bars) < count:
+        if len(loaded.bars) < count and seconds >= self._runner.bar_seconds:
             reason = loaded.reason or "the broker has no earlier ones"
             self.log.warning(
                 "history is shorter than the warm-up", instrument=instrument, bars=len(loaded.bars), warmup=count,
                 reason=reason,
             )  # fmt: skip
-        self._history[instrument] = tuple(map(self._names.inward, (*loaded.bars, *loaded.parts)))
+        del needed[seconds]
+        self._history.setdefault(instrument, {})[seconds] = tuple(map(self._names.inward, loaded.bars))
+        if needed:
+            return
         self._loading.pop(instrument, None)
         self._have(instrument)
         self._report_waiting()
@@ -326,18 +343,18 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._missing.discard(part)
         if not self._missing and not self._running:
             self._running = True
-            self._runner.start(self._with_early(self._history))
+            sizes = self._history.items()
+            self._runner.start({name: [bar for bars in loaded.values() for bar in bars] for name, loaded in sizes})
             self._manager.tell(StrategyStarted(self._record.name))
+            self._take_early()
 
-    def _with_early(self, history: dict[InstrumentId, tuple[Bar, ...]]) -> dict[InstrumentId, tuple[Bar, ...]]:
-        """The history, and the parts that arrived while it was loaded: without them it would have a hole at its end."""
-        early = [self._names.inward(bar) for bar in self._early]
-        self._early.clear()
-        whole = dict(history)
-        for name, bars in history.items():
-            known = bars[-1].end if bars else 0
-            whole[name] = (*bars, *(bar for bar in early if bar.instrument == name and bar.start >= known))
-        return whole
+    def _take_early(self) -> None:
+        """The bars that came while history was loaded, where they continue a bar that is under way."""
+        begun = {name for name, loaded in self._history.items() if min(loaded) < self._runner.bar_seconds}
+        early, self._early = self._early, deque()
+        for bar in map(self._names.inward, early):
+            if bar.instrument in begun:
+                self._runner.bar(bar)
 
     def _unsubscribe(self) -> None:
         """The actor ends when every service has confirmed."""

@@ -37,7 +37,9 @@ from mats.model import AccountId, Host, StrategyRecord
 from mats.orders import SettlementPolicy
 from mats.risk import Limits
 from mats.runtime import Backoff, ChildSpec, Limit, Ref, Spec, SupervisorSpec
+from mats.sessions import StatedHours
 from mats.store.outages import Patience
+from mats.streams import TradingHours
 
 CORE_LIMIT, CORE_BACKOFF = Limit(restarts=3, seconds=60.0), Backoff(min=0.05, max=1.0)
 RECONNECT = Backoff(min=1.0, max=60.0, jitter=0.2, reset_after=30.0)
@@ -71,6 +73,7 @@ class DaemonPlan(msgspec.Struct, frozen=True, kw_only=True):
     strategy_host: Host = "thread"
     store_patience: Patience = Patience()
     delayed_data: bool = False
+    hours: TradingHours = StatedHours()
     settlement: SettlementPolicy = SettlementPolicy()
     keep_bars: bool = False
 
@@ -158,6 +161,7 @@ def _brokers(plan: DaemonPlan, refs: Refs) -> SupervisorSpec:
     market_data = MarketData.Args(
         stale_after=plan.limits.max_price_age_seconds,
         delayed=plan.delayed_data,
+        hours=plan.hours,
         connection=refs.data,
         risk=refs.risk,
         portfolio=refs.portfolio,

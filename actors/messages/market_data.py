@@ -25,10 +25,14 @@ class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
 
 
 class InstrumentNamed(msgspec.Struct, frozen=True):
-    """The broker has one contract of this name; everything about it comes under the id of `instrument`."""
+    """The broker has one contract of this name; everything about it comes under the id of `instrument`.
+
+    `contract` is the contract with its hours, None where it is not known now.
+    """
 
     name: InstrumentId
     instrument: InstrumentId
+    contract: Instrument | None = None
 
 
 class InstrumentUnnamed(msgspec.Struct, frozen=True):

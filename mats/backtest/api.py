@@ -58,7 +58,7 @@ def run(
         params=params or {},
         instruments=tuple(instruments),
         bar_seconds=bar_seconds,
-        source=source_of(data, zone),
+        source=source_of(data, zone, settings),
         start=instant(start) if start else 0,
         end=instant(end) if end else MAX_TIME,
         capital=exact(capital) if capital is not None else settings.backtest.capital,
@@ -108,11 +108,16 @@ def load(name: str, *, config: Path | None = None, data_dir: Path | None = None)
     return load_result(uri_of(_settings(config, data_dir)), name)
 
 
-def source_of(data: str | Path, zone: str | None) -> "DataSource":
+def source_of(data: str | Path, zone: str | None, settings: "Settings") -> "DataSource":
     """Where bars come from, by an absolute path, so that the run can be repeated from anywhere."""
     from mats.backtest.bar_sources import STORE, DataSource
 
-    return DataSource(place=STORE if str(data) == STORE else str(Path(data).resolve()), zone=zone)
+    terms = settings.instruments.file
+    return DataSource(
+        place=STORE if str(data) == STORE else str(Path(data).resolve()),
+        zone=zone,
+        terms=str(terms) if terms.is_file() else "",
+    )
 
 
 def models_of(settings: "Settings") -> "ModelSettings":

@@ -1,12 +1,12 @@
 """Where a backtest's bars come from, checked before anything runs."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
+from mats.backtest.terms import FILE, Terms
 from mats.backtest.warm_up import Counts, first_row
 from mats.data import (
     BarTable,
@@ -19,24 +19,29 @@ from mats.data import (
 )
 from mats.data.importer import Stamp, file_actions
 from mats.errors import DataError
-from mats.instruments import parse_instrument
-from mats.model import Currency, Instrument, InstrumentId, Nanos, SecType, iso, size_name
+from mats.model import Currency, InstrumentId, Nanos, iso, size_name
 from mats.model.bar_columns import BarColumns, BarData, CorporateAction
 from mats.sessions import Hours, SessionCalendar
 from mats.store.tables import BarStore
-from mats.venue.markets import DEFAULT_LISTINGS
 
 STORE = "store"
 
-_LISTED = {listing.instrument.id: listing.instrument for listing in DEFAULT_LISTINGS}
-
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True):
-    """`place` is `store`, or the absolute path of a bar file or a folder of them; the rest says how to read files."""
+    """`place` is `store`, or the absolute path of a bar file or a folder of them; `zone` and `stamp` say how to read
+    files. `terms` is the path of the operator's file of instruments, empty where there is none.
+    """
 
     place: str = STORE
     zone: str | None = None
     stamp: Stamp = "start"
+    terms: str = ""
+
+    def term_files(self) -> tuple[Path, ...]:
+        """Files that may state the terms of instruments; the one beside the bars wins."""
+        place = Path(self.place)
+        beside = () if self.place == STORE else ((place if place.is_dir() else place.parent) / FILE,)
+        return (*beside, *((Path(self.terms),) if self.terms else ()))
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +68,13 @@ def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
     if not wanted.instruments:
         raise DataError("no instrument is given; name some with --instruments, or in the strategy's parameters")
     bar_source = StoreSource(uri) if source.place == STORE else FileSource(source)
+    terms = Terms(source.term_files(), uri)
     bars: dict[InstrumentId, BarColumns] = {}
     actions: dict[InstrumentId, tuple[CorporateAction, ...]] = {}
     around_the_clock: set[InstrumentId] = set()
-    for name in (*wanted.instruments, *_pairs(bar_source, wanted)):
+    for name in (*wanted.instruments, *_pairs(bar_source, wanted, terms)):
         columns, known = bar_source.read(name, wanted.seconds)
-        calendar = fitting_calendar(resolve(name), columns)
+        calendar = fitting_calendar(terms.of(name), columns)
         if not calendar.known:
             around_the_clock.add(name)
         bars[name] = _part(in_sessions(columns, calendar, wanted.hours), calendar, wanted)
@@ -77,22 +83,8 @@ def load_data(source: DataSource, uri: str, wanted: Wanted) -> BarData:
     if len(sizes) > 1:
         listed = ", ".join(f"{name} {size_name(columns.seconds)}" for name, columns in bars.items())
         raise DataError(f"the bars differ in size ({listed}); use one size, or give it with --bar-seconds")
-    instruments = {name: resolve(name) for name in bars}
+    instruments = {name: terms.of(name) for name in bars}
     return BarData(bars, instruments, actions, wanted.hours, frozenset(around_the_clock))
-
-
-def resolve(name: InstrumentId) -> Instrument:
-    """The instrument of a name: as the venue lists it, else parsed from the name. Raises DataError."""
-    if name in _LISTED:
-        return _LISTED[name]
-    try:
-        instrument = parse_instrument(name)
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    if instrument.sec_type is SecType.CASH:
-        tick = Decimal("0.005") if instrument.currency == "JPY" else Decimal("0.00005")
-        return msgspec.structs.replace(instrument, tick_size=tick)
-    return instrument
 
 
 BarsAndActions = tuple[BarColumns, tuple[CorporateAction, ...]]
@@ -153,9 +145,9 @@ class FileSource:
         return checked_bars(table), file_actions(file, table, self._source.zone)
 
 
-def _pairs(bar_source: BarSource, wanted: Wanted) -> list[InstrumentId]:
+def _pairs(bar_source: BarSource, wanted: Wanted, terms: Terms) -> list[InstrumentId]:
     base = wanted.currency
-    currencies = {resolve(name).currency for name in wanted.instruments} - {base}
+    currencies = {terms.of(name).currency for name in wanted.instruments} - {base}
     pairs = [pair for other in sorted(currencies) for pair in (other + base, base + other)]
     return [pair for pair in pairs if pair not in wanted.instruments and bar_source.has(pair)]
 

@@ -64,7 +64,7 @@ def request_of(
         params=params,
         instruments=tuple(name.strip() for name in bars.instruments.split(",") if name.strip()),
         bar_seconds=size_seconds(bars.bar_seconds) if bars.bar_seconds else 0,
-        source=msgspec.structs.replace(api.source_of(bars.data, bars.zone), stamp=bars.stamp),
+        source=msgspec.structs.replace(api.source_of(bars.data, bars.zone, settings), stamp=bars.stamp),
         start=instant(bars.from_) if bars.from_ else 0,
         end=instant(bars.to) if bars.to else MAX_TIME,
         capital=settings.backtest.capital,

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from mats.cli.options import grouped
-from mats.gateway import LENIENT, STRICT, GatewayError, serve, serve_script
+from mats.gateway import LOOSE, STRICT, GatewayError, serve, serve_script
 from mats.venue.models import VenueModels, choose_models
 
 
@@ -49,8 +49,11 @@ def gateway(
     state: Annotated[Path | None, typer.Option(help="file that keeps its account; none: memory")] = None,
     instruments: Annotated[Path | None, typer.Option(help="TOML file with more instruments")] = None,
     exchange: ExchangeOptions,
+    base_currency: Annotated[str, typer.Option(help="currency in which the accounts are kept and start")] = "USD",
     fractions: Annotated[bool, typer.Option("--fractions", help="take orders for parts of a share")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="refuse more than 50 messages a second, as IB can")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict/--loose", help="IB's limits of messages, historical data and market data lines")
+    ] = True,
     faults: Annotated[Path | None, typer.Option(help="TOML file with a fault plan")] = None,
     log: Annotated[Path | None, typer.Option(help="file for everything sent and received, as JSON lines")] = None,
     script: Annotated[Path | None, typer.Option(help="replay such a file in place of a market")] = None,
@@ -79,8 +82,9 @@ def gateway(
         state=state,
         instruments=instruments,
         models=exchange.models(),
-        limits=STRICT if strict else LENIENT,
+        limits=STRICT if strict else LOOSE,
         fractions=fractions,
+        base=base_currency,
     )
 
 

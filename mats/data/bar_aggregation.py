@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mats.model import SECOND, Bar, InstrumentId, Nanos
-from mats.sessions import BarSpans, Hours, SessionCalendar, unknown_calendar
-from mats.sessions.bar_spans import DAILY
+from mats.sessions import DAILY, BarSpans, Hours, SessionCalendar, unknown_calendar
 
 
 class BarBuilder:
@@ -108,6 +107,17 @@ def aggregate(
     if builder is not None:
         whole += builder.close_until(bar.end + 7 * DAILY * SECOND)
     return whole
+
+
+def floor_time(instant: Nanos, seconds: int) -> Nanos:
+    """The last multiple of `seconds` at or before `instant`."""
+    step = seconds * SECOND
+    return instant // step * step
+
+
+def ceil_time(instant: Nanos, seconds: int) -> Nanos:
+    """The first multiple of `seconds` at or after `instant`."""
+    return -floor_time(-instant, seconds)
 
 
 def to_frame(bars: Sequence[Bar]) -> pd.DataFrame:

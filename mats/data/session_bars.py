@@ -4,8 +4,7 @@ import numpy as np
 
 from mats.model import SECOND, Instrument, InstrumentId
 from mats.model.bar_columns import BarColumns, BarData, Instants
-from mats.sessions import BarSpans, Hours, SessionCalendar, calendar_of, unknown_calendar
-from mats.sessions.bar_spans import DAILY, OUTSIDE
+from mats.sessions import DAILY, OUTSIDE, BarSpans, Hours, SessionCalendar, calendar_of, unknown_calendar
 
 STRAYS = 0.05
 """The share of bars outside of all trading from which on a calendar is not that of the data."""

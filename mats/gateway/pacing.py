@@ -25,21 +25,31 @@ class ExcessPolicy(StrEnum):
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """`messages_per_second` applies to one client, 0 is unlimited. `lines` bounds the instruments with top-of-book data
     or bars, `tick_by_tick` and `depth` the subscriptions of these kinds, over all clients. `historical` says whether
-    requests for bars of up to 30 seconds are held to IB's three pacing windows (error 162)."""
+    requests for bars of up to 30 seconds are held to IB's three pacing windows (error 162), `historical_open` how many
+    requests for bars that keep up to date may be open at once, over all clients."""
 
-    messages_per_second: int = 0
-    excess: ExcessPolicy = ExcessPolicy.QUEUE
+    messages_per_second: int = 50
+    excess: ExcessPolicy = ExcessPolicy.REJECT
     lines: int = 100
     tick_by_tick: int = 5
     depth: int = 3
     historical: bool = True
+    historical_open: int = 50
 
 
-LENIENT = GatewayLimits()
-"""The defaults."""
+STRICT = GatewayLimits()
+"""The defaults: everything that IB enforces."""
 
-STRICT = GatewayLimits(messages_per_second=50, excess=ExcessPolicy.REJECT)
-"""Everything that IB enforces."""
+UNLIMITED = 1_000_000
+LOOSE = GatewayLimits(
+    messages_per_second=0,
+    lines=UNLIMITED,
+    tick_by_tick=UNLIMITED,
+    depth=UNLIMITED,
+    historical=False,
+    historical_open=UNLIMITED,
+)
+"""Nothing is limited: for load, and for tests whose clock stands still."""
 
 
 MAX_STRIKES = 3

@@ -17,6 +17,7 @@ from mats.gateway.faults import FaultPlan, PlanError, ScriptedGateway, load_plan
 from mats.gateway.pacing import GatewayLimits
 from mats.gateway.screen import render
 from mats.gateway.server import GatewayError, PaperGateway
+from mats.model import Currency
 from mats.venue import AcceleratedClock, AlarmClock
 from mats.venue.models import VenueModels
 
@@ -44,6 +45,7 @@ class GatewayOptions(TypedDict, total=False):
     models: VenueModels | None
     limits: GatewayLimits
     fractions: bool
+    base: Currency
 
 
 def serve(

@@ -24,15 +24,15 @@ from mats.gateway.faults import FaultInjector, FaultTarget, Traffic
 from mats.gateway.listener import Listener
 from mats.gateway.market_driver import MarketDriver, Publisher, RandomMarketDriver
 from mats.gateway.orders import OrderQueries, OrderService, OrderStore, new_era
-from mats.gateway.pacing import LENIENT, GatewayLimits, MessagePacing
+from mats.gateway.pacing import STRICT, GatewayLimits, MessagePacing
 from mats.gateway.pending_connections import MAX_CLIENTS, PendingConnections
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, responses
 from mats.gateway.replay_driver import ReplayMarketDriver
-from mats.model import Nanos
+from mats.model import Currency, Nanos
 from mats.venue import AlarmClock, DataClock, ShiftedClock, SystemClock
 from mats.venue.markets import BarHistory, BarReplay, Hours, RandomMarket, default_universe, load_universe
-from mats.venue.matching import Exchange
+from mats.venue.matching import BASE, Exchange, has_rate
 from mats.venue.models import VenueModels
 
 FARMS = (
@@ -56,9 +56,10 @@ class PaperGateway:
 
     `state` is the file that outlives it (None: memory). `replay` is a folder of minute bars, each bar_replay in
     `bar_seconds`, beginning `hold_seconds` after the last new market data subscription; without it the market is random
-    and deterministic for `seed`. `cash` in USD is what a new account starts with. `clock` gives the random market its
-    time of day, and everything that waits its seconds. `models` are fees, margin, hours and the like of the venue,
-    `limits` what clients are granted. `fractions` allows orders for parts of a share. Raises GatewayError.
+    and deterministic for `seed`. `base` is the currency in which the accounts are kept, and `cash` in it what a new one
+    starts with. `clock` gives the random market its time of day, and everything that waits its seconds. `models` are
+    fees, margin, hours and the like of the venue, `limits` what clients are granted. `fractions` allows orders for
+    parts of a share. Raises GatewayError.
     """
 
     def __init__(
@@ -76,8 +77,9 @@ class PaperGateway:
         instruments: Path | None = None,
         clock: AlarmClock | None = None,
         models: VenueModels | None = None,
-        limits: GatewayLimits = LENIENT,
+        limits: GatewayLimits = STRICT,
         fractions: bool = False,
+        base: Currency = BASE,
     ) -> None:
         models = models or VenueModels()
         clock = clock or SystemClock()
@@ -91,13 +93,15 @@ class PaperGateway:
             self._state = GatewayState(state)
         except (ValueError, OSError, sqlite3.Error) as error:
             raise GatewayError(f"the gateway cannot start: {error}") from error
+        if not has_rate(base, self.universe):
+            raise GatewayError(f"no pair of {base} and {BASE} is listed; choose another base currency for the accounts")
         self._clients = ClientRegistry(self._state)
         stored_time = self._state.load("clock", Nanos).get("now", 0)
-        base = DataClock(stored_time or bar_replay.start, clock) if bar_replay else clock
-        self.clock = ShiftedClock(base)
+        market_clock = DataClock(stored_time or bar_replay.start, clock) if bar_replay else clock
+        self.clock = ShiftedClock(market_clock)
         self.exchange = Exchange(self.universe, hours=models.hours, slippage=models.slippage, latency=models.latency)
         self.account_service = AccountService(
-            self._clients, self._state, self.clock, self.universe, self.exchange.mark, models.margin
+            self._clients, self._state, self.clock, self.universe, self.exchange.mark, models.margin, base
         )
         unlisted = UnlistedContracts(self.universe, self._state)
         self.account_service.load(accounts, cash)
@@ -119,7 +123,7 @@ class PaperGateway:
             self.universe.activate(order.instrument)
         market = RandomMarket(self.universe, seed)
         self._data, data_handlers = self._new_data(bar_replay or market, models.hours, limits)
-        self._driver = self._new_driver(base, bar_replay, market, bar_seconds, hold_seconds)
+        self._driver = self._new_driver(market_clock, bar_replay, market, bar_seconds, hold_seconds)
         parts = (self.exchange, self.account_service, unlisted, store, self._orders, self._data)
         target = FaultTarget(self._clients, self._listener, self._pending, self.clock, *parts, [])
         self.faults = FaultInjector(
@@ -151,7 +155,7 @@ class PaperGateway:
         )
         pacing = HistoricalPacing(self.clock) if limits.historical else None
         historical = HistoricalDataService(
-            self.clock, contracts, history, hours, data.live_bars, pacing, self._on_subscribe
+            self.clock, contracts, history, hours, data.live_bars, pacing, limits.historical_open, self._on_subscribe
         )
         return data, {**contracts.requests(), **data.requests(), **historical.requests()}
 

@@ -3,7 +3,7 @@
 from mats.ib import events
 from mats.ib.conversion import HistoricalBars, TimeZones
 from mats.ib.decoding import FILL_MESSAGES, ORDER_MESSAGES
-from mats.ib.error_codes import Meaning, meaning_of
+from mats.ib.error_codes import FRACTION_REFUSED, Meaning, meaning_of
 from mats.ib.errors import UNUSABLE, ConnectionLostError, IBError, QueueFull, RequestFailed
 from mats.ib.handshake import Opened
 from mats.ib.pending_requests import FIRST_REQUEST_ID
@@ -14,6 +14,7 @@ from mats.ib.undecoded import is_kept
 __all__ = [
     "FILL_MESSAGES",
     "FIRST_REQUEST_ID",
+    "FRACTION_REFUSED",
     "MASTER",
     "ORDER_MESSAGES",
     "UNUSABLE",

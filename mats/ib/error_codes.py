@@ -63,6 +63,9 @@ class Meaning(StrEnum):
         return self not in _HARMLESS
 
 
+FRACTION_REFUSED = 10243
+"""An order for a fraction of a unit, which the broker does not take over the API."""
+
 _HARMLESS = frozenset(
     {Meaning.NOTICE, Meaning.DATA_DELAYED, Meaning.FARM_DOWN, Meaning.FARM_UP, Meaning.FARM_IDLE, Meaning.NO_DATA}
 )

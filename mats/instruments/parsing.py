@@ -32,6 +32,10 @@ CONTINUOUS = "cont"
 
 OF_ONE_SYMBOL = frozenset({SecType.INDEX, SecType.CFD, SecType.CRYPTO, SecType.CASH})
 """Types whose contracts are named by symbol and type."""
+WITH_MULTIPLIER = frozenset(
+    {SecType.FUTURE, SecType.CONTINUOUS_FUTURE, SecType.OPTION, SecType.FUTURE_OPTION, SecType.WARRANT}
+)
+"""Types of which a unit is worth more than its price."""
 STANDARD_OPTION = Decimal(100)
 """Shares of an option with a root of letters; the root of an adjusted one has a digit, and says nothing."""
 

@@ -22,10 +22,11 @@ from mats.model.executions import (
     FillCorrected,
     FillRecorded,
 )
-from mats.model.instrument import CURRENCIES, DATA_ONLY, Instrument, InstrumentId, SecType
+from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType
 from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
 from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
+    CONDITIONAL,
     DISCRETIONARY,
     PLAIN,
     PRICES,
@@ -80,8 +81,8 @@ from mats.model.validation import (
 )
 
 __all__ = [
+    "CONDITIONAL",
     "CURRENCIES",
-    "DATA_ONLY",
     "DAY",
     "DISCRETIONARY",
     "EXACT",

@@ -41,10 +41,6 @@ class SecType(StrEnum):
     UNKNOWN = ""
 
 
-DATA_ONLY = frozenset({SecType.INDEX, SecType.CONTINUOUS_FUTURE})
-"""What has prices and cannot be held."""
-
-
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable contract.
 

@@ -73,6 +73,9 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     outside_rth: bool = True
 
 
+CONDITIONAL = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+"""Order types that wait for a price before they work: what protects a position, and leads to no target."""
+
 PLAIN = OrderTicket()
 """A market order for the day: the default of requests without a ticket."""
 
@@ -130,7 +133,10 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """An approved order of one strategy in one account. Journaled before it is sent."""
+    """An approved order of one strategy in one account. Journaled before it is sent.
+
+    `of_target`: it leads to a target that the strategy has signaled, which replaces it where the target changes.
+    """
 
     intent_id: IntentId
     strategy: StrategyName
@@ -141,6 +147,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     ticket: OrderTicket
     time: Nanos
     reason: str = ""
+    of_target: bool = False
 
 
 class OrderState(StrEnum):
@@ -198,7 +205,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     `notional` is Σ quantity × price of its fills, `average_price` 0 before the first one. `acknowledged`: the broker
     has acknowledged it at least once. `applied` is the last entry of the fill log that it contains. `note` explains the
     present state; `said` is the broker's first reason against the order, with its code, as it was received. `doubt`
-    says why the state is not known, or that the end was settled without the broker's word.
+    says why the state is not known, or that the end was settled without the broker's word. `of_target`: it leads to a
+    target that the strategy has signaled.
     """
 
     intent_id: IntentId
@@ -222,6 +230,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     said: str = ""
     doubt: OrderDoubt = OrderDoubt.NONE
+    of_target: bool = False
 
     @property
     def remaining(self) -> Decimal:
@@ -241,6 +250,7 @@ def opening_view(intent: OrderIntent) -> OrderView:
         state=OrderState.PENDING,
         created=intent.time,
         updated=intent.time,
+        of_target=intent.of_target,
     )
 
 

@@ -5,7 +5,7 @@ and a socket in between. Here nothing is in between, so orders are records that 
 and exposures are told of fills at once. Each step is the one that runs live.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from mats.model import (
     SECOND,
     AccountId,
     BrokerOrderStatus,
+    CancelRequest,
     InstrumentId,
     IntentId,
     Nanos,
@@ -93,6 +94,28 @@ class OrderFlow(Generic[Order]):
             self.orders[decision.order.intent_id] = decision.order
         return decision
 
+    def pursue(self, now: Nanos) -> Iterator[OrderIntent | Rejected]:
+        """What leads to the targets that stand, after something has happened; a rejection is kept."""
+        for decision in self._pretrade.pursue(now, now / SECOND):
+            if isinstance(decision, Rejected):
+                self.orders[decision.order.intent_id] = decision.order
+            yield decision
+
+    @property
+    def moved(self) -> bool:
+        """Whether something has happened to what targets wait for."""
+        return bool(self._state.moved)
+
+    @property
+    def has_cancels(self) -> bool:
+        """Whether orders of replaced targets are to be cancelled."""
+        return bool(self._pretrade.cancels)
+
+    def take_cancels(self) -> list[CancelRequest]:
+        """These orders, once."""
+        cancels, self._pretrade.cancels = self._pretrade.cancels, []
+        return cancels
+
     def modify(self, order: Order, change: OrderModification, now: Nanos) -> Rejected | None:
         """Check a change of a working order and send it; None too where there is nothing to change."""
         self._modified.add(change.intent_id)
@@ -150,6 +173,8 @@ class OrderFlow(Generic[Order]):
         booked(order, now, quantity, quantity * price)
         order.applied = seq = state.seq + 1
         position = state.working[intent_id]
+        if position.targets:
+            state.filled(position, order)
         state.book(seq, position, intent.strategy, quantity if intent.side is BUY else -quantity)
         if order.filled >= order.quantity:
             state.forget(intent_id)

@@ -1,6 +1,6 @@
 """Turns what strategies ask for into sized, checked order intents, or rejections with a code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from mats.model import (
     ZERO,
+    AccountId,
+    CancelRequest,
     Instrument,
+    IntentId,
     Nanos,
     OrderIntent,
     OrderModification,
@@ -19,19 +22,23 @@ from mats.model import (
     Signal,
     StrategyName,
     changed_view,
+    floor_to,
     opening_view,
     refused_view,
 )
 from mats.risk import (
-    Exposure,
     Limits,
     MarketQuote,
     MarketState,
+    Position,
     Rejection,
     RiskState,
+    Target,
     first_rejection,
     fraction_quantity,
-    order_quantity,
+    is_conditional,
+    least_change,
+    next_step,
     target_quantity,
 )
 
@@ -55,45 +62,118 @@ class PreTrade:
         self, state: RiskState, market: MarketState, limits: Limits, route_of: Callable[[StrategyName], int]
     ) -> None:
         self.state, self.market, self.limits, self._route_of = state, market, limits, route_of
+        self.cancels: list[CancelRequest] = []
+        """Orders of replaced targets, which whoever asks for a decision cancels after it."""
 
     def decide(self, request: Signal | OrderRequest, now: Nanos, monotonic: float) -> OrderIntent | Rejected | None:
         """The order that is asked for, checked; None where the position asked for is held or on its way already.
 
         An order counts as exposure from the moment it is approved.
         """
-        state, market = self.state, self.market
+        market = self.market
         strategy, instrument = request.strategy, market.instrument(request.instrument)
         named = "" if isinstance(request, Signal) else request.account
         account = named or market.account_of(strategy)
-        position = state.positions[account, instrument.id]
-        exposures = state.exposures(position, strategy)
+        position = self.state.positions[account, instrument.id]
         quote = market.quote(instrument, now, monotonic)
-        quantity = self._signed_quantity(request, instrument, exposures[0], quote)
+        if isinstance(request, Signal):
+            target = self._target(request, instrument, account, quote)
+            if isinstance(target, Rejection):
+                return _rejected(refused_view(request, account, "", now), target, now)
+            return self._pursue(target, position, quote, now)
+        quantity = self._ordered_quantity(request, instrument, quote)
         if not isinstance(quantity, Decimal):
             return _rejected(refused_view(request, account, "", now), quantity, now)
-        if not isinstance(request, Signal):
-            side = request.side
-        elif quantity:
-            side = BUY if quantity > ZERO else SELL
-        else:
-            return None
         intent = OrderIntent(
             intent_id=request.intent_id,
             strategy=strategy,
             account=account,
             instrument=instrument,
-            side=side,
-            quantity=quantity if side is BUY else -quantity,
+            side=request.side,
+            quantity=quantity,
             ticket=request.ticket,
             time=request.time,
             reason=request.reason,
         )
-        context = market.pretrade_context(intent, exposures, quote, state, self._route_of(strategy), now)
+        decision = self._check(intent, position, quote, now)
+        if position.targets and decision is intent and not is_conditional(intent):
+            position.targets.pop(strategy, None)
+        return decision
+
+    def _check(self, intent: OrderIntent, position: Position, quote: MarketQuote, now: Nanos) -> OrderIntent | Rejected:
+        """An approved order counts from here on."""
+        state, strategy = self.state, intent.strategy
+        exposures = state.exposures(position, strategy)
+        context = self.market.pretrade_context(intent, exposures, quote, state, self._route_of(strategy), now)
         rejection = first_rejection(intent, context, self.limits)
         if rejection is not None:
             return _rejected(replace(opening_view(intent), state=OrderState.REJECTED), rejection, now)
         state.approve(intent, position, now)
         return intent
+
+    # Targets
+
+    def pursue(self, now: Nanos, monotonic: float) -> Iterator[OrderIntent | Rejected]:
+        """What leads to the targets that stand, after something has happened to what they wait for."""
+        moved, self.state.moved = self.state.moved, []
+        for position in moved:
+            for target in tuple(position.targets.values()):
+                quote = self.market.quote(self.market.instrument(target.signal.instrument), now, monotonic)
+                decision = self._pursue(target, position, quote, now)
+                if decision is not None:
+                    yield decision
+
+    def _target(
+        self, signal: Signal, instrument: Instrument, account: AccountId, quote: MarketQuote
+    ) -> Target | Rejection:
+        if not signal.strength:
+            return Target(signal, account, ZERO, ZERO)
+        basis = self.market.basis(signal.strategy, quote)
+        units = target_quantity(instrument, signal.strength, basis)
+        if isinstance(units, Rejection):
+            return units
+        return Target(signal, account, units, least_change(instrument, units, basis, self.limits))
+
+    def _pursue(
+        self, target: Target, position: Position, quote: MarketQuote, now: Nanos
+    ) -> OrderIntent | Rejected | None:
+        """Do what leads to a target now. It replaces the one before, and stands while orders of its strategy are open
+        besides the one that is made here."""
+        signal, strategy = target.signal, target.signal.strategy
+        instrument = self.market.instrument(signal.instrument)
+        own = ((name, order) for name, order in position.orders.items() if order.strategy == strategy)
+        step = next_step(target, position.held.get(strategy, ZERO), own)
+        self._withdraw(target, step.cancels, now)
+        if step.open and not target.over:
+            position.targets[strategy] = target
+        else:
+            position.targets.pop(strategy, None)
+        quantity = floor_to(step.quantity, instrument.size_increment)
+        if not quantity:
+            return None
+        intent = OrderIntent(
+            intent_id=target.next_id(),
+            strategy=strategy,
+            account=target.account,
+            instrument=instrument,
+            side=BUY if quantity > ZERO else SELL,
+            quantity=abs(quantity),
+            ticket=signal.ticket,
+            time=signal.time,
+            reason=signal.reason,
+            of_target=True,
+        )
+        decision = self._check(intent, position, quote, now)
+        if decision is not intent:
+            position.targets.pop(strategy, None)
+        return decision
+
+    def _withdraw(self, target: Target, orders: Iterable[IntentId], now: Nanos) -> None:
+        for intent_id in orders:
+            target.withdrawn.add(intent_id)
+            self.cancels.append(CancelRequest(intent_id=intent_id, strategy=target.signal.strategy, time=now))
+
+    # Changes of orders
 
     def decide_change(
         self, change: OrderModification, now: Nanos, monotonic: float
@@ -127,21 +207,12 @@ class PreTrade:
         state.observe(replace(order, quantity=max(order.quantity, changed.quantity)))
         return change
 
-    def _signed_quantity(
-        self, request: Signal | OrderRequest, instrument: Instrument, held: Exposure, quote: MarketQuote
+    def _ordered_quantity(
+        self, request: OrderRequest, instrument: Instrument, quote: MarketQuote
     ) -> Decimal | Rejection:
-        """Of a signal the difference between the position asked for and what is held and on its way."""
-        if isinstance(request, Signal):
-            target: Decimal | Rejection = ZERO
-            if request.strength:
-                target = target_quantity(instrument, request.strength, self.market.basis(request.strategy, quote))
-            if not isinstance(target, Decimal):
-                return target
-            return order_quantity(target, held.position, held.pending, instrument.size_increment)
         if request.size is None:
-            return (request.quantity or ZERO) * request.side.sign
-        units = fraction_quantity(instrument, request.size, self.market.basis(request.strategy, quote))
-        return units if isinstance(units, Rejection) else units * request.side.sign
+            return request.quantity or ZERO
+        return fraction_quantity(instrument, request.size, self.market.basis(request.strategy, quote))
 
 
 def _rejected(order: OrderView, rejection: Rejection, now: Nanos) -> Rejected:

@@ -38,6 +38,10 @@ class OrderRecord:
         return self.origin.side
 
     @property
+    def of_target(self) -> bool:
+        return self.origin.of_target
+
+    @property
     def remaining(self) -> Decimal:
         return self.quantity - self.filled
 
@@ -72,6 +76,7 @@ class OrderRecord:
             note=self.note,
             said=self.said,
             doubt=self.doubt,
+            of_target=origin.of_target,
         )
 
     def _changed(self, view: OrderView) -> OrderView:

@@ -4,11 +4,13 @@ The checks are two lists in `mats.risk.checks`; a check that is added to one is 
 """
 
 from mats.risk.checks import Check, PreTradeContext, first_rejection
-from mats.risk.exposure import Exposure, OrderInProgress, Position, RiskState
+from mats.risk.exposure import Exposure, Position, RiskState
 from mats.risk.limits import UNLIMITED, Limits
 from mats.risk.market_state import EVERYTHING, MarketQuote, MarketState
+from mats.risk.open_orders import OrderInProgress, is_conditional
 from mats.risk.rejection import Rejection, RejectionCode, reject
-from mats.risk.sizing import Basis, fraction_quantity, order_quantity, target_quantity
+from mats.risk.sizing import Basis, fraction_quantity, least_change, target_quantity
+from mats.risk.targets import Target, next_step
 
 __all__ = [
     "EVERYTHING",
@@ -25,9 +27,12 @@ __all__ = [
     "Rejection",
     "RejectionCode",
     "RiskState",
+    "Target",
     "first_rejection",
     "fraction_quantity",
-    "order_quantity",
+    "is_conditional",
+    "least_change",
+    "next_step",
     "reject",
     "target_quantity",
 ]

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import PRICES, ZERO, OrderIntent, Unknown, floor_to
+from mats.model import PRICES, ZERO, OrderIntent, SecType, Unknown, floor_to
 from mats.risk.exposure import Exposure
 from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode, reject
@@ -66,6 +66,15 @@ def instrument_is_known(intent: OrderIntent, context: PreTradeContext, _: Limits
     if context.resolved:
         return None
     return reject(RejectionCode.UNKNOWN_INSTRUMENT, f"the broker has not resolved {intent.instrument.id} to a contract")
+
+
+def instrument_can_be_held(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
+    if intent.instrument.sec_type is not SecType.INDEX:
+        return None
+    return reject(
+        RejectionCode.UNKNOWN_INSTRUMENT,
+        f"{intent.instrument.id} is an index: it has prices and cannot be held; trade a future or a fund on it",
+    )
 
 
 def numbers_are_sound(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
@@ -234,11 +243,12 @@ def _unit_value(intent: OrderIntent, context: PreTradeContext) -> Decimal:
     assert price is not None and isinstance(rate, Decimal)
     if limit is not None and limit > price:
         price = limit
-    return price * intent.instrument.multiplier * rate
+    return price * intent.instrument.unit_value * rate
 
 
 SOUNDNESS: tuple[Check, ...] = (
     instrument_is_known,
+    instrument_can_be_held,
     numbers_are_sound,
     prices_are_on_the_tick,
     quantity_is_tradable,

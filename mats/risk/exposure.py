@@ -3,7 +3,6 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -29,16 +28,23 @@ from mats.model import (
     StrategyName,
     opening_view,
 )
+from mats.risk.open_orders import KnownOrder, OrderInProgress, is_conditional, remaining
+from mats.risk.targets import Target
 
 BUY = Side.BUY
 
 
 class Exposure(msgspec.Struct, frozen=True, gc=False):
-    """A position and what working orders may still add to it: `buying` and `selling` are unsigned."""
+    """A position and what working orders may still add to it: `buying` and `selling` are unsigned.
+
+    `buy_stops` and `sell_stops` are the parts of them that wait for a price and may never come.
+    """
 
     position: Decimal = ZERO
     buying: Decimal = ZERO
     selling: Decimal = ZERO
+    buy_stops: Decimal = ZERO
+    sell_stops: Decimal = ZERO
 
     @property
     def pending(self) -> Decimal:
@@ -52,34 +58,27 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
         return self.position - (self.selling + quantity)
 
     def reduced_by(self, side: Side, quantity: Decimal) -> bool:
-        """Whether an order of `quantity`, above 0, leads towards flat and, with those on their way, not through it."""
+        """Whether an order of `quantity`, above 0, leads towards flat and, with those on their way, not through it.
+
+        Stops that protect the position may stand beside its exit, as long as nothing larger can come of all together.
+        """
         if side is BUY:
-            return self.buying + quantity <= -self.position
-        return self.selling + quantity <= self.position
-
-
-class OrderInProgress(Protocol):
-    """An order that its owner changes in place; what remains of it is always current."""
-
-    @property
-    def strategy(self) -> StrategyName: ...
-    @property
-    def side(self) -> Side: ...
-    @property
-    def remaining(self) -> Decimal: ...
-    def view(self) -> OrderView: ...
-
-
-KnownOrder = OrderIntent | OrderView | OrderInProgress
-"""An order by the newest that is known of it: approved and no more, as it was told, or as it is."""
+            held, closing, stops = -self.position, self.buying + quantity, self.buy_stops
+        else:
+            held, closing, stops = self.position, self.selling + quantity, self.sell_stops
+        return closing <= held or (closing - stops <= held and closing <= 2 * held)
 
 
 class Position(msgspec.Struct):
-    """What an account holds of an instrument, in all and by strategy, and the orders that may change it."""
+    """What an account holds of an instrument, in all and by strategy, and the orders that may change it.
+
+    `targets` are those that stand, as long as orders of their strategy are open; see `mats.risk.targets`.
+    """
 
     net: Decimal = ZERO
     held: dict[StrategyName, Decimal] = {}
     orders: dict[IntentId, KnownOrder] = {}
+    targets: dict[StrategyName, Target] = {}
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -102,6 +101,8 @@ class RiskState:
         self.working: dict[IntentId, Position] = {}
         """Orders that were not final at entry `seq`, by where they count."""
         self._ahead: dict[IntentId, OrderView] = {}
+        self.moved: list[Position] = []
+        """Places with targets where something has happened to an order or to what is held."""
         self.unknown: dict[IntentId, OrderView] = {}
         """Orders whose outcome is not known, by the view that says so."""
         self._submitted: defaultdict[StrategyName, deque[Nanos]] = defaultdict(deque)
@@ -121,17 +122,19 @@ class RiskState:
         held = position.held.get(strategy, ZERO)
         if not position.orders:
             return Exposure(held), Exposure(position.net)
-        buying = selling = all_buying = all_selling = ZERO
+        buying = selling = all_buying = all_selling = buy_stops = sell_stops = ZERO
         for intent_id, order in position.orders.items():
-            left = order.quantity if isinstance(order, OrderIntent) else order.remaining
+            left = remaining(order)
             if intent_id == without or left <= ZERO:
                 continue
             own = left if order.strategy == strategy else ZERO
+            stops = own if is_conditional(order) else ZERO
             if order.side is BUY:
-                buying, all_buying = buying + own, all_buying + left
+                buying, all_buying, buy_stops = buying + own, all_buying + left, buy_stops + stops
             else:
-                selling, all_selling = selling + own, all_selling + left
-        return Exposure(held, buying, selling), Exposure(position.net, all_buying, all_selling)
+                selling, all_selling, sell_stops = selling + own, all_selling + left, sell_stops + stops
+        own_exposure = Exposure(held, buying, selling, buy_stops, sell_stops)
+        return own_exposure, Exposure(position.net, all_buying, all_selling)
 
     def unknown_order(self, strategy: StrategyName, instrument: InstrumentId) -> OrderView | None:
         """An order of the strategy on the instrument whose outcome is not known, if there is one."""
@@ -183,15 +186,23 @@ class RiskState:
         """The order works no more, or never did."""
         position = self.working.pop(intent_id, None)
         if position is not None:
-            del position.orders[intent_id]
+            order = position.orders.pop(intent_id)
+            if position.targets:
+                self._left(position, intent_id, order)
         self._ahead.pop(intent_id, None)
         self.unknown.pop(intent_id, None)
 
     def replace_orders(self, views: Iterable[OrderView]) -> None:
         """Take in all orders that are not final: any other is gone."""
-        for intent_id in [*self.working, *self._ahead]:
-            self.forget(intent_id)
-        for view in views:
+        newest = {view.intent_id: view for view in views}
+        for intent_id in {**self.working, **self._ahead}:
+            if intent_id not in newest:
+                self.forget(intent_id)
+            elif (position := self.working.pop(intent_id, None)) is not None:
+                del position.orders[intent_id]
+        self._ahead.clear()
+        self.unknown.clear()
+        for view in newest.values():
             self.observe(view)
 
     # What the log says
@@ -225,6 +236,22 @@ class RiskState:
         self.seq = seq
         position.held[strategy] = position.held.get(strategy, ZERO) + change
         position.net += change
+        if position.targets:
+            self.moved.append(position)
+
+    def filled(self, position: Position, order: KnownOrder) -> None:
+        """An order has a fill. One that protects the position ends the target: the strategy is to decide anew."""
+        target = position.targets.get(order.strategy)
+        if target is not None and is_conditional(order):
+            target.over = True
+
+    def _left(self, position: Position, intent_id: IntentId, order: KnownOrder) -> None:
+        """An order is not open any more. Ended by others than its target, an unfilled one ends that."""
+        target = position.targets.get(order.strategy)
+        if target is not None:
+            ended = target.owns(intent_id) and intent_id not in target.withdrawn and remaining(order) > ZERO
+            target.over = target.over or ended
+            self.moved.append(position)
 
     # What a crash must not lose
 
@@ -256,6 +283,8 @@ class RiskState:
             if known.applied > view.applied:
                 view = replace(view, filled=known.filled, applied=known.applied)
         if view.state.final:
+            if position is not None:
+                position.orders[view.intent_id] = view
             self.forget(view.intent_id)
             return
         if position is None:
@@ -266,6 +295,7 @@ class RiskState:
         """A fill that the view does not contain yet moves from its rest to the position."""
         position = self.working.get(intent_id)
         if position is not None:
+            self.filled(position, position.orders[intent_id])
             view = _view(position.orders[intent_id])
             grown = view.filled + change * view.side.sign
             position.orders[intent_id] = replace(view, filled=grown, applied=self.seq)

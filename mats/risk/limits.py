@@ -25,6 +25,13 @@ class Limits(Struct, frozen=True, kw_only=True):
         Meta(description="value of an account's net position in one instrument if all orders on that side fill"),
     ] = Decimal(5_000_000)
     max_orders_per_minute: Annotated[int, Meta(description="new orders of one strategy within 60 seconds")] = 120
+    least_change_share: Annotated[
+        Decimal,
+        Meta(description="a target that differs from the position by less than this share trades nothing"),
+    ] = Decimal("0.01")
+    least_change_value: Annotated[
+        Decimal, Meta(description="nor does one that differs by less than this value; 0: only the share counts")
+    ] = Decimal(0)
     max_price_age_seconds: Annotated[float, Meta(description="with an older price no new risk is taken")] = field(
         default=30.0, name="stale_after"
     )

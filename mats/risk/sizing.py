@@ -6,6 +6,7 @@ from functools import lru_cache
 import msgspec
 
 from mats.model import ZERO, Instrument, Unknown, exact, floor_to
+from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode, reject
 
 _share = lru_cache(maxsize=1 << 12)(exact)
@@ -46,9 +47,12 @@ def fraction_quantity(instrument: Instrument, size: float, basis: Basis) -> Deci
     return _units(instrument, _share(size), basis)
 
 
-def order_quantity(target: Decimal, position: Decimal, pending: Decimal, increment: Decimal) -> Decimal:
-    """The signed quantity that leads from the position and the signed rest of all working orders to the target."""
-    return floor_to(target - position - pending, increment)
+def least_change(instrument: Instrument, units: Decimal, basis: Basis, limits: Limits) -> Decimal:
+    """The units below which a change of a position towards a target of `units` is not worth an order."""
+    share = abs(units) * limits.least_change_share
+    if not limits.least_change_value or not units:
+        return share
+    return max(share, limits.least_change_value / _worth(instrument, basis))
 
 
 def _units(instrument: Instrument, share: Decimal, basis: Basis) -> Decimal | Rejection:
@@ -63,5 +67,10 @@ def _units(instrument: Instrument, share: Decimal, basis: Basis) -> Decimal | Re
         return reject(RejectionCode.NO_PRICE, f"no price of {instrument.id} to size with is known", price=price)
     if not isinstance(rate, Decimal):
         return reject(RejectionCode.NO_RATE, rate.reason)
-    worth = price * instrument.multiplier * rate
-    return floor_to(equity * share / worth, instrument.size_increment)
+    return floor_to(equity * share / _worth(instrument, basis), instrument.size_increment)
+
+
+def _worth(instrument: Instrument, basis: Basis) -> Decimal:
+    """A unit in the base currency; both figures are known."""
+    assert basis.price is not None and isinstance(basis.rate, Decimal)
+    return basis.price * instrument.unit_value * basis.rate

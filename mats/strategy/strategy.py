@@ -158,8 +158,9 @@ class Strategy:
     ) -> IntentId:
         """Ask to hold `strength` of the strategy's equity in `instrument`: 1 all of it long, -1 short, 0 flat.
 
-        The risk manager trades the difference to the position and working orders by `ticket`
-        (a market order unless given). Returns the id of the order that may follow.
+        The risk manager trades the difference to the position by `ticket` (a market order unless given), and cancels
+        what a target before it has ordered and what leads elsewhere. Returns the id of the order that may follow;
+        further orders for the same target have it with `.2`, `.3` and so on.
         """
         context = self._context
         context.require(instrument)

@@ -167,18 +167,27 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
         """
         silent = self._silent(now, open_since)
         if open_since is None:
-            return self._in(StreamPhase.CLOSED, "", now) if silent and self._pauses else self
-        state = self._in(StreamPhase.ASKED, "", open_since) if self.phase is StreamPhase.CLOSED else self
+            return self._closed(now, chance) if silent and self._pauses else self
+        state = self._opened(open_since) if self.phase is StreamPhase.CLOSED else self
         if not silent or self.asked_at is None:
             return state
         if not state.phase.troubled:
             reason = outage or f"nothing came for more than {self.limit:.0f} s"
             fallen = state._in(StreamPhase.WAITING if outage else StreamPhase.STALE, reason, now)
-            at = now if self.tries == 0 and not outage else now + SILENCE.wait(self.tries, chance)
+            at = now if state.tries == 0 and not outage else now + SILENCE.wait(state.tries, chance)
             return msgspec.structs.replace(fallen, next_try=at)
         if state.next_try is None:
             return msgspec.structs.replace(state, next_try=now + SILENCE.wait(self.tries, chance))
         return state
+
+    def _opened(self, at: float) -> "StreamState":
+        return msgspec.structs.replace(self._in(StreamPhase.ASKED, "", at), tries=0)
+
+    def _closed(self, now: float, chance: float) -> "StreamState":
+        """It is asked for once more if data flowed: extended hours may have ended, or the stream."""
+        closed = self._in(StreamPhase.CLOSED, "", now)
+        flowed = self.phase in (StreamPhase.FLOWING, StreamPhase.DELAYED)
+        return msgspec.structs.replace(closed, next_try=now + self.limit * chance) if flowed else closed
 
     def _silent(self, now: float, open_since: float | None) -> bool:
         heard = max(at for at in (self.data_at, self.asked_at, open_since, self.since) if at is not None)

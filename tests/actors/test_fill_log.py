@@ -481,7 +481,7 @@ def stored(runtime, journal_path, an_execution):
     return log, risk
 
 
-AWAY = Outage(0, "no network")
+AWAY = Outage(0, "no network", 0.0)
 
 
 def test_new_risk_waits_for_the_store_after_its_patience_and_until_it_is_back(runtime, stored):

@@ -81,6 +81,7 @@ def start(runtime, port, client_id=1, heartbeat=60.0, silence=PATIENCE):
         timing=Timing(
             host="127.0.0.1", port=port, connect_timeout=PATIENCE, replay_timeout=silence, heartbeat=heartbeat
         ),
+        fractional=True,
     )
     runtime.launch("ib", IbConnection, args, supervised=True)
     return runtime.ref("ib")
@@ -294,6 +295,14 @@ def test_an_order_before_the_connection_is_ready_is_not_sent_and_its_owner_knows
     world.spy = parse_instrument("SPY")
     world.ref.tell(SubmitOrder(session="7", order_id=1, intent=world.order("i1")))
     assert world.orders.expect(NotSent, PATIENCE) == NotSent("i1", "its connection was lost before it was sent")
+
+
+def test_a_refused_fraction_makes_the_instrument_whole(ready):
+    assert ready.spy.size_increment == D("0.0001")
+    ready.submit(quantity="0.5")
+    learned = ready.next(ready.market_data, InstrumentResolved)
+    assert (learned.asked, learned.instrument.size_increment, learned.instrument.min_size) == ("SPY", 1, 1)
+    assert ready.resolve().instrument.size_increment == 1
 
 
 def test_an_order_of_another_session_is_not_sent_and_one_of_this_session_is(ready):

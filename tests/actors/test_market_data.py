@@ -140,9 +140,9 @@ def test_several_names_of_one_instrument_share_what_there_is_of_it(world, probe,
     asked = world.asked()
     assert [type(request) for request in asked] == [RequestHistory, SubscribeMarket]
     assert {request.instrument.id for request in asked} == {"SPY"}
-    by_number.expect_message(InstrumentNamed("#756733", "SPY"))
+    by_number.expect_message(InstrumentNamed("#756733", "SPY", SPY))
     world.follow(by_name, "SPY")
-    by_name.expect_message(InstrumentNamed("SPY", "SPY"))
+    by_name.expect_message(InstrumentNamed("SPY", "SPY", SPY))
     assert world.asked() == []
     world.data.tell(MarketEvents((a_bar(),), ()))
     by_number.expect_message(BarArrived(a_bar()))
@@ -400,7 +400,7 @@ def test_after_a_loss_everything_is_asked_of_the_new_connection_again(world, pro
     assert again[0].bar_seconds == 60
     assert again[1:] == [SubscribeMarket(SPY, quotes=True)]
     world.data.tell(history(a_bar(seconds=60)))
-    assert one.receive(2) == [InstrumentNamed("SPY", "SPY")] * 2
+    assert one.receive(2) == [InstrumentNamed("SPY", "SPY", SPY)] * 2
     one.expect_message(history(a_bar(seconds=60)))
 
 
@@ -592,7 +592,7 @@ def test_a_closed_market_is_not_stale(runtime, a_ready, probe, a_bar):
     world.runtime.advance(3_600.0)
     assert since_last(world.risk)[-1] == DataStale({})
     assert view(world).state == "closed"
-    assert world.asked() == []
+    assert world.asked() == [AGAIN]
     night.open = True
     world.runtime.advance(14.0)
     assert world.asked() == [AGAIN]
@@ -603,7 +603,7 @@ def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
     world.connect()
     world.follow(one)
     world.resolve()
-    one.expect_message(InstrumentNamed("SPY", "SPY"))
+    one.expect_message(InstrumentNamed("SPY", "SPY", SPY))
     world.data.tell(StreamNotice(StreamMeaning.DELAYED, "displaying delayed data", "SPY", MarketStream.BARS))
     world.data.tell(MarketEvents((a_bar(),), ()))
     one.expect_nothing()

@@ -22,7 +22,7 @@ from actors.messages.risk_manager import Halt, OrderDenied, PlaceOrder, ReadHalt
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from actors.risk_manager import RiskManager
 from mats.ledger.valuation.fx import FxRates
-from mats.model.orders import OrderModification, OrderState, Side
+from mats.model.orders import CancelRequest, OrderModification, OrderState, Side
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND
 from mats.orders import Rejected
@@ -150,7 +150,8 @@ def test_a_signal_before_the_equity_is_known_is_denied(world):
 def test_a_signal_becomes_an_intent_of_the_size_that_the_equity_allows(world):
     world.all_is_well()
     world.tell(a_signal(0.5))
-    assert world.received(world.orders, SubmitIntent) == [SubmitIntent(an_intent(quantity=500))]
+    intent = replace(an_intent(quantity=500), of_target=True)
+    assert world.received(world.orders, SubmitIntent) == [SubmitIntent(intent)]
     assert world.denied() == []
 
 
@@ -158,8 +159,18 @@ def test_a_signal_counts_what_is_held_and_what_is_on_its_way(world):
     world.all_is_well()
     world.tell(ApplyEntries((a_fill(1, "i0", quantity=100),)))
     world.tell(a_signal(0.5, "i1"), a_signal(0.5, "i2"), a_signal(-0.5, "i3"))
-    assert world.submitted() == [(Side.BUY, D(400)), (Side.SELL, D(1000))]
+    assert world.submitted() == [(Side.BUY, D(400)), (Side.SELL, D(600))]
     assert world.denied() == []
+
+
+def test_what_fills_of_a_replaced_order_is_traded_back(world):
+    world.all_is_well()
+    world.tell(a_signal(0.5, "i1"), a_signal(-0.5, "i2"))
+    assert [cancel.intent_id for cancel in world.received(world.orders, CancelRequest)] == ["i1"]
+    world.tell(ApplyEntries((a_fill(1, "i1", quantity=200),)))
+    assert world.submitted() == [(Side.SELL, D(200))]
+    world.tell(OrderChanged(replace(a_view(OrderState.CANCELLED, "i1", 500), applied=1)))
+    assert (world.submitted(), world.denied()) == ([], [])
 
 
 def test_the_whole_list_of_orders_replaces_what_was_thought_to_be_on_its_way(world):

@@ -24,13 +24,15 @@ from actors.messages.strategy import StopTrading, StrategyLoaded, StrategyStarte
 from actors.messages.subscription import NOTHING, AskToResubscribe, Unsubscribe, Unsubscribed
 from actors.strategy import CREDIT, CREDIT_SECONDS, HISTORY_SECONDS, StrategyActor
 from mats.model.executions import FillRecorded
-from mats.model.market_data import Quote
+from mats.model.market_data import Bar, Quote
 from mats.model.orders import CancelRequest, OrderModification, OrderState, OrderTicket, OrderView, Side, Signal
 from mats.model.strategy_table import StrategyRecord
+from mats.model.timestamp import HOUR, SECOND
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Crash, MailboxSpec
 from mats.strategy.host import Position
 from mats.strategy.tickets import market
+from tests.actors.conftest import START
 from tests.actors.diary_page import HEARD, TODO
 from tests.actors.samples import Published, launch_relay
 
@@ -532,3 +534,18 @@ def test_a_strategy_that_raises_ends_its_own_actor_only(trader, a_bar):
     assert not world.ref.is_alive()
     assert world.heard == [("bar", 100.0)]
     assert world.runtime.dead_letters.counts == {"failed": 1}
+
+
+def test_what_is_under_way_is_made_up_at_the_start_and_continued_by_what_came_meanwhile(trader):
+    world = trader(bar_seconds=3_600, warmup=1).launch()
+    begin = START // HOUR * HOUR + HOUR // 2  # hours begin with New York's open
+    gone = (START - begin) // (5 * SECOND)
+    loads = [message for message in world.market.receive(3) if isinstance(message, LoadHistory)]
+    assert {load.bar_seconds: load.count for load in loads} == {3_600: 1, 5: gone + 2}
+    hour = Bar("SPY", begin - HOUR, 3_600, *[1.0] * 5)
+    parts = tuple(Bar("SPY", begin + at * 5 * SECOND, 5, *[2.0] * 5) for at in range(-1, gone))
+    world.tell(book(4), WorkingOrders(()), BarArrived(Bar("SPY", START, 5, *[3.0] * 5)))
+    world.tell(HistoryLoaded("SPY", (hour,), complete=True, bar_seconds=3_600, count=1))
+    assert world.heard == []
+    world.tell(HistoryLoaded("SPY", parts, complete=True, bar_seconds=5, count=gone + 2))
+    assert [entry[:2] for entry in world.heard] == [("start", 1)]

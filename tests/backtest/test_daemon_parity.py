@@ -16,8 +16,8 @@ from tests.backtest.whole_daemon import OPENING, run_daemon
 
 NAMES = ("BAC", "IBM", "SPY")
 BARS = 240
-BEGIN = 19_675 * DAY + 10 * HOUR
-"""All within one day, at whose end the exchange ends `DAY` orders."""
+BEGIN = 19_675 * DAY + 15 * HOUR
+"""All within one session, at the end of whose day the exchange ends `DAY` orders."""
 
 
 def random_bars(name: str, seed: int) -> BarColumns:

@@ -16,7 +16,7 @@ from ib_async import IB, MarketOrder, Stock
 from rich.console import Console
 from rich.table import Table
 
-from mats.gateway import PaperGateway
+from mats.gateway import LOOSE, PaperGateway
 from mats.model.market_data import Quote
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
@@ -34,7 +34,7 @@ VAST = 1e9
 @asynccontextmanager
 async def bench(clients: int) -> AsyncIterator[tuple[PaperGateway, list[IB]]]:
     """A gateway whose market stands still and is deep, and its connected clients."""
-    async with PaperGateway(clock=SteppedClock(NOON)) as gateway:
+    async with PaperGateway(clock=SteppedClock(NOON), limits=LOOSE) as gateway:
         await asyncio.sleep(0)
         gateway.exchange.on_quote(Quote("SPY", NOON, 500.0, 500.01, VAST, VAST, 500.01))
         ibs = []
@@ -108,7 +108,7 @@ async def order_costs() -> list[float]:
     """Microseconds of each filled order in each block of ten thousand, up to a hundred thousand; the state is in a
     file, and a client reads the bytes without decoding them."""
     with TemporaryDirectory() as folder:
-        async with PaperGateway(clock=SteppedClock(NOON), state=Path(folder) / "gateway.db") as gateway:
+        async with PaperGateway(clock=SteppedClock(NOON), state=Path(folder) / "gateway.db", limits=LOOSE) as gateway:
             reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
             hello, start = b"v157..178", b"71\x002\x000\0\0"
             writer.write(b"API\0" + struct.pack(">I", len(hello)) + hello + struct.pack(">I", len(start)) + start)

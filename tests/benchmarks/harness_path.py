@@ -28,8 +28,8 @@ from actors.messages.market_data import QuoteArrived
 from actors.messages.strategy_manager import ReadStrategies, StrategyTable
 from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
+from mats.gateway import LOOSE, PaperGateway
 from mats.gateway.protocol.client_session import ClientSession
-from mats.gateway.server import PaperGateway
 from mats.logging_setup import configure_logging
 from mats.model.market_data import Quote
 from mats.model.orders import Side
@@ -82,7 +82,7 @@ def run_gateway(control: Connection) -> None:
 
 async def _run_gateway(control: Connection, stamps: Stamps) -> None:
     stop = asyncio.Event()
-    async with PaperGateway(cash=Decimal(10) ** 9) as gateway:
+    async with PaperGateway(cash=Decimal(10) ** 9, limits=LOOSE) as gateway:
         asyncio.get_running_loop().add_reader(control.fileno(), lambda: _obey(gateway, control, stamps, stop))
         control.send(gateway.port)
         await stop.wait()

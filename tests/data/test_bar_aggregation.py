@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mats.data.bar_aggregation import BarBuilder, aggregate, merge, to_frame
+from mats.data.bar_aggregation import BarBuilder, aggregate, ceil_time, floor_time, merge, to_frame
 from mats.data.session_bars import fitting_calendar, in_sessions, whole_bars
+from mats.instruments import parse_instrument
 from mats.model.bar_columns import BarColumns
-from mats.model.instrument import parse_instrument
 from mats.model.market_data import Bar
 from mats.model.timestamp import DAY, MINUTE, SECOND, Nanos, from_datetime, iso
 from mats.sessions import BarSpans, calendar_of, unknown_calendar
@@ -134,6 +134,12 @@ def test_a_part_that_does_not_fit_is_refused(wrong, sentence):
 def test_a_span_of_nothing_is_refused():
     with pytest.raises(ValueError, match="bars of 0 seconds"):
         builder_of(0)
+
+
+def test_times_round_down_and_up_to_the_grid():
+    assert floor_time(START + 59 * SECOND, 60) == START
+    assert ceil_time(START + 1, 60) == START + MINUTE
+    assert ceil_time(START, 60) == START
 
 
 def test_a_frame_has_the_bars_and_their_starts_in_utc():

@@ -179,7 +179,7 @@ def test_a_file_names_contracts_and_gives_their_terms(journal, tmp_path):
         ("instrument = 5", "must consist of"),
         ("[[instrument]]\nmultiplier = 5", "has no id"),
         ('[[instrument]]\nid = "ES:202412"\nmultiplyer = 5', "multiplyer is no field"),
-        ('[[instrument]]\nid = "ES:202412"\nmultiplier = 0', "multiplier must be above zero"),
+        ('[[instrument]]\nid = "ES:202412"\ncurrency = "USD"\nmultiplier = 0', "multiplier must be above zero"),
         ('[[instrument]]\nid = "ES:x"\nmultiplier = 5', "write a day"),
         ("[[instrument", "cannot be read"),
     ],
@@ -193,7 +193,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_entry(tmp_path, text, re
 def test_a_file_cannot_rename_a_contract_that_has_books(journal, tmp_path):
     InstrumentRegistry(journal).register(SIL)
     file = tmp_path / "instruments.toml"
-    file.write_text('[[instrument]]\nid = "SI:20261229"\ncon_id = 660000002\n')
+    file.write_text('[[instrument]]\nid = "SI:20261229"\ncon_id = 660000002\nmultiplier = 1000\ncurrency = "USD"\n')
     with pytest.raises(InstrumentsFileError, match="its books are kept as SI:20261229:SIL; write that id there"):
         prepare_instruments(journal, file, [])
 

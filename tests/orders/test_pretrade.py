@@ -53,19 +53,19 @@ def test_a_signal_becomes_an_order_for_the_difference_and_counts_at_once(flow):
     intent = decide(flow, signal(0.5))
     assert intent == OrderIntent(
         intent_id="i1", strategy="trend", account="DU1", instrument=SPY, side=Side.BUY, quantity=D(250),
-        ticket=OrderTicket(), time=5, reason="up",
+        ticket=OrderTicket(), time=5, reason="up", of_target=True,
     )  # fmt: skip
     assert flow.state.exposure("DU1", "SPY", "trend").buying == D(250)
     assert flow.state.orders_in_last_minute("trend", NOW) == 1
-    smaller = decide(flow, signal(0.4, "i2"))
-    assert (smaller.side, smaller.quantity) == (Side.SELL, D(50))
+    larger = decide(flow, signal(0.6, "i2"))
+    assert (larger.side, larger.quantity, flow.cancels) == (Side.BUY, D(50), [])
 
 
 def test_a_target_that_is_held_or_on_its_way_asks_for_nothing(flow):
     decide(flow, signal(0.5))
     assert decide(flow, signal(0.5, "i2")) is None
-    flat = decide(flow, signal(0.0, "i3"))
-    assert (flat.side, flat.quantity) == (Side.SELL, D(250))
+    assert decide(flow, signal(0.498, "i3")) is None, "less than a hundredth of it is not worth an order"
+    assert flow.cancels == []
 
 
 def test_going_flat_needs_neither_equity_nor_price(flow):

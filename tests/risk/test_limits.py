@@ -19,6 +19,7 @@ def test_limits_of_a_stored_backtest_are_read_by_the_names_they_were_stored_unde
     assert msgspec.json.decode(msgspec.json.encode(limits), type=Limits) == limits
 
 
-def test_without_limits_only_the_age_of_data_counts():
+def test_without_limits_the_age_of_data_and_the_least_change_count():
     kept = {name for name in Limits.__struct_fields__ if getattr(UNLIMITED, name) == getattr(Limits(), name)}
-    assert kept == {"max_price_age_seconds", "max_rate_age_seconds"}
+    ages, changes = {"max_price_age_seconds", "max_rate_age_seconds"}, {"least_change_share", "least_change_value"}
+    assert kept == ages | changes

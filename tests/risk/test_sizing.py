@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from mats.instruments import parse_instrument
 from mats.model.instrument import Instrument, SecType
 from mats.model.unknown import Unknown
+from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode
-from mats.risk.sizing import Basis, fraction_quantity, order_quantity, target_quantity
+from mats.risk.sizing import Basis, fraction_quantity, least_change, target_quantity
 
 D = Decimal
 SPY = parse_instrument("SPY")
@@ -67,11 +68,12 @@ def test_a_fraction_of_the_equity_is_an_unsigned_quantity():
     assert isinstance(fraction_quantity(SPY, 1.5, basis()), Rejection)
 
 
-def test_the_order_closes_the_gap_that_position_and_working_orders_leave():
-    assert order_quantity(D(100), D(30), D(20), D(1)) == D(50)
-    assert order_quantity(D(-100), D(30), D(0), D(1)) == D(-130)
-    assert order_quantity(D(100), D(30), D(70), D(1)) == 0
-    assert order_quantity(D(100), D("0.4"), D(0), D(1)) == D(99)
+def test_a_change_is_worth_an_order_from_a_share_of_the_target_or_a_value_up():
+    limits = Limits(least_change_share=D("0.02"), least_change_value=D(0))
+    assert least_change(SPY, D(-50), basis(), limits) == D(1)
+    assert least_change(SPY, D(0), basis(), limits) == 0, "going flat is always worth it"
+    dear = Limits(least_change_share=D("0.02"), least_change_value=D(2_000))
+    assert least_change(SPY, D(50), basis(), dear) == D(2_000) / (basis().price * SPY.unit_value * basis().rate)
 
 
 @settings(max_examples=500)

@@ -30,7 +30,8 @@ from mats.model.packet import BrokerEvent
 from mats.model.timestamp import Nanos
 from mats.venue.markets import ContractQuery, Universe
 from mats.venue.markets.bar_history import BarHistory
-from mats.venue.matching.account import BASE, Account, account_values
+from mats.venue.matching.account import BASE, Account
+from mats.venue.matching.account_values import account_values
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange

@@ -28,6 +28,7 @@ from actors.risk_manager import RiskManager
 from mats.ledger.books import book_key
 from mats.model import (
     AdjustmentRecorded,
+    CancelRequest,
     CommissionRecorded,
     Entry,
     FillCorrected,
@@ -72,6 +73,8 @@ class Watch:
         self.complaints: list[str] = []
         self.applied = dict.fromkeys(STAGES, 0)
         self.blocks: list[Block] = []
+        self.cancels: dict[StrategyName, float] = {}
+        """When each strategy last asked for a cancel."""
         self._over: dict[IntentId, OrderState] = {}
         self._booked: deque[tuple[float, int]] = deque()
         self._logged = 0
@@ -201,6 +204,8 @@ class Watch:
             assert envelope is not None
             waited = self._world.runtime.clock.seconds - envelope.sent
             self._approved(message.intent, self._world.now - waited)
+        elif isinstance(message, CancelRequest) and (strategy := self._world.journal.strategy_of(message.intent_id)):
+            self.cancels[strategy] = self._world.now
         return then()
 
     def _approved(self, intent: OrderIntent, at: float) -> None:

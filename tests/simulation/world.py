@@ -45,7 +45,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.simulated_connection import simulated_connection
 from tests.simulation.watch import NEWS_SECONDS, Watch
 
-START: Nanos = 1_700_000_000 * SECOND
+START: Nanos = 1_700_060_000 * SECOND
 STRATEGIES = Path(__file__).parent / "strategies"
 PATIENT = Limit(restarts=1_000_000, seconds=1.0)
 """No actor gives up: the limits have tests of their own."""

@@ -46,7 +46,7 @@ def test_a_call_that_the_store_cannot_answer_begins_an_outage_and_one_that_it_an
     assert (calls.run(), calls.guard.outage) == ("done", None)
     calls.fault = StorageException("E_S3_UNREACHABLE")
     assert calls.run() == f"the store is away since {AT}, E_S3_UNREACHABLE"
-    assert calls.guard.outage == Outage(START, "E_S3_UNREACHABLE")
+    assert calls.guard.outage == Outage(START, "E_S3_UNREACHABLE", calls.runtime.clock.monotonic())
     calls.runtime.advance(10.0)
     calls.fault = StorageException("something else")
     assert calls.run() == f"the store is away since {AT}, E_S3_UNREACHABLE", "the first reason and time stay"
@@ -130,7 +130,7 @@ def test_a_fault_of_the_caller_is_no_outage(calls):
 
 # What it means for new risk
 
-AWAY = Outage(START, "no network")
+AWAY = Outage(START, "no network", 1.0)
 BOUND = Patience(seconds=30.0, entries=100)
 
 
@@ -166,6 +166,26 @@ def test_an_outage_stops_new_risk_after_its_seconds_and_no_longer_than_it_lasts(
         assert health == StoreHealth(f"away since {AT}, no network, 5 entries wait", blocks=second >= 30)
     watch.report(None, True, 60.0)
     assert watch.look(5, 5, 60.0) == StoreHealth()
+
+
+def test_a_writer_that_starts_again_has_not_seen_that_the_outage_is_over(watch):
+    for second in range(1, 20):
+        watch.report(AWAY, True, second)
+        watch.look(0, 0, second)
+    for second in range(20, 40):
+        watch.report(None, False, second)
+        health = watch.look(0, 0, second)
+    assert health == StoreHealth(f"away since {AT}, no network, 0 entries wait", blocks=True)
+    watch.report(None, True, 40.0)
+    assert watch.look(0, 0, 40.0) == StoreHealth()
+
+
+def test_an_outage_that_a_new_fill_log_finds_has_lasted_since_it_began():
+    watch = StoreWatch(BOUND)
+    watch.report(AWAY, True, 25.0)
+    assert not watch.look(0, 0, 30.0).blocks
+    watch.report(AWAY, True, 31.0)
+    assert watch.look(0, 0, 31.0).blocks
 
 
 def test_entries_that_wait_stop_new_risk_when_they_are_too_many_or_too_old(watch):

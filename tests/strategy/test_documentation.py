@@ -94,10 +94,10 @@ def test_the_daily_strategy_trades_at_its_hours(files, host):
 def test_every_setting_and_hook_of_the_page_exists(page, files):
     dip = load_class("dip.py", "Dip", files)
     hooks = set(re.findall(r"`(on_\w+)", page))
-    assert hooks >= {"on_start", "on_bar", "on_tick", "on_fill", "on_order_status", "on_timer"}
+    assert hooks >= {"on_start", "on_bar", "on_bars", "on_tick", "on_fill", "on_order_status", "on_timer"}
     assert all(hasattr(dip, hook) for hook in hooks)
     defaults = dict(re.findall(r"^\| `(\w+)` \|.*\| `?(\w+)`? \|$", page, re.MULTILINE))
-    settings = {"bar_seconds", "ticks", "warmup", "history_length"}
+    settings = {"bar_seconds", "session", "ticks", "warmup", "history_length"}
     assert {name: str(getattr(dip, name)) for name in settings} == {name: defaults[name] for name in settings}
 
 

@@ -40,6 +40,7 @@ class Broker:
     serving: set[str] = field(default_factory=set)
     asked: list[tuple[float, str]] = field(default_factory=list)
     open: bool = True
+    extended: bool = False
     opened: float = OPEN
     last: dict[str, float] = field(default_factory=dict)
     used: list[tuple[float, str]] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Broker:
     def second(self) -> None:
         """One second: a bar where one is due, then the look at every stream."""
         self.now += 1.0
-        if self.now % BAR == 0 and self.open:
+        if self.now % BAR == 0 and (self.open or self.extended):
             for name in self.serving:
                 start = int(self.now - BAR) * SECOND
                 if self.table.received_bar(Bar(name, start, BAR, 1.0, 1.0, 1.0, 1.0, 0.0), self.now):
@@ -111,27 +112,38 @@ def test_a_dead_stream_is_found_within_two_bars_and_asked_for_at_once() -> None:
     assert [(one.start // SECOND, one.end // SECOND) for one in hole] == [(20, int(broker.now) - BAR)]
 
 
-def test_a_night_is_silent_and_nothing_is_asked() -> None:
+def test_a_night_is_silent_and_costs_one_request() -> None:
     broker = a_broker()
     broker.open = False
     broker.seconds(8 * 3_600)
     assert phase(broker) is StreamPhase.CLOSED
-    assert len(broker.asked) == 1
+    assert len(broker.asked) == 2
     assert broker.table.faults() == {}
     assert broker.table.transitions() == []
     broker.open, broker.opened = True, broker.now
     broker.until_flowing(BAR)
-    assert len(broker.asked) == 1
+    assert len(broker.asked) == 2
+
+
+def test_a_stream_that_dies_in_extended_hours_is_asked_for_once_more() -> None:
+    broker = a_broker()
+    broker.open, broker.extended = False, True
+    broker.seconds(60)
+    broker.serving.clear()
+    broker.seconds(2 * ANSWER_SECONDS + 2)
+    assert len(broker.asked) == 2
+    broker.until_flowing(BAR)
 
 
 def test_a_stream_that_died_at_night_is_found_at_the_open() -> None:
     broker = a_broker()
     broker.open = False
+    broker.seconds(1_800)
     broker.serving.clear()
-    broker.seconds(3_600)
+    broker.seconds(1_800)
     broker.open, broker.opened = True, broker.now
     broker.until_flowing(ANSWER_SECONDS + BAR + 2)
-    assert len(broker.asked) == 2
+    assert len(broker.asked) == 3
 
 
 @pytest.mark.parametrize("meaning", OF_ONE)

@@ -187,14 +187,14 @@ class Daemon:
     def __init__(self, config: Path | None, data: Path, *arguments: str) -> None:
         data.parent.mkdir(parents=True, exist_ok=True)
         self.data = data
-        self._log = data.parent / "daemon.log"
-        self._log_from = self._log.stat().st_size if self._log.exists() else 0
+        self.log = data.parent / "daemon.log"
+        self._log_from = self.log.stat().st_size if self.log.exists() else 0
         settings = [] if config is None else ["--config", str(config)]
-        self.process = _launch([*settings, "--data-dir", str(data), "--json", *arguments], self._log)
+        self.process = _launch([*settings, "--data-dir", str(data), "--json", *arguments], self.log)
 
     @property
     def stderr(self) -> str:
-        with self._log.open("rb") as log:
+        with self.log.open("rb") as log:
             log.seek(self._log_from)
             return log.read().decode()
 

@@ -19,6 +19,7 @@ from mats.model.orders import Side
 from mats.store.tables.connection import lmdb_uri
 from mats.store.tables.reader import Reader
 from tests.patience import PATIENCE
+from tests.system.growth import Held, held_by, slopes
 from tests.system.harness import (
     ACCOUNT,
     INSTRUMENTS,
@@ -38,12 +39,16 @@ EXECUTION, COMMISSION = 11, 59
 """Numbers of the messages that bring them."""
 
 STEP_SECONDS = 0.25
+STEPS_A_LOOK = 20
 STRANGER = 77
 """A client id that nobody of MATS has."""
 
 
 class Soaked(msgspec.Struct, frozen=True):
-    """What a run came to, and what the rebuild said of it at the end, and in its middle beside the daemon."""
+    """What a run came to, what each fill left behind, what the rebuild said at the end and amid trading.
+
+    `grown` is of the last life: bytes, or descriptors, for each fill; `held` is what it had at its end.
+    """
 
     fills: int
     by_hand: int
@@ -53,6 +58,8 @@ class Soaked(msgspec.Struct, frozen=True):
     entries: int
     live: str
     ended: str
+    grown: dict[str, float]
+    held: Held
 
 
 class Trouble:
@@ -114,7 +121,7 @@ class Trouble:
 
 def soak_books(folder: Path, minutes: int, bar_seconds: float, kills: int, seed: int) -> Soaked:
     """`minutes` of the market at `bar_seconds` each, in `kills` + 1 lives of the daemon. Raises where a proof fails."""
-    bars = write_bars(folder / "bars", seed)
+    bars = write_bars(folder / "bars", seed, minutes=600 + minutes)
     gateway = GatewayThread(replay=bars, bar_seconds=bar_seconds, hold_seconds=0.2)
     config = write_settings(folder / "config", lively_strategies(2), gateway.gateway.port)
     data, trouble, live = folder / "run" / "data", Trouble(gateway, seed), ""
@@ -122,7 +129,7 @@ def soak_books(folder: Path, minutes: int, bar_seconds: float, kills: int, seed:
         for life in range(kills + 1):
             daemon = Daemon(config, data)
             with killed_at_end(daemon):
-                _live(daemon, trouble, minutes * bar_seconds / (kills + 1))
+                series = _live(daemon, trouble, minutes * bar_seconds / (kills + 1))
                 if life == kills // 2:
                     live = rebuild(config, data, "--check", "--journal")
                 if life == kills:
@@ -144,17 +151,23 @@ def soak_books(folder: Path, minutes: int, bar_seconds: float, kills: int, seed:
         entries=count(data / "journal.db", "entries"),
         live=live,
         ended=rebuild(config, data, "--check", "--journal"),
+        grown=slopes(series),
+        held=series[-1],
     )
 
 
-def _live(daemon: Daemon, trouble: Trouble, seconds: float) -> None:
-    """Trade for so long, counted from the first new fill."""
+def _live(daemon: Daemon, trouble: Trouble, seconds: float) -> list[Held]:
+    """Trade for so long, counted from the first new fill; what it held every few seconds."""
+    series: list[Held] = []
     before, pause = daemon.executions(), threading.Event()
     until(lambda: daemon.executions() > before, PATIENCE, "a new fill after a start")
-    for _ in range(int(seconds / STEP_SECONDS)):
+    for step in range(int(seconds / STEP_SECONDS)):
+        if step % STEPS_A_LOOK == 0:
+            series.append(held_by(daemon))
         trouble.strike()
         pause.wait(STEP_SECONDS)
         assert daemon.process.poll() is None, f"the daemon ended by itself: {daemon.stderr[-3000:]}"
+    return series
 
 
 def _settle(daemon: Daemon, gateway: GatewayThread) -> None:

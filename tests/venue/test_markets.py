@@ -146,3 +146,8 @@ def test_the_first_hundred_minutes_of_real_data_come_out_as_they_are_stored():
         assert [figures(b) for b in replay.bars(name, replay.start, bars[-1].end, 60, "TRADES")] == [
             figures(bar) for bar in merged
         ]
+
+
+def test_every_underlying_is_listed():
+    for listing in UNIVERSE:
+        assert not listing.underlying or listing.underlying in UNIVERSE

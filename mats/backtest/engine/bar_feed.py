@@ -13,7 +13,7 @@ from mats.errors import StrategyError
 from mats.model import SECOND, Bar, Instrument, InstrumentId, Nanos, exact
 from mats.model.bar_columns import BarColumns, Floats, Instants
 from mats.strategy import Declaration, as_columns, not_declared
-from mats.strategy.history import Delivery
+from mats.strategy.hosting import Delivery
 
 BLOCK = 256
 """Rows that are turned into bars at once: so few that those of many instruments stay in the processor's cache."""

@@ -44,7 +44,7 @@ class _Prices:
         """What one unit is worth at each close."""
         if name not in self._values:
             instrument = self._feeds[name].instrument
-            self._values[name] = self._level(name) * float(instrument.multiplier) * self.rate(instrument.currency)
+            self._values[name] = self._level(name) * float(instrument.unit_value) * self.rate(instrument.currency)
         return self._values[name]
 
     def rate(self, currency: Currency) -> Floats | float:

@@ -19,7 +19,7 @@ from mats.model import (
     Signal,
     changed_view,
 )
-from mats.orders import OrderFlow
+from mats.orders import OrderFlow, Rejected
 from mats.strategy.hosting import OrderCommand
 
 ROUTE = 1
@@ -55,13 +55,30 @@ class OrderPath:
     def decide(self, request: Signal | OrderRequest) -> None:
         """An approved order is sent in its turn: at once where nothing else waits."""
         decision = self.flow.decide(request, self._clock.now)
-        if isinstance(decision, OrderIntent):
-            if self._queue:
-                self._queue.append((self._submit, decision))
-            else:
-                self._submit(decision)
-        elif decision is not None:
-            self._queue.append((self._drivers[request.strategy].rejected, decision.order))
+        if decision is not None:
+            self._carry_out(decision)
+        if self.flow.has_cancels:
+            self._replace()
+
+    def pursue(self, _: None = None) -> None:
+        """Targets that wait for the end of orders go on."""
+        for decision in self.flow.pursue(self._clock.now):
+            self._carry_out(decision)
+        if self.flow.has_cancels:
+            self._replace()
+
+    def _carry_out(self, decision: OrderIntent | Rejected) -> None:
+        if isinstance(decision, Rejected):
+            self._queue.append((self._drivers[decision.order.strategy].rejected, decision.order))
+        elif self._queue:
+            self._queue.append((self._submit, decision))
+        else:
+            self._submit(decision)
+
+    def _replace(self) -> None:
+        """Cancel what a new target replaces."""
+        for cancel in self.flow.take_cancels():
+            self._cancel(cancel.intent_id)
 
     def _submit(self, intent: OrderIntent) -> None:
         self.flow.submit(intent, self._clock.now)
@@ -139,6 +156,8 @@ class OrderPath:
         """An order has ended at the market; `reason` is why where nobody asked for it."""
         self.flow.finish(order, order.intent_id, now, reason)
         self._tell(order)
+        if self.flow.moved:
+            self._queue.append((self.pursue, None))
 
     def _amend(self, order: BarOrder, change: OrderModification) -> None:
         """New prices and more units lose the place in line. What is filled beyond the new quantity stays filled."""

@@ -124,7 +124,7 @@ class Portfolio:
         before = self.book(strategy, instrument)
         whole = floor_to(before.quantity * ratio, instrument.size_increment)
         rest = before.quantity * ratio - whole
-        after = adjust(replace(before, quantity=before.quantity * ratio), -rest, ZERO, instrument.multiplier)
+        after = adjust(replace(before, quantity=before.quantity * ratio), -rest, ZERO, instrument.unit_value)
         holding = self.holding(strategy, instrument)
         holding.book = after
         holding.change(seq, self._clock.step + 1, whole - before.quantity)
@@ -152,12 +152,12 @@ class Portfolio:
             strategy=strategy,
             instrument=instrument.id,
             currency=instrument.currency,
-            multiplier=instrument.multiplier,
+            multiplier=instrument.unit_value,
         )
         net = self._nets.get(instrument.id)
         if net is None:
             feed = self.feeds[instrument.id]
-            net = self._nets[instrument.id] = InstrumentNet(feed, instrument.multiplier, instrument.currency)
+            net = self._nets[instrument.id] = InstrumentNet(feed, instrument.unit_value, instrument.currency)
         cash, costs = self.balance(strategy, instrument.currency), self.balance(strategy, self.base)
         holding = self._holdings[strategy, instrument.id] = Holding(flat, net, cash, costs)
         return holding

@@ -66,7 +66,7 @@ class FillNote(msgspec.Struct):
             price=self.price,
             time=self.time,
             currency=instrument.currency,
-            multiplier=instrument.multiplier,
+            multiplier=instrument.unit_value,
             order_ref=order_ref(intent.strategy, intent.intent_id),
             perm_id=self.place,
             cumulative_quantity=self.filled,
@@ -120,13 +120,15 @@ class Settlement:
         driver = order.driver
         if driver.hears or driver.timers:
             driver.on_fill(note.recorded(), order.view())
+        if self._flow.moved:
+            self._queue.append((self._path.pursue, None))
         if self._queue:
             self._drain()
 
     def _charge(self, order: BarOrder, quantity: Decimal, price: Decimal, time: Nanos, rate: Decimal | None) -> Decimal:
         """What the fill adds to the cost of its order."""
         instrument = order.origin.instrument
-        value = order.notional * instrument.multiplier
+        value = order.notional * instrument.unit_value
         if rate is not None:
             value *= rate
         month = ZERO if self._month is None else _month_before(self._month, order, quantity, price, time, value)
@@ -155,7 +157,7 @@ class Settlement:
             self._flow.adjust(self._account, strategy, instrument.id, change)
             self.splits.append(_adjustment(after, change, seq, f"split {split.ratio}:1", self._clock.now))
             if rest and mark is not None:
-                self._pay(strategy, instrument, "split-cash", rest * mark / split.ratio * instrument.multiplier)
+                self._pay(strategy, instrument, "split-cash", rest * mark / split.ratio * instrument.unit_value)
         for order in list(self._markets[instrument.id].orders.values()):
             self._resize(order, split.ratio)
 
@@ -179,7 +181,7 @@ class Settlement:
         for strategy, name, quantity in self._portfolio.quantities():
             instrument, mark = self._feeds[name].instrument, self._feeds[name].mark()
             if quantity < 0 and mark is not None and instrument.sec_type is SecType.STOCK:
-                cost = quantity * mark * instrument.multiplier * rate * days / YEAR
+                cost = quantity * mark * instrument.unit_value * rate * days / YEAR
                 self._pay(strategy, instrument, "borrow", cost.quantize(CENT))
 
     def _pay(

@@ -12,8 +12,7 @@ from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, IntentId, Nanos, OrderView, Signal, StrategyRecord, iso
 from mats.runtime import describe, text_of
 from mats.strategy import LogLevel, Position, Strategy
-from mats.strategy.history import Delivery
-from mats.strategy.hosting import BarListener, LocalHost, OrderCommand, make_runner
+from mats.strategy.hosting import BarListener, Delivery, LocalHost, OrderCommand, make_runner
 
 
 class StrategyFailed(Exception):

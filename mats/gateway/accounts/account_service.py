@@ -7,16 +7,25 @@ from typing import NamedTuple, TypeVar
 from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.persistence import GatewayState
 from mats.gateway.protocol import ClientSession, Fields, Message, responses
-from mats.model import AccountId, Clock, Instrument, InstrumentId
+from mats.model import AccountId, Clock, Currency, Instrument, InstrumentId
 from mats.venue.markets import Universe
-from mats.venue.matching import BASE, Account, AccountValuation, Mark, account_values
+from mats.venue.matching import (
+    BASE,
+    LEDGER,
+    Account,
+    AccountValuation,
+    AccountValues,
+    Mark,
+    account_values,
+    fx_rate,
+)
 from mats.venue.models import MarginModel
 
 SUMMARY_LIMIT = 2
 """Account summaries a client may have open at once. Source: IB's documentation of reqAccountSummary."""
 
 
-LEDGER_TAGS = frozenset({"CashBalance", "TotalCashBalance", "ExchangeRate"})
+LEDGER_TAGS = frozenset({"CashBalance", "TotalCashBalance", "NetLiquidationByCurrency", "ExchangeRate"})
 
 UNKNOWN_ACCOUNT = "Error validating request.-'bN' : cause - Invalid account code {!r}"
 
@@ -47,9 +56,11 @@ class AccountService:
         universe: Universe,
         mark: Mark,
         margin: MarginModel,
+        base: Currency = BASE,
     ) -> None:
         self._clients, self._state, self._clock = clients, state, clock
         self._universe, self._mark, self._margin = universe, mark, margin
+        self._base = base
         self.accounts: dict[AccountId, Account] = {}
         self._position_subscribers: set[int] = set()
         self._update_subscribers: dict[int, AccountId] = {}
@@ -63,7 +74,7 @@ class AccountService:
         """Loads the stored accounts; a new one starts with `cash` in the base currency."""
         stored = self._state.load("account", Account)
         for name in names:
-            self.accounts[name] = stored.get(name) or Account(name, {"USD": cash})
+            self.accounts[name] = stored.get(name) or Account(name, {self._base: cash})
             self._state.put("account", name, self.accounts[name])
             for instrument in self.accounts[name].holdings:
                 self._universe.activate(instrument)
@@ -186,9 +197,13 @@ class AccountService:
             self._clients.send(client_id, self._portfolio_value(account, name))
         self._clients.send(client_id, responses.account_time(self._clock.now()))
 
-    def values(self, account: Account) -> list[tuple[str, str, str]]:
+    def in_base(self, amount: Decimal) -> Decimal:
+        """An amount of the venue's currency in the base currency of the accounts."""
+        return amount / fx_rate(self._base, self._universe, self._mark)
+
+    def values(self, account: Account) -> AccountValues:
         """Tag, value, currency of each account value, at the current marks."""
-        return account_values(account, self.valuation(account), self._universe, self._mark)
+        return account_values(account, self.valuation(account), self._universe, self._mark, self._base)
 
     def _portfolio_value(self, account: Account, name: InstrumentId) -> Message:
         holding = account.holdings[name]
@@ -239,7 +254,7 @@ class AccountService:
     def _send_summary(self, client_id: int, request_id: int, touched: set[AccountId]) -> None:
         group, tags = self._summaries[client_id, request_id]
         wanted = {tag.strip() for tag in tags.split(",")}
-        ledgers = {tag.partition(":")[2] or BASE for tag in wanted if tag.startswith("$LEDGER")}
+        ledgers = {tag.partition(":")[2] or LEDGER for tag in wanted if tag.startswith("$LEDGER")}
         for account in self._matching_accounts(group):
             for tag, value, currency in self.values(account) if account.id in touched else ():
                 in_ledger = tag in LEDGER_TAGS and ("ALL" in ledgers or currency in ledgers)

@@ -104,7 +104,8 @@ class PnlTracker:
                 daily += (figures.unrealized + figures.realized - opening.total.get(name, ZERO)) * fx
                 unrealized += figures.unrealized * fx
                 realized += (figures.realized - opening.realized.get(name, ZERO)) * fx
-            return responses.pnl(request_id, daily, unrealized, realized)
+            in_base = self._account_service.in_base
+            return responses.pnl(request_id, in_base(daily), in_base(unrealized), in_base(realized))
         instrument = self._universe.by_con_id(con_id)
         position = account.holdings.get(instrument.id) if instrument else None
         if instrument is None or position is None:

@@ -32,9 +32,11 @@ MAX_TICKS = 1000
 TICK_SECONDS = 5
 """History has a resolution of this many seconds: a historical tick is the end of one such bar."""
 
+TOO_MANY_OPEN = "Error processing request.-'bQ' : cause - Maximum number of open historical data requests ({}) exceeded"
+
 
 class HistoricalDataService:
-    """Answers historical requests. `pacing` None means unlimited."""
+    """Answers historical requests. `pacing` None: unlimited. At most `max_open` of them keep up to date at once."""
 
     def __init__(
         self,
@@ -44,10 +46,12 @@ class HistoricalDataService:
         hours: Hours,
         live_bars: LiveBars,
         pacing: HistoricalPacing | None,
+        max_open: int,
         on_subscribe: Callable[[], None],
     ) -> None:
         self._clock, self._contracts, self._history, self._hours = clock, contracts, history, hours
-        self._live_bars, self._pacing, self._on_subscribe = live_bars, pacing, on_subscribe
+        self._live_bars, self._pacing, self._max_open = live_bars, pacing, max_open
+        self._on_subscribe = on_subscribe
 
     def requests(self) -> dict[int, RequestHandler]:
         return {
@@ -70,7 +74,7 @@ class HistoricalDataService:
         if isinstance(request, tuple):
             session.send(responses.error(request_id, *request))
             return
-        reply = check_bar_request(request, now) or self._check_bar_pacing(request)
+        reply = check_bar_request(request, now) or self._check_open(request) or self._check_bar_pacing(request)
         if reply:
             session.send(responses.error(request_id, *reply))
             return
@@ -86,6 +90,10 @@ class HistoricalDataService:
         if request.keep:
             self._live_bars.open(session, request, now)
             self._on_subscribe()
+
+    def _check_open(self, request: BarRequest) -> tuple[int, str] | None:
+        full = request.keep and len(self._live_bars.subscriptions) >= self._max_open
+        return (322, TOO_MANY_OPEN.format(self._max_open)) if full else None
 
     def _check_bar_pacing(self, request: BarRequest) -> tuple[int, str] | None:
         if not request.small or request.what == SCHEDULE:
@@ -209,7 +217,7 @@ def _bid_ask_bar(bid: Bar, ask: Bar) -> Bar:
 
 
 def calendar_bars(days: list[Bar], *, by_week: bool) -> list[Bar]:
-    """Whole weeks or months of daily bars, each dated as its last day."""
+    """The weeks or months of daily bars, each dated as its last day; the first and the last hold the days there are."""
 
     def period(bar: Bar) -> tuple[int, int]:
         moment = to_datetime(bar.start)
@@ -219,5 +227,5 @@ def calendar_bars(days: list[Bar], *, by_week: bool) -> list[Bar]:
     groups = [list(group) for _, group in groupby(days, key=period)]
     return [
         msgspec.structs.replace(join_bars(group, DAY // SECOND), start=group[-1].start, seconds=DAY // SECOND)
-        for group in groups[1:-1]
+        for group in groups
     ]

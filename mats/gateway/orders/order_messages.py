@@ -116,8 +116,9 @@ def _delta_neutral(fields: int) -> Message:
     return ("None", "", *block)
 
 
-def order_status(order: VenueOrder, status: str = "") -> Message:
-    """The status of an order; `status` replaces its own where the two differ for a moment."""
+def order_status(order: VenueOrder, status: str = "", client_id: int | None = None) -> Message:
+    """The status of an order; `status` and `client_id` replace its own where they differ: for a moment, and where
+    another client has cancelled it."""
     return (
         3,
         order.order_id,
@@ -128,7 +129,7 @@ def order_status(order: VenueOrder, status: str = "") -> Message:
         order.perm_id,
         order.parent_id,
         order.last_price,
-        order.client_id,
+        order.client_id if client_id is None else client_id,
         order.why_held,
         0,
     )

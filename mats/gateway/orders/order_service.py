@@ -67,6 +67,7 @@ class OrderService:
             clock, universe, exchange, store, account_service, models, self._untransmitted, fractions=fractions
         )
         self._awaiting_locate: dict[int, VenueOrder] = {}
+        self._cancelled_by: dict[int, int] = {}
         self._day: Nanos = -1
         for order in sorted(store.orders(), key=lambda order: order.priority):
             exchange.restore(order)
@@ -189,7 +190,8 @@ class OrderService:
         unit = instrument.unit_value * fx_rate(instrument.currency, self._universe, mark)
         value = order.quantity * mark(order.instrument) * unit
         fee = self._models.fees.order_fee(instrument, order.quantity, value, account.volume_of(instrument.sec_type))
-        margin = order_messages.what_if_margin(before, after, equity, fee)
+        in_base = self._account_service.in_base
+        margin = order_messages.what_if_margin(in_base(before), in_base(after), in_base(equity), fee)
         session.send(order_messages.open_order(order, instrument, margin))
 
     # cancels
@@ -198,7 +200,7 @@ class OrderService:
         fields.skip(1)
         order_id = fields.integer()
         self.advance(self.now())
-        order = self._store.order(session.client_id, order_id)
+        order = self._store.order(session.client_id, order_id) or self._of_another(session.client_id, order_id)
         if self._untransmitted.remove(session.client_id, order_id) and order is None:
             session.send(responses.error(order_id, 202, "Order Canceled - reason:"))
         elif order is None:
@@ -206,7 +208,14 @@ class OrderService:
         elif not order.working:
             session.send(responses.error(order_id, 10148, NOT_CANCELLABLE.format(order_id, order.status)))
         else:
+            self._cancelled_by[order.perm_id] = session.client_id
             self.cancel(order)
+
+    def _of_another(self, client_id: int, order_id: int) -> VenueOrder | None:
+        """The working order of another client with this id, which only the master may cancel; None if there are
+        several."""
+        found = [order for order in self._exchange.working() if order.order_id == order_id]
+        return found[0] if client_id == MASTER and len(found) == 1 else None
 
     def cancel(self, order: VenueOrder) -> None:
         self._send(order.client_id, order_messages.order_status(order, "PendingCancel"))
@@ -266,7 +275,9 @@ class OrderService:
         order.completed, order.note = self._clock.now(), reason
         self._store.save_order(order)
         text = f"Order Canceled - reason:{reason}"
-        self._send(order.client_id, order_messages.order_status(order), responses.error(order.order_id, 202, text))
+        canceller = self._cancelled_by.pop(order.perm_id, order.client_id)
+        status = order_messages.order_status(order, client_id=canceller)
+        self._send(order.client_id, status, responses.error(order.order_id, 202, text))
 
     def replace_fill(self, fill: OrderFill, corrected: OrderFill) -> None:
         """Books and sends the correction of an execution."""

@@ -104,7 +104,8 @@ def to_instrument(contract: Contract) -> Instrument:
 def from_details(requested: Instrument, details: ContractDetails) -> Instrument | None:
     """The contract as its details state it, without a name; None where they have none.
 
-    IB gives several size steps; the suggested one is what an order ticket offers, the other what it accepts.
+    IB gives several size steps; the suggested one is what an order ticket offers, the other what it accepts. The
+    registry knows whether the API takes it.
     """
     if details.contract is None:
         return None
@@ -113,8 +114,8 @@ def from_details(requested: Instrument, details: ContractDetails) -> Instrument 
         found,
         exchange=requested.exchange or found.exchange,
         tick_size=amount(details.minTick) or requested.tick_size,
-        size_increment=_api_step(found, amount(details.sizeIncrement) or requested.size_increment),
-        min_size=_api_step(found, amount(details.minSize) or requested.min_size),
+        size_increment=amount(details.sizeIncrement) or requested.size_increment,
+        min_size=amount(details.minSize) or requested.min_size,
         time_zone=details.timeZoneId or requested.time_zone,
         name=details.longName,
         price_magnifier=Decimal(details.priceMagnifier or 1),
@@ -124,8 +125,3 @@ def from_details(requested: Instrument, details: ContractDetails) -> Instrument 
         underlying=details.underSymbol,
         under_con_id=details.underConId,
     )
-
-
-def _api_step(instrument: Instrument, stated: Decimal) -> Decimal:
-    """The step in which the API takes orders: whole shares, although the details of US shares state 0.0001."""
-    return max(stated, ONE) if instrument.sec_type is SecType.STOCK else stated

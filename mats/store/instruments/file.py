@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mats.errors import UserError
-from mats.instruments import parse_instrument
+from mats.instruments import WITH_MULTIPLIER, parse_instrument
 from mats.model import Instrument, InstrumentId, exact
 
 _FIELDS = {field.name: field.type for field in msgspec.structs.fields(Instrument)}
@@ -20,8 +20,8 @@ class InstrumentsFileError(UserError):
 def read_instruments(path: Path) -> dict[InstrumentId, Instrument]:
     """The instruments of a file: one `[[instrument]]` table each, with its `id` and the terms that it gives.
 
-    Keys are the fields of `Instrument`; what is not given follows from the id. A missing file has none. Raises
-    InstrumentsFileError.
+    Keys are the fields of `Instrument`; what is not given follows from the id, but for multiplier and currency of a
+    derivative. A missing file has none. Raises InstrumentsFileError.
     """
     if not path.is_file():
         return {}
@@ -45,6 +45,8 @@ def _instrument(entry: dict[str, object], path: Path) -> Instrument:
         given = {key: exact(str(value)) if _FIELDS[key] is Decimal else value for key, value in entry.items()}
         terms = msgspec.structs.asdict(parse_instrument(name)) | given
         instrument = msgspec.convert(terms, Instrument)
+        if instrument.sec_type in WITH_MULTIPLIER and not ("multiplier" in entry and instrument.currency):
+            raise ValueError("multiplier and currency are missing")
         for key in ("multiplier", "price_magnifier", "tick_size", "size_increment"):
             if getattr(instrument, key) <= 0:
                 raise ValueError(f"{key} must be above zero")

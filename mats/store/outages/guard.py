@@ -70,7 +70,7 @@ class StoreGuard:
         try:
             return self._call(work)
         except AWAY as error:
-            raise StoreAway(Outage(self._clock.now(), self._reason(error))) from error
+            raise StoreAway(self._outage_of(error)) from error
 
     def _call(self, work: Callable[[], T]) -> T:
         check_disk_space(self._uri)
@@ -87,8 +87,11 @@ class StoreGuard:
             if known:
                 self.store.close()
         self._failing[task] = _Retry(now + pause, min(LONGEST_SECONDS, 2 * pause))
-        self.outage = self.outage or Outage(self._clock.now(), self._reason(error))
+        self.outage = self.outage or self._outage_of(error)
         return self.outage
+
+    def _outage_of(self, error: Exception) -> Outage:
+        return Outage(self._clock.now(), self._reason(error), self._clock.monotonic())
 
     def _reason(self, error: Exception) -> str:
         return safe_uri(str(error))[:REASON_LENGTH] or type(error).__name__

@@ -47,10 +47,14 @@ class StoreWatch:
         return self._reported_at is not None
 
     def report(self, outage: Outage | None, known: bool, monotonic: float) -> None:
-        """The writer's state: the outage, and whether it has read the tables of operators."""
+        """The writer's state: the outage, and whether it has read the tables of operators.
+
+        One that has not read them yet has not seen that an outage of before is over; one that is known already to the
+        first report began before.
+        """
         if self._reported_at is None:
-            self._well_at = monotonic
-        self._reported_at, self._outage = monotonic, outage
+            self._well_at = outage.began if outage else monotonic
+        self._reported_at, self._outage = monotonic, outage if known else outage or self._outage
         self._known = self._known or known
 
     def look(self, cursor: int | None, last_seq: int, monotonic: float) -> StoreHealth:

@@ -1,5 +1,6 @@
 """How a strategy is loaded and run, the same live and in a backtest."""
 
+from mats.strategy.history import Delivery
 from mats.strategy.hosting.credit import Credit
 from mats.strategy.hosting.loader import find_file, load_class, make_runner, only_class
 from mats.strategy.hosting.local_host import LocalHost, OrderCommand
@@ -11,6 +12,7 @@ from mats.strategy.params import convert_params
 __all__ = [
     "BarListener",
     "Credit",
+    "Delivery",
     "LocalHost",
     "OrderCommand",
     "StrategyRunner",

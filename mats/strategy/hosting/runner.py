@@ -72,10 +72,15 @@ class StrategyRunner:
         """Whether `quote` should be called."""
         return self.strategy.ticks
 
-    def know(self, instrument: Instrument) -> None:
-        """The contract of an instrument is known, and with it its sessions."""
-        if self._bars.know(instrument):
+    def know(self, name: InstrumentId, instrument: Instrument) -> None:
+        """The contract of a name is known, and with it its sessions."""
+        if self._bars.know(name, instrument):
             self._context.timers.restart()
+
+    def needs(self, name: InstrumentId) -> dict[int, int]:
+        """How many bars of which size `start` should be given of an instrument."""
+        counts = {**self.larger, self.bar_seconds: self.warmup}
+        return self._bars.needs(name, counts, self._context.host.now())
 
     def start(self, history: Mapping[InstrumentId, Sequence[Bar]]) -> None:
         """Take what went before, in time order, then call `on_start`; bars that are not over are left out.

@@ -6,7 +6,7 @@ from typing import get_args
 from mats.errors import StrategyError
 from mats.instruments import parse_instrument
 from mats.model import InstrumentId, StrategyName
-from mats.sessions import Hours, check_size
+from mats.sessions import DAILY, Hours, check_size
 from mats.strategy.strategy import Strategy
 
 
@@ -38,10 +38,10 @@ def _check_sizes(strategy: Strategy) -> None:
             check_size(size)
         except ValueError as error:
             raise StrategyError(f"strategy {name}: {error}") from error
-        if size % seconds:
+        if size < seconds or (size % seconds and size < DAILY):
             raise StrategyError(
                 f"strategy {name}: bars of {size} s cannot be built from those of {seconds} s; "
-                "make larger_bars() multiples of bar_seconds"
+                "make larger_bars() multiples of bar_seconds, days or weeks"
             )
     if seconds in strategy.larger_bars():
         raise StrategyError(f"strategy {name}: larger_bars() has bar_seconds itself, {seconds}; leave it out")

@@ -6,12 +6,14 @@ import numpy as np
 
 from mats.data import BarBuilder
 from mats.errors import StrategyError
-from mats.model import SECOND, Bar, Instrument, InstrumentId, Nanos, StrategyName
-from mats.sessions import BarSpans, Hours, SessionCalendar, calendar_of
-from mats.sessions.bar_spans import DAILY, OUTSIDE
+from mats.model import HOUR, MINUTE, SECOND, Bar, Instrument, InstrumentId, Nanos, StrategyName
+from mats.sessions import DAILY, OUTSIDE, BarSpans, Hours, SessionCalendar, calendar_of
 from mats.strategy.context import usual_calendar
 from mats.strategy.history import RollingWindow
 from mats.strategy.hosting.live_bars import LONG_AGO, Close, LiveBars, first_whole
+
+MINUTE_PART, SHORT_PART = 60, 5
+"""Sizes in seconds of what makes up a bar that is under way: minutes where it is long, and what streams."""
 
 
 class StrategyBars:
@@ -33,10 +35,10 @@ class StrategyBars:
         """The sessions of an instrument."""
         return self._calendars[name]
 
-    def know(self, instrument: Instrument) -> bool:
-        """The contract of an instrument is known; whether its sessions are others now."""
-        name, calendar = instrument.id, calendar_of(instrument)
-        if name not in self._calendars or calendar is self._calendars[name]:
+    def know(self, name: InstrumentId, instrument: Instrument) -> bool:
+        """The contract of a name is known; whether its sessions are others now."""
+        calendar = calendar_of(instrument)
+        if calendar is self._calendars[name]:
             return False
         self._calendars[name] = calendar
         self._live.respan(name, self._spans(name, self._seconds))
@@ -44,6 +46,20 @@ class StrategyBars:
             if other == name:
                 builder.spans = self._spans(name, size)
         return True
+
+    def needs(self, name: InstrumentId, counts: Mapping[int, int], now: Nanos) -> dict[int, int]:
+        """How many bars of which size `load` should be given: so many of each size, and what makes up those under way.
+
+        Bars under a minute are not made up: the next one is whole soon enough.
+        """
+        needed = {size: count for size, count in counts.items() if count}
+        if self._seconds < MINUTE // SECOND or not (needed or self._seconds >= HOUR // SECOND):
+            return needed
+        spans = (self._spans(name, size).at(now) for size in (self._seconds, *self.larger))
+        gone = max((now - span[0] for span in spans if span), default=0)
+        if gone > HOUR and self._seconds % MINUTE_PART == 0 and MINUTE_PART not in needed:
+            return needed | {MINUTE_PART: gone // MINUTE + 2, SHORT_PART: 2 * MINUTE // (SHORT_PART * SECOND)}
+        return needed | ({SHORT_PART: gone // (SHORT_PART * SECOND) + 2} if gone else {})
 
     def load(self, strategy: StrategyName, history: Mapping[InstrumentId, Sequence[Bar]], now: Nanos) -> None:
         """Fill the windows with what went before `now`; shorter bars build the one that is under way.
@@ -121,7 +137,7 @@ class StrategyBars:
             self._ended[name, size] = bar.end
             if size == self._seconds:
                 own.append(bar)
-        return own, parts
+        return own, sorted(parts, key=lambda part: (part.start, -part.seconds))
 
     def _built(self, name: InstrumentId, parts: Sequence[Bar], now: Nanos) -> Iterator[Bar]:
         """The bars of `seconds` that are over, of parts."""

@@ -34,16 +34,19 @@ class FuturesRow(NamedTuple):
     expiry: ExpiryRule = rules.third_friday
 
 
+SPX, NDX = (instrument_id(symbol, SecType.INDEX, "USD") for symbol in ("SPX", "NDX"))
+DAX, ESTX50 = (instrument_id(symbol, SecType.INDEX, "EUR") for symbol in ("DAX", "ESTX50"))
+
 ROWS = (
     FuturesRow("ES", "ES", "CME", "USD", "50", "0.25", 5600.0, 0.16, "E-mini S&P 500", "SPY"),
     FuturesRow("NQ", "NQ", "CME", "USD", "20", "0.25", 19700.0, 0.20, "E-mini NASDAQ 100", "QQQ"),
     FuturesRow("MES", "MES", "CME", "USD", "5", "0.25", 5600.0, 0.16, "Micro E-Mini S&P 500", "SPY"),
     FuturesRow("MNQ", "MNQ", "CME", "USD", "2", "0.25", 19700.0, 0.20, "Micro E-Mini Nasdaq-100", "QQQ"),
-    FuturesRow("DAX", "FDAX", "EUREX", "EUR", "25", "1", 18000.0, 0.17, "DAX 40 Index", "DAX.EUR"),
-    FuturesRow("DAX", "FDXM", "EUREX", "EUR", "5", "1", 18000.0, 0.17, "Mini DAX 40 Index", "DAX.EUR"),
-    FuturesRow("DAX", "FDXS", "EUREX", "EUR", "1", "1", 18000.0, 0.17, "Micro DAX 40 Index", "DAX.EUR"),
-    FuturesRow("ESTX50", "FESX", "EUREX", "EUR", "10", "1", 4900.0, 0.16, "EURO STOXX 50", "ESTX50.EUR"),
-    FuturesRow("ESTX50", "FSXE", "EUREX", "EUR", "1", "1", 4900.0, 0.16, "Micro EURO STOXX 50", "ESTX50.EUR"),
+    FuturesRow("DAX", "FDAX", "EUREX", "EUR", "25", "1", 18000.0, 0.17, "DAX 40 Index", DAX),
+    FuturesRow("DAX", "FDXM", "EUREX", "EUR", "5", "1", 18000.0, 0.17, "Mini DAX 40 Index", DAX),
+    FuturesRow("DAX", "FDXS", "EUREX", "EUR", "1", "1", 18000.0, 0.17, "Micro DAX 40 Index", DAX),
+    FuturesRow("ESTX50", "FESX", "EUREX", "EUR", "10", "1", 4900.0, 0.16, "EURO STOXX 50", ESTX50),
+    FuturesRow("ESTX50", "FSXE", "EUREX", "EUR", "1", "1", 4900.0, 0.16, "Micro EURO STOXX 50", ESTX50),
     FuturesRow(
         "GBL", "FGBL", "EUREX", "EUR", "1000", "0.01", 133.0, 0.06, "Euro Bund (10 Year Bond)", "", 1, QUARTERS,
         rules.before_tenth,
@@ -97,7 +100,7 @@ ROWS = (
     FuturesRow("SPI", "AP", "SNFE", "AUD", "25", "1", 8200.0, 0.14, "SPI 200", "SPI"),
     FuturesRow("SMI", "FSMI", "EUREX", "CHF", "10", "1", 12000.0, 0.14, "Swiss Market Index", "SMI"),
 )  # fmt: skip
-INDEX_OF = {"ES": "SPX", "MES": "SPX", "NQ": "NDX", "MNQ": "NDX", "DAX": "DAX.EUR", "ESTX50": "ESTX50.EUR"}
+INDEX_OF = {"ES": SPX, "MES": SPX, "NQ": NDX, "MNQ": NDX, "DAX": DAX, "ESTX50": ESTX50}
 """The listed index on which the futures of a symbol are."""
 
 FIRST_CON_ID, PER_ROW = 700_000_000, 1_000_000

@@ -256,7 +256,10 @@ INDICES = (
 OTHERS = (
     _other(479624278, "BTC", SecType.CRYPTO, "PAXOS", "Bitcoin cryptocurrency", 65_000.0, 0.55, size="0.0001"),
     _other(495759171, "ETH", SecType.CRYPTO, "PAXOS", "Ethereum cryptocurrency", 2_600.0, 0.65, size="0.001"),
-    _other(120550477, "IBUS500", SecType.CFD, "SMART", "US 500 Index CFD", 5600.0, 0.16, walk="SPY", underlying="SPX"),
+    _other(
+        120550477, "IBUS500", SecType.CFD, "SMART", "US 500 Index CFD", 5600.0, 0.16, walk="SPY",
+        underlying=SPX.instrument.id,
+    ),
     _other(
         OWN + 20, "US-T", SecType.BOND, "SMART", "United States Treasury 4 1/4 11/15/34", 98.0, 0.06, tick="0.0156250",
         size="1000", multiplier="0.01",

@@ -16,7 +16,7 @@ class ExchangeFacts(NamedTuple):
     last_trade: str
 
 
-EASTERN, CENTRAL, MIDDLE = "US/Eastern", "US/Central", "MET"
+EASTERN, CENTRAL, MIDDLE, LONDON = "US/Eastern", "US/Central", "MET", "Europe/London"
 
 EXCHANGES = {
     "CME": ExchangeFacts(CENTRAL, "08:30"),
@@ -27,10 +27,10 @@ EXCHANGES = {
     "CBOE": ExchangeFacts(CENTRAL, "15:00"),
     "NYBOT": ExchangeFacts(EASTERN, "14:30"),
     "ICEUS": ExchangeFacts(EASTERN, "10:16"),
-    "ICEEU": ExchangeFacts("GB-Eire", "10:00"),
-    "ICEEUSOFT": ExchangeFacts("GB-Eire", "12:00"),
-    "IPE": ExchangeFacts("GB-Eire", "19:30"),
-    "LMEOTC": ExchangeFacts("GB-Eire", "12:30"),
+    "ICEEU": ExchangeFacts(LONDON, "10:00"),
+    "ICEEUSOFT": ExchangeFacts(LONDON, "12:00"),
+    "IPE": ExchangeFacts(LONDON, "19:30"),
+    "LMEOTC": ExchangeFacts(LONDON, "12:30"),
     "LSE": ExchangeFacts("GB-Eire", "16:30"),
     "EUREX": ExchangeFacts(MIDDLE, "13:00"),
     "IBIS": ExchangeFacts(MIDDLE, "17:30"),

@@ -101,8 +101,11 @@ class RandomMarket:
         return Quote(name, step * QUOTE_STEP, bid, ask, bid_size, ask_size, last if volume else 0.0)
 
     def _levels(self, listing: Listing, low: int, high: int, stride: int) -> Floats:
-        """Fair prices: the walk around the listed level; for an option, the model price from its underlying."""
-        if listing.is_option:
+        """Fair prices: the walk around the listed level; for an option, the model price from its underlying.
+
+        An option that an account holds of something that is not listed has a walk of its own.
+        """
+        if listing.is_option and listing.underlying:
             underlying = self._levels(self._universe.listing(listing.underlying), low, high, stride)
             return option_prices(
                 listing.instrument, underlying, np.arange(low, high, stride) * QUOTE_STEP, listing.volatility

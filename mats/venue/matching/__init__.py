@@ -1,6 +1,7 @@
 """Orders against quotes: books, matching, order groups, clearing."""
 
-from mats.venue.matching.account import BASE, Account, AccountValuation, Mark, VenueHolding, account_values, fx_rate
+from mats.venue.matching.account import BASE, Account, AccountValuation, Mark, VenueHolding, fx_rate, has_rate
+from mats.venue.matching.account_values import LEDGER, AccountValues, account_values
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import TriggerMoved, VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
@@ -28,6 +29,7 @@ __all__ = [
     "CHILD",
     "FILLED",
     "IMMEDIATE",
+    "LEDGER",
     "LIMITED",
     "ON_CLOSE",
     "PRE_SUBMITTED",
@@ -37,6 +39,7 @@ __all__ = [
     "TRAILING",
     "Account",
     "AccountValuation",
+    "AccountValues",
     "Clearing",
     "Exchange",
     "Lifetime",
@@ -52,4 +55,5 @@ __all__ = [
     "VenueTrade",
     "account_values",
     "fx_rate",
+    "has_rate",
 ]

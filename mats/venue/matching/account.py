@@ -146,6 +146,11 @@ def _close(holding: VenueHolding, quantity: Decimal, price: Decimal) -> Decimal:
     return gain
 
 
+def has_rate(currency: Currency, universe: Universe) -> bool:
+    """Whether its rate to the base currency is known."""
+    return currency == BASE or currency + BASE in universe or BASE + currency in universe
+
+
 def fx_rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
     """Units of the base currency for one unit of `currency`: the pair's mark, its listed level before the first quote,
     or 1 if no pair is listed."""
@@ -156,32 +161,3 @@ def fx_rate(currency: Currency, universe: Universe, mark: Mark) -> Decimal:
     if BASE + currency in universe:
         return ONE / (mark(BASE + currency) or exact(universe.listing(BASE + currency).price))
     return ONE
-
-
-def account_values(
-    account: Account, valuation: AccountValuation, universe: Universe, mark: Mark
-) -> list[tuple[str, str, Currency]]:
-    """Tag, value and currency of each account value, as IB names them; amounts in units of the currency."""
-    available = valuation.equity - valuation.margin
-    totals = {
-        "NetLiquidation": valuation.equity,
-        "EquityWithLoanValue": valuation.equity,
-        "TotalCashValue": valuation.cash,
-        "SettledCash": valuation.cash,
-        "GrossPositionValue": valuation.gross,
-        "InitMarginReq": valuation.margin,
-        "MaintMarginReq": valuation.maintenance,
-        "AvailableFunds": available,
-        "ExcessLiquidity": valuation.equity - valuation.maintenance,
-        "BuyingPower": max(available, ZERO) * 4,
-        "UnrealizedPnL": valuation.unrealized,
-        "RealizedPnL": valuation.realized,
-    }
-    values = [("AccountReady", "true", ""), ("AccountType", "INDIVIDUAL", "")]
-    values += [(tag, str(amount.quantize(CENT)), BASE) for tag, amount in totals.items()]
-    values.append(("TotalCashBalance", str(valuation.cash.quantize(CENT)), "BASE"))
-    for currency, amount in sorted(account.cash.items()):
-        values.append(("CashBalance", str(amount.quantize(CENT)), currency))
-        values.append(("TotalCashBalance", str(amount.quantize(CENT)), currency))
-        values.append(("ExchangeRate", f"{fx_rate(currency, universe, mark):.8f}", currency))
-    return values

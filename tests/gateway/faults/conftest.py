@@ -12,6 +12,7 @@ from ib_async import Client, Contract, LimitOrder, MarketOrder, Order
 from ib_async.wrapper import Wrapper
 
 from mats.gateway import PaperGateway
+from mats.gateway.pacing import GatewayLimits
 from mats.model.timestamp import SECOND
 from mats.venue.clock import SteppedClock
 from tests.patience import PATIENCE
@@ -195,8 +196,8 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def gateway(clock) -> PaperGateway:
-    """Open while a coroutine test runs; its seconds pass as the test turns the clock."""
-    return PaperGateway(clock=clock)
+    """Open while a coroutine test runs; its seconds pass as the test turns the clock, so it counts no messages."""
+    return PaperGateway(clock=clock, limits=GatewayLimits(messages_per_second=0))
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ async def orders(ib, gateway, clock, bench, spy, eur, option):
 def test_every_message_is_decoded_by_both_clients_and_they_agree(bench, said, decoders, flatten, caplog):
     async def scenario():
         clock = SteppedClock(NOW)
-        limits = GatewayLimits(depth=3, tick_by_tick=5, historical=False)
+        limits = GatewayLimits(messages_per_second=0, historical=False)
         gateway = PaperGateway(clock=clock, accounts=("DF1", "DU2"), limits=limits)
         gateway.faults.record(said.path)
         async with gateway, bench.client(gateway, 1) as ib:

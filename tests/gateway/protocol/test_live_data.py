@@ -4,7 +4,7 @@ import pytest
 from ib_async import Forex, Index, Option, Stock
 
 from mats.gateway import PaperGateway
-from mats.gateway.pacing import STRICT, GatewayLimits
+from mats.gateway.pacing import STRICT, ExcessPolicy, GatewayLimits
 from mats.model.timestamp import DAY, SECOND
 from mats.venue.clock import SteppedClock
 from mats.venue.models.selection import VenueModels, load_hours
@@ -193,7 +193,7 @@ def test_a_client_that_keeps_the_pace_is_served_by_a_strict_gateway_and_one_that
 
 def test_messages_beyond_the_rate_wait_where_the_gateway_is_set_to_that(bench):
     async def scenario():
-        clock, limits = SteppedClock(WEDNESDAY), GatewayLimits(messages_per_second=30)
+        clock, limits = SteppedClock(WEDNESDAY), GatewayLimits(messages_per_second=30, excess=ExcessPolicy.QUEUE)
         async with PaperGateway(limits=limits, clock=clock) as gateway, bench.client(gateway, 1) as ib:
             clock.leap(SECOND)
             answers = []

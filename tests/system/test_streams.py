@@ -1,0 +1,65 @@
+"""What real gateways do to streams of market data: the daemon against the behaviors of the paper gateway."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mats.model.market_data import MarketStream
+from mats.streams import ALWAYS_OPEN, StreamView
+from tests.patience import PATIENCE
+from tests.system.harness import lively_strategies, until
+from tests.system.inside import GatewayThread, System, lively_gateway, running_system, write_strategies
+
+STRATEGIES = ("lively-0", "lively-1")
+NOTHING_LOST = 56
+DEAD = {
+    55: "stale",
+    57: "code 10182",
+    58: "code 10197",
+    60: "code 354",
+    61: "nothing came for more than",
+}
+"""Behaviors after which no open stream sends anything more, and what the operator reads then."""
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayThread]:
+    write_strategies(tmp_path, lively_strategies(2))
+    with lively_gateway(tmp_path) as gateway:
+        yield gateway
+
+
+def streams(system: System) -> tuple[StreamView, ...]:
+    return system.operator.queries.streams()
+
+
+def all_flow(system: System) -> bool:
+    found = streams(system)
+    return bool(found) and all(view.state == "flowing" for view in found)
+
+
+def test_a_blip_that_loses_nothing_costs_nothing(tmp_path: Path, gateway: GatewayThread) -> None:
+    with running_system(tmp_path, gateway, hours=ALWAYS_OPEN) as system:
+        until(lambda: all_flow(system), PATIENCE, "the flow")
+        (before,) = streams(system)
+        gateway.fault(lambda faults: faults.provoke(NOTHING_LOST))
+        until(lambda: streams(system)[0].seconds > before.seconds + 3, PATIENCE, "some seconds of flow")
+        assert all_flow(system)
+        assert (before.instrument, before.stream, before.strategies) == ("SPY", MarketStream.BARS, STRATEGIES)
+
+
+@pytest.mark.parametrize("behavior", DEAD)
+def test_dead_streams_are_found_told_and_flow_again(tmp_path: Path, gateway: GatewayThread, behavior: int) -> None:
+    with running_system(tmp_path, gateway, hours=ALWAYS_OPEN) as system:
+        until(lambda: all_flow(system), PATIENCE, "the flow")
+        gateway.fault(lambda faults: faults.provoke(behavior))
+        told: list[str] = []
+
+        def troubled() -> bool:
+            told.extend(view.fault for view in streams(system) if view.fault)
+            return bool(told)
+
+        until(troubled, PATIENCE, "a stream in trouble")
+        assert DEAD[behavior] in told[0]
+        until(lambda: all_flow(system), 2 * PATIENCE, "the flow after it")
