@@ -82,12 +82,18 @@ def test_the_count_asked_for_comes_over_any_calendar(
     found = asyncio.run(BackwardPager(market.ask, SPY, seconds, count, MONDAY, unknown_calendar()).run()).bars
     parts = market.traded(part_size(seconds))
     step = seconds * SECOND
-    whole = sorted({start // step * step for start in parts if start // step * step + step <= MONDAY})
+
+    def begin(start: Nanos) -> Nanos:
+        """Bars begin with their session, here the day."""
+        return start // DAY * DAY + start % DAY // step * step
+
+    ends = {begin(start): min(begin(start) + step, start // DAY * DAY + DAY) for start in parts}
+    whole = sorted(start for start, end in ends.items() if end <= MONDAY)
     assert [bar.start for bar in found] == whole[-count:]
     for bar in found:  # each has its first part
         first = min(start for start in parts if start >= bar.start)
         assert bar.open == first / SECOND
-        assert bar.seconds == seconds
+        assert bar.end == ends[bar.start]
 
 
 def test_where_the_history_begins_there_are_fewer() -> None:
