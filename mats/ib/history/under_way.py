@@ -26,13 +26,13 @@ async def parts_under_way(
     `newest` is the last bar that is known. Raises RequestFailed.
     """
     begin = _begin(seconds, now, calendar, hours, newest)
-    elapsed = 0 if begin is None else (now - begin) // SECOND // FINE * FINE
-    if begin is None or seconds <= FINE or elapsed < FINE:
+    if begin is None or seconds <= FINE or now - begin < FINE * SECOND:
         return ()
+    elapsed = ((now - begin) // SECOND // FINE + 2) * FINE  # with the part that begins before a second that is not full
     regular = hours == "regular"
     parts: list[Bar] = []
     if elapsed > FINE_SPAN:
-        span = min(-(-elapsed // COARSE) * COARSE, DAY // SECOND)
+        span = min((elapsed // COARSE + 2) * COARSE, DAY // SECOND)
         answer = await ask(HistoryRequest(instrument, COARSE, span, None, "", regular))
         parts = [bar for bar in answer.bars if bar.start >= begin]
     known = parts[-1].end if parts else begin
