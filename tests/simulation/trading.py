@@ -63,9 +63,12 @@ class Trading:
         return self.world.names.fill_log.ask(ReadProgress(), timeout=5.0).store
 
     def held(self) -> Book:
-        """A book of a strategy that holds something."""
+        """A book of a strategy that holds something, and whose own orders do not lead out of it already."""
         books = self.world.names.portfolio.ask(ReadPortfolio(), timeout=5.0).books
-        return next(book for book in books if book.quantity and book.strategy != DISCRETIONARY)
+        working = self.world.names.orders.ask(ReadOrders(), timeout=5.0)
+        leaving = {(order.strategy, order.instrument, order.side) for order in working}
+        held = [book for book in books if book.quantity and book.strategy != DISCRETIONARY]
+        return next(book for book in held if (book.strategy, book.instrument, way_out(book)) not in leaving)
 
     def order(self, book: Book, side: Side, quantity: Decimal, limit: Decimal | None = None) -> OrderIntent | Rejected:
         """An operator's order in the book's instrument, far from the market where it has a limit."""
