@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from mats.instruments import parse_instrument
 from mats.ledger.quarantine import QuarantinePlace
 from mats.ledger.valuation import FxRates
@@ -54,8 +56,8 @@ class MarketState:
         self.routes: set[int] = set()
 
     def know(self, instrument: Instrument) -> None:
-        """The broker has completed an instrument."""
-        self._instruments[instrument.id] = instrument
+        """The broker has completed an instrument. Its hours, which are long texts, would go into every intent."""
+        self._instruments[instrument.id] = replace(instrument, trading_hours="", liquid_hours="")
 
     def mark(self, instrument: InstrumentId, price: float | Decimal, monotonic: float) -> None:
         """The newest price of an instrument."""

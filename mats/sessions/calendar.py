@@ -1,9 +1,10 @@
 """The sessions of one instrument, in the order of time."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import takewhile
+from typing import NamedTuple
 
 from mats.model import DAY, Nanos, to_datetime
 from mats.sessions.session import Hours, Session
@@ -20,6 +21,15 @@ MARGIN, ROOM = 2 * DAY, 40 * DAY
 NOTHING = (2**62, -(2**62))
 
 
+class Window(NamedTuple):
+    """The sessions that were loaded for the instants from `first` to `last`, and when each of them ends."""
+
+    first: Nanos
+    last: Nanos
+    sessions: Sequence[Session]
+    ends: Mapping[Hours, Sequence[Nanos]]
+
+
 class SessionCalendar:
     """The sessions of one instrument, loaded as far as they are asked for.
 
@@ -31,9 +41,7 @@ class SessionCalendar:
     def __init__(self, name: str, source: Source, *, known: bool = True) -> None:
         self.name, self.known = name, known
         self._source = source
-        self._sessions: list[Session] = []
-        self._loaded = NOTHING
-        self._ends: dict[Hours, list[Nanos]] = {"regular": [], "extended": []}
+        self._window = Window(*NOTHING, (), {"regular": (), "extended": ()})
 
     def session_at(self, time: Nanos, hours: Hours = "regular") -> Session | None:
         """The session that is open at an instant, None outside of these hours."""
@@ -47,15 +55,15 @@ class SessionCalendar:
 
     def previous(self, time: Nanos, hours: Hours = "regular") -> Session:
         """The last session that is over at an instant."""
-        self._load(time - LONGEST_BREAK, time)
-        return self._sessions[bisect_right(self._ends[hours], time) - 1]
+        window = self._load(time - LONGEST_BREAK, time)
+        return window.sessions[bisect_right(window.ends[hours], time) - 1]
 
     def sessions(self, start: Nanos, end: Nanos, hours: Hours = "regular") -> list[Session]:
         """The sessions that are open at any time in `[start, end)`."""
         if start >= end:
             return []
-        self._load(start, end)
-        open_since = self._sessions[bisect_right(self._ends[hours], start) :]
+        window = self._load(start, end)
+        open_since = window.sessions[bisect_right(window.ends[hours], start) :]
         return list(takewhile(lambda session: session.begin(hours) < end, open_since))
 
     def is_open(self, time: Nanos, hours: Hours = "regular") -> bool:
@@ -65,27 +73,32 @@ class SessionCalendar:
     def on(self, day: date) -> Session | None:
         """The session of a date."""
         noon = _instant(day) + DAY // 2
-        self._load(noon - 2 * DAY, noon + 2 * DAY)
-        return next((session for session in self._sessions if session.date == day), None)
+        window = self._load(noon - 2 * DAY, noon + 2 * DAY)
+        return next((session for session in window.sessions if session.date == day), None)
 
     def around(self, start: Nanos, end: Nanos) -> Sequence[Session]:
         """The sessions from before `start` to after `end`: one more at each side at least."""
-        self._load(start - LONGEST_BREAK, end + LONGEST_BREAK)
-        return self._sessions
+        return self._load(start - LONGEST_BREAK, end + LONGEST_BREAK).sessions
 
     def _from(self, time: Nanos, hours: Hours) -> Session:
         """The session under way at an instant, else the next one."""
-        self._load(time, time + LONGEST_BREAK)
-        return self._sessions[bisect_right(self._ends[hours], time)]
+        window = self._load(time, time + LONGEST_BREAK)
+        return window.sessions[bisect_right(window.ends[hours], time)]
 
-    def _load(self, start: Nanos, end: Nanos) -> None:
-        """Have the sessions from before `start` to after `end`."""
-        if self._loaded[0] <= start and end <= self._loaded[1]:
-            return
-        self._loaded = min(start - ROOM, self._loaded[0]), max(end + ROOM, self._loaded[1])
-        self._sessions = list(self._source(*map(_date, (self._loaded[0] - MARGIN, self._loaded[1] + MARGIN))))
-        for hours in self._ends:
-            self._ends[hours] = [session.end(hours) for session in self._sessions]
+    def _load(self, start: Nanos, end: Nanos) -> Window:
+        """The sessions from before `start` to after `end`. Threads may share a calendar: the window is replaced whole,
+        and at worst loaded twice."""
+        window = self._window
+        if window.first <= start and end <= window.last:
+            return window
+        first, last = min(start - ROOM, window.first), max(end + ROOM, window.last)
+        sessions = tuple(self._source(_date(first - MARGIN), _date(last + MARGIN)))
+        ends: dict[Hours, Sequence[Nanos]] = {
+            "regular": tuple(session.end("regular") for session in sessions),
+            "extended": tuple(session.end("extended") for session in sessions),
+        }
+        self._window = window = Window(first, last, sessions, ends)
+        return window
 
 
 def _date(instant: Nanos) -> date:
