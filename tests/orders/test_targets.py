@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from mats.model.instrument import parse_instrument
+from mats.instruments import parse_instrument
 from mats.model.orders import CONDITIONAL, OrderIntent, OrderRequest, OrderState, OrderTicket, OrderType, Side, Signal
 from mats.orders import OrderFlow, OrderRecord, PreTrade
 from mats.risk import UNLIMITED, MarketState, RiskState
