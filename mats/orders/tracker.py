@@ -237,10 +237,13 @@ class OrderTracker:
         self._revive(replay, client_id, now)
 
     def _look(self, order: Order, replay: BrokerSnapshot, asked_at: float, now: Nanos) -> None:
-        """What the answer says about one order; one that lacks it again too soon says nothing new."""
+        """What the answer says about one order; one that lacks it again too soon is no second look.
+
+        The proof is a span of its own: the answer that completes it counts, however soon it follows another.
+        """
         for event in replay_events(replay, order, now, self._absence_proof(order, asked_at)):
             if isinstance(event, ev.NotFound):
-                if order.missed_at > asked_at - SETTLE_SECONDS:
+                if order.missed_at > asked_at - SETTLE_SECONDS and not event.proof:
                     continue
                 order.missed_at = asked_at
             order.looks = event.looks if isinstance(event, ev.NotFound | ev.FoundCompleted) else 0

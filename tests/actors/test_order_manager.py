@@ -32,6 +32,7 @@ from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed, V
 from actors.order_manager import OrderManager
 from mats.model.broker_reports import BrokerError, BrokerOrderStatus, OrderErrorMeaning
 from mats.model.orders import CancelRequest, OrderModification, OrderState
+from mats.orders.tracker import SETTLE_SECONDS
 from mats.runtime import Crash, VirtualRuntime
 from mats.runtime.testing import ChaosPlan
 from mats.store.journal.journal import Journal
@@ -355,6 +356,11 @@ def test_an_order_that_two_complete_answers_do_not_have_never_reached_the_broker
     connected.forget()
     connected.connect("1")
     assert connected.states(connected.strategy) == [OrderState.UNKNOWN]
+    connected.connect("1")
+    connected.runtime.advance(SETTLE_SECONDS - 0.5)
+    connected.connect("1")
+    assert connected.states(connected.strategy) == [], "it may be on its way still"
+    connected.runtime.advance(0.5)
     connected.connect("1")
     assert connected.states(connected.strategy) == [OrderState.REJECTED]
 

@@ -38,7 +38,7 @@ from tests.actors.samples import a_fill, a_view, since_last_look
 from tests.store_trouble import KINDS, store_trouble
 
 D = Decimal
-OPENING = 1_700_000_100 * SECOND
+OPENING = 1_700_060_100 * SECOND
 
 
 def start(runtime, folder, actor=PersistenceWriter, **changes):
@@ -380,7 +380,7 @@ def test_strategies_come_from_the_table_that_was_read_last_until_the_store_is_ba
     world.tell(SeedStrategies((SEED, other), world.asker.ref), ReadTable(world.asker.ref))
     (last,) = world.received(world.asker)
     assert last.records == (SEED,)
-    assert last.away.startswith("the store is away since 2023-11-14 22:15:00 UTC, E_S3_RETRYABLE")
+    assert last.away.startswith("the store is away since 2023-11-15 14:55:00 UTC, E_S3_RETRYABLE")
     world.runtime.advance(60.0)
     assert world.received(world.asker) == [], "once"
     trouble.end()

@@ -95,6 +95,14 @@ def test_an_order_in_no_list_is_cancelled_once_the_answers_agree_for_the_span(wo
     assert world.order().doubt is OrderDoubt.SETTLED
 
 
+def test_the_answer_that_completes_the_span_counts_however_soon_it_follows_another(world):
+    world.answers()
+    world.answers(after=SPAN - 0.1)
+    assert world.order().state is OrderState.UNKNOWN
+    world.answers(after=0.1)
+    assert world.order().state is OrderState.CANCELLED
+
+
 def test_an_answer_that_has_it_starts_the_proof_again(world):
     world.answers()
     world.answers(at_broker(world.order_id), after=30.0)

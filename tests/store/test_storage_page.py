@@ -21,6 +21,7 @@ SCHEMAS = {
     ("<account>", "account_summary"): schemas.ACCOUNT_SUMMARY,
     ("<account>", "strategy_<STRATEGY>_equity"): schemas.EQUITY,
     ("general", "strategies"): schemas.STRATEGIES,
+    ("general", "instruments"): schemas.INSTRUMENTS,
     ("bars/<SIZE>", "instrument"): schemas.BARS,
     ("coverage/<SIZE>", "instrument"): schemas.COVERAGE,
     ("actions", "instrument"): schemas.ACTIONS,
