@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mats.instruments import parse_instrument
 from mats.model.instrument import Instrument, SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, Nanos, from_datetime, iso, to_datetime
-from mats.sessions import calendar_of, exchange_calendar
+from mats.sessions import calendar_of, exchange_calendar, unknown_calendar
 from mats.sessions.selection import ALWAYS, CURRENCIES, EXCHANGES, UNKNOWN
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -89,7 +90,7 @@ def test_the_open_moves_with_daylight_saving() -> None:
 
 
 def test_a_session_of_futures_crosses_midnight_and_has_the_date_of_its_close() -> None:
-    calendar = calendar_of(parse_instrument("ES:20261218"))
+    calendar = calendar_of(parse_instrument("ES:20261218@CME"))
     session = calendar.session_at(moment("2026-11-24T03:00+00:00"))
     assert session is not None and calendar.name == "CMES"
     assert (session.date, iso(session.open)) == (date(2026, 11, 24), "2026-11-23T23:00:00.000Z")
@@ -117,6 +118,13 @@ def test_what_trades_at_unknown_hours_says_so_and_has_days_of_utc() -> None:
     assert (session.open % DAY, session.close - session.open, session.date) == (0, DAY, date(2026, 11, 29))
     assert calendar_of(parse_instrument("SPY")).known
     assert ALWAYS != UNKNOWN
+
+
+def test_the_name_of_a_future_says_no_hours_and_its_contract_does() -> None:
+    named = parse_instrument("ES:20261218")
+    assert calendar_of(named) is unknown_calendar()
+    assert calendar_of(replace(named, exchange="CME", currency="USD")).name == "CMES"
+    assert calendar_of(replace(named, exchange="EUREX", currency="EUR")).name == "XEUR"
 
 
 def test_beyond_the_data_of_an_exchange_days_of_utc_count() -> None:
