@@ -109,9 +109,10 @@ class _RiskSection(_Section):
 
 def _limit_fields() -> Mapping[str, Any]:
     """Each limit as a setting of the same name, type, default and description."""
+    limits = ((limit, limit.type.__metadata__[0]) for limit in msgspec.structs.fields(Limits))
     return {
-        limit.name: (limit.type, Field(limit.default, gt=0, description=limit.type.__metadata__[0].description))
-        for limit in msgspec.structs.fields(Limits)
+        limit.name: (limit.type, Field(limit.default, **(meta.extra or {"gt": 0}), description=meta.description))
+        for limit, meta in limits
     }
 
 

@@ -8,11 +8,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+BAND = {"ge": 0}
+"""What the setting of a band may be: at zero there is none. Every other limit is above zero."""
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Amounts are in the base currency. Orders that only reduce a position are free of every limit but the tick.
 
-    Each is above zero. `name` of a field is what stored backtests call it.
+    The least changes may be zero, every other is above it. `name` of a field is what stored backtests call it.
     """
 
     max_order_quantity: Annotated[Decimal, Meta(description="units in one order")] = Decimal(100_000)
@@ -27,10 +30,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_orders_per_minute: Annotated[int, Meta(description="new orders of one strategy within 60 seconds")] = 120
     least_change_share: Annotated[
         Decimal,
-        Meta(description="a target that differs from the position by less than this share trades nothing"),
+        Meta(description="a target that differs from the position by less than this share trades nothing", extra=BAND),
     ] = Decimal("0.01")
     least_change_value: Annotated[
-        Decimal, Meta(description="nor does one that differs by less than this value; 0: only the share counts")
+        Decimal,
+        Meta(description="nor does one that differs by less than this value; 0: only the share counts", extra=BAND),
     ] = Decimal(0)
     max_price_age_seconds: Annotated[float, Meta(description="with an older price no new risk is taken")] = field(
         default=30.0, name="stale_after"

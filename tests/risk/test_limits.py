@@ -1,6 +1,8 @@
 """Limits and the section of the settings that sets them: the same names, defaults and meanings."""
 
 import msgspec
+import pytest
+from pydantic import ValidationError
 
 from mats.risk.limits import UNLIMITED, Limits
 from mats.settings import Settings
@@ -10,6 +12,18 @@ def test_every_limit_is_a_setting_with_its_default_and_meaning():
     section = type(Settings().risk).model_fields
     assert {name: field.default for name, field in section.items()} == msgspec.structs.asdict(Limits())
     assert all(field.description for field in section.values())
+
+
+@pytest.mark.parametrize("name", Limits.__struct_fields__)
+def test_the_least_changes_may_be_zero_and_every_other_limit_is_above_it(name):
+    zero = {"risk": {name: 0}}
+    if name in ("least_change_share", "least_change_value"):
+        assert getattr(Settings.model_validate(zero).risk.limits(), name) == 0
+    else:
+        with pytest.raises(ValidationError, match="greater than 0"):
+            Settings.model_validate(zero)
+    with pytest.raises(ValidationError, match="greater than"):
+        Settings.model_validate({"risk": {name: -1}})
 
 
 def test_limits_of_a_stored_backtest_are_read_by_the_names_they_were_stored_under():
