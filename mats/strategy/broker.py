@@ -1,14 +1,17 @@
 """The broker as a strategy sees it: its own orders, positions and equity."""
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 
 from mats.errors import StrategyError
 from mats.model import (
+    SECOND,
     CancelRequest,
     InstrumentId,
     IntentId,
+    Nanos,
     OrderModification,
     OrderRequest,
     OrderTicket,
@@ -20,12 +23,16 @@ from mats.strategy.context import StrategyContext
 from mats.strategy.host import Position
 from mats.strategy.tickets import Price, order_price
 
+ON_ITS_WAY = 10 * SECOND
+"""An order that was placed longer ago is known, or never came to be."""
+
 
 class Broker:
     """A strategy's access to the market. Requests return at once; their outcome comes to `on_order_status`."""
 
     def __init__(self, context: StrategyContext) -> None:
         self._context = context
+        self._placed: deque[tuple[Nanos, IntentId, InstrumentId]] = deque()
 
     def place_order(
         self,
@@ -63,6 +70,9 @@ class Broker:
             reason=reason,
         )
         self._context.host.place(request)
+        while self._placed and self._placed[0][0] < request.time - ON_ITS_WAY:
+            self._placed.popleft()
+        self._placed.append((request.time, request.intent_id, instrument))
         return request.intent_id
 
     def cancel(self, intent_id: IntentId) -> None:
@@ -71,10 +81,16 @@ class Broker:
         self._context.host.cancel(CancelRequest(intent_id=intent_id, strategy=name, time=now))
 
     def cancel_all(self, instrument: InstrumentId | None = None) -> None:
-        """Request the cancel of all own working orders, or of those on one instrument."""
-        for intent_id, order in list(self.orders().items()):
-            if instrument is None or order.instrument == instrument:
+        """Request the cancel of all own working orders, or of those on one instrument.
+
+        Orders that were placed just now, and are not in `orders()` yet, are among them.
+        """
+        placed = {intent_id: name for _, intent_id, name in self._placed}
+        known = {intent_id: order.instrument for intent_id, order in self.orders().items()}
+        for intent_id, name in (placed | known).items():
+            if instrument in (None, name):
                 self.cancel(intent_id)
+        self._placed = deque(order for order in self._placed if instrument not in (None, order[2]))
 
     def modify(
         self,

@@ -47,6 +47,18 @@ def test_an_order_is_by_size_or_by_quantity(strategy, host):
     )
 
 
+def test_all_that_is_cancelled_includes_what_was_placed_just_now(strategy, host):
+    placed = [strategy.broker.place_order(name, market(), Side.BUY, quantity=1) for name in ("SPY", "IBM", "SPY")]
+    host.asked.clear()
+    strategy.broker.cancel_all("SPY")
+    assert [request.intent_id for request in host.asked] == [placed[0], placed[2]]
+    host.asked.clear()
+    strategy.broker.cancel_all()
+    assert [request.intent_id for request in host.asked] == [placed[1]]
+    strategy.broker.cancel_all()
+    assert len(host.asked) == 1, "each is asked for once"
+
+
 def test_tickets_say_how_to_trade():
     assert market() == OrderTicket()
     assert stop(95.1) == OrderTicket(order_type=OrderType.STOP, stop_price=Decimal("95.1"))
