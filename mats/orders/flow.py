@@ -76,6 +76,10 @@ class OrderFlow(Generic[Order]):
         """Every order that was approved and is not final, in the order of approval."""
         return self._state.working
 
+    def is_approved(self, intent_id: IntentId) -> bool:
+        """Whether it was approved and has not been sent yet."""
+        return intent_id in self._state.working and intent_id not in self.orders
+
     def views(self) -> list[OrderView]:
         """Every order as it stands."""
         return [order if isinstance(order, OrderView) else order.view() for order in self.orders.values()]

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 from mats.backtest.engine.bar_order import BarOrder
 from mats.backtest.engine.context import RunContext
@@ -21,6 +22,8 @@ from mats.model import (
 )
 from mats.orders import OrderFlow, Rejected
 from mats.strategy.hosting import OrderCommand
+
+T = TypeVar("T")
 
 ROUTE = 1
 REQUESTS = (Signal, OrderRequest)
@@ -86,6 +89,7 @@ class OrderPath:
     def _cancel(self, intent_id: IntentId) -> None:
         order = self.flow.working(intent_id)
         if order is None:
+            self._after_submission(intent_id, self._cancel, intent_id)
             return
         if self.flow.cancel(order, intent_id, self._clock.now):
             self._tell(order)
@@ -93,10 +97,17 @@ class OrderPath:
 
     def _modify(self, change: OrderModification) -> None:
         order = self.flow.working(change.intent_id)
-        if order is not None:
+        if order is None:
+            self._after_submission(change.intent_id, self._modify, change)
+        else:
             rejected = self.flow.modify(order, change, self._clock.now)
             if rejected is not None:
                 self._queue.append((order.driver.rejected, rejected.order))
+
+    def _after_submission(self, intent_id: IntentId, act: Callable[[T], None], message: T) -> None:
+        """What is about an order that was approved and waits for its turn to be sent comes after that."""
+        if self.flow.is_approved(intent_id):
+            self._queue.append((act, message))
 
     # The exchange of the flow
 

@@ -9,6 +9,7 @@ import pytest
 from mats.backtest.engine import Records, run_backtest
 from mats.backtest.spec import ModelSettings
 from mats.model.bar_columns import BarColumns
+from mats.model.orders import OrderState
 from mats.risk import Limits, RejectionCode, checks, reject
 from tests.backtest.engine.made import market, record, spec_of, walk
 
@@ -80,3 +81,23 @@ def test_records_are_made_once_and_are_equal_to_tuples_of_the_same():
     assert records == (3, 4, 5) == records
     assert records != (3, 4)
     assert pickle.loads(pickle.dumps(records)) == (3, 4, 5)
+
+
+@pytest.mark.parametrize("latency", [0.0, 90.0])
+def test_what_is_placed_and_cancelled_in_one_callback_does_not_work_on(latency):
+    data = market(walk(60, 3))
+    strategy = record(file="one_callback.py", class_name="PlacesAndCancels", instrument="SYN")
+    run = run_backtest(spec_of(data, strategy, models=ModelSettings(latency=latency)), data)
+    assert [(order.state, order.ticket.limit_price) for order in run.orders] == [
+        (OrderState.CANCELLED, 1), (OrderState.CANCELLED, 2), (OrderState.CANCELLED, 3),
+    ]  # fmt: skip
+    assert run.fills == ()
+
+
+@pytest.mark.parametrize("latency", [0.0, 1.0, 90.0])
+@pytest.mark.parametrize("seed", range(6))
+def test_flat_beside_a_resting_bid_ends_flat(latency, seed):
+    data = market(walk(60, seed))
+    strategy = record(file="one_callback.py", class_name="FlatBesideABid", instrument="SYN")
+    run = run_backtest(spec_of(data, strategy, models=ModelSettings(latency=latency)), data)
+    assert sum(fill.fill.execution.signed_quantity for fill in run.fills) == 0
