@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mats.ib.conversion import status_of
 from mats.ib.error_codes import order_error_meaning
@@ -10,11 +11,11 @@ from mats.instruments import parse_instrument
 from mats.ledger.reconciliation.reconcile import Reconciliation
 from mats.ledger.valuation.allocation import strategy_equity
 from mats.model.broker_reports import BrokerPosition
-from mats.model.orders import OrderState, OrderTicket, OrderView, Side
+from mats.model.orders import OrderState, OrderTicket, OrderView, Side, Signal
 from mats.model.timestamp import SECOND
 from mats.orders import order_events as ev
 from mats.orders import transition
-from mats.risk import Basis, Exposure, order_quantity, target_quantity
+from mats.risk import Basis, Exposure, Target, next_step, target_quantity
 
 D = Decimal
 S = OrderState
@@ -63,9 +64,14 @@ def test_the_reconciliation_table(log):
 
 def test_the_sizing_example():
     equity = strategy_equity(None, D("0.25"), D(100_000))
-    target = target_quantity(parse_instrument("SPY"), 0.5, Basis(equity=equity, price=D(510), rate=D(1)))
-    assert target == 24
-    assert order_quantity(target, D(10), D(5), D(1)) == 9
+    units = target_quantity(parse_instrument("SPY"), 0.5, Basis(equity=equity, price=D(510), rate=D(1)))
+    assert units == 24
+    signal = Signal(intent_id="a2-1", strategy="trend", instrument="SPY", strength=0.5, time=2)
+    target = Target(signal, "DU1", units, least_change=D("0.24"))
+    buying = replace(an_order(S.WORKING, True), quantity=D(5))
+    for side, ordered in ((Side.BUY, 9), (Side.SELL, 14)):
+        working = [("a1-1", replace(buying, side=side))]
+        assert next_step(target, D(10), working).quantity == ordered
 
 
 def test_the_reducing_example():
