@@ -22,6 +22,7 @@ from actors.tree import DaemonPlan, build
 from mats.backtest.spec import BacktestSpec
 from mats.model.bar_columns import BarColumns, BarData
 from mats.model.executions import CommissionRecorded, FillRecorded
+from mats.model.instrument import Instrument
 from mats.model.market_data import Bar, Quote
 from mats.model.orders import Signal, StrategyName
 from mats.model.timestamp import SECOND, Nanos
@@ -38,6 +39,13 @@ OPENING: Nanos = SECOND // 1000
 """How long after the bars before it a bar opens: what was decided at their close is at the venue by then."""
 NEVER = 1e9
 START_SECONDS = 10.0
+
+
+class NothingIsDue:
+    """Hours at which no data are expected: a bar that the data lack was never traded, and its silence is no fault."""
+
+    def is_open(self, _instrument: Instrument, _at: Nanos) -> bool:
+        return False
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -191,6 +199,7 @@ def _plan(spec: BacktestSpec, broker: Brokerage, folder: Path) -> DaemonPlan:
         connection=partial(simulated_connection, VenueLine(broker, spec.models.latency)),
         gateway=None,
         limits=replace(spec.limits, max_price_age_seconds=NEVER),
+        hours=NothingIsDue(),
         base_currency=spec.currency,
         live_accounts=(),
         reconcile_every=NEVER,
