@@ -248,6 +248,9 @@ def test_a_burst_of_forced_fills_arrives_complete_and_a_correction_follows(bench
             assert corrected == first.removesuffix("01") + "02"
             await bench.until(lambda: len(ib.fills()) == 2501)
             assert gateway.account_service.accounts["DU1000001"].quantity("SPY") == 2499
+            again = gateway.faults.correct(first, 5, 99.5)
+            assert again == first.removesuffix("01") + "03", "its newest revision is corrected, whichever is named"
+            assert gateway.account_service.accounts["DU1000001"].quantity("SPY") == 2504
 
     bench.run(scenario())
 

@@ -129,13 +129,17 @@ class FaultInjector:
         self._orders.process(event for _ in range(times) for event in self._exchange.force_fill(target, size, paid))
 
     def correct(self, exec_id: str, quantity: Decimal | int, price: Decimal | float) -> str:
-        """Corrects an execution: the next revision of its id. Returns that id; zero quantity is a bust."""
+        """Corrects an execution in its newest revision: the next revision of its id. Returns that id; zero quantity is a
+        bust."""
         fill = self._store.fill(exec_id)
         if fill is None:
             raise KeyError(f"no execution has the id {exec_id}")
-        head, _, revision = exec_id.rpartition(".")
+        head, _, number = exec_id.rpartition(".")
+        revision = int(number) + 1
+        while (newer := self._store.fill(f"{head}.{revision:02d}")) is not None:
+            fill, revision = newer, revision + 1
         corrected = msgspec.structs.replace(
-            fill, exec_id=f"{head}.{int(revision) + 1:02d}", quantity=Decimal(quantity), price=Decimal(str(price))
+            fill, exec_id=f"{head}.{revision:02d}", quantity=Decimal(quantity), price=Decimal(str(price))
         )
         self._orders.replace_fill(fill, corrected)
         return corrected.exec_id
