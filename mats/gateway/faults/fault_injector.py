@@ -129,8 +129,7 @@ class FaultInjector:
         self._orders.process(event for _ in range(times) for event in self._exchange.force_fill(target, size, paid))
 
     def correct(self, exec_id: str, quantity: Decimal | int, price: Decimal | float) -> str:
-        """Corrects an execution in its newest revision: the next revision of its id. Returns that id; zero quantity is a
-        bust."""
+        """Corrects the newest revision of an execution. Returns the id of the next one; zero quantity is a bust."""
         fill = self._store.fill(exec_id)
         if fill is None:
             raise KeyError(f"no execution has the id {exec_id}")
