@@ -251,8 +251,7 @@ DEFECTS: dict[str, Defect] = {
             edit(
                 Exposure,
                 "reduced_by",
-                ("self.buying + quantity <= -self.position", "self.position < 0"),
-                ("self.selling + quantity <= self.position", "self.position > 0"),
+                ("return closing <= held or (closing - stops <= held and closing <= 2 * held)", "return held > 0"),
             ),
         ),
     ),

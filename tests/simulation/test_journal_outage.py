@@ -48,8 +48,7 @@ def test_a_full_journal_stops_every_order_but_no_cancel_and_books_what_happened_
     trading.boot()
     trading.advance(40.0)
     book = trading.held()
-    limit = Decimal(1) if book.quantity > 0 else Decimal(9_999)
-    resting = trading.order(book, way_in(book), Decimal(1), limit)
+    resting = trading.order(book, way_in(book), Decimal(1), trading.far(book))
     assert isinstance(resting, OrderIntent)
     trading.advance(1.0)
     disk.full = True

@@ -45,7 +45,7 @@ def test_a_store_that_is_away_for_two_minutes_stops_new_risk_and_nothing_else(
     trading.advance(15.0)
     assert "away since 2023-11-15 14:" in trading.health, "the operator sees it at once"
     book = trading.held()
-    resting = trading.order(book, way_in(book), Decimal(1), Decimal(1) if book.quantity > 0 else Decimal(9_999))
+    resting = trading.order(book, way_in(book), Decimal(1), trading.far(book))
     assert isinstance(resting, OrderIntent), "a moment without the store does not stop new risk"
     trading.advance(BOUND)
     book = trading.held()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from actors.messages.order_manager import OrderSettled, SettleOrder
-from mats.ledger.books import Book
 from mats.model import OrderIntent, OrderState, order_ref
 from mats.orders import Rejected
 from mats.venue.matching.orders import VenueOrder
@@ -25,7 +24,7 @@ class Doubtful(Trading):
         self.boot()
         self.advance(60.0)
         self.book = self.held()
-        intent = self.order(self.book, way_in(self.book), D(1), limit=_far(self.book))
+        intent = self.order(self.book, way_in(self.book), D(1), limit=self.far(self.book))
         assert isinstance(intent, OrderIntent), intent
         self.advance(1.0)
         assert self.state(intent) is OrderState.WORKING
@@ -47,17 +46,12 @@ class Doubtful(Trading):
 
     def takes_risk(self) -> bool:
         """Whether the strategy may add to what it holds there."""
-        decision = self.order(self.book, way_in(self.book), D(1), limit=_far(self.book))
+        decision = self.order(self.book, way_in(self.book), D(1), limit=self.far(self.book))
         if isinstance(decision, Rejected):
             assert decision.rejection.code == "UNKNOWN_ORDER", decision
             return False
         self.cancel(decision)
         return True
-
-
-def _far(book: Book) -> Decimal:
-    """A price at which nothing trades."""
-    return D("0.5") if way_in(book) == "BUY" else D(90_000)
 
 
 @pytest.fixture

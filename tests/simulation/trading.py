@@ -18,6 +18,7 @@ from mats.model import (
     OrderType,
     Side,
     TimeInForce,
+    floor_to,
 )
 from mats.orders import Rejected
 from mats.runtime import ChildRestarted
@@ -30,6 +31,9 @@ from tests.simulation.checks import every_execution_is_in_the_log_once
 from tests.simulation.faulty_broker import ACCOUNT, INSTRUMENTS
 from tests.simulation.plan import Plan
 from tests.simulation.world import World
+
+CENT = Decimal("0.01")
+"""On the tick of every instrument here."""
 
 
 class Trading:
@@ -70,8 +74,13 @@ class Trading:
         held = [book for book in books if book.quantity and book.strategy != DISCRETIONARY]
         return next(book for book in held if (book.strategy, book.instrument, way_out(book)) not in leaving)
 
+    def far(self, book: Book) -> Decimal:
+        """A price at which nothing trades on the way in, and at which what is held is within the limits."""
+        mark = self.world.broker.exchange.mark(book.instrument)
+        return floor_to(mark / 2 if way_in(book) is Side.BUY else mark * 2, CENT)
+
     def order(self, book: Book, side: Side, quantity: Decimal, limit: Decimal | None = None) -> OrderIntent | Rejected:
-        """An operator's order in the book's instrument, far from the market where it has a limit."""
+        """An operator's order in the book's instrument: at the market, or at a limit."""
         self._orders += 1
         ticket = OrderTicket(order_type=OrderType.LIMIT, limit_price=limit, tif=TimeInForce.GTC) if limit else None
         request = OrderRequest(
