@@ -170,13 +170,21 @@ def test_twenty_strategies_that_want_small_bars_at_once_all_get_them_without_a_v
 
 
 def test_identical_requests_are_asked_once() -> None:
-    async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        pagers = [BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE) for _ in range(10)]
-        found = await asyncio.gather(*(pager.run() for pager in pagers))
-        assert len({recent.bars for recent in found}) == 1
-        assert history.use().larger == 1
+    """Ten strategies cause the requests of one: this morning, the night before, where trading was, Friday."""
+    answers: list[tuple[Bar, ...]] = []
 
-    on_the_line(scenario)
+    @on_the_line
+    async def alone(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        answers.append((await BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE).run()).bars)
+        assert history.use().larger == 4
+
+    @on_the_line
+    async def ten(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        pagers = [BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE) for _ in range(10)]
+        answers.extend([recent.bars for recent in await asyncio.gather(*(pager.run() for pager in pagers))])
+        assert history.use().larger == 4
+
+    assert len(set(answers)) == 1
 
 
 # The bar under way
