@@ -43,7 +43,7 @@ from mats.ib import (
     is_kept,
 )
 from mats.ib import events as ib
-from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory, parts_under_way
+from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory
 from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
 from mats.model import (
     BrokerError,
@@ -70,10 +70,7 @@ async def resolve(session: IbSession, instrument: Instrument) -> InstrumentResol
 
 
 async def load(history: PacedHistory, request: RequestHistory, now: Callable[[], Nanos]) -> HistoryLoaded | None:
-    """The newest bars, as many as were asked for, and the parts of the one under way.
-
-    None where the connection was lost: its successor is asked again.
-    """
+    """The newest bars, as many as were asked for; None where the connection was lost: its successor is asked again."""
     instrument, seconds, count, hours = request.instrument, request.bar_seconds, request.count, request.hours
     calendar = calendar_of(instrument)
 
@@ -83,13 +80,11 @@ async def load(history: PacedHistory, request: RequestHistory, now: Callable[[],
     try:
         pager = BackwardPager(history.bars, instrument, seconds, count, now(), calendar, hours=hours, progress=progress)
         bars = (await pager.run()).bars
-        newest = bars[-1] if bars else None
-        parts = await parts_under_way(history.bars, instrument, seconds, now(), calendar, hours, newest)
     except ConnectionLostError:
         return None
     except (IBError, ValueError) as error:
         return HistoryLoaded(instrument.id, (), False, str(error), seconds, count)
-    return HistoryLoaded(instrument.id, bars, True, "", seconds, count, parts)
+    return HistoryLoaded(instrument.id, bars, True, "", seconds, count)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,7 +94,7 @@ class HistoryLoaded(msgspec.Struct, frozen=True):
     """Bars oldest first, of the `count` of `bar_seconds` that were asked for.
 
     `complete` is False when the broker did not answer: unknown, not empty. A complete one has fewer bars only where the
-    broker has no earlier ones. `parts` are short bars from the begin of the bar under way on.
+    broker has no earlier ones.
     """
 
     instrument: InstrumentId
@@ -103,7 +103,6 @@ class HistoryLoaded(msgspec.Struct, frozen=True):
     reason: str = ""
     bar_seconds: int = 0
     count: int = 0
-    parts: tuple[Bar, ...] = ()
 
 
 class HistoryProgressed(msgspec.Struct, frozen=True):

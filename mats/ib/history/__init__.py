@@ -6,7 +6,6 @@ from mats.ib.history.pages import IbPages
 from mats.ib.history.paging import BackwardPager, RecentBars
 from mats.ib.history.request import HeadRequest, HistoryRequest, HistorySource
 from mats.ib.history.request_log import RequestLog
-from mats.ib.history.under_way import parts_under_way
 
 __all__ = [
     "BackwardPager",
@@ -21,5 +20,4 @@ __all__ = [
     "RecentBars",
     "RequestCost",
     "RequestLog",
-    "parts_under_way",
 ]

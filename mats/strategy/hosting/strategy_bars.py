@@ -6,7 +6,7 @@ import numpy as np
 
 from mats.data import BarBuilder
 from mats.errors import StrategyError
-from mats.model import HOUR, MINUTE, SECOND, Bar, Instrument, InstrumentId, Nanos, StrategyName
+from mats.model import DAY, HOUR, MINUTE, SECOND, Bar, Instrument, InstrumentId, Nanos, StrategyName
 from mats.sessions import DAILY, OUTSIDE, BarSpans, Hours, SessionCalendar, calendar_of
 from mats.strategy.context import usual_calendar
 from mats.strategy.history import RollingWindow
@@ -55,11 +55,25 @@ class StrategyBars:
         needed = {size: count for size, count in counts.items() if count}
         if self._seconds < MINUTE // SECOND or not (needed or self._seconds >= HOUR // SECOND):
             return needed
-        spans = (self._spans(name, size).at(now) for size in (self._seconds, *self.larger))
-        gone = max((now - span[0] for span in spans if span), default=0)
+        gone = max(self._gone(name, size, now) for size in (self._seconds, *self.larger))
         if gone > HOUR and self._seconds % MINUTE_PART == 0 and MINUTE_PART not in needed:
             return needed | {MINUTE_PART: gone // MINUTE + 2, SHORT_PART: 2 * MINUTE // (SHORT_PART * SECOND)}
         return needed | ({SHORT_PART: gone // (SHORT_PART * SECOND) + 2} if gone else {})
+
+    def _gone(self, name: InstrumentId, size: int, now: Nanos) -> Nanos:
+        """How long it has been traded since the begin of the bar under way, without the time between sessions.
+
+        A session that closed within a day counts as under way for daily bars and larger ones: a source has its bar
+        hours later.
+        """
+        calendar, instant = self._calendars[name], now
+        if size >= DAILY and not calendar.is_open(now, self._hours):
+            close = calendar.previous(now, self._hours).end(self._hours)
+            instant = close - 1 if now - close < DAY else now
+        if (span := self._spans(name, size).at(instant)) is None:
+            return 0
+        traded = calendar.sessions(span[0], now, self._hours)
+        return sum(min(session.end(self._hours), now) - max(session.begin(self._hours), span[0]) for session in traded)
 
     def load(self, strategy: StrategyName, history: Mapping[InstrumentId, Sequence[Bar]], now: Nanos) -> None:
         """Fill the windows with what went before `now`; shorter bars build the one that is under way.

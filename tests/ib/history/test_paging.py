@@ -14,10 +14,11 @@ from mats.gateway import PaperGateway
 from mats.gateway.pacing import STRICT
 from mats.ib import HistoricalBars, IbSession
 from mats.ib.conversion import longest_span, part_size
-from mats.ib.history import BackwardPager, HistoricalBudget, HistoryRequest, PacedHistory, parts_under_way
+from mats.ib.history import BackwardPager, HistoricalBudget, HistoryRequest, PacedHistory
 from mats.instruments import parse_instrument
 from mats.model import DAY, HOUR, SECOND, Bar, Instrument, Nanos, from_datetime
 from mats.sessions import BarSpans, exchange_calendar, unknown_calendar
+from mats.strategy.hosting.strategy_bars import StrategyBars
 from mats.venue.models import choose_models
 from tests.fast_time import LoopClock, run_fast
 
@@ -169,61 +170,71 @@ def test_twenty_strategies_that_want_small_bars_at_once_all_get_them_without_a_v
 
 
 def test_identical_requests_are_asked_once() -> None:
-    async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        pagers = [BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE) for _ in range(10)]
-        found = await asyncio.gather(*(pager.run() for pager in pagers))
-        assert len({recent.bars for recent in found}) == 1
-        assert history.use().larger == 1
+    """Ten strategies cause the requests of one: this morning, the night before, where trading was, Friday."""
+    answers: list[tuple[Bar, ...]] = []
 
-    on_the_line(scenario)
+    @on_the_line
+    async def alone(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        answers.append((await BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE).run()).bars)
+        assert history.use().larger == 4
+
+    @on_the_line
+    async def ten(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
+        pagers = [BackwardPager(history.bars, spy, 60, 100, clock.now(), NYSE) for _ in range(10)]
+        answers.extend([recent.bars for recent in await asyncio.gather(*(pager.run() for pager in pagers))])
+        assert history.use().larger == 4
+
+    assert len(set(answers)) == 1
 
 
 # The bar under way
 
 
+async def parts_of(history: PacedHistory, spy: Instrument, seconds: int, now: Nanos) -> list[Bar]:
+    """What a strategy's bars of a size ask for besides those bars, as the broker answers it, each instant once."""
+    bars = StrategyBars(("SPY",), seconds, (), "regular", 100)
+    bars.know("SPY", spy)
+    needed = bars.needs("SPY", {seconds: 1}, now)
+    del needed[seconds]
+    pagers = [BackwardPager(history.bars, spy, size, count, now, NYSE) for size, count in sorted(needed.items())[::-1]]
+    found: list[Bar] = []
+    for recent in [await pager.run() for pager in pagers]:
+        found += (bar for bar in recent.bars if not found or bar.start >= found[-1].end)
+    assert history.use().violations == 0
+    return found
+
+
 @pytest.mark.parametrize(
-    "seconds",
-    [60, 300, 3_600, 86_400, 90, 7_200],
+    ("seconds", "gone"),
+    [
+        (60, 153 * SECOND),
+        (300, 153 * SECOND),
+        (3_600, HOUR - SECOND),
+        (86_400, 153 * SECOND),
+        (86_400, 4 * HOUR + 7 * SECOND),
+        (7_200, 90 * 60 * SECOND),
+    ],
 )
-def test_the_bar_under_way_has_all_its_parts(seconds: int) -> None:
-    """At 14:42:33, twelve minutes and a half after the open."""
-    later = MONDAY + 153 * SECOND
-
+def test_what_a_strategy_asks_for_reaches_from_the_begin_of_the_bar_under_way_until_now(
+    seconds: int, gone: Nanos
+) -> None:
     async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        await clock.until(later)
-        parts = await parts_under_way(history.bars, spy, seconds, clock.now(), NYSE, "regular", None)
-        span = BarSpans(NYSE, seconds).at(later)
+        now = clock.now()
+        span = BarSpans(NYSE, seconds).at(now)
         assert span is not None
+        parts = [bar for bar in await parts_of(history, spy, seconds, now) if bar.start >= span[0]]
         assert parts[0].start == span[0]
-        assert parts[-1].end == clock.now() // (5 * SECOND) * 5 * SECOND
-        assert all(before.end == after.start for before, after in pairwise(parts))
-        assert history.use().violations == 0
-
-    on_the_line(scenario)
-
-
-def test_a_long_bar_under_way_is_made_of_minutes_and_its_last_ones_of_live_bars() -> None:
-    later = MONDAY + 4 * HOUR + 7 * SECOND
-
-    async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        parts = await parts_under_way(history.bars, spy, 86_400, clock.now(), NYSE, "regular", None)
-        assert {part.seconds for part in parts} == {60, 5}
-        assert parts[0].start == NYSE.sessions(MONDAY, MONDAY + 1)[0].open
-        assert parts[-1].end > clock.now() - 5 * SECOND
+        assert parts[-1].end == now // (5 * SECOND) * 5 * SECOND
         assert all(before.end == after.start for before, after in pairwise(parts))
 
-    on_the_line(scenario, later)
+    on_the_line(scenario, MONDAY - 600 * SECOND + gone)
 
 
-def test_a_day_that_is_over_counts_while_it_has_no_bar_and_no_longer() -> None:
-    evening = MONDAY + 8 * HOUR
-
+def test_a_day_that_has_just_closed_has_all_its_minutes() -> None:
     async def scenario(history: PacedHistory, spy: Instrument, clock: LoopClock) -> None:
-        today = a_bar(MONDAY // DAY * DAY, 86_400)
-        assert await parts_under_way(history.bars, spy, 86_400, clock.now(), NYSE, "regular", today) == ()
-        parts = await parts_under_way(history.bars, spy, 86_400, clock.now(), NYSE, "regular", None)
         session = NYSE.sessions(MONDAY, MONDAY + 1)[0]
+        parts = [bar for bar in await parts_of(history, spy, 86_400, clock.now()) if bar.start >= session.open]
         assert (parts[0].start, parts[-1].end) == (session.open, session.close)
-        assert await parts_under_way(history.bars, spy, 300, clock.now(), NYSE, "regular", None) == ()
+        assert all(before.end == after.start for before, after in pairwise(parts))
 
-    on_the_line(scenario, evening)
+    on_the_line(scenario, MONDAY + 8 * HOUR)
