@@ -4,6 +4,7 @@ from collections import deque
 from pathlib import Path
 from typing import assert_never
 
+import exchange_calendars  # noqa: F401 - half a second to load: once, before connections and bars would wait for it
 import msgspec
 
 from actors.base import Subscription

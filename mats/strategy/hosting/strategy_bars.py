@@ -83,7 +83,7 @@ class StrategyBars:
         self._started = now
         parts: dict[InstrumentId, list[Bar]] = {}
         for name in self._names:
-            self._calendars[name].is_open(now)  # which loads its sessions, before bars would wait for that
+            self._calendars[name].around(now, now)  # which loads its sessions, before bars would wait for that
             own, parts[name] = self._sort(strategy, name, history.get(name, ()), now)
             bars = {bar.start: bar for bar in (*self._built(name, parts[name], now), *own)}
             for start in sorted(bars):
