@@ -267,6 +267,8 @@ def _error(order: OrderRecord, event: ev.ErrorReported) -> Outcome:
             return _stays(order, event.time, text)
         case OrderErrorMeaning.CANCEL_REFUSED:
             return _stays(order, event.time, text, query=True)
+        case _ if order.doubt is OrderDoubt.UNLISTED:  # what is refused to an order in no list is no sign of it
+            return _stays(order, event.time, text, query=True)
         case _:
             return _unclear(order, event.time, text, OrderDoubt.REFUSED)
 

@@ -103,6 +103,16 @@ def test_the_answer_that_completes_the_span_counts_however_soon_it_follows_anoth
     assert world.order().state is OrderState.CANCELLED
 
 
+def test_cancels_that_find_no_order_do_not_start_the_proof_again(world):
+    world.answers()
+    world.answers(after=30.0)
+    world.refuses(world.order_id, 10147, "OrderId that needs to be cancelled is not found.")
+    assert (world.order().state, world.order().doubt) == (OrderState.UNKNOWN, OrderDoubt.UNLISTED)
+    world.answers(after=SPAN - 30.0)
+    assert world.order().state is OrderState.CANCELLED
+    assert world.order().note.endswith("(before: 10147: OrderId that needs to be cancelled is not found.)")
+
+
 def test_an_answer_that_has_it_starts_the_proof_again(world):
     world.answers()
     world.answers(at_broker(world.order_id), after=30.0)
