@@ -290,7 +290,7 @@ def test_several_instruments_of_a_strategy_of_one_are_several_strategies(place: 
     request = Request(
         strategies=(f"{place}/swing.py",),
         instruments=("SPY", "IBM"),
-        source=source_of(place / "bars", None),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
     )
     prepared = prepare(request, load_settings(place / "mats.toml", {}))
     assert [(r.name, r.params, r.target_weight) for r in prepared.spec.strategies] == [
@@ -311,7 +311,7 @@ def test_parameters_of_one_strategy_are_named_with_it(place: Path) -> None:
     request = Request(
         strategies=("a", "b"),
         params={"a.every": 7, "bar_seconds": 60},
-        source=source_of(place / "bars", None),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
     )
     records = prepare(request, load_settings(place / "mats.toml", {})).spec.strategies
     assert [(r.name, r.params, r.target_weight) for r in records] == [
@@ -339,7 +339,7 @@ def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: P
 def test_a_run_that_starts_later_is_warmed_up_with_bars_before_it(place: Path) -> None:
     request = Request(
         strategies=("examples/ema_cross.py",),
-        source=source_of(place / "bars", None),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
         start=instant("2020-01-02"),
         end=instant("2020-01-02T12:00:00+00:00"),
     )
@@ -353,7 +353,9 @@ def test_pairs_that_tell_a_rate_are_taken_along(place: Path) -> None:
     for name in ("SAP.EUR", "EURUSD", "GBPUSD"):
         write_bars(place / f"bars/{name}.csv")
     request = Request(
-        strategies=(f"{place}/swing.py",), source=source_of(place / "bars", None), params={"instrument": "SAP.EUR"}
+        strategies=(f"{place}/swing.py",),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
+        params={"instrument": "SAP.EUR"},
     )
     prepared = prepare(request, load_settings(place / "mats.toml", {}))
     assert sorted(prepared.data.bars) == ["EURUSD", "SAP.EUR"]
