@@ -1,6 +1,7 @@
 """Stored results: whole or not at all, exactly as they were, and made again byte for byte."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from mats.backtest.result.storage import load_result, records, replace_result, s
 from mats.backtest.spec import ModelSettings
 from mats.errors import UserError
 from mats.report.stored_results import facts
+from mats.risk import Limits
 from mats.settings import load_settings
 from mats.store.tables.backtests import BacktestLibrary, ResultError
 from mats.store.tables.connection import lmdb_uri
@@ -328,7 +330,9 @@ def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: P
     frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices), index=index)
     frame["volume"], frame["split"], frame["dividend"] = 1e6, [0] * 5 + [2] + [0] * 4, [0] * 7 + [0.25] + [0] * 2
     frame.to_csv(place / "bars/SPY.csv")
-    result = made(place, params={"every": 1}, models=ModelSettings(fees="none", spread_ticks=0))
+    every_change = Limits(least_change_share=Decimal(0))
+    models = ModelSettings(fees="none", spread_ticks=0)
+    result = made(place, params={"every": 1}, models=models, limits=every_change)
     assert result.positions["quantity"].tolist() == [500.0, 1_000.0, 1_002.0]
     assert result.cash_events[["kind", "amount"]].values.tolist() == [["dividend", 250.0]]
     assert result.equity.tolist() == [100_000.0] * 7 + [100_250.0] * 3
