@@ -1,6 +1,7 @@
 """Stored results: whole or not at all, exactly as they were, and made again byte for byte."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from mats.backtest.result.storage import load_result, records, replace_result, s
 from mats.backtest.spec import ModelSettings
 from mats.errors import UserError
 from mats.report.stored_results import facts
+from mats.risk import Limits
 from mats.settings import load_settings
 from mats.store.tables.backtests import BacktestLibrary, ResultError
 from mats.store.tables.connection import lmdb_uri
@@ -290,7 +292,7 @@ def test_several_instruments_of_a_strategy_of_one_are_several_strategies(place: 
     request = Request(
         strategies=(f"{place}/swing.py",),
         instruments=("SPY", "IBM"),
-        source=source_of(place / "bars", None),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
     )
     prepared = prepare(request, load_settings(place / "mats.toml", {}))
     assert [(r.name, r.params, r.target_weight) for r in prepared.spec.strategies] == [
@@ -311,7 +313,7 @@ def test_parameters_of_one_strategy_are_named_with_it(place: Path) -> None:
     request = Request(
         strategies=("a", "b"),
         params={"a.every": 7, "bar_seconds": 60},
-        source=source_of(place / "bars", None),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
     )
     records = prepare(request, load_settings(place / "mats.toml", {})).spec.strategies
     assert [(r.name, r.params, r.target_weight) for r in records] == [
@@ -328,7 +330,9 @@ def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: P
     frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices), index=index)
     frame["volume"], frame["split"], frame["dividend"] = 1e6, [0] * 5 + [2] + [0] * 4, [0] * 7 + [0.25] + [0] * 2
     frame.to_csv(place / "bars/SPY.csv")
-    result = made(place, params={"every": 1}, models=ModelSettings(fees="none", spread_ticks=0))
+    every_change = Limits(least_change_share=Decimal(0))
+    models = ModelSettings(fees="none", spread_ticks=0)
+    result = made(place, params={"every": 1}, models=models, limits=every_change)
     assert result.positions["quantity"].tolist() == [500.0, 1_000.0, 1_002.0]
     assert result.cash_events[["kind", "amount"]].values.tolist() == [["dividend", 250.0]]
     assert result.equity.tolist() == [100_000.0] * 7 + [100_250.0] * 3
@@ -339,7 +343,7 @@ def test_a_split_multiplies_what_is_held_and_leaves_equity_where_it_was(place: P
 def test_a_run_that_starts_later_is_warmed_up_with_bars_before_it(place: Path) -> None:
     request = Request(
         strategies=("examples/ema_cross.py",),
-        source=source_of(place / "bars", None),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
         start=instant("2020-01-02"),
         end=instant("2020-01-02T12:00:00+00:00"),
     )
@@ -353,7 +357,9 @@ def test_pairs_that_tell_a_rate_are_taken_along(place: Path) -> None:
     for name in ("SAP.EUR", "EURUSD", "GBPUSD"):
         write_bars(place / f"bars/{name}.csv")
     request = Request(
-        strategies=(f"{place}/swing.py",), source=source_of(place / "bars", None), params={"instrument": "SAP.EUR"}
+        strategies=(f"{place}/swing.py",),
+        source=source_of(place / "bars", None, load_settings(place / "mats.toml", {})),
+        params={"instrument": "SAP.EUR"},
     )
     prepared = prepare(request, load_settings(place / "mats.toml", {}))
     assert sorted(prepared.data.bars) == ["EURUSD", "SAP.EUR"]

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mats.backtest.engine import Engine
-from mats.data import data_calendar, in_sessions
+from mats.data import in_sessions
 from mats.model.bar_columns import BarColumns
 from mats.model.market_data import Bar
 from mats.model.timestamp import DAY, MINUTE, Nanos, from_datetime
+from mats.sessions import calendar_of
 from mats.strategy.hosting import LocalHost, make_runner
 from tests.backtest.engine.made import STRATEGIES, market, record, spec_of
 
@@ -75,7 +76,7 @@ def test_parts_one_by_one_and_columns_give_the_same_calls(bars, seconds, session
     random.shuffle(parts)
     parts.sort(key=lambda part: part.start)
     plain = market(*map(columns, bars))
-    kept = {name: in_sessions(plain.bars[name], data_calendar(plain, name), session) for name in NAMES}
+    kept = {name: in_sessions(plain.bars[name], calendar_of(plain.instruments[name]), session) for name in NAMES}
     data = replace(plain, bars=kept, hours=session)
     engine = Engine(spec_of(data, strategy), data)
     run = engine.run(None)
