@@ -4,7 +4,6 @@ from collections import deque
 from pathlib import Path
 from typing import assert_never
 
-import exchange_calendars  # noqa: F401 - half a second to load: once, before connections and bars would wait for it
 import msgspec
 
 from actors.base import Subscription
@@ -44,9 +43,12 @@ from mats.model import (
     refused_view,
 )
 from mats.risk import RejectionCode, reject
-from mats.runtime import Actor, Down, MailboxSpec, Ref
+from mats.runtime import Actor, Down, MailboxSpec, Ref, SystemClock
+from mats.sessions import load_present
 from mats.strategy import LogLevel
 from mats.strategy.hosting import Credit, LocalHost, OrderCommand, WrittenNames, make_runner
+
+load_present("XNYS", SystemClock().now())  # once for all processes, which are forks; no bar or connection waits for it
 
 CLOCK_SECONDS = 1.0
 CREDIT, CREDIT_SECONDS = 1_000, 10.0

@@ -11,13 +11,16 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from mats.model import HOUR, MINUTE
+from mats.model import HOUR, MINUTE, Nanos, to_datetime
 from mats.sessions.around_clock import utc_days
 from mats.sessions.calendar import SessionCalendar
 from mats.sessions.session import Session
 
 EXTENDED = MappingProxyType({"XNYS": (5 * HOUR + 30 * MINUTE, 4 * HOUR), "XNAS": (5 * HOUR + 30 * MINUTE, 4 * HOUR)})
 """Extended trading of a calendar's market before its open and after its close."""
+
+PRESENT = timedelta(days=120)
+"""How far the sessions reach that a strategy needs at its start, and some weeks more."""
 
 
 @lru_cache
@@ -38,6 +41,12 @@ def published(code: str, first: date, last: date) -> Sequence[Session]:
     return _published(code).between(first, last)
 
 
+def load_present(code: str, now: Nanos) -> None:
+    """Load the sessions around an instant, which takes half a second: before anything would wait for it."""
+    today = to_datetime(now).date()
+    published(code, today - PRESENT, today + PRESENT)
+
+
 class Published:
     """The sessions of an exchange, which all its instruments share: a year takes about as long to load as ten."""
 
@@ -49,8 +58,8 @@ class Published:
         """Those whose dates are in a range. Threads may share them: what is known is replaced whole."""
         known_first, known_last, sessions = self._known
         if first < known_first or known_last < last:
-            begin = date(min(first, known_first).year - 1, 1, 1)
-            end = date(max(last, known_last).year + 1, 12, 31)
+            begin = date(min(first, known_first).year, 1, 1)
+            end = date(max(last, known_last).year, 12, 31)
             sessions = _load(self._code, begin, end)
             self._known = begin, end, sessions
         low = bisect_left(sessions, first, key=_date_of)

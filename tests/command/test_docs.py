@@ -66,7 +66,15 @@ def test_the_page_of_settings_lists_exactly_what_there_is_with_its_default() -> 
 def test_the_settings_file_names_every_setting_and_changes_no_default() -> None:
     path = ROOT / "config/mats.toml"
     shipped, default = load_settings(path, {}), Settings()
-    assert shipped.model_dump(exclude={"strategies"}) == default.model_dump(exclude={"strategies"})
+    beside = {"strategies", "instruments"}  # paths beside the file
+    assert shipped.model_dump(exclude=beside) == default.model_dump(exclude=beside)
+    assert shipped.strategies.host == default.strategies.host
+    for found, usual in (
+        (shipped.strategies.seed_file, default.strategies.seed_file),
+        (shipped.strategies.folder, default.strategies.folder),
+        (shipped.instruments.file, default.instruments.file),
+    ):
+        assert found == path.parent / usual
     text = path.read_text()
     for name, _, _ in _settings(Settings):
         assert re.search(rf"^(# )?{name.rpartition('.')[2]} = ", text, re.MULTILINE), name
