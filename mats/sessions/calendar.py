@@ -18,6 +18,9 @@ LONGEST_BREAK: Nanos = 60 * DAY
 MARGIN, ROOM = 2 * DAY, 40 * DAY
 """How far a session's date may be from its instants; how much further than what is asked for is loaded at once."""
 
+NEAR = 366 * DAY
+"""What is asked for further away than this from what is loaded replaces it: a replay of old bars beside today."""
+
 NOTHING = (2**62, -(2**62))
 
 
@@ -91,7 +94,9 @@ class SessionCalendar:
         window = self._window
         if window.first <= start and end <= window.last:
             return window
-        first, last = min(start - ROOM, window.first), max(end + ROOM, window.last)
+        first, last = start - ROOM, end + ROOM
+        if first <= window.last + NEAR and window.first - NEAR <= last:
+            first, last = min(first, window.first), max(last, window.last)
         sessions = tuple(self._source(_date(first - MARGIN), _date(last + MARGIN)))
         ends: dict[Hours, Sequence[Nanos]] = {
             "regular": tuple(session.end("regular") for session in sessions),

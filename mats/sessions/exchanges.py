@@ -19,8 +19,8 @@ from mats.sessions.session import Session
 EXTENDED = MappingProxyType({"XNYS": (5 * HOUR + 30 * MINUTE, 4 * HOUR), "XNAS": (5 * HOUR + 30 * MINUTE, 4 * HOUR)})
 """Extended trading of a calendar's market before its open and after its close."""
 
-PRESENT = timedelta(days=120)
-"""How far the sessions reach that a strategy needs at its start, and some weeks more."""
+PAST, TO_COME = timedelta(days=20 * 365), timedelta(days=120)
+"""What is loaded beforehand: what a strategy needs at its start, and old bars that are played to it."""
 
 
 @lru_cache
@@ -42,9 +42,9 @@ def published(code: str, first: date, last: date) -> Sequence[Session]:
 
 
 def load_present(code: str, now: Nanos) -> None:
-    """Load the sessions around an instant, which takes half a second: before anything would wait for it."""
+    """Load the sessions before and around an instant, which takes half a second: before anything would wait for it."""
     today = to_datetime(now).date()
-    published(code, today - PRESENT, today + PRESENT)
+    published(code, today - PAST, today + TO_COME)
 
 
 class Published:
