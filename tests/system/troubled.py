@@ -101,7 +101,9 @@ class Trouble:
         self._correct(None)
 
     def _correct(self, more: Decimal | None) -> None:
-        fills = [fill for fill in self._gateway.fault(lambda faults: faults.fills()) if fill.quantity]
+        reported = self._gateway.fault(lambda faults: faults.fills())
+        newest = {fill.exec_id.rpartition(".")[0]: fill for fill in reported}  # a revision is corrected once
+        fills = [fill for fill in newest.values() if fill.quantity]
         if fills:
             fill = self._chance.choice(fills[-30:])
             quantity, price = (fill.quantity + more, fill.price + Decimal("0.01")) if more else (Decimal(0), fill.price)
