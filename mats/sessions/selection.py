@@ -141,7 +141,7 @@ def _code(instrument: Instrument) -> str | None:
         if exchange in EXCHANGES:
             return EXCHANGES[exchange]
     if instrument.sec_type is SecType.FUTURE:
-        return "CMES" if instrument.exchange == "" and instrument.currency in ("", "USD") else None
+        return "CMES" if instrument.exchange == "" and instrument.currency == "USD" else None
     return CURRENCIES.get(instrument.currency)
 
 
