@@ -35,7 +35,6 @@ from tests.simulation.faults import (
     Halt,
     Hang,
     HangUp,
-    LinkDelay,
     LinkLoss,
     ManualTrade,
     Noise,
@@ -169,10 +168,6 @@ DEFECTS: dict[str, Defect] = {
         "a crash loses an entry",
         (edit(Stage, "save", ("cursor, self._saved_at = self.cursor,", "cursor, self._saved_at = self.cursor + 1,")),),
     ),
-    "the journal is pruned past the saved states": Defect(
-        "a stage cannot start again",
-        (edit(PersistenceWriter, "_prune_before", ("self._journal.saved_through(self._stages)", "self.cursor")),),
-    ),
     # The life of an order
     "an order is sent before it is journaled": Defect(
         "G4",
@@ -209,10 +204,6 @@ DEFECTS: dict[str, Defect] = {
             edit(OrderTracker, "compare", ("order.sent_at >= asked_at - SETTLE_SECONDS", "order.sent_at > asked_at")),
             edit(OrderTracker, "_look", ("order.missed_at > asked_at - SETTLE_SECONDS", "False")),
         ),
-    ),
-    "one look proves that an order is lost": Defect(
-        "G4: an order that the gateway reads later is held to be lost",
-        (edit(order_state, "_absent", ("event.looks < LOOKS_THAT_PROVE_ABSENCE", "False")),),
     ),
     "a cancel that was asked for is a cancel": Defect(
         "an order that works is held to be over",
@@ -297,12 +288,10 @@ LIKELY: dict[str, tuple[type[Fault] | str, ...]] = {
     "the store does not wait for the portfolio": ("core/portfolio", Hang),
     "a cursor is saved before the views": ("orders: between views and cursor",),
     "a cursor is saved one too far": (PowerLoss, "core/orders", "core/risk"),
-    "the journal is pruned past the saved states": ("store/writer", PowerLoss, "core/portfolio"),
     "an order is sent before it is journaled": ("orders: after the intent is durable, before it is sent",),
     "an order without an answer is sent again": (PowerLoss, LinkLoss, "core/orders"),
     "what a gateway remembers proves that an order is lost": (Degraded, Preemption),
     "no order is too young to be missed": (Degraded, Preemption),
-    "one look proves that an order is lost": (HangUp, LinkDelay),
     "order ids are not reserved": (PowerLoss, "core/orders", LinkLoss),
     "cancels are not repeated in a new session": (LinkLoss, HangUp),
     "stages that are behind stop nobody": (Hang, "core/portfolio"),
