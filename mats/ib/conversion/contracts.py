@@ -69,9 +69,14 @@ def multiplier_of(contract: Contract) -> Decimal:
 
 
 def unit_value_of(contract: Contract, registry: InstrumentRegistry) -> Decimal:
-    """Units of currency per unit of price. What prices are magnified by is only in the contract's details."""
-    terms = registry.terms(contract.conId)
-    return terms.unit_value if terms else multiplier_of(contract)
+    """Units of currency per unit of price, as it is stated. What prices are magnified by is only in the contract's
+    details; a multiplier that contradicts them is for the validation of what states it, and not to be mended here."""
+    terms, multiplier = registry.terms(contract.conId), multiplier_of(contract)
+    if terms is None:
+        return multiplier
+    if not contract.multiplier or multiplier == terms.multiplier:
+        return terms.unit_value
+    return multiplier / terms.price_magnifier
 
 
 def described(contract: Contract, registry: InstrumentRegistry) -> Instrument:

@@ -79,6 +79,8 @@ def test_what_a_unit_is_worth_needs_the_details_where_prices_are_magnified() -> 
     assert details is not None
     registry.complete(details)
     assert unit_value_of(corn, registry) == 50
+    corn.multiplier = "0"
+    assert unit_value_of(corn, registry) == 0, "what contradicts the terms is not mended, and so not believed"
 
 
 def test_details_give_steps_multiplier_and_zone() -> None:
