@@ -360,6 +360,11 @@ class Incarnation(Turn):
         """See `Actor.spawn_task`."""
         return start_task(self, coroutine, then)
 
+    @property
+    def is_born(self) -> bool:
+        """Whether anything of the actor may have run."""
+        return True
+
     def stack(self) -> str:
         """Where the thread of this incarnation is right now."""
         frame = sys._current_frames().get(self.thread_id) if self.thread_id is not None else None

@@ -263,9 +263,12 @@ class Runtime(ABC):
             contain(f"{slot.name} was not abandoned", self._give_up, slot, incarnation)
 
     def _give_up(self, slot: ActorSlot, incarnation: Incarnation) -> None:
+        """One of which nothing has run yet is no loss: it is only not waited for."""
+        born = incarnation.is_born
         if (notice := slot.abandon(incarnation)) is not None:
-            self._abandoned.append(notice)
-            self.emit(notice)
+            if born:
+                self._abandoned.append(notice)
+                self.emit(notice)
             self.interrupt(incarnation)
 
     def _tree(self, path: str) -> list[ActorSlot]:

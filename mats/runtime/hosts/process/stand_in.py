@@ -130,6 +130,11 @@ class StandIn(Actor[Any]):
         if self._process is not None:
             self._process.leave(self, over=self._over)
 
+    @property
+    def has_process(self) -> bool:
+        """Whether its process was started; called from other threads, too."""
+        return self._process is not None
+
     def kill(self) -> None:
         """End the process, whatever it does; called from other threads."""
         self._killed = True
@@ -171,6 +176,10 @@ class StandInIncarnation(Incarnation):
     """Where it is, its process says."""
 
     actor: StandIn
+
+    @property
+    def is_born(self) -> bool:
+        return self.actor.has_process
 
     def stack(self) -> str:
         return self.actor.where()
