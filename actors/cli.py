@@ -3,7 +3,8 @@
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -17,12 +18,12 @@ from mats.errors import UserError, say
 
 USAGE_ERROR = 2
 
-SHARED_MODULES = ("operator_commands", "operator_queries")
-"""Modules of `mats.cli` that hold several commands and name them in `__all__`; any other command is a module's name."""
+SHARED_MODULES = ("commands", "queries")
+"""Modules that hold several commands and name them in `__all__`; any other command is a module's name."""
 
 
 class Commands(TyperGroup):
-    """Finds a command in the modules of `mats.cli`, and imports only the module that has it."""
+    """Finds a command in the modules of `mats.cli` and its folders, and imports only the module that has it."""
 
     def list_commands(self, ctx: object) -> list[str]:
         shared = (name for module in SHARED_MODULES for name in _module(module).__all__)
@@ -50,11 +51,14 @@ def _found(command: str) -> typer.Typer | Callable[..., None] | None:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"mats.cli.{name}")
+    return importlib.import_module(_module_names()[name])
 
 
-def _module_names() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(cli.__path__)}
+@cache
+def _module_names() -> Mapping[str, str]:
+    """The full name of each module by its own, whatever folder it is in."""
+    found = pkgutil.walk_packages(cli.__path__, f"{cli.__name__}.")
+    return {module.name.rpartition(".")[2]: module.name for module in found if not module.ispkg}
 
 
 def new_typer(cls: type[TyperGroup] | None = None) -> typer.Typer:

@@ -66,7 +66,7 @@ def main() -> None:
         )
         print(f"{'':24} {'seconds':>8} {'processor':>10} {'MiB':>6}")
         runs = {
-            "imports alone": ["-c", "import actors.cli, mats.cli.backtest, mats.backtest.result.metrics"],
+            "imports alone": ["-c", "import actors.cli, mats.cli.research.backtest, mats.backtest.result.metrics"],
             "Parquet → stored result": [str(PROGRAM), "backtest", *STRATEGY, "--data", str(bars), *MARKET, *where],
             "store → stored result": [str(PROGRAM), "backtest", *STRATEGY, "--bar-seconds", "60", *MARKET, *where],
         }

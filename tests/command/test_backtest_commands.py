@@ -248,6 +248,6 @@ def test_an_interrupt_stores_nothing_and_says_so(place: Path, uri: str) -> None:
 
 def test_the_command_does_not_import_what_it_does_not_need() -> None:
     heavy = ("ib_async", "exchange_calendars", "scipy", "matplotlib", "plotly", "actors.daemon", "actors.tree")
-    code = f"import sys, run, mats.cli.backtest; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, run, mats.cli.research.backtest; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_MODULES = 15
-LARGER_FOLDERS: dict[str, str] = {"mats/cli": "each file is one command, found by its name"}
+LARGER_FOLDERS: dict[str, str] = {}
 """Folders that may hold more modules, with the reason."""
 
 PUBLIC_FOLDERS = {
@@ -17,6 +17,9 @@ PUBLIC_FOLDERS = {
     "actors/messages": "each file is the face of one actor",
     "mats": "its modules are settings, errors and logging",
     "mats/cli": "each file is one command, found by its name",
+    "mats/cli/history": "each file is one command, found by its name",
+    "mats/cli/operator": "each file is one command, found by its name",
+    "mats/cli/research": "each file is one command, found by its name",
     "mats/strategy/examples": "each file is a strategy, loaded by its path",
 }
 """Folders whose modules are imported one by one, with the reason."""

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mats.backtest import instant
-from mats.cli.options import Config, DataDir, Json
+from mats.cli.options import Config, DataDir, Json, grouped
 from mats.data.download import Coverage, Download, Downloader
 from mats.data.download import Progress as Done
 from mats.errors import DataError, UserError, say
@@ -41,8 +40,26 @@ ROWS = 20
 Names = Annotated[list[str], typer.Argument(metavar="NAME…", help="instruments, as SPY or EURUSD")]
 Size = Annotated[str, typer.Option("--size", help="size of the bars, as 5s, 1min or 1d")]
 What = Annotated[str, typer.Option("--what", help="IB's kind of prices: TRADES, MIDPOINT, BID_ASK …")]
-Host = Annotated[str | None, typer.Option("--host", help="host of the gateway; default: as the settings say")]
-Port = Annotated[int | None, typer.Option("--port", help="its port")]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The gateway that is asked, and the data directory that the answer goes to."""
+
+    host: Annotated[str | None, typer.Option("--host", help="host of the gateway; default: as the settings say")] = None
+    port: Annotated[int | None, typer.Option("--port", help="its port")] = None
+    config: Config = None
+    data_dir: DataDir = None
+
+    def settings(self) -> Settings:
+        """The settings with this place; UserError where no gateway is named."""
+        gateway = {"host": self.host, "port": self.port}
+        settings = settings_of(self.config, data_dir=self.data_dir, gateway=gateway)
+        if not settings.gateway.host:
+            raise UserError(
+                "gateway.host is empty, which is the daemon's own paper gateway; give --host and --port of TWS, "
+                "IB Gateway or of a running `mats gateway`"
+            )
+        return settings
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -68,18 +85,16 @@ class MapLine(msgspec.Struct, frozen=True):
 Work = Callable[[Downloader, list[Instrument]], Awaitable[Done]]
 
 
+@grouped
 def download(
     names: Names,
+    place: Place,
     size: Size = "1min",
     from_: Annotated[
         str, typer.Option("--from", help="first bar, as 2024-01-02; default: as far back as IB goes")
     ] = "",
     to: Annotated[str, typer.Option("--to", help="bars from here on are left out; default: now")] = "",
     what: What = "",
-    host: Host = None,
-    port: Port = None,
-    config: Config = None,
-    data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Download bars from IB into the store. What is there already is not asked again; it may be stopped at any time."""
@@ -93,17 +108,15 @@ def download(
         wanted = [Download(instrument=each, seconds=seconds, start=start, end=end) for each in instruments]
         return await downloader.run(wanted, RequestFailed)
 
-    _carry_out(work, names, what, _settings(config, data_dir, host, port), json)
+    _carry_out(work, names, what, place.settings(), json)
 
 
+@grouped
 def repair(
     names: Names,
+    place: Place,
     size: Size = "1min",
     what: What = "",
-    host: Host = None,
-    port: Port = None,
-    config: Config = None,
-    data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Ask IB for bars that are missing between the first and the last stored one, in regular hours."""
@@ -112,7 +125,7 @@ def repair(
     async def work(downloader: Downloader, instruments: list[Instrument]) -> Done:
         return await downloader.repair(instruments, seconds, RequestFailed)
 
-    _carry_out(work, names, what, _settings(config, data_dir, host, port), json)
+    _carry_out(work, names, what, place.settings(), json)
 
 
 def map_(
@@ -176,16 +189,6 @@ def _map_table(lines: list[MapLine]) -> Table:
 
 
 # The connection
-
-
-def _settings(config: Path | None, data_dir: Path | None, host: str | None, port: int | None) -> Settings:
-    settings = settings_of(config, data_dir=data_dir, gateway={"host": host, "port": port})
-    if not settings.gateway.host:
-        raise UserError(
-            "gateway.host is empty, which is the daemon's own paper gateway; give --host and --port of TWS, IB Gateway "
-            "or of a running `mats gateway`"
-        )
-    return settings
 
 
 def _carry_out(work: Work, names: list[str], what: str, settings: Settings, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mats.cli.data_download import download, map_, repair
+from mats.cli.history.downloads import download, map_, repair
 from mats.cli.options import Config, DataDir
 from mats.data import find_bar_files
 from mats.data.importer import ImportResult, Stamp, import_file

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mats.backtest import api, data_for
-from mats.cli.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.cli.options import Config, DataDir, grouped
+from mats.cli.research.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.errors import SweepError, say
 from mats.model.bar_columns import BarData
 from mats.report import PageTable as Written
@@ -147,7 +147,7 @@ def _write(swept: SweepReport, output: Path | None, png: Path | None) -> list[Pa
     """The requested files; what draws them is imported only for them."""
     written = []
     if output is not None:
-        from mats.cli.report import write_page
+        from mats.cli.research.report import write_page
         from mats.report.sweeps import html
 
         write_page(output, html(swept, SystemClock().now()))

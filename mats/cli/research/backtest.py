@@ -28,9 +28,9 @@ from mats.backtest.result import (
     undefined_line,
     verify,
 )
-from mats.cli.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
 from mats.cli.options import Config, DataDir, grouped
-from mats.cli.progress import shown_progress
+from mats.cli.research.backtest_options import AssumptionOptions, BarOptions, StyleOption, request_of
+from mats.cli.research.progress import shown_progress
 from mats.errors import say
 from mats.runtime import SystemClock
 from mats.settings import Settings, settings_of

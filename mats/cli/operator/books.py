@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mats.cli.breaks import read_split
+from mats.cli.operator.breaks import read_split
 from mats.cli.options import Config, DataDir, Json, Reason, directory, number, show
 from mats.errors import UserError
 from mats.ledger.reconciliation import ExpiryCause, NettedAction, TransferRequest

@@ -1,0 +1,1 @@
+"""History in the store: imported from files, and downloaded from the broker."""

@@ -1,0 +1,1 @@
+"""Backtests, sweeps and their reports."""
