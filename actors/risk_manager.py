@@ -72,6 +72,21 @@ turn comes, never by less than when it was sent. `Unsubscribe` waits behind the 
 """
 
 
+MarketFact = (
+    PriceMarked
+    | EquityChanged
+    | RatesChanged
+    | InstrumentCompleted
+    | DataStale
+    | SetWeights
+    | StagesBehind
+    | QuarantineChanged
+    | BreaksChanged
+    | LinkChanged
+    | Ready
+)
+
+
 class Save(msgspec.Struct, frozen=True):
     pass
 
@@ -131,12 +146,13 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
         self.every(CHECK_SECONDS, CheckOrders())
 
     def on_receive(self, message: RiskManagerMessage | Save | CheckOrders | Down) -> object:
-        market = self._market
         match message:
             case ApplyEntries():
                 self.receive_entries(message)
-            case PriceMarked(instrument=instrument, price=price):
-                market.mark(instrument, price, self.clock.monotonic())
+            case PriceMarked() | EquityChanged() | RatesChanged() | InstrumentCompleted() | DataStale() | SetWeights():
+                self._learn(message)
+            case StagesBehind() | QuarantineChanged() | BreaksChanged() | LinkChanged() | Ready():
+                self._learn(message)
             case Snapshot() | Change():
                 self._take_orders(self._order_feed.take(message))
             case Down():
@@ -151,6 +167,27 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
             case OrderModification():
                 self._decide_change(message)
                 self._handled(message.strategy)
+            case Halt() | Resume():
+                self._halt(message)
+            case Unsubscribe(follower=follower):
+                follower.tell(Unsubscribed(self.name))
+            case ReadHalts():
+                return message.answer(dict(self._market.halts))
+            case Save():
+                self._save()
+            case ReportCursor():
+                self.report_cursor()
+            case _:
+                assert_never(message)
+        self._pursue_targets()
+        return None
+
+    def _learn(self, fact: MarketFact) -> None:
+        """What checks and sizes need to know of the world."""
+        market = self._market
+        match fact:
+            case PriceMarked(instrument=instrument, price=price):
+                market.mark(instrument, price, self.clock.monotonic())
             case EquityChanged(strategy=strategy, equity=equity):
                 market.equities[strategy] = equity
             case InstrumentCompleted(instrument=instrument):
@@ -173,26 +210,8 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
                 market.accounts = accounts
             case SetWeights(records=records):
                 market.homes = {record.name: record.account for record in records if record.account}
-            case Halt(scope=scope, reason=reason):
-                self._unrecorded[scope] = self.clock.now()
-                market.halts[scope] = reason
-                self._record_halts()
-            case Resume(scope=scope):
-                self._unrecorded[scope] = self.clock.now()
-                market.halts.pop(scope, None)
-                self._record_halts()
-            case Unsubscribe(follower=follower):
-                follower.tell(Unsubscribed(self.name))
-            case ReadHalts():
-                return message.answer(dict(market.halts))
-            case Save():
-                self._save()
-            case ReportCursor():
-                self.report_cursor()
             case _:
-                assert_never(message)
-        self._pursue_targets()
-        return None
+                assert_never(fact)
 
     def apply(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:
@@ -271,6 +290,18 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
         self.runtime.ref(strategy_at(order.strategy)).offer(OrderDenied(order, rejection))
 
     # What a crash must not lose
+
+    def _halt(self, command: Halt | Resume) -> None:
+        """A halt, or the end of one."""
+        self._unrecorded[command.scope] = self.clock.now()
+        match command:
+            case Halt(scope=scope, reason=reason):
+                self._market.halts[scope] = reason
+            case Resume(scope=scope):
+                self._market.halts.pop(scope, None)
+            case _:
+                assert_never(command)
+        self._record_halts()
 
     def _record_halts(self) -> None:
         """A halt is in force at once, and recorded as soon as the journal takes it."""

@@ -44,16 +44,19 @@ from mats.model import (
 )
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Down, MailboxSpec, Ref, SystemClock
-from mats.sessions import load_present
+from mats.sessions import load_usual
 from mats.strategy import LogLevel
 from mats.strategy.hosting import Credit, LocalHost, OrderCommand, WrittenNames, make_runner
-
-load_present("XNYS", SystemClock().now())  # once for all processes, which are forks; no bar or connection waits for it
 
 CLOCK_SECONDS = 1.0
 CREDIT, CREDIT_SECONDS = 1_000, 10.0
 """So many requests may be under way at the risk manager; what it lost in a crash is given up after these seconds."""
 BUSY = reject(RejectionCode.BUSY, "the risk manager has too many requests to handle; nothing was sent")
+
+
+def before_forks() -> None:
+    """Load what the processes of strategies share, so that no bar waits for it; the server that forks them calls it."""
+    load_usual(SystemClock().now())
 
 
 class ClockTick(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from mats.logging_setup import configure_logging
 from mats.model import read_records
 from mats.operator import RunSummary
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
+from mats.sessions import load_usual
 from mats.settings import Settings
 from mats.store import data_directory
 from mats.store.isolation import isolated_store
@@ -58,6 +59,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
             plan = make_plan(settings, seeds)
         if plan.strategy_host == "process":
             runtime.prepare_processes(StrategyActor)
+        load_usual(clock.now())  # beside the server of processes, which does the same; no connection waits for it
         _check_store_address(plan.store_uri)
         with refused_where_damaged(plan.journal):
             join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))

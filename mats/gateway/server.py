@@ -87,12 +87,7 @@ class PaperGateway:
         self._pacing = MessagePacing(limits, self._answer, clock)
         self._pending = PendingConnections(clock)
         self._listener = Listener(host, port, lambda: ClientSession(self, self._traffic, clock), clock)
-        try:
-            self.universe = load_universe(instruments) if instruments else default_universe()
-            bar_replay = BarReplay(replay, self.universe) if replay else None
-            self._state = GatewayState(state)
-        except (ValueError, OSError, sqlite3.Error) as error:
-            raise GatewayError(f"the gateway cannot start: {error}") from error
+        bar_replay = self._load(instruments, replay, state)
         if not has_rate(base, self.universe):
             raise GatewayError(f"no pair of {base} and {BASE} is listed; choose another base currency for the accounts")
         self._clients = ClientRegistry(self._state)
@@ -109,18 +104,7 @@ class PaperGateway:
             self._clients, self._state, self.clock, self.universe, self.account_service, self.exchange.mark
         )
         store = OrderStore(self._state, new_era(clock.now()))
-        self._orders = OrderService(
-            self._clients,
-            self.clock,
-            self.universe,
-            self.exchange,
-            store,
-            self.account_service,
-            models,
-            fractions=fractions,
-        )
-        for order in self.exchange.working():
-            self.universe.activate(order.instrument)
+        self._orders = self._new_orders(store, models, fractions)
         market = RandomMarket(self.universe, seed)
         self._data, data_handlers = self._new_data(bar_replay or market, models.hours, limits)
         self._driver = self._new_driver(market_clock, bar_replay, market, bar_seconds, hold_seconds)
@@ -132,6 +116,32 @@ class PaperGateway:
         queries = OrderQueries(self._clients, self.universe, self.exchange, store)
         self._handlers = self._new_handlers(queries, AdvisorService(accounts)) | data_handlers
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _load(self, instruments: Path | None, replay: Path | None, state: Path | None) -> BarReplay | None:
+        """The instruments, what is known of an earlier life, and the bars that are replayed; raises GatewayError."""
+        try:
+            self.universe = load_universe(instruments) if instruments else default_universe()
+            bar_replay = BarReplay(replay, self.universe) if replay else None
+            self._state = GatewayState(state)
+        except (ValueError, OSError, sqlite3.Error) as error:
+            raise GatewayError(f"the gateway cannot start: {error}") from error
+        return bar_replay
+
+    def _new_orders(self, store: OrderStore, models: VenueModels, fractions: bool) -> OrderService:
+        """The orders, those of an earlier life among them; what they are about is quoted."""
+        orders = OrderService(
+            self._clients,
+            self.clock,
+            self.universe,
+            self.exchange,
+            store,
+            self.account_service,
+            models,
+            fractions=fractions,
+        )
+        for order in self.exchange.working():
+            self.universe.activate(order.instrument)
+        return orders
 
     def _new_handlers(self, queries: OrderQueries, advisor: AdvisorService) -> dict[int, RequestHandler]:
         """Who answers which request, but for those of data."""

@@ -2,7 +2,7 @@
 
 from mats.sessions.bar_spans import DAILY, OUTSIDE, WEEKLY, BarSpans, check_size
 from mats.sessions.calendar import SessionCalendar
-from mats.sessions.exchanges import exchange_calendar, load_present
+from mats.sessions.exchanges import exchange_calendar, load_usual
 from mats.sessions.selection import calendar_of, unknown_calendar
 from mats.sessions.session import Hours, Session
 from mats.sessions.stated_hours import StatedHours
@@ -19,6 +19,6 @@ __all__ = [
     "calendar_of",
     "check_size",
     "exchange_calendar",
-    "load_present",
+    "load_usual",
     "unknown_calendar",
 ]

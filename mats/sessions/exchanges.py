@@ -41,10 +41,11 @@ def published(code: str, first: date, last: date) -> Sequence[Session]:
     return _published(code).between(first, last)
 
 
-def load_present(code: str, now: Nanos) -> None:
-    """Load the sessions before and around an instant, which takes half a second: before anything would wait for it."""
+def load_usual(now: Nanos) -> None:
+    """Load the sessions of US exchanges before and around an instant, which takes a second: before anything would wait
+    for it, and before processes fork that share them."""
     today = to_datetime(now).date()
-    published(code, today - PAST, today + TO_COME)
+    published("XNYS", today - PAST, today + TO_COME)
 
 
 class Published:

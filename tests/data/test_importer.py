@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mats.data.download import columns_of
 from mats.data.importer import import_file
 from mats.errors import DataError
 from mats.model.bar_columns import Dividend, Split
@@ -15,7 +16,6 @@ from mats.model.market_data import Bar
 from mats.model.timestamp import DAY
 from mats.store.tables.bars import BarStore
 from mats.store.tables.connection import lmdb_uri
-from mats.store.tables.store import Store
 
 FIRST = pd.Timestamp("2020-01-01", tz="UTC")
 
@@ -66,10 +66,10 @@ def test_a_corrected_and_an_earlier_bar_take_their_places(store: BarStore, tmp_p
 def test_live_bars_and_imported_ones_share_a_table(store: BarStore, tmp_path: Path) -> None:
     day = FIRST.as_unit("ns").value
     live = [Bar("SPY", day + n * DAY, 86_400, 1.0, 1.0, 1.0, 1.0, 7.0) for n in range(3)]
-    uri = lmdb_uri(tmp_path / "arctic")
-    assert Store(uri).append_bars("1d", "SPY", live) == []
+    assert store.write(columns_of("SPY", 86_400, live)) == 3
     assert import_file(store, write(tmp_path / "SPY.csv", 2, 3)).changed == 3
-    assert Store(uri).append_bars("1d", "SPY", [Bar("SPY", day + 5 * DAY, 86_400, 2.0, 2.0, 2.0, 2.0, 7.0)]) == []
+    newest = [Bar("SPY", day + 5 * DAY, 86_400, 2.0, 2.0, 2.0, 2.0, 7.0)]
+    assert store.write(columns_of("SPY", 86_400, newest)) == 1
     bars = store.read("SPY", 86_400)
     assert bars is not None
     assert bars.close.tolist() == [1, 1, 102, 103, 104, 2]

@@ -11,6 +11,7 @@ from arcticdb.exceptions import NoDataFoundException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mats.data.download import columns_of
 from mats.ledger.books.trade_record import Trade
 from mats.model.broker_reports import AccountValue
 from mats.model.market_data import Bar
@@ -18,6 +19,7 @@ from mats.model.orders import OrderState, OrderTicket, OrderView, Side
 from mats.model.strategy_table import StrategyRecord
 from mats.model.timestamp import MINUTE, SECOND
 from mats.store.tables import schemas
+from mats.store.tables.bars import BarStore
 from mats.store.tables.connection import connect
 from mats.store.tables.reader import ATTEMPTS, Reader
 from mats.store.tables.rows import PositionRow
@@ -222,18 +224,22 @@ def bars(make, first, last, close=1.0):
     return [Bar("SPY", make.opening + n * MINUTE, 60, 1.0, 2.0, 0.5, close, 10.0) for n in range(first, last)]
 
 
-def test_bars_append_and_overlaps_replace(store, store_uri, reader, make):
-    assert store.append_bars("1min", "SPY", bars(make, 100, 400)) == []
-    store.append_bars("1min", "SPY", bars(make, 399, 500, close=2.0))
-    assert Store(store_uri).append_bars("1min", "SPY", bars(make, 0, 150, close=3.0)) == []
+def write_bars(uri, bars, seconds=60):
+    return BarStore(uri).write(columns_of("SPY", seconds, bars))
+
+
+def test_bars_append_and_overlaps_replace(store_uri, reader, make):
+    assert write_bars(store_uri, bars(make, 100, 400)) == 300
+    assert write_bars(store_uri, bars(make, 399, 500, close=2.0)) == 101
+    assert write_bars(store_uri, bars(make, 0, 150, close=3.0)) == 150
     frame = reader.bars("1min", "SPY")
     assert frame.index.asi8.tolist() == [make.opening + n * MINUTE for n in range(500)]
     assert frame["close"].tolist() == [3.0] * 150 + [1.0] * 249 + [2.0] * 101
     assert versions(store_uri, "bars/1min", "SPY") == 3
 
 
-def test_a_reader_reads_a_span(store, reader, make):
-    store.append_bars("5min", "SPY", bars(make, 0, 10))
+def test_a_reader_reads_a_span(store_uri, reader, make):
+    write_bars(store_uri, bars(make, 0, 10), seconds=300)
     start = datetime.fromtimestamp(make.opening // SECOND, tz=UTC)
     assert len(reader.bars("5min", "SPY", (start + timedelta(minutes=2), start + timedelta(minutes=4)))) == 3
     assert len(reader.bars("5min", "SPY", (start + timedelta(minutes=7), None))) == 3

@@ -15,7 +15,6 @@ from mats.model import (
     AccountId,
     AccountValue,
     AdjustmentRecorded,
-    Bar,
     CommissionRecorded,
     Currency,
     Execution,
@@ -323,11 +322,6 @@ def known_of(row: Row) -> KnownInstrument:
     values = {field: row[column] for field, column in _TERMS.items()}
     instrument = msgspec.convert({name: value for name, value in values.items() if value is not None}, Instrument)
     return KnownInstrument(instrument=instrument, complete=bool(row["complete"]), whole_units=bool(row["whole_units"]))
-
-
-def bar_row(bar: Bar) -> Raw:
-    columns = ("open", "high", "low", "close", "volume", "wap", "count")
-    return {**{name: getattr(bar, name) for name in columns}, "spread": None}
 
 
 def snapshot_of(row: Row) -> SnapshotInfo:

@@ -20,7 +20,6 @@ from mats.ledger.books import Trade
 from mats.model import (
     AccountId,
     AccountValue,
-    Bar,
     Currency,
     Entry,
     InstrumentId,
@@ -37,7 +36,6 @@ from mats.store.tables.frames import ROW_ERRORS, Raw, Reject, conform
 from mats.store.tables.rows import (
     Mark,
     PositionRow,
-    bar_row,
     history_row,
     instrument_row,
     mark_of,
@@ -257,14 +255,6 @@ class Store:
             if equity < 0:
                 raise ValueError(f"an equity of {equity} is below 0")
             return equity
-
-    def append_bars(self, size: str, instrument: InstrumentId, bars: Sequence[Bar]) -> Rejects:
-        """Store bars of one size (`1min`, `1d`) at their start, replacing existing ones."""
-        library = f"bars/{library_part(size)}"
-        symbol = self._symbol(library, instrument, schemas.BARS)
-        symbol.preload(((), bar.start) for bar in bars)
-        with symbol.batch():
-            return _each(library, symbol, bars, lambda bar: symbol.put(bar.start, conform(bar_row(bar), schemas.BARS)))
 
     # Upkeep
 

@@ -97,11 +97,16 @@ class Server:
 
 
 def _load(module: str) -> None:
-    """Load what all processes with this actor need, once, where they share it."""
+    """Load what all processes with this actor need, once, where they share it: the module, and what its function
+    `before_forks` loads, if it has one."""
     if module not in sys.modules:
-        importlib.import_module(module)
+        getattr(importlib.import_module(module), "before_forks", _nothing)()
         gc.collect()
         gc.freeze()
+
+
+def _nothing() -> None:
+    """Most modules have nothing more to load."""
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from mats.strategy import Bar, Side, Strategy, limit, market
 
 
-class PlacesAndCancels(Strategy):
-    """Rests a bid and takes it back, moves one, and cancels all, each in the callback that placed the order."""
+class Counting(Strategy):
+    """Numbers its bars from 1."""
 
     class Params(Strategy.Params, frozen=True):
         instrument: str = "SYN"
@@ -16,6 +16,13 @@ class PlacesAndCancels(Strategy):
 
     def on_bar(self, bar: Bar) -> None:
         self.bars += 1
+
+
+class PlacesAndCancels(Counting):
+    """Rests a bid and takes it back, moves one, and cancels all, each in the callback that placed the order."""
+
+    def on_bar(self, bar: Bar) -> None:
+        super().on_bar(bar)
         broker, name = self.broker, self.params.instrument
         if self.bars == 2:
             broker.cancel(broker.place_order(name, limit(1), Side.BUY, quantity=1, reason="taken back"))
@@ -27,19 +34,11 @@ class PlacesAndCancels(Strategy):
             broker.cancel_all()
 
 
-class FlatBesideABid(Strategy):
+class FlatBesideABid(Counting):
     """Holds a position and a resting bid, then wants to be flat."""
 
-    class Params(Strategy.Params, frozen=True):
-        instrument: str = "SYN"
-
-    params: Params
-
-    def on_start(self) -> None:
-        self.bars = 0
-
     def on_bar(self, bar: Bar) -> None:
-        self.bars += 1
+        super().on_bar(bar)
         broker, name = self.broker, self.params.instrument
         if self.bars == 2:
             broker.place_order(name, market(), Side.BUY, quantity=100)
