@@ -63,6 +63,8 @@ class OrderFlow(Generic[Order]):
         self.orders: dict[IntentId, Order | OrderView] = {}
         self._pretrade, self._route = pretrade, route
         self._state = pretrade.state
+        self.moved, self.cancels = pretrade.state.moved, pretrade.cancels
+        """Where something has happened to what targets wait for, and what is to be cancelled for them; live views."""
         self._numbers = 0
         self._modified: set[IntentId] = set()
 
@@ -105,19 +107,10 @@ class OrderFlow(Generic[Order]):
                 self.orders[decision.order.intent_id] = decision.order
             yield decision
 
-    @property
-    def moved(self) -> bool:
-        """Whether something has happened to what targets wait for."""
-        return bool(self._state.moved)
-
-    @property
-    def has_cancels(self) -> bool:
-        """Whether orders of replaced targets are to be cancelled."""
-        return bool(self._pretrade.cancels)
-
     def take_cancels(self) -> list[CancelRequest]:
-        """These orders, once."""
-        cancels, self._pretrade.cancels = self._pretrade.cancels, []
+        """The orders of replaced targets that are to be cancelled, once."""
+        cancels = self.cancels.copy()
+        self.cancels.clear()
         return cancels
 
     def modify(self, order: Order, change: OrderModification, now: Nanos) -> Rejected | None:

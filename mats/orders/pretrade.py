@@ -80,7 +80,7 @@ class PreTrade:
             target = self._target(request, instrument, account, quote)
             if isinstance(target, Rejection):
                 return _rejected(refused_view(request, account, "", now), target, now)
-            return self._pursue(target, position, quote, now)
+            return self._pursue(target, instrument, position, quote, now)
         quantity = self._ordered_quantity(request, instrument, quote)
         if not isinstance(quantity, Decimal):
             return _rejected(refused_view(request, account, "", now), quantity, now)
@@ -115,11 +115,13 @@ class PreTrade:
 
     def pursue(self, now: Nanos, monotonic: float) -> Iterator[OrderIntent | Rejected]:
         """What leads to the targets that stand, after something has happened to what they wait for."""
-        moved, self.state.moved = self.state.moved, []
+        moved = self.state.moved.copy()
+        self.state.moved.clear()
         for position in moved:
             for target in tuple(position.targets.values()):
-                quote = self.market.quote(self.market.instrument(target.signal.instrument), now, monotonic)
-                decision = self._pursue(target, position, quote, now)
+                instrument = self.market.instrument(target.signal.instrument)
+                quote = self.market.quote(instrument, now, monotonic)
+                decision = self._pursue(target, instrument, position, quote, now)
                 if decision is not None:
                     yield decision
 
@@ -135,18 +137,18 @@ class PreTrade:
         return Target(signal, account, units, least_change(instrument, units, basis, self.limits))
 
     def _pursue(
-        self, target: Target, position: Position, quote: MarketQuote, now: Nanos
+        self, target: Target, instrument: Instrument, position: Position, quote: MarketQuote, now: Nanos
     ) -> OrderIntent | Rejected | None:
         """Do what leads to a target now. It replaces the one before, and stands while orders of its strategy are open
         besides the one that is made here."""
         signal, strategy = target.signal, target.signal.strategy
-        instrument = self.market.instrument(signal.instrument)
-        own = ((name, order) for name, order in position.orders.items() if order.strategy == strategy)
+        own = [(name, order) for name, order in position.orders.items() if order.strategy == strategy]
         step = next_step(target, position.held.get(strategy, ZERO), own)
-        self._withdraw(target, step.cancels, now)
+        if step.cancels:
+            self._withdraw(target, step.cancels, now)
         if step.open and not target.over:
             position.targets[strategy] = target
-        else:
+        elif position.targets:
             position.targets.pop(strategy, None)
         quantity = floor_to(step.quantity, instrument.size_increment)
         if not quantity:

@@ -12,7 +12,7 @@ A target is over, too, when an order of its own ends unfilled without its doing,
 ended it, and when the strategy places an order of its own that leads elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from decimal import Decimal
 
 import msgspec
@@ -48,7 +48,7 @@ class Target(msgspec.Struct):
         return first if self.orders == 1 else f"{first}.{self.orders}"
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """What leads to a target now: a signed `quantity` to trade, and orders to cancel. `open`: other orders of the
     strategy can still change the position, so the target stands until they end."""
 
@@ -57,11 +57,15 @@ class Step(msgspec.Struct, frozen=True):
     open: bool = False
 
 
-def next_step(target: Target, held: Decimal, orders: Iterable[tuple[IntentId, KnownOrder]]) -> Step:
+def next_step(target: Target, held: Decimal, orders: Collection[tuple[IntentId, KnownOrder]]) -> Step:
     """From what a strategy holds of an instrument and its orders on it that can still fill."""
     need = ZERO if target.over else target.units - held
+    if not orders:
+        return Step(_worth_it(target, need, held))
     side = Side.BUY if need > ZERO else Side.SELL
-    on_the_way, owned, cancels, is_open = ZERO, list[IntentId](), list[IntentId](), False
+    on_the_way, is_open = ZERO, False
+    owned: list[IntentId] = []
+    cancels: list[IntentId] = []
     for intent_id, order in orders:
         left = remaining(order)
         if left <= ZERO or is_conditional(order):
@@ -73,10 +77,13 @@ def next_step(target: Target, held: Decimal, orders: Iterable[tuple[IntentId, Kn
         if order.of_target and not is_cancelling(order):
             keeps = helps and order.ticket == target.signal.ticket
             (owned if keeps else cancels).append(intent_id)
-    missing = abs(need) - on_the_way
-    if abs(missing) < target.least_change and (held or on_the_way):
-        missing = ZERO
+    missing = _worth_it(target, abs(need) - on_the_way, held or on_the_way)
     if missing < ZERO:
         cancels += owned
     fresh = tuple(intent_id for intent_id in cancels if intent_id not in target.withdrawn)
-    return Step(max(missing, ZERO) * side.sign if need else ZERO, fresh, is_open)
+    return Step(missing * side.sign if missing > ZERO else ZERO, fresh, is_open)
+
+
+def _worth_it(target: Target, change: Decimal, there: Decimal) -> Decimal:
+    """The change; none where something is held or on its way and the change is not worth an order."""
+    return ZERO if there and abs(change) < target.least_change else change

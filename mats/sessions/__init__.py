@@ -2,7 +2,7 @@
 
 from mats.sessions.bar_spans import DAILY, OUTSIDE, WEEKLY, BarSpans, check_size
 from mats.sessions.calendar import SessionCalendar
-from mats.sessions.exchanges import exchange_calendar, load_usual
+from mats.sessions.exchanges import check_exchange, exchange_calendar, load_usual
 from mats.sessions.selection import calendar_of, unknown_calendar
 from mats.sessions.session import Hours, Session
 from mats.sessions.stated_hours import StatedHours
@@ -17,6 +17,7 @@ __all__ = [
     "SessionCalendar",
     "StatedHours",
     "calendar_of",
+    "check_exchange",
     "check_size",
     "exchange_calendar",
     "load_usual",

@@ -25,15 +25,19 @@ PAST, TO_COME = timedelta(days=20 * 365), timedelta(days=120)
 
 @lru_cache
 def exchange_calendar(code: str) -> SessionCalendar:
-    """The sessions of an exchange by its name in exchange_calendars, an ISO 10383 code as `XNYS`. Raises ValueError.
+    """The sessions of an exchange by its name in exchange_calendars, an ISO 10383 code as `XNYS`.
 
     Where a calendar has no data, before it begins and after it ends, days of UTC count as its sessions.
     """
+    return SessionCalendar(code, lambda first, last: published(code, first, last))
+
+
+def check_exchange(code: str) -> None:
+    """Raises ValueError where a name that somebody has written is none of exchange_calendars."""
     import exchange_calendars  # heavy, and needed only where an exchange's sessions are
 
     if code not in exchange_calendars.get_calendar_names():
         raise ValueError(f"calendar {code!r} is unknown; use XNYS, XLON or another of exchange_calendars")
-    return SessionCalendar(code, lambda first, last: published(code, first, last))
 
 
 def published(code: str, first: date, last: date) -> Sequence[Session]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from mats.instruments import parse_instrument
 from mats.model.instrument import Instrument, SecType
 from mats.model.timestamp import DAY, HOUR, MINUTE, Nanos, from_datetime, iso, to_datetime
-from mats.sessions import calendar_of, exchange_calendar, unknown_calendar
+from mats.sessions import calendar_of, check_exchange, exchange_calendar, unknown_calendar
 from mats.sessions.selection import ALWAYS, CURRENCIES, EXCHANGES, UNKNOWN
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -153,7 +153,7 @@ def test_an_instrument_keeps_the_calendar_of_its_exchange(instrument: Instrument
 
 def test_an_unknown_calendar_is_refused() -> None:
     with pytest.raises(ValueError, match="calendar 'XXXX' is unknown; use XNYS"):
-        exchange_calendar("XXXX")
+        check_exchange("XXXX")
 
 
 def test_extended_hours_are_asked_for() -> None:

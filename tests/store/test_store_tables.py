@@ -235,7 +235,7 @@ def test_bars_append_and_overlaps_replace(store_uri, reader, make):
     frame = reader.bars("1min", "SPY")
     assert frame.index.asi8.tolist() == [make.opening + n * MINUTE for n in range(500)]
     assert frame["close"].tolist() == [3.0] * 150 + [1.0] * 249 + [2.0] * 101
-    assert versions(store_uri, "bars/1min", "SPY") == 3
+    assert versions(store_uri, "bars/1min", "SPY") == 1
 
 
 def test_a_reader_reads_a_span(store_uri, reader, make):

@@ -60,14 +60,14 @@ class OrderPath:
         decision = self.flow.decide(request, self._clock.now)
         if decision is not None:
             self._carry_out(decision)
-        if self.flow.has_cancels:
+        if self.flow.cancels:
             self._replace()
 
     def pursue(self, _: None = None) -> None:
         """Targets that wait for the end of orders go on."""
         for decision in self.flow.pursue(self._clock.now):
             self._carry_out(decision)
-        if self.flow.has_cancels:
+        if self.flow.cancels:
             self._replace()
 
     def _carry_out(self, decision: OrderIntent | Rejected) -> None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from mats.model import DAY, Nanos, SecType
-from mats.sessions import exchange_calendar
+from mats.sessions import check_exchange, exchange_calendar
 from mats.venue.event_queue import EventQueue, Rank
 
 ALWAYS = "always"
@@ -57,6 +57,7 @@ class ExchangeHours:
 
     def __init__(self, calendar: str) -> None:
         self._always = AlwaysOpen()
+        check_exchange(calendar)
         self._calendar = exchange_calendar(calendar)
 
     def session(self, sec_type: SecType, instant: Nanos) -> TradingSession:
