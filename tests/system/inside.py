@@ -15,6 +15,7 @@ from actors.daemon.shutdown_summary import ShutdownSummary
 from actors.ib_connection import Timing
 from actors.messages.fill_log import Progress, ReadProgress, ReplayMerged, StagesBehind, StoreReported
 from actors.messages.market_data import WatchPrices
+from actors.messages.persistence_writer import StrategiesRead
 from actors.messages.portfolio_manager import PortfolioSnapshot, ReadPortfolio
 from actors.operator.operator import Operator
 from actors.tree import DaemonPlan, build, ib_connection
@@ -31,7 +32,7 @@ from tests.system.harness import LIVELY, Look, count, look, prove, until, write_
 
 T = TypeVar("T")
 
-VOID_AT_THE_END = (ReplayMerged, StagesBehind, StoreReported, WatchPrices)
+VOID_AT_THE_END = (ReplayMerged, StagesBehind, StoreReported, StrategiesRead, WatchPrices)
 """Answers and reports of the fill log and of the store, and requests for prices: nobody needs them at the end."""
 
 
