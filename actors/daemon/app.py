@@ -31,7 +31,7 @@ from mats.sessions import load_usual
 from mats.settings import Settings
 from mats.store import data_directory
 from mats.store.isolation import isolated_store
-from mats.store.journal import refused_where_damaged
+from mats.store.journal import refused_where_damaged, require_whole_log
 from mats.store.tables import StoreAddressError, StoreUnreachableError, connect
 
 STOP_SECONDS = 6.0
@@ -62,6 +62,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         load_usual(clock.now())  # beside the server of processes, which does the same; no connection waits for it
         _check_store_address(plan.store_uri)
         with refused_where_damaged(plan.journal):
+            require_whole_log(plan.journal)
             join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
             fill_registry(plan, settings.instruments.file)
         operator = Operator(runtime, refs)
