@@ -26,6 +26,7 @@ from mats.ib.conversion import (
     utc_text,
 )
 from mats.ib.errors import AmbiguousInstrument, NoHistory, RequestFailed, RequestTimedOut, UnknownInstrument
+from mats.ib.market_rules import MarketRules, rule_number
 from mats.ib.pacing import PacedSender, SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.instruments import SeveralContracts, the_one
@@ -50,6 +51,7 @@ class BrokerRequests:
         self._client, self._sender, self._pending, self._callbacks = client, sender, pending, callbacks
         self._zones, self._clock = zones, clock
         self._locks = {kind: asyncio.Lock() for kind in PendingSnapshot}
+        self._market_rules = MarketRules(client, sender, pending)
 
     async def resolve(self, instrument: Instrument, timeout: float) -> Instrument:
         """The contract that a name means, with its terms; from now on it is known by its contract id."""
@@ -69,7 +71,20 @@ class BrokerRequests:
             )
         if resolved.sec_type is SecType.CONTINUOUS_FUTURE:  # it has the id of the contract in front, and is not that
             return msgspec.structs.replace(resolved, id=instrument.id, con_id=0)
-        return self._callbacks.instruments.complete(resolved)
+        return self._callbacks.instruments.complete(await self._with_levels(resolved, answer.items, known))
+
+    async def _with_levels(
+        self, resolved: Instrument, details: Sequence[ContractDetails], known: Instrument | None
+    ) -> Instrument:
+        """With its tick sizes by price level; those that were known where the gateway does not say them now."""
+        of_contract = (one for one in details if one.contract and one.contract.conId == resolved.con_id)
+        number = rule_number(next(of_contract), resolved.exchange)
+        levels = None if number is None else await self._market_rules.levels(number)
+        if levels is None:
+            return msgspec.structs.replace(resolved, price_increments=known.price_increments if known else ())
+        if len(levels) == 1:
+            return msgspec.structs.replace(resolved, tick_size=levels[0][1])
+        return msgspec.structs.replace(resolved, price_increments=levels)
 
     async def history(
         self,
