@@ -30,7 +30,7 @@ from mats.ib.market_rules import MarketRules, rule_number
 from mats.ib.pacing import PacedSender, SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.instruments import SeveralContracts, the_one
-from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, Nanos, SecType, to_datetime
+from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, InstrumentId, Nanos, SecType, to_datetime
 
 EPOCH_SECONDS = 2
 """IB's date format that cannot be misread."""
@@ -58,6 +58,16 @@ class BrokerRequests:
         what = f"contract of {instrument.id}"
         known = self._callbacks.instruments.find(instrument.id)
         contract = _by_contract_id(known or instrument) or to_contract(instrument)
+        return await self._completed(what, instrument, contract, known, timeout)
+
+    async def complete(self, con_id: int, name: InstrumentId, timeout: float) -> Instrument:
+        """The terms of a contract of which only reports are known."""
+        asked = Instrument(id=name, symbol="", sec_type=SecType.UNKNOWN, currency="", exchange="", con_id=con_id)
+        return await self._completed(f"contract {con_id} ({name})", asked, Contract(conId=con_id), None, timeout)
+
+    async def _completed(
+        self, what: str, instrument: Instrument, contract: Contract, known: Instrument | None, timeout: float
+    ) -> Instrument:
         answer = await self._ask(what, timeout, lambda key: self._client.reqContractDetails(key, contract))
         found = _one_listing_each(instrument, answer.items)
         today = to_datetime(self._clock()).strftime("%Y%m%d")

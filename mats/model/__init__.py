@@ -24,7 +24,7 @@ from mats.model.executions import (
 )
 from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, PriceIncrements, SecType
 from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
-from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
+from mats.model.money import EXACT, NOT_KNOWN, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     CONDITIONAL,
     DISCRETIONARY,
@@ -88,6 +88,7 @@ __all__ = [
     "EXACT",
     "HOUR",
     "MINUTE",
+    "NOT_KNOWN",
     "ONE",
     "PLAIN",
     "POSSIBLE",
