@@ -150,11 +150,17 @@ class FlattenOperation:
         return [
             Remainder(
                 what=f"{book.strategy} holds {book.quantity:f} {book.instrument} in {book.account}",
-                why=self._rejected.get(book.key, "its closing order has not filled in time; `mats status` shows it"),
+                why=self._rejected.get(book.key) or self._unfilled(book),
             )
             for book in left
             if book.quantity
         ]
+
+    def _unfilled(self, book: Book) -> str:
+        """Why a closing order that was accepted has closed nothing yet, in the broker's words where it said any."""
+        placed = [view for view in self._views(self._placed) if not view.state.final]
+        said = next((v.note for v in placed if (v.account, v.strategy, v.instrument) == book.key), "")
+        return f"its closing order has not filled in time{f' ({said})' if said else ''}; `mats status` shows it"
 
 
 def discretionary_remains(books: Sequence[Book]) -> tuple[Remainder, ...]:

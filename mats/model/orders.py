@@ -64,13 +64,16 @@ class TimeInForce(StrEnum):
 
 
 class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """How to trade, without what and how much. `limit_price` and `stop_price` as the type needs them."""
+    """How to trade, without what and how much. `limit_price` and `stop_price` as the type needs them.
+
+    `outside_rth`: it may also trade outside of regular hours; else it waits for them.
+    """
 
     order_type: OrderType = OrderType.MARKET
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     tif: TimeInForce = TimeInForce.DAY
-    outside_rth: bool = True
+    outside_rth: bool = False
 
 
 CONDITIONAL = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})

@@ -116,3 +116,9 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_sent(strategy, host, ask,
     with pytest.raises(StrategyError, match=sentence):
         ask(strategy)
     assert host.asked == []
+
+
+def test_no_ticket_trades_outside_of_regular_hours_unless_it_says_so():
+    assert not any(ticket.outside_rth for ticket in (market(), limit(1), stop(1), stop_limit(2, 1)))
+    asking = (limit(1, outside_rth=True), stop(1, outside_rth=True), stop_limit(2, 1, outside_rth=True))
+    assert all(ticket.outside_rth for ticket in asking)

@@ -71,9 +71,11 @@ class World:
     """The daemon as a command sees it: books, orders and a market that fills what risk lets through.
 
     `rejections` are what risk says to one order after the other, `fills` is how much of a closing order the market
-    takes at most. Cancels are confirmed where `confirms`, as fills where `filled_instead`. `silent` has how many
-    messages a neighbor leaves unanswered.
+    takes at most; `held` is why the broker holds it until the open. Cancels are confirmed where `confirms`, as fills
+    where `filled_instead`. `silent` has how many messages a neighbor leaves unanswered.
     """
+
+    held = ""
 
     def __init__(self, runtime, journal_path):
         self.runtime, self.journal_path = runtime, journal_path
@@ -146,7 +148,9 @@ class World:
         filled = min(request.quantity, D(request.quantity if self.fills is None else self.fills))
         self.books[key] = replace(self.books[key], quantity=self.books[key].quantity + filled * request.side.sign)
         state = OrderState.FILLED if filled == request.quantity else OrderState.CANCELLED
-        self._journal(intent, replace(opening_view(intent), state=state, filled=filled))
+        if self.held:
+            state = OrderState.WORKING
+        self._journal(intent, replace(opening_view(intent), state=state, filled=filled, note=self.held))
 
     def _orders(self, message):
         if isinstance(message, CancelRequest) and self.confirms:
@@ -255,6 +259,14 @@ def test_after_the_last_round_what_is_left_remains(world):
         ("trend holds 6 SPY in DU1", "its closing order has not filled in time; `mats status` shows it"),
     ]
     assert certificate.flat == ()
+
+
+def test_what_the_broker_holds_until_the_open_remains_in_its_words(world):
+    world.hold(10)
+    world.held, world.fills = "399: Your order will not be placed at the exchange until 09:30", 0
+    (left,) = {left.what: left.why for left in world.flatten().remains}.items()
+    why = f"its closing order has not filled in time ({world.held}); `mats status` shows it"
+    assert left == ("trend holds 10 SPY in DU1", why)
 
 
 def test_a_flat_book_is_neither_traded_nor_certified(world):
