@@ -60,10 +60,10 @@ class CauseMismatch(Exception):
     """The cause does not explain the break; one sentence with the fix."""
 
 
-def are_terms_known(account: AccountId, name: InstrumentId, positions: Mapping[PositionKey, BrokerPosition]) -> bool:
-    """Whether it is known what a unit of a position is worth; where there is none, its books know."""
-    position = positions.get((account, name))
-    return position is None or not position.multiplier.is_nan()
+def are_terms_known(key: PositionKey, books: Books, positions: Mapping[PositionKey, BrokerPosition]) -> bool:
+    """Whether it is known what a unit of a position is worth: from the contract's details, or from its books."""
+    position = positions.get(key)
+    return position is None or not position.multiplier.is_nan() or any(books.of_instrument(*key))
 
 
 def adjustments_for(
@@ -72,7 +72,7 @@ def adjustments_for(
     """The adjustments for a break of this cause. Raises CauseMismatch where they would not make the figures equal,
     and where the terms of a contract are not known in which they would be booked."""
     for name in {found.instrument, *instruments_of(cause)}:
-        if not are_terms_known(found.account, name, positions):
+        if not are_terms_known((found.account, name), books, positions):
             raise CauseMismatch(
                 f"the broker has not given the details of {name}, so that what a unit is worth is not known; they are"
                 " asked for again with the next comparison"
@@ -115,7 +115,7 @@ def _residual(
     """Units for `Discretionary`, at the broker's average cost where the broker still holds some."""
     own = books.get(found.account, DISCRETIONARY, found.instrument)
     known = own or next(iter(books.of_instrument(*found.key)), None)
-    multiplier = position.multiplier if position else known.multiplier if known else ONE
+    multiplier = _multiplier(position, known)
     if position and position.quantity:
         price = position.average_cost / multiplier
     else:
@@ -130,6 +130,13 @@ def _residual(
         multiplier=multiplier,
         reason=reason,
     )
+
+
+def _multiplier(position: BrokerPosition | None, book: Book | None) -> Decimal:
+    """What a unit is worth, as the broker says; as a book has it where the broker does not."""
+    if position is not None and not position.multiplier.is_nan():
+        return position.multiplier
+    return book.multiplier if book is not None else ONE
 
 
 def _split(found: Break, split: SplitCause, books: Books, position: BrokerPosition | None) -> tuple[Adjustment, ...]:
@@ -193,7 +200,7 @@ def _exercised(
         strategy=book.strategy,
         instrument=exercise.underlying,
         currency=at.currency if at else book.currency,
-        multiplier=at.multiplier if at else ONE,
+        multiplier=_multiplier(at, None),
     )
     underlying = books.get(book.account, book.strategy, exercise.underlying) or empty
     return _traded(book, -contracts, ZERO, reason), _traded(underlying, units, exercise.strike, reason)
