@@ -29,6 +29,8 @@ from actors.messages.broker import (
 )
 from actors.messages.market_data import (
     BarArrived,
+    BarsInterrupted,
+    BarsOver,
     DataStale,
     InstrumentCompleted,
     InstrumentNamed,
@@ -46,7 +48,7 @@ from mats.instruments import parse_instrument
 from mats.model import Instrument, InstrumentId, MarketStream, Nanos, StrategyName, StreamMeaning, StreamNotice, iso
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.sessions import Hours
-from mats.streams import ALWAYS_OPEN, StreamKey, StreamTable, StreamView, TradingHours, view_of
+from mats.streams import ALWAYS_OPEN, StreamKey, StreamPhase, StreamTable, StreamView, TradingHours, view_of
 
 BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded | HistoryProgressed
 
@@ -394,10 +396,20 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
         changed: dict[tuple[str, str], list[str]] = {}
         for key, state in self._streams.transitions():
             changed.setdefault((str(state.phase), state.reason), []).append(f"{key[0]} {key[1]}")
+            if key[1] is MarketStream.BARS:
+                self._interrupt(key[0], state.phase)
         for (phase, reason), streams in changed.items():
             self.log.warning("market data changed", state=phase, reason=reason, streams=streams)
         for hole in self._streams.holes():
             self.log.warning("bars are missing", instrument=hole.instrument, start=iso(hole.start), end=iso(hole.end))
+
+    def _interrupt(self, name: InstrumentId, phase: StreamPhase) -> None:
+        """Followers load what they miss when bars go on, or when it is clear that none are to come."""
+        if not phase.troubled and phase is not StreamPhase.CLOSED:
+            return
+        change = BarsInterrupted(name) if phase.troubled else BarsOver(name, self.clock.now())
+        for follower in self._feeds[name].bars:
+            follower.offer(change)
 
     def _views(self) -> tuple[StreamView, ...]:
         """Every stream by instrument; a contract only while it is not known."""

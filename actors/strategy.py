@@ -18,6 +18,8 @@ from actors.messages.addresses import (
 from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.market_data import (
     BarArrived,
+    BarsInterrupted,
+    BarsOver,
     InstrumentNamed,
     InstrumentUnnamed,
     LoadHistory,
@@ -35,18 +37,29 @@ from mats.model import (
     CancelRequest,
     InstrumentId,
     IntentId,
+    Nanos,
     OrderModification,
     OrderRequest,
     OrderView,
     Signal,
     StrategyRecord,
+    iso,
     refused_view,
 )
 from mats.risk import RejectionCode, reject
 from mats.runtime import Actor, Down, MailboxSpec, Ref, SystemClock
 from mats.sessions import load_usual
 from mats.strategy import LogLevel
-from mats.strategy.hosting import Credit, LocalHost, OrderCommand, WrittenNames, make_runner
+from mats.strategy.hosting import (
+    FILL_SECONDS,
+    BarHole,
+    Credit,
+    HoleFilling,
+    LocalHost,
+    OrderCommand,
+    WrittenNames,
+    make_runner,
+)
 
 CLOCK_SECONDS = 1.0
 CREDIT, CREDIT_SECONDS = 1_000, 10.0
@@ -77,6 +90,12 @@ class RequestHistoryAgain(msgspec.Struct, frozen=True):
     instrument: InstrumentId
 
 
+class FillOverdue(msgspec.Struct, frozen=True):
+    """What a hole lacks was not loaded in time."""
+
+    hole: BarHole
+
+
 class RefusalsEnded(msgspec.Struct, frozen=True):
     """The callback is over in which requests were refused."""
 
@@ -94,7 +113,7 @@ def _contract_of(name: InstrumentId) -> str:
     return f"the contract of {name}"
 
 
-OwnMessage = ClockTick | RequestHistoryAgain | RefusalsEnded | Down
+OwnMessage = ClockTick | RequestHistoryAgain | FillOverdue | RefusalsEnded | Down
 
 
 class StrategyActor(Actor[StrategyMessage | OwnMessage]):
@@ -132,6 +151,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._leaving: set[str] = set()
         self._loading: dict[InstrumentId, str] = {}
         self._early: deque[Bar] = deque(maxlen=MAX_EARLY)
+        self._filling: dict[InstrumentId, HoleFilling] = {}
         self._reported = ""
         try:
             self._runner = make_runner(self._record, self._folder, self._desk)
@@ -161,9 +181,18 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         match message:
             case BarArrived(bar=bar):
                 if self._running:
-                    self._runner.bar(self._names.inward(bar))
+                    self._take_bar(self._names.inward(bar))
                 else:
                     self._early.append(bar)
+            case BarsInterrupted(instrument=instrument):
+                if self._running:
+                    self._runner.interrupt(self._names.written(instrument))
+            case BarsOver(instrument=instrument, time=time):
+                name = self._names.written(instrument)
+                if self._running and not self._begin_filling(name, time):
+                    self._runner.resume(name)
+            case FillOverdue(hole=hole):
+                self._give_up(hole, "nothing came in time")
             case QuoteArrived(quote=quote):
                 if self._running:
                     self._runner.quote(self._names.inward(quote))
@@ -184,7 +213,11 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 self._loading[name] = f"{_contract_of(name)} ({reason})"
                 self._report_waiting()
             case HistoryLoaded():
-                self._take_history(self._names.inward(message))
+                loaded = self._names.inward(message)
+                if loaded.instrument in self._filling:
+                    self._take_missing(self._filling[loaded.instrument], loaded)
+                else:
+                    self._take_history(loaded)
             case HistoryProgressed(bars=bars):
                 instrument = self._names.written(message.instrument)
                 count = self._needed.get(instrument, {}).get(message.bar_seconds, self._runner.warmup)
@@ -284,6 +317,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
     def _resubscribe(self, service: str) -> None:
         """A service has restarted; the strategy manager only needs to know that this strategy runs."""
         if service == self._market_data.name:
+            for name in self._runner.instruments if self._running else ():
+                self._runner.interrupt(name)  # what came meanwhile was passed on by nobody
             self._subscribe_market()
         elif self._running:
             self._manager.tell(StrategyStarted(self._record.name))
@@ -299,13 +334,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
             self._have(instrument)
             return
         self._loading.setdefault(instrument, f"0 of {next(iter(needed.values()))} bars of {instrument}")
-        meant = self._names.meant(instrument)
         for seconds, count in needed.items():
-            self._market_data.tell(
-                LoadHistory(
-                    instrument=meant, bar_seconds=seconds, count=count, hours=self._runner.hours, reply_to=self.ref
-                )
-            )
+            self._load(instrument, seconds, count)
         self._report_waiting()
 
     def _take_history(self, loaded: HistoryLoaded) -> None:
@@ -359,6 +389,66 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         for bar in map(self._names.inward, early):
             if bar.instrument in begun:
                 self._runner.bar(bar)
+
+    # Bars that were missed: they are loaded before live ones go on
+
+    def _take_bar(self, bar: Bar) -> None:
+        if filling := self._filling.get(bar.instrument):
+            filling.arrived.append(bar)
+        elif self._begin_filling(bar.instrument, bar.start):
+            self._filling[bar.instrument].arrived.append(bar)
+        else:
+            self._runner.bar(bar)
+
+    def _begin_filling(self, name: InstrumentId, until: Nanos) -> bool:
+        """Request what is missing until then; False where nothing is."""
+        hole = self._runner.hole(name, until)
+        if hole is None or name in self._filling:
+            return False
+        self._filling[name] = HoleFilling(hole)
+        for seconds, count in hole.needed.items():
+            self._load(name, seconds, count)
+        self.after(FILL_SECONDS, FillOverdue(hole))
+        return True
+
+    def _take_missing(self, filling: HoleFilling, loaded: HistoryLoaded) -> None:
+        if not loaded.complete:
+            self._give_up(filling.hole, loaded.reason)
+            return
+        filling.take(loaded.bar_seconds, tuple(map(self._names.inward, loaded.bars)))
+        if filling.complete and filling.whole:
+            del self._filling[filling.hole.instrument]
+            self._runner.fill_hole(filling.hole, filling.parts)
+            self._go_on(filling)
+        elif filling.complete:
+            self._give_up(filling.hole, "what was loaded begins too late")
+
+    def _give_up(self, hole: BarHole, reason: str) -> None:
+        filling = self._filling.get(hole.instrument)
+        if filling is None or filling.hole is not hole:
+            return
+        del self._filling[hole.instrument]
+        self.log.warning(
+            "bars are made of what came: those that were missed cannot be loaded",
+            instrument=hole.instrument, start=iso(hole.begin), end=iso(hole.until), reason=reason,
+        )  # fmt: skip
+        self._runner.resume(hole.instrument)
+        self._go_on(filling)
+
+    def _go_on(self, filling: HoleFilling) -> None:
+        for bar in filling.arrived:
+            self._take_bar(bar)
+
+    def _load(self, instrument: InstrumentId, seconds: int, count: int) -> None:
+        self._market_data.tell(
+            LoadHistory(
+                instrument=self._names.meant(instrument),
+                bar_seconds=seconds,
+                count=count,
+                hours=self._runner.hours,
+                reply_to=self.ref,
+            )
+        )
 
     def _unsubscribe(self) -> None:
         """The actor ends when every service has confirmed."""

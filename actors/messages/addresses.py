@@ -184,6 +184,8 @@ StrategyManagerMessage = (
 StrategyMessage = (
     market_data.BarArrived
     | market_data.QuoteArrived
+    | market_data.BarsInterrupted
+    | market_data.BarsOver
     | market_data.InstrumentNamed
     | market_data.InstrumentUnnamed
     | HistoryLoaded

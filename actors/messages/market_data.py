@@ -6,7 +6,7 @@ import msgspec
 
 from actors.messages.broker import HistoryLoaded, HistoryProgressed
 from actors.messages.subscription import Unsubscribed
-from mats.model import Bar, Instrument, InstrumentId, Quote
+from mats.model import Bar, Instrument, InstrumentId, Nanos, Quote
 from mats.runtime import Question, Ref
 from mats.sessions import Hours
 from mats.streams import StreamView
@@ -22,6 +22,19 @@ class QuoteArrived(msgspec.Struct, frozen=True, gc=False):
     """The newest quote; where they come too fast, the newest only."""
 
     quote: Quote
+
+
+class BarsInterrupted(msgspec.Struct, frozen=True):
+    """The bars of the instrument have stopped: what is missing when they go on has to be loaded."""
+
+    instrument: InstrumentId
+
+
+class BarsOver(msgspec.Struct, frozen=True):
+    """The market has closed, at the latest at `time`, while its bars were interrupted: none is to come."""
+
+    instrument: InstrumentId
+    time: Nanos
 
 
 class InstrumentNamed(msgspec.Struct, frozen=True):
@@ -42,7 +55,9 @@ class InstrumentUnnamed(msgspec.Struct, frozen=True):
     reason: str
 
 
-MarketChange = BarArrived | QuoteArrived | InstrumentNamed | InstrumentUnnamed | Unsubscribed
+MarketChange = (
+    BarArrived | QuoteArrived | BarsInterrupted | BarsOver | InstrumentNamed | InstrumentUnnamed | Unsubscribed
+)
 """Sent to followers of instruments."""
 
 

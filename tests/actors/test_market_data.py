@@ -19,6 +19,8 @@ from actors.messages.broker import (
 )
 from actors.messages.market_data import (
     BarArrived,
+    BarsInterrupted,
+    BarsOver,
     DataStale,
     InstrumentCompleted,
     InstrumentNamed,
@@ -598,6 +600,29 @@ def test_a_closed_market_is_not_stale(runtime, a_ready, probe, a_bar):
     assert world.asked() == [AGAIN]
 
 
+def test_followers_are_told_when_bars_stop_and_when_none_are_to_come(runtime, a_ready, probe, a_bar):
+    night = Night()
+    world, trend = World(runtime, a_ready, hours=night), probe("strategies/trend")
+    world.connect()
+    world.follow(trend)
+    world.resolve()
+    bars_of(world, a_bar, 20)
+    since_last(trend)
+    world.runtime.advance(14.0)
+    assert since_last(trend) == [BarsInterrupted("SPY")]
+    bars_of(world, a_bar, 5)
+    assert [type(message) for message in since_last(trend)] == [BarArrived]
+    world.lose()
+    world.runtime.advance(1.0)
+    assert since_last(trend) == [BarsInterrupted("SPY")]
+    world.connect("2")
+    world.resolve()
+    night.open = False
+    world.runtime.advance(14.0)
+    (over,) = [message for message in since_last(trend) if isinstance(message, BarsOver)]
+    assert world.runtime.clock.now() - over.time < 14 * SECOND
+
+
 def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
     one = probe("one")
     world.connect()
@@ -606,5 +631,6 @@ def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
     one.expect_message(InstrumentNamed("SPY", "SPY", SPY))
     world.data.tell(StreamNotice(StreamMeaning.DELAYED, "displaying delayed data", "SPY", MarketStream.BARS))
     world.data.tell(MarketEvents((a_bar(),), ()))
+    one.expect_message(BarsInterrupted("SPY"))
     one.expect_nothing()
     assert not [message for message in since_last(world.risk) if isinstance(message, PriceMarked)]

@@ -1,6 +1,7 @@
 """How a strategy is loaded and run, the same live and in a backtest."""
 
 from mats.strategy.history import Delivery
+from mats.strategy.hosting.bar_holes import FILL_SECONDS, BarHole, HoleFilling
 from mats.strategy.hosting.credit import Credit
 from mats.strategy.hosting.loader import find_file, load_class, make_runner, only_class
 from mats.strategy.hosting.local_host import LocalHost, OrderCommand
@@ -10,9 +11,12 @@ from mats.strategy.hosting.written_names import WrittenNames
 from mats.strategy.params import convert_params
 
 __all__ = [
+    "FILL_SECONDS",
+    "BarHole",
     "BarListener",
     "Credit",
     "Delivery",
+    "HoleFilling",
     "LocalHost",
     "OrderCommand",
     "StrategyRunner",

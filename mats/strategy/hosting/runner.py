@@ -8,6 +8,7 @@ from mats.sessions import Hours, SessionCalendar
 from mats.strategy.context import StrategyContext
 from mats.strategy.history import BarWindow, Delivery
 from mats.strategy.host import StrategyHost
+from mats.strategy.hosting.bar_holes import BarHole
 from mats.strategy.hosting.event_ordering import OrderGate
 from mats.strategy.hosting.live_bars import BAR_CLOSE_GRACE, Close
 from mats.strategy.hosting.settings_check import check_settings
@@ -174,6 +175,24 @@ class StrategyRunner:
         self._context.timers.anchor(self._since(part.start))
         self._bars.take(part)
         self._pass(part.start - BAR_CLOSE_GRACE, part.end)
+
+    def interrupt(self, name: InstrumentId) -> None:
+        """Bars of an instrument do not come: what is missing is to be loaded, and none ends by time alone."""
+        self._bars.interrupt(name)
+
+    def hole(self, name: InstrumentId, until: Nanos) -> BarHole | None:
+        """What is missing of an interrupted instrument before what came at last; None where nothing is."""
+        return self._bars.hole(name, until)
+
+    def fill_hole(self, hole: BarHole, parts: Sequence[Bar]) -> None:
+        """Take what was missing. Bars that have ended within `LATEST` before its end are delivered, older ones are
+        history, which `on_bar` does not see."""
+        self._bars.fill(hole, parts)
+        self._pass(hole.until - BAR_CLOSE_GRACE, hole.until)
+
+    def resume(self, name: InstrumentId) -> None:
+        """What is missing cannot be had: the bars that lack it are made of what came."""
+        self._bars.resume(name)
 
     def clock(self, now: Nanos) -> None:
         """Let time pass without data, `now` on the host's clock: close overdue bars and fire due timers."""

@@ -10,10 +10,8 @@ from mats.model import DAY, HOUR, MINUTE, SECOND, Bar, Instrument, InstrumentId,
 from mats.sessions import DAILY, OUTSIDE, BarSpans, Hours, SessionCalendar, calendar_of
 from mats.strategy.context import usual_calendar
 from mats.strategy.history import RollingWindow
+from mats.strategy.hosting.bar_holes import LATEST, BarHole, parts_of
 from mats.strategy.hosting.live_bars import LONG_AGO, Close, LiveBars, first_whole
-
-MINUTE_PART, SHORT_PART = 60, 5
-"""Sizes in seconds of what makes up a bar that is under way: minutes where it is long, and what streams."""
 
 
 class StrategyBars:
@@ -56,12 +54,8 @@ class StrategyBars:
         if self._seconds < MINUTE // SECOND or not (needed or self._seconds >= HOUR // SECOND):
             return needed
         gone = max(self._gone(name, size, now) for size in (self._seconds, *self.larger))
-        if not gone:
-            return needed
-        if gone > HOUR and self._seconds % MINUTE_PART == 0:
-            minutes = max(gone // MINUTE + 2, needed.get(MINUTE_PART, 0))
-            return needed | {MINUTE_PART: minutes, SHORT_PART: 2 * MINUTE // (SHORT_PART * SECOND)}
-        return needed | {SHORT_PART: gone // (SHORT_PART * SECOND) + 2}
+        parts = parts_of(self._seconds, gone)
+        return needed | {size: max(count, needed.get(size, 0)) for size, count in parts.items()}
 
     def _gone(self, name: InstrumentId, size: int, now: Nanos) -> Nanos:
         """How long it has been traded since the begin of the bar under way; no break counts and no night.
@@ -75,9 +69,12 @@ class StrategyBars:
             instant = close - 1 if now - close < DAY else now
         if (span := self._spans(name, size).at(instant)) is None:
             return 0
-        traded = calendar.sessions(span[0], now, self._hours)
-        stretches = (stretch for session in traded for stretch in session.stretches(self._hours))
-        return sum(max(0, min(end, now) - max(begin, span[0])) for begin, end in stretches)
+        return self._traded(name, span[0], now)
+
+    def _traded(self, name: InstrumentId, since: Nanos, until: Nanos) -> Nanos:
+        sessions = self._calendars[name].sessions(since, until, self._hours)
+        stretches = (stretch for session in sessions for stretch in session.stretches(self._hours))
+        return sum(max(0, min(end, until) - max(begin, since)) for begin, end in stretches)
 
     def load(self, strategy: StrategyName, history: Mapping[InstrumentId, Sequence[Bar]], now: Nanos) -> None:
         """Fill the windows with what went before `now`; shorter bars build the one that is under way.
@@ -113,6 +110,28 @@ class StrategyBars:
         """The end of the earliest close that waits for other instruments."""
         return self._live.waiting
 
+    def interrupt(self, name: InstrumentId) -> None:
+        """Parts of an instrument do not come, or may have been lost: its bars do not end by time alone."""
+        self._live.interrupt(name)
+
+    def resume(self, name: InstrumentId) -> None:
+        """Go on with what there is."""
+        self._live.resume(name)
+
+    def hole(self, name: InstrumentId, until: Nanos) -> BarHole | None:
+        """What an interrupted instrument lacks until an instant; None where it lacks nothing."""
+        if name not in self._live.interrupted or until <= (since := self._live.known_until(name)):
+            return None
+        span = self._spans(name, self._seconds).at(since)
+        begin = since if span is None else span[0]
+        traded = self._traded(name, since, until) and self._traded(name, begin, until) + LATEST
+        return BarHole(name, begin, until, parts_of(self._seconds, traded)) if traded else None
+
+    def fill(self, hole: BarHole, parts: Sequence[Bar]) -> None:
+        """Build what a hole has touched anew. Bars that ended long before its end are only shown."""
+        for bar in self._live.fill(hole, parts):
+            self.show(bar)
+
     def show(self, bar: Bar) -> None:
         """From now on the windows end with this bar, and with the larger ones that end with it."""
         self.windows[bar.instrument].add(bar)
@@ -120,8 +139,9 @@ class StrategyBars:
 
     def close_larger(self, instant: Nanos, but: Collection[InstrumentId] = ()) -> None:
         """Larger bars that end by an instant are over, with or without their last part; but for some instruments."""
+        kept = self._live.interrupted | set(but)
         for (name, size), builder in self._larger.items():
-            for bar in builder.close_until(instant) if name not in but else ():
+            for bar in builder.close_until(instant) if name not in kept else ():
                 self.larger[size][name].add(bar)
 
     def _grow(self, bar: Bar) -> None:
