@@ -84,8 +84,8 @@ class BarArchive:
             return  # it is away, or an import writes bars: the next turn tries again
 
     def _write(self, keys: list[tuple[InstrumentId, int]]) -> None:
+        store = BarStore(self._uri)
         with write_lock(self._uri, "bars", attempts=1):
-            store = BarStore(self._uri)
             for instrument, seconds in keys:
                 key = instrument, seconds
                 store.write(columns_of(instrument, seconds, self._waiting[key]))

@@ -490,12 +490,13 @@ def test_bars_that_come_again_change_nothing_and_late_ones_are_put_in_place(worl
 
 def test_bars_wait_while_an_import_writes_and_while_the_store_is_away(world, a_bar):
     uri = lmdb_uri(world.folder / "arctic")
+    store = BarStore(uri)
     with write_lock(uri, "bars"):
         world.tell(StoreBars((a_bar(),)))
         world.runtime.advance(3 * DERIVED_SECONDS)
-        assert BarStore(uri).contents() == []
+        assert store.contents() == []
     world.runtime.advance(DERIVED_SECONDS)
-    assert BarStore(uri).read("SPY", 5).close.tolist() == [100.0]
+    assert store.read("SPY", 5).close.tolist() == [100.0]
 
 
 def test_bars_that_wait_are_stored_at_a_stop(world, a_bar):

@@ -49,8 +49,8 @@ def import_(
     size = size_seconds(seconds) if seconds else 0
     uri = _uri(config, data_dir)
     console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
+    store = BarStore(uri)
     with write_lock(uri, "bars"), _progress() as progress:
-        store = BarStore(uri)
         for file in progress.track(files, description="importing"):
             done = import_file(store, file, instrument=instrument, seconds=size, zone=zone, stamp=stamp)
             _print_result(done, console, as_json=json)

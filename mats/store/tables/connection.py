@@ -218,7 +218,7 @@ _NEVER = threading.Event()
 
 @contextmanager
 def write_lock(uri: str, libraries: str, attempts: int = ATTEMPTS) -> Iterator[None]:
-    """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store.
+    """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store that is connected to.
 
     It is tried ten times a second, by default for a minute; then LockHeldError. Raises StoreMovedError, too.
 
