@@ -187,7 +187,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 self._take_history(self._names.inward(message))
             case HistoryProgressed(bars=bars):
                 instrument = self._names.written(message.instrument)
-                self._loading[instrument] = f"{bars} of {self._runner.warmup} bars of {instrument}"
+                count = self._needed.get(instrument, {}).get(message.bar_seconds, self._runner.warmup)
+                self._loading[instrument] = f"{bars} of {count} bars of {instrument}"
                 self._report_waiting()
             case RequestHistoryAgain(instrument=instrument):
                 if instrument in self._missing and not self._leaving:
@@ -405,8 +406,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         note = f"{BUSY.code}: {BUSY.text}"
         if isinstance(command, OrderModification):
             order = self._desk.working_orders().get(command.intent_id)
-            return None if order is None else msgspec.structs.replace(order, note=note)
-        return refused_view(command, self._record.account, note, self.clock.now())
+            return None if order is None else msgspec.structs.replace(order, note=note, code=str(BUSY.code))
+        return refused_view(command, self._record.account, note, self.clock.now(), str(BUSY.code))
 
     def _mint(self) -> IntentId:
         return f"{self._intent_prefix}-{self.runtime.next_id()}"

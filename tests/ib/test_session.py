@@ -96,7 +96,7 @@ async def test_an_order_is_written_as_it_is_meant(scripted: Fixture, open_sessio
         assert sent[1] == "100"
         assert sent[3:5] == ["SPY", "STK"]
         assert sent[16:22] == ["BUY", "100", "LMT", "512.30", "", "DAY"]
-        assert (sent[23], sent[26], sent[27], sent[33]) == ("DU1", "ibs:i7", "1", "1")
+        assert (sent[23], sent[26], sent[27], sent[33]) == ("DU1", "ibs:i7", "1", "0")
         session.modify(100, intent(quantity=50))
         session.cancel(100)
         assert (await script.got(3, 2))[1][16:19] == ["BUY", "50", "MKT"]

@@ -16,6 +16,8 @@ one tick under it, as at the opening quotes of a replay.
   A bar without volume sets no bound.
 - `IOC` and `FOK` orders look at one open only. `DAY` orders end with the UTC day of the first bar that they met.
 - An order that is made while a bar is under way meets the next one.
+- Where the bars go beyond regular hours, only limit and stop-limit orders with `outside_rth` meet those without
+  trading in them; `IOC` and `FOK` orders end there.
 """
 
 from decimal import Decimal
@@ -108,7 +110,8 @@ class BarMarket:
     def begin(self, row: int, start: Nanos) -> "Visit | None":
         """A bar begins: what happens at its open, one thing after the other; and the rest of its way, if it matters."""
         feed, left = self.feed, self.capacity(self.feed.volume(row)) if self.bounded else None
-        visit = Visit(self, row, start, self.quote(row), left, feed.exact_open(row), start)
+        outside = feed.regular is not None and not feed.regular[row]
+        visit = Visit(self, row, start, self.quote(row), left, feed.exact_open(row), start, outside)
         for order in list(self.orders.values()):
             if not order.over and order.since <= start:
                 visit.open(order)
@@ -150,7 +153,8 @@ class Visit(msgspec.Struct):
     """One bar's way through a market: `open` its orders, then ask `next_time` and `step` until nothing is reached.
 
     The path is at `price`, at `time`, on leg `leg` between `corners`; the quote is `away` from it; `left` is what of
-    the volume may still trade. Orders may go, come and change with every report; those that came later are left alone.
+    the volume may still trade, `outside` says that the bar lies outside of regular hours. Orders may go, come and
+    change with every report; those that came later are left alone.
     """
 
     market: BarMarket
@@ -160,6 +164,7 @@ class Visit(msgspec.Struct):
     left: Decimal | None
     price: Decimal
     time: Nanos
+    outside: bool
     leg: int = 0
     corners: tuple[Decimal, ...] = ()
     found: tuple[BarOrder, Decimal, Nanos] | None = None
@@ -167,6 +172,10 @@ class Visit(msgspec.Struct):
     def open(self, order: BarOrder) -> None:
         """What the open does to an order."""
         market, start, tif = self.market, self.start, order.ticket.tif
+        if self.outside and not order.trades_outside:
+            if tif in IMMEDIATE:
+                market.lapse(order, start, NOT_KEPT)
+            return
         if order.met == NEVER:
             order.met = start
         elif tif is DAY_ORDER and order.met // DAY != start // DAY:
@@ -243,7 +252,7 @@ class Visit(msgspec.Struct):
         slack = float(abs(self.away[SELL]) + self.market.instrument.tick_size)
         for order in self.market.orders.values():
             trigger = order.trigger
-            if order.since > self.start:
+            if order.since > self.start or (self.outside and not order.trades_outside):
                 continue
             if trigger is None or trigger[0] * (float(trigger[1]) - (high if trigger[0] > 0 else low)) <= slack:
                 return True
@@ -254,7 +263,7 @@ class Visit(msgspec.Struct):
         goal, best = self.corners[self.leg + 1], None
         for order in self.market.orders.values():
             level = self._level(order)
-            if order.since > self.start or level is None:
+            if order.since > self.start or level is None or (self.outside and not order.trades_outside):
                 continue
             here = (self.price - level[1]) * level[0] >= 0
             if not here and (goal - level[1]) * level[0] < 0:

@@ -1,5 +1,6 @@
 """How orders meet bars: each type, each rule, each bound, worked out by hand."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 
 from mats.backtest.engine import run_backtest
 from mats.backtest.spec import ModelSettings
-from mats.model.timestamp import SECOND
+from mats.model.timestamp import SECOND, from_datetime
 from mats.risk import Limits
 from tests.backtest.engine.made import PLAIN, START, bars_of, market, record, spec_of
 
@@ -157,6 +158,37 @@ def test_no_order_off_the_tick_and_none_beyond_the_limits_gets_through():
     assert [o.note.split(":")[0] for o in run.orders] == ["TICK_SIZE", "MAX_QUANTITY"]
     assert [str(o.state) for o in run.orders] == ["REJECTED", "REJECTED"]
     assert run.fills == ()
+
+
+OPEN = from_datetime(datetime(2026, 11, 25, 14, 30, tzinfo=UTC))
+"""An open in New York."""
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (order(), [(OPEN, D("100.0"), "open")]),
+        (order("LMT", limit="100.00"), [(OPEN, D("100.0"), "limit-open")]),
+        (order("LMT", limit="100.00", outside_rth=True), [(OPEN - MINUTE, D("100.0"), "limit-open")]),
+        (order("LMT", limit="99.50", outside_rth=True), [(OPEN - 50 * SECOND, D("99.50"), "limit-touch")]),
+        (order("STP", side="SELL", stop="99.50", outside_rth=True), [(OPEN + 10 * SECOND, D("99.50"), "stop-touch")]),
+        (order(tif="IOC"), []),
+    ],
+)
+def test_before_the_open_only_limits_that_ask_for_it_trade(act, expected):
+    bars = bars_of([RISING] * 4, start=OPEN - 2 * MINUTE)
+    data = replace(market(bars), hours="extended")
+    strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", session="extended", acts=[act])
+    run = run_backtest(spec_of(data, strategy), data)
+    assert [(f.fill.execution.time, f.fill.execution.price, f.rule) for f in run.fills] == expected
+
+
+def test_where_sessions_are_not_known_every_bar_is_met():
+    bars = bars_of([RISING] * 4, start=OPEN - 2 * MINUTE)
+    data = replace(market(bars), hours="extended", around_the_clock=frozenset({"SYN"}))
+    strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", session="extended", acts=[order()])
+    run = run_backtest(spec_of(data, strategy), data)
+    assert [f.fill.execution.time for f in run.fills] == [OPEN - MINUTE]
 
 
 def test_a_strategy_that_raises_ends_the_run_as_failed_and_keeps_what_was_before():

@@ -114,10 +114,10 @@ def test_an_order_leaves_nothing_to_presets() -> None:
         limit_price=Decimal("1.10005"),
         stop_price=Decimal("1.1"),
         tif=TimeInForce.GTC,
-        outside_rth=False,
+        outside_rth=True,
     )
     order = to_order(Side.SELL, Decimal("1E+4"), ticket, "ibs:i7", "DU1")
-    assert (order.action, order.orderType, order.tif, order.outsideRth) == ("SELL", "STP LMT", "GTC", False)
+    assert (order.action, order.orderType, order.tif, order.outsideRth) == ("SELL", "STP LMT", "GTC", True)
     assert (str(order.totalQuantity), str(order.lmtPrice), str(order.auxPrice)) == ("10000", "1.10005", "1.1")
     assert (order.account, order.orderRef, order.transmit) == ("DU1", "ibs:i7", True)
 
@@ -126,6 +126,7 @@ def test_a_market_order_carries_no_price() -> None:
     order = to_order(Side.BUY, Decimal(1), OrderTicket(limit_price=Decimal(5)), "ibs:i7", "DU1")
     assert order.lmtPrice is None
     assert order.auxPrice is None
+    assert order.outsideRth is False
 
 
 @pytest.mark.parametrize(
