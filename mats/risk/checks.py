@@ -68,13 +68,19 @@ def instrument_is_known(intent: OrderIntent, context: PreTradeContext, _: Limits
     return reject(RejectionCode.UNKNOWN_INSTRUMENT, f"the broker has not resolved {intent.instrument.id} to a contract")
 
 
+DATA_ONLY = {
+    SecType.INDEX: "an index: it has prices and cannot be held; trade a future or a fund on it",
+    SecType.CONTINUOUS_FUTURE: "a continuous series: it has prices and cannot be held; trade one of its contracts, such"
+    " as the one in front (`ES:front`)",
+}
+"""What a type is that cannot be held, and what to trade in its place."""
+
+
 def instrument_can_be_held(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
-    if intent.instrument.sec_type is not SecType.INDEX:
+    remedy = DATA_ONLY.get(intent.instrument.sec_type)
+    if remedy is None:
         return None
-    return reject(
-        RejectionCode.UNKNOWN_INSTRUMENT,
-        f"{intent.instrument.id} is an index: it has prices and cannot be held; trade a future or a fund on it",
-    )
+    return reject(RejectionCode.UNKNOWN_INSTRUMENT, f"{intent.instrument.id} is {remedy}")
 
 
 def numbers_are_sound(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
@@ -287,8 +293,8 @@ def _unit_value(intent: OrderIntent, context: PreTradeContext) -> Decimal:
 
 
 SOUNDNESS: tuple[Check, ...] = (
-    instrument_is_known,
     instrument_can_be_held,
+    instrument_is_known,
     numbers_are_sound,
     prices_are_on_the_tick,
     quantity_is_tradable,

@@ -56,6 +56,7 @@ from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
 from mats.model.validation import execution_fault
 from mats.runtime import AskTimeout, Crash, SystemClock, ThreadRuntime
 from tests.actors.samples import launch_relay
+from tests.system.harness import until
 from tests.system.inside import GatewayThread
 
 D = Decimal
@@ -667,6 +668,7 @@ def test_an_answer_of_the_broker_has_executions_and_positions_in_what_their_unit
     )
     gateway.fault(lambda faults: faults.arm(corn))
     trade_pence(gateway)
+    until(lambda: gateway.fault(lambda faults: faults.fills()), PATIENCE, "the trade")
     world = World(gateway.call(lambda gateway: gateway.port), gateway, client_id=0)
     world.next(world.log, OpenEpoch)
     world.ref.tell(EpochOpened("ib", 7))

@@ -154,6 +154,15 @@ def test_a_denial_carries_its_figures():
     assert denial.figures == {"limit_price": "100.005", "tick_size": "0.01", "below": "100.00", "above": "100.01"}
 
 
+@pytest.mark.parametrize("resolved", [True, False])
+def test_a_continuous_series_cannot_be_traded_and_the_sentence_says_what_can(resolved):
+    intent = replace(an_intent(), instrument=parse_instrument("ES:cont"))
+    denial = first_rejection(intent, replace(WELL, resolved=resolved), LIMITS)
+    assert denial.code is RejectionCode.UNKNOWN_INSTRUMENT
+    assert "ES:cont is a continuous series" in denial.text
+    assert "`ES:front`" in denial.text
+
+
 LEVELS = ((D(0), D("0.01")), (D(3), D("0.05")), (D(50), D("0.1")))
 SHARE = replace(parse_instrument("VOD.GBP"), price_increments=LEVELS, tick_size=D("0.01"))
 CENTS = st.integers(1, 20_000).map(lambda cents: D(cents) / 100)

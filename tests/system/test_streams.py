@@ -5,18 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from mats.gateway.faults.fault_types import Permission
 from mats.model.market_data import MarketStream
 from mats.streams import ALWAYS_OPEN, StreamView
+from mats.streams.retries import Retry
 from tests.patience import PATIENCE
 from tests.system.harness import lively_strategies, until
 from tests.system.inside import GatewayThread, System, lively_gateway, running_system, write_strategies
 
 STRATEGIES = ("lively-0", "lively-1")
-NOTHING_LOST = 56
+NOTHING_LOST, REFUSED_AT_FIRST, NOT_PERMITTED = 56, 62, 63
 DEAD = {
     55: "stale",
     57: "code 10182",
     58: "code 10197",
+    59: "code 10225",
     60: "code 354",
     61: "nothing came for more than",
 }
@@ -63,3 +66,42 @@ def test_dead_streams_are_found_told_and_flow_again(tmp_path: Path, gateway: Gat
         until(troubled, PATIENCE, "a stream in trouble")
         assert DEAD[behavior] in told[0]
         until(lambda: all_flow(system), 2 * PATIENCE, "the flow after it")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is asked for again at the next look, not after minutes."""
+    monkeypatch.setattr(Retry, "wait", lambda self, tries, chance: 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_instrument_whose_first_requests_are_refused_flows_in_the_end(
+    tmp_path: Path, gateway: GatewayThread
+) -> None:
+    gateway.fault(lambda faults: faults.provoke(REFUSED_AT_FIRST))
+    with running_system(tmp_path, gateway, hours=ALWAYS_OPEN) as system:
+        told: set[str] = set()
+
+        def flows() -> bool:
+            told.update(view.fault for view in streams(system) if view.fault)
+            return all_flow(system)
+
+        until(flows, PATIENCE, "the flow after the refusals")
+        assert told, "each refusal is a state that an operator sees"
+        system.wait_for_fills(1, *STRATEGIES)
+        assert set(system.incarnations().values()) == {1}, "no refusal ends a connection"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_instrument_without_permission_is_told_and_flows_once_there_is_one(
+    tmp_path: Path, gateway: GatewayThread
+) -> None:
+    with running_system(tmp_path, gateway, hours=ALWAYS_OPEN) as system:
+        until(lambda: all_flow(system), PATIENCE, "the flow")
+        gateway.fault(lambda faults: faults.provoke(NOT_PERMITTED))
+        until(lambda: any("420" in view.fault for view in streams(system)), PATIENCE, "the refusal")
+        refused = next(view for view in streams(system) if view.fault)
+        assert (refused.instrument, refused.strategies) == ("SPY", STRATEGIES)
+        permitted = Permission(instrument="SPY", live=True)
+        gateway.fault(lambda faults: faults.arm(permitted))
+        until(lambda: all_flow(system), PATIENCE, "the flow with the permission")

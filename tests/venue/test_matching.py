@@ -174,7 +174,7 @@ def test_a_future_moves_cash_only_by_its_realized_pnl():
     assert account.valuation(universe, lambda name: Decimal(6010)).equity == 101_000
     assert account.book(future, Decimal(-2), Decimal(6010)) == 1000
     assert account.cash == {"USD": 101_000}
-    assert FixedFees().order_fee(future, Decimal(2), Decimal(600_000), Decimal(0)) == Decimal("1.70")
+    assert FixedFees().order_fee(future, Decimal(2), Decimal(600_000), Decimal(0)) == Decimal("4.50")
 
 
 def test_contracts_are_found_by_their_description():

@@ -2,7 +2,8 @@
 
 Fixed, US stocks: USD 0.005 a share, at least 1.00 and at most 1 % of the trade value an order; where the two disagree
 the maximum holds. Stocks elsewhere: 0.05 % of the value, at least 3.00. Pairs: 0.20 basis points, at least 2.00. US
-options: 0.65 a contract, at least 1.00. US futures: 0.85 a contract.
+options: 0.65 a contract, at least 1.00. Futures: 0.85 a contract; ES 2.25 and MES 0.62, with the fees of their
+exchange, as IB's commission reports have them.
 
 Tiered, by what the account traded before in the calendar month. US stocks, shares: 0.0035 to 300,000, then 0.0020 to
 3 million, 0.0015 to 20 million, 0.0010 to 100 million, 0.0005; at least 0.35, at most 1 % of the value; and to that the
@@ -11,7 +12,8 @@ below 0.10 cost at most 0.50, below 0.05 at most 0.25; at least 1.00. Pairs, val
 million, 0.15 to two, 0.10 to five, 0.08; at least 2.00, 1.50, 1.25, 1.00. US futures, contracts: 0.85 to 1,000, 0.65 to
 10,000, 0.45 to 20,000, 0.25.
 
-Left out: fees of exchanges, which depend on the route, and the regulators' fees on sales, which change every year.
+Left out: fees of exchanges (but for ES and MES at fixed rates), which depend on the route, and the regulators' fees on
+sales, which change every year.
 """
 
 from decimal import Decimal
@@ -35,6 +37,9 @@ STOCK_TIERS = _tiers(
 OPTION_TIERS = _tiers(("10e3", "0.65"), ("50e3", "0.50"), ("100e3", "0.25"), ("Infinity", "0.15"))
 CHEAP_OPTIONS = _tiers(("0.05", "0.25"), ("0.10", "0.50"), ("Infinity", "0.65"))
 FUTURE_TIERS = _tiers(("1e3", "0.85"), ("10e3", "0.65"), ("20e3", "0.45"), ("Infinity", "0.25"))
+FUTURE_RATE = Decimal("0.85")
+FUTURE_RATES = {"ES": Decimal("2.25"), "MES": Decimal("0.62")}
+"""Fixed rates of contracts by their symbol, all fees included."""
 PAIR_TIERS = _tiers(("1e9", "0.00002"), ("2e9", "0.000015"), ("5e9", "0.00001"), ("Infinity", "0.000008"))
 PAIR_MINIMUMS = _tiers(("1e9", "2.00"), ("2e9", "1.50"), ("5e9", "1.25"), ("Infinity", "1.00"))
 
@@ -78,8 +83,10 @@ class FixedFees:
                 return max(value * Decimal("0.00002"), Decimal("2.00"))
             case SecType.OPTION:
                 return max(quantity * Decimal("0.65"), Decimal("1.00"))
+            case SecType.FUTURE | SecType.CONTINUOUS_FUTURE:
+                return quantity * FUTURE_RATES.get(instrument.symbol, FUTURE_RATE)
             case _:
-                return quantity * Decimal("0.85")
+                return quantity * FUTURE_RATE
 
 
 class TieredFees:
