@@ -157,4 +157,4 @@ class Reconciler:
 
     def publish_breaks(self) -> None:
         """Tell risk where books and broker differ."""
-        self._risk.tell(BreaksChanged(self._scheduler.break_keys))
+        self._risk.tell(BreaksChanged(self._scheduler.differences))

@@ -200,8 +200,9 @@ class RiskManager(Stage[RiskManagerMessage | Save | CheckOrders | Down]):
                 market.quarantine = places
             case RatesChanged(rates=rates):
                 market.rates = rates
-            case BreaksChanged(places=places):
-                market.broken = places
+            case BreaksChanged(differences=differences):
+                market.broken = frozenset(differences)
+                self._state.differ(differences)
             case LinkChanged(connection=connection, up=up, reason=reason):
                 market.links_down = {**market.links_down, connection: reason}
                 if up:

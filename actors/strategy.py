@@ -496,8 +496,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         note = f"{BUSY.code}: {BUSY.text}"
         if isinstance(command, OrderModification):
             order = self._desk.working_orders().get(command.intent_id)
-            return None if order is None else msgspec.structs.replace(order, note=note)
-        return refused_view(command, self._record.account, note, self.clock.now())
+            return None if order is None else msgspec.structs.replace(order, note=note, code=str(BUSY.code))
+        return refused_view(command, self._record.account, note, self.clock.now(), str(BUSY.code))
 
     def _mint(self) -> IntentId:
         return f"{self._intent_prefix}-{self.runtime.next_id()}"

@@ -70,9 +70,9 @@ class RatesChanged(msgspec.Struct, frozen=True):
 
 
 class BreaksChanged(msgspec.Struct, frozen=True):
-    """Where books and broker differ now; replaces the list sent before."""
+    """What the broker holds beyond the books where they differ now; replaces what was sent before."""
 
-    places: frozenset[PositionKey]
+    differences: Mapping[PositionKey, Decimal]
 
 
 class MarksUpdated(msgspec.Struct, frozen=True):

@@ -1,22 +1,27 @@
 """Flattening: cancel orders, close positions, and certify the outcome."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 from actors.base import Refs
 from actors.messages.ib_pool import LeaseConnection
+from actors.messages.portfolio_manager import PortfolioSnapshot
 from actors.messages.risk_manager import PlaceOrder
 from actors.operator.operator import Operator
 from actors.operator.queries import NoAnswer, answered, ask
 from mats.ledger.books import Book
 from mats.model import (
     DISCRETIONARY,
+    ZERO,
     CancelRequest,
     IntentId,
     OrderRequest,
     OrderState,
     OrderView,
+    PositionKey,
     Side,
     StrategyName,
 )
@@ -29,6 +34,8 @@ CANCEL_SECONDS = 8.0
 ORDER_SECONDS = 6.0
 """How long a round of closing orders may take before the books are looked at again."""
 ROUNDS = 4
+AGREE_SECONDS = 3.0
+"""How long the broker's positions may take to show the last fills."""
 AGAIN_SECONDS = 1.0
 """Delay before a rejected order is requested again: a connection may just be starting."""
 
@@ -69,7 +76,7 @@ class FlattenOperation:
             cancelled=cancelled.cancelled,
             closing=tuple(closing_orders),
             flat=tuple(_holding(book) for book in left or () if not book.quantity and _was(book, touched)),
-            remains=(*cancelled.remains, *self._remains(left)),
+            remains=(*cancelled.remains, *self._remains(left), *self._differences(touched)),
             halted=tuple(strategies),
         )
 
@@ -105,6 +112,7 @@ class FlattenOperation:
             time=self._runtime.clock.now(),
             reason=f"flatten: {reason}",
             account=book.account,
+            reduce_only=True,
         )
         try:
             decision = ask(self._refs.risk, PlaceOrder(request), "the risk manager")
@@ -150,11 +158,30 @@ class FlattenOperation:
         return [
             Remainder(
                 what=f"{book.strategy} holds {book.quantity:f} {book.instrument} in {book.account}",
-                why=self._rejected.get(book.key, "its closing order has not filled in time; `mats status` shows it"),
+                why=self._rejected.get(book.key) or self._unfilled(book),
             )
             for book in left
             if book.quantity
         ]
+
+    def _differences(self, touched: Sequence[Book]) -> list[Remainder]:
+        """Where the broker's positions do not show what the books do; fills and positions may take a moment to meet."""
+        places = {(book.account, book.instrument) for book in touched}
+        found: list[Remainder] = []
+
+        def agree() -> bool:
+            portfolio = answered(self._operator.queries.portfolio)
+            found[:] = [] if portfolio is None else _differing(portfolio, places)
+            return not found
+
+        self._operator.until(agree, AGREE_SECONDS)
+        return found
+
+    def _unfilled(self, book: Book) -> str:
+        """Why a closing order that was accepted has closed nothing yet, in the broker's words where it said any."""
+        placed = [view for view in self._views(self._placed) if not view.state.final]
+        said = next((v.note for v in placed if (v.account, v.strategy, v.instrument) == book.key), "")
+        return f"its closing order has not filled in time{f' ({said})' if said else ''}; `mats status` shows it"
 
 
 def discretionary_remains(books: Sequence[Book]) -> tuple[Remainder, ...]:
@@ -167,6 +194,22 @@ def discretionary_remains(books: Sequence[Book]) -> tuple[Remainder, ...]:
         for book in books
         if book.strategy == DISCRETIONARY and book.quantity
     )
+
+
+def _differing(portfolio: PortfolioSnapshot, places: Collection[PositionKey]) -> list[Remainder]:
+    """The places where the broker's position is not the sum of the books."""
+    at_broker = {(held.account, held.instrument): held.quantity for held in portfolio.broker}
+    booked: defaultdict[PositionKey, Decimal] = defaultdict(Decimal)
+    for book in portfolio.books:
+        booked[book.account, book.instrument] += book.quantity
+    return [
+        Remainder(
+            what=f"the broker holds {at_broker.get(key, ZERO):f} {key[1]} in {key[0]}, all books {booked[key]:f}",
+            why="a report may still be missing, or something was traded elsewhere; `mats breaks` follows it up",
+        )
+        for key in sorted(places)
+        if at_broker.get(key, ZERO) != booked[key]
+    ]
 
 
 def _not_cancelled(view: OrderView) -> Remainder:

@@ -64,13 +64,16 @@ class TimeInForce(StrEnum):
 
 
 class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """How to trade, without what and how much. `limit_price` and `stop_price` as the type needs them."""
+    """How to trade, without what and how much. `limit_price` and `stop_price` as the type needs them.
+
+    `outside_rth`: it may also trade outside of regular hours; else it waits for them.
+    """
 
     order_type: OrderType = OrderType.MARKET
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     tif: TimeInForce = TimeInForce.DAY
-    outside_rth: bool = True
+    outside_rth: bool = False
 
 
 CONDITIONAL = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -98,7 +101,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An explicit order: `quantity` units, or `size` as a fraction of the strategy's equity; exactly one is given.
 
-    `account` empty: the one in which the strategy trades.
+    `account` empty: the one in which the strategy trades. `reduce_only`: it is cut to what the strategy holds on the
+    other side, and rejected where that is nothing.
     """
 
     intent_id: IntentId
@@ -111,6 +115,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     ticket: OrderTicket = PLAIN
     reason: str = ""
     account: AccountId = ""
+    reduce_only: bool = False
 
 
 class OrderModification(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +141,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     """An approved order of one strategy in one account. Journaled before it is sent.
 
     `of_target`: it leads to a target that the strategy has signaled, which replaces it where the target changes.
+    `reduce_only`: it may never carry the strategy's position beyond zero.
     """
 
     intent_id: IntentId
@@ -148,6 +154,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     time: Nanos
     reason: str = ""
     of_target: bool = False
+    reduce_only: bool = False
 
 
 class OrderState(StrEnum):
@@ -206,7 +213,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     has acknowledged it at least once. `applied` is the last entry of the fill log that it contains. `note` explains the
     present state; `said` is the broker's first reason against the order, with its code, as it was received. `doubt`
     says why the state is not known, or that the end was settled without the broker's word. `of_target`: it leads to a
-    target that the strategy has signaled.
+    target that the strategy has signaled. `reduce_only`: it may never carry the strategy's position beyond zero. `code`
+    is that of the risk manager's rejection, where it has rejected the order or a change of it.
     """
 
     intent_id: IntentId
@@ -231,6 +239,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
     doubt: OrderDoubt = OrderDoubt.NONE
     of_target: bool = False
+    reduce_only: bool = False
+    code: str = ""
 
     @property
     def remaining(self) -> Decimal:
@@ -251,10 +261,13 @@ def opening_view(intent: OrderIntent) -> OrderView:
         created=intent.time,
         updated=intent.time,
         of_target=intent.of_target,
+        reduce_only=intent.reduce_only,
     )
 
 
-def refused_view(request: Signal | OrderRequest, account: AccountId, note: str, now: Nanos) -> OrderView:
+def refused_view(
+    request: Signal | OrderRequest, account: AccountId, note: str, now: Nanos, code: str = ""
+) -> OrderView:
     """What a strategy sees of a request that never became an order, and why. What was not sized has quantity 0."""
     return OrderView(
         intent_id=request.intent_id,
@@ -268,6 +281,7 @@ def refused_view(request: Signal | OrderRequest, account: AccountId, note: str, 
         created=request.time,
         updated=now,
         note=note,
+        code=code,
     )
 
 

@@ -36,9 +36,12 @@ from mats.risk import (
     Target,
     first_rejection,
     fraction_quantity,
+    is_cancelling,
     is_conditional,
     least_change,
     next_step,
+    nothing_to_reduce,
+    remaining,
     target_quantity,
 )
 
@@ -82,6 +85,8 @@ class PreTrade:
                 return _rejected(refused_view(request, account, "", now), target, now)
             return self._pursue(target, instrument, position, quote, now)
         quantity = self._ordered_quantity(request, instrument, quote)
+        if request.reduce_only and isinstance(quantity, Decimal):
+            quantity = self._reducing_quantity(request, quantity, instrument, position)
         if not isinstance(quantity, Decimal):
             return _rejected(refused_view(request, account, "", now), quantity, now)
         intent = OrderIntent(
@@ -94,6 +99,7 @@ class PreTrade:
             ticket=request.ticket,
             time=request.time,
             reason=request.reason,
+            reduce_only=request.reduce_only,
         )
         decision = self._check(intent, position, quote, now)
         if position.targets and decision is intent and not is_conditional(intent):
@@ -124,6 +130,8 @@ class PreTrade:
                 decision = self._pursue(target, instrument, position, quote, now)
                 if decision is not None:
                     yield decision
+            if position.reducing:
+                self._end_reducing(position, now)
 
     def _target(
         self, signal: Signal, instrument: Instrument, account: AccountId, quote: MarketQuote
@@ -150,7 +158,7 @@ class PreTrade:
             position.targets[strategy] = target
         elif position.targets:
             position.targets.pop(strategy, None)
-        quantity = floor_to(step.quantity, instrument.size_increment)
+        quantity = floor_to(self._supported(step.quantity, target, position), instrument.size_increment)
         if not quantity:
             return None
         intent = OrderIntent(
@@ -170,10 +178,38 @@ class PreTrade:
             position.targets.pop(strategy, None)
         return decision
 
+    def _supported(self, quantity: Decimal, target: Target, position: Position) -> Decimal:
+        """The way out goes as far as the account's position allows; where that is nowhere the checks object."""
+        if not quantity or not position.unowned:
+            return quantity
+        own, _ = self.state.exposures(position, target.signal.strategy)
+        if not own.supported or own.position * quantity >= ZERO:
+            return quantity
+        return max(quantity, -own.supported) if quantity < ZERO else min(quantity, own.supported)
+
     def _withdraw(self, target: Target, orders: Iterable[IntentId], now: Nanos) -> None:
         for intent_id in orders:
             target.withdrawn.add(intent_id)
             self.cancels.append(CancelRequest(intent_id=intent_id, strategy=target.signal.strategy, time=now))
+
+    # Orders that only reduce
+
+    def _reducing_quantity(
+        self, request: OrderRequest, quantity: Decimal, instrument: Instrument, position: Position
+    ) -> Decimal | Rejection:
+        """What is asked for, cut to what can be closed; a rejection where that is nothing."""
+        own, _ = self.state.exposures(position, request.strategy)
+        cut = floor_to(min(quantity, own.closable(request.side)), instrument.size_increment)
+        return cut if cut or not quantity else nothing_to_reduce(request.strategy, instrument.id, request.side, own)
+
+    def _end_reducing(self, position: Position, now: Nanos) -> None:
+        """Cancel the orders that only reduce where what they were to close is gone, as far as that can be known."""
+        for intent_id in tuple(position.reducing):
+            order = position.orders[intent_id]
+            own, _ = self.state.exposures(position, order.strategy, without=intent_id)
+            if remaining(order) > own.closable(order.side) and not is_cancelling(order):
+                position.reducing.discard(intent_id)
+                self.cancels.append(CancelRequest(intent_id=intent_id, strategy=order.strategy, time=now))
 
     # Changes of orders
 
@@ -198,6 +234,7 @@ class PreTrade:
             quantity=changed.remaining,
             ticket=changed.ticket,
             time=change.time,
+            reduce_only=order.reduce_only,
         )
         position = state.positions[order.account, order.instrument]
         exposures = state.exposures(position, order.strategy, without=order.intent_id)
@@ -218,4 +255,5 @@ class PreTrade:
 
 
 def _rejected(order: OrderView, rejection: Rejection, now: Nanos) -> Rejected:
-    return Rejected(replace(order, note=f"{rejection.code}: {rejection.text}", updated=now), rejection)
+    note = f"{rejection.code}: {rejection.text}"
+    return Rejected(replace(order, note=note, code=str(rejection.code), updated=now), rejection)

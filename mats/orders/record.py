@@ -42,6 +42,10 @@ class OrderRecord:
         return self.origin.of_target
 
     @property
+    def reduce_only(self) -> bool:
+        return self.origin.reduce_only
+
+    @property
     def remaining(self) -> Decimal:
         return self.quantity - self.filled
 
@@ -77,6 +81,7 @@ class OrderRecord:
             said=self.said,
             doubt=self.doubt,
             of_target=origin.of_target,
+            reduce_only=origin.reduce_only,
         )
 
     def _changed(self, view: OrderView) -> OrderView:

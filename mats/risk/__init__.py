@@ -3,11 +3,11 @@
 The checks are two lists in `mats.risk.checks`; a check that is added to one is asked for every order from then on.
 """
 
-from mats.risk.checks import Check, PreTradeContext, first_rejection
+from mats.risk.checks import Check, PreTradeContext, first_rejection, nothing_to_reduce
 from mats.risk.exposure import Exposure, Position, RiskState
 from mats.risk.limits import UNLIMITED, Limits
 from mats.risk.market_state import EVERYTHING, MarketQuote, MarketState
-from mats.risk.open_orders import OrderInProgress, is_conditional
+from mats.risk.open_orders import OrderInProgress, is_cancelling, is_conditional, remaining
 from mats.risk.rejection import Rejection, RejectionCode, reject
 from mats.risk.sizing import Basis, fraction_quantity, least_change, target_quantity
 from mats.risk.targets import Target, next_step
@@ -30,9 +30,12 @@ __all__ = [
     "Target",
     "first_rejection",
     "fraction_quantity",
+    "is_cancelling",
     "is_conditional",
     "least_change",
     "next_step",
+    "nothing_to_reduce",
     "reject",
+    "remaining",
     "target_quantity",
 ]

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from mats.model import PRICES, ZERO, OrderIntent, SecType, Unknown, floor_to
+from mats.model import PRICES, ZERO, InstrumentId, OrderIntent, SecType, Side, StrategyName, Unknown, floor_to
 from mats.risk.exposure import Exposure
 from mats.risk.limits import Limits
 from mats.risk.rejection import Rejection, RejectionCode, reject
@@ -98,11 +98,12 @@ def _unsound(name: str, number: Decimal) -> Rejection:
 
 
 def prices_are_on_the_tick(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
-    ticket, tick = intent.ticket, intent.instrument.tick_size
-    if ticket.limit_price is not None and ticket.limit_price % tick:
-        return _off_the_tick("limit_price", ticket.limit_price, tick)
-    if ticket.stop_price is not None and ticket.stop_price % tick:
-        return _off_the_tick("stop_price", ticket.stop_price, tick)
+    """By the level of each price."""
+    ticket, instrument = intent.ticket, intent.instrument
+    if (limit := ticket.limit_price) is not None and limit % (tick := instrument.tick_at(limit)):
+        return _off_the_tick("limit_price", limit, tick)
+    if (stop := ticket.stop_price) is not None and stop % (tick := instrument.tick_at(stop)):
+        return _off_the_tick("stop_price", stop, tick)
     return None
 
 
@@ -128,6 +129,45 @@ def quantity_is_tradable(intent: OrderIntent, _: PreTradeContext, __: Limits) ->
         quantity=intent.quantity,
         size_increment=step,
         min_size=least,
+    )
+
+
+def reduces_as_asked(intent: OrderIntent, context: PreTradeContext, _: Limits) -> Rejection | None:
+    """What is to reduce only must fit into what is held, less all that may close it already."""
+    own = context.strategy
+    if not intent.reduce_only or intent.quantity <= own.closable(intent.side):
+        return None
+    return nothing_to_reduce(intent.strategy, intent.instrument.id, intent.side, own)
+
+
+def nothing_to_reduce(strategy: StrategyName, instrument: InstrumentId, side: Side, own: Exposure) -> Rejection:
+    """The rejection of an order that is to reduce only and could do more."""
+    pending = own.buying if side is Side.BUY else own.selling
+    room = own.closable(side)
+    return reject(
+        RejectionCode.REDUCE_ONLY,
+        f"{strategy} holds {own.position} {instrument}, and orders for {pending} on this side can fill already:"
+        f" at most {room} more can be {'bought' if side is Side.BUY else 'sold'} to reduce it",
+        position=own.position,
+        pending=pending,
+        room=room,
+    )
+
+
+def exit_is_supported(intent: OrderIntent, context: PreTradeContext, _: Limits) -> Rejection | None:
+    """What closes a strategy's position must not open one in the account: its part may be gone from there already."""
+    own = context.strategy
+    if own.supported is None or own.position * intent.side.sign >= ZERO:
+        return None
+    if min(intent.quantity, abs(own.position)) <= own.supported:
+        return None
+    return reject(
+        RejectionCode.BROKER_HOLDS_LESS,
+        f"{intent.strategy} holds {own.position} {intent.instrument.id} by its book, and what no strategy traded has"
+        f" closed some of it at the broker: more than {own.supported} would open a position there; see `mats breaks`,"
+        " and give what Discretionary holds to the strategy with `mats books assign`",
+        position=own.position,
+        supported=own.supported,
     )
 
 
@@ -252,6 +292,8 @@ SOUNDNESS: tuple[Check, ...] = (
     numbers_are_sound,
     prices_are_on_the_tick,
     quantity_is_tradable,
+    reduces_as_asked,
+    exit_is_supported,
     connection_is_ready,
 )
 RISK_TAKING: tuple[Check, ...] = (

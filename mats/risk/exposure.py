@@ -1,7 +1,7 @@
 """Exposure: positions by the log, the rest of every working order, and how many orders came within a minute."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from mats.ledger.books import book_key
 from mats.model import (
+    DISCRETIONARY,
     MINUTE,
     ZERO,
     AccountId,
@@ -37,7 +38,8 @@ BUY = Side.BUY
 class Exposure(msgspec.Struct, frozen=True, gc=False):
     """A position and what working orders may still add to it: `buying` and `selling` are unsigned.
 
-    `buy_stops` and `sell_stops` are the parts of them that wait for a price and may never come.
+    `buy_stops` and `sell_stops` are the parts of them that wait for a price and may never come. `supported` is how much
+    of the position can still be closed before the account would hold what no strategy wants; None where that is all.
     """
 
     position: Decimal = ZERO
@@ -45,6 +47,7 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
     selling: Decimal = ZERO
     buy_stops: Decimal = ZERO
     sell_stops: Decimal = ZERO
+    supported: Decimal | None = None
 
     @property
     def pending(self) -> Decimal:
@@ -56,6 +59,13 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
         if side is BUY:
             return self.position + (self.buying + quantity)
         return self.position - (self.selling + quantity)
+
+    def closable(self, side: Side) -> Decimal:
+        """How much an order on `side` can close, whatever fills of the other orders; 0 where it would open."""
+        room = -self.position - self.buying if side is BUY else self.position - self.selling
+        if self.supported is not None and self.supported < room:
+            room = self.supported
+        return max(room, ZERO)
 
     def reduced_by(self, side: Side, quantity: Decimal) -> bool:
         """Whether an order of `quantity`, above 0, leads towards flat and, with those on their way, not through it.
@@ -72,13 +82,21 @@ class Exposure(msgspec.Struct, frozen=True, gc=False):
 class Position(msgspec.Struct):
     """What an account holds of an instrument, in all and by strategy, and the orders that may change it.
 
-    `targets` are those that stand, as long as orders of their strategy are open; see `mats.risk.targets`.
+    `targets` are those that stand, as long as orders of their strategy are open; see `mats.risk.targets`. `difference`
+    is what the broker holds beyond all books while there is a break. `reducing` are the orders that only reduce.
     """
 
     net: Decimal = ZERO
     held: dict[StrategyName, Decimal] = {}
     orders: dict[IntentId, KnownOrder] = {}
     targets: dict[StrategyName, Target] = {}
+    difference: Decimal = ZERO
+    reducing: set[IntentId] = set()
+
+    @property
+    def unowned(self) -> Decimal:
+        """What the broker holds that no strategy has traded: Discretionary's book, and an open break."""
+        return self.held.get(DISCRETIONARY, ZERO) + self.difference
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -105,6 +123,7 @@ class RiskState:
         """Places with targets where something has happened to an order or to what is held."""
         self.unknown: dict[IntentId, OrderView] = {}
         """Orders whose outcome is not known, by the view that says so."""
+        self._differing: tuple[PositionKey, ...] = ()
         self._submitted: defaultdict[StrategyName, deque[Nanos]] = defaultdict(deque)
 
     # Exposure
@@ -120,8 +139,10 @@ class RiskState:
     def exposures(position: Position, strategy: StrategyName, without: IntentId = "") -> tuple[Exposure, Exposure]:
         """Of a strategy, and of the whole account; `without` leaves one order out."""
         held = position.held.get(strategy, ZERO)
+        unowned = position.unowned
         if not position.orders:
-            return Exposure(held), Exposure(position.net)
+            supported = _supported(position, held, unowned) if unowned else None
+            return Exposure(held, ZERO, ZERO, ZERO, ZERO, supported), Exposure(position.net)
         buying = selling = all_buying = all_selling = buy_stops = sell_stops = ZERO
         for intent_id, order in position.orders.items():
             left = remaining(order)
@@ -133,7 +154,12 @@ class RiskState:
                 buying, all_buying, buy_stops = buying + own, all_buying + left, buy_stops + stops
             else:
                 selling, all_selling, sell_stops = selling + own, all_selling + left, sell_stops + stops
-        own_exposure = Exposure(held, buying, selling, buy_stops, sell_stops)
+        supported = None
+        if unowned and held > ZERO:
+            supported = _supported(position, held, unowned, selling - sell_stops, all_selling - selling)
+        elif unowned:
+            supported = _supported(position, held, unowned, buying - buy_stops, all_buying - buying)
+        own_exposure = Exposure(held, buying, selling, buy_stops, sell_stops, supported)
         return own_exposure, Exposure(position.net, all_buying, all_selling)
 
     def unknown_order(self, strategy: StrategyName, instrument: InstrumentId) -> OrderView | None:
@@ -164,6 +190,8 @@ class RiskState:
         self.submitted(intent.strategy, now)
         self.working[intent.intent_id] = position
         position.orders[intent.intent_id] = intent
+        if intent.reduce_only:
+            position.reducing.add(intent.intent_id)
 
     def follow(self, intent_id: IntentId, order: OrderInProgress) -> None:
         """From now on an approved order counts as it is, without being told of its changes."""
@@ -187,6 +215,7 @@ class RiskState:
         position = self.working.pop(intent_id, None)
         if position is not None:
             order = position.orders.pop(intent_id)
+            position.reducing.discard(intent_id)
             if position.targets:
                 self._left(position, intent_id, order)
         self._ahead.pop(intent_id, None)
@@ -236,8 +265,16 @@ class RiskState:
         self.seq = seq
         position.held[strategy] = position.held.get(strategy, ZERO) + change
         position.net += change
-        if position.targets:
+        if position.targets or position.reducing:
             self.moved.append(position)
+
+    def differ(self, differences: Mapping[PositionKey, Decimal]) -> None:
+        """What the broker holds beyond all books, by place, where there is a break; elsewhere they agree."""
+        for key in self._differing:
+            self.positions[key].difference = ZERO
+        for key, difference in differences.items():
+            self.positions[key].difference = difference
+        self._differing = tuple(differences)
 
     def filled(self, position: Position, order: KnownOrder) -> None:
         """An order has a fill. One that protects the position ends the target: the strategy is to decide anew."""
@@ -290,6 +327,8 @@ class RiskState:
         if position is None:
             position = self.working[view.intent_id] = self.positions[view.account, view.instrument]
         position.orders[view.intent_id] = view
+        if view.reduce_only:
+            position.reducing.add(view.intent_id)
 
     def _grow(self, intent_id: IntentId, change: Decimal) -> None:
         """A fill that the view does not contain yet moves from its rest to the position."""
@@ -307,6 +346,22 @@ class RiskState:
         for view in (known, self._ahead.get(intent_id)):
             if isinstance(view, OrderView) and view.state is OrderState.UNKNOWN:
                 self.unknown[intent_id] = view
+
+
+def _supported(
+    position: Position, held: Decimal, unowned: Decimal, closing: Decimal = ZERO, others: Decimal = ZERO
+) -> Decimal | None:
+    """How much of `held` an exit may close besides `closing`, when other strategies may trade `others` the same way.
+
+    An exit may carry the account to zero, or to what the other strategies hold where that lies beyond. What nobody's
+    strategy traded the other way (a liquidation, a trade by hand, a break) has taken its part of that already.
+    """
+    if (held > ZERO) == (unowned > ZERO) or not held:
+        return None
+    rest = position.net - position.held.get(DISCRETIONARY, ZERO) - held
+    if held < ZERO:
+        rest = -rest
+    return max(ZERO, abs(held) - abs(unowned) + max(rest - others, ZERO) - closing)
 
 
 def _view(order: KnownOrder) -> OrderView:

@@ -3,6 +3,7 @@
 from mats.data import to_frame
 from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, OrderState, OrderTicket, OrderView, Quote, Side
+from mats.risk import RejectionCode
 from mats.sessions import Session
 from mats.strategy.host import LogLevel, Position
 from mats.strategy.market_hours import MarketHours
@@ -23,6 +24,7 @@ __all__ = [
     "OrderView",
     "Position",
     "Quote",
+    "RejectionCode",
     "Session",
     "Side",
     "Strategy",

@@ -43,10 +43,13 @@ class Broker:
         size: float | None = None,
         quantity: Decimal | int | None = None,
         reason: str = "",
+        reduce_only: bool = False,
     ) -> IntentId:
         """Request an order of `quantity` units, or of `size` as a fraction of the strategy's equity (0.5 = half).
 
-        The risk manager checks it, and rounds a size down to whole lots. Returns the id under which the order appears
+        The risk manager checks it, and rounds a size down to whole lots. With `reduce_only` it is cut to what the
+        position and the orders that may close it already leave to be closed, rejected as `REDUCE_ONLY` where that is
+        nothing, and cancelled when the position is gone by other orders. Returns the id under which the order appears
         in `orders()`, `on_order_status` and `on_fill`. Raises StrategyError when not exactly one positive, finite
         amount is given, or the instrument is not one of the strategy's.
         """
@@ -68,6 +71,7 @@ class Broker:
             size=size,
             ticket=ticket,
             reason=reason,
+            reduce_only=reduce_only,
         )
         self._context.host.place(request)
         while self._placed and self._placed[0][0] < request.time - ON_ITS_WAY:

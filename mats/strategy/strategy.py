@@ -181,6 +181,18 @@ class Strategy:
         context.host.submit(signal)
         return signal.intent_id
 
+    def close(self, instrument: InstrumentId, *, reason: str = "") -> IntentId:
+        """Cancel every own order on `instrument`, stops too, and go flat: a target of zero, which ends flat."""
+        self._context.require(instrument)
+        self.broker.cancel_all(instrument)
+        self._targets[instrument] = 0.0
+        return self.signal(instrument, 0.0, reason=reason)
+
+    def flatten(self, *, reason: str = "") -> None:
+        """Close every instrument of the strategy."""
+        for instrument in self._context.instruments:
+            self.close(instrument, reason=reason)
+
     @property
     def now(self) -> Nanos:
         """Strategy time: nanoseconds UTC. Between bars it moves with the clock; it never runs backward."""

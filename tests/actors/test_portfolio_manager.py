@@ -335,7 +335,7 @@ def test_who_comes_back_finds_rates_equities_and_breaks_at_risk_and_accounts_and
     world.tell(Republish())
     rates, *rest = world.received(world.risk)
     assert isinstance(rates, RatesChanged)
-    assert rest == [EquityChanged("trend", D(500)), BreaksChanged(frozenset())]
+    assert rest == [EquityChanged("trend", D(500)), BreaksChanged({})]
     assert [message.account for message in world.received(world.store, AccountUpdated)] == ["DU1"]
     world.tell(Republish())
     world.runtime.advance(1.0)
@@ -374,7 +374,7 @@ def test_what_a_comparison_found_goes_to_risk_and_what_agrees_to_the_store(world
     assert world.received(world.store) == [BooksReconciled(0, ())]
     world.runtime.advance(1.0)
     world.compare(at_broker(10))
-    assert world.received(world.risk)[-1] == BreaksChanged(frozenset({("DU1", "SPY")}))
+    assert world.received(world.risk)[-1] == BreaksChanged({("DU1", "SPY"): D(10)})
 
 
 def test_a_comparison_waits_until_the_books_have_what_the_log_had_when_the_positions_came(world):

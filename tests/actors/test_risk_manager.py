@@ -226,7 +226,7 @@ def test_an_instrument_in_another_currency_needs_a_rate(world):
 
 UNKNOWN = a_view(OrderState.UNKNOWN, "i0")
 GONE = replace(UNKNOWN, state=OrderState.REJECTED)
-BROKEN = frozenset({("DU1", "SPY")})
+BROKEN = {("DU1", "SPY"): D(5)}
 TROUBLES = [
     (Halt("", "by hand"), Resume(""), RejectionCode.HALTED),
     (Halt("trend", "by hand"), Resume("trend"), RejectionCode.HALTED),
@@ -234,7 +234,7 @@ TROUBLES = [
     (StagesBehind(("portfolio",)), StagesBehind(()), RejectionCode.NOT_READY),
     (StagesBehind((), "away since noon, no network, 3 entries wait"), StagesBehind(()), RejectionCode.NOT_READY),
     (DataStale({"SPY": "nothing came"}), DataStale({}), RejectionCode.STALE_DATA),
-    (BreaksChanged(BROKEN), BreaksChanged(frozenset()), RejectionCode.BOOKS_DISAGREE),
+    (BreaksChanged(BROKEN), BreaksChanged({}), RejectionCode.BOOKS_DISAGREE),
     (OrderChanged(UNKNOWN), OrderChanged(GONE), RejectionCode.UNKNOWN_ORDER),
 ]
 
@@ -417,7 +417,7 @@ CONTROL_MESSAGES = (
     EquityChanged("trend", D(100_000)),
     RatesChanged(FxRates("USD")),
     SetWeights(()),
-    BreaksChanged(frozenset()),
+    BreaksChanged({}),
     StagesBehind(frozenset()),
     RouteChanged(1, True),
     PriceMarked("SPY", 100.0),

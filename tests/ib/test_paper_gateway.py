@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mats.gateway import PaperGateway
 from mats.ib import MASTER
 from mats.ib.events import (
@@ -25,9 +27,13 @@ from mats.ib.events import (
 )
 from mats.instruments import parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus
-from mats.model.instrument import Instrument
-from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side, TimeInForce
-from mats.model.timestamp import SECOND
+from mats.model.instrument import Instrument, SecType
+from mats.model.orders import OrderIntent, OrderState, OrderTicket, OrderType, Side, TimeInForce, opening_view
+from mats.model.timestamp import DAY, HOUR, SECOND, Nanos
+from mats.orders import Order, Orders, order_events
+from mats.orders.registry import report_events
+from mats.venue.markets import TradingSession
+from mats.venue.models import VenueModels
 
 Fixture = Callable[..., Any]
 ACCOUNT = "DU1000001"
@@ -60,6 +66,19 @@ async def filled(recorded: Any, quantity: int) -> list[Any]:
     return list(await recorded.until(enough))
 
 
+@pytest.mark.parametrize("name", ["VOD.GBP", "7203.JPY", "SPX:20261218:6000:C:SPXW", "SPY", "ES:20261218"])
+async def test_a_resolved_contract_has_the_ticks_that_the_gateway_holds_orders_against(
+    name: str, open_session: Fixture
+) -> None:
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, _, _):
+        resolved = await session.resolve(parse_instrument(name))
+        listed = gateway.universe.by_con_id(resolved.con_id)
+        edges = [edge for edge, _ in resolved.price_increments] or [Decimal(0)]
+        for price in (edge + resolved.tick_size * ticks for edge in edges for ticks in range(-3, 12)):
+            assert resolved.tick_at(price) == listed.tick_at(price)
+        assert len(edges) == (1 if name in ("SPY", "ES:20261218") else len(listed.price_increments))
+
+
 async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture) -> None:
     async with (
         PaperGateway(port=0, seed=1) as gateway,
@@ -89,6 +108,36 @@ async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture
             lambda _: any(e.status.status is BrokerOrderStatus.FILLED for e in recorded.of(OrderStatusReported))
         )
         assert recorded.of(DecodeFailed) == []
+
+
+class Tomorrow:
+    """The market opens a day after whenever it is asked."""
+
+    def session(self, _: SecType, instant: Nanos) -> TradingSession:
+        return TradingSession(*(instant + DAY + n * HOUR for n in range(4)))
+
+
+async def test_a_market_order_before_the_open_is_held_and_counts_as_working(open_session: Fixture) -> None:
+    async with (
+        PaperGateway(port=0, seed=1, models=VenueModels(hours=Tomorrow())) as gateway,
+        open_session(gateway.port) as (session, recorded, opened),
+    ):
+        spy = await session.resolve(parse_instrument("SPY"))
+        intent = order(spy)
+        session.place(opened.next_order_id, intent)
+        orders = Orders()
+        known = Order(intent, opening_view(intent))
+        orders.add(known)
+        orders.change(known, order_events.OrderSent(time=1, client_id=1, order_id=opened.next_order_id))
+        await recorded.until(lambda _: any(event.error.code == 399 for event in recorded.of(ErrorReceived)))
+        for event in recorded.events:
+            if isinstance(event, OrderStatusReported | ErrorReceived):
+                report = event.status if isinstance(event, OrderStatusReported) else event.error
+                for happened in report_events(report, known.view, 2):
+                    orders.change(known, happened)
+        assert known.view.state is OrderState.WORKING
+        assert known.view.note.startswith("399: Order Message:")
+        assert recorded.of(ExecutionReported) == []
 
 
 async def test_partial_fills_add_up_and_keep_their_revisions_apart(open_session: Fixture) -> None:

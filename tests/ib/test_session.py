@@ -34,7 +34,7 @@ from mats.ib.events import (
 )
 from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
-from mats.instruments import parse_instrument
+from mats.instruments import InstrumentRegistry, MemoryRecords, parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.market_data import Bar, MarketStream, StreamMeaning, StreamNotice
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
@@ -96,7 +96,7 @@ async def test_an_order_is_written_as_it_is_meant(scripted: Fixture, open_sessio
         assert sent[1] == "100"
         assert sent[3:5] == ["SPY", "STK"]
         assert sent[16:22] == ["BUY", "100", "LMT", "512.30", "", "DAY"]
-        assert (sent[23], sent[26], sent[27], sent[33]) == ("DU1", "ibs:i7", "1", "1")
+        assert (sent[23], sent[26], sent[27], sent[33]) == ("DU1", "ibs:i7", "1", "0")
         session.modify(100, intent(quantity=50))
         session.cancel(100)
         assert (await script.got(3, 2))[1][16:19] == ["BUY", "50", "MKT"]
@@ -246,7 +246,8 @@ async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixt
     def answer(request: list[str]) -> list[tuple[object, ...]]:
         return [(*message[:1], request[2], *message[2:]) for message in answers.pop(0)] + [(52, 1, request[2])]
 
-    async with scripted({9: answer}) as script, open_session(script.port) as (session, _, _):
+    rule = [(93, 26, 1, 0, 0.01)]
+    async with scripted({9: answer, 91: lambda _: rule}) as script, open_session(script.port) as (session, _, _):
         answers.append([details(0)])
         assert (await session.resolve(SPY)).con_id == 756733
         answers.append([details(0), details(0, con_id=5)])
@@ -260,6 +261,36 @@ async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixt
         answers.append([details(0)[:30]])
         with pytest.raises(RequestFailed, match="could not be decoded"):
             await session.resolve(SPY)
+
+
+async def test_a_rule_is_asked_for_once_and_one_that_is_not_answered_leaves_what_was_known(
+    scripted: Fixture, open_session: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = MemoryRecords()
+    levels = ((Decimal(0), Decimal("0.01")), (Decimal("1.5"), Decimal("0.05")))
+
+    def answer(request: list[str]) -> list[tuple[object, ...]]:
+        return [details(request[2]), (52, 1, request[2])]
+
+    registry = InstrumentRegistry(records)
+    with_rule = {9: answer, 91: lambda _: [(93, 26, 2, 1.5, 0.05, 0.0, 0.01)]}
+    async with (
+        scripted(with_rule) as script,
+        open_session(script.port, instruments=registry) as (session, _, _),
+    ):
+        for _ in range(2):
+            assert (await session.resolve(SPY)).price_increments == levels
+        assert await script.got(91) == [["91", "26"]]
+    monkeypatch.setattr("mats.ib.market_rules.ANSWER_SECONDS", 0.05)
+    async with (
+        scripted({9: answer}) as script,
+        scripted({9: answer}) as another,
+        open_session(script.port, instruments=InstrumentRegistry(records)) as (session, _, _),
+        open_session(another.port) as (without, _, _),
+    ):
+        assert (await session.resolve(SPY)).price_increments == levels
+        nothing = await without.resolve(SPY)
+        assert (nothing.price_increments, nothing.tick_size) == ((), Decimal("0.01"))
 
 
 def bars(request_id: str, *times: object, end: str = "") -> tuple[object, ...]:

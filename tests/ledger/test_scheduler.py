@@ -117,7 +117,7 @@ def test_a_later_wish_does_not_put_off_an_earlier_one(scheduler, log):
 def test_a_first_difference_is_compared_again_and_blocks_no_trade(scheduler, log):
     outcome = compare(scheduler, log, [held(5)], 0.0)
     assert len(outcome.open) == 1
-    assert (scheduler.breaks, scheduler.break_keys) == ((), frozenset())
+    assert (scheduler.breaks, scheduler.differences) == ((), {})
     assert not scheduler.pop_due_request(log.books(), GRACE - 0.1)
     assert scheduler.pop_due_request(log.books(), GRACE)
 
@@ -125,7 +125,7 @@ def test_a_first_difference_is_compared_again_and_blocks_no_trade(scheduler, log
 def test_a_second_snapshot_confirms_the_break_and_requests_its_adjustment(scheduler, log):
     compare(scheduler, log, [held(5)], 0.0)
     outcome = compare(scheduler, log, [held(5)], GRACE)
-    assert scheduler.break_keys == {("DU1", "SPY")}
+    assert set(scheduler.differences) == {("DU1", "SPY")}
     assert [(a.instrument, a.quantity) for (a,) in outcome.adjustments] == [("SPY", D(5))]
 
 
@@ -146,14 +146,14 @@ def test_what_comes_from_elsewhere_is_adjusted_within_five_seconds_by_two_compar
 def test_a_difference_of_another_size_is_a_new_one(scheduler, log):
     compare(scheduler, log, [held(5)], 0.0)
     assert compare(scheduler, log, [held(6)], GRACE).adjustments == ()
-    assert scheduler.break_keys == frozenset()
+    assert scheduler.differences == {}
 
 
 def test_a_fill_between_two_snapshots_makes_the_difference_a_new_one(scheduler, log):
     compare(scheduler, log, [held(5)], 0.0)
     log.fill("1", "10")
     assert compare(scheduler, log, [held(6)], GRACE).adjustments == ()
-    assert scheduler.break_keys == frozenset()
+    assert scheduler.differences == {}
 
 
 def test_books_that_run_ahead_of_a_snapshot_are_right_again_at_the_next_one(scheduler, log):
@@ -199,7 +199,7 @@ def test_a_break_has_one_name_from_run_to_run_and_is_not_booked_on_one_look_of_t
     assert [found.id for found in again.breaks] == [known.id]
     outcome = compare(again, log, [held(5)], 5.0)
     assert (outcome.adjustments, outcome.open[0].id) == ((), known.id)
-    assert again.break_keys == {("DU1", "SPY")}
+    assert set(again.differences) == {("DU1", "SPY")}
     assert len(compare(again, log, [held(5)], 5.0 + GRACE).adjustments) == 1
 
 

@@ -42,10 +42,11 @@ TERMS = {
     "market_rule_ids": "",
     "underlying": "",
     "under_con_id": 0,
+    "price_increments": [],
 }
 GROWN = {
-    "orders.view": {"said": "", "doubt": "", "of_target": False},
-    "orders.intent": {"instrument": TERMS, "of_target": False},
+    "orders.view": {"said": "", "doubt": "", "of_target": False, "reduce_only": False, "code": ""},
+    "orders.intent": {"instrument": TERMS, "of_target": False, "reduce_only": False},
     "entries.payload": {"execution": {"con_id": 0}, "previous": {"con_id": 0}},
 }
 """Fields that a stored value has got since, with what they are where it was written without them."""

@@ -9,6 +9,7 @@ from mats.model.market_data import Bar
 from mats.model.orders import OrderRequest, OrderState
 from mats.model.strategy_table import read_records
 from mats.model.timestamp import SECOND
+from mats.risk import RejectionCode
 from mats.strategy import StrategyError
 from mats.strategy.hosting.loader import load_class, make_runner
 from mats.strategy.hosting.runner import StrategyRunner
@@ -99,6 +100,27 @@ def test_every_setting_and_hook_of_the_page_exists(page, files):
     defaults = dict(re.findall(r"^\| `(\w+)` \|.*\| `?(\w+)`? \|$", page, re.MULTILINE))
     settings = {"bar_seconds", "session", "ticks", "warmup", "history_length"}
     assert {name: str(getattr(dip, name)) for name in settings} == {name: defaults[name] for name in settings}
+
+
+def test_the_codes_of_the_page_are_all_there_are(page):
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", page, re.MULTILINE)
+    assert rows == [(code.value, code.meaning) for code in RejectionCode]
+
+
+def test_a_strategy_matches_on_the_code_of_a_rejection(files, host, view):
+    runner = StrategyRunner(load_class("rejections.py", "Patient", files), "p", {}, host)
+    runner.start({})
+    bars = iter(price_bars(*map(float, range(100, 108))))
+
+    def asked_after(code):
+        rejected = msgspec.structs.replace(view("i1", OrderState.REJECTED), code=code)
+        runner.order_status(rejected)
+        host.asked.clear()
+        runner.bar(next(bars))
+        return len(host.asked)
+
+    runner.bar(next(bars))
+    assert [asked_after(code) for code in ("STALE_DATA", "HALTED", "NO_PRICE", "")] == [1, 0, 1, 0]
 
 
 def test_the_declared_strategies_of_the_page_ask_for_the_same(files, host):

@@ -47,6 +47,32 @@ def test_an_order_is_by_size_or_by_quantity(strategy, host):
     )
 
 
+def test_closing_cancels_what_is_open_and_asks_for_a_target_of_zero(strategy, host):
+    stop_id = strategy.broker.place_order("SPY", stop(90), Side.SELL, quantity=1)
+    strategy.follow("SPY", 0.5)
+    host.asked.clear()
+    intent_id = strategy.close("SPY", reason="enough")
+    cancel, target = host.asked
+    assert (cancel.intent_id, target.intent_id, target.strength) == (stop_id, intent_id, 0.0)
+    assert (target.instrument, target.reason) == ("SPY", "enough")
+    host.asked.clear()
+    strategy.follow("SPY", 0.0)
+    assert host.asked == [], "that is the target already"
+    strategy.follow("SPY", 0.5)
+    assert [signal.strength for signal in host.asked] == [0.5]
+    host.asked.clear()
+    strategy.flatten()
+    assert [(signal.instrument, signal.strength) for signal in host.asked] == [("SPY", 0.0), ("IBM", 0.0)]
+    with pytest.raises(StrategyError):
+        strategy.close("QQQ")
+
+
+def test_an_order_may_only_reduce(strategy, host):
+    strategy.broker.place_order("SPY", market(), Side.SELL, quantity=1, reduce_only=True)
+    strategy.broker.place_order("SPY", market(), Side.SELL, quantity=1)
+    assert [request.reduce_only for request in host.asked] == [True, False]
+
+
 def test_all_that_is_cancelled_includes_what_was_placed_just_now(strategy, host):
     placed = [strategy.broker.place_order(name, market(), Side.BUY, quantity=1) for name in ("SPY", "IBM", "SPY")]
     host.asked.clear()
@@ -116,3 +142,9 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_sent(strategy, host, ask,
     with pytest.raises(StrategyError, match=sentence):
         ask(strategy)
     assert host.asked == []
+
+
+def test_no_ticket_trades_outside_of_regular_hours_unless_it_says_so():
+    assert not any(ticket.outside_rth for ticket in (market(), limit(1), stop(1), stop_limit(2, 1)))
+    asking = (limit(1, outside_rth=True), stop(1, outside_rth=True), stop_limit(2, 1, outside_rth=True))
+    assert all(ticket.outside_rth for ticket in asking)

@@ -139,6 +139,7 @@ class Assembly:
         own = OwnBars(data, self.feeds, self.clock)
         for driver in self.drivers.values():
             driver.watch(own)
+        own.mark_regular_hours()
         self.closes = timeline((*self.feeds.values(), *own.made))
         friction = Friction(
             spread_ticks=spec.models.spread_ticks,

@@ -37,6 +37,7 @@ class BarFeed:
 
     Everything it tells is as of the clock, but for `bars`, `opening` and what it tells of a row, which are for the
     engine alone. By row, `starts` is when a bar begins and `spreads` its quoted spread, None where the data has none.
+    `regular` is whether a bar has trading in regular hours, by row; None where every one has, or sessions are unknown.
     """
 
     def __init__(self, instrument: Instrument, columns: BarColumns, first: int, last: int, clock: Clock) -> None:
@@ -48,6 +49,7 @@ class BarFeed:
         self.starts = np.ascontiguousarray(columns.start, dtype=np.int64).data
         self.span = columns.seconds * SECOND
         self._ends = None if columns.ends is None else np.ascontiguousarray(columns.ends, dtype=np.int64).data
+        self.regular: memoryview | None = None
         self._marked, self._mark = -1, Decimal(0)
         self._rows: Sequence[int] = ()
         self._opened: Sequence[int] = ()

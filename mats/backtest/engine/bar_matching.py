@@ -16,6 +16,8 @@ one tick under it, as at the opening quotes of a replay.
   A bar without volume sets no bound.
 - `IOC` and `FOK` orders look at one open only. `DAY` orders end with the UTC day of the first bar that they met.
 - An order that is made while a bar is under way meets the next one.
+- Where the bars go beyond regular hours, only limit and stop-limit orders with `outside_rth` meet those without
+  trading in them; `IOC` and `FOK` orders end there.
 """
 
 from decimal import Decimal
@@ -76,12 +78,10 @@ class BarMarket:
         self.feed, self.number, self._active = feed, number, active
         self.instrument = instrument = feed.instrument
         self.orders: dict[IntentId, BarOrder] = {}
-        self.above = friction.spread_ticks // 2 * instrument.tick_size
-        self.below = friction.spread_ticks * instrument.tick_size - self.above
-        self.slippage = friction.slippage_ticks * instrument.tick_size
+        self._spread, self._slippage = friction.spread_ticks, friction.slippage_ticks
         self._least = instrument.tick_size
         self.reports: Reports
-        self._quote = {BUY: self.above, SELL: -self.below}
+        self._quote = self._around(instrument.tick_size)
         self._share = exact(friction.participation)
         self.bounded = self._share > 0
 
@@ -110,7 +110,8 @@ class BarMarket:
     def begin(self, row: int, start: Nanos) -> "Visit | None":
         """A bar begins: what happens at its open, one thing after the other; and the rest of its way, if it matters."""
         feed, left = self.feed, self.capacity(self.feed.volume(row)) if self.bounded else None
-        visit = Visit(self, row, start, self.quote(row), left, feed.exact_open(row), start)
+        outside = feed.regular is not None and not feed.regular[row]
+        visit = Visit(self, row, start, self.quote(row), left, feed.exact_open(row), start, outside)
         for order in list(self.orders.values()):
             if not order.over and order.since <= start:
                 visit.open(order)
@@ -120,9 +121,16 @@ class BarMarket:
         """How far from the path of a bar each side trades, signed; the data's own spread where it has one."""
         spreads = self.feed.spreads
         if spreads is None:
-            return self._quote
+            instrument = self.instrument
+            if not (instrument.price_increments and self._spread):
+                return self._quote
+            return self._around(instrument.tick_at(self.feed.exact_open(row)))
         half = exact(spreads[row]) / 2
         return {BUY: half, SELL: -half}
+
+    def _around(self, tick: Decimal) -> dict[Side, Decimal]:
+        above = self._spread // 2 * tick
+        return {BUY: above, SELL: above - self._spread * tick}
 
     def price(self, ticket: OrderTicket, side: Side, path: Decimal, away: Decimal) -> Decimal:
         """What an order gets where the path is at a price, and the quote so far away.
@@ -132,8 +140,8 @@ class BarMarket:
         kind, limit = ticket.order_type, ticket.limit_price
         if kind is LIMIT:
             return path + away
-        if self.slippage:
-            away += side.sign * self.slippage
+        if self._slippage:
+            away += side.sign * self._slippage * self.instrument.tick_at(path)
         price = path + away if away else path
         if price < self._least:
             price = self._least
@@ -145,7 +153,8 @@ class Visit(msgspec.Struct):
     """One bar's way through a market: `open` its orders, then ask `next_time` and `step` until nothing is reached.
 
     The path is at `price`, at `time`, on leg `leg` between `corners`; the quote is `away` from it; `left` is what of
-    the volume may still trade. Orders may go, come and change with every report; those that came later are left alone.
+    the volume may still trade, `outside` says that the bar lies outside of regular hours. Orders may go, come and
+    change with every report; those that came later are left alone.
     """
 
     market: BarMarket
@@ -155,6 +164,7 @@ class Visit(msgspec.Struct):
     left: Decimal | None
     price: Decimal
     time: Nanos
+    outside: bool
     leg: int = 0
     corners: tuple[Decimal, ...] = ()
     found: tuple[BarOrder, Decimal, Nanos] | None = None
@@ -162,6 +172,10 @@ class Visit(msgspec.Struct):
     def open(self, order: BarOrder) -> None:
         """What the open does to an order."""
         market, start, tif = self.market, self.start, order.ticket.tif
+        if self.outside and not order.trades_outside:
+            if tif in IMMEDIATE:
+                market.lapse(order, start, NOT_KEPT)
+            return
         if order.met == NEVER:
             order.met = start
         elif tif is DAY_ORDER and order.met // DAY != start // DAY:
@@ -238,7 +252,7 @@ class Visit(msgspec.Struct):
         slack = float(abs(self.away[SELL]) + self.market.instrument.tick_size)
         for order in self.market.orders.values():
             trigger = order.trigger
-            if order.since > self.start:
+            if order.since > self.start or (self.outside and not order.trades_outside):
                 continue
             if trigger is None or trigger[0] * (float(trigger[1]) - (high if trigger[0] > 0 else low)) <= slack:
                 return True
@@ -249,7 +263,7 @@ class Visit(msgspec.Struct):
         goal, best = self.corners[self.leg + 1], None
         for order in self.market.orders.values():
             level = self._level(order)
-            if order.since > self.start or level is None:
+            if order.since > self.start or level is None or (self.outside and not order.trades_outside):
                 continue
             here = (self.price - level[1]) * level[0] >= 0
             if not here and (goal - level[1]) * level[0] < 0:

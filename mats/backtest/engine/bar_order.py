@@ -40,6 +40,11 @@ class BarOrder(OrderRecord):
         return self.origin.instrument
 
     @property
+    def trades_outside(self) -> bool:
+        """Whether it may trade outside of regular hours; what has no limit may not."""
+        return self.ticket.outside_rth and self.ticket.limit_price is not None
+
+    @property
     def trigger(self) -> tuple[int, Decimal] | None:
         """Which way the quote must come (+1 from below, -1 from above), and how far; None where any price will do."""
         ticket, sign = self.ticket, self.origin.side.sign

@@ -6,9 +6,9 @@ import numpy as np
 
 from mats.backtest.engine.bar_feed import BarFeed, Clock, closing
 from mats.data import data_calendar, in_sessions, whole_bars
-from mats.model import Bar, InstrumentId, Nanos
+from mats.model import SECOND, Bar, InstrumentId, Nanos
 from mats.model.bar_columns import BarData
-from mats.sessions import BarSpans, Hours, SessionCalendar
+from mats.sessions import DAILY, OUTSIDE, BarSpans, Hours, SessionCalendar
 
 
 class OwnBars:
@@ -45,6 +45,16 @@ class OwnBars:
         if known is None:
             known = self._calendars[name] = data_calendar(self._data, name)
         return known
+
+    def mark_regular_hours(self) -> None:
+        """Let the feeds of the run know which of their bars lie in regular hours, where they go beyond them."""
+        if self._data.hours != "extended":
+            return
+        for name, feed in self._feeds.items():
+            columns, calendar = feed.columns, self.calendar(name)
+            if columns.seconds < DAILY and calendar.known:
+                opens, _ = BarSpans(calendar, DAILY).of(columns.start, part=columns.seconds * SECOND)
+                feed.regular = (opens != OUTSIDE).data
 
     def _make(self, base: BarFeed, seconds: int, hours: Hours) -> BarFeed:
         columns, calendar = base.columns, self.calendar(base.columns.instrument)

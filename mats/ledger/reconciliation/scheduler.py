@@ -67,9 +67,9 @@ class ReconciliationScheduler:
         return tuple(found for found in self.open if found.confirmed)
 
     @property
-    def break_keys(self) -> frozenset[PositionKey]:
-        """The positions with a break: no new risk is taken there."""
-        return frozenset(found.key for found in self.breaks)
+    def differences(self) -> dict[PositionKey, Decimal]:
+        """What the broker holds beyond the books, by position, where there is a break: no new risk is taken there."""
+        return {found.key: found.difference for found in self.breaks}
 
     def held_instruments(self, books: Books) -> frozenset[InstrumentId]:
         """Every instrument held in the books or at the broker, of the types that can be resolved."""

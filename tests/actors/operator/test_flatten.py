@@ -18,6 +18,7 @@ from actors.messages.risk_manager import Halt, PlaceOrder
 from actors.operator.flatten import AGAIN_SECONDS, CANCEL_SECONDS, ROUNDS, FlattenOperation, discretionary_remains
 from actors.operator.operator import Operator
 from mats.ledger.books.book import Book
+from mats.model.broker_reports import BrokerPosition
 from mats.model.orders import (
     DISCRETIONARY,
     CancelRequest,
@@ -71,9 +72,11 @@ class World:
     """The daemon as a command sees it: books, orders and a market that fills what risk lets through.
 
     `rejections` are what risk says to one order after the other, `fills` is how much of a closing order the market
-    takes at most. Cancels are confirmed where `confirms`, as fills where `filled_instead`. `silent` has how many
-    messages a neighbor leaves unanswered.
+    takes at most; `held` is why the broker holds it until the open. Cancels are confirmed where `confirms`, as fills
+    where `filled_instead`. `silent` has how many messages a neighbor leaves unanswered.
     """
+
+    held, missing = "", D(0)
 
     def __init__(self, runtime, journal_path):
         self.runtime, self.journal_path = runtime, journal_path
@@ -146,7 +149,9 @@ class World:
         filled = min(request.quantity, D(request.quantity if self.fills is None else self.fills))
         self.books[key] = replace(self.books[key], quantity=self.books[key].quantity + filled * request.side.sign)
         state = OrderState.FILLED if filled == request.quantity else OrderState.CANCELLED
-        self._journal(intent, replace(opening_view(intent), state=state, filled=filled))
+        if self.held:
+            state = OrderState.WORKING
+        self._journal(intent, replace(opening_view(intent), state=state, filled=filled, note=self.held))
 
     def _orders(self, message):
         if isinstance(message, CancelRequest) and self.confirms:
@@ -161,8 +166,16 @@ class World:
         if not isinstance(message, ReadPortfolio):
             return None
         return PortfolioSnapshot(
-            books=tuple(self.books.values()), broker=(), breaks=(), prices={}, equity={}, totals={}, overcommitted={},
-            reconciled_seconds_ago=None,
+            books=tuple(self.books.values()), broker=self._positions(), breaks=(), prices={}, equity={}, totals={},
+            overcommitted={}, reconciled_seconds_ago=None,
+        )  # fmt: skip
+
+    def _positions(self):
+        """What the broker holds: the books, and what it is `missing`."""
+        return tuple(
+            BrokerPosition(account=book.account, instrument=book.instrument, quantity=book.quantity - self.missing,
+                           average_cost=D(0))
+            for book in self.books.values()
         )  # fmt: skip
 
 
@@ -255,6 +268,22 @@ def test_after_the_last_round_what_is_left_remains(world):
         ("trend holds 6 SPY in DU1", "its closing order has not filled in time; `mats status` shows it"),
     ]
     assert certificate.flat == ()
+
+
+def test_what_the_broker_holds_until_the_open_remains_in_its_words(world):
+    world.hold(10)
+    world.held, world.fills = "399: Your order will not be placed at the exchange until 09:30", 0
+    (left,) = {left.what: left.why for left in world.flatten().remains}.items()
+    why = f"its closing order has not filled in time ({world.held}); `mats status` shows it"
+    assert left == ("trend holds 10 SPY in DU1", why)
+
+
+def test_the_certificate_is_held_against_the_positions_of_the_broker(world):
+    world.hold(10)
+    world.missing = D(4)
+    (left,) = world.flatten().remains
+    assert left.what == "the broker holds -4 SPY in DU1, all books 0"
+    assert "`mats breaks`" in left.why
 
 
 def test_a_flat_book_is_neither_traded_nor_certified(world):

@@ -1,5 +1,6 @@
 """How orders meet bars: each type, each rule, each bound, worked out by hand."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 
 from mats.backtest.engine import run_backtest
 from mats.backtest.spec import ModelSettings
-from mats.model.timestamp import SECOND
+from mats.model.timestamp import SECOND, from_datetime
 from mats.risk import Limits
 from tests.backtest.engine.made import PLAIN, START, bars_of, market, record, spec_of
 
@@ -67,6 +68,15 @@ def test_the_path_decides_which_of_two_orders_is_first():
     acts = order("LMT", limit="99.20", quantity=1), order("LMT", side="SELL", limit="100.80", quantity=2)
     assert [q for _, q, _, _ in fills_of(run_of([FLAT, RISING], *acts))] == [1, 2]
     assert [q for _, q, _, _ in fills_of(run_of([FLAT, FALLING], *acts))] == [2, 1]
+
+
+def test_spread_and_slippage_are_in_ticks_of_the_level_of_the_price():
+    models = ModelSettings(fees="none", spread_ticks=2, slippage_ticks=3, participation=0.0)
+    data = market(bars_of([FLAT] * 4))
+    coarse = replace(data.instruments["SYN"], price_increments=((D(0), D("0.01")), (D(50), D("0.1"))))
+    strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", acts=[order(), order(side="SELL", bar=1)])
+    run = run_backtest(spec_of(data, strategy, models=models), replace(data, instruments={"SYN": coarse}))
+    assert [price for _, _, price, _ in fills_of(run)] == [D("100.4"), D("99.6")]
 
 
 def test_the_spread_stays_on_the_tick_grid_and_slippage_is_worse_for_both_sides():
@@ -148,6 +158,37 @@ def test_no_order_off_the_tick_and_none_beyond_the_limits_gets_through():
     assert [o.note.split(":")[0] for o in run.orders] == ["TICK_SIZE", "MAX_QUANTITY"]
     assert [str(o.state) for o in run.orders] == ["REJECTED", "REJECTED"]
     assert run.fills == ()
+
+
+OPEN = from_datetime(datetime(2026, 11, 25, 14, 30, tzinfo=UTC))
+"""An open in New York."""
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (order(), [(OPEN, D("100.0"), "open")]),
+        (order("LMT", limit="100.00"), [(OPEN, D("100.0"), "limit-open")]),
+        (order("LMT", limit="100.00", outside_rth=True), [(OPEN - MINUTE, D("100.0"), "limit-open")]),
+        (order("LMT", limit="99.50", outside_rth=True), [(OPEN - 50 * SECOND, D("99.50"), "limit-touch")]),
+        (order("STP", side="SELL", stop="99.50", outside_rth=True), [(OPEN + 10 * SECOND, D("99.50"), "stop-touch")]),
+        (order(tif="IOC"), []),
+    ],
+)
+def test_before_the_open_only_limits_that_ask_for_it_trade(act, expected):
+    bars = bars_of([RISING] * 4, start=OPEN - 2 * MINUTE)
+    data = replace(market(bars), hours="extended")
+    strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", session="extended", acts=[act])
+    run = run_backtest(spec_of(data, strategy), data)
+    assert [(f.fill.execution.time, f.fill.execution.price, f.rule) for f in run.fills] == expected
+
+
+def test_where_sessions_are_not_known_every_bar_is_met():
+    bars = bars_of([RISING] * 4, start=OPEN - 2 * MINUTE)
+    data = replace(market(bars), hours="extended", around_the_clock=frozenset({"SYN"}))
+    strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", session="extended", acts=[order()])
+    run = run_backtest(spec_of(data, strategy), data)
+    assert [f.fill.execution.time for f in run.fills] == [OPEN - MINUTE]
 
 
 def test_a_strategy_that_raises_ends_the_run_as_failed_and_keeps_what_was_before():

@@ -74,7 +74,7 @@ def test_what_a_unit_is_worth_needs_the_details_where_prices_are_magnified() -> 
     registry = InstrumentRegistry(MemoryRecords())
     corn = Contract(symbol="ZC", secType="FUT", conId=5, currency="USD", multiplier="5000")
     corn.lastTradeDateOrContractMonth = "20261214"
-    assert unit_value_of(corn, registry) == 5000
+    assert unit_value_of(corn, registry).is_nan(), "it may be quoted in dollars, or in cents"
     details = from_details(parse_instrument("ZC:20261214"), ContractDetails(contract=corn, priceMagnifier=100))
     assert details is not None
     registry.complete(details)
@@ -114,10 +114,10 @@ def test_an_order_leaves_nothing_to_presets() -> None:
         limit_price=Decimal("1.10005"),
         stop_price=Decimal("1.1"),
         tif=TimeInForce.GTC,
-        outside_rth=False,
+        outside_rth=True,
     )
     order = to_order(Side.SELL, Decimal("1E+4"), ticket, "ibs:i7", "DU1")
-    assert (order.action, order.orderType, order.tif, order.outsideRth) == ("SELL", "STP LMT", "GTC", False)
+    assert (order.action, order.orderType, order.tif, order.outsideRth) == ("SELL", "STP LMT", "GTC", True)
     assert (str(order.totalQuantity), str(order.lmtPrice), str(order.auxPrice)) == ("10000", "1.10005", "1.1")
     assert (order.account, order.orderRef, order.transmit) == ("DU1", "ibs:i7", True)
 
@@ -126,6 +126,7 @@ def test_a_market_order_carries_no_price() -> None:
     order = to_order(Side.BUY, Decimal(1), OrderTicket(limit_price=Decimal(5)), "ibs:i7", "DU1")
     assert order.lmtPrice is None
     assert order.auxPrice is None
+    assert order.outsideRth is False
 
 
 @pytest.mark.parametrize(

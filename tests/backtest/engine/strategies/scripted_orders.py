@@ -19,6 +19,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     limit: str = ""
     stop: str = ""
     tif: TimeInForce = TimeInForce.GTC
+    outside_rth: bool = False
 
 
 class ScriptedOrders(Strategy):
@@ -26,6 +27,7 @@ class ScriptedOrders(Strategy):
         acts: tuple[Act, ...] = ()
         instrument: str = "SYN"
         bar_seconds: int = 60
+        session: str = "regular"
 
     params: Params
 
@@ -48,7 +50,7 @@ class ScriptedOrders(Strategy):
         prices = {name: Decimal(text) for name, text in price.items() if text}
         match act.do:
             case "order":
-                ticket = OrderTicket(order_type=act.kind, tif=act.tif, **prices)
+                ticket = OrderTicket(order_type=act.kind, tif=act.tif, outside_rth=act.outside_rth, **prices)
                 self.ids.append(self.broker.place_order(instrument, ticket, act.side, quantity=act.quantity))
             case "cancel":
                 self.broker.cancel(self.ids[-1])
