@@ -45,10 +45,20 @@ from actors.messages.market_data import (
 )
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed
 from mats.instruments import parse_instrument
-from mats.model import Instrument, InstrumentId, MarketStream, Nanos, StrategyName, StreamMeaning, StreamNotice, iso
+from mats.model import (
+    Bar,
+    Instrument,
+    InstrumentId,
+    MarketStream,
+    Nanos,
+    StrategyName,
+    StreamMeaning,
+    StreamNotice,
+    iso,
+)
 from mats.runtime import Actor, Down, MailboxSpec, Ref
 from mats.sessions import Hours
-from mats.streams import ALWAYS_OPEN, StreamKey, StreamPhase, StreamTable, StreamView, TradingHours, view_of
+from mats.streams import ALWAYS_OPEN, QuoteBars, StreamKey, StreamPhase, StreamTable, StreamView, TradingHours, view_of
 
 BrokerAnswer = InstrumentResolved | Unresolved | HistoryLoaded | HistoryProgressed
 
@@ -187,6 +197,7 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
         self._feeds: dict[InstrumentId, InstrumentSubscription] = {}
         self._aliases: dict[InstrumentId, InstrumentId] = {}
         self._streams = StreamTable(self.random.random, delayed=self._delayed)
+        self._quote_bars = QuoteBars()
         self._up = False
         self._connection.tell(RequestSnapshot())
         self._portfolio.tell(Republish())
@@ -296,8 +307,9 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
 
     def _subscribe(self, feed: InstrumentSubscription) -> None:
         """Have the broker stream bars, and quotes where a follower wants them."""
-        wanted = [MarketStream.BARS, MarketStream.QUOTES][: 1 + bool(feed.quotes)]
-        if feed.instrument is not None and self._ask(SubscribeMarket(feed.instrument, quotes=bool(feed.quotes))):
+        quotes = bool(feed.quotes) or feed.name in self._quote_bars
+        wanted = [MarketStream.BARS, MarketStream.QUOTES][: 1 + quotes]
+        if feed.instrument is not None and self._ask(SubscribeMarket(feed.instrument, quotes=quotes)):
             for stream in wanted:
                 if not self._streams.requested((feed.name, stream)):
                     self._streams.asked((feed.name, stream), self.clock.monotonic())
@@ -348,18 +360,30 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
         for bar in events.bars:
             if not self._streams.received_bar(bar, now):
                 continue
-            self._mark(bar.instrument, bar.close, now)
-            arrived, followers = BarArrived(bar), self._feeds[bar.instrument].bars
-            for follower in followers:
-                follower.offer(arrived)
-            if followers:
+            self._quote_bars.end(bar.instrument)
+            if self._pass_on(bar, now):
                 self._collected.add(bar)
         for quote in events.quotes:
             if not self._streams.received_quote(quote.instrument, now):
                 continue
             self._mark(quote.instrument, quote.mid, now)
+            self._quote_bars.add(quote)
             for follower in self._feeds[quote.instrument].quotes:
                 follower.offer(QuoteArrived(quote))
+
+    def _pass_on(self, bar: Bar, now: float) -> bool:
+        """Mark its price, and hand it to whoever follows the instrument; whether somebody does."""
+        self._mark(bar.instrument, bar.close, now)
+        arrived, followers = BarArrived(bar), self._feeds[bar.instrument].bars
+        for follower in followers:
+            follower.offer(arrived)
+        return bool(followers)
+
+    def _make_bars(self, now: float) -> None:
+        """Of delayed quotes. They are not stored: their times are not those of the market."""
+        for bar in self._quote_bars.over(self.clock.now()):
+            self._streams.substituted_bar(bar, now)
+            self._pass_on(bar, now)
 
     def _mark(self, name: InstrumentId, price: float, now: float) -> None:
         self._feed(name).priced = now
@@ -371,11 +395,16 @@ class MarketData(Actor[MarketDataMessage | OwnMessage]):
 
     def _notice(self, notice: StreamNotice) -> None:
         self._streams.noticed(notice, self.clock.monotonic())
+        no_bars = notice.meaning is StreamMeaning.NOT_SUBSCRIBED and notice.stream is MarketStream.BARS
+        if self._delayed and no_bars and notice.instrument not in self._quote_bars:
+            self._quote_bars.begin(notice.instrument)
+            self._subscribe(self._feed(notice.instrument))
         self._log_streams()
 
     def _check(self) -> None:
         """Ask for what is due, and tell risk on what it cannot rely."""
         now, time = self.clock.monotonic(), self.clock.now()
+        self._make_bars(now)
         for feed in self._feeds.values():
             feed.look(self._hours, time, now)
         for key in self._streams.look(now, {name: feed.open_since for name, feed in self._feeds.items()}):

@@ -124,6 +124,15 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
         cadence = self._learned(now)
         return msgspec.structs.replace(state, data_at=now, next_try=None, tries=0, cadence=cadence, reachable=True)
 
+    def substituted(self, now: float) -> "StreamState":
+        """Delayed data came in place of those that were refused, which are asked for again at their time."""
+        return msgspec.structs.replace(
+            self._in(StreamPhase.DELAYED, self.reason, now),
+            data_at=now,
+            next_try=self.next_try,
+            cadence=self._learned(now),
+        )
+
     def _learned(self, now: float) -> float:
         """Data that came long after the newest request came by themselves: the stream is slow, not dead."""
         before = self.data_at if self.data_at is not None else self.asked_at
@@ -141,6 +150,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, delayed=True, reason=text)
         answer = ANSWERS[meaning]
         wait = answer.retry.wait(self.tries, chance)
+        if meaning is StreamMeaning.NOT_SUBSCRIBED and delayed and self.phase is StreamPhase.DELAYED:
+            return msgspec.structs.replace(self, next_try=now + wait, reason=text, delayed=False)
         state = self._in(answer.phase, text, now)
         barred = meaning is StreamMeaning.DELAYED
         return msgspec.structs.replace(state, next_try=now + wait, delayed=False, barred=barred)

@@ -97,6 +97,13 @@ class StreamTable:
         self._last_bar[bar.instrument] = bar.end
         return self._received(key, now)
 
+    def substituted_bar(self, bar: Bar, now: float) -> None:
+        """A bar was made of delayed quotes, because the broker refuses the stream of bars."""
+        key = (bar.instrument, MarketStream.BARS)
+        self._last_bar[bar.instrument] = bar.end
+        if (state := self._states.get(key)) is not None:
+            self._put(key, state.substituted(now))
+
     def received_quote(self, instrument: InstrumentId, now: float) -> bool:
         """A quote came: whether it may be used."""
         return self._received((instrument, MarketStream.QUOTES), now)

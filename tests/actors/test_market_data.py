@@ -59,8 +59,8 @@ class Line(Actor):
 class World:
     """Market data, a connection that can be lost, and those whom it informs."""
 
-    def __init__(self, runtime, a_ready, hours=ALWAYS_OPEN):
-        self.runtime, self._a_ready, self._hours = runtime, a_ready, hours
+    def __init__(self, runtime, a_ready, hours=ALWAYS_OPEN, delayed=False):
+        self.runtime, self._a_ready, self._hours, self._delayed = runtime, a_ready, hours, delayed
         self.broker, self.risk, self.portfolio = (runtime.probe(name) for name in ("heard", "risk", "portfolio"))
         self.line = runtime.ref("ib-99")
         self.data = runtime.spawn(MarketData, self.args(), name="market-data")
@@ -73,6 +73,7 @@ class World:
             portfolio=self.portfolio.ref,
             stale_after=10.0,
             hours=self._hours,
+            delayed=self._delayed,
         )
 
     def connect(self, session="1"):
@@ -634,3 +635,64 @@ def test_delayed_data_that_are_not_allowed_reach_nobody(world, probe, a_bar):
     one.expect_message(BarsInterrupted("SPY"))
     one.expect_nothing()
     assert not [message for message in since_last(world.risk) if isinstance(message, PriceMarked)]
+
+
+NO_BARS = StreamNotice(StreamMeaning.NOT_SUBSCRIBED, "no market data permissions (code 420)", "SPY", MarketStream.BARS)
+
+
+def delayed_quotes(world, seconds):
+    """Delayed quotes flow for so long, one a second; the broker says first that they are delayed."""
+    late = StreamNotice(StreamMeaning.DELAYED, "displaying delayed data (code 10167)", "SPY", MarketStream.QUOTES)
+    world.data.tell(late)
+    for _ in range(seconds):
+        world.runtime.advance(1.0)
+        quote = Quote("SPY", world.runtime.clock.now(), 99.0, 101.0, 1.0, 1.0, last=100.5)
+        world.data.tell(MarketEvents((), (quote,)))
+        world.runtime.run_until_idle()
+
+
+def test_where_bars_are_refused_and_delayed_data_allowed_bars_are_made_of_delayed_quotes(runtime, a_ready, probe):
+    world, trend = World(runtime, a_ready, delayed=True), probe("strategies/trend")
+    world.connect()
+    world.follow(trend)
+    world.resolve()
+    world.asked()
+    world.data.tell(NO_BARS)
+    assert world.asked() == [SubscribeMarket(SPY, quotes=True)]
+    delayed_quotes(world, 21)
+    bars = [message.bar for message in since_last(trend) if isinstance(message, BarArrived)]
+    assert len(bars) in (3, 4)
+    assert {(bar.close, bar.seconds, bar.start % (5 * SECOND)) for bar in bars} == {(100.5, 5, 0)}
+    assert (view(world).state, view(world).fault) == ("delayed", "")
+    assert "code 420" in view(world).reason
+    assert [message for message in since_last(world.risk) if isinstance(message, DataStale)][-1] == DataStale({})
+
+
+def test_live_bars_are_asked_for_on_and_take_the_place_of_those_of_quotes(runtime, a_ready, probe, a_bar):
+    world, trend = World(runtime, a_ready, delayed=True), probe("strategies/trend")
+    world.connect()
+    world.follow(trend)
+    world.resolve()
+    world.data.tell(NO_BARS)
+    delayed_quotes(world, 80)
+    assert world.asked(ResubscribeMarket) == [AGAIN]
+    world.data.tell(NO_BARS)
+    delayed_quotes(world, 10)
+    assert view(world).state == "delayed"
+    since_last(trend)
+    bars_of(world, a_bar, 5)
+    delayed_quotes(world, 12)
+    bars = [message.bar for message in since_last(trend) if isinstance(message, BarArrived)]
+    assert [bar.volume > 0 for bar in bars if bar.close != 100.5] == [True]
+    assert bars[-1].close != 100.5
+    assert view(world).state == "flowing"
+
+
+def test_refused_bars_are_not_made_of_quotes_where_delayed_data_are_not_allowed(world, probe):
+    world.connect()
+    world.follow(probe("one"))
+    world.resolve()
+    world.asked()
+    world.data.tell(NO_BARS)
+    assert world.asked() == []
+    assert view(world).fault == "the bars of SPY are refused: no market data permissions (code 420)"

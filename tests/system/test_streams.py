@@ -1,10 +1,13 @@
 """What real gateways do to streams of market data: the daemon against the behaviors of the paper gateway."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from actors.ib_connection import Timing
+from actors.tree import ib_connection
 from mats.gateway.faults.fault_types import Permission
 from mats.model.market_data import MarketStream
 from mats.streams import ALWAYS_OPEN, StreamView
@@ -49,7 +52,7 @@ def test_a_blip_that_loses_nothing_costs_nothing(tmp_path: Path, gateway: Gatewa
         gateway.fault(lambda faults: faults.provoke(NOTHING_LOST))
         until(lambda: streams(system)[0].seconds > before.seconds + 3, PATIENCE, "some seconds of flow")
         assert all_flow(system)
-        assert (before.instrument, before.stream, before.strategies) == ("SPY", MarketStream.BARS, STRATEGIES)
+        assert (before.instrument, before.stream, set(before.strategies)) == ("SPY", MarketStream.BARS, set(STRATEGIES))
 
 
 @pytest.mark.parametrize("behavior", DEAD)
@@ -101,7 +104,32 @@ def test_an_instrument_without_permission_is_told_and_flows_once_there_is_one(
         gateway.fault(lambda faults: faults.provoke(NOT_PERMITTED))
         until(lambda: any("420" in view.fault for view in streams(system)), PATIENCE, "the refusal")
         refused = next(view for view in streams(system) if view.fault)
-        assert (refused.instrument, refused.strategies) == ("SPY", STRATEGIES)
+        assert (refused.instrument, set(refused.strategies)) == ("SPY", set(STRATEGIES))
         permitted = Permission(instrument="SPY", live=True)
         gateway.fault(lambda faults: faults.arm(permitted))
         until(lambda: all_flow(system), PATIENCE, "the flow with the permission")
+
+
+def test_without_permission_for_live_data_bars_are_made_of_delayed_quotes_where_they_are_allowed(
+    tmp_path: Path, gateway: GatewayThread
+) -> None:
+    gateway.fault(lambda faults: faults.provoke(NOT_PERMITTED))
+
+    def bars_are_delayed(system: System) -> bool:
+        found = {view.stream: view.state for view in streams(system)}
+        return found.get(MarketStream.BARS) == found.get(MarketStream.QUOTES) == "delayed"
+
+    timing = Timing(
+        host="127.0.0.1",
+        port=gateway.gateway.port,
+        connect_timeout=30.0,
+        replay_timeout=60.0,
+        heartbeat=15.0,
+        delayed=True,
+    )
+    delayed = {"connection": partial(ib_connection, timing), "delayed_data": True}
+    with running_system(tmp_path, gateway, hours=ALWAYS_OPEN, **delayed) as system:
+        until(lambda: bars_are_delayed(system), 2 * PATIENCE, "delayed bars")
+        (bars,) = [view for view in streams(system) if view.stream is MarketStream.BARS]
+        assert (bars.fault, set(bars.strategies)) == ("", set(STRATEGIES))
+        assert "code 420" in bars.reason
