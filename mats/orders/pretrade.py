@@ -10,6 +10,7 @@ from mats.model import (
     ZERO,
     AccountId,
     CancelRequest,
+    ChildRequest,
     Instrument,
     IntentId,
     Nanos,
@@ -35,6 +36,7 @@ from mats.risk import (
     RiskState,
     Target,
     first_rejection,
+    first_unsound,
     fraction_quantity,
     is_cancelling,
     is_conditional,
@@ -101,6 +103,8 @@ class PreTrade:
             reason=request.reason,
             reduce_only=request.reduce_only,
         )
+        if request.children:
+            intent = replace(intent, children=tuple(_child(child, intent) for child in request.children))
         decision = self._check(intent, position, quote, now)
         if position.targets and decision is intent and not is_conditional(intent):
             position.targets.pop(strategy, None)
@@ -112,9 +116,12 @@ class PreTrade:
         exposures = state.exposures(position, strategy)
         context = self.market.pretrade_context(intent, exposures, quote, state, self._route_of(strategy), now)
         rejection = first_rejection(intent, context, self.limits)
+        for child in intent.children:
+            rejection = rejection or first_unsound(child, context, self.limits)
         if rejection is not None:
             return _rejected(replace(opening_view(intent), state=OrderState.REJECTED), rejection, now)
-        state.approve(intent, position, now)
+        for order in intent.family:
+            state.approve(order, position, now)
         return intent
 
     # Targets
@@ -252,6 +259,18 @@ class PreTrade:
         if request.size is None:
             return request.quantity or ZERO
         return fraction_quantity(instrument, request.size, self.market.basis(request.strategy, quote))
+
+
+def _child(request: ChildRequest, parent: OrderIntent) -> OrderIntent:
+    """An order that protects what its parent opens."""
+    return replace(
+        parent,
+        intent_id=request.intent_id,
+        side=parent.side.opposite,
+        ticket=request.ticket,
+        reduce_only=False,
+        parent=parent.intent_id,
+    )
 
 
 def _rejected(order: OrderView, rejection: Rejection, now: Nanos) -> Rejected:

@@ -138,8 +138,9 @@ class OrderTracker:
         return order
 
     def not_sent(self, intent_id: IntentId, reason: str, now: Nanos) -> None:
-        """The order was not put on a socket, and never will be."""
-        if (order := self.orders.get(intent_id)) is not None:
+        """The order was not put on a socket, and never will be; nor will the children that were to go out with it."""
+        children = [order for order in self.orders.live() if order.view.parent == intent_id]
+        for order in filter(None, (self.orders.get(intent_id), *children)):
             self.happen(order, ev.OrderRefused(time=now, reason=reason))
 
     def cancel(self, intent_id: IntentId, now: Nanos, monotonic: float) -> Order | None:

@@ -3,7 +3,7 @@
 The checks are two lists in `mats.risk.checks`; a check that is added to one is asked for every order from then on.
 """
 
-from mats.risk.checks import Check, PreTradeContext, first_rejection, nothing_to_reduce
+from mats.risk.checks import Check, PreTradeContext, first_rejection, first_unsound, nothing_to_reduce
 from mats.risk.exposure import Exposure, Position, RiskState
 from mats.risk.limits import UNLIMITED, Limits
 from mats.risk.market_state import EVERYTHING, MarketQuote, MarketState
@@ -29,6 +29,7 @@ __all__ = [
     "RiskState",
     "Target",
     "first_rejection",
+    "first_unsound",
     "fraction_quantity",
     "is_cancelling",
     "is_conditional",

@@ -5,7 +5,7 @@ from mats.venue.matching.account_values import LEDGER, AccountValues, account_va
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import TriggerMoved, VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
-from mats.venue.matching.order_groups import CHILD
+from mats.venue.matching.order_groups import CHILD, reduced_quantity
 from mats.venue.matching.orders import (
     CANCELLED,
     FILLED,
@@ -56,4 +56,5 @@ __all__ = [
     "account_values",
     "fx_rate",
     "has_rate",
+    "reduced_quantity",
 ]
