@@ -28,6 +28,7 @@ from mats.model import (
     refused_view,
 )
 from mats.risk import (
+    KnownOrder,
     Limits,
     MarketQuote,
     MarketState,
@@ -211,12 +212,19 @@ class PreTrade:
 
     def _end_reducing(self, position: Position, now: Nanos) -> None:
         """Cancel the orders that only reduce where what they were to close is gone, as far as that can be known."""
-        for intent_id in tuple(position.reducing):
+        for intent_id in [name for name in position.orders if name in position.reducing]:
             order = position.orders[intent_id]
-            own, _ = self.state.exposures(position, order.strategy, without=intent_id)
-            if remaining(order) > own.closable(order.side) and not is_cancelling(order):
+            if self._is_void(intent_id, order, position) and not is_cancelling(order):
                 position.reducing.discard(intent_id)
                 self.cancels.append(CancelRequest(intent_id=intent_id, strategy=order.strategy, time=now))
+
+    def _is_void(self, intent_id: IntentId, order: KnownOrder, position: Position) -> bool:
+        """Whether an order could open a position; what protects may be larger than that, and waits for its entry."""
+        if order.parent:
+            held = position.held.get(order.strategy, ZERO)
+            return order.parent not in position.orders and held * order.side.sign >= ZERO
+        own, _ = self.state.exposures(position, order.strategy, without=intent_id)
+        return remaining(order) > own.closable(order.side)
 
     # Changes of orders
 

@@ -7,7 +7,7 @@ from mats.risk.checks import Check, PreTradeContext, first_rejection, first_unso
 from mats.risk.exposure import Exposure, Position, RiskState
 from mats.risk.limits import UNLIMITED, Limits
 from mats.risk.market_state import EVERYTHING, MarketQuote, MarketState
-from mats.risk.open_orders import OrderInProgress, is_cancelling, is_conditional, remaining
+from mats.risk.open_orders import KnownOrder, OrderInProgress, is_cancelling, is_conditional, remaining
 from mats.risk.rejection import Rejection, RejectionCode, reject
 from mats.risk.sizing import Basis, fraction_quantity, least_change, target_quantity
 from mats.risk.targets import Target, next_step
@@ -18,6 +18,7 @@ __all__ = [
     "Basis",
     "Check",
     "Exposure",
+    "KnownOrder",
     "Limits",
     "MarketQuote",
     "MarketState",

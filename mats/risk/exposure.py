@@ -84,7 +84,7 @@ class Position(msgspec.Struct):
 
     `targets` are those that stand, as long as orders of their strategy are open; see `mats.risk.targets`. `difference`
     is what the broker holds beyond all books while there is a break, `unowned` what it holds that no strategy has
-    traded: Discretionary's book and the difference. `reducing` are the orders that only reduce.
+    traded: Discretionary's book and the difference. `reducing` are the orders that only reduce, or protect.
     """
 
     net: Decimal = ZERO
@@ -191,7 +191,7 @@ class RiskState:
         self.submitted(intent.strategy, now)
         self.working[intent.intent_id] = position
         position.orders[intent.intent_id] = intent
-        if intent.reduce_only:
+        if intent.reduce_only or intent.parent:
             position.reducing.add(intent.intent_id)
 
     def follow(self, intent_id: IntentId, order: OrderInProgress) -> None:
@@ -330,7 +330,7 @@ class RiskState:
         if position is None:
             position = self.working[view.intent_id] = self.positions[view.account, view.instrument]
         position.orders[view.intent_id] = view
-        if view.reduce_only:
+        if view.reduce_only or view.parent:
             position.reducing.add(view.intent_id)
 
     def _grow(self, intent_id: IntentId, change: Decimal) -> None:

@@ -83,6 +83,19 @@ def test_an_exit_may_stand_beside_a_bracket_even_in_a_halt():
     assert code(account.order(-1)) is RejectionCode.HALTED
 
 
+@pytest.mark.parametrize("exit_of_all", [True, False])
+def test_what_protects_ends_when_the_position_is_gone_and_not_before(exit_of_all):
+    account = Bracketed()
+    parent = account.bracket(100)
+    account.trade("b", 5)
+    assert list(account.risk.pursue(1, 1.0)) == []
+    account.fill(parent)
+    assert account.risk.cancels == [], "it waits for its entry, and then protects it"
+    account.fill(account.order(-100 if exit_of_all else -60))
+    ended = [cancel.intent_id for cancel in account.risk.cancels]
+    assert ended == (["i1.stop", "i1.profit"] if exit_of_all else [])
+
+
 def test_the_orders_of_a_bracket_are_never_on_the_way_to_a_target():
     account = Bracketed()
     account.risk.market.equities["a"] = D(10_000)

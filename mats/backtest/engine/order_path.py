@@ -7,7 +7,6 @@ from functools import partial
 from typing import TypeVar
 
 from mats.backtest.engine.bar_order import BarOrder
-from mats.backtest.engine.brackets import CANCELLED_WITH, ENDED_WITH, PARENT_ENDED, Brackets, left_of
 from mats.backtest.engine.context import RunContext
 from mats.model import (
     CancelRequest,
@@ -23,6 +22,7 @@ from mats.model import (
 )
 from mats.orders import OrderFlow, Rejected
 from mats.strategy.hosting import OrderCommand
+from mats.venue.matching import CANCELLED_WITH, ENDED_WITH, PARENT_ENDED, Brackets, quantity_left
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class OrderPath:
         self.flow, self._latency = flow, latency
         self.on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
         self.not_before: Nanos = 0
-        self.brackets = Brackets()
+        self.brackets = Brackets[BarOrder]()
         flow.exchange = self
 
     # What strategies ask for
@@ -188,7 +188,7 @@ class OrderPath:
         if order.remaining <= 0:
             self._release(order)
         for other in tuple(self.brackets.others(order)):
-            left = left_of(other, order, quantity)
+            left = quantity_left(other, order, quantity)
             if left <= other.filled:
                 self._drop(other, now, ENDED_WITH)
             elif self.flow.amend(other, other.intent_id, left, other.ticket, now):

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from mats.model.money import exact, round_to
+from mats.model import exact, round_to
 from mats.strategy import Bar, Strategy
 from mats.strategy.indicators import Atr, Ema
 

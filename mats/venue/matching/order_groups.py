@@ -22,6 +22,11 @@ Group = tuple[AccountId, str]
 Key = tuple[int, int]
 """Client id and order id."""
 
+ENDED_WITH = "another order of its group was filled"
+CANCELLED_WITH = "another order of its group was cancelled"
+PARENT_ENDED = "its parent ended without a fill"
+"""Why an order of a group or a family has ended."""
+
 CANCEL_OTHERS = 1
 CHILD = "child"
 

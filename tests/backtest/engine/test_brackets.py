@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 
 from mats.backtest.engine import run_backtest
-from mats.backtest.engine.brackets import CANCELLED_WITH, ENDED_WITH, PARENT_ENDED
 from mats.backtest.spec import ModelSettings
 from mats.model.bar_columns import Split
 from mats.model.timestamp import SECOND
+from mats.venue.matching import CANCELLED_WITH, ENDED_WITH, PARENT_ENDED
 from tests.backtest.engine.made import PLAIN, START, bars_of, market, record, spec_of, walk
 
 D = Decimal
@@ -89,8 +89,9 @@ def test_a_stop_that_is_moved_protects_at_its_new_price():
     assert fills_of(run)[1:] == [(3, -100, D("99.40"), "stop-touch")]
 
 
-def test_closing_ends_all_of_it():
-    run = run_of([FLAT, FLAT, FLAT, FLAT, DOWN, UP], close=True, **BOTH)
+@pytest.mark.parametrize("way", ["close", "flat"])
+def test_closing_ends_all_of_it(way):
+    run = run_of([FLAT, FLAT, FLAT, FLAT, DOWN, UP], **{way: True}, **BOTH)
     assert fills_of(run)[1:] == [(3, -100, D("100.0"), "open")]
     assert {state for _, state, _, _ in orders_of(run)} == {"FILLED", "CANCELLED"}
 

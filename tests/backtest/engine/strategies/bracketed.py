@@ -18,6 +18,7 @@ class Bracketed(Strategy):
         trail: Decimal | None = None
         """Where the stop is moved to at the third bar."""
         close: bool = False
+        flat: bool = False
 
     params: Params
 
@@ -37,5 +38,7 @@ class Bracketed(Strategy):
                 self.broker.cancel(getattr(self.ids, p.cancel))
             if p.trail:
                 self.broker.modify(self.ids.stop_loss, stop_price=p.trail)
+            if p.flat:
+                self.signal(bar.instrument, 0)
             if p.close:
                 self.close(bar.instrument)
