@@ -244,8 +244,11 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         return AllOrders(self._tracker.views(), self._routes.clients)
 
     def _tell_changes(self) -> None:
-        for view in self._tracker.take_changed():
-            self._tell_change(view)
+        while changed := self._tracker.take_changed():
+            for view in changed:
+                self._tell_change(view)
+                for intent_id in self._tracker.stranded_by(view):
+                    self._cancel(intent_id)
         for view in self._tracker.take_contradicted():
             self.log.warning(
                 "an order that was settled was not over; compare the books with `mats breaks`",

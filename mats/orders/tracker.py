@@ -152,6 +152,15 @@ class OrderTracker:
         self.happen(order, ev.CancelRequested(time=now))
         return order
 
+    def stranded_by(self, view: OrderView) -> list[IntentId]:
+        """The rest of a bracket one order of which was refused before any was passed on: it would wait for ever."""
+        if not view.parent or view.state is not OrderState.REJECTED:
+            return []
+        family = (
+            order.view for order in self.orders.live() if view.parent in (order.view.intent_id, order.view.parent)
+        )
+        return [other.intent_id for other in family if not other.acknowledged]
+
     def settle(self, intent_id: IntentId, state: OrderState, reason: str, now: Nanos) -> OrderView | str:
         """An operator says how an order of unknown state has ended: the order, or why it is not settled."""
         order = self.order(intent_id)

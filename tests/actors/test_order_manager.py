@@ -223,6 +223,26 @@ def test_what_protects_an_entry_that_was_not_sent_is_not_sent_either(world, lack
     assert len({view.note for view in views}) == 1
 
 
+def test_one_that_is_refused_takes_back_what_waits_for_it_at_the_gateway(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    connected.forget()
+    off_grid = BrokerError(request_id=3, code=110, text="off the grid", meaning=OrderErrorMeaning.INVALID)
+    connected.tell(OrderEvents(1, "1", (off_grid,)))
+    assert connected.received(connected.line) == [CancelOrder(session="1", order_id=n) for n in (1, 2)]
+    changes = connected.received(connected.risk, OrderChanged)
+    assert [(message.order.intent_id, message.order.state) for message in changes] == [
+        ("i1.profit", OrderState.REJECTED), ("i1", OrderState.CANCELLING), ("i1.stop", OrderState.CANCELLING),
+    ]  # fmt: skip
+
+
+def test_one_that_is_refused_when_all_work_leaves_the_others_alone(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    reports = [at_broker(n, name=name) for n, name in enumerate(FAMILY[:2], 1)]
+    refused = BrokerError(request_id=3, code=201, text="no", meaning=OrderErrorMeaning.REJECTED)
+    connected.tell(OrderEvents(1, "1", (*reports, refused)))
+    assert connected.received(connected.line, CancelOrder) == []
+
+
 def test_a_change_of_an_order_that_protects_names_its_entry(connected):
     connected.tell(SubmitIntent(a_bracket()))
     connected.tell(OrderEvents(1, "1", (replace(at_broker(2, name="i1.stop"), side=Side.SELL),)))

@@ -64,13 +64,20 @@ class OrderTables(JournalFile):
         return self.record_intents(((intent, view),), session)
 
     def record_intents(self, orders: Sequence[tuple[OrderIntent, OrderView]], session: str) -> bool:
-        """The same for orders that go out in one: all of them or none. False when the first one is recorded already."""
+        """The same for orders that go out in one: all of them or none. False when the first one is recorded already.
+
+        Raises JournalError where another one is.
+        """
         query = "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (intent_id) DO NOTHING"
         with self._transaction() as db:
-            for intent, view in orders:
+            for number, (intent, view) in enumerate(orders):
                 times = intent.time, view.updated
                 row = (intent.intent_id, intent.strategy, *times, 0, _encoder.encode(intent), _encoder.encode(view))
                 if db.execute(query, row).rowcount == 0:
+                    if number:
+                        raise JournalError(
+                            f"intent {intent.intent_id} is recorded already, without the one it goes with"
+                        )
                     return False
                 alias = (intent.intent_id, session, view.client_id, view.order_id)
                 db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, 0)", alias)
