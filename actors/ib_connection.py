@@ -3,6 +3,7 @@
 A lost or silent gateway is a failure: the supervisor starts the next incarnation after a backoff.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -40,16 +41,21 @@ from mats.ib import (
     QueueFull,
     RequestFailed,
     TimeZones,
+    UnvaluedExecutions,
     is_kept,
+    is_valued,
+    valued,
 )
 from mats.ib import events as ib
 from mats.ib.history import BackwardPager, HistoricalBudget, PacedHistory
 from mats.instruments import InstrumentRecords, InstrumentRegistry, MemoryRecords
 from mats.model import (
     BrokerError,
+    BrokerPosition,
     BrokerSnapshot,
     Execution,
     Instrument,
+    InstrumentId,
     Nanos,
     OrderIntent,
     StreamMeaning,
@@ -103,6 +109,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     delayed: bool = False
 
 
+TERMS_AT_ONCE = 20
+"""Contracts whose details are asked for at one time."""
+TERMS_RETRY_SECONDS = 60.0
+"""Until details that did not come are asked for again."""
 PROGRESS_SECONDS = 1.0
 """Between two reports about a replay that goes on."""
 
@@ -113,6 +123,20 @@ class Beat(msgspec.Struct, frozen=True):
 
 class ReportProgress(msgspec.Struct, frozen=True):
     pass
+
+
+class CompleteTerms(msgspec.Struct, frozen=True):
+    """Ask for the details of a contract whose executions wait for them."""
+
+    con_id: int
+    name: InstrumentId
+
+
+class TermsAnswered(msgspec.Struct, frozen=True):
+    """The details are known, or why they are not."""
+
+    asked: CompleteTerms
+    fault: str
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -133,6 +157,8 @@ IbMessage = (
     | Replayed
     | Beat
     | ReportProgress
+    | CompleteTerms
+    | TermsAnswered
 )
 
 
@@ -169,6 +195,7 @@ class IbConnection(BrokerConnection[IbMessage]):
         self._instruments = InstrumentRegistry(self._records(), fractional=self._fractional)
         nothing = frozenset[int]()
         skipped, at_once = (ORDER_MESSAGES, nothing) if self.client_id == MASTER else (nothing, FILL_MESSAGES)
+        self._unvalued, self._asking = UnvaluedExecutions(self._instruments), asyncio.Semaphore(TERMS_AT_ONCE)
         self._session = IbSession(
             self.client_id,
             self._on_event,
@@ -229,6 +256,10 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self.spawn_task(self._beat())
             case ReportProgress():
                 self._report_progress()
+            case CompleteTerms():
+                self.spawn_task(self._complete_terms(message))
+            case TermsAnswered(asked=asked, fault=fault):
+                self._report_valued(asked, fault)
             case _:
                 self.on_base_message(message)
         return None
@@ -252,6 +283,11 @@ class IbConnection(BrokerConnection[IbMessage]):
         session = self._session
         asked_at, linked, unsent = self.clock.monotonic(), not self.degraded, session.unsent_orders
         replay = await session.snapshot(self._timing.replay_timeout, ExecutionsEnd.SILENCE_IF_IDLE)
+        replay = msgspec.structs.replace(
+            replay,
+            executions=await self._valued_executions(replay.executions),
+            positions=await self._valued_positions(replay.positions),
+        )
         self._replayed, self._progress = [], 0
         return Replayed(replay, epoch, asked_at, linked and not self.degraded, unsent)
 
@@ -272,7 +308,8 @@ class IbConnection(BrokerConnection[IbMessage]):
         return (await self._replay(0)).replay
 
     async def _take_positions(self, reply_to: Ref[PositionsTaken]) -> None:
-        self.answer_positions(reply_to, await self._session.positions(self._timing.replay_timeout))
+        positions = await self._session.positions(self._timing.replay_timeout)
+        self.answer_positions(reply_to, await self._valued_positions(positions))
 
     async def _beat(self) -> None:
         """A gateway that does not answer is dead, whatever its socket says: the error is this actor's failure."""
@@ -314,7 +351,10 @@ class IbConnection(BrokerConnection[IbMessage]):
             case ib.QuoteReported(quote=item) | ib.BarReported(bar=item) | ib.CommissionReported(commission=item):
                 self.packet.add(item)
             case ib.ExecutionReported(execution=item, live=True):
-                self.packet.add(item)
+                if is_valued(item):
+                    self.packet.add(item)
+                else:
+                    self._let_wait(item)
             case ib.OrderReported(order=item) if not item.completed:
                 self.packet.add(item)
             case ib.OrderStatusReported(status=item) | ib.PositionReported(position=item):
@@ -344,6 +384,56 @@ class IbConnection(BrokerConnection[IbMessage]):
                 self._replayed.append(item)  # the snapshot is merged as a whole, or what came of it is kept
             case ib.OrderReported():
                 return  # part of a snapshot
+
+    # What is traded without the details of its contract being known
+
+    def _let_wait(self, execution: Execution) -> None:
+        """Reports do not state what prices are magnified by, so it is not booked before the details are known."""
+        if self._unvalued.add(execution):
+            self.ref.tell(CompleteTerms(execution.con_id, execution.instrument))
+
+    async def _complete_terms(self, asked: CompleteTerms) -> TermsAnswered:
+        return TermsAnswered(asked, await self._terms_fault(asked.con_id, asked.name))
+
+    async def _terms_fault(self, con_id: int, name: InstrumentId) -> str:
+        """Why the details of a contract did not come; empty where they are known."""
+        async with self._asking:
+            try:
+                if self._instruments.terms(con_id) is None:
+                    await self._session.complete(con_id, name)
+            except RequestFailed as error:
+                return str(error)
+        return ""
+
+    def _report_valued(self, asked: CompleteTerms, fault: str) -> None:
+        """What waited is reported. Without details it goes into quarantine, and is booked when they come after all."""
+        for execution in self._unvalued.valued(asked.con_id):
+            self.packet.add(execution)
+        self.pass_on()
+        if fault:
+            self.log.warning("the details of a contract did not come; they are asked for again", reason=fault)
+            self.after(TERMS_RETRY_SECONDS, asked)
+
+    async def _valued_executions(self, executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
+        """Those of a snapshot; what cannot be valued goes into quarantine with it, and is asked for again."""
+        await self._complete_all({e.con_id: e.instrument for e in executions if not is_valued(e)})
+        found = tuple(valued(execution, self._instruments) for execution in executions)
+        for execution in found:
+            if not is_valued(execution) and self._unvalued.add(execution):
+                self.after(TERMS_RETRY_SECONDS, CompleteTerms(execution.con_id, execution.instrument))
+        return found
+
+    async def _valued_positions(self, positions: tuple[BrokerPosition, ...]) -> tuple[BrokerPosition, ...]:
+        """Books are compared with the master's positions only. One that cannot be valued is compared and not booked."""
+        if self.client_id != MASTER:
+            return positions
+        await self._complete_all({p.con_id: p.instrument for p in positions if not is_valued(p)})
+        return tuple(valued(position, self._instruments) for position in positions)
+
+    async def _complete_all(self, names: dict[int, InstrumentId]) -> None:
+        for fault in await asyncio.gather(*(self._terms_fault(con_id, name) for con_id, name in names.items())):
+            if fault:
+                self.log.warning("the details of a contract did not come; they are asked for again", reason=fault)
 
     def _on_error(self, event: ib.ErrorReceived, error: BrokerError) -> None:
         """Order ids and request ids come from disjoint ranges, so the id of an error shows what it is about."""

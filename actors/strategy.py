@@ -187,7 +187,8 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 self._take_history(self._names.inward(message))
             case HistoryProgressed(bars=bars):
                 instrument = self._names.written(message.instrument)
-                self._loading[instrument] = f"{bars} of {self._runner.warmup} bars of {instrument}"
+                count = self._needed.get(instrument, {}).get(message.bar_seconds, self._runner.warmup)
+                self._loading[instrument] = f"{bars} of {count} bars of {instrument}"
                 self._report_waiting()
             case RequestHistoryAgain(instrument=instrument):
                 if instrument in self._missing and not self._leaving:

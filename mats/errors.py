@@ -7,6 +7,10 @@ class UserError(Exception):
     """User-facing error; each argument is one sentence with the input, its value and how to fix it."""
 
 
+class SettingsError(UserError):
+    """A setting that cannot be used; the text is one sentence with the setting, its value and how to fix it."""
+
+
 class DataError(UserError):
     """Invalid bars; the text names the file or instrument, the row and the fix."""
 

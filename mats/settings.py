@@ -3,12 +3,10 @@
 Precedence, strongest first: command line, environment (`MATS_RISK__MAX_ORDER_NOTIONAL=50000`), file, default.
 """
 
-import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import available_timezones
 
@@ -22,35 +20,12 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as Unparsable
 
-from mats.errors import UserError
+from mats.errors import SettingsError
 from mats.model import Host
+from mats.renamed_settings import JsonValue, with_present_names, with_present_variables
 from mats.risk import Limits
 
 ENV_PREFIX, ENV_DELIMITER = "MATS_", "__"
-
-RENAMED = MappingProxyType(
-    {
-        "embedded": "paper_gateway",
-        "gateway.connect_timeout": "gateway.connect_timeout_seconds",
-        "gateway.replay_timeout": "gateway.snapshot_timeout_seconds",
-        "gateway.heartbeat": "gateway.heartbeat_interval_seconds",
-        "gateway.startup_timeout": "gateway.startup_timeout_seconds",
-        "risk.stale_after": "risk.max_price_age_seconds",
-        "risk.rate_stale_after": "risk.max_rate_age_seconds",
-        "portfolio.reconcile_every": "portfolio.reconcile_interval_seconds",
-        "portfolio.grace": "portfolio.break_confirmation_seconds",
-        "backtest.participation": "backtest.max_volume_fraction",
-        "backtest.latency": "backtest.latency_seconds",
-        "store.keep_days": "store.journal_retention_days",
-    }
-)
-"""Names that settings and sections had before, each with its present one."""
-
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
-
-
-class SettingsError(UserError):
-    """A setting that cannot be used; the text is one sentence with the setting, its value and how to fix it."""
 
 
 class _Section(BaseModel):
@@ -242,8 +217,7 @@ def load_settings(path: Path, overrides: dict[str, JsonValue]) -> Settings:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"settings file {path} is not valid TOML: {error}; correct that line") from None
-    for source, layer in ((str(path), content), ("the command line", overrides)):
-        _refuse_renamed(layer, source)
+    content = with_present_names(content, str(path))
     layers = {"command line": overrides, "environment": _environment(), str(path): content}
     try:
         settings = Settings.model_validate(merged(merged(content, layers["environment"]), overrides))
@@ -289,34 +263,17 @@ def merged(base: dict[str, JsonValue], over: dict[str, JsonValue]) -> dict[str, 
     return result
 
 
-def _refuse_renamed(content: dict[str, JsonValue], source: str) -> None:
-    """Raises `SettingsError` for a name that a setting had before."""
-    for old, new in RENAMED.items():
-        if _has(content, tuple(old.split("."))):
-            raise SettingsError(f"{old} is now {new}; rename it in {source}")
-
-
 def _environment() -> dict[str, JsonValue]:
-    for old, new in _renamed_variables():
-        raise SettingsError(f"environment variable {old} is now {new}; rename it")
+    source = EnvSettingsSource(Settings)
+    source.env_vars = with_present_variables(source.env_vars, ENV_PREFIX.lower(), ENV_DELIMITER)
     try:
-        content = EnvSettingsSource(Settings)()
+        content = source()
     except Unparsable as error:
         raise SettingsError(
             f"an environment variable MATS_… cannot be read: {error}; write lists and tables as JSON, "
             """for example MATS_PAPER_GATEWAY__ACCOUNTS='["DU1000001"]'"""
         ) from None
-    _refuse_renamed(content, "the environment")
-    return content
-
-
-def _renamed_variables() -> Iterator[tuple[str, str]]:
-    """Variables of the environment that set a setting by an old name, each with its present name."""
-    for old, new in RENAMED.items():
-        before, now = (ENV_PREFIX + name.replace(".", ENV_DELIMITER).upper() for name in (old, new))
-        for variable in os.environ:
-            if variable.upper() == before or variable.upper().startswith(before + ENV_DELIMITER):
-                yield variable, now + variable[len(before) :]
+    return with_present_names(content, "the environment")
 
 
 def _first_error(error: ValidationError, layers: dict[str, dict[str, JsonValue]]) -> str:

@@ -29,9 +29,9 @@ from mats.operator import RunSummary
 from mats.runtime import Clock, FollowedClock, SystemClock, ThreadRuntime
 from mats.sessions import load_usual
 from mats.settings import Settings
-from mats.store import data_directory
+from mats.store import DataLock, data_directory, moved
 from mats.store.isolation import isolated_store
-from mats.store.journal import refused_where_damaged
+from mats.store.journal import refused_where_damaged, require_whole_log
 from mats.store.tables import StoreAddressError, StoreUnreachableError, connect
 
 STOP_SECONDS = 6.0
@@ -45,7 +45,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
     """Start, watch, stop in order; the exit code. Raises the errors that `main` turns into a sentence."""
     stop = _stop_on_signals()
     seeds = read_records(settings.strategies.seed_file)
-    with data_directory(settings.data_dir), contextlib.ExitStack() as stack:
+    with data_directory(settings.data_dir) as lock, contextlib.ExitStack() as stack:
         on_screen = sys.stdout.isatty() and not as_json
         clock: Clock = FollowedClock() if settings.paper_gateway.replay and not settings.gateway.host else SystemClock()
         file = settings.data_dir / "logs" / "mats.log"
@@ -62,6 +62,7 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
         load_usual(clock.now())  # beside the server of processes, which does the same; no connection waits for it
         _check_store_address(plan.store_uri)
         with refused_where_damaged(plan.journal):
+            require_whole_log(plan.journal)
             join_store(plan, stack.enter_context(isolated_store(plan.store_uri)))
             fill_registry(plan, settings.instruments.file)
         operator = Operator(runtime, refs)
@@ -75,7 +76,10 @@ def run_daemon(settings: Settings, seconds: float | None, *, as_json: bool) -> i
                 contextlib.suppress(StopRequested),
             ):
                 print_faults(Startup(runtime, operator, settings, stop, tell).wait(refresh))
-                _watch(runtime, stop, seconds, (refresh, repeats.poll))
+                _watch(runtime, stop, seconds, lock, (refresh, repeats.poll))
+            if not lock.is_in_place():
+                operator.stop_strategies(STRATEGY_STOP_SECONDS)
+                raise moved(lock.directory)
         except BaseException:
             runtime.stop(STOP_SECONDS)
             raise
@@ -112,11 +116,15 @@ def _screen(operator: Operator, runtime: ThreadRuntime, *, on_screen: bool) -> I
 
 
 def _watch(
-    runtime: ThreadRuntime, stop: threading.Event, seconds: float | None, meanwhile: tuple[Callable[[], None], ...]
+    runtime: ThreadRuntime,
+    stop: threading.Event,
+    seconds: float | None,
+    lock: DataLock,
+    meanwhile: tuple[Callable[[], None], ...],
 ) -> None:
-    """Until it is stopped, its time is over, or the root supervisor gives up."""
+    """Until it is stopped, its time is over, the root supervisor gives up, or the data directory is moved away."""
     end = None if seconds is None else runtime.monotonic() + seconds
-    while not stop.is_set() and not runtime.escalated.is_set():
+    while not stop.is_set() and not runtime.escalated.is_set() and lock.is_in_place():
         left = SCREEN_SECONDS if end is None else end - runtime.monotonic()
         if left <= 0:
             return

@@ -16,7 +16,9 @@ from mats.store.journal import Journal
 SETTLE_SECONDS = 2.0
 COMPARE_SECONDS = 3.0
 RETRY_SECONDS = 2.0
-"""How long a summary waits for consistent counts before it reports what it has."""
+"""How long counts that do not agree may stand still before a summary reports what it has."""
+LONGEST_SECONDS = 30.0
+"""However much they still change: resting orders may fill for hours."""
 
 
 class SystemState(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +36,12 @@ class SystemState(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.broker is None else len({(e.account, e.family) for e in self.broker.executions})
 
     @property
+    def counts(self) -> tuple[int | None, int, int | None]:
+        return self.executions, self.fills, self.stored
+
+    @property
     def consistent(self) -> bool:
-        return self.executions == self.fills == self.stored
+        return len(set(self.counts)) == 1
 
 
 class ShutdownSummary:
@@ -45,11 +51,15 @@ class ShutdownSummary:
         self._runtime, self._refs, self._operator, self._journal = runtime, refs, operator, journal
 
     def take(self) -> RunSummary:
-        """The summary. Resting orders may fill meanwhile: the state is read again until its counts agree."""
-        deadline = self._runtime.monotonic() + RETRY_SECONDS
-        state = self._read_state()
-        while not state.consistent and state.broker is not None and self._runtime.monotonic() < deadline:
-            state = self._read_state()
+        """The summary. Resting orders may fill meanwhile: the state is read again until its counts agree or rest."""
+        now = self._runtime.monotonic
+        state, changed, begun = self._read_state(), now(), now()
+        while not state.consistent and state.broker is not None:
+            if now() > min(changed + RETRY_SECONDS, begun + LONGEST_SECONDS):
+                break
+            before, state = state, self._read_state()
+            if state.counts != before.counts:
+                changed = now()
         queries, status = self._operator.queries, self._runtime.status()
         portfolio, broker, table = state.portfolio, state.broker, answered(queries.table)
         return RunSummary(

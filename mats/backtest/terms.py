@@ -42,7 +42,8 @@ class Terms:
         if said.sec_type is SecType.CASH:
             return msgspec.structs.replace(said, tick_size=exact("0.005" if said.currency == "JPY" else "0.00005"))
         if said.sec_type is SecType.STOCK and said.currency:
-            return _listed().get(name) or said
+            resolved = None if said.currency == "USD" else self._registry().get(name)
+            return resolved or _listed().get(name) or said
         known = self._registry().get(name) or _listed().get(name) or _of_product(said)
         if known is None and not _says_its_terms(said):
             raise DataError(_unknown(name, self._beside))

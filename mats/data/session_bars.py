@@ -26,13 +26,16 @@ def data_calendar(data: BarData, name: InstrumentId) -> SessionCalendar:
 
 
 def in_sessions(bars: BarColumns, calendar: SessionCalendar, hours: Hours) -> BarColumns:
-    """The bars that begin in the sessions, each ended by the close at the latest; a daily bar is its whole session."""
-    spans = BarSpans(calendar, DAILY, hours)
+    """The bars that begin in the sessions and not in a break, each ended by that or by the close at the latest.
+
+    A daily bar is its whole session.
+    """
+    spans = BarSpans(calendar, bars.seconds, hours)
     if bars.seconds == DAILY:
         opens, closes = spans.of_days(bars.start)
         inside = np.flatnonzero(opens != OUTSIDE)
         return _spanned(bars, inside, opens[inside], closes[inside])
-    opens, closes = spans.of(bars.start, part=bars.seconds * SECOND)
+    opens, closes = spans.stretches(bars.start, part=bars.seconds * SECOND)
     inside = np.flatnonzero(opens != OUTSIDE)
     return _spanned(bars, inside, bars.start[inside], np.minimum(bars.end, closes)[inside])
 

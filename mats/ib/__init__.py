@@ -1,7 +1,7 @@
 """The Interactive Brokers edge: `IbSession` implements the TWS protocol; its library stays inside this package."""
 
 from mats.ib import events
-from mats.ib.conversion import HistoricalBars, TimeZones
+from mats.ib.conversion import HistoricalBars, TimeZones, UnvaluedExecutions, is_valued, valued
 from mats.ib.decoding import FILL_MESSAGES, ORDER_MESSAGES
 from mats.ib.error_codes import FRACTION_REFUSED, Meaning, meaning_of
 from mats.ib.errors import UNUSABLE, ConnectionLostError, IBError, QueueFull, RequestFailed
@@ -28,7 +28,10 @@ __all__ = [
     "QueueFull",
     "RequestFailed",
     "TimeZones",
+    "UnvaluedExecutions",
     "events",
     "is_kept",
+    "is_valued",
     "meaning_of",
+    "valued",
 ]

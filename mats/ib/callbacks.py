@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC
 
 from ib_async.contract import Contract, ContractDetails
-from ib_async.objects import BarData, CommissionReport
+from ib_async.objects import BarData, CommissionReport, PriceIncrement
 from ib_async.order import Order, OrderState
 
 from mats.ib.conversion import (
@@ -36,6 +36,7 @@ from mats.ib.events import (
     QuoteReported,
     SessionEvent,
 )
+from mats.ib.market_rules import MarketRule, to_levels
 from mats.ib.notices import NoticeRouter
 from mats.ib.pending_requests import PendingRequests, PendingSnapshot
 from mats.ib.streams import BAR_SECONDS, QuoteAggregator, StreamKind, Streams
@@ -256,6 +257,12 @@ class Callbacks:
 
     def contractDetailsEnd(self, request_id: int) -> None:
         self._pending.finish(request_id)
+
+    def marketRule(self, number: int, increments: list[PriceIncrement]) -> None:
+        key = MarketRule(number)
+        for level in to_levels(increments):
+            self._pending.add(key, level)
+        self._pending.finish(key)
 
     def historicalData(self, request_id: int, bar: BarData) -> None:
         _refuse(bar_fault(bar.open, bar.high, bar.low, bar.close, bar.volume))

@@ -26,10 +26,11 @@ from mats.ib.conversion import (
     utc_text,
 )
 from mats.ib.errors import AmbiguousInstrument, NoHistory, RequestFailed, RequestTimedOut, UnknownInstrument
+from mats.ib.market_rules import MarketRules, rule_number
 from mats.ib.pacing import PacedSender, SendLane
 from mats.ib.pending_requests import PendingAnswer, PendingRequests, PendingSnapshot
 from mats.instruments import SeveralContracts, the_one
-from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, Nanos, SecType, to_datetime
+from mats.model import AccountId, AccountValue, BrokerPosition, Instrument, InstrumentId, Nanos, SecType, to_datetime
 
 EPOCH_SECONDS = 2
 """IB's date format that cannot be misread."""
@@ -50,12 +51,23 @@ class BrokerRequests:
         self._client, self._sender, self._pending, self._callbacks = client, sender, pending, callbacks
         self._zones, self._clock = zones, clock
         self._locks = {kind: asyncio.Lock() for kind in PendingSnapshot}
+        self._market_rules = MarketRules(client, sender, pending)
 
     async def resolve(self, instrument: Instrument, timeout: float) -> Instrument:
         """The contract that a name means, with its terms; from now on it is known by its contract id."""
         what = f"contract of {instrument.id}"
         known = self._callbacks.instruments.find(instrument.id)
         contract = _by_contract_id(known or instrument) or to_contract(instrument)
+        return await self._completed(what, instrument, contract, known, timeout)
+
+    async def complete(self, con_id: int, name: InstrumentId, timeout: float) -> Instrument:
+        """The terms of a contract of which only reports are known."""
+        asked = Instrument(id=name, symbol="", sec_type=SecType.UNKNOWN, currency="", exchange="", con_id=con_id)
+        return await self._completed(f"contract {con_id} ({name})", asked, Contract(conId=con_id), None, timeout)
+
+    async def _completed(
+        self, what: str, instrument: Instrument, contract: Contract, known: Instrument | None, timeout: float
+    ) -> Instrument:
         answer = await self._ask(what, timeout, lambda key: self._client.reqContractDetails(key, contract))
         found = _one_listing_each(instrument, answer.items)
         today = to_datetime(self._clock()).strftime("%Y%m%d")
@@ -69,7 +81,20 @@ class BrokerRequests:
             )
         if resolved.sec_type is SecType.CONTINUOUS_FUTURE:  # it has the id of the contract in front, and is not that
             return msgspec.structs.replace(resolved, id=instrument.id, con_id=0)
-        return self._callbacks.instruments.complete(resolved)
+        return self._callbacks.instruments.complete(await self._with_levels(resolved, answer.items, known))
+
+    async def _with_levels(
+        self, resolved: Instrument, details: Sequence[ContractDetails], known: Instrument | None
+    ) -> Instrument:
+        """With its tick sizes by price level; those that were known where the gateway does not say them now."""
+        of_contract = (one for one in details if one.contract and one.contract.conId == resolved.con_id)
+        number = rule_number(next(of_contract), resolved.exchange)
+        levels = None if number is None else await self._market_rules.levels(number)
+        if levels is None:
+            return msgspec.structs.replace(resolved, price_increments=known.price_increments if known else ())
+        if len(levels) == 1:
+            return msgspec.structs.replace(resolved, tick_size=levels[0][1])
+        return msgspec.structs.replace(resolved, price_increments=levels)
 
     async def history(
         self,

@@ -44,6 +44,7 @@ from mats.model import (
     BrokerPosition,
     BrokerSnapshot,
     Instrument,
+    InstrumentId,
     IntentId,
     MarketStream,
     Nanos,
@@ -265,6 +266,10 @@ class IbSession:
         `UnknownInstrument`, `AmbiguousInstrument`; `UntrustedAnswer` while the link is degraded; `RequestTimedOut`.
         """
         return await self._requests.resolve(instrument, timeout)
+
+    async def complete(self, con_id: int, name: InstrumentId, timeout: float = 10.0) -> Instrument:
+        """The terms of a contract that reports name; errors as of `resolve`."""
+        return await self._requests.complete(con_id, name, timeout)
 
     async def history(
         self,

@@ -22,9 +22,9 @@ from mats.model.executions import (
     FillCorrected,
     FillRecorded,
 )
-from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, SecType
+from mats.model.instrument import CURRENCIES, Instrument, InstrumentId, PriceIncrements, SecType
 from mats.model.market_data import Bar, MarketStream, Quote, StreamMeaning, StreamNotice
-from mats.model.money import EXACT, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
+from mats.model.money import EXACT, NOT_KNOWN, ONE, ZERO, Currency, converted, exact, floor_to, prorate, round_to
 from mats.model.orders import (
     CONDITIONAL,
     DISCRETIONARY,
@@ -89,6 +89,7 @@ __all__ = [
     "EXACT",
     "HOUR",
     "MINUTE",
+    "NOT_KNOWN",
     "ONE",
     "PLAIN",
     "POSSIBLE",
@@ -134,6 +135,7 @@ __all__ = [
     "OrderView",
     "Packet",
     "PositionKey",
+    "PriceIncrements",
     "Quote",
     "SecType",
     "Side",

@@ -96,7 +96,7 @@ class BrokerError(msgspec.Struct, frozen=True, kw_only=True):
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's net position; `average_cost` is per unit, times the multiplier, as IB reports it.
 
-    `con_id` is IB's contract id, 0 where it was not reported.
+    `multiplier` is that of an `Execution`; `con_id` is IB's contract id, 0 where it was not reported.
     """
 
     account: AccountId

@@ -17,7 +17,8 @@ from mats.model.timestamp import Nanos
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One execution as the broker reports it. A correction repeats `exec_id` but for its last segment.
 
-    `con_id` is IB's contract id, 0 where it was not reported.
+    `multiplier` is what a unit at a price of 1 is worth, `NOT_KNOWN` until the details of the contract are: reports do
+    not state what prices are magnified by. `con_id` is IB's contract id, 0 where it was not reported.
 
     Source: IB's `Execution` reference: an id that differs only in the digits after the last period is a correction.
     """

@@ -22,6 +22,10 @@ CURRENCIES = frozenset(
 """Codes of the currencies in which IB lists contracts."""
 
 
+PriceIncrements = tuple[tuple[Decimal, Decimal], ...]
+"""Tick sizes by the level of the price, ascending: the price from which on each holds, and the tick size."""
+
+
 class SecType(StrEnum):
     """IB's security types; `UNKNOWN` where only a contract id says what is meant."""
 
@@ -46,9 +50,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     `con_id` is IB's contract id, 0 until the broker resolved it. One unit at `price` is worth `price * unit_value` of
     `currency`: `price_magnifier` is 100 where prices are in hundredths of it (pence, cents a bushel). Orders are in
-    multiples of `size_increment`, limits in multiples of `tick_size`. `trading_hours` and `liquid_hours` are IB's texts
-    (`20241220:0930-20241220:1600;20241221:CLOSED`) in `time_zone`, as the gateway names it. `market_rule_ids` name the
-    rules of tick sizes by price level, one an exchange. `underlying` and `under_con_id` are what a derivative is on.
+    multiples of `size_increment`, limits in multiples of `tick_at` their price. `tick_size` is the least tick of all
+    levels; `price_increments` are the levels, empty where there is one tick or they are not known, and
+    `market_rule_ids` the broker's numbers of their rules, one an exchange. `trading_hours` and `liquid_hours` are
+    IB's texts (`20241220:0930-20241220:1600;20241221:CLOSED`) in `time_zone`, as the gateway names it. `underlying`
+    and `under_con_id` are what a derivative is on.
     """
 
     id: InstrumentId
@@ -75,6 +81,16 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     market_rule_ids: str = ""
     underlying: str = ""
     under_con_id: int = 0
+    price_increments: PriceIncrements = ()
+
+    def tick_at(self, price: Decimal) -> Decimal:
+        """The tick size at the level of a price."""
+        tick = self.tick_size
+        for edge, increment in self.price_increments:
+            if price < edge:
+                break
+            tick = increment
+        return tick
 
     @property
     def unit_value(self) -> Decimal:

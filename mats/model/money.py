@@ -16,6 +16,9 @@ from decimal import (
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
+NOT_KNOWN = Decimal("NaN")
+"""A number that is not known; what is computed from it is none either."""
+
 QUANTUM = Decimal("1e-12")
 """Rounded amounts have this precision, in units of a currency."""
 

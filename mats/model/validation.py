@@ -89,7 +89,7 @@ def position_fault(position: BrokerPosition) -> str:
         or _currency(position.currency)
         or _within("quantity", position.quantity, PLAUSIBLE.units, "books are compared with it")
         or _within("average_cost", position.average_cost, PLAUSIBLE.money, "what differs is booked at it")
-        or _multiplier(position.multiplier, PLAUSIBLE.price)
+        or ("" if position.multiplier.is_nan() else _multiplier(position.multiplier, PLAUSIBLE.price))
     )
 
 
@@ -157,6 +157,8 @@ def _within(name: str, number: Decimal, most: Decimal, why: str, least: Decimal 
 
 
 def _multiplier(number: Decimal, most: Decimal) -> str:
+    if number.is_nan():
+        return "multiplier is not known: it is in the details of the contract, which the broker has not given"
     if number.is_finite() and number <= 0:
         return f"multiplier {_shown(number)} is not above zero: the value of a unit is price times multiplier"
     return _within("multiplier", number, most, "the value of a unit is price times multiplier")

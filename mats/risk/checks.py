@@ -103,11 +103,12 @@ def _unsound(name: str, number: Decimal) -> Rejection:
 
 
 def prices_are_on_the_tick(intent: OrderIntent, _: PreTradeContext, __: Limits) -> Rejection | None:
-    ticket, tick = intent.ticket, intent.instrument.tick_size
-    if ticket.limit_price is not None and ticket.limit_price % tick:
-        return _off_the_tick("limit_price", ticket.limit_price, tick)
-    if ticket.stop_price is not None and ticket.stop_price % tick:
-        return _off_the_tick("stop_price", ticket.stop_price, tick)
+    """By the level of each price."""
+    ticket, instrument = intent.ticket, intent.instrument
+    if (limit := ticket.limit_price) is not None and limit % (tick := instrument.tick_at(limit)):
+        return _off_the_tick("limit_price", limit, tick)
+    if (stop := ticket.stop_price) is not None and stop % (tick := instrument.tick_at(stop)):
+        return _off_the_tick("stop_price", stop, tick)
     return None
 
 

@@ -47,7 +47,7 @@ class SessionCalendar:
         self._window = Window(*NOTHING, (), {"regular": (), "extended": ()})
 
     def session_at(self, time: Nanos, hours: Hours = "regular") -> Session | None:
-        """The session that is open at an instant, None outside of these hours."""
+        """The session that is under way at an instant, also in its breaks; None outside of these hours."""
         session = self._from(time, hours)
         return session if session.begin(hours) <= time else None
 
@@ -71,7 +71,8 @@ class SessionCalendar:
 
     def is_open(self, time: Nanos, hours: Hours = "regular") -> bool:
         """Whether it trades at an instant."""
-        return self.session_at(time, hours) is not None
+        session = self.session_at(time, hours)
+        return session is not None and not any(begin <= time < over for begin, over in session.breaks)
 
     def on(self, day: date) -> Session | None:
         """The session of a date."""

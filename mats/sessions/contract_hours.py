@@ -4,24 +4,25 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import pairwise
 
 from msgspec.structs import replace
 
 from mats.model import Nanos, from_datetime, to_datetime
 from mats.sessions.calendar import Source
-from mats.sessions.session import Session
+from mats.sessions.session import Session, Span
 
 _RANGE = re.compile(r"(?:(?P<first>\d{8}):)?(?P<begin>\d{4})-(?:(?P<last>\d{8}):)?(?P<end>\d{4})")
 
-DayHours = dict[date, tuple[Nanos, Nanos] | None]
-"""From the first begin to the last end of each day that is stated, None for one without trading."""
+DayHours = dict[date, tuple[Span, ...] | None]
+"""When each day that is stated trades, in the order of time; None for one without trading."""
 
 
 def read_hours(text: str, zone: tzinfo) -> DayHours:
     """The hours by day, a session's day being the one on which it ends; raises ValueError where the text is not IB's.
 
     Forms: `20261127:0930-20261127:1300`, and the older `20261127:0930-1600` or `20261127:0930-1200,1300-1600`, in which
-    an end that is not after its begin means that it began on the day before. Breaks within a day are part of it.
+    an end that is not after its begin means that it began on the day before. Ranges that touch are one.
     """
     found: DayHours = {}
     for day in filter(None, (piece.strip() for piece in text.split(";"))):
@@ -31,18 +32,17 @@ def read_hours(text: str, zone: tzinfo) -> DayHours:
             continue
         for part in ranges.split(","):
             label, begin, end = _range(part, _day(named), zone)
-            known = found.get(label)
-            found[label] = (min(begin, known[0]), max(end, known[1])) if known else (begin, end)
+            found[label] = _joined([*(found.get(label) or ()), (begin, end)])
     return found
 
 
 def stated_sessions(regular: DayHours, extended: DayHours, zone: tzinfo) -> dict[date, Session | None]:
     """The sessions of the days that are stated, None for one without regular hours."""
-    closes = {day: _clock(hours[1], zone) for day, hours in regular.items() if hours}
+    closes = {day: _clock(hours[-1][1], zone) for day, hours in regular.items() if hours}
     counted = Counter(closes.values())
     usual = max(counted, key=lambda close: (counted[close], close), default="")
     return {
-        day: hours and _session(day, hours, extended.get(day) or hours, early=closes[day] < usual)
+        day: _session(day, hours, extended.get(day) or hours, early=closes[day] < usual) if hours else None
         for day, hours in regular.items()
     }
 
@@ -75,8 +75,19 @@ def _cut(session: Session, since: Nanos = 0, until: Nanos = 2**62) -> Session:
     )
 
 
-def _session(day: date, regular: tuple[Nanos, Nanos], extended: tuple[Nanos, Nanos], *, early: bool) -> Session:
-    return Session(day, *regular, min(regular[0], extended[0]), max(regular[1], extended[1]), early)
+def _session(day: date, regular: Sequence[Span], extended: Sequence[Span], *, early: bool) -> Session:
+    opens, closes = regular[0][0], regular[-1][1]
+    breaks = tuple((rest[1], resumed[0]) for rest, resumed in pairwise(regular))
+    return Session(day, opens, closes, min(opens, extended[0][0]), max(closes, extended[-1][1]), early, breaks)
+
+
+def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
+    joined: list[Span] = []
+    for begin, end in sorted(spans):
+        if joined and begin <= joined[-1][1]:
+            begin, end = joined[-1][0], max(end, joined.pop()[1])
+        joined.append((begin, end))
+    return tuple(joined)
 
 
 def _range(text: str, named: date, zone: tzinfo) -> tuple[date, Nanos, Nanos]:

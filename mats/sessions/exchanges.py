@@ -19,6 +19,9 @@ from mats.sessions.session import Session
 EXTENDED = MappingProxyType({"XNYS": (5 * HOUR + 30 * MINUTE, 4 * HOUR), "XNAS": (5 * HOUR + 30 * MINUTE, 4 * HOUR)})
 """Extended trading of a calendar's market before its open and after its close."""
 
+NOT_A_TIME = -(2**63)
+"""How pandas writes a time that is none as a number."""
+
 PAST, TO_COME = timedelta(days=20 * 365), timedelta(days=120)
 """What is loaded beforehand: what a strategy needs at its start, and old bars that are played to it."""
 
@@ -89,14 +92,16 @@ def _load(code: str, first: date, last: date) -> Sequence[Session]:
         return utc_days(first, last)
     calendar = kind(start=pd.Timestamp(low), end=pd.Timestamp(high))
     schedule, early = calendar.schedule, set(calendar.early_closes)
-    opens, closes = (pd.DatetimeIndex(schedule[name]).as_unit("ns").asi8.tolist() for name in ("open", "close"))
+    columns = (pd.DatetimeIndex(schedule[name]).as_unit("ns") for name in ("open", "close", "break_start", "break_end"))
+    opens, closes, rests, resumes = (column.asi8.tolist() for column in columns)
+    breaks = [((rest, resume),) if rest > NOT_A_TIME else () for rest, resume in zip(rests, resumes, strict=True)]
     before, after = EXTENDED.get(code, (0, 0))
     days = ((label, label in early) for label in schedule.index)
     return [
         *utc_days(first, low - timedelta(days=1)),
         *(
-            Session(label.date(), o, c, o - before, c + after, is_early)
-            for (label, is_early), o, c in zip(days, opens, closes, strict=True)
+            Session(label.date(), o, c, o - before, c + after, is_early, at_noon)
+            for (label, is_early), o, c, at_noon in zip(days, opens, closes, breaks, strict=True)
         ),
         *utc_days(high + timedelta(days=1), last),
     ]

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mats.model import Instrument, Nanos, to_datetime
 from mats.sessions.contract_hours import read_hours
+from mats.sessions.session import Span
 
-Spans = Sequence[tuple[Nanos, Nanos]]
+Spans = Sequence[Span]
 
 
 class StatedHours:
@@ -27,14 +28,14 @@ class StatedHours:
 
 @lru_cache(maxsize=4096)
 def _read(text: str, zone: str) -> tuple[Spans, date, date]:
-    """The sessions, the first and the last day that are stated; nothing where the text or the zone is not known."""
+    """When it trades, the first and the last day that are stated; nothing where the text or the zone is not known."""
     try:
         days = read_hours(text, ZoneInfo(zone))
     except (ValueError, ZoneInfoNotFoundError, OSError):
         days = {}
     if not days:
         return (), date.max, date.min
-    return tuple(hours for hours in days.values() if hours), min(days), max(days)
+    return tuple(span for hours in days.values() for span in hours or ()), min(days), max(days)
 
 
 def _day(at: Nanos, zone: str) -> date:

@@ -35,6 +35,7 @@ class DataLock:
     def __init__(self, directory: Path) -> None:
         """Take the lock of `directory`, created when absent, at once, or raise LockHeldError."""
         directory.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        self.directory = directory
         self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,6 +68,14 @@ class DataLock:
         with os.fdopen(file, "rb") as signed:
             return signed.read(32).decode("ascii", "replace").strip() or "unknown"
 
+    def is_in_place(self) -> bool:
+        """Whether the path by which the directory was locked still leads to it."""
+        try:
+            found = self.directory.stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._descriptor))
+
     def release(self) -> None:
         os.close(self._descriptor)
 
@@ -79,16 +88,24 @@ class DataLock:
         self.release()
 
 
+def moved(directory: Path) -> DirectoryError:
+    """The error of a daemon whose data directory is no longer at its path: what it opened anew would be another one."""
+    return DirectoryError(
+        f"data directory {directory} was moved or removed while this daemon used it, so it has stopped; "
+        "move it back, or start again with its present name (--data-dir)"
+    )
+
+
 @contextmanager
-def data_directory(path: Path) -> Iterator[None]:
+def data_directory(path: Path) -> Iterator[DataLock]:
     """The directory, created and held by this process alone, its contents no other user's to read.
 
     Raises DirectoryError and LockHeldError.
     """
-    with owner_only(), _locked(path):
+    with owner_only(), _locked(path) as lock:
         if _narrowed(path):
             say(f"data directory {path} was open to other users; it and its contents are now its owner's only")
-        yield
+        yield lock
 
 
 def _locked(path: Path) -> DataLock:

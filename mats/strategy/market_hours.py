@@ -15,7 +15,7 @@ class MarketHours(NamedTuple):
 
     @property
     def session(self) -> Session | None:
-        """The session that is open now."""
+        """The session that is under way now, also in its breaks."""
         return self.calendar.session_at(self.now, self.hours)
 
     @property
@@ -30,7 +30,8 @@ class MarketHours(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        return self.session is not None
+        """Whether it trades now."""
+        return self.calendar.is_open(self.now, self.hours)
 
     @property
     def minutes_to_close(self) -> float | None:

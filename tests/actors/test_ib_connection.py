@@ -38,7 +38,7 @@ from actors.messages.fill_log import (
     ReportReplay,
 )
 from actors.messages.quarantine import ReportUndecoded
-from mats.gateway.faults.fault_types import Edit, Swallow
+from mats.gateway.faults.fault_types import AnswerRequest, Edit, Hold, Swallow
 from mats.gateway.orders.order_store import OrderFill
 from mats.gateway.persistence import GatewayState
 from mats.ib.errors import ConnectionLostError, QueueFull, RequestTimedOut
@@ -626,6 +626,57 @@ def test_without_a_link_to_the_broker_the_gateway_is_not_believed_about_position
     master.ref.tell(TakePositions(master.asker.ref))
     master.ref.ask(ReadBroker(), timeout=PATIENCE)
     assert master.asker.ref.mailbox.pending == 0
+
+
+# What is traded or held of contracts whose details nobody has asked for
+
+
+def trade_pence(gateway):
+    """Ten of a share that is quoted in pence, bought by hand."""
+    gateway.call(lambda gateway: gateway.universe.activate("VOD.GBP"))
+    gateway.fault(lambda faults: faults.manual_order("VOD.GBP", Side.BUY, 10))
+
+
+def reported(world):
+    return world.next(world.log, ReportExecutions, lambda report: report.executions).executions
+
+
+def test_the_first_execution_of_a_contract_is_reported_in_what_its_units_are_worth(master):
+    trade_pence(master.gateway)
+    for execution in reported(master):
+        assert (execution.instrument, execution.multiplier) == ("VOD.GBP", D("0.01"))
+
+
+def test_an_execution_without_details_is_none_that_can_be_booked_until_they_come(master, monkeypatch):
+    monkeypatch.setattr("actors.ib_connection.TERMS_RETRY_SECONDS", 0.2)
+    master.gateway.fault(lambda faults: faults.arm(AnswerRequest(request=(9,), code=200)))
+    trade_pence(master.gateway)
+    (kept, *_) = reported(master)
+    assert "details of the contract" in execution_fault(kept, SystemClock().now())
+    master.gateway.fault(lambda faults: faults.disarm())
+    known = master.next(
+        master.log, ReportExecutions, lambda report: any(not e.multiplier.is_nan() for e in report.executions)
+    )
+    assert {(e.exec_id, e.multiplier) for e in known.executions} >= {(kept.exec_id, D("0.01"))}
+
+
+def test_an_answer_of_the_broker_has_executions_and_positions_in_what_their_units_are_worth(gateway):
+    gateway.call(lambda gateway: gateway.universe.activate("VOD.GBP"))
+    corn = Hold(
+        symbol="ZC", sec_type="FUT", expiry="20261218", exchange="CBOT", trading_class="ZC", quantity=2, cost=21000
+    )
+    gateway.fault(lambda faults: faults.arm(corn))
+    trade_pence(gateway)
+    world = World(gateway.call(lambda gateway: gateway.port), gateway, client_id=0)
+    world.next(world.log, OpenEpoch)
+    world.ref.tell(EpochOpened("ib", 7))
+    executions = world.next(world.log, ReportReplay).report.executions
+    assert executions
+    assert {e.multiplier for e in executions} == {D("0.01")}
+    world.ref.tell(ReplayMerged(7, 3))
+    positions = world.next(world.listener, Ready).replay.positions
+    assert {p.instrument: p.multiplier for p in positions} == {"VOD.GBP": D("0.01"), "ZC:20261218": D(50)}
+    world.stop()
 
 
 # The end, and the log that does not answer

@@ -24,7 +24,7 @@ from actors.messages.quarantine import (
 from mats.ib.undecoded import undecoded
 from mats.ledger.quarantine import QuarantineItem, QuarantineKind, as_text_fields
 from mats.ledger.reconciliation.adjustments import Adjustment
-from mats.model import DAY, SECOND, CommissionRecorded, FillCorrected, FillRecorded, UndecodedMessage
+from mats.model import DAY, NOT_KNOWN, SECOND, CommissionRecorded, FillCorrected, FillRecorded, UndecodedMessage
 from mats.store.journal.journal import Journal
 from tests.actors.conftest import START
 from tests.actors.test_fill_log import CONNECTION, log_args
@@ -134,6 +134,19 @@ def test_the_broker_that_reports_it_again_as_it_should_be_settles_it(world, an_e
     assert [entry.execution for entry in world.entries] == [an_execution("a.01")]
     assert world.items == []
     assert world.places() == ()
+
+
+def test_a_fill_waits_for_what_its_units_are_worth_and_cannot_be_accepted_without(world, an_execution):
+    fill = replace(an_execution("a.01"), multiplier=NOT_KNOWN)
+    world.report(fill)
+    (item,) = world.items
+    assert "details of the contract" in item.fault
+    refused = world.resolve("accept")
+    assert isinstance(refused, QuarantineRefused)
+    assert "multiplier is not known" in refused.reason
+    world.report(replace(fill, multiplier=D("0.01")))
+    assert [entry.execution.multiplier for entry in world.entries] == [D("0.01")]
+    assert (world.items, world.places()) == ([], ())
 
 
 def test_a_commission_that_is_no_number_is_kept_and_its_fill_is_booked(world, an_execution, a_commission):

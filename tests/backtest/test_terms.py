@@ -26,6 +26,31 @@ def test_terms_that_nobody_states_are_refused_with_what_to_write(name):
         Terms((), "").of(name)
 
 
+def test_a_listing_has_its_ticks_by_price_level():
+    toyota = Terms((), "").of("7203.JPY")
+    assert [toyota.tick_at(D(price)) for price in (999, 1000, 2999, 3000)] == [D("0.1"), D("0.5"), D("0.5"), D(1)]
+
+
+def test_a_file_may_state_ticks_by_price_level(tmp_path):
+    file = tmp_path / "instruments.toml"
+    entry = '[[instrument]]\nid = "AMS.EUR"\ntick_size = "0.001"\nprice_increments = {}\n'
+    file.write_text(entry.format('[["0", "0.001"], ["10", "0.005"]]'))
+    assert [Terms((file,), "").of("AMS.EUR").tick_at(D(price)) for price in (9, 10)] == [D("0.001"), D("0.005")]
+    for wrong in ('[["10", "0.005"], ["0", "0.001"]]', '[["0", "0"]]'):
+        file.write_text(entry.format(wrong))
+        with pytest.raises(DataError, match="price_increments"):
+            Terms((file,), "")
+
+
+def test_ticks_by_price_level_are_known_from_the_store_as_they_were_resolved(tmp_path):
+    uri, levels = lmdb_uri(tmp_path / "arctic"), ((D(0), D("0.001")), (D(10), D("0.005")))
+    known = msgspec.structs.replace(parse_instrument("AMS.EUR@AEB"), con_id=7, price_increments=levels)
+    store = Store(uri)
+    store.write_instruments([KnownInstrument(instrument=known, complete=True)], 1)
+    store.close()
+    assert Terms((), uri).of(known.id).price_increments == levels
+
+
 def test_a_name_may_state_them():
     assert Terms((), "").of("FDAX.EUR:20250321*25").unit_value == 25
 

@@ -152,7 +152,10 @@ def test_a_frame_has_the_bars_and_their_starts_in_utc():
     assert aggregate([], 60) == []
 
 
-SPY = calendar_of(parse_instrument("SPY"))
+CALENDARS = {
+    name: calendar_of(parse_instrument(name)) for name in ("SPY", "7203.JPY", "700.HKD", "EURUSD", "ES:20261218@CME")
+}
+SPY = CALENDARS["SPY"]
 SOME_DAYS = from_datetime(datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
@@ -186,13 +189,16 @@ def rows(bars: BarColumns) -> list[Bar]:
     minutes_around_thanksgiving(),
     st.sampled_from([60, 300, 420, 3_600, 86_400, 604_800]),
     st.sampled_from(["regular", "extended"]),
+    st.sampled_from(sorted(CALENDARS)),
 )
-def test_bars_of_columns_are_those_of_parts_but_for_a_first_one_without_its_beginning(bars, seconds, hours):
-    whole = aggregate(bars, seconds, SPY, hours)
-    spans = BarSpans(SPY, seconds, hours)
+def test_bars_of_columns_are_those_of_parts_but_for_a_first_one_without_its_beginning(bars, seconds, hours, name):
+    calendar = CALENDARS[name]
+    whole = aggregate(bars, seconds, calendar, hours)
+    spans = BarSpans(calendar, seconds, hours)
+    traded = calendar.is_open if seconds < 86_400 else calendar.session_at
     assert rows(whole_bars(columns(bars), spans)) == [bar for bar in whole if bar.start >= bars[0].start]
     for bar in whole:
-        own = [part for part in bars if bar.start <= part.start < bar.end and SPY.is_open(part.start, hours)]
+        own = [part for part in bars if bar.start <= part.start < bar.end and traded(part.start, hours)]
         assert (bar.open, bar.close) == (own[0].open, own[-1].close)
         assert (bar.high, bar.low) == (max(p.high for p in own), min(p.low for p in own))
         assert bar.volume == sum(p.volume for p in own)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from mats.gateway import PaperGateway
@@ -64,6 +65,19 @@ async def filled(recorded: Any, quantity: int) -> list[Any]:
         return fills if sum(fill.execution.quantity for fill in fills) == quantity else None
 
     return list(await recorded.until(enough))
+
+
+@pytest.mark.parametrize("name", ["VOD.GBP", "7203.JPY", "SPX:20261218:6000:C:SPXW", "SPY", "ES:20261218"])
+async def test_a_resolved_contract_has_the_ticks_that_the_gateway_holds_orders_against(
+    name: str, open_session: Fixture
+) -> None:
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, _, _):
+        resolved = await session.resolve(parse_instrument(name))
+        listed = gateway.universe.by_con_id(resolved.con_id)
+        edges = [edge for edge, _ in resolved.price_increments] or [Decimal(0)]
+        for price in (edge + resolved.tick_size * ticks for edge in edges for ticks in range(-3, 12)):
+            assert resolved.tick_at(price) == listed.tick_at(price)
+        assert len(edges) == (1 if name in ("SPY", "ES:20261218") else len(listed.price_increments))
 
 
 async def test_a_market_order_is_filled_booked_and_charged(open_session: Fixture) -> None:

@@ -34,7 +34,7 @@ from mats.ib.events import (
 )
 from mats.ib.pacing import Pacer
 from mats.ib.pending_requests import FIRST_REQUEST_ID
-from mats.instruments import parse_instrument
+from mats.instruments import InstrumentRegistry, MemoryRecords, parse_instrument
 from mats.model.broker_reports import BrokerOrderStatus, OrderErrorMeaning
 from mats.model.market_data import Bar, MarketStream, StreamMeaning, StreamNotice
 from mats.model.orders import OrderIntent, OrderTicket, OrderType, Side
@@ -305,7 +305,8 @@ async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixt
     def answer(request: list[str]) -> list[tuple[object, ...]]:
         return [(*message[:1], request[2], *message[2:]) for message in answers.pop(0)] + [(52, 1, request[2])]
 
-    async with scripted({9: answer}) as script, open_session(script.port) as (session, _, _):
+    rule = [(93, 26, 1, 0, 0.01)]
+    async with scripted({9: answer, 91: lambda _: rule}) as script, open_session(script.port) as (session, _, _):
         answers.append([details(0)])
         assert (await session.resolve(SPY)).con_id == 756733
         answers.append([details(0), details(0, con_id=5)])
@@ -319,6 +320,36 @@ async def test_a_contract_is_resolved_or_ambiguous_or_undecodable(scripted: Fixt
         answers.append([details(0)[:30]])
         with pytest.raises(RequestFailed, match="could not be decoded"):
             await session.resolve(SPY)
+
+
+async def test_a_rule_is_asked_for_once_and_one_that_is_not_answered_leaves_what_was_known(
+    scripted: Fixture, open_session: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = MemoryRecords()
+    levels = ((Decimal(0), Decimal("0.01")), (Decimal("1.5"), Decimal("0.05")))
+
+    def answer(request: list[str]) -> list[tuple[object, ...]]:
+        return [details(request[2]), (52, 1, request[2])]
+
+    registry = InstrumentRegistry(records)
+    with_rule = {9: answer, 91: lambda _: [(93, 26, 2, 1.5, 0.05, 0.0, 0.01)]}
+    async with (
+        scripted(with_rule) as script,
+        open_session(script.port, instruments=registry) as (session, _, _),
+    ):
+        for _ in range(2):
+            assert (await session.resolve(SPY)).price_increments == levels
+        assert await script.got(91) == [["91", "26"]]
+    monkeypatch.setattr("mats.ib.market_rules.ANSWER_SECONDS", 0.05)
+    async with (
+        scripted({9: answer}) as script,
+        scripted({9: answer}) as another,
+        open_session(script.port, instruments=InstrumentRegistry(records)) as (session, _, _),
+        open_session(another.port) as (without, _, _),
+    ):
+        assert (await session.resolve(SPY)).price_increments == levels
+        nothing = await without.resolve(SPY)
+        assert (nothing.price_increments, nothing.tick_size) == ((), Decimal("0.01"))
 
 
 def bars(request_id: str, *times: object, end: str = "") -> tuple[object, ...]:

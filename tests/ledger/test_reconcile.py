@@ -2,14 +2,16 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mats.ledger.reconciliation.break_causes import Residual
 from mats.ledger.reconciliation.breaks import BreakState
 from mats.ledger.reconciliation.comparison import aggregate, compare
-from mats.ledger.reconciliation.reconcile import Reconciliation
+from mats.ledger.reconciliation.reconcile import AnswerRefused, Reconciliation
 from mats.model.broker_reports import BrokerPosition
+from mats.model.money import NOT_KNOWN
 from mats.model.timestamp import SECOND
 
 D = Decimal
@@ -94,6 +96,18 @@ def test_the_same_difference_after_the_grace_goes_to_discretionary(log):
     after = reconcile(reconciliation, log, [held(130, cost="11")], 5)
     assert (after.open, len(after.closed)) == ((), 1)
     assert log.books().get("DU1", "trend", "SPY").quantity == D(100)
+
+
+def test_a_position_whose_units_are_worth_nobody_knows_what_is_a_break_and_not_booked_until_they_are(log):
+    unknown, known = held(130, cost="0.75", multiplier=NOT_KNOWN), held(130, cost="0.75", multiplier=D("0.01"))
+    reconciliation = reconciling(log, 3.0)
+    reconcile(reconciliation, log, [unknown], 0)
+    outcome = reconcile(reconciliation, log, [unknown], 4)
+    assert (outcome.open[0].difference, outcome.open[0].state, outcome.adjustments) == (130, BreakState.CONFIRMED, ())
+    with pytest.raises(AnswerRefused, match="has not given the details of SPY"):
+        reconciliation.answer(outcome.open[0].id, Residual(), log.books(), {("DU1", "SPY"): unknown})
+    ((wanted,),) = reconcile(reconciliation, log, [known], 5).adjustments
+    assert (wanted.quantity, wanted.price, wanted.multiplier) == (130, 75, D("0.01"))
 
 
 def test_an_adjustment_is_asked_for_once_and_again_only_after_much_patience(log):

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mats.instruments import parse_instrument
@@ -150,6 +152,33 @@ def test_a_denial_carries_its_figures():
     denial = first_rejection(an_intent(**limit(D("100.005"))), WELL, LIMITS)
     assert denial.text == "limit_price 100.005 is not a multiple of 0.01; the nearest are 100.00 and 100.01"
     assert denial.figures == {"limit_price": "100.005", "tick_size": "0.01", "below": "100.00", "above": "100.01"}
+
+
+LEVELS = ((D(0), D("0.01")), (D(3), D("0.05")), (D(50), D("0.1")))
+SHARE = replace(parse_instrument("VOD.GBP"), price_increments=LEVELS, tick_size=D("0.01"))
+CENTS = st.integers(1, 20_000).map(lambda cents: D(cents) / 100)
+
+
+@pytest.mark.parametrize(
+    ("price", "nearest"),
+    [("2.99", ()), ("3.00", ()), ("3.01", ("3.00", "3.05")), ("49.99", ("49.95", "50")), ("50.05", ("50.0", "50.1"))],
+)
+def test_a_price_is_held_against_the_tick_of_its_level(price, nearest):
+    for ticket in (limit(D(price)), {"order_type": OrderType.STOP, "stop_price": D(price)}):
+        denial = first_rejection(replace(an_intent(**ticket), instrument=SHARE), WELL, LIMITS)
+        found = denial and (D(denial.figures["below"]), D(denial.figures["above"]))
+        assert found == (tuple(map(D, nearest)) or None)
+
+
+@given(CENTS)
+def test_the_nearest_prices_that_a_denial_names_are_on_the_tick_of_their_levels(price):
+    denial = first_rejection(replace(an_intent(**limit(price)), instrument=SHARE), WELL, LIMITS)
+    assert (denial is None) == (price % SHARE.tick_at(price) == 0)
+    if denial is not None:
+        below, above = D(denial.figures["below"]), D(denial.figures["above"])
+        assert below < price < above
+        for near in (below, above):
+            assert first_rejection(replace(an_intent(**limit(near)), instrument=SHARE), WELL, LIMITS) is None
 
 
 def test_the_value_is_in_the_base_currency():

@@ -12,7 +12,7 @@ from mats.model.timestamp import DAY, HOUR, MINUTE, SECOND, Nanos, from_datetime
 from mats.sessions import BarSpans, calendar_of, unknown_calendar
 from mats.sessions.bar_spans import OUTSIDE
 
-NAMES = ("SPY", "EURUSD", "ES:20261218@CME", "ES:20261218", "SAP.EUR", "7203.JPY")
+NAMES = ("SPY", "EURUSD", "ES:20261218@CME", "ES:20261218", "SAP.EUR", "7203.JPY", "700.HKD")
 HALF_DAY = "2026-11-27T"
 
 
@@ -38,16 +38,18 @@ def shown(span: tuple[Nanos, Nanos] | None) -> tuple[str, str] | None:
 def test_an_instant_lies_in_one_bar_of_its_session(name, seconds, hours, instant) -> None:
     found = spans(name, seconds, hours)
     span, session = found.at(instant), found.calendar.session_at(instant, hours)
-    assert (span is None) == (session is None)
+    traded = found.calendar.is_open(instant, hours) if seconds < 86_400 else session is not None
+    assert (span is not None) == traded
     if span is None or session is None:
         return
     begin, end = span
     assert begin <= instant < end
     assert found.at(begin) == found.at(end - 1 if seconds < 86_400 else instant) == span
     if seconds < 86_400:
-        assert session.begin(hours) <= begin < end <= session.end(hours)
-        assert (begin - session.begin(hours)) % (seconds * SECOND) == 0
-        assert end - begin == seconds * SECOND or end == session.end(hours)
+        (stretch,) = [stretch for stretch in session.stretches(hours) if stretch[0] <= instant < stretch[1]]
+        assert stretch[0] <= begin < end <= stretch[1]
+        assert (begin - stretch[0]) % (seconds * SECOND) == 0
+        assert end - begin == seconds * SECOND or end == stretch[1]
     elif seconds == 86_400:
         assert span == (session.begin(hours), session.end(hours))
     elif found.calendar.known:
@@ -63,6 +65,16 @@ def test_hours_begin_at_the_open_and_the_last_one_ends_at_the_close() -> None:
     assert shown(hours.at(moment(HALF_DAY + "17:45"))) == ("11-27T17:30", "11-27T18:00")
     assert hours.at(moment(HALF_DAY + "18:00")) is None
     assert shown(spans("SPY", 3_600, "extended").at(moment(HALF_DAY + "18:00"))) == ("11-27T18:00", "11-27T19:00")
+
+
+def test_a_break_cuts_hours_and_a_day_spans_it() -> None:
+    hours, days = spans("7203.JPY", 3_600), spans("7203.JPY", 86_400)
+    assert shown(hours.at(moment("2026-11-24T02:15"))) == ("11-24T02:00", "11-24T02:30")
+    assert hours.at(moment("2026-11-24T02:30")) is hours.at(moment("2026-11-24T03:29")) is None
+    assert shown(hours.at(moment("2026-11-24T03:30"))) == ("11-24T03:30", "11-24T04:30")
+    assert shown(days.at(moment("2026-11-24T03:00"))) == ("11-24T00:00", "11-24T06:30")
+    hour = np.array([moment("2026-11-24T03:00")])  # what lasts until after the break belongs to the trading after it
+    assert shown(tuple(int(edge[0]) for edge in hours.stretches(hour, HOUR))) == ("11-24T03:30", "11-24T06:30")
 
 
 def test_a_week_is_its_sessions() -> None:

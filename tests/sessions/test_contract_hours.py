@@ -79,13 +79,16 @@ def test_a_future_has_the_session_of_its_trading_hours_across_midnight() -> None
             NEW_YORK,
             {"2026-11-27": ("11-27T14:30", "11-27T18:00"), "2026-11-28": None},
         ),
-        ("20261130:0930-1200,1300-1600", HONG_KONG, {"2026-11-30": ("11-30T01:30", "11-30T08:00")}),
+        ("20261130:0930-1200,1300-1600", HONG_KONG,
+         {"2026-11-30": ("11-30T01:30", "11-30T04:00", "11-30T05:00", "11-30T08:00")}),
         (
             "20261130:0930-20261130:1200;20261130:1300-20261130:1600",
             HONG_KONG,
-            {"2026-11-30": ("11-30T01:30", "11-30T08:00")},
+            {"2026-11-30": ("11-30T01:30", "11-30T04:00", "11-30T05:00", "11-30T08:00")},
         ),
-        ("20130903:1700-1515,1530-1615", CHICAGO, {"2013-09-03": ("09-02T22:00", "09-03T21:15")}),
+        ("20261130:1300-1600,0930-1300", HONG_KONG, {"2026-11-30": ("11-30T01:30", "11-30T08:00")}),
+        ("20130903:1700-1515,1530-1615", CHICAGO,
+         {"2013-09-03": ("09-02T22:00", "09-03T20:15", "09-03T20:30", "09-03T21:15")}),
         ("20261128:0000-20261128:2400;", NEW_YORK, {"2026-11-28": ("11-28T05:00", "11-29T05:00")}),
         ("20261127:1900-20261128:1900", NEW_YORK, {"2026-11-28": ("11-28T00:00", "11-29T00:00")}),
         ("20261031:0000-20261101:0000;20261101:0000-20261102:0000", NEW_YORK,
@@ -93,9 +96,24 @@ def test_a_future_has_the_session_of_its_trading_hours_across_midnight() -> None
         ("", NEW_YORK, {}),
     ],
 )  # fmt: skip
-def test_each_form_of_the_hours_is_read(text: str, zone: ZoneInfo, hours: dict[str, tuple[str, str] | None]) -> None:
+def test_each_form_of_the_hours_is_read(text: str, zone: ZoneInfo, hours: dict[str, tuple[str, ...] | None]) -> None:
     found = read_hours(text, zone)
-    assert {str(day): known and (iso(known[0])[5:16], iso(known[1])[5:16]) for day, known in found.items()} == hours
+    edges = {day: known and tuple(iso(edge)[5:16] for span in known for edge in span) for day, known in found.items()}
+    assert {str(day): known for day, known in edges.items()} == hours
+
+
+def test_a_contract_that_rests_at_noon_has_a_session_with_a_break() -> None:
+    hours = "20261130:0930-1200,1300-1600"
+    share = replace(parse_instrument("700.HKD"), time_zone="Asia/Hong_Kong", liquid_hours=hours, trading_hours=hours)
+    calendar, noon = calendar_of(share), moment("2026-11-30T04:30+00:00")
+    session = calendar.session_at(noon)
+    assert shown(session) == ("2026-11-30", "11-30T01:30", "11-30T08:00")
+    assert session is not None
+    assert session.breaks == ((moment("2026-11-30T04:00+00:00"), moment("2026-11-30T05:00+00:00")),)
+    assert not calendar.is_open(noon)
+    assert [iso(edge)[11:16] for span in session.stretches("extended") for edge in span] == [
+        "01:30", "04:00", "05:00", "08:00",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

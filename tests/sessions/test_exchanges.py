@@ -47,10 +47,13 @@ def test_the_session_at_an_instant_is_the_published_one(code: str, instant: Nano
     under_way = schedule[(schedule["open"] <= stamp(instant)) & (stamp(instant) < schedule["close"])]
     found = calendar.session_at(instant)
     assert ([found.date] if found else []) == [label.date() for label in under_way.index]
-    assert calendar.is_open(instant) == bool(len(under_way))
+    resting = under_way[(under_way["break_start"] <= stamp(instant)) & (stamp(instant) < under_way["break_end"])]
+    assert calendar.is_open(instant) == bool(len(under_way) and not len(resting))
     if found:
         row = under_way.iloc[0]
         assert (stamp(found.open), stamp(found.close)) == (row["open"], row["close"])
+        rest = [(stamp(begin), stamp(end)) for begin, end in found.breaks]
+        assert rest == ([] if pd.isna(row["break_start"]) else [(row["break_start"], row["break_end"])])
         assert found.early_close == (under_way.index[0] in published.early_closes)
     later, earlier = calendar.next_session(instant), calendar.previous(instant)
     assert stamp(later.open) == schedule["open"][schedule["open"] > stamp(instant)].iloc[0]

@@ -10,6 +10,7 @@ from mats.model.timestamp import from_datetime
 from mats.sessions import StatedHours
 
 STOCK = "20261126:CLOSED;20261127:0930-20261127:1300;20261128:CLOSED;20261129:CLOSED;20261130:0930-20261130:1600"
+NOON = "20261130:0930-1200,1300-1600;20261201:0930-1200,1300-1600"
 FUTURE = "20261128:CLOSED;20261129:1700-20261130:1600;20261130:1700-20261201:1600"
 
 
@@ -29,6 +30,9 @@ FUTURE = "20261128:CLOSED;20261129:1700-20261130:1600;20261130:1700-20261201:160
         (FUTURE, "US/Central", "2026-11-30T22:30:00", False),
         (FUTURE, "US/Central", "2026-11-30T23:30:00", True),
         (FUTURE, "US/Central", "2026-12-01T23:30:00", True),
+        (NOON, "Asia/Hong_Kong", "2026-11-30T03:59:59", True),
+        (NOON, "Asia/Hong_Kong", "2026-11-30T04:00:00", False),
+        (NOON, "Asia/Hong_Kong", "2026-11-30T05:00:00", True),
         ("", "US/Eastern", "2026-11-28T16:00:00", True),
         ("whenever", "US/Eastern", "2026-11-28T16:00:00", True),
         (STOCK, "Mars/Olympus", "2026-11-28T16:00:00", True),

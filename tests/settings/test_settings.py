@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from mats.errors import SettingsError
+from mats.renamed_settings import RENAMED
 from mats.risk import Limits
-from mats.settings import RENAMED, Settings, SettingsError, load_settings, merged
+from mats.settings import Settings, load_settings, merged
 
 
 @pytest.fixture
@@ -88,17 +90,37 @@ def at(setting, value=1):
     return {section: {name: value}} if section else {setting: {"seed": value}}
 
 
+def value_of(settings, name):
+    for part in name.split("."):
+        settings = getattr(settings, part)
+    return settings
+
+
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_an_old_name_is_refused_with_the_present_one(settings_file, monkeypatch, old, new):
+def test_a_former_name_is_read_and_told(settings_file, monkeypatch, caplog, old, new):
     section, _, name = old.rpartition(".")
     path = settings_file(f"[{section}]\n{name} = 1\n" if section else f"[{old}]\nseed = 1\n")
-    assert fault(path) == f"{old} is now {new}; rename it in {path}"
-    assert fault(settings_file(), at(old)) == f"{old} is now {new}; rename it in the command line"
-    tail = "" if section else "__SEED"
-    monkeypatch.setenv(variable(old) + tail, "1")
-    assert (
-        fault(settings_file()) == f"environment variable {variable(old)}{tail} is now {variable(new)}{tail}; rename it"
-    )
+    tail = "" if section else ".seed"
+    assert value_of(load_settings(path, {}), new + tail) == 1
+    assert caplog.messages == [f"in {path}, {old} is now {new}; the former name is still read, but rename it"]
+    caplog.clear()
+    monkeypatch.setenv(variable(old + tail), "1")
+    assert value_of(load_settings(settings_file(), {}), new + tail) == 1
+    assert [message.endswith("the former name is still read, but rename it") for message in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_setting_by_both_of_its_names_is_refused(settings_file, monkeypatch, old, new):
+    section, _, name = old.rpartition(".")
+    if section:
+        path = settings_file(f"[{section}]\n{name} = 1\n{new.rpartition('.')[2]} = 1\n")
+    else:
+        path = settings_file(f"[{old}]\nseed = 1\n[{new}]\nseed = 1\n")
+    assert fault(path) == f"in {path}, {old} is the former name of {new}, which is set too; remove the former"
+    tail = "" if section else ".seed"
+    monkeypatch.setenv(variable(old + tail), "1")
+    monkeypatch.setenv(variable(new + tail), "1")
+    assert "is the former name of" in fault(settings_file())
 
 
 @pytest.mark.parametrize("new", [new for new in RENAMED.values() if "." in new])
@@ -107,9 +129,9 @@ def test_a_present_name_is_taken(settings_file, new):
     assert getattr(getattr(load_settings(settings_file(), at(new)), section), name) == 1
 
 
-def test_an_old_name_in_a_section_of_the_environment_is_refused(settings_file, monkeypatch):
+def test_a_former_name_in_a_section_of_the_environment_is_read(settings_file, monkeypatch):
     monkeypatch.setenv("MATS_RISK", '{"stale_after": 5}')
-    assert fault(settings_file()) == "risk.stale_after is now risk.max_price_age_seconds; rename it in the environment"
+    assert load_settings(settings_file(), {}).risk.max_price_age_seconds == 5
 
 
 def test_limits_of_orders_are_those_of_the_settings(settings_file):

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from arcticdb import LibraryOptions
 
 from mats.store.directory_lock import DataLock, LockHeldError
+from mats.store.tables.connection import StoreMovedError, connect, lmdb_uri, open_library, write_lock
 from tests.patience import PATIENCE
 
 HOLD = """
@@ -82,3 +84,27 @@ def test_what_a_link_in_place_of_the_holder_points_to_stays_as_it_is(tmp_path, n
 def test_a_new_data_directory_is_its_owners_alone(tmp_path):
     with DataLock(tmp_path / "data"):
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_that_was_moved_or_replaced_is_not_in_its_place(tmp_path):
+    with DataLock(tmp_path / "data") as lock:
+        assert lock.is_in_place()
+        (tmp_path / "data").rename(tmp_path / "moved")
+        assert not lock.is_in_place()
+        (tmp_path / "data").mkdir()
+        assert not lock.is_in_place()
+        (tmp_path / "data").rmdir()
+        (tmp_path / "moved").rename(tmp_path / "data")
+        assert lock.is_in_place()
+
+
+def test_a_store_whose_directory_was_moved_makes_no_other_one(tmp_path):
+    uri = lmdb_uri(tmp_path / "data" / "arctic")
+    arctic = connect(uri)
+    open_library(arctic, "fills", LibraryOptions())
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(StoreMovedError, match="was moved or removed; move it back"):
+        open_library(arctic, "trades", LibraryOptions())
+    with pytest.raises(StoreMovedError), write_lock(uri, "bars"):
+        pass
+    assert not (tmp_path / "data").exists()

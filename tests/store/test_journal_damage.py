@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from mats.store.journal import JournalDamagedError, journal_damage, refused_where_damaged
+from mats.store.journal import JournalDamagedError, journal_damage, refused_where_damaged, require_whole_log
 from mats.store.journal.journal import Journal
 
 
@@ -32,7 +32,7 @@ def test_a_whole_journal_has_none(path):
     ("statement", "why"),
     [
         ("UPDATE entries SET payload = x'ffee01' WHERE seq = 2", "entry 2 cannot be decoded"),
-        ("DELETE FROM entries WHERE seq = 2", "1 entries of the log are missing"),
+        ("DELETE FROM entries WHERE seq = 2", "1 of its entries are missing, the first of them entry 2"),
     ],
 )
 def test_a_row_that_cannot_be_read_and_a_gap_are_named_with_the_remedy(statement, why, path):
@@ -46,6 +46,18 @@ def test_pruned_entries_are_no_gap(path):
     assert journal.prune(2**62, 2)
     journal.close()
     assert journal_damage(path) is None
+
+
+@pytest.mark.parametrize(("pruned", "lost", "first"), [(0, 1, 1), (0, 2, 2), (1, 2, 2), (1, 3, 3)])
+def test_a_start_refuses_a_log_with_a_gap_and_names_it(path, make, pruned, lost, first):
+    journal = Journal(path)
+    journal.append([make.fill(seq, make.execution(seq)) for seq in (4, 5)])
+    journal.prune(2**62, pruned)
+    journal.close()
+    require_whole_log(path)
+    run(path, f"DELETE FROM entries WHERE seq = {lost}")
+    with pytest.raises(JournalDamagedError, match=f"1 of its entries are missing, the first of them entry {first}"):
+        require_whole_log(path)
 
 
 @pytest.mark.parametrize("begin", [0, 100, 4096])

@@ -42,6 +42,7 @@ TERMS = {
     "market_rule_ids": "",
     "underlying": "",
     "under_con_id": 0,
+    "price_increments": [],
 }
 GROWN = {
     "orders.view": {"said": "", "doubt": "", "of_target": False, "reduce_only": False, "code": "", "parent": ""},

@@ -50,6 +50,23 @@ def test_the_longest_of_several_sizes_decides() -> None:
     assert bars(300, (DAILY,)).needs("SPY", {300: 3, DAILY: 2}, CLOSE + HOUR) == {300: 3, DAILY: 2, 60: 392, **FINE}
 
 
+def test_minutes_of_the_strategy_make_up_its_day_and_no_hours_of_short_bars_are_asked_for() -> None:
+    now = OPEN + 90 * MINUTE
+    assert bars(60, (DAILY,)).needs("SPY", {60: 30, DAILY: 2}, now) == {60: 92, DAILY: 2, **FINE}
+    assert bars(60, (DAILY,)).needs("SPY", {60: 500, DAILY: 2}, now) == {60: 500, DAILY: 2, **FINE}
+
+
+def test_a_day_under_way_is_made_of_the_minutes_of_the_strategy() -> None:
+    both = bars(60, (DAILY,))
+    now = OPEN + 90 * MINUTE
+    both.load("s", {"SPY": minutes(OPEN - 18 * HOUR, OPEN - 17 * HOUR) + minutes(OPEN, now)}, now)
+    for minute in minutes(now, CLOSE):
+        both.take(minute)
+        for close in both.closes(minute.end):
+            both.show(close.bars[0])
+    assert [(bar.start, bar.end, bar.volume) for bar in both.larger[DAILY]["SPY"].newest(None)] == [(OPEN, CLOSE, 390)]
+
+
 def minutes(since: Nanos, until: Nanos) -> list[Bar]:
     return [Bar("SPY", start, 60, 2.0, 3.0, 1.0, 2.0, 1.0) for start in range(since, until, MINUTE)]
 

@@ -86,9 +86,8 @@ def write(system: System, what: str, strategy: str, amount: str) -> None:
 def test_a_share_in_euros_is_sized_at_the_quoted_rate_and_equities_change_while_it_trades(tmp_path: Path) -> None:
     with trading(tmp_path) as system:
         until(lambda: abs(share(system, "euro") - Decimal(1) / 3) < Decimal("0.01"), PATIENCE, "a third in euros")
-        seen = account(system)
-        assert seen.missing == ()
-        assert {"USD", "EUR"} <= seen.cash.keys()
+        assert account(system).missing == ()
+        until(lambda: {"USD", "EUR"} <= account(system).cash.keys(), PATIENCE, "cash in both currencies")
         until(lambda: abs(account(system).deviation) < 50, PATIENCE, "own equity beside the broker's")  # type: ignore[arg-type]
 
         assert equity(system, "calm") != 4321

@@ -112,3 +112,23 @@ def children(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += [int(child) for child in (task / "children").read_text().split()]
     return found
+
+
+def test_a_daemon_whose_data_directory_is_moved_away_stops_and_makes_no_other_one(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, write_bars(tmp_path / "bars", seed=2), bar_seconds=2.0)
+    config = write_settings(tmp_path / "config", lively_strategies(2), gateway.port)
+    daemon = Daemon(config, tmp_path / "run" / "data")
+    with killed_at_end(daemon, gateway):
+        until(lambda: daemon.executions() > 5, PATIENCE, "trading")
+        moved = daemon.data.rename(daemon.data.with_name("moved"))
+        assert daemon.process.wait(PATIENCE) == 2
+        assert f"data directory {daemon.data} was moved or removed while this daemon used it" in daemon.stderr
+        assert not daemon.data.exists()
+        again = Daemon(config, moved)
+        before = again.executions()
+        with killed_at_end(again):
+            until(lambda: again.executions() > before, PATIENCE, "trading from the new place")
+            again.process.terminate()
+            summary = end(again)
+    assert summary["fills"] == summary["fills_stored"] == summary["gateway_executions"], summary
+    assert summary["breaks"] == 0

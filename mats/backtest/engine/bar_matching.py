@@ -78,12 +78,10 @@ class BarMarket:
         self.feed, self.number, self._active = feed, number, active
         self.instrument = instrument = feed.instrument
         self.orders: dict[IntentId, BarOrder] = {}
-        self.above = friction.spread_ticks // 2 * instrument.tick_size
-        self.below = friction.spread_ticks * instrument.tick_size - self.above
-        self.slippage = friction.slippage_ticks * instrument.tick_size
+        self._spread, self._slippage = friction.spread_ticks, friction.slippage_ticks
         self._least = instrument.tick_size
         self.reports: Reports
-        self._quote = {BUY: self.above, SELL: -self.below}
+        self._quote = self._around(instrument.tick_size)
         self._share = exact(friction.participation)
         self.bounded = self._share > 0
 
@@ -123,9 +121,16 @@ class BarMarket:
         """How far from the path of a bar each side trades, signed; the data's own spread where it has one."""
         spreads = self.feed.spreads
         if spreads is None:
-            return self._quote
+            instrument = self.instrument
+            if not (instrument.price_increments and self._spread):
+                return self._quote
+            return self._around(instrument.tick_at(self.feed.exact_open(row)))
         half = exact(spreads[row]) / 2
         return {BUY: half, SELL: -half}
+
+    def _around(self, tick: Decimal) -> dict[Side, Decimal]:
+        above = self._spread // 2 * tick
+        return {BUY: above, SELL: above - self._spread * tick}
 
     def price(self, ticket: OrderTicket, side: Side, path: Decimal, away: Decimal) -> Decimal:
         """What an order gets where the path is at a price, and the quote so far away.
@@ -135,8 +140,8 @@ class BarMarket:
         kind, limit = ticket.order_type, ticket.limit_price
         if kind is LIMIT:
             return path + away
-        if self.slippage:
-            away += side.sign * self.slippage
+        if self._slippage:
+            away += side.sign * self._slippage * self.instrument.tick_at(path)
         price = path + away if away else path
         if price < self._least:
             price = self._least

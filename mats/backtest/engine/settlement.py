@@ -166,9 +166,9 @@ class Settlement:
 
     def _resize(self, order: BarOrder, ratio: Decimal) -> None:
         """The order in new units: more of them, at lower prices."""
-        step, tick = order.instrument.size_increment, order.instrument.tick_size
+        step = order.instrument.size_increment
         quantity, filled = floor_to(order.quantity * ratio, step), floor_to(order.filled * ratio, step)
-        self._path.resize(order, quantity, filled, _split_ticket(order.ticket, ratio, tick))
+        self._path.resize(order, quantity, filled, _split_ticket(order.ticket, ratio, order.instrument))
         if order.remaining <= 0:
             self._markets[order.instrument.id].remove(order)
             self._path.end(order, self._clock.now, "nothing of it is left after the split")
@@ -226,7 +226,7 @@ def _adjustment(book: Book, change: Decimal, seq: int, reason: str, now: Nanos) 
     )
 
 
-def _split_ticket(ticket: OrderTicket, ratio: Decimal, tick: Decimal) -> OrderTicket:
-    prices = (ticket.limit_price, ticket.stop_price)
-    limit, stop = (None if price is None else round_to(price / ratio, tick) for price in prices)
+def _split_ticket(ticket: OrderTicket, ratio: Decimal, instrument: Instrument) -> OrderTicket:
+    prices = (price and price / ratio for price in (ticket.limit_price, ticket.stop_price))
+    limit, stop = (None if price is None else round_to(price, instrument.tick_at(price)) for price in prices)
     return replace(ticket, limit_price=limit, stop_price=stop)

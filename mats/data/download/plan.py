@@ -80,8 +80,8 @@ def gaps(starts: Instants, seconds: int, sessions: Sessions, known: Coverage) ->
         return []
     first, last, step = int(starts[0]), int(starts[-1]), seconds * SECOND
     found = list[Span]()
-    for session in sessions.sessions(first, last):
-        opens, closes = max(session.open, first), min(session.close, last)
+    for begins, ends in (span for session in sessions.sessions(first, last) for span in session.stretches("regular")):
+        opens, closes = max(begins, first), min(ends, last)
         inside = starts[np.searchsorted(starts, opens - step + 1) : np.searchsorted(starts, closes)]
         edges = np.concatenate(([opens - step], inside, [closes]))
         for hole in np.flatnonzero(np.diff(edges) >= 2 * step).tolist():

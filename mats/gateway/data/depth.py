@@ -13,7 +13,7 @@ from mats.gateway.client_registry import ClientRegistry
 from mats.gateway.data.contracts import ContractService
 from mats.gateway.data.subscriptions import Subscriptions
 from mats.gateway.protocol import ClientSession, Fields, Message, data_messages, responses
-from mats.model import Quote, SecType
+from mats.model import Quote, SecType, exact
 from mats.venue.markets import Universe
 from mats.venue.matching import Exchange
 
@@ -87,7 +87,8 @@ class MarketDepth:
         self, request_id: int, options: DepthSubscription, quote: Quote, before: Quote | None
     ) -> list[Message]:
         listing = self._universe.listing(quote.instrument)
-        tick = float(listing.instrument.tick_size)
+        instrument = listing.instrument
+        tick = float(instrument.tick_at(exact(quote.bid)) if quote.bid else instrument.tick_size)
         messages: list[Message] = []
         for side in (ASK, BID):
             new = depth_rows(quote, side, options.rows, tick, listing.lot)

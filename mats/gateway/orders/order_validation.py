@@ -9,7 +9,7 @@ from mats.gateway.accounts import is_advisor
 from mats.gateway.orders.order_terms import limit_offset, order_terms
 from mats.gateway.protocol import PlaceOrder, WireError, parse_time
 from mats.model import Instrument, SecType, Side
-from mats.venue.markets import Universe, tick_at
+from mats.venue.markets import Universe
 from mats.venue.matching import (
     FILLED,
     IMMEDIATE,
@@ -125,7 +125,7 @@ def _check_supported(request: PlaceOrder) -> str:
 def _off_grid(terms: OrderTerms, instrument: Instrument) -> bool:
     """Whether a price is not a multiple of the tick size at that price."""
     prices, amounts = (terms.limit_price, terms.stop_price), (terms.trail_amount, terms.limit_offset)
-    return any(price is not None and price % tick_at(instrument, price) for price in prices) or any(
+    return any(price is not None and price % instrument.tick_at(price) for price in prices) or any(
         amount is not None and amount % instrument.tick_size for amount in amounts
     )
 

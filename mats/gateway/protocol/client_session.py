@@ -149,7 +149,7 @@ class ClientSession(asyncio.Protocol):
 
     def flush(self) -> None:
         """Writes the outbox; a client that reads too slowly is dropped."""
-        if self._outbox and self._transport:
+        if self._outbox and self._transport and not self._transport.is_closing():
             if self._transport.get_write_buffer_size() > MAX_BUFFER:
                 self.drop("reads too slowly")
             else:

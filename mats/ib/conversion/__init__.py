@@ -31,6 +31,7 @@ from mats.ib.conversion.orders import (
 )
 from mats.ib.conversion.time_zones import KNOWN_ZONES, TimeZones
 from mats.ib.conversion.timestamps import UnknownTime, instant, utc_text
+from mats.ib.conversion.unvalued import UnvaluedExecutions, is_valued, valued
 
 __all__ = [
     "KNOWN_ZONES",
@@ -39,12 +40,14 @@ __all__ = [
     "HistoricalBars",
     "TimeZones",
     "UnknownTime",
+    "UnvaluedExecutions",
     "amount",
     "bar_size",
     "described",
     "duration",
     "from_details",
     "instant",
+    "is_valued",
     "longest_span",
     "name_of",
     "or_zero",
@@ -62,4 +65,5 @@ __all__ = [
     "to_order",
     "unit_value_of",
     "utc_text",
+    "valued",
 ]

@@ -7,7 +7,7 @@ from ib_async.contract import Contract, ContractDetails
 from ib_async.util import UNSET_DOUBLE
 
 from mats.instruments import InstrumentRegistry
-from mats.model import ONE, ZERO, Instrument, InstrumentId, SecType, exact
+from mats.model import NOT_KNOWN, ONE, ZERO, Instrument, InstrumentId, SecType, exact
 
 
 def amount(value: float | Decimal | None) -> Decimal | None:
@@ -69,11 +69,12 @@ def multiplier_of(contract: Contract) -> Decimal:
 
 
 def unit_value_of(contract: Contract, registry: InstrumentRegistry) -> Decimal:
-    """Units of currency per unit of price, as it is stated. What prices are magnified by is only in the contract's
-    details; a multiplier that contradicts them is for the validation of what states it, and not to be mended here."""
+    """Units of currency per unit of price; `NOT_KNOWN` until the contract's details are, since what prices are
+    magnified by is only there. A stated multiplier that contradicts them is for the validation of what states it, and
+    not to be mended here. What has no contract id has no details, and is worth what is stated."""
     terms, multiplier = registry.terms(contract.conId), multiplier_of(contract)
     if terms is None:
-        return multiplier
+        return NOT_KNOWN if contract.conId and multiplier > 0 else multiplier
     if not contract.multiplier or multiplier == terms.multiplier:
         return terms.unit_value
     return multiplier / terms.price_magnifier

@@ -71,7 +71,8 @@ def longest_span(bar_seconds: int) -> int:
 def part_size(seconds: int, opens: int = 0) -> int:
     """The largest size that IB has and that bars of `seconds` can be built from; a ValueError where there is none.
 
-    IB's bars begin at multiples of their size, ours with their session, which `opens` at a second since 1970.
+    IB's bars begin at multiples of their size, ours with their session, which `opens` at a second since 1970; what it
+    opens at after a break counts too: of several such seconds the greatest common divisor is given.
     """
     sizes = [size for size in BAR_SIZES if seconds % size == 0 and opens % size == 0]
     if seconds < 1 or not sizes:

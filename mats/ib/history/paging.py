@@ -4,6 +4,7 @@ A page that has no bar says nothing about when there was one: then hourly bars, 
 So no calendar is needed, and a halt or a holiday that no calendar knows is passed over like any other.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -58,8 +59,8 @@ class BackwardPager:
         self._calendar, self._hours = calendar, hours
         self._what, self._progress = what, progress
         check_size(seconds)
-        opens = calendar.previous(now, hours).begin(hours)
-        self._part = part_size(seconds, 0 if seconds >= DAY // SECOND else opens // SECOND)
+        begins = (begin // SECOND for begin, _ in calendar.previous(now, hours).stretches(hours))
+        self._part = part_size(seconds, 0 if seconds >= DAY // SECOND else math.gcd(*begins))
         self._parts: list[Bar] = []
         self._until: Nanos | None = None
         """Everything from here on is known; None: nothing yet."""

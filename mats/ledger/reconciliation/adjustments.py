@@ -16,6 +16,7 @@ from mats.ledger.reconciliation.break_causes import (
     Residual,
     SplitCause,
     SymbolChangeCause,
+    instruments_of,
 )
 from mats.ledger.reconciliation.break_classifier import FRACTION
 from mats.ledger.reconciliation.breaks import Break
@@ -59,10 +60,23 @@ class CauseMismatch(Exception):
     """The cause does not explain the break; one sentence with the fix."""
 
 
+def are_terms_known(account: AccountId, name: InstrumentId, positions: Mapping[PositionKey, BrokerPosition]) -> bool:
+    """Whether it is known what a unit of a position is worth; where there is none, its books know."""
+    position = positions.get((account, name))
+    return position is None or not position.multiplier.is_nan()
+
+
 def adjustments_for(
     found: Break, cause: BreakCause, books: Books, positions: Mapping[PositionKey, BrokerPosition]
 ) -> tuple[Adjustment, ...]:
-    """The adjustments for a break of this cause. Raises CauseMismatch where they would not make the figures equal."""
+    """The adjustments for a break of this cause. Raises CauseMismatch where they would not make the figures equal,
+    and where the terms of a contract are not known in which they would be booked."""
+    for name in {found.instrument, *instruments_of(cause)}:
+        if not are_terms_known(found.account, name, positions):
+            raise CauseMismatch(
+                f"the broker has not given the details of {name}, so that what a unit is worth is not known; they are"
+                " asked for again with the next comparison"
+            )
     match cause:
         case Residual():
             return (_residual(found, found.difference, _reason(found), books, positions.get(found.key)),)

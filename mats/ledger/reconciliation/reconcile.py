@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from mats.ledger.books import BookKey, Books
 from mats.ledger.quarantine import QuarantinePlace
-from mats.ledger.reconciliation.adjustments import Adjustment, CauseMismatch, adjustments_for
+from mats.ledger.reconciliation.adjustments import Adjustment, CauseMismatch, adjustments_for, are_terms_known
 from mats.ledger.reconciliation.break_causes import (
     BreakCause,
     ExerciseCause,
@@ -235,7 +235,7 @@ class Reconciliation:
             found = self._open[key]
             cause = found.answer or _contractual_cause(found) or Residual()
             keys = _affected_keys(found, cause)
-            if not due.issuperset(keys):
+            if not (due.issuperset(keys) and all(are_terms_known(*affected, positions) for affected in keys)):
                 continue
             attempt = f"{found.difference:+f} to Discretionary" if isinstance(cause, Residual) else cause.text
             self._open[key] = replace(

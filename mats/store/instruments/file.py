@@ -47,6 +47,10 @@ def _instrument(entry: dict[str, object], path: Path) -> Instrument:
         instrument = msgspec.convert(terms, Instrument)
         if instrument.sec_type in WITH_MULTIPLIER and not ("multiplier" in entry and instrument.currency):
             raise ValueError("multiplier and currency are missing")
+        if any(edge < 0 or tick <= 0 for edge, tick in instrument.price_increments):
+            raise ValueError("price_increments are levels from zero up, each with a tick size above zero")
+        if list(instrument.price_increments) != sorted(instrument.price_increments):
+            raise ValueError("price_increments must ascend")
         for key in ("multiplier", "price_magnifier", "tick_size", "size_increment"):
             if getattr(instrument, key) <= 0:
                 raise ValueError(f"{key} must be above zero")

@@ -9,7 +9,7 @@ from arcticdb.exceptions import StorageException
 from arcticdb.version_store.library import Library, SymbolDescription
 
 from mats.end_with_parent import end_with_parent
-from mats.store.tables import connect
+from mats.store.tables import connect, require_in_place
 
 
 class Call(NamedTuple):
@@ -88,7 +88,9 @@ class _Opened:
 
     def _library(self, name: str) -> Library:
         if name not in self._libraries:
-            self._libraries[name] = self._connection().get_library(name)
+            arctic = self._connection()
+            require_in_place(self._uri)
+            self._libraries[name] = arctic.get_library(name)
         return self._libraries[name]
 
 

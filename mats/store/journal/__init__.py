@@ -1,7 +1,7 @@
 """The journal: all facts that must never be lost, read by recovery. SQLite."""
 
 from mats.store.journal.audit import AuditLine
-from mats.store.journal.damage import JournalDamagedError, journal_damage, refused_where_damaged
+from mats.store.journal.damage import JournalDamagedError, journal_damage, refused_where_damaged, require_whole_log
 from mats.store.journal.instruments import NOBODY, NameInUse
 from mats.store.journal.joined_log import JournalFacts
 from mats.store.journal.journal import Journal
@@ -20,4 +20,5 @@ __all__ = [
     "NameInUse",
     "journal_damage",
     "refused_where_damaged",
+    "require_whole_log",
 ]

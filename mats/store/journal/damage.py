@@ -23,6 +23,11 @@ MISSING = """
 SELECT coalesce(max(seq), pruned) - pruned - count(seq)
 FROM (SELECT value AS pruned FROM meta WHERE key = 'pruned_to') LEFT JOIN entries ON seq > pruned
 """
+FIRST_MISSING = """
+SELECT min(before) + 1
+FROM (SELECT value AS before FROM meta WHERE key = 'pruned_to' UNION ALL SELECT seq FROM entries)
+WHERE before >= (SELECT value FROM meta WHERE key = 'pruned_to') AND before + 1 NOT IN (SELECT seq FROM entries)
+"""
 
 
 class JournalDamagedError(JournalError):
@@ -53,8 +58,22 @@ def _fault_of_rows(path: Path) -> str:
                     decoder.decode(payload)
                 except (msgspec.DecodeError, TypeError) as error:
                     return f"{what} {name} cannot be decoded: {error}"
-        (missing,) = database.execute(MISSING).fetchone()
-    return f"{missing} entries of the log are missing" if missing else ""
+        return _gap(database)
+
+
+def _gap(database: sqlite3.Connection) -> str:
+    (missing,) = database.execute(MISSING).fetchone()
+    if not missing:
+        return ""
+    (first,) = database.execute(FIRST_MISSING).fetchone()
+    return f"{missing} of its entries are missing, the first of them entry {first}"
+
+
+def require_whole_log(path: Path) -> None:
+    """Raise JournalDamagedError where an entry between the others is missing; a count, quick enough for each start."""
+    with closing(sqlite3.connect(path)) as database:
+        if gap := _gap(database):
+            raise JournalDamagedError(path, gap)
 
 
 @contextmanager

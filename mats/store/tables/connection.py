@@ -57,6 +57,10 @@ class NewerTableError(StoreUnreachableError):
     """A table was written by a newer version of this program."""
 
 
+class StoreMovedError(OSError):
+    """The directory of a local store is gone from its place: opening a library would make another one there."""
+
+
 class DiskReservedError(OSError):
     """A local store is not written, because its disk is nearly full."""
 
@@ -169,9 +173,22 @@ def lmdb_directory(uri: str) -> Path:
     return Path(uri.removeprefix("lmdb://").partition("?")[0])
 
 
+def require_in_place(uri: str) -> None:
+    """Raise StoreMovedError where the directory of a local store that was connected to is gone."""
+    if uri.startswith("lmdb://") and not (directory := lmdb_directory(uri)).is_dir():
+        raise StoreMovedError(
+            errno.ENOENT, f"the store's directory {directory} was moved or removed; move it back, or start again"
+        )
+
+
 def open_library(arctic: Arctic, name: str, options: LibraryOptions) -> Library:
-    """The library, created when absent; a new folder is flushed, because LMDB flushes only the file in it."""
-    if not arctic.has_library(name):
+    """The library, created when absent; a new folder is flushed, because LMDB flushes only the file in it.
+
+    Raises StoreMovedError.
+    """
+    known = arctic.has_library(name)
+    require_in_place(arctic.get_uri())
+    if not known:
         arctic.create_library(name, options)
         uri = arctic.get_uri()
         if uri.startswith("lmdb://"):
@@ -203,13 +220,14 @@ _NEVER = threading.Event()
 def write_lock(uri: str, libraries: str, attempts: int = ATTEMPTS) -> Iterator[None]:
     """Hold the lock for writing `libraries` (`bars`, `backtests`) of a local store.
 
-    It is tried ten times a second, by default for a minute; then LockHeldError.
+    It is tried ten times a second, by default for a minute; then LockHeldError. Raises StoreMovedError, too.
 
     A remote store has no lock: only one deployment may write it.
     """
     if not uri.startswith("lmdb://"):
         yield
         return
+    require_in_place(uri)
     held = lmdb_directory(uri) / libraries
     for _ in range(attempts - 1):
         try:

@@ -45,6 +45,8 @@ _TERMS = {
     for field in msgspec.structs.fields(Instrument)
 }
 """The column of each field of an instrument."""
+_LEVELS = "price_increments"
+"""A field and its column, which is its levels as text."""
 
 
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -314,12 +316,14 @@ def instrument_row(known: KnownInstrument, time: Nanos) -> Raw:
     """What the registry knows of a contract."""
     values = {column: getattr(known.instrument, field) for field, column in _TERMS.items()}
     texts = {column: str(value) if column.endswith("_exact") else value for column, value in values.items()}
+    texts[_LEVELS] = " ".join(f"{edge}:{tick}" for edge, tick in known.instrument.price_increments)
     return {**texts, "complete": known.complete, "whole_units": known.whole_units, "updated_utc": time}
 
 
 def known_of(row: Row) -> KnownInstrument:
     """The contract of a row. Raises ValueError (msgspec.ValidationError) for one that was changed by hand."""
-    values = {field: row[column] for field, column in _TERMS.items()}
+    values: dict[str, object] = {field: row[column] for field, column in _TERMS.items()}
+    values[_LEVELS] = [level.split(":") for level in str(row[_LEVELS] or "").split()]
     instrument = msgspec.convert({name: value for name, value in values.items() if value is not None}, Instrument)
     return KnownInstrument(instrument=instrument, complete=bool(row["complete"]), whole_units=bool(row["whole_units"]))
 

@@ -148,11 +148,12 @@ INSTRUMENTS = Schema(
         "strike_exact": TEXT, "right": TEXT, "multiplier_exact": TEXT, "price_magnifier_exact": TEXT,
         "tick_size_exact": TEXT, "market_rule_ids": TEXT, "size_increment_exact": TEXT, "min_size_exact": TEXT,
         "underlying": TEXT, "under_con_id": INT, "time_zone": TEXT, "trading_hours": TEXT, "liquid_hours": TEXT,
-        "name": TEXT, "complete": BOOL, "whole_units": BOOL, "updated_utc": TIME,
+        "name": TEXT, "price_increments": TEXT, "complete": BOOL, "whole_units": BOOL, "updated_utc": TIME,
     },
-    key=("con_id",), rows_per_segment=5_000, cached=1_000_000,
+    key=("con_id",), rows_per_segment=5_000, cached=1_000_000, added={"price_increments": ""},
 )  # fmt: skip
-"""`general`/`instruments`: one row per contract at a fixed index; a copy of the journal's registry."""
+"""`general`/`instruments`: one row per contract at a fixed index; a copy of the journal's registry. `price_increments`
+are levels and their ticks, `0:0.05 3:0.10`."""
 
 BARS = Schema(
     columns={

@@ -56,24 +56,28 @@ class StrategyBars:
         if self._seconds < MINUTE // SECOND or not (needed or self._seconds >= HOUR // SECOND):
             return needed
         gone = max(self._gone(name, size, now) for size in (self._seconds, *self.larger))
-        if gone > HOUR and self._seconds % MINUTE_PART == 0 and MINUTE_PART not in needed:
-            return needed | {MINUTE_PART: gone // MINUTE + 2, SHORT_PART: 2 * MINUTE // (SHORT_PART * SECOND)}
-        return needed | ({SHORT_PART: gone // (SHORT_PART * SECOND) + 2} if gone else {})
+        if not gone:
+            return needed
+        if gone > HOUR and self._seconds % MINUTE_PART == 0:
+            minutes = max(gone // MINUTE + 2, needed.get(MINUTE_PART, 0))
+            return needed | {MINUTE_PART: minutes, SHORT_PART: 2 * MINUTE // (SHORT_PART * SECOND)}
+        return needed | {SHORT_PART: gone // (SHORT_PART * SECOND) + 2}
 
     def _gone(self, name: InstrumentId, size: int, now: Nanos) -> Nanos:
-        """How long it has been traded since the begin of the bar under way, without the time between sessions.
+        """How long it has been traded since the begin of the bar under way; no break counts and no night.
 
         A session that closed within a day counts as under way for daily bars and larger ones: a source has its bar
         hours later.
         """
         calendar, instant = self._calendars[name], now
-        if size >= DAILY and not calendar.is_open(now, self._hours):
+        if size >= DAILY and calendar.session_at(now, self._hours) is None:
             close = calendar.previous(now, self._hours).end(self._hours)
             instant = close - 1 if now - close < DAY else now
         if (span := self._spans(name, size).at(instant)) is None:
             return 0
         traded = calendar.sessions(span[0], now, self._hours)
-        return sum(min(session.end(self._hours), now) - max(session.begin(self._hours), span[0]) for session in traded)
+        stretches = (stretch for session in traded for stretch in session.stretches(self._hours))
+        return sum(max(0, min(end, now) - max(begin, span[0])) for begin, end in stretches)
 
     def load(self, strategy: StrategyName, history: Mapping[InstrumentId, Sequence[Bar]], now: Nanos) -> None:
         """Fill the windows with what went before `now`; shorter bars build the one that is under way.

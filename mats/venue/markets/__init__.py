@@ -6,7 +6,7 @@ from mats.venue.markets.default_instruments import DEFAULT_LISTINGS
 from mats.venue.markets.exchange_facts import VENUES, facts_of, one_spelling, valid_exchanges, zone_info
 from mats.venue.markets.instrument_file import listing_of, load_universe
 from mats.venue.markets.listing import Listing
-from mats.venue.markets.market_rules import market_rule, rule_of, tick_at
+from mats.venue.markets.market_rules import market_rule, rule_of
 from mats.venue.markets.option_pricing import Greeks, greeks
 from mats.venue.markets.random_market import QUOTE_STEP, RandomMarket
 from mats.venue.markets.sessions import (
@@ -49,7 +49,6 @@ __all__ = [
     "market_rule",
     "one_spelling",
     "rule_of",
-    "tick_at",
     "valid_exchanges",
     "zone_info",
 ]

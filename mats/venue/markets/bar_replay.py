@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from mats.model import MINUTE, SECOND, Bar, InstrumentId, Nanos, Quote, SecType, from_datetime
+from mats.model import MINUTE, SECOND, Bar, InstrumentId, Nanos, Quote, SecType, exact, from_datetime
 from mats.venue.markets.bar_history import merge_bars
 from mats.venue.markets.listing import Listing
 from mats.venue.markets.universe import Universe
@@ -100,7 +100,11 @@ class BarReplay:
         return [minute for time, minute in minutes.items() if low < time + MINUTE and time < high]
 
     def _pieces(self, name: InstrumentId, minute: Minute) -> list[Bar]:
-        return five_second_bars(name, minute, float(self._listings[name].instrument.tick_size))
+        return five_second_bars(name, minute, self._tick(name, minute.open))
+
+    def _tick(self, name: InstrumentId, price: float) -> float:
+        instrument = self._listings[name].instrument
+        return float(instrument.tick_at(exact(price)) if instrument.price_increments else instrument.tick_size)
 
     def _slices(self, start: Nanos) -> list[Slice]:
         quotes: list[list[Quote]] = [[] for _ in range(PIECES + 1)]
@@ -121,8 +125,7 @@ class BarReplay:
     def _quote(self, name: InstrumentId, minute: Minute, time: Nanos, price: float, *, rising: bool) -> Quote:
         """A quote one tick wide, with the trade at the ask of a rising path and at the bid of a falling one; a stored
         spread is centered on the price instead."""
-        listing = self._listings[name]
-        tick = float(listing.instrument.tick_size)
+        listing, tick = self._listings[name], self._tick(name, price)
         if minute.spread > 0:
             bid, ask = price - minute.spread / 2, price + minute.spread / 2
         else:

@@ -14,11 +14,14 @@ from mats.venue.markets.calendar_rules import QUARTERS, contract_months, fridays
 from mats.venue.markets.default_futures import default_futures
 from mats.venue.markets.exchange_facts import EXCHANGES, UNITED_STATES
 from mats.venue.markets.listing import Listing
+from mats.venue.markets.market_rules import TOKYO, ruled
 from mats.venue.markets.option_families import EurexNames, FuturesOptionNames, OptionFamily, option_family
 
 OWN = 900_000_000
 """Contract ids of the venue's own begin here."""
 PENCE = 100
+LONDON_PENCE = 557
+"""The market rule of shares in pence."""
 
 
 def _stock(
@@ -63,13 +66,13 @@ def _stock(
 
 def _pence(listing: Listing) -> Listing:
     """A share of London: its currency is the pound, its prices are in pence."""
-    instrument = replace(
-        listing.instrument,
-        price_magnifier=Decimal(PENCE),
-        trading_class="SETS",
-        market_rule_ids="557",
-    )
-    return replace(listing, instrument=instrument)
+    instrument = replace(listing.instrument, price_magnifier=Decimal(PENCE), trading_class="SETS")
+    return _under_rule(replace(listing, instrument=instrument), LONDON_PENCE)
+
+
+def _under_rule(listing: Listing, rule: int) -> Listing:
+    """A listing whose tick depends on its price."""
+    return replace(listing, instrument=ruled(listing.instrument, rule))
 
 
 def _pair(
@@ -222,7 +225,9 @@ STOCKS = (
     ),
     _pence(_stock(OWN + 4, "VOD", "LSE", "VODAFONE GROUP PLC", 75.0, 0.24, 60_000_000, "GB00BH4HKS39", "GBP")),
     _pence(_stock(OWN + 5, "SHEL", "LSE", "SHELL PLC", 2700.0, 0.22, 8_000_000, "GB00BP6MXD84", "GBP")),
-    _stock(OWN + 6, "7203", "TSEJ", "TOYOTA MOTOR CORP", 2600.0, 0.26, 20_000_000, "JP3633400001", "JPY"),
+    _under_rule(
+        _stock(OWN + 6, "7203", "TSEJ", "TOYOTA MOTOR CORP", 2600.0, 0.26, 20_000_000, "JP3633400001", "JPY"), TOKYO
+    ),
 )  # fmt: skip
 PAIRS = (
     _pair(12087792, "EUR", "USD", "European Monetary Union Euro", "0.00005", 1.09, 0.07, quoted=True),
@@ -300,8 +305,8 @@ DEFAULT_OPTIONS = (
     option_family(AAPL, "AAPL", 801_000_000, THIRD_FRIDAYS, range(165, 295, 10), stride=1000),
     option_family(AIG, "AIG", 802_000_000, THIRD_FRIDAYS, range(50, 100, 5)),
     option_family(AIG, "AIG1", 803_000_000, THIRD_FRIDAYS, range(50, 100, 5)),
-    option_family(SPX, "SPX", 804_000_000, MONTHLY, range(4000, 8000, 5), tick="0.05", rule="110"),
-    option_family(SPX, "SPXW", 806_000_000, fridays(), range(4000, 8000, 5), tick="0.05", rule="110"),
+    option_family(SPX, "SPX", 804_000_000, MONTHLY, range(4000, 8000, 5), rule=110),
+    option_family(SPX, "SPXW", 806_000_000, fridays(), range(4000, 8000, 5), rule=110),
     option_family(
         ESTX50, "OESX", 812_000_000, MONTHLY, range(3500, 6500, 25), tick="0.1", exchange="EUREX", multiplier=10,
         names=EurexNames("OESX"),

@@ -11,9 +11,10 @@ from mats.model import Instrument, exact
 from mats.venue.markets.default_instruments import DEFAULT_LISTINGS, DEFAULT_OPTIONS
 from mats.venue.markets.exchange_facts import EXCHANGES, UNITED_STATES
 from mats.venue.markets.listing import Listing
+from mats.venue.markets.market_rules import rule_of, ruled
 from mats.venue.markets.universe import Universe
 
-INSTRUMENT_KEYS = frozenset(Instrument.__struct_fields__) - {"id"}
+INSTRUMENT_KEYS = frozenset(Instrument.__struct_fields__) - {"id", "price_increments"}
 EXACT_KEYS = ("strike", "multiplier", "tick_size", "size_increment", "min_size", "price_magnifier")
 
 
@@ -50,6 +51,8 @@ def listing_of(entry: dict[str, object]) -> Listing:
     zone = {"time_zone": EXCHANGES.get(exchange, UNITED_STATES).zone}
     named = {**zone, **fields, **exacts, "id": listing_id(fields)}
     instrument = msgspec.convert(named, Instrument, strict=False)
+    if instrument.market_rule_ids:
+        instrument = ruled(instrument, rule_of(instrument))
     return msgspec.convert({**market, "instrument": instrument}, Listing, strict=False)
 
 

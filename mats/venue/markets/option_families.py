@@ -14,6 +14,7 @@ import msgspec
 from mats.model import Instrument, SecType, exact
 from mats.venue.markets.calendar_rules import MONTH_CODES
 from mats.venue.markets.listing import Listing
+from mats.venue.markets.market_rules import ruled
 
 RIGHTS = "CP"
 STRIDE = 10_000
@@ -160,12 +161,12 @@ def option_family(
     *,
     stride: int = STRIDE,
     tick: str = "0.01",
-    rule: str = "",
+    rule: int = 0,
     exchange: str = "SMART",
     multiplier: int = 100,
     names: OptionNames | None = None,
 ) -> OptionFamily:
-    """The options on a stock or an index. `rule` is its market rule, where the tick depends on the price."""
+    """The options on a stock or an index. `rule` is its market rule, where its `tick` depends on the price."""
     on = listing.instrument
     instrument = Instrument(
         id=trading_class,
@@ -176,12 +177,11 @@ def option_family(
         trading_class=trading_class,
         multiplier=Decimal(multiplier),
         tick_size=Decimal(tick),
-        market_rule_ids=rule,
         time_zone=on.time_zone,
         name=on.name,
     )
     model = Listing(
-        instrument=instrument,
+        instrument=ruled(instrument, rule) if rule else instrument,
         price=listing.price,
         volatility=listing.volatility,
         spread=3,

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from mats.model import DAY, SECOND, Bar, InstrumentId, Nanos, Quote, SecType
 from mats.venue.markets.listing import Listing
-from mats.venue.markets.market_rules import market_rule, rule_of
 from mats.venue.markets.option_pricing import Floats, option_prices
 from mats.venue.markets.universe import Universe
 
@@ -135,10 +134,9 @@ class RandomMarket:
 def _ticks(listing: Listing, levels: Floats) -> Floats | float:
     """The tick size at each price."""
     instrument = listing.instrument
-    rule = market_rule(rule_of(instrument)) if instrument.market_rule_ids else None
-    if not rule:
+    if not instrument.price_increments:
         return float(instrument.tick_size)
-    edges, ticks = zip(*((float(edge), float(tick)) for edge, tick in rule), strict=True)
+    edges, ticks = zip(*((float(edge), float(tick)) for edge, tick in instrument.price_increments), strict=True)
     at = np.searchsorted(np.array(edges[1:]), levels, side="right")
     steps: Floats = np.array(ticks)[at]
     return steps

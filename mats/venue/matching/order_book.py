@@ -150,11 +150,11 @@ class OrderBook:
         """Moves the trailing stops with the quote; yields those that moved."""
         for order in self._trailing.values():
             price = self.price(order.side)
-            if price and _move_stop(order, price, self.instrument.tick_size):
+            if price and _move_stop(order, price, self.instrument):
                 yield order
 
 
-def _move_stop(order: VenueOrder, price: Decimal, tick: Decimal) -> bool:
+def _move_stop(order: VenueOrder, price: Decimal, instrument: Instrument) -> bool:
     """Moves the stop with a price that moved in the order's favor, never back. Returns whether it moved.
 
     The stop is rounded to the tick further from the market. The limit of a `TRAIL LIMIT` moves with it.
@@ -165,7 +165,9 @@ def _move_stop(order: VenueOrder, price: Decimal, tick: Decimal) -> bool:
         distance = price * order.trail_percent / 100
     sign = order.side.sign
     rounding = "ROUND_CEILING" if sign > 0 else "ROUND_FLOOR"
-    stop = ((price + distance * sign) / tick).to_integral_value(rounding) * tick
+    stop = price + distance * sign
+    tick = instrument.tick_at(stop)
+    stop = (stop / tick).to_integral_value(rounding) * tick
     if order.stop_price is not None and (order.stop_price - stop) * sign <= 0:
         return False
     order.stop_price = stop

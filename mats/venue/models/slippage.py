@@ -25,7 +25,7 @@ class FixedSlippage:
         self._ticks = ticks
 
     def price(self, instrument: Instrument, side: Side, quantity: Decimal, quoted: Decimal, size: Decimal) -> Decimal:
-        return max(quoted + side.sign * self._ticks * instrument.tick_size, instrument.tick_size)
+        return max(quoted + side.sign * self._ticks * instrument.tick_at(quoted), instrument.tick_size)
 
 
 class ImpactSlippage:
@@ -41,4 +41,4 @@ class ImpactSlippage:
     def price(self, instrument: Instrument, side: Side, quantity: Decimal, quoted: Decimal, size: Decimal) -> Decimal:
         share = min(quantity / size, Decimal(1)) if size else ZERO
         worse = (self._ticks * share.sqrt()).to_integral_value("ROUND_CEILING")
-        return max(quoted + side.sign * worse * instrument.tick_size, instrument.tick_size)
+        return max(quoted + side.sign * worse * instrument.tick_at(quoted), instrument.tick_size)

@@ -70,6 +70,15 @@ def test_the_path_decides_which_of_two_orders_is_first():
     assert [q for _, q, _, _ in fills_of(run_of([FLAT, FALLING], *acts))] == [2, 1]
 
 
+def test_spread_and_slippage_are_in_ticks_of_the_level_of_the_price():
+    models = ModelSettings(fees="none", spread_ticks=2, slippage_ticks=3, participation=0.0)
+    data = market(bars_of([FLAT] * 4))
+    coarse = replace(data.instruments["SYN"], price_increments=((D(0), D("0.01")), (D(50), D("0.1"))))
+    strategy = record(file="scripted_orders.py", class_name="ScriptedOrders", acts=[order(), order(side="SELL", bar=1)])
+    run = run_backtest(spec_of(data, strategy, models=models), replace(data, instruments={"SYN": coarse}))
+    assert [price for _, _, price, _ in fills_of(run)] == [D("100.4"), D("99.6")]
+
+
 def test_the_spread_stays_on_the_tick_grid_and_slippage_is_worse_for_both_sides():
     models = ModelSettings(fees="none", spread_ticks=2, slippage_ticks=3, participation=0.0)
     rows = [FLAT, (101.0, 102.0, 100.0, 101.0), FLAT]

@@ -1,6 +1,7 @@
 """Contracts: futures, options, indices; what is ambiguous, unknown, similar."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from ib_async import Contract, Forex, Future, Index, LimitOrder, MarketOrder, Option, Stock
@@ -111,6 +112,30 @@ def test_the_rule_of_a_contract_is_its_tick(connected):
         ib.client.reqMarketRule(9999)
         await ib.reqCurrentTimeAsync()
         assert codes == [321]
+
+    connected(scenario)
+
+
+def test_a_rule_has_the_tick_of_each_level_and_the_least_one_is_stated(connected):
+    """An order at any price is accepted or gets 110 by the level of its price."""
+
+    async def scenario(ib, codes):
+        option = Option("SPX", "20261218", 6000, "C", "SMART")
+        for contract in (Stock("VOD", "SMART", "GBP"), Stock("7203", "SMART", "JPY"), option):
+            details = (await ib.reqContractDetailsAsync(contract))[-1]
+            rule = await ib.reqMarketRuleAsync(int(details.marketRuleIds.split(",")[0]))
+            assert len(rule) > 1
+            assert details.minTick == min(step.increment for step in rule)
+            for step, beyond in pairwise([*rule, rule[-1]]):
+                codes.clear()
+                inside = step.lowEdge + step.increment
+                ib.placeOrder(details.contract, LimitOrder("BUY", 1, inside, whatIf=True))
+                await ib.reqCurrentTimeAsync()
+                assert 110 not in codes
+                if beyond is not step:
+                    ib.placeOrder(details.contract, LimitOrder("BUY", 1, beyond.lowEdge + step.increment, whatIf=True))
+                    await ib.reqCurrentTimeAsync()
+                    assert 110 in codes
 
     connected(scenario)
 
