@@ -334,9 +334,9 @@ class IbConnection(BrokerConnection[IbMessage]):
         except QueueFull as full:
             self.not_sent(intent.intent_id, str(full))
 
-    def modify(self, order_id: int, intent: OrderIntent) -> None:
+    def modify(self, order_id: int, intent: OrderIntent, parent_id: int) -> None:
         try:
-            self._session.modify(order_id, intent)
+            self._session.modify(order_id, intent, parent_id)
         except QueueFull as full:
             self.log.warning("order modification discarded", intent=intent.intent_id, reason=str(full))
 

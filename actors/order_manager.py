@@ -1,5 +1,6 @@
 """The order manager: intents become orders. It owns order ids and order states, and the first stage of every fill."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -70,8 +71,8 @@ class Route(msgspec.Struct, frozen=True):
     def submit(self, order_id: int, intent: OrderIntent) -> None:
         self.ref.tell(SubmitOrder(session=self.session, order_id=order_id, intent=intent))
 
-    def modify(self, order_id: int, intent: OrderIntent) -> None:
-        self.ref.tell(ModifyOrder(session=self.session, order_id=order_id, intent=intent))
+    def modify(self, order_id: int, intent: OrderIntent, parent_id: int) -> None:
+        self.ref.tell(ModifyOrder(session=self.session, order_id=order_id, intent=intent, parent_id=parent_id))
 
 
 class Routes:
@@ -243,8 +244,11 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
         return AllOrders(self._tracker.views(), self._routes.clients)
 
     def _tell_changes(self) -> None:
-        for view in self._tracker.take_changed():
-            self._tell_change(view)
+        while changed := self._tracker.take_changed():
+            for view in changed:
+                self._tell_change(view)
+                for intent_id in self._tracker.stranded_by(view):
+                    self._cancel(intent_id)
         for view in self._tracker.take_contradicted():
             self.log.warning(
                 "an order that was settled was not over; compare the books with `mats breaks`",
@@ -270,32 +274,46 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
     def _record_and_send(self, intent: OrderIntent) -> None:
         client_id = self._journal.client_id(intent.strategy)
         route = self._routes.get(client_id)
-        order_id, session = (route.ids.take(), route.session) if route else (0, "")
-        view = msgspec.structs.replace(opening_view(intent), client_id=client_id, order_id=order_id)
-        if not self._journal.record_intent(intent, view, session):
+        session = route.session if route else ""
+        family = [(one, self._opened(one, client_id, route)) for one in intent.family]
+        if not self._journal.record_intents(family, session):
             self.log.error("intent is in the journal already; not sent again", intent=intent.intent_id)
             return
         chaos.point("orders: after the intent is durable, before it is sent")
-        order = self._tracker.open(intent, view, session, self.clock.monotonic())
+        orders = [self._tracker.open(one, view, session, self.clock.monotonic()) for one, view in family]
         if intent.intent_id in self._overtaken:
             self._tracker.not_sent(intent.intent_id, "it was cancelled before it was sent", self.clock.now())
         elif route is None:
             self._tracker.not_sent(intent.intent_id, "its connection is not ready", self.clock.now())
         else:
-            route.submit(order_id, intent)
-            chaos.point("orders: after it is sent, before its state says so")
-            self._tracker.happen(order, ev.OrderSent(time=self.clock.now(), client_id=client_id, order_id=order_id))
+            self._send(orders, intent, route)
+
+    def _opened(self, intent: OrderIntent, client_id: int, route: Route | None) -> OrderView:
+        """The order as it is about to be sent, under an id of its own: those of a family follow each other."""
+        order_id = route.ids.take() if route else 0
+        return msgspec.structs.replace(opening_view(intent), client_id=client_id, order_id=order_id)
+
+    def _send(self, orders: Sequence[Order], intent: OrderIntent, route: Route) -> None:
+        route.submit(orders[0].view.order_id, intent)
+        chaos.point("orders: after it is sent, before its state says so")
+        for order in orders:
+            ids = order.view.client_id, order.view.order_id
+            self._tracker.happen(order, ev.OrderSent(time=self.clock.now(), client_id=ids[0], order_id=ids[1]))
+        for child in intent.children:
+            if child.intent_id in self._overtaken:
+                self._cancel(child.intent_id)
 
     def _reject_unrecorded(self, intent: OrderIntent) -> None:
         """No order may leave whose intent is not durable: nobody has it but those who are told now."""
-        view = msgspec.structs.replace(
-            opening_view(intent),
-            state=OrderState.REJECTED,
-            updated=self.clock.now(),
-            note=f"not sent: {self.writes.fault}",
-        )
         self.log.error("order not sent", intent=intent.intent_id, reason=self.writes.fault)
-        self._tell_change(view)
+        for one in intent.family:
+            view = msgspec.structs.replace(
+                opening_view(one),
+                state=OrderState.REJECTED,
+                updated=self.clock.now(),
+                note=f"not sent: {self.writes.fault}",
+            )
+            self._tell_change(view)
 
     def _cancel(self, intent_id: IntentId) -> None:
         order = self._tracker.cancel(intent_id, self.clock.now(), self.clock.monotonic())
@@ -321,7 +339,9 @@ class OrderManager(Stage[OrderManagerMessage | Sweep | Down]):
             self._overview.publish(ALL, unchanged)
             self._followers.publish(order.view.strategy, unchanged)
         else:
-            route.modify(order.view.order_id, amended(order.intent, order.view, change))
+            parent = self._tracker.order(order.view.parent) if order.view.parent else None
+            changed = amended(order.intent, order.view, change)
+            route.modify(order.view.order_id, changed, parent.view.order_id if parent else 0)
 
     # Orders whose end the broker does not say
 

@@ -94,11 +94,11 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
 
     @abstractmethod
     def place(self, order_id: int, intent: OrderIntent) -> None:
-        """Send a new order."""
+        """Send a new order, and its children under the ids that follow."""
 
     @abstractmethod
-    def modify(self, order_id: int, intent: OrderIntent) -> None:
-        """Send a working order again."""
+    def modify(self, order_id: int, intent: OrderIntent, parent_id: int) -> None:
+        """Send a working order again, as a child of its parent."""
 
     @abstractmethod
     def cancel(self, order_id: int) -> None:
@@ -131,9 +131,9 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
                     self.place(order_id, intent)
                 else:
                     self.not_sent(intent.intent_id, "its connection was lost before it was sent")
-            case ModifyOrder(session=session, order_id=order_id, intent=intent):
+            case ModifyOrder(session=session, order_id=order_id, intent=intent, parent_id=parent_id):
                 if self._current(session):
-                    self.modify(order_id, intent)
+                    self.modify(order_id, intent, parent_id)
             case CancelOrder(session=session, order_id=order_id):
                 if self._current(session):
                     self.cancel(order_id)
@@ -211,7 +211,7 @@ class BrokerConnection(Actor[BaseMessage | M], Generic[M]):
         return self._announced and session == str(self._client.epoch) and self.connected
 
     def not_sent(self, intent_id: IntentId, reason: str) -> None:
-        """An order that did not leave this process, and never will."""
+        """An order that did not leave this process, and never will; nor will its children."""
         self._orders.tell(NotSent(intent_id, reason))
 
     # The gateway's own link to the broker

@@ -23,7 +23,10 @@ from mats.sessions import Hours
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Send a journaled intent under `order_id`. In another session than `session` it is answered by `NotSent`."""
+    """Send a journaled intent under `order_id`, and its children under the ids that follow, in one.
+
+    In another session than `session` it is answered by `NotSent`.
+    """
 
     session: str
     order_id: int
@@ -31,11 +34,15 @@ class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Send a working order again with another total quantity or other prices."""
+    """Send a working order again with another total quantity or other prices.
+
+    `parent_id` is the order id of its parent, 0 where it has none.
+    """
 
     session: str
     order_id: int
     intent: OrderIntent
+    parent_id: int = 0
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -92,12 +92,18 @@ class LinkRestored(msgspec.Struct, frozen=True):
 class Unsent(msgspec.Struct, frozen=True):
     """An order message that never left this process; `action` is `place`, `modify` or `cancel`.
 
-    `intent_id` is empty for a cancel.
+    `intent_id` is empty for a cancel. `children` are the intents that were to leave with it, under the ids that follow.
     """
 
     order_id: int
     action: str
     intent_id: IntentId = ""
+    children: tuple[IntentId, ...] = ()
+
+    @property
+    def child_ids(self) -> range:
+        """The order ids of its children."""
+        return range(self.order_id + 1, self.order_id + 1 + len(self.children))
 
 
 class SessionLost(msgspec.Struct, frozen=True):

@@ -37,10 +37,14 @@ ORDER_LANES = (SendLane.CANCEL, SendLane.ORDER)
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A waiting message: the function that writes it, and what it does to which order, if it concerns one."""
+    """A waiting message: the function that writes it, and what it does to which order, if it concerns one.
+
+    `messages` are so many that go out in one.
+    """
 
     send: Callable[[], None]
     order: Unsent | None = None
+    messages: int = 1
 
 
 class Pacer:
@@ -73,6 +77,8 @@ class Pacer:
         """Numbers of the messages of lane ORDER, by order id."""
         self._cancels: set[int] = set()
         """Order ids of lane CANCEL."""
+        self._children: set[int] = set()
+        """Order ids that leave with the order of another id, in lane ORDER."""
 
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes.values())
@@ -90,20 +96,28 @@ class Pacer:
         self._lanes[lane][number] = message
         if lane is SendLane.ORDER and message.order:
             self._about.setdefault(order_id, []).append(number)
+            self._children.update(message.order.child_ids)
 
     def withdraw(self, order_id: int) -> tuple[Unsent, ...]:
         """Take back what waits in lane ORDER about an order, in its order."""
         lane = self._lanes[SendLane.ORDER]
         waiting = [lane.pop(number) for number in self._about.pop(order_id, ())]
-        return tuple(message.order for message in waiting if message.order)
+        withdrawn = tuple(message.order for message in waiting if message.order)
+        for order in withdrawn:
+            self._children.difference_update(order.child_ids)
+        return withdrawn
+
+    def waits_as_child(self, order_id: int) -> bool:
+        """Whether an order waits to leave with that of another id."""
+        return order_id in self._children
 
     def take(self) -> Outgoing | None:
         """The next message that may be sent now, or None."""
         self._fill()
         for lane, queue in self._lanes.items():
             if queue and self._tokens >= self._prices[lane]:
-                self._tokens -= 1
                 _, message = queue.popitem(last=False)
+                self._tokens -= message.messages
                 self._leaves(lane, message)
                 return message
         return None
@@ -117,7 +131,8 @@ class Pacer:
     def unsent_orders(self) -> frozenset[IntentId]:
         """The intents of new orders that wait."""
         waiting = (message.order for message in self._lanes[SendLane.ORDER].values())
-        return frozenset(order.intent_id for order in waiting if order and order.action == "place")
+        new = [order for order in waiting if order and order.action == "place"]
+        return frozenset(name for order in new for name in (order.intent_id, *order.children))
 
     def clear(self) -> tuple[Unsent, ...]:
         """Drop all waiting messages; returns those about orders, the oldest first."""
@@ -126,6 +141,7 @@ class Pacer:
             queue.clear()
         self._about.clear()
         self._cancels.clear()
+        self._children.clear()
         return tuple(order for _, message in sorted(waiting.items()) if (order := message.order))
 
     def _leaves(self, lane: SendLane, message: Outgoing) -> None:
@@ -135,6 +151,7 @@ class Pacer:
         if lane is SendLane.CANCEL:
             self._cancels.discard(order_id)
         elif lane is SendLane.ORDER:
+            self._children.difference_update(message.order.child_ids)
             self._about[order_id].pop(0)
             if not self._about[order_id]:
                 del self._about[order_id]
@@ -160,20 +177,24 @@ class PacedSender:
     def is_open(self) -> bool:
         return not self._closed_because
 
-    def send(self, lane: SendLane, send: Callable[[], None], order: Unsent | None = None) -> None:
+    def send(self, lane: SendLane, send: Callable[[], None], order: Unsent | None = None, *, messages: int = 1) -> None:
         """Send now, or as soon as the limit allows.
 
         Raises `ConnectionLostError` if the connection is closed, `QueueFull` if too many wait.
         """
         if self._closed_because:
             raise ConnectionLostError(f"nothing can be sent: {self._closed_because}")
-        self._pacer.put(lane, Outgoing(send, order))
+        self._pacer.put(lane, Outgoing(send, order, messages))
         if self._timer is None or lane is not SendLane.DATA:
             self._pump()
 
     def withdraw(self, order_id: int) -> tuple[Unsent, ...]:
         """Take back what waits about an order, but for its cancel."""
         return self._pacer.withdraw(order_id)
+
+    def waits_as_child(self, order_id: int) -> bool:
+        """Whether an order waits to leave with that of another id."""
+        return self._pacer.waits_as_child(order_id)
 
     def unsent_orders(self) -> frozenset[IntentId]:
         """The intents of new orders that wait."""

@@ -3,7 +3,7 @@
 # ruff: noqa: ASYNC109 - the caller chooses the timeout, the callee words the error
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from socket import SHUT_RDWR
 from typing import Any
 
@@ -209,23 +209,28 @@ class IbSession:
     def place(self, order_id: int, intent: OrderIntent) -> None:
         """Send a new order. That it was sent proves nothing; only `SessionLost.unsent` proves that it was not.
 
-        `QueueFull` where too many orders wait for their turn: it was not sent.
+        `QueueFull` where too many orders wait for their turn: it was not sent. Its children go out with it under the
+        ids that follow; the gateway passes on all of them when it has the last one.
         """
-        self._send_order("place", order_id, intent)
+        first, *children = intent.family
+        orders = [(order_id, first, 0), *((order_id + n, child, order_id) for n, child in enumerate(children, 1))]
+        self._send_orders("place", orders)
 
-    def modify(self, order_id: int, intent: OrderIntent) -> None:
+    def modify(self, order_id: int, intent: OrderIntent, parent_id: int = 0) -> None:
         """Send the order again with other quantity or prices; until the broker confirms, the old one holds."""
-        self._send_order("modify", order_id, intent)
+        self._send_orders("modify", [(order_id, intent, parent_id)])
 
     def cancel(self, order_id: int) -> IntentId:
         """Ask to cancel, before all new orders that wait; the order may still fill.
 
-        An order that waits itself is withdrawn in place of that, and its intent is returned: it was never sent.
+        An order that waits itself is withdrawn in place of that, and its intent is returned: it was never sent. A child
+        of a bracket that waits is cancelled after that has left.
         """
         for message in self._sender.withdraw(order_id):
             if message.action == "place":
                 return message.intent_id
-        self._sender.send(SendLane.CANCEL, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
+        lane = SendLane.ORDER if self._sender.waits_as_child(order_id) else SendLane.CANCEL
+        self._sender.send(lane, lambda: self._client.cancelOrder(order_id), Unsent(order_id, "cancel"))
         return ""
 
     @property
@@ -233,14 +238,25 @@ class IbSession:
         """The intents of new orders that wait for their turn."""
         return self._sender.unsent_orders()
 
-    def _send_order(self, action: str, order_id: int, intent: OrderIntent) -> None:
-        if not 0 < order_id < FIRST_REQUEST_ID:
-            raise ValueError(f"order id {order_id} must be from 1 to {FIRST_REQUEST_ID - 1}")
-        reference = order_ref(intent.strategy, intent.intent_id)
-        order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
-        contract = to_contract(intent.instrument)
-        unsent = Unsent(order_id, action, intent.intent_id)
-        self._sender.send(SendLane.ORDER, lambda: self._client.placeOrder(order_id, contract, order), unsent)
+    def _send_orders(self, action: str, orders: Sequence[tuple[int, OrderIntent, int]]) -> None:
+        """Order ids, intents and the order ids of their parents; only the last one is to be transmitted at once."""
+        last, _, _ = orders[-1]
+        made = []
+        for order_id, intent, parent_id in orders:
+            if not 0 < order_id < FIRST_REQUEST_ID:
+                raise ValueError(f"order id {order_id} must be from 1 to {FIRST_REQUEST_ID - 1}")
+            reference = order_ref(intent.strategy, intent.intent_id)
+            order = to_order(intent.side, intent.quantity, intent.ticket, reference, intent.account)
+            order.parentId, order.transmit = parent_id, order_id == last
+            made.append((order_id, to_contract(intent.instrument), order))
+
+        def send() -> None:
+            for order_id, contract, order in made:
+                self._client.placeOrder(order_id, contract, order)
+
+        children = tuple(intent.intent_id for _, intent, _ in orders[1:])
+        unsent = Unsent(orders[0][0], action, orders[0][1].intent_id, children)
+        self._sender.send(SendLane.ORDER, send, unsent, messages=len(made))
 
     # --- requests
 

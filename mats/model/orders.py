@@ -98,11 +98,18 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ChildRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An order on the other side of its parent, for the same quantity, which waits until that is filled."""
+
+    intent_id: IntentId
+    ticket: OrderTicket
+
+
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An explicit order: `quantity` units, or `size` as a fraction of the strategy's equity; exactly one is given.
 
     `account` empty: the one in which the strategy trades. `reduce_only`: it is cut to what the strategy holds on the
-    other side, and rejected where that is nothing.
+    other side, and rejected where that is nothing. `children` protect what it opens, and end each other.
     """
 
     intent_id: IntentId
@@ -116,6 +123,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     account: AccountId = ""
     reduce_only: bool = False
+    children: tuple[ChildRequest, ...] = ()
 
 
 class OrderModification(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +149,8 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     """An approved order of one strategy in one account. Journaled before it is sent.
 
     `of_target`: it leads to a target that the strategy has signaled, which replaces it where the target changes.
-    `reduce_only`: it may never carry the strategy's position beyond zero.
+    `reduce_only`: it may never carry the strategy's position beyond zero. `children` go out with it, in one; each names
+    it as its `parent`, waits until it is filled, and ends when another child of it is filled.
     """
 
     intent_id: IntentId
@@ -155,6 +164,13 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     of_target: bool = False
     reduce_only: bool = False
+    parent: IntentId = ""
+    children: tuple["OrderIntent", ...] = ()
+
+    @property
+    def family(self) -> tuple["OrderIntent", ...]:
+        """The order and its children, each by itself."""
+        return (replace(self, children=()), *self.children) if self.children else (self,)
 
 
 class OrderState(StrEnum):
@@ -214,7 +230,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     present state; `said` is the broker's first reason against the order, with its code, as it was received. `doubt`
     says why the state is not known, or that the end was settled without the broker's word. `of_target`: it leads to a
     target that the strategy has signaled. `reduce_only`: it may never carry the strategy's position beyond zero. `code`
-    is that of the risk manager's rejection, where it has rejected the order or a change of it.
+    is that of the risk manager's rejection, where it has rejected the order or a change of it. `parent` is the order
+    that it waits for, or did, as one of its children.
     """
 
     intent_id: IntentId
@@ -241,6 +258,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     of_target: bool = False
     reduce_only: bool = False
     code: str = ""
+    parent: IntentId = ""
 
     @property
     def remaining(self) -> Decimal:
@@ -262,6 +280,7 @@ def opening_view(intent: OrderIntent) -> OrderView:
         updated=intent.time,
         of_target=intent.of_target,
         reduce_only=intent.reduce_only,
+        parent=intent.parent,
     )
 
 

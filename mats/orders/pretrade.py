@@ -10,6 +10,7 @@ from mats.model import (
     ZERO,
     AccountId,
     CancelRequest,
+    ChildRequest,
     Instrument,
     IntentId,
     Nanos,
@@ -27,6 +28,7 @@ from mats.model import (
     refused_view,
 )
 from mats.risk import (
+    KnownOrder,
     Limits,
     MarketQuote,
     MarketState,
@@ -35,6 +37,7 @@ from mats.risk import (
     RiskState,
     Target,
     first_rejection,
+    first_unsound,
     fraction_quantity,
     is_cancelling,
     is_conditional,
@@ -101,6 +104,8 @@ class PreTrade:
             reason=request.reason,
             reduce_only=request.reduce_only,
         )
+        if request.children:
+            intent = replace(intent, children=tuple(_child(child, intent) for child in request.children))
         decision = self._check(intent, position, quote, now)
         if position.targets and decision is intent and not is_conditional(intent):
             position.targets.pop(strategy, None)
@@ -112,9 +117,12 @@ class PreTrade:
         exposures = state.exposures(position, strategy)
         context = self.market.pretrade_context(intent, exposures, quote, state, self._route_of(strategy), now)
         rejection = first_rejection(intent, context, self.limits)
+        for child in intent.children:
+            rejection = rejection or first_unsound(child, context, self.limits)
         if rejection is not None:
             return _rejected(replace(opening_view(intent), state=OrderState.REJECTED), rejection, now)
-        state.approve(intent, position, now)
+        for order in intent.family:
+            state.approve(order, position, now)
         return intent
 
     # Targets
@@ -204,12 +212,19 @@ class PreTrade:
 
     def _end_reducing(self, position: Position, now: Nanos) -> None:
         """Cancel the orders that only reduce where what they were to close is gone, as far as that can be known."""
-        for intent_id in tuple(position.reducing):
+        for intent_id in [name for name in position.orders if name in position.reducing]:
             order = position.orders[intent_id]
-            own, _ = self.state.exposures(position, order.strategy, without=intent_id)
-            if remaining(order) > own.closable(order.side) and not is_cancelling(order):
+            if self._is_void(intent_id, order, position) and not is_cancelling(order):
                 position.reducing.discard(intent_id)
                 self.cancels.append(CancelRequest(intent_id=intent_id, strategy=order.strategy, time=now))
+
+    def _is_void(self, intent_id: IntentId, order: KnownOrder, position: Position) -> bool:
+        """Whether an order could open a position; what protects may be larger than that, and waits for its entry."""
+        if order.parent:
+            held = position.held.get(order.strategy, ZERO)
+            return order.parent not in position.orders and held * order.side.sign >= ZERO
+        own, _ = self.state.exposures(position, order.strategy, without=intent_id)
+        return remaining(order) > own.closable(order.side)
 
     # Changes of orders
 
@@ -252,6 +267,18 @@ class PreTrade:
         if request.size is None:
             return request.quantity or ZERO
         return fraction_quantity(instrument, request.size, self.market.basis(request.strategy, quote))
+
+
+def _child(request: ChildRequest, parent: OrderIntent) -> OrderIntent:
+    """An order that protects what its parent opens."""
+    return replace(
+        parent,
+        intent_id=request.intent_id,
+        side=parent.side.opposite,
+        ticket=request.ticket,
+        reduce_only=False,
+        parent=parent.intent_id,
+    )
 
 
 def _rejected(order: OrderView, rejection: Rejection, now: Nanos) -> Rejected:

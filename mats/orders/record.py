@@ -5,7 +5,18 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from mats.model import ZERO, Nanos, OrderDoubt, OrderIntent, OrderState, OrderTicket, OrderView, Side, StrategyName
+from mats.model import (
+    ZERO,
+    IntentId,
+    Nanos,
+    OrderDoubt,
+    OrderIntent,
+    OrderState,
+    OrderTicket,
+    OrderView,
+    Side,
+    StrategyName,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +57,10 @@ class OrderRecord:
         return self.origin.reduce_only
 
     @property
+    def parent(self) -> IntentId:
+        return self.origin.parent
+
+    @property
     def remaining(self) -> Decimal:
         return self.quantity - self.filled
 
@@ -82,6 +97,7 @@ class OrderRecord:
             doubt=self.doubt,
             of_target=origin.of_target,
             reduce_only=origin.reduce_only,
+            parent=origin.parent,
         )
 
     def _changed(self, view: OrderView) -> OrderView:

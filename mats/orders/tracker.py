@@ -138,8 +138,9 @@ class OrderTracker:
         return order
 
     def not_sent(self, intent_id: IntentId, reason: str, now: Nanos) -> None:
-        """The order was not put on a socket, and never will be."""
-        if (order := self.orders.get(intent_id)) is not None:
+        """The order was not put on a socket, and never will be; nor will the children that were to go out with it."""
+        children = [order for order in self.orders.live() if order.view.parent == intent_id]
+        for order in filter(None, (self.orders.get(intent_id), *children)):
             self.happen(order, ev.OrderRefused(time=now, reason=reason))
 
     def cancel(self, intent_id: IntentId, now: Nanos, monotonic: float) -> Order | None:
@@ -150,6 +151,15 @@ class OrderTracker:
         order.waits_since = monotonic
         self.happen(order, ev.CancelRequested(time=now))
         return order
+
+    def stranded_by(self, view: OrderView) -> list[IntentId]:
+        """The rest of a bracket one order of which was refused before any was passed on: it would wait for ever."""
+        if not view.parent or view.state is not OrderState.REJECTED:
+            return []
+        family = (
+            order.view for order in self.orders.live() if view.parent in (order.view.intent_id, order.view.parent)
+        )
+        return [other.intent_id for other in family if not other.acknowledged]
 
     def settle(self, intent_id: IntentId, state: OrderState, reason: str, now: Nanos) -> OrderView | str:
         """An operator says how an order of unknown state has ended: the order, or why it is not settled."""

@@ -62,6 +62,11 @@ def first_rejection(intent: OrderIntent, context: PreTradeContext, limits: Limit
     return None
 
 
+def first_unsound(intent: OrderIntent, context: PreTradeContext, limits: Limits) -> Rejection | None:
+    """The first objection to an order by itself, whatever risk it takes."""
+    return next((found for check in SOUNDNESS if (found := check(intent, context, limits)) is not None), None)
+
+
 def instrument_is_known(intent: OrderIntent, context: PreTradeContext, _: Limits) -> Rejection | None:
     if context.resolved:
         return None

@@ -29,7 +29,7 @@ from mats.model import (
     StrategyName,
     opening_view,
 )
-from mats.risk.open_orders import KnownOrder, OrderInProgress, is_conditional, remaining
+from mats.risk.open_orders import Families, KnownOrder, OrderInProgress, is_conditional, remaining
 from mats.risk.targets import Target
 
 BUY = Side.BUY
@@ -83,7 +83,8 @@ class Position(msgspec.Struct):
     """What an account holds of an instrument, in all and by strategy, and the orders that may change it.
 
     `targets` are those that stand, as long as orders of their strategy are open; see `mats.risk.targets`. `difference`
-    is what the broker holds beyond all books while there is a break. `reducing` are the orders that only reduce.
+    is what the broker holds beyond all books while there is a break, `unowned` what it holds that no strategy has
+    traded: Discretionary's book and the difference. `reducing` are the orders that only reduce, or protect.
     """
 
     net: Decimal = ZERO
@@ -91,12 +92,8 @@ class Position(msgspec.Struct):
     orders: dict[IntentId, KnownOrder] = {}
     targets: dict[StrategyName, Target] = {}
     difference: Decimal = ZERO
+    unowned: Decimal = ZERO
     reducing: set[IntentId] = set()
-
-    @property
-    def unowned(self) -> Decimal:
-        """What the broker holds that no strategy has traded: Discretionary's book, and an open break."""
-        return self.held.get(DISCRETIONARY, ZERO) + self.difference
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -144,8 +141,12 @@ class RiskState:
             supported = _supported(position, held, unowned) if unowned else None
             return Exposure(held, ZERO, ZERO, ZERO, ZERO, supported), Exposure(position.net)
         buying = selling = all_buying = all_selling = buy_stops = sell_stops = ZERO
+        families: Families | None = None
         for intent_id, order in position.orders.items():
             left = remaining(order)
+            if order.parent and intent_id != without:
+                families = families or Families(position.orders)
+                left = families.adds(order, left)
             if intent_id == without or left <= ZERO:
                 continue
             own = left if order.strategy == strategy else ZERO
@@ -190,7 +191,7 @@ class RiskState:
         self.submitted(intent.strategy, now)
         self.working[intent.intent_id] = position
         position.orders[intent.intent_id] = intent
-        if intent.reduce_only:
+        if intent.reduce_only or intent.parent:
             position.reducing.add(intent.intent_id)
 
     def follow(self, intent_id: IntentId, order: OrderInProgress) -> None:
@@ -265,15 +266,17 @@ class RiskState:
         self.seq = seq
         position.held[strategy] = position.held.get(strategy, ZERO) + change
         position.net += change
+        if strategy == DISCRETIONARY:
+            position.unowned += change
         if position.targets or position.reducing:
             self.moved.append(position)
 
     def differ(self, differences: Mapping[PositionKey, Decimal]) -> None:
         """What the broker holds beyond all books, by place, where there is a break; elsewhere they agree."""
-        for key in self._differing:
-            self.positions[key].difference = ZERO
-        for key, difference in differences.items():
-            self.positions[key].difference = difference
+        for key in dict.fromkeys((*self._differing, *differences)):
+            position, difference = self.positions[key], differences.get(key, ZERO)
+            position.unowned += difference - position.difference
+            position.difference = difference
         self._differing = tuple(differences)
 
     def filled(self, position: Position, order: KnownOrder) -> None:
@@ -327,7 +330,7 @@ class RiskState:
         if position is None:
             position = self.working[view.intent_id] = self.positions[view.account, view.instrument]
         position.orders[view.intent_id] = view
-        if view.reduce_only:
+        if view.reduce_only or view.parent:
             position.reducing.add(view.intent_id)
 
     def _grow(self, intent_id: IntentId, change: Decimal) -> None:

@@ -5,6 +5,7 @@ from mats.errors import StrategyError
 from mats.model import Bar, FillRecorded, InstrumentId, OrderState, OrderTicket, OrderView, Quote, Side
 from mats.risk import RejectionCode
 from mats.sessions import Session
+from mats.strategy.brackets import Bracket
 from mats.strategy.host import LogLevel, Position
 from mats.strategy.market_hours import MarketHours
 from mats.strategy.params import parse_assignments
@@ -14,6 +15,7 @@ from mats.strategy.vectorized import Declaration, as_columns, not_declared
 
 __all__ = [
     "Bar",
+    "Bracket",
     "Declaration",
     "FillRecorded",
     "InstrumentId",

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from mats.errors import StrategyError
 from mats.model import (
     SECOND,
@@ -19,9 +21,10 @@ from mats.model import (
     Side,
     exact,
 )
+from mats.strategy.brackets import Bracket, bracket_of, check_bracket, protection
 from mats.strategy.context import StrategyContext
 from mats.strategy.host import Position
-from mats.strategy.tickets import Price, order_price
+from mats.strategy.tickets import Price, market, order_price
 
 ON_ITS_WAY = 10 * SECOND
 """An order that was placed longer ago is known, or never came to be."""
@@ -53,6 +56,44 @@ class Broker:
         in `orders()`, `on_order_status` and `on_fill`. Raises StrategyError when not exactly one positive, finite
         amount is given, or the instrument is not one of the strategy's.
         """
+        request = self._request(instrument, ticket, side, quantity, size, reason)
+        return self._place(replace(request, reduce_only=True) if reduce_only else request)
+
+    def bracket(
+        self,
+        instrument: InstrumentId,
+        quantity: Decimal | int | None = None,
+        *,
+        size: float | None = None,
+        entry: OrderTicket | None = None,
+        stop_loss: Price | None = None,
+        take_profit: Price | None = None,
+        reason: str = "",
+    ) -> Bracket:
+        """Request an entry and what protects it, in one: a stop, a limit, or both, each for the whole quantity.
+
+        A positive `quantity` or `size` buys, a negative one sells short. The broker knows all of it at once, holds the
+        two back until the entry (a market order unless given) is filled, and ends one when the other fills. Raises
+        StrategyError as `place_order` does, and where no price is given or the two would end each other at once.
+        """
+        side = Side.SELL if (quantity or size or 0) < 0 else Side.BUY
+        check_bracket(self._context.name, instrument, side, stop_loss, take_profit)
+        units = None if quantity is None else abs(exact(quantity))
+        share = None if size is None else abs(size)
+        request = self._request(instrument, entry or market(), side, units, share, reason)
+        children = protection(request.intent_id, side, stop_loss, take_profit)
+        self._place(replace(request, children=children))
+        return bracket_of(request.intent_id, children)
+
+    def _request(
+        self,
+        instrument: InstrumentId,
+        ticket: OrderTicket,
+        side: Side,
+        quantity: Decimal | int | None,
+        size: float | None,
+        reason: str,
+    ) -> OrderRequest:
         self._context.require(instrument)
         units = None if quantity is None else exact(quantity)
         amount = size if units is None else units
@@ -61,7 +102,7 @@ class Broker:
                 f"strategy {self._context.name}: an order for {instrument} with size={size} and quantity={quantity} "
                 "is invalid; give exactly one of the two, greater than 0"
             )
-        request = OrderRequest(
+        return OrderRequest(
             intent_id=self._context.host.mint(),
             strategy=self._context.name,
             instrument=instrument,
@@ -71,12 +112,14 @@ class Broker:
             size=size,
             ticket=ticket,
             reason=reason,
-            reduce_only=reduce_only,
         )
+
+    def _place(self, request: OrderRequest) -> IntentId:
         self._context.host.place(request)
         while self._placed and self._placed[0][0] < request.time - ON_ITS_WAY:
             self._placed.popleft()
-        self._placed.append((request.time, request.intent_id, instrument))
+        for intent_id in (request.intent_id, *(child.intent_id for child in request.children)):
+            self._placed.append((request.time, intent_id, request.instrument))
         return request.intent_id
 
     def cancel(self, intent_id: IntentId) -> None:

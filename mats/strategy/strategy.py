@@ -1,6 +1,7 @@
 """The class that strategy authors subclass. It has no thread, socket or file: it handles events."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -24,12 +25,14 @@ from mats.model import (
     Signal,
 )
 from mats.sessions import Hours
+from mats.strategy.brackets import Bracket
 from mats.strategy.broker import Broker
 from mats.strategy.context import StrategyContext
 from mats.strategy.history import BarWindow
 from mats.strategy.host import LogLevel
 from mats.strategy.market_hours import MarketHours
 from mats.strategy.schedule import SessionBound, daily, every
+from mats.strategy.tickets import Price
 from mats.strategy.vectorized import Columns
 
 
@@ -180,6 +183,22 @@ class Strategy:
         )
         context.host.submit(signal)
         return signal.intent_id
+
+    def bracket(
+        self,
+        instrument: InstrumentId,
+        quantity: Decimal | int | None = None,
+        *,
+        size: float | None = None,
+        entry: OrderTicket | None = None,
+        stop_loss: Price | None = None,
+        take_profit: Price | None = None,
+        reason: str = "",
+    ) -> Bracket:
+        """Ask for an entry with a stop, a profit limit or both, as one unit: see `Broker.bracket`."""
+        return self.broker.bracket(
+            instrument, quantity, size=size, entry=entry, stop_loss=stop_loss, take_profit=take_profit, reason=reason
+        )
 
     def close(self, instrument: InstrumentId, *, reason: str = "") -> IntentId:
         """Cancel every own order on `instrument`, stops too, and go flat: a target of zero, which ends flat."""

@@ -31,7 +31,7 @@ from actors.messages.order_manager import (
 from actors.messages.subscription import Republish, Unsubscribe, Unsubscribed, Version
 from actors.order_manager import OrderManager
 from mats.model.broker_reports import BrokerError, BrokerOrderStatus, OrderErrorMeaning
-from mats.model.orders import CancelRequest, OrderModification, OrderState
+from mats.model.orders import CancelRequest, OrderModification, OrderState, Side
 from mats.orders.tracker import SETTLE_SECONDS
 from mats.runtime import Crash, VirtualRuntime
 from mats.runtime.testing import ChaosPlan
@@ -184,6 +184,86 @@ def test_a_lost_connection_closes_the_route_and_the_outcome_of_what_was_sent_is_
 
 
 # From intent to order
+
+
+def a_bracket():
+    """An entry with two orders that protect it."""
+    children = (replace(an_intent(f"i1.{name}", side=Side.SELL), parent="i1") for name in ("stop", "profit"))
+    return replace(an_intent("i1"), children=tuple(children))
+
+
+FAMILY = ("i1", "i1.stop", "i1.profit")
+
+
+def test_a_bracket_is_journaled_as_three_orders_and_sent_in_one(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    assert connected.received(connected.line) == [SubmitOrder(session="1", order_id=1, intent=a_bracket())]
+    changes = [message.order for message in connected.received(connected.risk)]
+    assert [(order.intent_id, order.state, order.order_id, order.parent) for order in changes] == [
+        ("i1", OrderState.SENT, 1, ""), ("i1.stop", OrderState.SENT, 2, "i1"), ("i1.profit", OrderState.SENT, 3, "i1"),
+    ]  # fmt: skip
+    assert [connected.journaled(name).intent for name in FAMILY] == list(a_bracket().family)
+    assert connected.submit("i2") == 4
+    connected.tell(SubmitIntent(a_bracket()))
+    assert connected.received(connected.line, SubmitOrder) == [], "it is in the journal already"
+
+
+@pytest.mark.parametrize("lacking", ["a connection", "a place in the queue", "its entry, which was cancelled"])
+def test_what_protects_an_entry_that_was_not_sent_is_not_sent_either(world, lacking):
+    if lacking != "a connection":
+        world.connect()
+    if lacking == "its entry, which was cancelled":
+        world.tell(CancelRequest(intent_id="i1", strategy="trend", time=1))
+    world.tell(SubmitIntent(a_bracket()))
+    if lacking == "a place in the queue":
+        world.tell(NotSent("i1", "the queue is full"))
+    world.runtime.advance(2.0)
+    views = [world.journaled(name).view for name in FAMILY]
+    assert {view.state for view in views} <= {OrderState.REJECTED, OrderState.CANCELLED}
+    assert len({view.note for view in views}) == 1
+
+
+def test_one_that_is_refused_takes_back_what_waits_for_it_at_the_gateway(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    connected.forget()
+    off_grid = BrokerError(request_id=3, code=110, text="off the grid", meaning=OrderErrorMeaning.INVALID)
+    connected.tell(OrderEvents(1, "1", (off_grid,)))
+    assert connected.received(connected.line) == [CancelOrder(session="1", order_id=n) for n in (1, 2)]
+    changes = connected.received(connected.risk, OrderChanged)
+    assert [(message.order.intent_id, message.order.state) for message in changes] == [
+        ("i1.profit", OrderState.REJECTED), ("i1", OrderState.CANCELLING), ("i1.stop", OrderState.CANCELLING),
+    ]  # fmt: skip
+
+
+def test_one_that_is_refused_when_all_work_leaves_the_others_alone(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    reports = [at_broker(n, name=name) for n, name in enumerate(FAMILY[:2], 1)]
+    refused = BrokerError(request_id=3, code=201, text="no", meaning=OrderErrorMeaning.REJECTED)
+    connected.tell(OrderEvents(1, "1", (*reports, refused)))
+    assert connected.received(connected.line, CancelOrder) == []
+
+
+def test_a_change_of_an_order_that_protects_names_its_entry(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    connected.tell(OrderEvents(1, "1", (replace(at_broker(2, name="i1.stop"), side=Side.SELL),)))
+    connected.forget()
+    connected.tell(ModifyIntent(OrderModification(intent_id="i1.stop", strategy="trend", time=1, quantity=D(5))))
+    (change,) = connected.received(connected.line)
+    assert (change.order_id, change.parent_id, change.intent.quantity) == (2, 1, D(5))
+
+
+def test_the_cancel_of_one_that_overtakes_the_bracket_is_sent_after_it(connected):
+    connected.tell(CancelRequest(intent_id="i1.stop", strategy="trend", time=1))
+    connected.tell(SubmitIntent(a_bracket()))
+    assert [type(message) for message in connected.received(connected.line)] == [SubmitOrder, CancelOrder]
+
+
+def test_after_a_crash_the_three_of_a_bracket_are_found_again(connected):
+    connected.tell(SubmitIntent(a_bracket()))
+    connected.crash()
+    start(connected.runtime, connected.journal_path)
+    found = connected.ref.ask(ReadOrders(), timeout=1.0)
+    assert {(view.intent_id, view.state) for view in found} == {(name, OrderState.UNKNOWN) for name in FAMILY}
 
 
 def test_an_order_is_sent_under_the_next_id_of_its_session_and_reported_to_risk_store_and_strategy(connected):

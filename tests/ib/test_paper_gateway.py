@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mats.gateway import PaperGateway
 from mats.ib import MASTER
@@ -138,6 +139,30 @@ async def test_a_market_order_before_the_open_is_held_and_counts_as_working(open
         assert known.view.state is OrderState.WORKING
         assert known.view.note.startswith("399: Order Message:")
         assert recorded.of(ExecutionReported) == []
+
+
+async def test_a_bracket_waits_at_the_gateway_and_its_stop_and_profit_end_each_other(open_session: Fixture) -> None:
+    async with PaperGateway(port=0, seed=1) as gateway, open_session(gateway.port) as (session, recorded, opened):
+        spy = await session.resolve(parse_instrument("SPY"))
+        entry, first = order(spy), opened.next_order_id
+        stop = OrderTicket(order_type=OrderType.STOP, stop_price=Decimal("1.00"), tif=TimeInForce.GTC)
+        children = [
+            replace(order(spy, name, ticket=ticket), side=Side.SELL, parent="i1")
+            for name, ticket in (("i1.stop", stop), ("i1.profit", resting("9000.00")))
+        ]
+        session.place(first, replace(entry, children=tuple(children)))
+        await filled(recorded, 100)
+
+        def statuses(order_id: int) -> list[BrokerOrderStatus]:
+            reports = recorded.of(OrderStatusReported)
+            return [event.status.status for event in reports if event.status.order_id == order_id]
+
+        await recorded.until(lambda _: all(statuses(first + n) for n in range(3)))
+        session.modify(first + 1, replace(children[0], ticket=replace(stop, stop_price=Decimal("2.00"))), first)
+        await recorded.until(lambda _: any(e.order.stop_price == Decimal("2.00") for e in recorded.of(OrderReported)))
+        session.cancel(first + 2)
+        await recorded.until(lambda _: all(statuses(first + n)[-1] is BrokerOrderStatus.CANCELLED for n in (1, 2)))
+        assert {execution.execution.side for execution in recorded.of(ExecutionReported)} == {Side.BUY}
 
 
 async def test_partial_fills_add_up_and_keep_their_revisions_apart(open_session: Fixture) -> None:

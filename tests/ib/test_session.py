@@ -103,6 +103,65 @@ async def test_an_order_is_written_as_it_is_meant(scripted: Fixture, open_sessio
         assert (await script.got(4))[0][:3] == ["4", "1", "100"]
 
 
+def bracket() -> OrderIntent:
+    """An entry with a stop and a profit limit."""
+    stop = OrderTicket(order_type=OrderType.STOP, stop_price=Decimal(500))
+    profit = OrderTicket(order_type=OrderType.LIMIT, limit_price=Decimal(530))
+    children = (
+        replace(intent(ticket=ticket), intent_id=name, side=Side.SELL, parent="i7")
+        for name, ticket in (("i7.stop", stop), ("i7.profit", profit))
+    )
+    return replace(intent(), children=tuple(children))
+
+
+async def test_a_bracket_leaves_in_one_and_its_last_order_transmits_it(
+    scripted: Fixture, open_session: Fixture
+) -> None:
+    async with scripted() as script, open_session(script.port) as (session, _, _):
+        session.place(100, bracket())
+        sent = await script.got(3, 3)
+        assert [(row[1], row[16], row[18], row[26]) for row in sent] == [
+            ("100", "BUY", "MKT", "ibs:i7"),
+            ("101", "SELL", "STP", "ibs:i7.stop"),
+            ("102", "SELL", "LMT", "ibs:i7.profit"),
+        ]  # fmt: skip
+        assert [(row[27], row[28]) for row in sent] == [("0", "0"), ("0", "100"), ("1", "100")]
+        session.modify(101, bracket().children[0], 100)
+        changed = (await script.got(3, 4))[3]
+        assert (changed[1], changed[27], changed[28]) == ("101", "1", "100")
+
+
+async def test_a_bracket_that_waits_is_withdrawn_as_a_whole(scripted: Fixture, open_session: Fixture) -> None:
+    frozen = Pacer(lambda: 0.0)
+    async with scripted() as script, open_session(script.port, pacer=frozen) as (session, _, _):
+        for order_id in range(80, 100):
+            session.place(order_id, intent())
+        session.place(100, bracket())
+        assert session.unsent_orders == {"i7", "i7.stop", "i7.profit"}
+        assert session.cancel(100) == "i7"
+        session.cancel(80)
+        await script.got(4)
+        assert not session.unsent_orders & {"i7.stop", "i7.profit"}
+        assert {fields[26] for fields in script.received if fields[0] == "3"} == {"ibs:i7"}
+
+
+async def test_the_cancel_of_a_child_never_overtakes_its_bracket(scripted: Fixture, open_session: Fixture) -> None:
+    frozen = Pacer(lambda: 0.0)
+    async with scripted() as script, open_session(script.port, pacer=frozen) as (session, recorded, _):
+        for order_id in range(80, 100):
+            session.place(order_id, intent())
+        session.place(100, bracket())
+        assert session.cancel(101) == ""
+        session.cancel(80)
+        (cancel,) = await script.got(4)
+        assert cancel[:3] == ["4", "1", "80"]
+        session.close()
+        unsent = (await recorded.first(SessionLost)).unsent
+        assert unsent[-2:] == (
+            Unsent(100, "place", "i7", ("i7.stop", "i7.profit")), Unsent(101, "cancel"),
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("order_id", [0, -1, FIRST_REQUEST_ID])
 async def test_an_order_id_outside_its_range_is_refused(
     order_id: int, scripted: Fixture, open_session: Fixture

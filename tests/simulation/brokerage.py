@@ -35,6 +35,7 @@ from mats.venue.matching.account_values import account_values
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
+from mats.venue.matching.order_groups import CHILD
 from mats.venue.matching.orders import Lifetime, OrderKind, OrderTerms, VenueOrder
 from mats.venue.models.fees import FixedFees
 
@@ -113,6 +114,12 @@ class Brokerage:
         if order_id < self.next_order_id(client_id):
             self._report(client_id, order_id, 103, "Duplicate order id")
             return
+        first, *children = intent.family
+        parent = self._accept(client_id, order_id, first, None)
+        for number, child in enumerate(children, 1):
+            self._accept(client_id, order_id + number, child, parent)
+
+    def _accept(self, client_id: int, order_id: int, intent: OrderIntent, parent: VenueOrder | None) -> VenueOrder:
         self._last_ids[client_id] = order_id
         order = VenueOrder(
             perm_id=next(self.perm_ids),
@@ -123,10 +130,14 @@ class Brokerage:
             side=intent.side,
             order_ref=order_ref(intent.strategy, intent.intent_id),
             submitted=self._now(),
+            parent_id=parent.order_id if parent else 0,
+            parent_perm_id=parent.perm_id if parent else 0,
+            awaits=CHILD if parent and parent.working else "",
             **structs.asdict(_terms(intent)),
         )
         self.orders[client_id, order_id] = order
         self.submit(order)
+        return order
 
     def modify(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
         """Change a working order; one that is not working, or filled beyond the new quantity, stays as it is."""

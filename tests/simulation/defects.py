@@ -176,16 +176,13 @@ DEFECTS: dict[str, Defect] = {
                 OrderManager,
                 "_record_and_send",
                 (
-                    "    if not self._journal.record_intent(",
-                    "    if route is not None:\n        route.submit(order_id, intent)\n"
+                    "    if not self._journal.record_intents(",
+                    "    if route is not None:\n        route.submit(family[0][1].order_id, intent)\n"
                     "        chaos.point('orders: after the intent is durable, before it is sent')\n"
-                    "    if not self._journal.record_intent(",
-                ),
-                (
-                    '        route.submit(order_id, intent)\n        chaos.point("orders: after it is sent',
-                    '        chaos.point("orders: after it is sent',
+                    "    if not self._journal.record_intents(",
                 ),
             ),
+            edit(OrderManager, "_send", ("    route.submit(orders[0].view.order_id, intent)\n", "")),
         ),
     ),
     "an order without an answer is sent again": Defect(

@@ -49,9 +49,10 @@ class FaultyBroker(Brokerage):
         self.arriving: Callable[[OrderIntent], None] = lambda intent: None
 
     def place(self, client_id: int, order_id: int, intent: OrderIntent) -> None:
-        self.arriving(intent)
-        if self.degraded:
-            self._kept_orders.add(intent.intent_id)
+        for one in intent.family:
+            self.arriving(one)
+            if self.degraded:
+                self._kept_orders.add(one.intent_id)
         self._carry_out(partial(super().place, client_id, order_id, intent))
 
     def modify(self, client_id: int, order_id: int, intent: OrderIntent) -> None:

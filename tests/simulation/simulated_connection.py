@@ -160,7 +160,7 @@ class SimulatedConnection(BrokerConnection[VenueMessage]):
     def place(self, order_id: int, intent: OrderIntent) -> None:
         self._send_action(lambda: self._broker.place(self.client_id, order_id, intent))
 
-    def modify(self, order_id: int, intent: OrderIntent) -> None:
+    def modify(self, order_id: int, intent: OrderIntent, parent_id: int) -> None:
         self._send_action(lambda: self._broker.modify(self.client_id, order_id, intent))
 
     def cancel(self, order_id: int) -> None:

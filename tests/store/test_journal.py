@@ -185,6 +185,17 @@ def test_pruning_never_passes_the_cursor_it_was_given(journal, make):
     assert journal.last_seq() == 5, "the next entry continues the log although its payloads are gone"
 
 
+def test_what_goes_out_in_one_is_recorded_in_one(journal, make):
+    first, second, third = (make.intent(number) for number in (1, 2, 3))
+    family = [(intent, make.sent(intent, 7, 100 + number)) for number, intent in enumerate((first, second))]
+    assert journal.record_intents(family, "s1")
+    assert not journal.record_intents(family, "s1")
+    assert [journal.order(name).view.order_id for name in ("i1", "i2")] == [100, 101]
+    with pytest.raises(JournalError, match="i2 is recorded already"):
+        journal.record_intents([(third, make.sent(third, 7, 103)), family[1]], "s1")
+    assert journal.order("i3") is None, "all of them or none"
+
+
 def test_an_intent_is_recorded_once(journal, make):
     intent = make.intent(1)
     assert journal.record_intent(intent, make.sent(intent, 7, 100), "s1")

@@ -45,8 +45,8 @@ TERMS = {
     "price_increments": [],
 }
 GROWN = {
-    "orders.view": {"said": "", "doubt": "", "of_target": False, "reduce_only": False, "code": ""},
-    "orders.intent": {"instrument": TERMS, "of_target": False, "reduce_only": False},
+    "orders.view": {"said": "", "doubt": "", "of_target": False, "reduce_only": False, "code": "", "parent": ""},
+    "orders.intent": {"instrument": TERMS, "of_target": False, "reduce_only": False, "parent": "", "children": []},
     "entries.payload": {"execution": {"con_id": 0}, "previous": {"con_id": 0}},
 }
 """Fields that a stored value has got since, with what they are where it was written without them."""

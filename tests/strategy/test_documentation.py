@@ -102,6 +102,17 @@ def test_every_setting_and_hook_of_the_page_exists(page, files):
     assert {name: str(getattr(dip, name)) for name in settings} == {name: defaults[name] for name in settings}
 
 
+def test_the_bracket_of_the_page_is_one_request(files, host):
+    runner = StrategyRunner(load_class("bracketed.py", "Bracketed", files), "b", {}, host)
+    runner.start({})
+    for bar in price_bars(100.0, 100.0):
+        runner.bar(bar)
+    request, *again = host.asked
+    assert (str(request.ticket.limit_price), request.size, len(again)) == ("99.9", 0.5, 1)
+    assert [str(c.ticket.stop_price or c.ticket.limit_price) for c in request.children] == ["99.4", "100.9"]
+    assert runner.strategy.orders.stop_loss == "i2.stop"
+
+
 def test_the_codes_of_the_page_are_all_there_are(page):
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", page, re.MULTILINE)
     assert rows == [(code.value, code.meaning) for code in RejectionCode]

@@ -6,6 +6,7 @@ import pytest
 
 from mats.model.orders import (
     CancelRequest,
+    ChildRequest,
     OrderModification,
     OrderRequest,
     OrderTicket,
@@ -71,6 +72,44 @@ def test_an_order_may_only_reduce(strategy, host):
     strategy.broker.place_order("SPY", market(), Side.SELL, quantity=1, reduce_only=True)
     strategy.broker.place_order("SPY", market(), Side.SELL, quantity=1)
     assert [request.reduce_only for request in host.asked] == [True, False]
+
+
+def test_a_bracket_is_one_request(strategy, host):
+    ids = strategy.bracket("SPY", 10, stop_loss=95, take_profit=110.5, reason="up")
+    (request,) = host.asked
+    assert (ids.entry, ids.stop_loss, ids.take_profit) == ("i1", "i1.stop", "i1.profit")
+    assert (request.intent_id, request.side, request.quantity, request.ticket) == ("i1", Side.BUY, 10, market())
+    assert request.children == (
+        ChildRequest(intent_id="i1.stop", ticket=stop(95, TimeInForce.GTC)),
+        ChildRequest(intent_id="i1.profit", ticket=limit(110.5, TimeInForce.GTC)),
+    )
+    host.asked.clear()
+    strategy.broker.cancel_all()
+    assert [cancel.intent_id for cancel in host.asked] == ["i1", "i1.stop", "i1.profit"]
+
+
+def test_a_bracket_may_be_short_sized_and_of_two(strategy, host):
+    short = strategy.bracket("SPY", size=-0.5, entry=limit(100), stop_loss=105)
+    assert (short.stop_loss, short.take_profit) == ("i1.stop", "")
+    (request,) = host.asked
+    assert (request.side, request.size, request.ticket) == (Side.SELL, 0.5, limit(100))
+    assert [child.intent_id for child in request.children] == ["i1.stop"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "prices", "complaint"),
+    [
+        (10, {}, "protects nothing"),
+        (10, {"stop_loss": 110, "take_profit": 100}, "the loss belongs below the profit"),
+        (-10, {"stop_loss": 100, "take_profit": 110}, "the loss belongs above the profit"),
+        (0, {"stop_loss": 100}, "greater than 0"),
+        (None, {"stop_loss": 100}, "greater than 0"),
+    ],
+)
+def test_a_bracket_that_makes_no_sense_is_refused_at_once(strategy, host, quantity, prices, complaint):
+    with pytest.raises(StrategyError, match=complaint):
+        strategy.bracket("SPY", quantity, **prices)
+    assert host.asked == []
 
 
 def test_all_that_is_cancelled_includes_what_was_placed_just_now(strategy, host):

@@ -22,6 +22,7 @@ from mats.model import (
 )
 from mats.orders import OrderFlow, Rejected
 from mats.strategy.hosting import OrderCommand
+from mats.venue.matching import CANCELLED_WITH, ENDED_WITH, PARENT_ENDED, Brackets, quantity_left
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class OrderPath:
         self.flow, self._latency = flow, latency
         self.on_the_way: deque[tuple[Nanos, Callable[[], None]]] = deque()
         self.not_before: Nanos = 0
+        self.brackets = Brackets[BarOrder]()
         flow.exchange = self
 
     # What strategies ask for
@@ -85,6 +87,8 @@ class OrderPath:
 
     def _submit(self, intent: OrderIntent) -> None:
         self.flow.submit(intent, self._clock.now)
+        for child in intent.children:
+            self.flow.submit(child, self._clock.now)
 
     def _cancel(self, intent_id: IntentId) -> None:
         order = self.flow.working(intent_id)
@@ -154,7 +158,9 @@ class OrderPath:
         return self.on_the_way[0][0] if self.on_the_way else None
 
     def _arrive(self, order: BarOrder) -> None:
-        self._markets[order.origin.instrument.id].add(order)
+        parent = order.origin.parent
+        if not parent or not self.brackets.hold(order, self.flow.working(parent)):
+            self._markets[order.origin.instrument.id].add(order)
         self.flow.acknowledge(order, order.origin.intent_id, order.place, self._clock.now)
         self._tell(order)
 
@@ -165,10 +171,56 @@ class OrderPath:
 
     def end(self, order: BarOrder, now: Nanos, reason: str = "") -> None:
         """An order has ended at the market; `reason` is why where nobody asked for it."""
+        self._finish(order, now, reason)
+        if self.brackets:
+            self._end_with(order, now)
+
+    def _finish(self, order: BarOrder, now: Nanos, reason: str) -> None:
         self.flow.finish(order, order.intent_id, now, reason)
         self._tell(order)
         if self.flow.moved:
             self._queue.append((self.pursue, None))
+
+    # Brackets
+
+    def filled(self, order: BarOrder, quantity: Decimal, now: Nanos) -> None:
+        """So much of an order of a bracket was filled: that lets its children go, or ends or reduces the others."""
+        if order.remaining <= 0:
+            self._release(order)
+        for other in tuple(self.brackets.others(order)):
+            left = quantity_left(other, order, quantity)
+            if left <= other.filled:
+                self._drop(other, now, ENDED_WITH)
+            elif self.flow.amend(other, other.intent_id, left, other.ticket, now):
+                self._tell(other)
+        if order.remaining <= 0:
+            self.brackets.forget(order)
+
+    def _end_with(self, order: BarOrder, now: Nanos) -> None:
+        """An order has ended unfilled: its children are released for what it filled, or end with it."""
+        others = tuple(self.brackets.others(order))
+        self.brackets.forget(order)
+        for other in others:
+            self._drop(other, now, CANCELLED_WITH)
+        if order.filled:
+            self._release(order)
+            return
+        for child in self.brackets.released_by(order):
+            self._drop(child, now, PARENT_ENDED)
+
+    def _release(self, parent: BarOrder) -> None:
+        """The children go to the market, on the path of the bar that filled their parent."""
+        for child in self.brackets.released_by(parent):
+            if child.quantity > parent.filled:
+                self.flow.amend(child, child.intent_id, parent.filled, child.ticket, self._clock.now)
+            child.since = min(child.since, parent.met)
+            self._markets[child.instrument.id].add(child)
+
+    def _drop(self, order: BarOrder, now: Nanos, reason: str) -> None:
+        """An order of a bracket ends by another one."""
+        self._markets[order.instrument.id].remove(order)
+        self.brackets.forget(order)
+        self._finish(order, now, reason)
 
     def _amend(self, order: BarOrder, change: OrderModification) -> None:
         """New prices and more units lose the place in line. What is filled beyond the new quantity stays filled."""

@@ -120,6 +120,8 @@ class Settlement:
         driver = order.driver
         if driver.hears or driver.timers:
             driver.on_fill(note.recorded(), order.view())
+        if self._path.brackets:
+            self._path.filled(order, quantity, time)
         if self._flow.moved:
             self._queue.append((self._path.pursue, None))
         if self._queue:
@@ -158,7 +160,8 @@ class Settlement:
             self.splits.append(_adjustment(after, change, seq, f"split {split.ratio}:1", self._clock.now))
             if rest and mark is not None:
                 self._pay(strategy, instrument, "split-cash", rest * mark / split.ratio * instrument.unit_value)
-        for order in list(self._markets[instrument.id].orders.values()):
+        orders = self._markets[instrument.id].orders.values()
+        for order in (*orders, *self._path.brackets.waiting(instrument.id)):
             self._resize(order, split.ratio)
 
     def _resize(self, order: BarOrder, ratio: Decimal) -> None:

@@ -61,14 +61,26 @@ class OrderTables(JournalFile):
 
         `view` is the order as it is about to be sent, under the client id and order id that it names.
         """
-        times = intent.time, view.updated
-        row = (intent.intent_id, intent.strategy, *times, 0, _encoder.encode(intent), _encoder.encode(view))
+        return self.record_intents(((intent, view),), session)
+
+    def record_intents(self, orders: Sequence[tuple[OrderIntent, OrderView]], session: str) -> bool:
+        """The same for orders that go out in one: all of them or none. False when the first one is recorded already.
+
+        Raises JournalError where another one is.
+        """
+        query = "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (intent_id) DO NOTHING"
         with self._transaction() as db:
-            query = "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (intent_id) DO NOTHING"
-            if db.execute(query, row).rowcount == 0:
-                return False
-            alias = (intent.intent_id, session, view.client_id, view.order_id)
-            db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, 0)", alias)
+            for number, (intent, view) in enumerate(orders):
+                times = intent.time, view.updated
+                row = (intent.intent_id, intent.strategy, *times, 0, _encoder.encode(intent), _encoder.encode(view))
+                if db.execute(query, row).rowcount == 0:
+                    if number:
+                        raise JournalError(
+                            f"intent {intent.intent_id} is recorded already, without the one it goes with"
+                        )
+                    return False
+                alias = (intent.intent_id, session, view.client_id, view.order_id)
+                db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, 0)", alias)
             return True
 
     def record_views(self, views: Sequence[OrderView]) -> None:

@@ -2,10 +2,11 @@
 
 from mats.venue.matching.account import BASE, Account, AccountValuation, Mark, VenueHolding, fx_rate, has_rate
 from mats.venue.matching.account_values import LEDGER, AccountValues, account_values
+from mats.venue.matching.brackets import Brackets, quantity_left
 from mats.venue.matching.clearing import Clearing
 from mats.venue.matching.events import TriggerMoved, VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.exchange import Exchange
-from mats.venue.matching.order_groups import CHILD
+from mats.venue.matching.order_groups import CANCELLED_WITH, CHILD, ENDED_WITH, PARENT_ENDED
 from mats.venue.matching.orders import (
     CANCELLED,
     FILLED,
@@ -26,12 +27,15 @@ from mats.venue.matching.orders import (
 __all__ = [
     "BASE",
     "CANCELLED",
+    "CANCELLED_WITH",
     "CHILD",
+    "ENDED_WITH",
     "FILLED",
     "IMMEDIATE",
     "LEDGER",
     "LIMITED",
     "ON_CLOSE",
+    "PARENT_ENDED",
     "PRE_SUBMITTED",
     "STOPPED",
     "SUBMITTED",
@@ -40,6 +44,7 @@ __all__ = [
     "Account",
     "AccountValuation",
     "AccountValues",
+    "Brackets",
     "Clearing",
     "Exchange",
     "Lifetime",
@@ -56,4 +61,5 @@ __all__ = [
     "account_values",
     "fx_rate",
     "has_rate",
+    "quantity_left",
 ]

@@ -27,6 +27,7 @@ from mats.venue.markets import AlwaysOpen, Hours, SessionPhase, SessionSchedule,
 from mats.venue.matching.events import VenueEvent, VenueOrderChanged
 from mats.venue.matching.matching_engine import MatchingEngine
 from mats.venue.matching.order_book import OrderBook
+from mats.venue.matching.order_groups import CANCELLED_WITH
 from mats.venue.matching.orders import IMMEDIATE, ON_CLOSE, TRAILING, OrderTerms, VenueOrder
 from mats.venue.models import LatencyModel, NoLatency, NoSlippage, SlippageModel
 
@@ -246,7 +247,7 @@ class Exchange:
             others = self._engine.groups.others(order)
             self._engine.end_order(order, reason)
             for other in others:
-                self._engine.end_order(other, reason or "another order of its group was cancelled")
+                self._engine.end_order(other, reason or CANCELLED_WITH)
             self._release_children()
 
     def _expire(self, order: VenueOrder, instant: Nanos) -> None:

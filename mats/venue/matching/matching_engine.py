@@ -7,7 +7,7 @@ from mats.model import ZERO, InstrumentId, Side, exact, floor_to
 from mats.venue.markets import Universe
 from mats.venue.matching.events import TriggerMoved, VenueEvent, VenueOrderChanged, VenueOrderEnded, VenueTrade
 from mats.venue.matching.order_book import OrderBook
-from mats.venue.matching.order_groups import CANCEL_OTHERS, OrderGroups, reduced_quantity
+from mats.venue.matching.order_groups import CANCEL_OTHERS, ENDED_WITH, PARENT_ENDED, OrderGroups, reduced_quantity
 from mats.venue.matching.orders import CANCELLED, IMMEDIATE, ON_CLOSE, PRE_SUBMITTED, SUBMITTED, VenueOrder
 from mats.venue.models import SlippageModel
 
@@ -70,7 +70,7 @@ class MatchingEngine:
         self.released += self.groups.released_at_end(order)
         if not order.filled:
             for child in self.groups.waiting_children(order):
-                self.end_order(child, "its parent ended without a fill")
+                self.end_order(child, PARENT_ENDED)
 
     def match_book(self, book: OrderBook) -> None:
         """Matches the orders of a book with its quote until nothing changes."""
@@ -118,14 +118,14 @@ class MatchingEngine:
             self.remove(order)
         for other in others:
             if not order.remaining or order.oca_type == CANCEL_OTHERS:
-                self.end_order(other, "another order of its group was filled")
+                self.end_order(other, ENDED_WITH)
             else:
                 self._reduce_in_group(other, order.remaining, before)
 
     def _reduce_in_group(self, order: VenueOrder, left: Decimal, before: Decimal) -> None:
         quantity = reduced_quantity(order, left, before, self.book_of(order).instrument.size_increment)
         if quantity == order.filled:
-            self.end_order(order, "another order of its group was filled")
+            self.end_order(order, ENDED_WITH)
         elif quantity != order.quantity:
             order.quantity = quantity
             self.events.append(VenueOrderChanged(order))

@@ -11,7 +11,7 @@ parent's permanent id. Source: live answers of a gateway to a bracket.
 """
 
 from decimal import Decimal
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from mats.model import AccountId, floor_to
 from mats.venue.matching.orders import VenueOrder
@@ -21,6 +21,11 @@ K = TypeVar("K")
 Group = tuple[AccountId, str]
 Key = tuple[int, int]
 """Client id and order id."""
+
+ENDED_WITH = "another order of its group was filled"
+CANCELLED_WITH = "another order of its group was cancelled"
+PARENT_ENDED = "its parent ended without a fill"
+"""Why an order of a group or a family has ended."""
 
 CANCEL_OTHERS = 1
 CHILD = "child"
@@ -75,7 +80,16 @@ class OrderGroups:
         return children
 
 
-def reduced_quantity(order: VenueOrder, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
+class PartlyFilled(Protocol):
+    """An order, as far as its reduction needs it."""
+
+    @property
+    def filled(self) -> Decimal: ...
+    @property
+    def remaining(self) -> Decimal: ...
+
+
+def reduced_quantity(order: PartlyFilled, left: Decimal, before: Decimal, step: Decimal) -> Decimal:
     """The order's quantity after its remainder is reduced in proportion `left` / `before`, in whole steps."""
     return order.filled + floor_to(order.remaining * left / before, step)
 
