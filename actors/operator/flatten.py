@@ -36,6 +36,9 @@ ORDER_SECONDS = 6.0
 ROUNDS = 4
 AGREE_SECONDS = 3.0
 """How long the broker's positions may take to show the last fills."""
+NOT_COMPARED = Remainder(
+    what="the broker's positions", why="the portfolio manager does not answer, so nothing compared the books with them"
+)
 AGAIN_SECONDS = 1.0
 """Delay before a rejected order is requested again: a connection may just be starting."""
 
@@ -76,7 +79,7 @@ class FlattenOperation:
             cancelled=cancelled.cancelled,
             closing=tuple(closing_orders),
             flat=tuple(_holding(book) for book in left or () if not book.quantity and _was(book, touched)),
-            remains=(*cancelled.remains, *self._remains(left), *self._differences(touched)),
+            remains=(*cancelled.remains, *self._remains(left, touched)),
             halted=tuple(strategies),
         )
 
@@ -152,10 +155,10 @@ class FlattenOperation:
             found = [journal.order(intent) for intent in intents]
         return [order.view for order in found if order is not None]
 
-    def _remains(self, left: Sequence[Book] | None) -> list[Remainder]:
+    def _remains(self, left: Sequence[Book] | None, touched: Sequence[Book]) -> list[Remainder]:
         if left is None:
             return [Remainder(what="the books", why="the portfolio manager does not answer; `mats status` shows why")]
-        return [
+        held = [
             Remainder(
                 what=f"{book.strategy} holds {book.quantity:f} {book.instrument} in {book.account}",
                 why=self._rejected.get(book.key) or self._unfilled(book),
@@ -163,6 +166,7 @@ class FlattenOperation:
             for book in left
             if book.quantity
         ]
+        return held + self._differences(touched)
 
     def _differences(self, touched: Sequence[Book]) -> list[Remainder]:
         """Where the broker's positions do not show what the books do; fills and positions may take a moment to meet."""
@@ -171,7 +175,7 @@ class FlattenOperation:
 
         def agree() -> bool:
             portfolio = answered(self._operator.queries.portfolio)
-            found[:] = [] if portfolio is None else _differing(portfolio, places)
+            found[:] = [NOT_COMPARED] if portfolio is None else _differing(portfolio, places)
             return not found
 
         self._operator.until(agree, AGREE_SECONDS)

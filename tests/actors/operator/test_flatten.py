@@ -73,10 +73,12 @@ class World:
 
     `rejections` are what risk says to one order after the other, `fills` is how much of a closing order the market
     takes at most; `held` is why the broker holds it until the open. Cancels are confirmed where `confirms`, as fills
-    where `filled_instead`. `silent` has how many messages a neighbor leaves unanswered.
+    where `filled_instead`. `silent` has how many messages a neighbor leaves unanswered; after `last_read`
+    the portfolio manager leaves all, where it is not 0.
     """
 
     held, missing = "", D(0)
+    reads, last_read = 0, 0
 
     def __init__(self, runtime, journal_path):
         self.runtime, self.journal_path = runtime, journal_path
@@ -164,6 +166,9 @@ class World:
 
     def _portfolio(self, message):
         if not isinstance(message, ReadPortfolio):
+            return None
+        self.reads += 1
+        if self.last_read and self.reads > self.last_read:
             return None
         return PortfolioSnapshot(
             books=tuple(self.books.values()), broker=self._positions(), breaks=(), prices={}, equity={}, totals={},
@@ -358,6 +363,17 @@ def test_books_that_cannot_be_read_are_not_called_flat(world):
         ("the books", "the portfolio manager does not answer; `mats status` shows why"),
     ]
     assert certificate.flat == ()
+
+
+def test_positions_that_nothing_compared_are_not_certified(world):
+    world.hold(10)
+    assert world.flatten().remains == ()
+    needed, world.reads = world.reads, 0
+    world.hold(10)
+    world.last_read = needed - 1
+    (left,) = world.flatten().remains
+    assert left.what == "the broker's positions"
+    assert "nothing compared the books with them" in left.why
 
 
 def test_books_that_can_be_read_a_little_later_are_closed_all_the_same(world):
