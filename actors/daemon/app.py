@@ -34,7 +34,7 @@ from mats.store.isolation import isolated_store
 from mats.store.journal import refused_where_damaged, require_whole_log
 from mats.store.tables import StoreAddressError, StoreUnreachableError, connect
 
-STOP_SECONDS = 6.0
+STOP_SECONDS = 12.0
 STRATEGY_STOP_SECONDS = 3.0
 SCREEN_SECONDS = 0.5
 PIPE_WIDTH = 120

@@ -155,7 +155,7 @@ class System:
         self.operator.stop_strategies(5)
         summary = ShutdownSummary(self.runtime, self.names, self.operator, self.data / "journal.db").take()
         self._ending = True
-        report = self.runtime.stop(8)
+        report = self.runtime.stop(15)
         summary = msgspec.structs.replace(summary, abandoned=tuple(actor.name for actor in report.abandoned))
         return summary, look(self.gateway.gateway.port)
 
