@@ -333,6 +333,7 @@ def test_orders_that_wait_in_the_line_delay_no_heartbeat_and_are_withdrawn_by_th
         world.ref.tell(SubmitOrder(session="7", order_id=number, intent=world.order(f"i{number}")))
     world.ref.tell(CancelOrder(session="7", order_id=last + 1))
     assert world.next(world.orders, NotSent) == NotSent(f"i{last + 1}", "it was cancelled before it was sent")
+    world.order_event(BrokerOrder, lambda order: order.order_ref == "trend:i1")
     world.ref.tell(RequestSnapshot())
     world.next(world.log, ReportReplay)
     world.ref.tell(ReplayMerged(7, 3))
