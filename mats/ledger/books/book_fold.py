@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from mats.ledger.books.book import Book, charge, with_base_result
-from mats.ledger.books.checkpoints import REACH, Checkpoints, PastOfBook, is_due
+from mats.ledger.books.checkpoints import Checkpoints, PastOfBook, is_due, is_short
 from mats.ledger.books.cost_basis import adjust, move, trade
 from mats.ledger.books.execution_order import Charge, book_key, charge_of, effective_steps, place_of
 from mats.model import AdjustmentRecorded, CommissionRecorded, Entry, Execution, FillCorrected, FillRecorded
@@ -55,7 +55,7 @@ class BookFold:
 def restored(book: Book, kept: Sequence[Book | None] | None) -> BookFold:
     """The fold of a saved book. One that was saved without its earlier states is settled, if it is long."""
     if kept is None:
-        kept = (None,) if book.entries <= REACH else (book,)
+        kept = (None,) if is_short(book.entries) else (book,)
     return BookFold(book, Checkpoints(kept))
 
 

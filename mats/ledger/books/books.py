@@ -9,6 +9,7 @@ import msgspec
 
 from mats.ledger.books.book import Book, BookChange, BookKey
 from mats.ledger.books.book_fold import BookFold, ChargesOf, empty_book, no_charges, restored
+from mats.ledger.books.checkpoints import is_short
 from mats.ledger.books.execution_order import History, Prefix, book_key
 from mats.model import EXACT, ZERO, AccountId, Entry, InstrumentId, StrategyName
 
@@ -96,9 +97,10 @@ class Books:
 
     def dump(self) -> bytes:
         """The state as bytes."""
-        kept = tuple(fold.checkpoints.kept for fold in self._folds.values())
-        has_states = any(states != (None,) for states in kept)
-        return msgspec.msgpack.encode(_Snapshot(self.seq, tuple(self), kept if has_states else msgspec.UNSET))
+        folds = self._folds.values()
+        are_needed = any(fold.checkpoints.kept != (None,) or not is_short(fold.book.entries) for fold in folds)
+        kept = tuple(fold.checkpoints.kept for fold in folds) if are_needed else msgspec.UNSET
+        return msgspec.msgpack.encode(_Snapshot(self.seq, tuple(self), kept))
 
     @classmethod
     def load(cls, payload: bytes, history: History, charges: ChargesOf = no_charges) -> "Books":

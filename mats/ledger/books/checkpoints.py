@@ -26,6 +26,11 @@ def is_due(entries: int) -> bool:
     return entries % SPACING == 0
 
 
+def is_short(entries: int) -> bool:
+    """Whether so many entries of a book are all in reach; those of a longer one may be, after a change of its past."""
+    return entries <= REACH
+
+
 class Checkpoint(Protocol):
     """A book after so many of its `entries`, the last of which is `seq`; none was executed after `time`.
 

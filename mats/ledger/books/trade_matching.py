@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from mats.ledger.books.book import BookKey
-from mats.ledger.books.checkpoints import REACH, Checkpoints
+from mats.ledger.books.checkpoints import Checkpoints, is_short
 from mats.ledger.books.execution_order import History, book_key
 from mats.ledger.books.lots import Lot, Matching, OpenLots, UnchargedExecution
 from mats.ledger.books.trade_record import Trade
@@ -196,12 +196,14 @@ def _saved(book: TripBook) -> _Saved:
         seq=book.seq,
         time=book.time,
         corrected=sorted(book.corrected),
-        earlier=_saved_states(book.checkpoints.kept, tuple(lots.lots.values())),
+        earlier=_saved_states(book),
     )
 
 
-def _saved_states(kept: Sequence[LotsCheckpoint | None], lots: Sequence[Lot]) -> _Earlier | msgspec.UnsetType:
-    if kept == (None,):
+def _saved_states(book: TripBook) -> _Earlier | msgspec.UnsetType:
+    """The states that a load could not know: that of a long book may be the empty one alone."""
+    kept, lots = book.checkpoints.kept, book.lots.lots.values()
+    if kept == (None,) and is_short(book.entries):
         return msgspec.UNSET
     places = {id(lot): place for place, lot in enumerate(lots)}
     others = {id(lot): lot for state in kept if state for lot in state.lots if id(lot) not in places}
@@ -217,7 +219,7 @@ def _saved_state(state: LotsCheckpoint, places: Mapping[int, int]) -> _SavedStat
 def _restored_states(saved: _Saved, book: TripBook) -> Checkpoints[LotsCheckpoint]:
     """A book that was saved without its earlier states is settled, if it is long."""
     if saved.earlier is msgspec.UNSET:
-        return Checkpoints((None,) if saved.entries <= REACH else (book.state(),))
+        return Checkpoints((None,) if is_short(saved.entries) else (book.state(),))
     lots = saved.lots + saved.earlier.other
     return Checkpoints([None if state is None else _restored_state(state, lots) for state in saved.earlier.states])
 
