@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from mats.model import Instrument, SecType
 from mats.store.instruments import InstrumentsFileError, prepare_instruments, read_instruments
 from mats.store.journal import NOBODY, Journal, NameInUse
 
-FUTURES = Path("/work/shared/data/contracts/futures.csv")
+DATA = Path(os.environ.get("MATS_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
+FUTURES = DATA / "contracts" / "futures.csv"
 D = Decimal
 
 
