@@ -115,7 +115,7 @@ class Pacer:
         """The next message that may be sent now, or None."""
         self._fill()
         for lane, queue in self._lanes.items():
-            if queue and self._tokens >= self._prices[lane]:
+            if queue and self._tokens >= self._price(lane):
                 _, message = queue.popitem(last=False)
                 self._tokens -= message.messages
                 self._leaves(lane, message)
@@ -125,7 +125,7 @@ class Pacer:
     def delay(self) -> float | None:
         """Seconds until `take` gives a message; None if nothing waits."""
         self._fill()
-        waits = [self._prices[lane] - self._tokens for lane, queue in self._lanes.items() if queue]
+        waits = [self._price(lane) - self._tokens for lane, queue in self._lanes.items() if queue]
         return max(MIN_WAIT_SECONDS, min(waits) / self._rate) if waits else None
 
     def unsent_orders(self) -> frozenset[IntentId]:
@@ -143,6 +143,10 @@ class Pacer:
         self._cancels.clear()
         self._children.clear()
         return tuple(order for _, message in sorted(waiting.items()) if (order := message.order))
+
+    def _price(self, lane: SendLane) -> float:
+        """How many tokens there must be before the next message of a lane leaves."""
+        return self._prices[lane] + next(iter(self._lanes[lane].values())).messages - 1
 
     def _leaves(self, lane: SendLane, message: Outgoing) -> None:
         if message.order is None:

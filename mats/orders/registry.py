@@ -69,9 +69,11 @@ class Orders:
         self._by_id: dict[tuple[int, int], IntentId] = {}
         self._by_perm: dict[int, IntentId] = {}
         self._sessions: dict[int, str] = {}
+        self._children: dict[IntentId, dict[IntentId, None]] = {}
+        """Children of brackets that are not final, by their parent."""
 
     def add(self, order: Order) -> None:
-        self._live[order.view.intent_id] = order
+        self._keep_live(order)
         self._index(order)
 
     def restore(self, order: Order) -> None:
@@ -95,6 +97,10 @@ class Orders:
     def live(self) -> Iterator[Order]:
         """Orders that are not final, oldest first."""
         return iter(self._live.values())
+
+    def children(self, parent: IntentId) -> list[Order]:
+        """The children of an order that are not final, oldest first."""
+        return [self._live[intent_id] for intent_id in self._children.get(parent, ())]
 
     def change(self, order: Order, event: ev.OrderEvent) -> Transition:
         """Let `event` happen to the order."""
@@ -146,15 +152,28 @@ class Orders:
         intent_id = order.view.intent_id
         if not order.view.state.final:
             self._closed.pop(intent_id, None)
-            self._live[intent_id] = order
+            self._keep_live(order)
             return
         self._live.pop(intent_id, None)
+        if order.view.parent:
+            self._leave_parent(order.view)
         self._closed[intent_id] = order
         while len(self._closed) > CLOSED_ORDERS_KEPT:
             forgotten, old = self._closed.popitem(last=False)
             if self._by_id.get((old.view.client_id, old.view.order_id)) == forgotten:
                 del self._by_id[(old.view.client_id, old.view.order_id)]
             self._by_perm.pop(old.view.perm_id, None)
+
+    def _keep_live(self, order: Order) -> None:
+        self._live[order.view.intent_id] = order
+        if order.view.parent:
+            self._children.setdefault(order.view.parent, {})[order.view.intent_id] = None
+
+    def _leave_parent(self, child: OrderView) -> None:
+        siblings = self._children.get(child.parent, {})
+        siblings.pop(child.intent_id, None)
+        if not siblings:
+            self._children.pop(child.parent, None)
 
 
 def fill_event(entry: FillRecorded | FillCorrected) -> ev.FillBooked | ev.FillReplaced:

@@ -139,8 +139,7 @@ class OrderTracker:
 
     def not_sent(self, intent_id: IntentId, reason: str, now: Nanos) -> None:
         """The order was not put on a socket, and never will be; nor will the children that were to go out with it."""
-        children = [order for order in self.orders.live() if order.view.parent == intent_id]
-        for order in filter(None, (self.orders.get(intent_id), *children)):
+        for order in filter(None, (self.orders.get(intent_id), *self.orders.children(intent_id))):
             self.happen(order, ev.OrderRefused(time=now, reason=reason))
 
     def cancel(self, intent_id: IntentId, now: Nanos, monotonic: float) -> Order | None:
@@ -156,10 +155,8 @@ class OrderTracker:
         """The rest of a bracket one order of which was refused before any was passed on: it would wait for ever."""
         if not view.parent or view.state is not OrderState.REJECTED:
             return []
-        family = (
-            order.view for order in self.orders.live() if view.parent in (order.view.intent_id, order.view.parent)
-        )
-        return [other.intent_id for other in family if not other.acknowledged]
+        family = filter(None, (self.orders.get(view.parent), *self.orders.children(view.parent)))
+        return [o.view.intent_id for o in family if not (o.view.state.final or o.view.acknowledged)]
 
     def settle(self, intent_id: IntentId, state: OrderState, reason: str, now: Nanos) -> OrderView | str:
         """An operator says how an order of unknown state has ended: the order, or why it is not settled."""

@@ -66,7 +66,8 @@ def test_what_leaves_in_one_counts_as_what_it_is() -> None:
     for _ in range(60):
         bench.pacer.put(SendLane.ORDER, Outgoing(lambda: bench.sent.append((bench.clock.now, "3")), messages=3))
     bench.run()
-    assert busiest_second([time for time, _ in bench.sent for _ in range(3)]) <= 50
+    assert len(bench.sent) == 60
+    assert busiest_second([time for time, _ in bench.sent for _ in range(3)]) <= 48
 
 
 def test_an_order_overtakes_every_waiting_request() -> None:

@@ -173,3 +173,20 @@ def test_two_answers_that_were_asked_for_at_nearly_one_moment_prove_no_absence()
         assert [view.state for view in desk.views()] == [OrderState.UNKNOWN], "the gateway may have yet to read it"
     desk.compare(a_replay(), client_id=1, asked_at=12.0, now=1)
     assert not desk.views(), "it never reached the broker"
+
+
+def test_the_children_of_an_order_are_found_without_a_look_at_all_orders(monkeypatch):
+    family = (
+        kept("entry"),
+        *(kept(f"entry.{what}", order_id=number) for number, what in enumerate(("stop", "profit"), 8)),
+    )
+    for child in family[1:]:
+        child.view = replace(child.view, parent="entry")
+    tracker = OrderTracker(Archive(*family, *(kept(f"i{n}", order_id=10 + n) for n in range(50))))
+    tracker.recover(0)
+    monkeypatch.setattr(tracker.orders, "live", None)
+    assert [order.view.intent_id for order in tracker.orders.children("entry")] == ["entry.stop", "entry.profit"]
+    tracker.not_sent("entry", "its connection is not ready", 1)
+    assert {tracker.order(one.view.intent_id).view.state for one in family} == {OrderState.REJECTED}
+    assert tracker.orders.children("entry") == []
+    assert tracker.order("i1").view.state is not OrderState.REJECTED

@@ -20,9 +20,11 @@ ROWS: tuple[tuple[str, str, msgspec.msgpack.Decoder[object]], ...] = (
 )
 """What recovery decodes, each row with its name."""
 MISSING = """
-SELECT coalesce(max(seq), pruned) - pruned - count(seq)
-FROM (SELECT value AS pruned FROM meta WHERE key = 'pruned_to') LEFT JOIN entries ON seq > pruned
+SELECT max(pruned, (SELECT coalesce(max(seq), 0) FROM entries)) - pruned
+    - (SELECT count(*) FROM entries INDEXED BY entries_by_book WHERE seq > pruned)
+FROM (SELECT value AS pruned FROM meta WHERE key = 'pruned_to')
 """
+"""Counted in the index, which has no payloads: every start does it."""
 FIRST_MISSING = """
 SELECT min(before) + 1
 FROM (SELECT value AS before FROM meta WHERE key = 'pruned_to' UNION ALL SELECT seq FROM entries)
