@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.base import Subscription
+from actors.base import MissedBars, Subscription
 from actors.messages.addresses import (
     MarketDataMessage,
     OrderManagerMessage,
@@ -37,13 +37,11 @@ from mats.model import (
     CancelRequest,
     InstrumentId,
     IntentId,
-    Nanos,
     OrderModification,
     OrderRequest,
     OrderView,
     Signal,
     StrategyRecord,
-    iso,
     refused_view,
 )
 from mats.risk import RejectionCode, reject
@@ -54,7 +52,6 @@ from mats.strategy.hosting import (
     FILL_SECONDS,
     BarHole,
     Credit,
-    HoleFilling,
     LocalHost,
     OrderCommand,
     WrittenNames,
@@ -151,7 +148,6 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         self._leaving: set[str] = set()
         self._loading: dict[InstrumentId, str] = {}
         self._early: deque[Bar] = deque(maxlen=MAX_EARLY)
-        self._filling: dict[InstrumentId, HoleFilling] = {}
         self._reported = ""
         try:
             self._runner = make_runner(self._record, self._folder, self._desk)
@@ -159,6 +155,9 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
             self._manager.tell(StrategyLoaded(self._record.name, str(error)))
             self.stop()
             return
+        self._missed = MissedBars(
+            self._runner, self._load, lambda hole: self.after(FILL_SECONDS, FillOverdue(hole)), self.log
+        )
         self._manager.tell(StrategyLoaded(self._record.name))
         self._subscribe()
 
@@ -179,23 +178,16 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
 
     def on_receive(self, message: StrategyMessage | OwnMessage) -> None:
         match message:
-            case BarArrived(bar=bar):
+            case BarArrived(bar=bar) if not self._running:
+                self._early.append(bar)
+            case BarArrived() | BarsInterrupted() | BarsOver():
                 if self._running:
-                    self._take_bar(self._names.inward(bar))
-                else:
-                    self._early.append(bar)
-            case BarsInterrupted(instrument=instrument):
-                if self._running:
-                    self._runner.interrupt(self._names.written(instrument))
-            case BarsOver(instrument=instrument, time=time):
-                name = self._names.written(instrument)
-                if self._running and not self._begin_filling(name, time):
-                    self._runner.resume(name)
-            case FillOverdue(hole=hole):
-                self._give_up(hole, "nothing came in time")
+                    self._on_bars(message)
             case QuoteArrived(quote=quote):
                 if self._running:
                     self._runner.quote(self._names.inward(quote))
+            case FillOverdue(hole=hole):
+                self._missed.overdue(hole)
             case Snapshot() | Change():
                 self._take(self._followed[message.feed].take(message))
             case OrderDenied(order=order):
@@ -213,11 +205,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 self._loading[name] = f"{_contract_of(name)} ({reason})"
                 self._report_waiting()
             case HistoryLoaded():
-                loaded = self._names.inward(message)
-                if loaded.instrument in self._filling:
-                    self._take_missing(self._filling[loaded.instrument], loaded)
-                else:
-                    self._take_history(loaded)
+                self._take_history(self._names.inward(message))
             case HistoryProgressed(bars=bars):
                 instrument = self._names.written(message.instrument)
                 count = self._needed.get(instrument, {}).get(message.bar_seconds, self._runner.warmup)
@@ -241,6 +229,14 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 self._lose(message)
             case _:
                 assert_never(message)
+
+    def _on_bars(self, event: BarArrived | BarsInterrupted | BarsOver) -> None:
+        """Under the strategy's own names."""
+        if isinstance(event, BarArrived):
+            bar = self._names.inward(event.bar)
+            self._missed.receive(bar.instrument, event if bar is event.bar else BarArrived(bar))
+        else:
+            self._missed.receive(self._names.written(event.instrument), event)
 
     def _take(self, taken: State | StateChange | None) -> None:
         """Book, equity or orders, or a change of one of them; None where it is known."""
@@ -340,7 +336,11 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
 
     def _take_history(self, loaded: HistoryLoaded) -> None:
         """Whole, which is all that the broker has; otherwise it is asked again, unless the record settles for less."""
+        loaded = msgspec.structs.replace(loaded, bars=tuple(map(self._names.inward, loaded.bars)))
         instrument = loaded.instrument
+        if instrument in self._missed:
+            self._missed.take(loaded)
+            return
         needed = self._needed.get(instrument, {})
         seconds = loaded.bar_seconds or next(iter(needed), 0)
         if (count := needed.get(seconds)) is None:
@@ -358,7 +358,7 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
                 reason=reason,
             )  # fmt: skip
         del needed[seconds]
-        self._history.setdefault(instrument, {})[seconds] = tuple(map(self._names.inward, loaded.bars))
+        self._history.setdefault(instrument, {})[seconds] = loaded.bars
         if needed:
             return
         self._loading.pop(instrument, None)
@@ -389,55 +389,6 @@ class StrategyActor(Actor[StrategyMessage | OwnMessage]):
         for bar in map(self._names.inward, early):
             if bar.instrument in begun:
                 self._runner.bar(bar)
-
-    # Bars that were missed: they are loaded before live ones go on
-
-    def _take_bar(self, bar: Bar) -> None:
-        if filling := self._filling.get(bar.instrument):
-            filling.arrived.append(bar)
-        elif self._begin_filling(bar.instrument, bar.start):
-            self._filling[bar.instrument].arrived.append(bar)
-        else:
-            self._runner.bar(bar)
-
-    def _begin_filling(self, name: InstrumentId, until: Nanos) -> bool:
-        """Request what is missing until then; False where nothing is."""
-        hole = self._runner.hole(name, until)
-        if hole is None or name in self._filling:
-            return False
-        self._filling[name] = HoleFilling(hole)
-        for seconds, count in hole.needed.items():
-            self._load(name, seconds, count)
-        self.after(FILL_SECONDS, FillOverdue(hole))
-        return True
-
-    def _take_missing(self, filling: HoleFilling, loaded: HistoryLoaded) -> None:
-        if not loaded.complete:
-            self._give_up(filling.hole, loaded.reason)
-            return
-        filling.take(loaded.bar_seconds, tuple(map(self._names.inward, loaded.bars)))
-        if filling.complete and filling.whole:
-            del self._filling[filling.hole.instrument]
-            self._runner.fill_hole(filling.hole, filling.parts)
-            self._go_on(filling)
-        elif filling.complete:
-            self._give_up(filling.hole, "what was loaded begins too late")
-
-    def _give_up(self, hole: BarHole, reason: str) -> None:
-        filling = self._filling.get(hole.instrument)
-        if filling is None or filling.hole is not hole:
-            return
-        del self._filling[hole.instrument]
-        self.log.warning(
-            "bars are made of what came: those that were missed cannot be loaded",
-            instrument=hole.instrument, start=iso(hole.begin), end=iso(hole.until), reason=reason,
-        )  # fmt: skip
-        self._runner.resume(hole.instrument)
-        self._go_on(filling)
-
-    def _go_on(self, filling: HoleFilling) -> None:
-        for bar in filling.arrived:
-            self._take_bar(bar)
 
     def _load(self, instrument: InstrumentId, seconds: int, count: int) -> None:
         self._market_data.tell(

@@ -5,6 +5,7 @@ from actors.base.broker_connection import BaseMessage, BrokerConnection
 from actors.base.fill_log_client import Replayed
 from actors.base.history_loads import HistoryLoads
 from actors.base.journal_writes import JournalWrites
+from actors.base.missed_bars import MissedBars
 from actors.base.operator_tables import OperatorTables
 from actors.base.owner import Owner
 from actors.base.quarantine import Quarantine
@@ -22,6 +23,7 @@ __all__ = [
     "FollowerDown",
     "HistoryLoads",
     "JournalWrites",
+    "MissedBars",
     "OperatorTables",
     "Owner",
     "Publisher",

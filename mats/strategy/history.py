@@ -59,4 +59,4 @@ class Delivery:
     def pending(self, instrument: InstrumentId) -> bool:
         """Whether the instrument's bar is to come."""
         count = length_hint(self._rest)
-        return count > 0 and any(bar.instrument == instrument for bar in self._bars[-count:])
+        return bool(count) and any(bar.instrument == instrument for bar in self._bars[-count:])

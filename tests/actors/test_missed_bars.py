@@ -108,6 +108,17 @@ def test_where_the_market_has_closed_the_last_bar_is_completed(world, a_bar):
     assert closes(world) == [11.0, 26.0]
 
 
+def test_a_market_that_closes_while_bars_are_loaded_leaves_no_bar_waiting(world, a_bar):
+    interrupted(world, a_bar)
+    (load,) = loads(world)
+    world.tell(BarsInterrupted("SPY"), BarsOver("SPY", START + 45 * SECOND))
+    assert closes(world) == [11.0]
+    world.tell(answer(a_bar, 30, load.count))
+    (second,) = loads(world)
+    world.tell(answer(a_bar, 45, second.count))
+    assert closes(world) == [11.0, 26.0, 41.0]
+
+
 def test_what_came_while_market_data_restarted_is_loaded_too(world, a_bar):
     world.tell(*bars(a_bar, 0, 5, 10, 15), AskToResubscribe("market-data"))
     world.tell(*bars(a_bar, 30))

@@ -4,17 +4,20 @@ from datetime import UTC, datetime
 from functools import cache
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from actors.base import MissedBars
+from actors.messages.broker import HistoryLoaded
+from actors.messages.market_data import BarArrived, BarsInterrupted
 from mats.data import aggregate
 from mats.instruments import parse_instrument
 from mats.model.market_data import Bar
 from mats.model.timestamp import MINUTE, SECOND, Nanos, from_datetime
 from mats.sessions import DAILY, calendar_of
 from mats.strategy import Strategy
-from mats.strategy.hosting import HoleFilling
 from mats.strategy.hosting.bar_holes import LATEST, BarHole
 from mats.strategy.hosting.runner import StrategyRunner
 from tests.strategy.conftest import RecordingHost
@@ -62,9 +65,16 @@ class Live:
         self.runner = StrategyRunner(Diary, "diary", {"bar_seconds": seconds}, self.host)
         self.runner.know("SPY", SHARE)
         self.runner.start({})
-        self.filling: HoleFilling | None = None
+        self.missed = MissedBars(self.runner, self.request, self.remind, structlog.get_logger())
+        self.requested: dict[int, int] = {}
         self.ready: Nanos = 0
         self.holes: list[BarHole] = []
+
+    def request(self, _: str, size: int, count: int) -> None:
+        self.requested[size] = count
+
+    def remind(self, hole: BarHole) -> None:
+        self.holes.append(hole)
 
     @property
     def told(self) -> list[Bar]:
@@ -84,26 +94,18 @@ class Live:
 
     def part(self, part: Bar) -> None:
         self.host.time = part.end
-        if self.filling is None and (hole := self.runner.hole("SPY", part.start)):
-            self.filling = HoleFilling(hole)
-            self.holes.append(hole)
-        if self.filling is None:
-            self.runner.bar(part)
-            return
-        self.filling.arrived.append(part)
+        self.missed.receive("SPY", BarArrived(part))
         if part.end >= self.ready:
             self.fill()
 
     def fill(self) -> None:
-        filling, self.filling = self.filling, None
-        assert filling is not None
-        for size, count in filling.hole.needed.items():
-            filling.take(size, self.load(size, count, self.host.time))
-        assert filling.complete
-        assert filling.whole
-        self.runner.fill_hole(filling.hole, filling.parts)
-        for part in filling.arrived:
-            self.runner.bar(part)
+        """All that is missing was loaded; what waited may lack something again."""
+        while self.requested:
+            requested, self.requested = self.requested, {}
+            for size, count in requested.items():
+                bars = tuple(self.load(size, count, self.host.time))
+                self.missed.take(HistoryLoaded("SPY", bars, complete=True, bar_seconds=size, count=count))
+        assert "SPY" not in self.missed
 
     def play(self, gaps: list[tuple[int, int]], wait: Nanos) -> None:
         """`gaps`: the first part that does not come, and how many; the load takes as long as `wait`."""
@@ -114,11 +116,10 @@ class Live:
                 continue
             self.host.time = part.end
             if number - 1 not in missing:
-                self.runner.interrupt("SPY")
+                self.missed.receive("SPY", BarsInterrupted("SPY"))
             self.ready = part.end + wait
             self.runner.clock(part.end)
-        if self.filling is not None:
-            self.fill()
+        self.fill()
 
 
 gaps = st.lists(

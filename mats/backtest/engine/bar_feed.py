@@ -155,15 +155,15 @@ class FeedWindow:
 
     def __init__(self, feed: BarFeed, begin: int, length: int, clock: Clock, delivery: Delivery) -> None:
         self.feed, self.begin, self._length = feed, begin, length
-        self._clock, self._delivery = clock, delivery
+        self._clock, self._delivery, self._name = clock, delivery, feed.columns.instrument
 
     @property
     def row(self) -> int:
         """The newest bar that is shown; one before `begin` where there is none."""
         row = self.feed.row
-        if row >= 0 and self.feed.end(row) == self._clock.now and self._delivery.pending(self.feed.columns.instrument):
+        if self._delivery.pending(self._name) and row >= 0 and self.feed.end(row) == self._clock.now:
             row -= 1
-        return max(row, self.begin - 1)
+        return row if row >= self.begin else self.begin - 1
 
     def newest(self, n: int | None) -> list[Bar]:
         return list(self.feed.bars(*self._span(n)))

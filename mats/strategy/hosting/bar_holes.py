@@ -38,11 +38,10 @@ def parts_of(seconds: int, gone: Nanos) -> dict[int, int]:
 
 
 class HoleFilling:
-    """A hole while what it lacks is loaded. What arrives meanwhile is kept in `arrived`."""
+    """A hole while what it lacks is loaded."""
 
     def __init__(self, hole: BarHole) -> None:
         self.hole = hole
-        self.arrived: list[Bar] = []
         self._loaded: dict[int, Sequence[Bar]] = {}
 
     def take(self, seconds: int, bars: Sequence[Bar]) -> None:
